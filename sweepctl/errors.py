@@ -1,0 +1,86 @@
+"""Every error that sweepctl raises on purpose: one tree, one exit code a class.
+
+An error says what is wrong and where, and its remedy says what to do. `cli.py` is the only place that turns one into
+a message and an exit code; nothing else prints or exits.
+"""
+
+from typing import ClassVar
+
+
+class SweepctlError(Exception):
+    """Root of the tree; never raised itself."""
+
+    exit_code: ClassVar[int] = 1
+    kind: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, remedy: str | None = None) -> None:
+        """Say what went wrong in one line, and how to go on."""
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class UsageError(SweepctlError):
+    """The command line asks for something that cannot be."""
+
+    exit_code = 2
+    kind = "usage"
+
+
+class MessageError(SweepctlError):
+    """A shard message that breaks a rule of its schema; nothing was written."""
+
+    exit_code = 3
+    kind = "bad_message"
+
+
+class ConflictError(SweepctlError):
+    """A valid message that contradicts what the store already holds; nothing was overwritten."""
+
+    exit_code = 3
+    kind = "conflict"
+
+
+class EngineUnavailableError(SweepctlError):
+    """This worker's engine is the wrong one: missing, not starting, without the model, or of another version."""
+
+    exit_code = 4
+    kind = "engine_unavailable"
+
+
+class EngineFaultError(SweepctlError):
+    """The engine failed on a shard: crashed, hung, flooded or broke the protocol. Another attempt may succeed."""
+
+    exit_code = 4
+    kind = "engine_fault"
+
+    def __init__(self, error_code: str, message: str, *, remedy: str | None = None) -> None:
+        """`error_code` is what the shard's failure outcome records, for instance `engine_crashed`."""
+        super().__init__(message, remedy=remedy)
+        self.error_code = error_code
+
+
+class RefusedError(SweepctlError):
+    """The engine refused a request in order: this shard's spec is wrong, and stays wrong."""
+
+    exit_code = 1
+    kind = "refused"
+
+    def __init__(self, error_code: str, message: str) -> None:
+        """`error_code` is `invalid_parameters` for what the message's author can correct."""
+        super().__init__(message, remedy="Correct the parameter; `sweepctl models NAME` shows what a model takes.")
+        self.error_code = error_code
+
+
+class StoreError(SweepctlError):
+    """The store cannot be reached, refuses the request, or does not keep its contract."""
+
+    exit_code = 5
+    kind = "store"
+
+
+class InterruptedRunError(SweepctlError):
+    """A stop signal ended the work before it was done."""
+
+    exit_code = 130
+    kind = "interrupted"

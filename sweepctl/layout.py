@@ -1,0 +1,50 @@
+"""Where everything of a run lies in a store, as keys relative to it (docs/store-layout.md).
+
+Partition names (`run`, `run_date`) are never names of columns: readers that infer both would clash.
+"""
+
+from dataclasses import dataclass
+
+
+def run_record(run_id: str) -> str:
+    """Key of the run record."""
+    return f"runs/run={run_id}/run.parquet"
+
+
+def engine_pin(run_id: str) -> str:
+    """Key of the engine pin."""
+    return f"runs/run={run_id}/engine.parquet"
+
+
+@dataclass(frozen=True)
+class ShardKeys:
+    """The keys of one shard of a run."""
+
+    run_id: str
+    run_date: str
+    shard_id: int
+
+    @property
+    def outcome(self) -> str:
+        """Key of the shard's one outcome."""
+        return f"shard_outcomes/{self._partition}/{self._shard}.parquet"
+
+    def attempt(self, attempt_id: str) -> str:
+        """Key of the record of an attempt that did not become the shard's outcome, or may not stay it."""
+        return f"shard_attempts/{self._partition}/{self._shard}-{attempt_id}.parquet"
+
+    def dataset(self, name: str, model: str) -> str:
+        """Key of a complete attempt's rows in one dataset."""
+        return f"{name}/{model}/{self._partition}/{self._shard}.parquet"
+
+    def partial(self, name: str, model: str, attempt_id: str) -> str:
+        """Key of the rows of an attempt that did not run every point; in no table."""
+        return f"partial/{name}/{model}/{self._partition}/{self._shard}-{attempt_id}.parquet"
+
+    @property
+    def _partition(self) -> str:
+        return f"run_date={self.run_date}/run={self.run_id}"
+
+    @property
+    def _shard(self) -> str:
+        return f"shard-{self.shard_id:08d}"

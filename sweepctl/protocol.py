@@ -1,0 +1,130 @@
+"""The words that worker and engine exchange (docs/protocol.md), as values. Neither starts processes nor reads points.
+
+Point records are not here: they are too many for a Python object each, so `table` reads them in bulk.
+"""
+
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from sweepctl.spec import Spec, Value
+
+VERSION = "v1"
+
+ColumnType = Literal["int", "float", "bool", "string"]
+
+
+class _Reply(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class Column(_Reply):
+    """A metric of a model, or a column of an extra dataset."""
+
+    name: str
+    type: ColumnType
+    nullable: bool
+    unit: str
+    doc: str
+
+
+class Parameter(Column):
+    """A parameter of a model: what may be swept, and what it is when nobody says."""
+
+    default: Value
+    range: str
+    minimum: Value
+    maximum: Value
+    exclusive_minimum: Value
+    exclusive_maximum: Value
+    choices: list[str] | None
+
+
+class Dataset(_Reply):
+    """Rows that a model can write beside its metrics, when a message's `outputs` asks for them."""
+
+    name: str
+    doc: str
+    columns: list[Column]
+
+
+class Model(_Reply):
+    """What a model takes and gives."""
+
+    name: str
+    version: str
+    doc: str
+    parameters: list[Parameter]
+    metrics: list[Column]
+    datasets: list[Dataset]
+
+
+class Description(_Reply):
+    """What an engine says of itself."""
+
+    protocol: Literal["v1"]
+    engine_version: str
+    target: str
+    models: list[Model]
+
+
+class Started(_Reply):
+    """The engine accepted the request; points follow."""
+
+    record: Literal["started"]
+    protocol: Literal["v1"]
+    engine_version: str
+    model: str
+    model_version: str
+    parameters: dict[str, ColumnType]
+    metrics: dict[str, ColumnType]
+    datasets: dict[str, dict[str, ColumnType]]
+
+
+class Refused(_Reply):
+    """The engine will run nothing of this request."""
+
+    record: Literal["refused"]
+    error_code: Literal["bad_request", "unknown_model", "invalid_parameters"]
+    message: str
+    parameter: str | None
+
+
+class Finished(_Reply):
+    """Every point has its record."""
+
+    record: Literal["finished"]
+    points: int
+    succeeded: int
+    failed: int
+
+
+def encode_request(spec: Spec, start_index: int, end_index_exclusive: int, threads: int | None) -> bytes:
+    """Return the one line that asks an engine for points `[start_index, end_index_exclusive)` of `spec`."""
+    fields = {
+        "protocol": VERSION,
+        "model": spec.model,
+        "design": spec.design,
+        "base": spec.base,
+        "replications": spec.replications,
+        "seed": spec.seed,
+        "outputs": spec.outputs,
+        "start_index": start_index,
+        "end_index_exclusive": end_index_exclusive,
+    }
+    if threads is not None:
+        fields["threads"] = threads
+    return json.dumps(fields, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+
+
+class PointIdentity(_Reply):
+    """One point without its results: what `sweep-engine points` writes."""
+
+    record: Literal["point"]
+    point_index: int
+    replicate: int
+    parameters: dict[str, Value]
+    effective_parameters_json: str
+    parameter_fingerprint: str
+    point_fingerprint: str

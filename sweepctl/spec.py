@@ -1,0 +1,71 @@
+"""What a run computes, and nothing else: model, design, base values, replications, seed and extra outputs.
+
+Two runs with equal specs compute equal points. Neither the run_id nor the sharding belongs to it. Which values a
+model accepts is the engine's business.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import rfc8785
+
+Value = None | bool | int | float | str
+
+EXACT_INTEGER_MAX = (1 << 53) - 1  # beyond it a JSON number is not exact for every reader (RFC 8785, appendix D)
+
+
+def canonical_json(value: Any) -> bytes:  # noqa: ANN401  any JSON value
+    """Return RFC 8785 canonical JSON; integers beyond +-(2^53 - 1) become strings."""
+    return rfc8785.dumps(_with_exact_numbers(value))
+
+
+def _with_exact_numbers(value: Any) -> Any:  # noqa: ANN401  any JSON value
+    match value:
+        case dict():
+            return {key: _with_exact_numbers(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_with_exact_numbers(item) for item in value]
+        case bool():
+            return value
+        case int() if abs(value) > EXACT_INTEGER_MAX:
+            return str(value)
+    return value
+
+
+def fingerprint(value: Any) -> str:  # noqa: ANN401  any JSON value
+    """Return the lower-case hex SHA-256 of the canonical JSON of `value`."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The whole content of a run; see docs/protocol.md for the meaning of `design`."""
+
+    model: str
+    design: Mapping[str, Any]
+    base: Mapping[str, Value]
+    replications: int
+    seed: int
+    outputs: tuple[str, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """What two specs share when they compute the same points."""
+        return fingerprint(asdict(self))
+
+    def to_json(self) -> str:
+        """Return JSON from which `from_json` gives an equal spec.
+
+        Its integers keep all their digits and its floats their type, which the canonical form would lose
+        (docs/decisions/0001-spec-json.md).
+        """
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Spec":
+        """Read what `to_json` wrote."""
+        fields = json.loads(text)
+        return cls(**{**fields, "outputs": tuple(fields["outputs"])})
