@@ -1,0 +1,134 @@
+# Every command of the project. `make` lists them; each sets up what it needs.
+#
+# requirements/demo.txt  what the wheel needs to be built, run and queried: `make demo`, and deployments
+# requirements/dev.txt   that and every tool of `make test`
+
+PYTHON ?=
+CARGO_DENY := 0.20.2
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Debug: this tool runs for a second, and optimizing it would take a minute more. The version is in the path, so that
+# another version is another file.
+DENY := target/tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
+# Directories too: a deleted file touches nothing but its directory.
+SOURCES := pyproject.toml hatch_build.py Cargo.toml Cargo.lock \
+           $(shell find sweepctl rust -not -name '*.pyc' -not -name __pycache__ 2>/dev/null)
+
+# Tests look for the engines here, whatever cargo's own settings say.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+# `-P`: the tests import the installed wheel, not the folder they are started in.
+RUN := $(BIN)/python -P
+# --compile: start-up time matters, and an environment may have switched byte-code off.
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --compile
+say = @printf '· %s\n'
+# For tools that talk when all is well.
+quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
+
+.DEFAULT_GOAL := help
+# Steps share .venv and target/, and are told one after the other.
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo test format lint types layers test-rust test-python licences advisories bench lock clean \
+        preflight engines FORCE
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.sweepctl ## set up, build, and run one small sweep
+	@$(BIN)/python examples/demo.py
+
+test: lint types layers test-rust test-python licences advisories ## set up, build, and check everything
+	$(say) "everything passed"
+
+format: $(VENV)/.dev ## format both languages
+	@$(BIN)/ruff format --quiet
+	@cargo fmt
+
+lint: $(VENV)/.dev ## formatting and lints of both languages
+	$(say) "lint: ruff"
+	@$(BIN)/ruff format --quiet --check --output-format concise || { echo "  make format does it"; exit 1; }
+	@$(BIN)/ruff check --quiet
+	$(say) "lint: rustfmt and clippy"
+	@cargo fmt --check
+	@cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
+	$(say) "lint: lock files name no index"
+	@! grep -nE '://|^-' requirements/*.txt
+
+types: $(VENV)/.dev ## mypy, strict
+	$(say) "types: mypy"
+	@$(RUN) -m mypy --no-error-summary
+
+layers: $(VENV)/.dev ## imports point downward only
+	$(say) "layers: import-linter"
+	$(call quietly,$(BIN)/lint-imports --no-logo --no-cache)
+
+test-rust: | preflight ## tests of the Rust workspace
+	$(say) "tests: Rust"
+	@report=$$(cargo test --quiet --workspace --locked 2>&1) || { echo "$$report"; exit 1; }; \
+	echo "$$report" | awk '/^test result:/ { passed += $$4 } END { print "  " passed " passed" }'
+
+test-python: $(VENV)/.dev $(VENV)/.sweepctl engines ## tests of the Python package, real servers included, with coverage
+	$(say) "tests: Python"
+	@$(RUN) -m pytest -q --cov --cov-report=term $(ARGS)
+
+licences: $(VENV)/.dev $(DENY) ## permissive licences only, in both languages
+	$(say) "licences: Rust"
+	$(call quietly,$(DENY) --locked --log-level error check --hide-inclusion-graph licenses bans sources)
+	$(say) "licences: Python"
+	@$(BIN)/pip-licenses > /dev/null
+
+advisories: $(VENV)/.dev $(DENY) ## published advisories, where their databases can be reached
+	@$(RUN) tools/advisories.py $(DENY)
+
+bench: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks
+	@$(BIN)/python tests/benchmarks/run.py $(ARGS)
+
+lock: $(VENV)/.dev ## lock the Python versions anew from pyproject.toml (newest ones: make lock ARGS=--upgrade)
+	@$(BIN)/uv $(LOCK) --group dev --output-file requirements/dev.txt $(ARGS)
+	@$(BIN)/uv $(LOCK) --group build --output-file requirements/demo.txt --constraint requirements/dev.txt
+LOCK := pip compile --quiet pyproject.toml --extra query --universal --python-version 3.11 --generate-hashes \
+        --no-header --no-annotate --no-emit-index-url
+
+clean: ## remove everything that was built
+	@rm -rf $(VENV) target dist
+
+preflight:
+	@PYTHON="$(PYTHON)" tools/preflight > /dev/null
+
+engines: | preflight
+	$(say) "build: sweep-test-engine"
+	@cargo build --quiet --release --locked -p sweep-test-engine
+
+# An environment holds its own absolute path, so a copied one is made anew; so is one whose lock has changed, because
+# pip would leave what the lock has dropped.
+$(VENV)/.python: requirements/demo.txt requirements/dev.txt \
+                 $(if $(filter $(CURDIR),$(shell cat $(VENV)/.python 2>/dev/null)),,FORCE) | preflight
+	@python=$$(PYTHON="$(PYTHON)" tools/preflight) && \
+	printf '· %s\n' "environment: .venv with $$($$python --version)" && \
+	"$$python" -m venv --clear $(VENV)
+	@echo "$(CURDIR)" > $@
+
+$(VENV)/.demo: $(VENV)/.python
+	$(say) "environment: requirements/demo.txt"
+	@$(PIP) --require-hashes -r requirements/demo.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	$(say) "environment: requirements/dev.txt"
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# The real wheel, as a user gets it: tests then prove its contents, its entry point and its engine. Without build
+# isolation, because the build backend is locked too.
+$(VENV)/.sweepctl: $(SOURCES) $(VENV)/.demo
+	$(say) "build: the wheel, with sweep-engine"
+	@touch $@.started # an edit during the build is newer than this, and is built the next time
+	@$(PIP) --no-deps --no-build-isolation --force-reinstall .
+	@mv $@.started $@
+
+$(DENY): | preflight
+	$(say) "build: cargo-deny $(CARGO_DENY)"
+	@cargo install --quiet --locked --debug --version $(CARGO_DENY) --root target/tools/cargo-deny-$(CARGO_DENY) \
+		--target-dir target/tools/build cargo-deny
+	@rm -rf target/tools/build

@@ -1,0 +1,45 @@
+"""Builds `sweep-engine` with cargo and ships it in the wheel, beside the `sweepctl` command.
+
+The wheel belongs to one platform and to every Python 3: it holds a program, not an extension module.
+"""
+
+import json
+import shutil
+import subprocess
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from packaging.tags import platform_tags
+
+PROGRAM = "sweep-engine"
+BUILD = ("cargo", "build", "--release", "--locked", "-p", PROGRAM, "--message-format", "json-render-diagnostics")
+
+
+class EngineBuildHook(BuildHookInterface[Any]):
+    """Adds the engine to wheels, editable ones too; an sdist carries its sources."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002  hatchling's signature
+        """Build the engine and tell hatchling where it is and where the wheel may be installed."""
+        build_data["shared_scripts"][self._build_engine()] = PROGRAM
+        build_data["pure_python"] = False
+        build_data["tag"] = f"py3-none-{_platform()}"
+
+    def _build_engine(self) -> str:
+        if shutil.which("cargo") is None:
+            self.app.abort(
+                "sweepctl: cargo was not found, and the wheel holds a Rust program.\n"
+                "Install Rust (https://rustup.rs) or put ~/.cargo/bin on PATH, then install again."
+            )
+        build = subprocess.run(BUILD, cwd=self.root, stdout=subprocess.PIPE, check=False)
+        if build.returncode:
+            self.app.abort(f"sweepctl: cargo could not build {PROGRAM}; its messages are above.")
+        # Cargo says where the program is: target/ may be elsewhere, by its own settings.
+        messages = [json.loads(line) for line in build.stdout.splitlines()]
+        return next(str(m["executable"]) for m in messages if m.get("executable") and m["target"]["name"] == PROGRAM)
+
+
+def _platform() -> str:
+    """Name this machine's platform; not manylinux or musllinux, which promise an old libc that nobody checked here."""
+    return next(tag for tag in platform_tags() if not tag.startswith(("manylinux", "musllinux")))

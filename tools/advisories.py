@@ -1,0 +1,69 @@
+"""Looks for published advisories against the locked versions of both languages.
+
+A found advisory fails. A database that cannot be reached is said in one line and fails nothing: the same commit must
+pass on a machine without that network.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+LOCK = "requirements/dev.txt"
+FETCH_SECONDS = 60
+AUDIT_SECONDS = 180
+
+
+def main(cargo_deny: str) -> int:
+    """Check both languages, even when the first has an advisory; the exit code is 1 when either has."""
+    return max(check_rust(cargo_deny), check_python())
+
+
+def check_rust(cargo_deny: str) -> int:
+    """Fetch first and check offline: so a failed fetch is never mistaken for a finding."""
+    say("advisories: Rust")
+    try:
+        for fetch in (("cargo", "fetch", "--locked"), (cargo_deny, "fetch", "db")):
+            subprocess.run(fetch, check=True, capture_output=True, timeout=FETCH_SECONDS)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        say("  RustSec not reached: advisories of Rust crates were not checked")
+        return 0
+    check = (cargo_deny, "--frozen", "--log-level", "error", "check", "advisories")
+    return min(1, subprocess.run(check, check=False).returncode)
+
+
+def check_python() -> int:
+    """Ask PyPI about every locked version. pip-audit writes its report only when every question was answered.
+
+    A mirror without advisories answers that it knows no such version: pip-audit then skips the package and succeeds.
+    """
+    say("advisories: Python")
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "report.json")
+        options = ("--require-hashes", "--disable-pip", "--progress-spinner=off", "--format=json", f"--output={report}")
+        try:
+            audit = (sys.executable, "-m", "pip_audit", "--requirement", LOCK, *options)
+            subprocess.run(audit, check=False, capture_output=True, timeout=AUDIT_SECONDS)
+            dependencies = json.loads(report.read_text(encoding="utf-8"))["dependencies"]
+        except (subprocess.TimeoutExpired, FileNotFoundError):
+            dependencies = []
+    unchecked = sum("skip_reason" in package for package in dependencies)
+    if unchecked == len(dependencies):
+        say("  PyPI's advisories not reached: advisories of Python packages were not checked")
+    elif unchecked:
+        say(f"  {unchecked} of {len(dependencies)} Python packages were not checked: PyPI has no answer for them")
+    found = [(package, advisory) for package in dependencies for advisory in package.get("vulns", [])]
+    for package, advisory in found:
+        fixed = ", ".join(advisory["fix_versions"]) or "no version yet"
+        say(f"  {package['name']} {package['version']}: {advisory['id']}, fixed in {fixed}")
+    return int(bool(found))
+
+
+def say(line: str) -> None:
+    """One line, at once: the next step may be slow."""
+    print(line if line.startswith(" ") else f"· {line}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
