@@ -1,0 +1,11 @@
+//! `sweep-engine` as its parent sees it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+mod golden;
+mod order;
+mod process;
+mod refused;
+
+const ENGINE: &str = env!("CARGO_BIN_EXE_sweep-engine");

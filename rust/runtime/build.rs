@@ -1,0 +1,7 @@
+//! Tells the crate what machine it is built for: `describe` says so.
+
+fn main() {
+    let target = std::env::var("TARGET").expect("cargo sets TARGET");
+    println!("cargo::rustc-env=SWEEP_TARGET={target}");
+    println!("cargo::rerun-if-changed=build.rs");
+}

@@ -1,0 +1,146 @@
+//! One thread's work: claims points, runs them one by one, and writes their records into the chunk itself.
+
+use std::any::Any;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use sweep_space::Streams;
+
+use crate::model::{DomainError, Runner};
+use crate::output::Output;
+use crate::plan::Plan;
+use crate::record::{Cell, Verdict, write_point};
+use crate::window::{Chunk, Window};
+
+/// What a chunk aims to take: long against the cost of a lock, short against a run.
+const TARGET: Duration = Duration::from_millis(8);
+const MAX_POINTS: u64 = 512;
+const MAX_BYTES: usize = 1 << 20;
+/// How much larger than the last chunk the next may be, in points: the first point of a thread tells little.
+const GROWTH: u64 = 8;
+
+/// Whether points are simulated, or only named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Simulate,
+    Identify,
+}
+
+/// Claims and runs points until there are none left.
+pub(crate) fn work(plan: &Plan, mode: Mode, window: &Window) {
+    let mut points = Points::new(plan, mode);
+    let mut most = 1;
+    while let Some((range, bytes)) = window.claim(most) {
+        let start = now();
+        let (chunk, rest) = points.run(range, bytes, start);
+        most = chunk_size(chunk.points.end - chunk.points.start, start.elapsed());
+        window.hand_in(chunk, rest);
+    }
+}
+
+/// How many points to claim, when the last `points` took `elapsed`.
+fn chunk_size(points: u64, elapsed: Duration) -> u64 {
+    let fitting = TARGET.as_secs_f64() / elapsed.as_secs_f64().max(1e-9) * points as f64;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 1..=512")]
+    let fitting = fitting.clamp(1.0, MAX_POINTS as f64) as u64;
+    fitting.min(points * GROWTH)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "sizes chunks only: no record depends on how points are chunked"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Runs points of a plan, re-using all memory from one to the next.
+struct Points<'a> {
+    plan: &'a Plan,
+    mode: Mode,
+    runner: Box<dyn Runner + 'a>,
+    cell: Cell<'a>,
+    output: Output,
+}
+
+impl<'a> Points<'a> {
+    fn new(plan: &'a Plan, mode: Mode) -> Self {
+        let output = Output::new(&plan.metrics, &plan.datasets);
+        Self { plan, mode, runner: plan.model.runner(), cell: Cell::new(plan), output }
+    }
+
+    /// Runs points until the range, the time or the buffer is used up; returns what is left of the range.
+    fn run(&mut self, range: Range<u64>, mut bytes: Vec<u8>, start: Instant) -> (Chunk, Range<u64>) {
+        let mut failed = 0;
+        let mut next = range.start;
+        while next < range.end {
+            failed += u64::from(!self.point(next, &mut bytes));
+            next += 1;
+            if bytes.len() >= MAX_BYTES || start.elapsed() >= TARGET {
+                break;
+            }
+        }
+        (Chunk { points: range.start..next, failed, bytes }, next..range.end)
+    }
+
+    /// Appends a point's records; false when it failed.
+    fn point(&mut self, point: u64, bytes: &mut Vec<u8>) -> bool {
+        let (cell, replicate) = self.plan.grid.split(point);
+        self.cell.enter(cell);
+        if self.mode == Mode::Identify {
+            write_point(bytes, &self.cell, point, replicate, &Verdict::Unknown);
+            return true;
+        }
+        let result = self.simulate(replicate);
+        let verdict = match &result {
+            Ok(()) => Verdict::Success(&self.output),
+            Err(error) => Verdict::Failure(error),
+        };
+        write_point(bytes, &self.cell, point, replicate, &verdict);
+        result.is_ok()
+    }
+
+    fn simulate(&mut self, replicate: u32) -> Result<(), DomainError> {
+        let streams = Streams::new(self.plan.seed, replicate);
+        self.output.clear();
+        // A panic leaves the scratch memory in any state, so it is replaced; the output is cleared before each point.
+        catch_unwind(AssertUnwindSafe(|| {
+            self.runner.run(&self.cell.parameters(), &streams, &mut self.output)?;
+            self.output.check()
+        }))
+        .unwrap_or_else(|payload| {
+            self.runner = self.plan.model.runner();
+            Err(DomainError::new("panic", payload_text(payload.as_ref())))
+        })
+    }
+}
+
+/// The message that a panic was raised with.
+pub(crate) fn payload_text(payload: &dyn Any) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without a message")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_takes_a_few_milliseconds() {
+        assert_eq!(chunk_size(1, Duration::from_secs(9)), 1);
+        assert_eq!(chunk_size(1, Duration::from_millis(2)), 4);
+        assert_eq!(chunk_size(512, Duration::from_millis(512)), 8);
+        assert_eq!(chunk_size(1, Duration::from_micros(1)), 8);
+        assert_eq!(chunk_size(512, Duration::from_micros(512)), 512);
+        assert_eq!(chunk_size(3, Duration::ZERO), 24);
+    }
+
+    #[test]
+    fn a_panics_payload_may_be_anything() {
+        assert_eq!(payload_text(&"text"), "text");
+        assert_eq!(payload_text(&"owned".to_owned()), "owned");
+        assert_eq!(payload_text(&5), "a panic without a message");
+    }
+}

@@ -1,0 +1,96 @@
+//! What an engine says of its models, as JSON.
+
+use std::ops::Bound;
+
+use serde::{Serialize, Serializer};
+use sweep_space::ValueRef;
+
+use crate::declaration::{Column, Dataset, Declaration, Parameter, Type};
+use crate::record::{ENGINE_VERSION, PROTOCOL};
+
+/// The answer to `describe`.
+#[derive(Serialize)]
+pub(crate) struct Description<'a> {
+    protocol: &'a str,
+    engine_version: &'a str,
+    target: &'a str,
+    models: Vec<ModelDescription<'a>>,
+}
+
+#[derive(Serialize)]
+struct ModelDescription<'a> {
+    name: &'a str,
+    version: &'a str,
+    doc: &'a str,
+    parameters: Vec<ParameterDescription<'a>>,
+    metrics: &'a [Column],
+    datasets: &'a [Dataset],
+}
+
+#[derive(Serialize)]
+struct ParameterDescription<'a> {
+    name: &'a str,
+    #[serde(rename = "type")]
+    kind: Type,
+    nullable: bool,
+    unit: &'a str,
+    default: Literal<'a>,
+    range: String,
+    minimum: Literal<'a>,
+    maximum: Literal<'a>,
+    exclusive_minimum: Literal<'a>,
+    exclusive_maximum: Literal<'a>,
+    choices: Option<&'a [&'a str]>,
+    doc: &'a str,
+}
+
+/// A value as a literal of its own type: a float always has a point or an exponent.
+struct Literal<'a>(ValueRef<'a>);
+
+impl Serialize for Literal<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            ValueRef::Null => out.serialize_none(),
+            ValueRef::Bool(value) => out.serialize_bool(value),
+            ValueRef::Int(value) => out.serialize_i64(value),
+            ValueRef::Float(value) => out.serialize_f64(value),
+            ValueRef::Text(value) => out.serialize_str(value),
+        }
+    }
+}
+
+/// Describes an engine with these models.
+pub(crate) fn describe(models: &[Declaration]) -> Description<'_> {
+    let models = models.iter().map(describe_model).collect();
+    Description { protocol: PROTOCOL, engine_version: ENGINE_VERSION, target: env!("SWEEP_TARGET"), models }
+}
+
+fn describe_model(model: &Declaration) -> ModelDescription<'_> {
+    ModelDescription {
+        name: model.name,
+        version: model.version,
+        doc: model.doc,
+        parameters: model.parameters.iter().map(describe_parameter).collect(),
+        metrics: &model.metrics,
+        datasets: &model.datasets,
+    }
+}
+
+fn describe_parameter(parameter: &Parameter) -> ParameterDescription<'_> {
+    let included = |bound| Literal(if let Bound::Included(bound) = bound { bound } else { ValueRef::Null });
+    let excluded = |bound| Literal(if let Bound::Excluded(bound) = bound { bound } else { ValueRef::Null });
+    ParameterDescription {
+        name: parameter.name,
+        kind: parameter.kind,
+        nullable: parameter.nullable,
+        unit: parameter.unit,
+        default: Literal(parameter.default),
+        range: parameter.range(),
+        minimum: included(parameter.lower),
+        maximum: included(parameter.upper),
+        exclusive_minimum: excluded(parameter.lower),
+        exclusive_maximum: excluded(parameter.upper),
+        choices: parameter.choices,
+        doc: parameter.doc,
+    }
+}

@@ -1,0 +1,59 @@
+//! Runs points of models in parallel and speaks the engine protocol, v1 (docs/protocol.md).
+//!
+//! An engine is a list of models:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//! use sweep_runtime::{Column, Declaration, DomainError, Model, Output, Parameter, Parameters, Streams};
+//!
+//! struct Coin;
+//!
+//! impl Model for Coin {
+//!     type Scratch = ();
+//!
+//!     fn declaration(&self) -> Declaration {
+//!         Declaration::new("coin", "1", "Tosses of a coin.")
+//!             .parameter(Parameter::float("bias", 0.5).at_least(0.0).at_most(1.0).doc("probability of heads"))
+//!             .metric(Column::bool("heads").doc("whether the coin shows heads"))
+//!     }
+//!
+//!     fn run(&self, given: &Parameters, streams: &Streams, (): &mut (), output: &mut Output) -> Result<(), DomainError> {
+//!         output.metric("heads", streams.stream(0, 0).uniform() < given.float("bias"));
+//!         Ok(())
+//!     }
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     sweep_runtime::main(&[&Coin])
+//! }
+//! ```
+//!
+//! It knows no particular model, keeps no state between requests and reaches no network and no file.
+
+mod chunk;
+mod command;
+mod declaration;
+mod describe;
+mod execute;
+mod literal;
+mod model;
+mod nearest;
+mod output;
+mod panics;
+mod parent;
+mod plan;
+mod record;
+mod refusal;
+mod request;
+mod rows;
+mod trial;
+mod validate;
+mod window;
+
+pub use command::main;
+pub use declaration::{Column, Dataset, Declaration, Parameter, Type};
+pub use model::{AnyModel, DomainError, Model, Parameters, Runner};
+pub use output::Output;
+pub use rows::Rows;
+pub use sweep_space::{Stream, Streams, Value, ValueRef};
+pub use trial::trial;

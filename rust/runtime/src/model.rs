@@ -1,0 +1,175 @@
+//! What a model is, and the type-erased form in which an engine holds several.
+
+use sweep_space::{Streams, ValueRef};
+
+use crate::declaration::Declaration;
+use crate::output::Output;
+use crate::request::is_name;
+
+/// A simulation: deterministic for (parameters, seed, replicate).
+pub trait Model: Sync {
+    /// Memory that points on one thread re-use one after another. It may not carry anything from one point into the
+    /// next one's output. After a panic it is replaced.
+    type Scratch: Default;
+
+    /// What the model takes and gives. Always the same.
+    fn declaration(&self) -> Declaration;
+
+    /// Runs one point: reads `parameters`, draws from `streams`, and sets every metric of `output`.
+    ///
+    /// # Errors
+    /// When these parameters, each within its range, make no sense together, or the simulation cannot go on.
+    fn run(
+        &self,
+        parameters: &Parameters<'_>,
+        streams: &Streams,
+        scratch: &mut Self::Scratch,
+        output: &mut Output,
+    ) -> Result<(), DomainError>;
+}
+
+/// A [`Model`] whatever its scratch memory; every model is one.
+pub trait AnyModel: Sync {
+    /// See [`Model::declaration`].
+    fn declaration(&self) -> Declaration;
+
+    /// The model with fresh scratch memory.
+    fn runner(&self) -> Box<dyn Runner + '_>;
+}
+
+/// A model with its scratch memory, for one thread.
+pub trait Runner {
+    /// See [`Model::run`].
+    ///
+    /// # Errors
+    /// See [`Model::run`].
+    fn run(
+        &mut self,
+        given: &Parameters<'_>,
+        streams: &Streams,
+        output: &mut Output,
+    ) -> Result<(), DomainError>;
+}
+
+struct Scratched<'a, M: Model> {
+    model: &'a M,
+    scratch: M::Scratch,
+}
+
+impl<M: Model> AnyModel for M {
+    fn declaration(&self) -> Declaration {
+        Model::declaration(self)
+    }
+
+    fn runner(&self) -> Box<dyn Runner + '_> {
+        Box::new(Scratched { model: self, scratch: M::Scratch::default() })
+    }
+}
+
+impl<M: Model> Runner for Scratched<'_, M> {
+    fn run(
+        &mut self,
+        given: &Parameters<'_>,
+        streams: &Streams,
+        output: &mut Output,
+    ) -> Result<(), DomainError> {
+        self.model.run(given, streams, &mut self.scratch, output)
+    }
+}
+
+/// Why a point has no result, in the model's own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainError {
+    code: &'static str,
+    message: String,
+}
+
+impl DomainError {
+    /// An error with a code that matches `[a-z][a-z0-9_]{0,62}` and a message that names the values.
+    ///
+    /// # Panics
+    /// If the code does not match.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        assert!(is_name(code), "{code:?} is no error code");
+        Self { code, message: message.into() }
+    }
+
+    /// What kind of error it is.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// What is wrong, for people.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+/// All parameters of a point, defaults filled in.
+///
+/// Every method panics when the model has declared no such parameter, or another type.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters<'a>(pub(crate) &'a [(&'static str, ValueRef<'a>)]);
+
+impl<'a> Parameters<'a> {
+    /// A parameter of any type; the way to a nullable one.
+    ///
+    /// # Panics
+    /// See the type.
+    pub fn value(&self, name: &str) -> ValueRef<'a> {
+        let found = self.0.iter().find(|(known, _)| *known == name);
+        found.unwrap_or_else(|| panic!("the model declares no parameter {name:?}")).1
+    }
+
+    /// An integer parameter.
+    ///
+    /// # Panics
+    /// See the type.
+    pub fn int(&self, name: &str) -> i64 {
+        match self.value(name) {
+            ValueRef::Int(value) => value,
+            other => panic!("{name} is {other:?}, no integer"),
+        }
+    }
+
+    /// An integer parameter whose range starts at 0 or above.
+    ///
+    /// # Panics
+    /// See the type; and if it is negative.
+    pub fn count(&self, name: &str) -> u64 {
+        u64::try_from(self.int(name)).expect("a count's declared range starts at 0 or above")
+    }
+
+    /// A float parameter.
+    ///
+    /// # Panics
+    /// See the type.
+    pub fn float(&self, name: &str) -> f64 {
+        match self.value(name) {
+            ValueRef::Float(value) => value,
+            other => panic!("{name} is {other:?}, no float"),
+        }
+    }
+
+    /// A truth value.
+    ///
+    /// # Panics
+    /// See the type.
+    pub fn bool(&self, name: &str) -> bool {
+        match self.value(name) {
+            ValueRef::Bool(value) => value,
+            other => panic!("{name} is {other:?}, no truth value"),
+        }
+    }
+
+    /// A text parameter.
+    ///
+    /// # Panics
+    /// See the type.
+    pub fn string(&self, name: &str) -> &'a str {
+        match self.value(name) {
+            ValueRef::Text(value) => value,
+            other => panic!("{name} is {other:?}, no string"),
+        }
+    }
+}

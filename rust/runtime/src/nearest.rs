@@ -1,0 +1,51 @@
+//! "Did you mean ...?": the known name nearest to a mistyped one.
+
+/// The known name within a third of `name`'s length in edits, nearest first.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // Names are short; a longer text is no typing mistake, and comparing it would take its time.
+    if name.len() > 64 {
+        return None;
+    }
+    known
+        .map(|candidate| (edits(name.as_bytes(), candidate.as_bytes()), candidate))
+        .filter(|(edits, candidate)| *edits <= candidate.len().max(name.len()) / 3)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// A sentence that offers the nearest name, or lists those there are.
+pub(crate) fn suggestion<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    match nearest(name, known.clone()) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => format!("there are: {}", known.collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// Levenshtein distance in bytes.
+fn edits(left: &[u8], right: &[u8]) -> usize {
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (above, byte) in left.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = above + 1;
+        for (place, other) in right.iter().enumerate() {
+            let substituted = diagonal + usize::from(byte != other);
+            diagonal = row[place + 1];
+            row[place + 1] = substituted.min(diagonal + 1).min(row[place] + 1);
+        }
+    }
+    row[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_nearest_name() {
+        let known = || ["arrival_rate", "service_rate", "servers", "customers"].into_iter();
+        assert_eq!(nearest("arival_rate", known()), Some("arrival_rate"));
+        assert_eq!(nearest("server", known()), Some("servers"));
+        assert_eq!(nearest("colour", known()), None);
+        assert_eq!(edits(b"kitten", b"sitting"), 3);
+    }
+}

@@ -1,0 +1,107 @@
+//! What a model gives for one point: its metrics, and rows of the extra datasets that were asked for.
+
+use std::collections::BTreeMap;
+
+use sweep_space::{Value, ValueRef, write_plain};
+
+use crate::declaration::{Column, Dataset};
+use crate::model::DomainError;
+use crate::rows::Rows;
+
+/// Takes the metrics and rows of one point.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// In byte order of their names.
+    metrics: Vec<Metric>,
+    /// The datasets that were asked for, in byte order of their names.
+    datasets: Vec<Rows>,
+}
+
+#[derive(Clone, Debug)]
+struct Metric {
+    column: Column,
+    /// `"name":`, with what parts it from the metric before.
+    head: Vec<u8>,
+    value: Value,
+}
+
+impl Output {
+    pub(crate) fn new(metrics: &[Column], datasets: &[Dataset]) -> Self {
+        let metric = |(place, column): (usize, &Column)| {
+            let head = format!("{}\"{}\":", if place == 0 { "" } else { "," }, column.name).into_bytes();
+            Metric { column: column.clone(), head, value: Value::Null }
+        };
+        Self {
+            metrics: metrics.iter().enumerate().map(metric).collect(),
+            datasets: datasets.iter().cloned().map(Rows::new).collect(),
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        for metric in &mut self.metrics {
+            metric.value = Value::Null;
+        }
+        self.datasets.iter_mut().for_each(Rows::clear);
+    }
+
+    /// Sets a metric. One that is never set is null.
+    ///
+    /// # Panics
+    /// If the model has declared no such metric, or another type.
+    pub fn metric<'a>(&mut self, name: &str, value: impl Into<ValueRef<'a>>) {
+        let value = value.into();
+        let found = self.metrics.iter_mut().find(|metric| metric.column.name == name);
+        let metric = found.unwrap_or_else(|| panic!("the model declares no metric {name:?}"));
+        assert!(metric.column.fits(value), "{name} is {value:?}, declared {}", metric.column.kind.name());
+        metric.value = value.into_owned();
+    }
+
+    /// Where to write rows of a dataset, or nothing when nobody asked for it.
+    pub fn rows(&mut self, dataset: &str) -> Option<&mut Rows> {
+        self.datasets.iter_mut().find(|rows| rows.name() == dataset)
+    }
+
+    /// Checks what the model gave.
+    ///
+    /// # Errors
+    /// A number is not finite, or there are too many rows.
+    ///
+    /// # Panics
+    /// If a metric is missing.
+    pub(crate) fn check(&self) -> Result<(), DomainError> {
+        for Metric { column, value, .. } in &self.metrics {
+            assert!(column.fits(value.borrow()), "the model did not set {}", column.name);
+            if let Value::Float(float) = value
+                && !float.is_finite()
+            {
+                return Err(DomainError::new("non_finite_metric", format!("{} is {float}", column.name)));
+            }
+        }
+        for rows in &self.datasets {
+            rows.check()?;
+        }
+        Ok(())
+    }
+
+    /// The metrics by name.
+    pub(crate) fn into_metrics(self) -> BTreeMap<&'static str, Value> {
+        self.metrics.into_iter().map(|metric| (metric.column.name, metric.value)).collect()
+    }
+
+    /// Appends the `rows` records, in byte order of the datasets' names.
+    pub(crate) fn write_rows(&self, out: &mut Vec<u8>, index: i64, replicate: u32) {
+        for rows in &self.datasets {
+            rows.write(out, index, replicate);
+        }
+    }
+
+    /// Appends the metrics as a JSON object.
+    pub(crate) fn write_metrics(&self, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for Metric { head, value, .. } in &self.metrics {
+            out.extend_from_slice(head);
+            write_plain(out, value.borrow());
+        }
+        out.push(b'}');
+    }
+}

@@ -1,0 +1,204 @@
+//! The records of the protocol as lines of JSON. Those of points are written by hand, for speed: what a cell's
+//! replicates share is rendered once, and no point allocates.
+
+use serde::{Serialize, Serializer};
+use sweep_space::{
+    CellFingerprint, EXACT_INTEGER_MAX, Hex, ValueRef, escape_into, write_int, write_plain, write_text,
+};
+
+use crate::declaration::{Column, Type};
+use crate::model::{DomainError, Parameters};
+use crate::output::Output;
+use crate::plan::Plan;
+use crate::refusal::shortened;
+
+/// Most characters of an error message.
+const MAX_MESSAGE: usize = 2000;
+
+/// The version of the engine protocol.
+pub(crate) const PROTOCOL: &str = "v1";
+/// The version of this runtime, which is the engine but for its models.
+pub(crate) const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A record that stands once in the output.
+#[derive(Serialize)]
+#[serde(tag = "record", rename_all = "lowercase")]
+pub(crate) enum Record<'a> {
+    Started {
+        protocol: &'a str,
+        engine_version: &'a str,
+        model: &'a str,
+        model_version: &'a str,
+        parameters: Types<'a>,
+        metrics: Types<'a>,
+        datasets: Datasets<'a>,
+    },
+    Finished {
+        points: u64,
+        succeeded: u64,
+        failed: u64,
+    },
+}
+
+/// Name -> type, in the order given.
+pub(crate) struct Types<'a>(Vec<(&'a str, Type)>);
+
+/// Name -> column types.
+pub(crate) struct Datasets<'a>(&'a Plan);
+
+impl Serialize for Types<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_map(self.0.iter().copied())
+    }
+}
+
+impl Serialize for Datasets<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_map(self.0.datasets.iter().map(|dataset| (dataset.name, types(&dataset.columns))))
+    }
+}
+
+fn types(columns: &[Column]) -> Types<'_> {
+    Types(columns.iter().map(|column| (column.name, column.kind)).collect())
+}
+
+/// The first record.
+pub(crate) fn started(plan: &Plan) -> Record<'_> {
+    Record::Started {
+        protocol: PROTOCOL,
+        engine_version: ENGINE_VERSION,
+        model: plan.name,
+        model_version: plan.version,
+        parameters: Types(plan.slots.iter().map(|slot| (slot.parameter.name, slot.parameter.kind)).collect()),
+        metrics: types(&plan.metrics),
+        datasets: Datasets(plan),
+    }
+}
+
+/// A record as a line.
+pub(crate) fn line(record: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(record).expect("records have no keys but strings");
+    line.push(b'\n');
+    line
+}
+
+/// What the replicates of one cell share: parameters, their texts and their fingerprints.
+pub(crate) struct Cell<'a> {
+    plan: &'a Plan,
+    number: Option<u64>,
+    values: Vec<(&'static str, ValueRef<'a>)>,
+    canonical: Vec<u8>,
+    /// From `"parameters":` up to the point fingerprint.
+    shared: Vec<u8>,
+    fingerprint: CellFingerprint,
+}
+
+impl<'a> Cell<'a> {
+    pub(crate) fn new(plan: &'a Plan) -> Self {
+        let fingerprint = plan.fingerprinter.cell(b"");
+        Self { plan, number: None, values: vec![], canonical: vec![], shared: vec![], fingerprint }
+    }
+
+    pub(crate) fn parameters(&self) -> Parameters<'_> {
+        Parameters(&self.values)
+    }
+
+    /// Moves to a cell, unless it is there.
+    pub(crate) fn enter(&mut self, number: u64) {
+        if self.number == Some(number) {
+            return;
+        }
+        self.plan.fill(number, &mut self.values);
+        self.shared.clear();
+        self.shared.extend_from_slice(br#","parameters":"#);
+        self.write_parameters();
+        self.fingerprint = self.plan.fingerprinter.cell(&self.canonical);
+        self.shared.extend_from_slice(br#","effective_parameters_json":""#);
+        escape_into(&mut self.shared, &self.canonical);
+        self.shared.extend_from_slice(br#"","parameter_fingerprint":""#);
+        self.shared.extend_from_slice(&self.plan.fingerprinter.parameters(&self.canonical));
+        self.shared.extend_from_slice(br#"","point_fingerprint":""#);
+        self.number = Some(number);
+    }
+
+    /// Writes the parameters, canonical and plain: the two differ only in integers beyond +-(2^53 - 1).
+    fn write_parameters(&mut self) {
+        self.canonical.clear();
+        for (place, (name, value)) in self.values.iter().enumerate() {
+            let start = self.shared.len();
+            self.shared.extend_from_slice(if place == 0 { b"{\"" } else { b",\"" });
+            self.shared.extend_from_slice(name.as_bytes());
+            self.shared.extend_from_slice(b"\":");
+            let digits = self.shared.len();
+            write_plain(&mut self.shared, *value);
+            if matches!(value, ValueRef::Int(int) if int.unsigned_abs() > EXACT_INTEGER_MAX.unsigned_abs()) {
+                self.canonical.extend_from_slice(&self.shared[start..digits]);
+                self.canonical.push(b'"');
+                self.canonical.extend_from_slice(&self.shared[digits..]);
+                self.canonical.push(b'"');
+            } else {
+                self.canonical.extend_from_slice(&self.shared[start..]);
+            }
+        }
+        if self.values.is_empty() {
+            self.shared.push(b'{');
+            self.canonical.push(b'{');
+        }
+        self.shared.push(b'}');
+        self.canonical.push(b'}');
+    }
+
+    fn fingerprint(&self, replicate: u32) -> Hex {
+        self.plan.fingerprinter.point(&self.fingerprint, replicate)
+    }
+}
+
+/// What became of a point.
+pub(crate) enum Verdict<'a> {
+    /// It was not run: only its identity is asked for.
+    Unknown,
+    Success(&'a Output),
+    Failure(&'a DomainError),
+}
+
+/// Appends a `point` record, after the `rows` records of a success.
+pub(crate) fn write_point(
+    out: &mut Vec<u8>,
+    cell: &Cell<'_>,
+    point: u64,
+    replicate: u32,
+    verdict: &Verdict<'_>,
+) {
+    let index = i64::try_from(point).expect("a design has at most 2^63 - 1 points");
+    if let Verdict::Success(output) = verdict {
+        output.write_rows(out, index, replicate);
+    }
+    out.extend_from_slice(br#"{"record":"point","point_index":"#);
+    write_int(out, index);
+    out.extend_from_slice(br#","replicate":"#);
+    write_int(out, replicate.into());
+    out.extend_from_slice(match verdict {
+        Verdict::Unknown => b"",
+        Verdict::Success(_) => br#","status":"success""#,
+        Verdict::Failure(_) => br#","status":"failure""#,
+    });
+    out.extend_from_slice(&cell.shared);
+    out.extend_from_slice(&cell.fingerprint(replicate));
+    out.push(b'"');
+    match verdict {
+        Verdict::Unknown => {}
+        Verdict::Success(output) => {
+            out.extend_from_slice(br#","metrics":"#);
+            output.write_metrics(out);
+        }
+        Verdict::Failure(error) => write_error(out, error),
+    }
+    out.extend_from_slice(b"}\n");
+}
+
+fn write_error(out: &mut Vec<u8>, error: &DomainError) {
+    out.extend_from_slice(br#","error_code":""#);
+    out.extend_from_slice(error.code().as_bytes());
+    out.extend_from_slice(br#"","error_message":"#);
+    write_text(out, &shortened(error.message(), MAX_MESSAGE));
+}

@@ -1,0 +1,139 @@
+//! The request: one JSON object on one line, read strictly and not yet compared with a model.
+
+use std::fmt;
+use std::io::{self, BufRead, Read};
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::literal::Literal;
+use crate::refusal::Refusal;
+
+const MAX_BYTES: u64 = 4 << 20;
+const MAX_THREADS: usize = 1024;
+
+/// A request whose fields are there, once, and of the right JSON type.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Request<'a> {
+    protocol: String,
+    pub(crate) model: String,
+    #[serde(borrow)]
+    design: &'a RawValue,
+    #[serde(borrow, default)]
+    pub(crate) base: Members<Literal<'a>>,
+    #[serde(default = "one")]
+    pub(crate) replications: u64,
+    pub(crate) seed: i64,
+    #[serde(default)]
+    pub(crate) outputs: Vec<String>,
+    pub(crate) start_index: u64,
+    pub(crate) end_index_exclusive: u64,
+    threads: Option<usize>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Design<'a> {
+    kind: String,
+    #[serde(borrow)]
+    dimensions: Members<Vec<Literal<'a>>>,
+}
+
+/// Dimensions with their values, in byte order of their names.
+pub(crate) type Dimensions<'a> = Vec<(String, Vec<Literal<'a>>)>;
+
+fn one() -> u64 {
+    1
+}
+
+/// Reads the request's line, with the newline or without it at the end of input.
+///
+/// # Errors
+/// Of reading. A line that is too long is a refusal.
+pub(crate) fn read_line(input: &mut impl BufRead) -> io::Result<Result<Vec<u8>, Refusal>> {
+    let mut line = Vec::new();
+    input.take(MAX_BYTES + 1).read_until(b'\n', &mut line)?;
+    if line.len() as u64 > MAX_BYTES {
+        return Ok(Err(Refusal::bad_request("the request is longer than 4 MiB")));
+    }
+    Ok(Ok(line))
+}
+
+impl<'a> Request<'a> {
+    /// Parses a request and its design.
+    ///
+    /// # Errors
+    /// `bad_request`.
+    pub(crate) fn parse(line: &'a [u8]) -> Result<(Self, Dimensions<'a>), Refusal> {
+        let text = str::from_utf8(line).map_err(|_| Refusal::bad_request("the request is not UTF-8"))?;
+        let request: Self = parse_object("the request", text.trim_ascii())?;
+        if request.protocol != "v1" {
+            return Err(Refusal::bad_request("protocol: this engine speaks \"v1\" only"));
+        }
+        let design: Design<'a> = parse_object("design", request.design.get())?;
+        if design.kind != "grid" {
+            return Err(Refusal::bad_request("design.kind: this engine knows \"grid\" only"));
+        }
+        if request.threads.is_some_and(|threads| !(1..=MAX_THREADS).contains(&threads)) {
+            return Err(Refusal::bad_request(format!("threads: must be from 1 to {MAX_THREADS}")));
+        }
+        Ok((request, design.dimensions.0))
+    }
+
+    /// How many threads to run on: as asked, else one for each core.
+    pub(crate) fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.unwrap_or_else(cores)
+    }
+}
+
+/// Parses a JSON object; serde would take an array of its fields, too.
+fn parse_object<'a, T: Deserialize<'a>>(what: &str, text: &'a str) -> Result<T, Refusal> {
+    if !text.starts_with('{') {
+        return Err(Refusal::bad_request(format!("{what} must be a JSON object")));
+    }
+    serde_json::from_str(text).map_err(|error| Refusal::bad_request(format!("{what}: {error}")))
+}
+
+/// The members of a JSON object, in byte order of their names; a repeated name is an error.
+#[derive(Debug)]
+pub(crate) struct Members<T>(pub(crate) Vec<(String, T)>);
+
+impl<T> Default for Members<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Members<T> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        input.deserialize_map(Self::default())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+    type Value = Self;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(mut self, mut map: M) -> Result<Self, M::Error> {
+        while let Some(member) = map.next_entry()? {
+            self.0.push(member);
+        }
+        self.0.sort_by(|(left, _), (right, _)| left.cmp(right));
+        if let Some(pair) = self.0.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(M::Error::custom(format_args!("duplicate field `{}`", pair[0].0)));
+        }
+        Ok(self)
+    }
+}
+
+/// Whether a text is a name of the protocol: `[a-z][a-z0-9_]{0,62}`.
+pub(crate) fn is_name(text: &str) -> bool {
+    let tail = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    text.len() <= 63 && text.starts_with(|first: char| first.is_ascii_lowercase()) && text.bytes().all(tail)
+}

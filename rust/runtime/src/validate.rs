@@ -1,0 +1,145 @@
+//! Checks models' declarations at start: an engine with a wrong one does not start.
+
+use std::collections::HashSet;
+use std::ops::Bound;
+
+use sweep_space::ValueRef;
+
+use crate::declaration::{Column, Declaration, Parameter, Type};
+use crate::request::is_name;
+
+/// Names of columns that every table has; nothing declared may take one.
+const IDENTITY: [&str; 15] = [
+    "run_id",
+    "shard_id",
+    "point_index",
+    "replicate",
+    "seed",
+    "model",
+    "model_version",
+    "parameter_fingerprint",
+    "point_fingerprint",
+    "effective_parameters_json",
+    "status",
+    "error_code",
+    "error_message",
+    "run",
+    "run_date",
+];
+
+/// Checks all models of an engine together.
+///
+/// # Errors
+/// What is wrong with the first wrong declaration.
+pub(crate) fn validate(models: &[Declaration]) -> Result<(), String> {
+    names("model", models.iter().map(|model| model.name))?;
+    models.iter().try_for_each(|model| {
+        validate_model(model).map_err(|problem| format!("model {:?}: {problem}", model.name))
+    })
+}
+
+fn validate_model(model: &Declaration) -> Result<(), String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._+-".contains(&byte);
+    if model.version.is_empty() || model.version.len() > 64 || !model.version.bytes().all(plain) {
+        return Err(format!("version {:?} must match [A-Za-z0-9._+-]{{1,64}}", model.version));
+    }
+    names("parameter", model.parameters.iter().map(|parameter| parameter.name))?;
+    model.parameters.iter().try_for_each(validate_parameter)?;
+    names("metric", model.metrics.iter().map(|metric| metric.name))?;
+    names("dataset", model.datasets.iter().map(|dataset| dataset.name))?;
+    for dataset in &model.datasets {
+        columns(dataset.name, &dataset.columns)?;
+    }
+    Ok(())
+}
+
+fn columns(dataset: &str, columns: &[Column]) -> Result<(), String> {
+    if columns.is_empty() {
+        return Err(format!("dataset {dataset:?} has no columns"));
+    }
+    names("column", columns.iter().map(|column| column.name))
+}
+
+fn names<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if !is_name(name) {
+            return Err(format!("{what} {name:?} must match [a-z][a-z0-9_]{{0,62}}"));
+        }
+        if IDENTITY.contains(&name) {
+            return Err(format!("{what} {name:?} has the name of an identity column"));
+        }
+        if !seen.insert(name) {
+            return Err(format!("{what} {name:?} is declared twice"));
+        }
+    }
+    Ok(())
+}
+
+fn validate_parameter(parameter: &Parameter) -> Result<(), String> {
+    let Parameter { name, kind, default, .. } = parameter;
+    let finite = |value| !matches!(value, ValueRef::Float(float) if !f64::is_finite(float));
+    for bound in [parameter.lower, parameter.upper] {
+        if let Bound::Included(bound) | Bound::Excluded(bound) = bound
+            && !(matches!(kind, Type::Int | Type::Float) && Type::of(bound) == Some(*kind) && finite(bound))
+        {
+            return Err(format!("a bound of {name} must be a finite {}", kind.name()));
+        }
+    }
+    if parameter.choices.is_some() && *kind != Type::String {
+        return Err(format!("{name} has choices, which only a string has"));
+    }
+    if !Type::of(*default).map_or(parameter.nullable, |given| given == *kind) {
+        return Err(format!("the default of {name} must be a {}", kind.name()));
+    }
+    if !finite(*default) || !parameter.allows(*default) {
+        return Err(format!("the default of {name} must be {}", parameter.range()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::declaration::Dataset;
+
+    fn model() -> Declaration {
+        Declaration::new("good", "1", "")
+            .parameter(Parameter::float("rate", 0.5).above(0.0).at_most(1.0))
+            .parameter(Parameter::int("count", 1).null_by_default())
+            .metric(Column::float("rate"))
+            .dataset(Dataset::new("rows", "").column(Column::int("number")))
+    }
+
+    #[test]
+    fn a_good_model_passes() {
+        assert_eq!(validate(&[model()]), Ok(()));
+    }
+
+    #[test]
+    fn a_wrong_model_is_told() {
+        let cases = [
+            (model().parameter(Parameter::int("rate", 1)), "declared twice"),
+            (model().parameter(Parameter::int("seed", 1)), "identity column"),
+            (model().parameter(Parameter::int("Rate", 1)), "must match"),
+            (model().parameter(Parameter::int("low", 0).at_least(1)), "the default of low must be >= 1"),
+            (model().parameter(Parameter::float("bad", f64::NAN)), "the default of bad"),
+            (
+                model().parameter(Parameter::float("mixed", 1.0).at_least(1)),
+                "a bound of mixed must be a finite float",
+            ),
+            (model().parameter(Parameter::string("other", "c").choices(&["a", "b"])), "one of \"a\", \"b\""),
+            (model().parameter(Parameter::int("choice", 1).choices(&["a"])), "only a string"),
+            (model().metric(Column::float("status")), "identity column"),
+            (model().dataset(Dataset::new("empty", "")), "no columns"),
+            (model().dataset(Dataset::new("rows", "").column(Column::int("n"))), "declared twice"),
+            (Declaration { version: "", ..model() }, "version"),
+            (Declaration { name: "run", ..model() }, "identity column"),
+        ];
+        for (wrong, problem) in cases {
+            let message = validate(&[wrong]).unwrap_err();
+            assert!(message.contains(problem), "{message:?} does not say {problem:?}");
+        }
+        assert!(validate(&[model(), model()]).is_err());
+    }
+}

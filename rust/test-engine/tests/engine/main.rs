@@ -1,0 +1,10 @@
+//! What an engine does with models that misbehave, and with values of every type.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../../../engine/tests/engine/common.rs"]
+mod common;
+mod faults;
+mod points;
+
+const ENGINE: &str = env!("CARGO_BIN_EXE_sweep-test-engine");
