@@ -1,0 +1,76 @@
+"""What sweepctl asks of a place that keeps results; `local` and `s3` provide it.
+
+Objects are created once or replaced under a condition, never deleted and never written unconditionally. Keys are
+relative, with `/` between their parts, and hold only characters that a validated message can bring.
+"""
+
+import re
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+# No part begins with a dot or a dash, or is empty: no key climbs out of the store or into a store's own work area.
+_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9=._-]*(?:/[A-Za-z0-9_][A-Za-z0-9=._-]*)*")
+
+
+def require_key(key: str) -> str:
+    """Return `key`, or raise ValueError: keys are made of validated names, so a bad one is a defect of the caller."""
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"not a key: {key!r}")
+    return key
+
+
+class Put(Enum):
+    """What became of a conditional write.
+
+    A reply that was lost can turn one's own WRITTEN into EXISTS or CHANGED: the caller reads back and compares.
+    """
+
+    WRITTEN = "written"
+    EXISTS = "exists"  # create: the key is taken
+    CHANGED = "changed"  # replace: the key no longer holds the body that was judged, or is gone
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One object as it was read: its body and the etag of exactly that body."""
+
+    body: bytes
+    etag: str
+
+
+class Store(Protocol):
+    """One contract, tested by tests/store/test_contract.py on every implementation.
+
+    Every method raises `StoreError` when the store cannot be reached or refuses, after bounded retries.
+    """
+
+    @property
+    def url(self) -> str:
+        """What the user called it: a directory's path, or `s3://bucket/prefix`."""
+
+    def locate(self, key: str) -> str:
+        """Where a person finds an object: a path, or an `s3://` address."""
+
+    def read(self, key: str) -> Stored | None:
+        """The object at `key`, or None."""
+
+    def fetch(self, key: str, destination: Path) -> bool:
+        """Copy the object at `key` into a new file, piece by piece; False, and no file, when there is none."""
+
+    def create(self, key: str, body: bytes | Path) -> Put:
+        """Write `body`, or the content of a file, where nothing stands: WRITTEN or EXISTS. Durable on return.
+
+        A file in `scratch()` is given away by this and must not be written again: it may have become the object.
+        """
+
+    def replace(self, key: str, body: bytes, etag: str) -> Put:
+        """Write `body` where the object with `etag` still stands: WRITTEN or CHANGED. Durable on return."""
+
+    def scratch(self) -> AbstractContextManager[Path]:
+        """A private directory for files on their way into the store; gone on exit, and after a crash soon."""
+
+    def probe(self) -> None:
+        """Raise `StoreError` unless the store can be written and honours both conditions."""

@@ -1,0 +1,121 @@
+"""Files that survive crashes: syncing, locking, private work folders, and OSErrors told as StoreErrors.
+
+Knows nothing of keys and conditions; both stores build on it.
+"""
+
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from sweepctl.errors import StoreError
+
+_PERMISSION = "Give this user the permission, or choose another directory."
+_ABILITY = "Use a file system with hard links, locks and durable directories (ext4, xfs, btrfs, APFS), or an S3 store."
+_SPACE = "Free space there. What is committed is safe, and nothing half-written is in the tables."
+_REMEDIES = {
+    errno.EACCES: _PERMISSION,
+    errno.EDQUOT: _SPACE,
+    errno.EEXIST: "A file stands where a directory is needed: choose another directory.",
+    errno.EINVAL: _ABILITY,
+    errno.EMFILE: "Allow this process more open files (ulimit -n).",
+    errno.EMLINK: _ABILITY,
+    errno.ENOLCK: _ABILITY,
+    errno.ENOSPC: _SPACE,
+    errno.ENOSYS: _ABILITY,
+    errno.ENOTDIR: "A file stands where a directory is needed: choose another directory.",
+    errno.ENOTSUP: _ABILITY,
+    errno.EOPNOTSUPP: _ABILITY,  # the same number on Linux, another on macOS
+    errno.EPERM: _ABILITY,  # what Linux says where a file system has no hard links
+    errno.EROFS: "The file system is read-only: choose another directory.",
+}
+
+
+@contextmanager
+def store_errors(action: str, path: Path) -> Iterator[None]:
+    """Turn an OSError in the block into a StoreError that names `path` and a remedy."""
+    try:
+        yield
+    except OSError as error:
+        remedy = _REMEDIES.get(error.errno or 0, "Check the disk and its file system.")
+        raise StoreError(f"cannot {action} {path}: {error.strerror or error}", remedy=remedy) from error
+
+
+def sync(path: Path) -> None:
+    """Return when a file's content, or a directory's names, would survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file at `path` alone, among threads and processes; the kernel frees it when its holder dies."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether somebody holds the lock file at `path`; a file that is not there is held by nobody."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def scratch(area: Path) -> Iterator[Path]:
+    """Lend a private folder within `area`, gone on exit; what killed processes left goes when the next one enters.
+
+    Raises:
+        StoreError: the folder cannot be made. Errors of the block that uses it pass unchanged.
+    """
+    with ExitStack() as lent:
+        with store_errors("make a work folder in", area):
+            folder = lent.enter_context(_claim(area))
+        yield folder
+
+
+@contextmanager
+def _claim(area: Path) -> Iterator[Path]:
+    area.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as claim:
+        # A folder is made and locked, and others are judged, by one process at a time: else a folder between its
+        # making and its locking would look abandoned.
+        with locked(area / "lock"):
+            _sweep(area)
+            folder = Path(tempfile.mkdtemp(dir=area))
+            claim.enter_context(locked(folder / "lock"))
+        # Before the lock goes; and a sweeper that joins in at that moment only does the same.
+        claim.callback(shutil.rmtree, folder, ignore_errors=True)
+        files = folder / "files"
+        files.mkdir()
+        yield files
+
+
+def _sweep(area: Path) -> None:
+    for folder in area.iterdir():
+        try:
+            abandoned = folder.is_dir() and not is_locked(folder / "lock")
+        except PermissionError:
+            continue  # another user's
+        if abandoned:
+            shutil.rmtree(folder, ignore_errors=True)  # what cannot go now is tried again by the next

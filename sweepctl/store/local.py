@@ -1,0 +1,162 @@
+"""A directory as a store: created by link-or-fail, replaced by rename under a lock.
+
+A crash at any instruction leaves the old object or the new one, never half of one, and a power cut never leaves a name
+without its content. Work in progress lies in `.sweepctl` inside the directory, which readers of datasets skip. Not
+covered: a power cut within the instant between a rival's link and its sync can take back what was just read.
+"""
+
+import hashlib
+import os
+import shutil
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+
+from sweepctl.errors import StoreError
+from sweepctl.store import files
+from sweepctl.store.contract import Put, Stored, require_key
+
+
+class LocalStore:
+    """The store contract on one directory, for any number of threads and processes of one machine."""
+
+    def __init__(self, root: str | Path) -> None:
+        """Open the store in the directory `root`, which the first write makes."""
+        self._url = str(root)
+        self._root = Path(root).absolute()
+        self._work = self._root / ".sweepctl"  # on the same file system: links and renames do not cross
+
+    @property
+    def url(self) -> str:
+        """The directory as the user called it."""
+        return self._url
+
+    def locate(self, key: str) -> str:
+        """Return the object's path."""
+        return str(Path(self._url) / require_key(key))
+
+    def read(self, key: str) -> Stored | None:
+        """Return the object and the SHA-256 of its body, or None."""
+        path = self._path(key)
+        with files.store_errors("read", path):
+            try:
+                body = path.read_bytes()
+            except FileNotFoundError:
+                return None
+        return Stored(body, hashlib.sha256(body).hexdigest())
+
+    def fetch(self, key: str, destination: Path) -> bool:
+        """Copy the object: a link would let the reader change what is stored."""
+        path = self._path(key)
+        with files.store_errors(f"copy {path} to", destination), ExitStack() as opened:
+            try:
+                source = opened.enter_context(path.open("rb"))
+            except FileNotFoundError:
+                return False
+            with destination.open("wb") as target:
+                shutil.copyfileobj(source, target)
+        return True
+
+    def create(self, key: str, body: bytes | Path) -> Put:
+        """Create the object. A file in `scratch()` is given away: it becomes the object, and must not be written again.
+
+        A file that lies elsewhere is copied.
+        """
+        path = self._path(key)
+        with files.store_errors("write", path), ExitStack() as work:
+            if isinstance(body, Path) and body.is_relative_to(self._work):
+                source = body
+            else:
+                source = work.enter_context(self.scratch()) / "body"
+                _fill(source, body)
+            # Content before name: a power cut must not leave a name without content.
+            files.sync(source)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            put = _link(source, path)
+            self._sync_folders(path.parent)
+            return put
+
+    def replace(self, key: str, body: bytes, etag: str) -> Put:
+        """Replace the object if its body's SHA-256 is still `etag`."""
+        path = self._path(key)
+        with files.store_errors("write", path), self.scratch() as folder:
+            source = folder / "body"
+            source.write_bytes(body)
+            files.sync(source)
+            # Between the comparison and the rename nobody else may rename: it would be overwritten unseen.
+            with files.locked(self._work / "replace.lock"):
+                standing = self.read(key)
+                if standing is None or standing.etag != etag:
+                    return Put.CHANGED
+                source.replace(path)
+                self._sync_folders(path.parent)
+                return Put.WRITTEN
+
+    def scratch(self) -> AbstractContextManager[Path]:
+        """Lend a private folder on the store's own file system."""
+        return files.scratch(self._work / "scratch")
+
+    def probe(self) -> None:
+        """Raise StoreError unless the directory can be written and its file system has links, locks and syncing."""
+        with files.store_errors("keep results in", self._root):
+            self._root.mkdir(parents=True, exist_ok=True)
+            self._sync_way_to_root()
+            with self.scratch() as folder:
+                self._probe_links(folder)
+                self._probe_locks(folder)
+        if not os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
+            raise StoreError(f"cannot write in {self._root}", remedy="Give this user the permission.")
+
+    def _probe_links(self, folder: Path) -> None:
+        file = folder / "file"
+        file.touch()
+        if _link(file, folder / "link") is not Put.WRITTEN or _link(file, folder / "link") is not Put.EXISTS:
+            self._refuse("hard links")
+
+    def _probe_locks(self, folder: Path) -> None:
+        with files.locked(folder / "lock"):
+            if not files.is_locked(folder / "lock"):
+                self._refuse("locks")
+
+    def _refuse(self, what: str) -> None:
+        raise StoreError(
+            f"{self._root} is on a file system that does not honour {what}",
+            remedy="Use a local disk, or an S3 store.",
+        )
+
+    def _sync_way_to_root(self) -> None:
+        """Make the root's own name durable, whoever made it and the folders above it."""
+        for folder in (self._root, *self._root.parents):
+            try:
+                files.sync(folder)
+            except PermissionError:
+                return  # what may not be read was not made by a sweepctl of this user
+
+    def _sync_folders(self, folder: Path) -> None:
+        """Make the names from `folder` up to the root durable.
+
+        All of them, and after a link that failed too: a rival may have made any of them and died before its own sync,
+        and the caller is about to build on what stands there.
+        """
+        while folder != self._root:
+            files.sync(folder)
+            folder = folder.parent
+        files.sync(self._root)
+
+    def _path(self, key: str) -> Path:
+        return self._root / require_key(key)
+
+
+def _fill(path: Path, body: bytes | Path) -> None:
+    if isinstance(body, Path):
+        shutil.copyfile(body, path)
+    else:
+        path.write_bytes(body)
+
+
+def _link(source: Path, path: Path) -> Put:
+    """Give a finished file its name, unless the name is taken: the kernel decides between rivals."""
+    try:
+        os.link(source, path)
+    except FileExistsError:
+        return Put.EXISTS
+    return Put.WRITTEN

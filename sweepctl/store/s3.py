@@ -1,0 +1,246 @@
+"""An S3 bucket as a store: every PUT carries `If-None-Match` or `If-Match`, so the server decides between rivals.
+
+Credentials come through boto3's own chain alone. botocore sends a request again whose reply was lost, so that a write
+may meet its own earlier success and answer EXISTS or CHANGED: the contract's callers read back. Nothing is deleted.
+"""
+
+import io
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sweepctl.errors import StoreError, UsageError
+from sweepctl.store import files
+from sweepctl.store.contract import Put, Stored, require_key
+from sweepctl.store.s3_errors import store_error
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, PutObjectOutputTypeDef
+
+CONNECT_TIMEOUT = 5
+READ_TIMEOUT = 60
+REQUEST_ATTEMPTS = 5
+# Seconds between tries of what botocore does not send again itself: a create that met another request in flight (409),
+# a body that broke off.
+DELAYS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+MAX_PUT = 5 * 2**30
+_CHUNK = 2**20
+# No key begins with a dot, so nothing of a run can meet the probe, and readers of datasets skip it.
+_PROBE = ".sweepctl/probe"
+_PROBE_BODY = b"sweepctl keeps this object to test that the store honours conditional writes.\n"
+_NO_ETAG = '"00000000000000000000000000000000"'
+
+
+def open_s3(
+    bucket: str,
+    prefix: str,
+    *,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> "S3Store":
+    """Open a bucket; nothing is sent yet.
+
+    Raises:
+        UsageError: the endpoint is no URL.
+        StoreError: boto3's settings cannot be used, for instance an unknown profile.
+    """
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        retries={"mode": "standard", "total_max_attempts": REQUEST_ATTEMPTS},
+    )
+    try:
+        # A session of its own: boto3's default one is not safe among threads.
+        session = boto3.session.Session(region_name=region)
+        client = session.client("s3", endpoint_url=endpoint_url, config=config)
+    except BotoCoreError as error:
+        raise store_error(error, f"s3://{bucket}") from error
+    except ValueError as error:
+        raise UsageError(
+            f"the S3 endpoint is no URL: {error}", remedy="Give http://host:port or https://host."
+        ) from error
+    return S3Store(bucket, prefix, client, sleep)
+
+
+class S3Store:
+    """The store contract on one prefix of a bucket, for any number of threads, processes and machines."""
+
+    def __init__(self, bucket: str, prefix: str, client: "S3Client", sleep: Callable[[float], None]) -> None:
+        """Use `open_s3`, which makes the client with retries and time-outs that fit."""
+        self._bucket = bucket
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._client = client
+        self._sleep = sleep
+
+    @property
+    def url(self) -> str:
+        """The store as `s3://bucket/prefix`."""
+        return self._address("").rstrip("/")
+
+    def locate(self, key: str) -> str:
+        """Return the object's `s3://` address."""
+        return self._address(require_key(key))
+
+    def read(self, key: str) -> Stored | None:
+        """Return the object and the server's etag, both of one reply; or None."""
+        body = io.BytesIO()
+        etag = self._download(require_key(key), body)
+        return None if etag is None else Stored(body.getvalue(), etag)
+
+    def fetch(self, key: str, destination: Path) -> bool:
+        """Stream the object into a file."""
+        with files.store_errors("write", destination), destination.open("wb") as file:
+            found = self._download(require_key(key), file) is not None
+        if not found:
+            destination.unlink()
+        return found
+
+    def create(self, key: str, body: bytes | Path) -> Put:
+        """Create the object in one PUT, a file streamed from disk."""
+        return self._create(require_key(key), body)
+
+    def replace(self, key: str, body: bytes, etag: str) -> Put:
+        """Replace the object if its etag is still `etag`."""
+        return self._replace(require_key(key), body, etag)
+
+    def scratch(self) -> AbstractContextManager[Path]:
+        """Lend a private folder in this user's temporary directory."""
+        return files.scratch(_work_area())
+
+    def probe(self) -> None:
+        """Raise StoreError unless the bucket can be read and written and honours both conditions.
+
+        One small object stays at a fixed key, because nothing is ever deleted.
+        """
+        # A missing key must read as missing: without permission to list, S3 answers "access denied" for it.
+        self._download(f"{_PROBE}-absent", io.BytesIO())
+        self._create(_PROBE, _PROBE_BODY)
+        if self._create(_PROBE, _PROBE_BODY) is not Put.EXISTS:
+            raise self._no_conditions("If-None-Match")
+        if self._replace(_PROBE, _PROBE_BODY, _NO_ETAG) is not Put.CHANGED:
+            raise self._no_conditions("If-Match")
+
+    def _create(self, key: str, body: bytes | Path) -> Put:
+        for _ in self._tries():
+            status = self._put(partial(self._client.put_object, IfNoneMatch="*"), key, body)
+            if status == HTTPStatus.OK:
+                return Put.WRITTEN
+            if status == HTTPStatus.PRECONDITION_FAILED:
+                return Put.EXISTS
+            # 409: another request was in flight, and none of the two need have won.
+        raise StoreError(
+            f"{self._address(key)}: the store kept answering that another write is under way",
+            remedy="Try again later; nothing was overwritten.",
+        )
+
+    def _replace(self, key: str, body: bytes, etag: str) -> Put:
+        # 404 and 409 are changes too: what was judged is gone or about to go, and the caller judges again.
+        status = self._put(partial(self._client.put_object, IfMatch=etag), key, body)
+        return Put.WRITTEN if status == HTTPStatus.OK else Put.CHANGED
+
+    def _put(self, send: "Callable[..., PutObjectOutputTypeDef]", key: str, body: bytes | Path) -> HTTPStatus:
+        """Return 200, or the status that says why the condition in `send` did not hold: 404, 409 or 412."""
+        address = self._address(key)
+        _require_one_put(body, address)
+        with ExitStack() as opened:
+            content: bytes | BinaryIO = body if isinstance(body, bytes) else opened.enter_context(_read_from(body))
+            try:
+                send(Bucket=self._bucket, Key=self._prefix + key, Body=content)
+            except ClientError as error:
+                status = _condition_status(error)
+                if status is None:
+                    raise store_error(error, address) from error
+                return status
+            except BotoCoreError as error:
+                raise store_error(error, address) from error
+        return HTTPStatus.OK
+
+    def _download(self, key: str, sink: BinaryIO) -> str | None:
+        """Write the object into `sink` and return its etag; None when there is none."""
+        for _ in self._tries():
+            response = self._get(key)
+            if response is None:
+                return None
+            sink.seek(0)
+            sink.truncate()
+            try:
+                with closing(response["Body"]) as body:
+                    # Raises where the body is shorter than its Content-Length, or does not match its checksum.
+                    sink.writelines(body.iter_chunks(_CHUNK))
+            except BotoCoreError as error:
+                failure = error
+            else:
+                return response["ETag"]
+        raise store_error(failure, self._address(key)) from failure
+
+    def _get(self, key: str) -> "GetObjectOutputTypeDef | None":
+        try:
+            return self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
+        except self._client.exceptions.NoSuchKey:
+            return None
+        except (BotoCoreError, ClientError) as error:
+            raise store_error(error, self._address(key)) from error
+
+    def _tries(self) -> Iterator[None]:
+        yield
+        for delay in DELAYS:
+            self._sleep(delay)
+            yield
+
+    def _address(self, key: str) -> str:
+        return f"s3://{self._bucket}/{self._prefix}{key}"
+
+    def _no_conditions(self, header: str) -> StoreError:
+        return StoreError(
+            f"{self.url} does not honour conditional writes ({header})",
+            remedy="Use AWS S3 or a server with conditional writes: without, two workers could overwrite each other.",
+        )
+
+
+def _condition_status(error: ClientError) -> HTTPStatus | None:
+    """Return the status of a condition that did not hold, None for every other error."""
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    if status in {HTTPStatus.PRECONDITION_FAILED, HTTPStatus.CONFLICT}:
+        return HTTPStatus(status)
+    return HTTPStatus.NOT_FOUND if error.response["Error"]["Code"] == "NoSuchKey" else None
+
+
+@contextmanager
+def _read_from(path: Path) -> Iterator[BinaryIO]:
+    with files.store_errors("read", path), path.open("rb") as file:
+        yield file
+
+
+def _require_one_put(body: bytes | Path, address: str) -> None:
+    # Several parts would need an upload that can be left unfinished, and a condition at its end only.
+    with files.store_errors("read", body if isinstance(body, Path) else Path()):
+        size = body.stat().st_size if isinstance(body, Path) else len(body)
+    if size > MAX_PUT:
+        raise StoreError(
+            f"{address}: {size} bytes are more than the 5 GiB that S3 takes in one request",
+            remedy="Plan smaller shards.",
+        )
+
+
+def _work_area() -> Path:
+    """Return this user's own folder for work in progress; one whose name another user took is refused."""
+    area = Path(tempfile.gettempdir()) / f"sweepctl-{os.getuid()}"
+    with files.store_errors("make a work folder in", area):
+        area.mkdir(mode=0o700, exist_ok=True)
+        found = area.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise StoreError(f"{area} is not this user's alone", remedy="Set TMPDIR to a directory of your own.")
+    return area

@@ -1,0 +1,82 @@
+"""A store that fails on a schedule: for tests of code that must survive its store and its own death.
+
+    store = FaultyStore(inner, {3: StoreFault.CRASH_AFTER})
+
+Calls of `read`, `fetch`, `create` and `replace` are counted from 0 and logged in `store.calls`; the schedule says which
+of them fail, and how. Run once without a schedule to learn how many calls there are, then once for each call and fault.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from sweepctl.errors import StoreError
+from sweepctl.store.contract import Put, Store, Stored
+
+T = TypeVar("T")
+
+
+class Crash(BaseException):
+    """The process dies here: nothing may catch it but the test."""
+
+
+class StoreFault(Enum):
+    ERROR_BEFORE = "the store refuses, nothing is done"
+    ERROR_AFTER = "it is done, the reply is lost"
+    CRASH_BEFORE = "the process dies, nothing is done"
+    CRASH_AFTER = "the process dies, it is done"
+
+
+class Call(NamedTuple):
+    method: str
+    key: str
+
+
+@dataclass
+class FaultyStore:
+    inner: Store
+    schedule: Mapping[int, StoreFault] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return self.inner.url
+
+    def locate(self, key: str) -> str:
+        return self.inner.locate(key)
+
+    def read(self, key: str) -> Stored | None:
+        return self._call("read", key, lambda: self.inner.read(key))
+
+    def fetch(self, key: str, destination: Path) -> bool:
+        return self._call("fetch", key, lambda: self.inner.fetch(key, destination))
+
+    def create(self, key: str, body: bytes | Path) -> Put:
+        return self._call("create", key, lambda: self.inner.create(key, body))
+
+    def replace(self, key: str, body: bytes, etag: str) -> Put:
+        return self._call("replace", key, lambda: self.inner.replace(key, body, etag))
+
+    def scratch(self) -> AbstractContextManager[Path]:
+        return self.inner.scratch()
+
+    def probe(self) -> None:
+        self.inner.probe()
+
+    def _call(self, method: str, key: str, action: Callable[[], T]) -> T:
+        fault = self.schedule.get(len(self.calls))
+        self.calls.append(Call(method, key))
+        where = f"{method} {key}"
+        if fault is StoreFault.CRASH_BEFORE:
+            raise Crash(where)
+        if fault is StoreFault.ERROR_BEFORE:
+            raise StoreError(f"scheduled before {where}")
+        result = action()
+        if fault is StoreFault.CRASH_AFTER:
+            raise Crash(where)
+        if fault is StoreFault.ERROR_AFTER:
+            raise StoreError(f"scheduled after {where}")
+        return result

@@ -1,0 +1,265 @@
+"""What only a directory can do wrong: order of syncs, kills at any step, garbage, file systems that lack something."""
+
+import errno
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+from store import crasher
+
+from sweepctl.errors import StoreError
+from sweepctl.store import Put, Store, files, open_store
+from sweepctl.store.local import LocalStore
+
+KEY = "runs/run=r/run.parquet"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def store(root: Path) -> Store:
+    return open_store(str(root))
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch, root: Path) -> list[tuple[str, str]]:
+    """Record what is synced, linked and renamed, in order; a file in scratch is called `*`."""
+    seen: list[tuple[str, str]] = []
+    real: dict[str, Callable[..., Any]] = {name: getattr(os, name) for name in ("fsync", "link", "rename")}
+
+    def name_of(path: Path) -> str:
+        return "*" if "scratch" in path.parts else str(path.relative_to(root.parent))
+
+    def fsync(descriptor: int) -> None:
+        real["fsync"](descriptor)
+        seen.append(("sync", name_of(_path_of(descriptor, root.parent))))
+
+    def link(source: Path, target: Path) -> None:
+        real["link"](source, target)
+        seen.append(("link", name_of(target)))
+
+    def replace(source: Path, target: Path) -> None:
+        assert files.is_locked(root / ".sweepctl/replace.lock")
+        real["rename"](source, target)
+        seen.append(("rename", name_of(target)))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "link", link)
+    monkeypatch.setattr(os, "replace", replace)
+    return seen
+
+
+def _path_of(descriptor: int, below: Path) -> Path:
+    wanted = os.fstat(descriptor)
+    paths = (path for path in (below, *below.rglob("*")) if path.exists())
+    return next(path for path in paths if os.path.samestat(path.stat(), wanted))
+
+
+SYNCED_NAMES = [("sync", f"store/{name}") for name in ("runs/run=r", "runs")] + [("sync", "store")]
+
+
+def test_content_is_durable_before_its_name_and_the_name_on_return(store: Store, steps: list[tuple[str, str]]) -> None:
+    store.create(KEY, b"body")
+    assert steps == [("sync", "*"), ("link", f"store/{KEY}"), *SYNCED_NAMES]
+
+
+def test_a_file_that_is_given_away_is_durable_too(store: Store, steps: list[tuple[str, str]]) -> None:
+    with store.scratch() as folder:
+        (folder / "file").write_bytes(b"body")
+        store.create(KEY, folder / "file")
+    assert steps == [("sync", "*"), ("link", f"store/{KEY}"), *SYNCED_NAMES]
+
+
+def test_what_exists_is_durable_before_anyone_builds_on_it(store: Store, steps: list[tuple[str, str]]) -> None:
+    store.create(KEY, b"body")
+    steps.clear()
+    assert store.create(KEY, b"other") is Put.EXISTS
+    assert steps == [("sync", "*"), *SYNCED_NAMES]
+
+
+def test_a_replacement_is_durable_before_its_name_and_renamed_under_the_lock(
+    store: Store, steps: list[tuple[str, str]]
+) -> None:
+    store.create(KEY, b"body")
+    stored = store.read(KEY)
+    assert stored is not None
+    steps.clear()
+    store.replace(KEY, b"new", stored.etag)
+    assert steps == [("sync", "*"), ("rename", f"store/{KEY}"), *SYNCED_NAMES]
+
+
+def test_the_probe_makes_the_way_to_a_new_store_durable(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(files, "sync", synced.append)
+    open_store(str(root / "new/store")).probe()
+    assert synced[:4] == [root / "new/store", root / "new", root, root.parent]
+
+
+def test_a_file_that_is_given_away_is_not_copied(store: Store, root: Path) -> None:
+    with store.scratch() as folder:
+        (folder / "file").write_bytes(b"body")
+        store.create(KEY, folder / "file")
+        assert (folder / "file").samefile(root / KEY)
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Path]:
+    """Where syncing costs nothing: a kill, other than a power cut, does not depend on it."""
+    shared = Path("/dev/shm")  # noqa: S108
+    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else tmp_path) as folder:
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("operation", ["create", "replace"])
+def test_a_kill_at_any_step_leaves_old_or_new(memory: Path, operation: str) -> None:
+    script = [sys.executable, crasher.__file__, str(memory), operation]
+    steps = int(subprocess.run(script, check=True, capture_output=True).stdout)
+    before = None if operation == "create" else crasher.OLD
+    found = [_body(LocalStore(memory / str(step))) for step in range(1, steps + 1)]
+    assert set(found) == {before, crasher.NEW}
+    assert found.index(crasher.NEW) > 20  # kills came before the commit,
+    assert found.count(crasher.NEW) > 20  # and after it
+    for step in range(1, steps + 1):
+        _require_usable(memory / str(step))
+
+
+def _body(store: LocalStore) -> bytes | None:
+    stored = store.read(crasher.KEY)
+    return None if stored is None else stored.body
+
+
+def _require_usable(root: Path) -> None:
+    """The next writer succeeds, and nothing but its object and the work area's locks is left."""
+    store = LocalStore(root)
+    if store.create(crasher.KEY, b"later") is Put.EXISTS:
+        stored = store.read(crasher.KEY)
+        assert stored is not None
+        assert store.replace(crasher.KEY, b"later", stored.etag) is Put.WRITTEN
+    left = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+    assert left - {".sweepctl/replace.lock"} == {crasher.KEY, ".sweepctl/scratch/lock"}
+    assert _body(store) == b"later"
+
+
+def test_scratch_of_the_killed_is_swept_and_of_the_living_kept(store: Store, root: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from sweepctl.store.local import LocalStore\n"
+        "with LocalStore(Path(sys.argv[1])).scratch() as folder:\n"
+        "    (folder / 'file').touch(); print(folder, flush=True); sys.stdin.readline()"
+    )
+    command = [sys.executable, "-c", script, str(root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        theirs = Path(process.stdout.readline().strip())
+        with store.scratch() as mine:
+            assert (theirs / "file").exists()
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            with store.scratch():
+                assert not theirs.exists()
+                assert mine.exists()
+
+
+def test_readers_of_datasets_skip_the_work_area(store: Store, root: Path) -> None:
+    with store.scratch() as folder:
+        pq.write_table(pa.table({"x": [1]}), folder / "file.parquet")
+        (folder / "junk.parquet").write_bytes(b"junk")
+        store.create("t/run=r/file.parquet", folder / "file.parquet")
+        assert ds.dataset(root, format="parquet", partitioning="hive").to_table().num_rows == 1
+
+
+def test_another_users_scratch_is_left_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "no")
+
+    with store.scratch() as folder:
+        monkeypatch.setattr(files, "is_locked", forbidden)
+        with store.scratch():
+            assert folder.exists()
+
+
+def test_a_store_that_was_only_read_leaves_no_trace(store: Store, root: Path) -> None:
+    assert store.read(KEY) is None
+    assert not root.exists()
+
+
+def test_a_file_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file/below"):
+        _refused(open_store(str(path)).probe, "file stands where a directory")
+
+
+def test_a_key_below_a_file_is_a_store_error(store: Store) -> None:
+    store.create("a", b"")
+    _refused(lambda: store.create("a/b", b""), "file stands where a directory")
+
+
+@pytest.mark.parametrize(
+    ("function", "code", "remedy"),
+    [
+        ("os.link", errno.EPERM, "hard links"),
+        ("os.link", errno.EOPNOTSUPP, "hard links"),
+        ("os.fsync", errno.EINVAL, "hard links"),
+        ("os.fsync", errno.EIO, "Check the disk"),
+        ("fcntl.flock", errno.ENOLCK, "hard links"),
+        ("os.open", errno.EACCES, "permission"),
+        ("os.mkdir", errno.EROFS, "read-only"),
+        ("os.mkdir", errno.ENOSPC, "Free space"),
+        ("os.open", errno.EMFILE, "ulimit"),
+    ],
+)
+def test_what_a_file_system_refuses_is_told_with_a_remedy(
+    store: Store, monkeypatch: pytest.MonkeyPatch, function: str, code: int, remedy: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(function, refuse)
+    _refused(store.probe, remedy)
+    _refused(lambda: store.create(KEY, b""), remedy)
+
+
+def test_a_file_system_whose_locks_are_not_kept_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+    _refused(store.probe, "local disk")
+
+
+def test_a_file_system_whose_links_overwrite_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "link", lambda *_: None)
+    _refused(store.probe, "local disk")
+
+
+@pytest.fixture
+def unwritable(root: Path) -> Iterator[Path]:
+    (root / ".sweepctl").mkdir(parents=True)
+    root.chmod(0o555)
+    yield root
+    root.chmod(0o755)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_directory_that_cannot_be_written_is_refused(unwritable: Path) -> None:
+    _refused(open_store(str(unwritable)).probe, "permission")
+
+
+def test_access_is_asked_for_the_directory_itself(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    _refused(store.probe, "permission")
+
+
+def _refused(call: Callable[[], object], remedy: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        call()
+    assert remedy in str(caught.value.remedy)

@@ -1,0 +1,266 @@
+"""What only S3 can do wrong: lost replies, refusals, broken bodies, servers without conditions.
+
+Faults are put in by an HTTP proxy before moto. Waits of botocore and of the store are taken out.
+"""
+
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from botocore.retries.standard import ExponentialBackoff
+from servers import BUCKET, Server, moto_ignoring
+from store.fault_proxy import Fault, FaultProxy
+
+from sweepctl.errors import StoreError
+from sweepctl.store import Put, open_store, s3
+from sweepctl.store.s3 import S3Store, open_s3
+
+KEY = "runs/run=r/run.parquet"
+ALWAYS = 50
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
+
+
+@pytest.fixture
+def proxy(moto_server: Server) -> Iterator[FaultProxy]:
+    with FaultProxy(moto_server.endpoint_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def slept() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def store(proxy: FaultProxy, slept: list[float]) -> S3Store:
+    return open_s3(BUCKET, f"faults/{uuid4()}", endpoint_url=proxy.url, sleep=slept.append)
+
+
+def _body(store: S3Store) -> bytes | None:
+    stored = store.read(KEY)
+    return None if stored is None else stored.body
+
+
+# Where the server had done it, botocore's own second try met the first one's success.
+SETTLED = {
+    Fault.DROP_BEFORE: Put.WRITTEN,
+    Fault.UNAVAILABLE: Put.WRITTEN,
+    Fault.TRUNCATE: Put.WRITTEN,  # a PUT's reply has no body
+    Fault.DROP_AFTER: None,
+    Fault.ERROR_AFTER: None,
+}
+
+
+@pytest.mark.parametrize(("fault", "put"), [*SETTLED.items(), (Fault.CONFLICT, Put.WRITTEN)])
+def test_a_create_survives_a_fault(
+    store: S3Store, proxy: FaultProxy, moto_server: Server, fault: Fault, put: Put | None
+) -> None:
+    proxy.schedule([fault])
+    assert store.create(KEY, b"mine") is (put or Put.EXISTS)
+    assert proxy.pending == []
+    assert _body(store) == b"mine"
+    assert len(moto_server.keys(store.url.removeprefix(f"s3://{BUCKET}/"))) == 1
+
+
+@pytest.mark.parametrize(("fault", "put"), [*SETTLED.items(), (Fault.CONFLICT, Put.CHANGED)])
+def test_a_replace_survives_a_fault(store: S3Store, proxy: FaultProxy, fault: Fault, put: Put | None) -> None:
+    store.create(KEY, b"old")
+    stored = store.read(KEY)
+    assert stored is not None
+    proxy.schedule([fault])
+    assert store.replace(KEY, b"mine", stored.etag) is (put or Put.CHANGED)
+    assert proxy.pending == []
+    assert _body(store) == (b"old" if fault is Fault.CONFLICT else b"mine")
+
+
+@pytest.mark.parametrize("fault", SETTLED)
+def test_a_file_survives_a_fault(store: S3Store, proxy: FaultProxy, tmp_path: Path, fault: Fault) -> None:
+    (tmp_path / "file").write_bytes(body := b"0123456789" * 200_000)
+    proxy.schedule([fault])
+    store.create(KEY, tmp_path / "file")
+    assert _body(store) == body
+
+
+@pytest.mark.parametrize("fault", SETTLED)
+def test_a_read_survives_a_fault(store: S3Store, proxy: FaultProxy, tmp_path: Path, fault: Fault) -> None:
+    store.create(KEY, body := b"0123456789" * 200_000)
+    proxy.schedule([fault])
+    assert _body(store) == body
+    proxy.schedule([fault])
+    assert store.fetch(KEY, tmp_path / "fetched")
+    assert (tmp_path / "fetched").read_bytes() == body
+    assert proxy.pending == []
+
+
+@pytest.mark.parametrize("fault", [Fault.STALL, Fault.STALL_AFTER])
+def test_a_request_without_a_reply_is_sent_again(
+    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    monkeypatch.setattr(s3, "READ_TIMEOUT", 1)
+    store = open_s3(BUCKET, f"faults/{uuid4()}", endpoint_url=proxy.url)
+    proxy.schedule([fault])
+    store.create(KEY, b"old")
+    proxy.schedule([fault])
+    stored = store.read(KEY)
+    assert stored is not None
+    proxy.schedule([fault])
+    store.replace(KEY, b"mine", stored.etag)
+    assert proxy.pending == []
+    assert _body(store) == b"mine"
+
+
+def test_a_body_that_always_breaks_off_is_never_returned(
+    store: S3Store, proxy: FaultProxy, slept: list[float], tmp_path: Path
+) -> None:
+    store.create(KEY, b"0123456789")
+    for read in (lambda: store.read(KEY), lambda: store.fetch(KEY, tmp_path / "fetched")):
+        slept.clear()
+        proxy.schedule([Fault.TRUNCATE] * ALWAYS)
+        _refused(read, "Check the network")
+        assert slept == list(s3.DELAYS)
+
+
+def test_a_create_in_conflict_is_sent_again_with_growing_delay_and_a_bound(
+    store: S3Store, proxy: FaultProxy, slept: list[float]
+) -> None:
+    proxy.schedule([Fault.CONFLICT] * 2)
+    assert store.create(KEY, b"mine") is Put.WRITTEN
+    assert slept == list(s3.DELAYS[:2])
+    proxy.schedule([Fault.CONFLICT] * ALWAYS)
+    _refused(lambda: store.create("other", b"mine"), "later")
+    assert len(proxy.pending) == ALWAYS - 1 - len(s3.DELAYS)
+
+
+@pytest.mark.parametrize(
+    ("fault", "remedy"),
+    [
+        (Fault.UNAVAILABLE, "later"),
+        (Fault.ERROR_AFTER, "later"),
+        (Fault.DROP_BEFORE, "network"),
+    ],
+)
+def test_a_server_that_stays_broken_is_told_after_bounded_tries(
+    store: S3Store, proxy: FaultProxy, fault: Fault, remedy: str
+) -> None:
+    proxy.schedule([fault] * ALWAYS)
+    _refused(lambda: store.create(KEY, b"mine"), remedy)
+    assert len(proxy.pending) == ALWAYS - s3.REQUEST_ATTEMPTS
+    _refused(lambda: store.read(KEY), remedy)
+
+
+def test_a_rival_between_a_lost_request_and_the_next_try_stays(
+    store: S3Store, proxy: FaultProxy, moto_server: Server
+) -> None:
+    store.create(KEY, b"old")
+    stored = store.read(KEY)
+    assert stored is not None
+    rival = open_store(store.url, endpoint_url=moto_server.endpoint_url)
+    puts: list[Put] = []
+    store._client.meta.events.register_first(
+        "needs-retry.s3.PutObject", lambda **_: puts.append(rival.replace(KEY, b"rival", stored.etag))
+    )
+    proxy.schedule([Fault.DROP_BEFORE])
+    assert store.replace(KEY, b"mine", stored.etag) is Put.CHANGED
+    assert puts[0] is Put.WRITTEN
+    assert _body(store) == b"rival"
+
+
+@pytest.mark.parametrize("ignored", [["If-None-Match"], ["If-Match"], ["If-None-Match", "If-Match"]])
+@pytest.mark.usefixtures("moto_server")
+def test_a_server_without_conditions_is_refused(ignored: list[str]) -> None:
+    with moto_ignoring(*ignored) as server:
+        store = open_store(f"s3://{BUCKET}/{uuid4()}", endpoint_url=server.endpoint_url)
+        with pytest.raises(StoreError, match="does not honour conditional writes") as caught:
+            store.probe()
+    assert f"({ignored[0]})" in caught.value.message
+    assert "conditional writes" in str(caught.value.remedy)
+
+
+def test_the_endpoint_may_come_from_the_environment(moto_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server.endpoint_url)
+    open_store(f"s3://{BUCKET}/{uuid4()}").probe()
+
+
+def test_a_missing_bucket_is_told(moto_server: Server) -> None:
+    store = open_store("s3://no-such-bucket/a", endpoint_url=moto_server.endpoint_url)
+    for call in (store.probe, lambda: store.create(KEY, b""), lambda: store.replace(KEY, b"", '"0"')):
+        _refused(call, "Create the bucket")
+
+
+def test_missing_credentials_are_told(moto_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    _refused(open_store(f"s3://{BUCKET}", endpoint_url=moto_server.endpoint_url).probe, "AWS_ACCESS_KEY_ID")
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(
+    ("name", "remedy"), [("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"), ("AWS_SECRET_ACCESS_KEY", "does not belong")]
+)
+def test_wrong_credentials_are_told(
+    weed_server: Server, monkeypatch: pytest.MonkeyPatch, name: str, remedy: str
+) -> None:
+    monkeypatch.setenv(name, "wrong")
+    store = open_store(f"s3://{BUCKET}/a", endpoint_url=weed_server.endpoint_url)
+    for call in (store.probe, lambda: store.read(KEY), lambda: store.create(KEY, b"")):
+        _refused(call, remedy)
+
+
+def test_an_endpoint_that_is_not_there_is_told() -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # and never listens
+        store = open_store(f"s3://{BUCKET}", endpoint_url=f"http://127.0.0.1:{held.getsockname()[1]}")
+        _refused(store.probe, "endpoint")
+
+
+def test_a_body_beyond_one_put_is_refused_before_it_is_sent(store: S3Store, proxy: FaultProxy, tmp_path: Path) -> None:
+    with (tmp_path / "big").open("wb") as file:
+        file.truncate(s3.MAX_PUT + 1)
+    _refused(lambda: store.create(KEY, tmp_path / "big"), "smaller shards")
+    assert proxy.log == []
+
+
+def test_nothing_is_ever_deleted_or_written_without_a_condition(
+    store: S3Store,
+) -> None:
+    seen: list[tuple[str, bool]] = []
+
+    def note(request: object, **_: object) -> None:
+        headers, method = request.headers, str(request.method)  # type: ignore[attr-defined]
+        seen.append((method, "If-None-Match" in headers or "If-Match" in headers))
+
+    store._client.meta.events.register("before-send.s3", note)
+    store.probe()
+    store.create(KEY, b"a")
+    stored = store.read(KEY)
+    assert stored is not None
+    store.replace(KEY, b"b", stored.etag)
+    assert {(method, condition) for method, condition in seen if method != "GET"} == {("PUT", True)}
+
+
+def test_scratch_in_a_folder_that_another_user_took_is_refused(
+    store: S3Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    (tmp_path / f"sweepctl-{os.getuid()}").mkdir(mode=0o777)
+    (tmp_path / f"sweepctl-{os.getuid()}").chmod(0o777)
+    _refused(lambda: store.scratch().__enter__(), "TMPDIR")
+
+
+def test_a_fetch_that_cannot_be_written_is_told(store: S3Store, tmp_path: Path) -> None:
+    store.create(KEY, b"body")
+    _refused(lambda: store.fetch(KEY, tmp_path / "absent/file"), "Check the disk")
+
+
+def _refused(call: Callable[[], object], remedy: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        call()
+    assert remedy in str(caught.value.remedy)
