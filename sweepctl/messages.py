@@ -8,6 +8,7 @@ import datetime as dt
 import hashlib
 import json
 import math
+from functools import cached_property
 from typing import Annotated, Any, Literal, NoReturn, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
@@ -109,7 +110,7 @@ class ShardMessage(BaseModel):
         """How many points the shard has."""
         return self.end_index_exclusive - self.start_index
 
-    @property
+    @cached_property
     def spec(self) -> Spec:
         """What the run computes, without the sharding."""
         return Spec(

@@ -7,7 +7,8 @@ model accepts is the engine's business.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import rfc8785
@@ -51,10 +52,10 @@ class Spec:
     seed: int
     outputs: tuple[str, ...]
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """What two specs share when they compute the same points."""
-        return fingerprint(asdict(self))
+        return fingerprint(self._fields)
 
     def to_json(self) -> str:
         """Return JSON from which `from_json` gives an equal spec.
@@ -62,10 +63,15 @@ class Spec:
         Its integers keep all their digits and its floats their type, which the canonical form would lose
         (docs/decisions/0001-spec-json.md).
         """
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return json.dumps(self._fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+    @property
+    def _fields(self) -> dict[str, Any]:
+        # Not dataclasses.asdict, which copies every value of every dimension.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
     def from_json(cls, text: str) -> "Spec":
         """Read what `to_json` wrote."""
-        fields = json.loads(text)
-        return cls(**{**fields, "outputs": tuple(fields["outputs"])})
+        found = json.loads(text)
+        return cls(**{**found, "outputs": tuple(found["outputs"])})

@@ -3,6 +3,7 @@
 import datetime as dt
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -57,9 +58,9 @@ def test_only_a_higher_rank_replaces(standing: Outcome, new: Outcome) -> None:
     [{"start_index": 1}, {"end_index_exclusive": 3}, {"spec_fingerprint": "other"}],
     ids=lambda change: next(iter(change)),
 )
-def test_another_shard_under_the_same_name_is_a_conflict(standing: Outcome, change: dict[str, object]) -> None:
+def test_another_shard_under_the_same_name_is_a_conflict(standing: Outcome, change: dict[str, Any]) -> None:
     with pytest.raises(ConflictError) as caught:
-        judge(standing, replace(SUCCESS, **change))  # type: ignore[arg-type]  one of three fields
+        judge(standing, replace(SUCCESS, **change))
     assert all(str(value) in caught.value.message for value in change.values())
 
 

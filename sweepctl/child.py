@@ -1,0 +1,200 @@
+"""A child process that is bounded in time and space, and gone with everything it started when its block ends.
+
+It knows bytes, not records: what the bytes mean is `engine`'s business. Nothing here waits without a limit, whatever
+the child does: not reading its input, never writing a line, ignoring signals, or leaving a grandchild with the pipe.
+"""
+
+import fcntl
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Event
+from types import TracebackType
+from typing import IO, Self
+
+from sweepctl.errors import EngineFaultError, EngineUnavailableError, InterruptedRunError
+
+READ_BYTES = 1 << 20
+PIPE_BYTES = 1 << 20  # Linux's largest for an ordinary user; fewer, larger reads
+KEPT_WORDS = 4_096  # bytes of standard error that are kept: the last ones
+STOP_SECONDS = 0.1  # how late a stop or a deadline may be seen
+
+
+class Child:
+    """One child in a process group of its own, with all three standard streams served by one selector."""
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        environment: Mapping[str, str],
+        *,
+        stdin: bytes,
+        timeout: float | None,
+        stop: Event,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start `command`; `stdin` is fed to it as it reads, and its standard input stays open after that.
+
+        Raises:
+            EngineUnavailableError: the program cannot be started.
+        """
+        self._monotonic = monotonic
+        self._timeout = timeout
+        self._deadline = None if timeout is None else monotonic() + timeout
+        self._stop = stop
+        self._unsent = memoryview(stdin)
+        self._words = b""
+        self._output = bytearray()
+        self._output_ended = False
+        self.cpu_seconds = 0.0
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  the program is the operator's choice, never a message's
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=dict(environment),
+                start_new_session=True,
+                bufsize=0,
+            )
+        except OSError as error:
+            msg = f"{command[0]} cannot be started: {error.strerror}"
+            raise EngineUnavailableError(
+                msg,
+                remedy="Give the engine's path with --engine or SWEEPCTL_ENGINE.",
+            ) from error
+        self._selector = selectors.DefaultSelector()
+        self._watch(self._process.stdin, selectors.EVENT_WRITE, self._feed)
+        self._watch(self._process.stdout, selectors.EVENT_READ, self._take_output)
+        self._watch(self._process.stderr, selectors.EVENT_READ, self._take_words)
+
+    def __enter__(self) -> Self:
+        """Give the child itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Kill the whole group, whether or not its leader ended by itself, and reap the leader."""
+        self._reap()
+        self._selector.close()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+
+    @property
+    def last_words(self) -> str:
+        """The end of what the child wrote on standard error, on one line."""
+        return " | ".join(self._words.decode("utf-8", "replace").split("\n")).strip(" |")
+
+    def read(self, seconds: float) -> bytes:
+        """Return what the child wrote within `seconds`: as soon as there is something, or nothing.
+
+        Raises:
+            EngineFaultError: the deadline has passed.
+            InterruptedRunError: `stop` was set.
+        """
+        until = self._monotonic() + seconds
+        while not self._output and not self._output_ended:
+            self._check_limits()
+            left = until - self._monotonic()
+            if left <= 0:
+                break
+            self._pump(min(left, STOP_SECONDS))
+            if not self._output and self._has_ended():
+                # A grandchild may hold the pipe open for ever; what the child itself wrote is in it by now.
+                self._pump(0)
+                if not self._output:
+                    self._end_output()
+        output = bytes(self._output)
+        self._output.clear()
+        return output
+
+    @property
+    def output_ended(self) -> bool:
+        """Whether everything that the child wrote has been read, and nothing more can come."""
+        return self._output_ended and not self._output
+
+    def wait(self, seconds: float) -> int | None:
+        """Return the exit status (negative: the signal that ended it), or None when it still runs after `seconds`."""
+        until = self._monotonic() + seconds
+        while not self._has_ended():
+            self._check_limits()
+            left = until - self._monotonic()
+            if left <= 0:
+                return None
+            # A child may wait for its last words to be taken before it ends.
+            self._pump(min(left, 0.005))
+            if not self._selector.get_map():
+                time.sleep(0.001)
+        self._pump(0)
+        return self._reap()
+
+    def _watch(self, stream: IO[bytes] | None, event: int, serve: Callable[[IO[bytes]], None]) -> None:
+        if stream is None:  # cannot be: all three are pipes
+            return
+        os.set_blocking(stream.fileno(), False)
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            with suppress(OSError):  # the user's share of pipe memory is used up: slower, not wrong
+                fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        self._selector.register(stream, event, serve)
+
+    def _pump(self, seconds: float) -> None:
+        for key, _ in self._selector.select(seconds):
+            key.data(key.fileobj)
+
+    def _feed(self, stream: IO[bytes]) -> None:
+        try:
+            self._unsent = self._unsent[os.write(stream.fileno(), self._unsent) :]
+        except BrokenPipeError:  # it will not read; what it says instead tells why
+            self._unsent = memoryview(b"")
+        if not self._unsent:
+            # Not closed: an engine takes the end of its input as the end of its parent.
+            self._selector.unregister(stream)
+
+    def _take_output(self, stream: IO[bytes]) -> None:
+        chunk = os.read(stream.fileno(), READ_BYTES)
+        self._output += chunk
+        if not chunk:
+            self._end_output()
+
+    def _end_output(self) -> None:
+        if not self._output_ended and self._process.stdout is not None:
+            self._output_ended = True
+            self._selector.unregister(self._process.stdout)
+
+    def _take_words(self, stream: IO[bytes]) -> None:
+        chunk = os.read(stream.fileno(), READ_BYTES)
+        self._words = (self._words + chunk)[-KEPT_WORDS:]
+        if not chunk:
+            self._selector.unregister(stream)
+
+    def _check_limits(self) -> None:
+        if self._stop.is_set():
+            msg = "stopped by a signal"
+            raise InterruptedRunError(msg, remedy="Run the same message again: it starts afresh.")
+        if self._deadline is not None and self._monotonic() > self._deadline:
+            msg = f"the engine was not done after {self._timeout:g} s"
+            raise EngineFaultError("engine_timeout", msg, remedy="Give --timeout more seconds, or plan smaller shards.")
+
+    def _has_ended(self) -> bool:
+        # WNOWAIT leaves the zombie in place, so that the group's id stays ours until the group has been killed.
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def _reap(self) -> int:
+        if self._process.returncode is None:
+            # Before the leader is reaped: until then its id cannot become another group's.
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            _, status, usage = os.wait4(self._process.pid, 0)
+            self._process.returncode = os.waitstatus_to_exitcode(status)
+            self.cpu_seconds = usage.ru_utime + usage.ru_stime
+        return self._process.returncode

@@ -1,0 +1,153 @@
+"""What a person sees: Rich renderings of finished values. Nothing here computes, decides or reads a store."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from sweepctl.errors import SweepctlError
+from sweepctl.messages import ShardMessage
+from sweepctl.outcome import Outcome
+from sweepctl.protocol import Column, Description, Model, PointIdentity
+from sweepctl.shard import Disposition, Result
+from sweepctl.store.contract import Store
+
+_DISPOSITIONS = {
+    Disposition.COMMITTED: "committed",
+    Disposition.SKIPPED: "stands already: nothing was simulated",
+    Disposition.STANDS: "was run again, and what stands stays",
+}
+
+
+def show_error(console: Console, error: SweepctlError) -> None:
+    """One line that says what is wrong, one that says what to do."""
+    label = error.kind.replace("_", " ")
+    console.print(f"[bold red]{label}:[/] {escape(error.message)}", soft_wrap=True, highlight=False)
+    if error.remedy:
+        console.print(f"[dim]→ {escape(error.remedy)}[/]", soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def progress_of(console: Console, message: ShardMessage) -> Iterator[Callable[[int], None]]:
+    """Show a bar of points on a terminal, and nothing elsewhere."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("points"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(f"shard {message.shard_id}", total=message.points)
+        yield lambda points: progress.update(task, completed=points)
+
+
+def show_result(console: Console, result: Result, store: Store) -> None:
+    """The verdict first, then where everything is; lines are never cut, so that a path can be copied."""
+    outcome = result.outcome
+    mark = "[bold green]✓[/]" if outcome.status == "success" else "[bold red]✗[/]"
+    verdict = f"[bold]{outcome.status}[/] shard {outcome.shard_id} of run {outcome.run_id}"
+    lines = [f"{mark} {verdict}: {_DISPOSITIONS[result.disposition]}", f"  {_points(outcome)}"]
+    if outcome.error_code:
+        where = "" if outcome.error_point_index is None else f" at point {outcome.error_point_index:,}"
+        lines.append(f"  [red]{outcome.error_code}[/]{where}: {escape(outcome.error_message or '')}")
+        lines.append(f"  [dim]→ {'Run it again: it may succeed.' if outcome.retryable else 'It would fail again.'}[/]")
+    lines.append(f"  attempt {outcome.attempt_id}, engine {outcome.engine_version}, {_seconds(outcome)}")
+    width = max((len(artifact.dataset) for artifact in outcome.artifacts), default=0)
+    lines += [
+        f"  {artifact.dataset:<{width}}  {artifact.rows:,} rows  {_bytes(artifact.bytes)}  "
+        f"{escape(store.locate(artifact.key))}"
+        for artifact in outcome.artifacts
+    ]
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def show_models(console: Console, description: Description) -> None:
+    """One row a model."""
+    table = _table("model", "version", "what it simulates", "parameters")
+    for model in description.models:
+        names = ", ".join(parameter.name for parameter in model.parameters)
+        table.add_row(model.name, model.version, escape(model.doc), names)
+    console.print(table, highlight=False)
+    console.print(f"engine {description.engine_version} for {description.target}", style="dim", highlight=False)
+
+
+def show_model(console: Console, model: Model) -> None:
+    """Everything that a model takes and gives."""
+    console.print(f"[bold]{model.name}[/] version {model.version}: {escape(model.doc)}", highlight=False)
+    table = _table("parameter", "type", "unit", "default", "range", "what it is", title="takes")
+    for parameter in model.parameters:
+        default = "null" if parameter.default is None else str(parameter.default)
+        allowed = escape(parameter.range)
+        table.add_row(parameter.name, _type(parameter), parameter.unit, default, allowed, escape(parameter.doc))
+    console.print(table, highlight=False)
+    _show_columns(console, "gives", "metric", model.metrics)
+    for dataset in model.datasets:
+        _show_columns(console, f"gives on request: {dataset.name} ({dataset.doc})", "column", dataset.columns)
+
+
+def show_point(console: Console, message: ShardMessage, point: PointIdentity) -> None:
+    """Who a point is, and every parameter that it runs with; what the message sets stands out."""
+    where = "in this shard" if message.start_index <= point.point_index < message.end_index_exclusive else "elsewhere"
+    console.print(
+        f"point [bold]{point.point_index:,}[/] of {message.total_points:,} in run {message.run_id}, "
+        f"replicate {point.replicate} of {message.replications} ({where})",
+        highlight=False,
+    )
+    table = _table("parameter", "value", "from")
+    for name, value in point.parameters.items():
+        source = "dimension" if name in message.dimensions else "base" if name in message.base else "[dim]default[/]"
+        table.add_row(name, "null" if value is None else escape(str(value)), source)
+    console.print(table, highlight=False)
+    for line in (
+        f"  seed                   {message.seed}",
+        f"  parameter_fingerprint  {point.parameter_fingerprint}",
+        f"  point_fingerprint      {point.point_fingerprint}",
+    ):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _table(*headers: str, title: str | None = None) -> Table:
+    return Table(*headers, title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+
+
+def _show_columns(console: Console, title: str, kind: str, columns: list[Column]) -> None:
+    table = _table(kind, "type", "unit", "what it is", title=escape(title))
+    for column in columns:
+        table.add_row(column.name, _type(column), column.unit, escape(column.doc))
+    console.print(table, highlight=False)
+
+
+def _type(column: Column) -> str:
+    return f"{column.type} or null" if column.nullable else column.type
+
+
+def _points(outcome: Outcome) -> str:
+    counts = f"{outcome.points_succeeded:,} succeeded"
+    if outcome.points_failed:
+        counts += f", [red]{outcome.points_failed:,} failed[/]"
+    missing = outcome.points - outcome.points_succeeded - outcome.points_failed
+    if missing:
+        counts += f", [red]{missing:,} not recorded[/]"
+    return f"{counts}, of points {outcome.start_index:,} to {outcome.end_index_exclusive - 1:,}"
+
+
+def _seconds(outcome: Outcome) -> str:
+    wall = (outcome.finished_at - outcome.started_at).total_seconds()
+    return f"{wall:.2f} s, {outcome.cpu_seconds:.2f} s of CPU"
+
+
+def _bytes(count: int) -> str:
+    size = float(count)
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:  # noqa: PLR2004  the SI's step
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

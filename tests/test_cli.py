@@ -1,0 +1,259 @@
+"""What a person and a script see of each command: output, exit codes, errors with a remedy."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from engines import line, scripted
+from typer.testing import CliRunner, Result
+
+from sweepctl.cli import app
+from sweepctl.store import open_store
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+SHARD = EXAMPLES / "queue" / "shard-0.json"
+SWEEPCTL = (sys.executable, "-P", "-c", "from sweepctl.cli import main; main()")
+REFUSED = line(record="refused", error_code="invalid_parameters", message="x = 0: must be > 0", parameter="x")
+TOY = {
+    "run_id": "r",
+    "model": "toy",
+    "dimensions": {"x": list(range(10))},
+    "total_points": 10,
+    "shard_id": 0,
+    "start_index": 0,
+    "end_index_exclusive": 10,
+    "seed": 1,
+}
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in a folder of its own, at a width at which nothing is folded."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERMINAL_WIDTH", "200")
+
+
+def sweepctl(*arguments: object, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+
+
+def toy(folder: Path, behaviour: str = "for p in points: say(p)", **changes: object) -> Sequence[object]:
+    """Return the arguments that run the toy model's shard in an engine with this behaviour."""
+    message = folder / "message.json"
+    message.write_text(json.dumps({**TOY, **changes}))
+    return ("run-shard", message, "--engine", scripted(folder, behaviour))
+
+
+def error_of(result: Result) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(result.stdout)
+    assert told["exit_code"] == result.exit_code
+    error: dict[str, Any] = told["error"]
+    return error
+
+
+def test_a_shard_of_the_real_engine_and_its_repetition() -> None:
+    first = sweepctl("run-shard", SHARD)
+    assert first.exit_code == 0
+    assert "success shard 0 of run queue-demo: committed" in first.stdout
+    assert "50 succeeded" in first.stdout
+    again = sweepctl("run-shard", SHARD)
+    assert again.exit_code == 0
+    assert "stands already: nothing was simulated" in again.stdout
+    rows = pq.read_table("sweep-results/point_outcomes/queue/run_date=2026-02-14/run=queue-demo/shard-00000000.parquet")
+    assert rows["point_index"].to_pylist() == list(range(50))
+
+
+def test_json_is_all_of_standard_output() -> None:
+    result = sweepctl("run-shard", SHARD, "--json")
+    told = json.loads(result.stdout)
+    assert told["disposition"] == "committed"
+    assert told["outcome"]["status"] == "success"
+    assert {artifact["dataset"] for artifact in told["outcome"]["artifacts"]} == {
+        "effective_parameters",
+        "point_outcomes",
+    }
+
+
+def test_a_message_from_standard_input() -> None:
+    assert sweepctl("run-shard", "-", stdin=SHARD.read_text()).exit_code == 0
+
+
+def test_options_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    *_, engine = toy(tmp_path)
+    monkeypatch.setenv("SWEEPCTL_ENGINE", str(engine))
+    monkeypatch.setenv("SWEEPCTL_STORE", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("SWEEPCTL_JSON", "1")
+    assert json.loads(sweepctl("run-shard", tmp_path / "message.json").stdout)["outcome"]["run_id"] == "r"
+    assert (tmp_path / "elsewhere" / "runs").is_dir()
+
+
+def test_log_lines_as_json() -> None:
+    result = sweepctl("run-shard", SHARD, "--log-format", "json")
+    (told,) = result.stderr.splitlines()
+    event = json.loads(told)
+    assert (event["event"], event["run_id"], event["shard_id"]) == ("shard_finished", "queue-demo", 0)
+    assert (event["status"], event["disposition"]) == ("success", "committed")
+
+
+def test_log_lines_as_text() -> None:
+    assert "shard_finished disposition=committed run_id=queue-demo" in sweepctl("run-shard", SHARD).stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "behaviour"),
+    [
+        (4, "engine_crashed", "sys.exit(3)"),
+        (4, "engine_timeout", "time.sleep(60)"),
+        (1, "invalid_parameters", f"say({REFUSED!r})"),
+    ],
+)
+def test_a_failed_shard_is_told_and_has_its_exit_code(tmp_path: Path, code: int, error: str, behaviour: str) -> None:
+    arguments = (*toy(tmp_path, behaviour), "--timeout", "1")
+    result = sweepctl(*arguments)
+    assert result.exit_code == code
+    assert "failure shard 0 of run r" in result.stdout
+    assert error in result.stdout
+    told = json.loads(sweepctl(*arguments, "--json").stdout)
+    assert told["outcome"]["error_code"] == error
+
+
+def test_usage_errors() -> None:
+    assert sweepctl("run-shard").exit_code == 2
+    assert sweepctl("run-shard", SHARD, "--threads", "0").exit_code == 2
+    missing = sweepctl("run-shard", "missing.json")
+    assert missing.exit_code == 2
+    assert "missing.json: No such file or directory" in missing.stderr
+    assert "→" in missing.stderr
+    assert sweepctl("run-shard", SHARD, "--store", "gs://bucket").exit_code == 2
+
+
+def test_a_bad_message_is_one_line_and_writes_nothing(tmp_path: Path) -> None:
+    result = sweepctl(*toy(tmp_path, seed="1"))
+    assert result.exit_code == 3
+    assert result.stderr.splitlines()[0] == "bad message: seed: Input should be a valid integer"
+    assert not (tmp_path / "sweep-results").exists()
+    error = error_of(sweepctl(*toy(tmp_path, seed="1"), "--json"))
+    assert error["kind"] == "bad_message"
+    assert error["remedy"]
+
+
+def test_a_conflict(tmp_path: Path) -> None:
+    sweepctl(*toy(tmp_path))
+    error = error_of(sweepctl(*toy(tmp_path, seed=2), "--json"))
+    assert error["kind"] == "conflict"
+    assert "stands for spec" in error["message"]
+
+
+def test_the_earlier_simulators_message_is_understood_and_its_model_asked_for(tmp_path: Path) -> None:
+    message = {name: value for name, value in TOY.items() if name != "model"}
+    (tmp_path / "message.json").write_text(json.dumps(message))
+    result = sweepctl("run-shard", "message.json")
+    assert result.exit_code == 4
+    assert "model 'ridehail' is not in this engine" in result.stderr
+    assert "it has: epidemic, queue" in result.stderr
+
+
+def test_no_engine(tmp_path: Path) -> None:
+    result = sweepctl("run-shard", SHARD, "--engine", tmp_path / "none")
+    assert result.exit_code == 4
+    assert "no such file" in result.stderr
+
+
+def test_a_store_that_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = sweepctl("run-shard", SHARD, "--store", tmp_path / "file")
+    assert result.exit_code == 5
+    assert "→" in result.stderr
+
+
+def test_force(tmp_path: Path) -> None:
+    sweepctl(*toy(tmp_path))
+    result = sweepctl(*toy(tmp_path), "--force")
+    assert result.exit_code == 0
+    assert "was run again, and what stands stays" in result.stdout
+
+
+def test_an_injected_failure(tmp_path: Path) -> None:
+    arguments = toy(tmp_path, failure_injection_shards=[0])
+    assert sweepctl(*arguments).exit_code == 3
+    assert sweepctl(*arguments, "--allow-failure-injection").exit_code == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_engine_and_is_recorded(tmp_path: Path, number: signal.Signals) -> None:
+    arguments = toy(tmp_path, f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)")
+    process = subprocess.Popen([*SWEEPCTL, *map(str, arguments)], stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "interrupted" in stderr
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+    assert len(list((tmp_path / "sweep-results" / "shard_attempts").rglob("*.parquet"))) == 1
+
+
+def test_models() -> None:
+    result = sweepctl("models")
+    assert result.exit_code == 0
+    assert "queue" in result.stdout
+    assert "epidemic" in result.stdout
+    one = sweepctl("models", "queue")
+    assert "arrival_rate" in one.stdout
+    assert "mean_wait" in one.stdout
+    assert json.loads(sweepctl("models", "queue", "--json").stdout)["name"] == "queue"
+    assert {model["name"] for model in json.loads(sweepctl("models", "--json").stdout)["models"]} == {
+        "epidemic",
+        "queue",
+    }
+    assert sweepctl("models", "none").exit_code == 4
+
+
+def test_point() -> None:
+    result = sweepctl("point", SHARD, 57)
+    assert result.exit_code == 0
+    assert "replicate 7 of 10 (elsewhere)" in result.stdout
+    told = json.loads(sweepctl("point", SHARD, 57, "--json").stdout)
+    assert told["parameters"] == {
+        "arrival_rate": 0.6,
+        "customers": 20000,
+        "servers": 2,
+        "service_rate": 1,
+        "warmup": 2000,
+    }
+    assert sweepctl("point", SHARD, 200).exit_code == 2
+    rejected = sweepctl("point", "-", 0, stdin=SHARD.read_text().replace('"servers": [1, 2]', '"server": [1, 2]'))
+    assert rejected.exit_code == 1
+    assert "servers" in rejected.stderr
+
+
+def test_a_points_identity_is_the_one_that_its_run_records(tmp_path: Path) -> None:
+    sweepctl("run-shard", SHARD, "--store", tmp_path / "store")
+    key = "effective_parameters/queue/run_date=2026-02-14/run=queue-demo/shard-00000000.parquet"
+    assert open_store(str(tmp_path / "store")).read(key)
+    row = pq.read_table(tmp_path / "store" / key, partitioning=None).slice(23, 1).to_pylist()[0]
+    told = json.loads(sweepctl("point", SHARD, 23, "--json").stdout)
+    assert {name: row[name] for name in told if name in row} == {name: told[name] for name in told if name in row}
+    assert row["point_fingerprint"] == told["point_fingerprint"]
+    assert {name: row[name] for name in told["parameters"]} == told["parameters"]
+
+
+def test_version() -> None:
+    assert sweepctl("--version").stdout.startswith("sweepctl ")
+
+
+def test_starting_up_imports_nothing_heavy() -> None:
+    program = "import sys, sweepctl.cli; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-P", "-c", program], check=True, capture_output=True, text=True).stdout
+    assert not {"pyarrow", "boto3", "botocore", "pydantic", "numpy", "pandas", "duckdb"} & set(modules.split())

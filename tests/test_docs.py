@@ -1,0 +1,58 @@
+"""The README's examples run, and no command, option or exit code goes unmentioned."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from sweepctl import errors
+from sweepctl.cli import app
+from sweepctl.engine import find_engine
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+EXAMPLES = [
+    line.removeprefix("$ ")
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("$ ")
+]
+
+
+def test_every_command_and_option_is_in_the_readme() -> None:
+    commands: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
+    for name, command in commands.items():
+        assert f"sweepctl {name}" in README
+        assert command.epilog
+        assert "Examples:" in command.epilog
+        options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
+        variables = [parameter.envvar for parameter in command.params if getattr(parameter, "envvar", None)]
+        for word in [*options, *variables]:
+            assert f"`{word}`" in README, f"{name} {word}"
+
+
+def test_every_exit_code_is_in_the_readme() -> None:
+    codes = {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "exit_code")}
+    table = README.partition("| exit code |")[2]
+    assert all(f"\n| {code} |" in table for code in codes | {0})
+
+
+def test_the_examples_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    scripts = tmp_path / ".venv" / "bin"
+    scripts.mkdir(parents=True)
+    (scripts / "activate").write_text("")
+    (scripts / "sweepctl").write_text(
+        f'#!/bin/sh\nexec {sys.executable} -P -c "from sweepctl.cli import main; main()" "$@"\n'
+    )
+    (scripts / "sweepctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{scripts}:{find_engine().parent}:/usr/bin:/bin")
+    assert len(EXAMPLES) > 5
+    for example in EXAMPLES:
+        done = subprocess.run(["/bin/sh", "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{example}\n{done.stderr}"
