@@ -1,8 +1,9 @@
 """A directory as a store: created by link-or-fail, replaced by rename under a lock.
 
 A crash at any instruction leaves the old object or the new one, never half of one, and a power cut never leaves a name
-without its content. Work in progress lies in `.sweepctl` inside the directory, which readers of datasets skip. Not
-covered: a power cut within the instant between a rival's link and its sync can take back what was just read.
+without its content. Work in progress lies in `.sweepctl` inside the directory: beside the tables, never in one. pyarrow
+and pandas skip it even from the root; DuckDB's `**` does so only from a table down. Not covered: a power cut within the
+instant between a rival's link and its sync can take back what was just read.
 """
 
 import hashlib
