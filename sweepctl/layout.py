@@ -16,6 +16,11 @@ def engine_pin(run_id: str) -> str:
     return f"runs/run={run_id}/engine.parquet"
 
 
+def rejection(body_sha256: str) -> str:
+    """Key of the record of a message body that no shard can be made of."""
+    return f"rejected/{body_sha256}.json"
+
+
 @dataclass(frozen=True)
 class ShardKeys:
     """The keys of one shard of a run."""

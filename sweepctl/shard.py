@@ -5,9 +5,10 @@ one of three ways: an outcome that stands in the store, an error of this worker 
 """
 
 import datetime as dt
+import time
 import uuid
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -83,6 +84,7 @@ class Result:
     outcome: Outcome
     disposition: Disposition
     attempt: Outcome | None  # None where nothing was executed
+    seconds: Mapping[str, float]  # wall time of run, encode and commit
 
 
 def run_shard(
@@ -95,6 +97,7 @@ def run_shard(
     progress: Callable[[int], None] = _no_progress,
     stop: Event | None = None,
     now: Callable[[], dt.datetime] = utc_now,
+    monotonic: Callable[[], float] = time.monotonic,
     new_attempt_id: Callable[[], str] = draw_attempt_id,
 ) -> Result:
     """Run the points of `message` and commit their records and the shard's outcome.
@@ -121,13 +124,21 @@ def run_shard(
         if standing is not None:
             require_same_shard(standing, run.spec_fingerprint, message.start_index, message.end_index_exclusive)
             if standing.complete and not conditions.force:
-                return Result(standing, Disposition.SKIPPED, None)
+                return Result(standing, Disposition.SKIPPED, None, {})
         commit.agree_engine(store, attempt.engine_pin)
-        with store.scratch() as folder:
-            execution = _execute(attempt, engine, conditions, folder, progress=progress, stop=stop or Event())
+        with store.scratch() as folder, _scratch_errors(folder):
+            began_at = monotonic()
+            encoding = _Stopwatch(monotonic)
+            execution = _execute(attempt, engine, conditions, folder, encoding, progress=progress, stop=stop or Event())
+            executed_at = monotonic()
             outcome = attempt.outcome(execution, now())
             put = commit.commit_complete if outcome.complete else commit.commit_incomplete
             settled = put(store, run, outcome, execution.files)
+            seconds = {
+                "run": executed_at - began_at - encoding.seconds,
+                "encode": encoding.seconds,
+                "commit": monotonic() - executed_at,
+            }
     except ConflictError as conflict:
         commit.record_attempt(store, run, attempt.outcome(_ended_by(conflict, "conflict"), now()))
         raise
@@ -136,7 +147,32 @@ def run_shard(
             commit.record_attempt(store, run, attempt.outcome(_ended_by(interruption, "interrupted"), now()))
         raise
     is_mine = settled.attempt_id == outcome.attempt_id
-    return Result(settled, Disposition.COMMITTED if is_mine else Disposition.STANDS, outcome)
+    return Result(settled, Disposition.COMMITTED if is_mine else Disposition.STANDS, outcome, seconds)
+
+
+@contextmanager
+def _scratch_errors(folder: Path) -> Iterator[None]:
+    """Turn an OSError of writing files on their way to the store into a StoreError: a full disk, most of all."""
+    try:
+        yield
+    except OSError as error:
+        msg = f"cannot write in {folder}: {error.strerror or error}"
+        raise StoreError(msg, remedy="Free space there. Nothing half-written is in the store.") from error
+
+
+class _Stopwatch:
+    """Adds up the time within its `with` blocks."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._started_at = 0.0
+        self.seconds = 0.0
+
+    def __enter__(self) -> None:
+        self._started_at = self._monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += self._monotonic() - self._started_at
 
 
 @dataclass(frozen=True)
@@ -209,6 +245,7 @@ def _execute(
     engine: Engine,
     conditions: Conditions,
     folder: Path,
+    encoding: _Stopwatch,
     *,
     progress: Callable[[int], None],
     stop: Event,
@@ -230,9 +267,10 @@ def _execute(
             with run:
                 _require_described(run.begin(), model)
                 for block in run.blocks():
-                    batch = reader.read(block)
-                    for name, rows in batch.rows.items():
-                        writers[name].add(rows)
+                    with encoding:
+                        batch = reader.read(block)
+                        for name, rows in batch.rows.items():
+                            writers[name].add(rows)
                     progress(reader.next_index - message.start_index)
                     if batch.fault is not None:
                         raise batch.fault
@@ -241,7 +279,8 @@ def _execute(
             return _refused(refusal)
         except EngineFaultError as error:
             fault = error
-        files = tuple(writer.finish(reader.content_sha256) for writer in writers.values())
+        with encoding:
+            files = tuple(writer.finish(reader.content_sha256) for writer in writers.values())
     counts = _Execution(
         "success",
         succeeded=reader.succeeded,

@@ -1,8 +1,10 @@
 """A shard from message to outcome, on a local store: what each kind of ending leaves behind, and what a retry does."""
 
 import datetime as dt
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,7 @@ from engines import STARTED, failed_point, finished, line, point, rows, scripted
 
 from sweepctl import layout, table
 from sweepctl.engine import Engine
-from sweepctl.errors import ConflictError, EngineUnavailableError, InterruptedRunError, MessageError
+from sweepctl.errors import ConflictError, EngineUnavailableError, InterruptedRunError, MessageError, StoreError
 from sweepctl.messages import ShardMessage
 from sweepctl.outcome import Outcome, RunRecord
 from sweepctl.shard import Conditions, Disposition, Result, run_shard
@@ -323,6 +325,20 @@ def test_a_stop_is_recorded_and_leaves_the_shard_to_be_run(store: Store, engine:
         run_shard(message(), engine("time.sleep(60)"), store, stop=stop, now=lambda: TODAY)
     assert [attempt.status for attempt in attempts(store)] == ["interrupted"]
     assert run(message(), engine(), store).outcome.status == "success"
+
+
+def test_a_full_disk_is_the_stores_fault_and_leaves_nothing(
+    store: Store,
+    engine: Callable[..., Engine],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(table.DatasetWriter, "finish", full)
+    with pytest.raises(StoreError, match="No space left on device"):
+        run(message(), engine(), store)
+    assert keys(store) == RUN_KEYS
 
 
 def test_equal_content_in_other_bytes_is_adopted(store: Store, engine: Callable[..., Engine]) -> None:

@@ -122,6 +122,16 @@ def _resident(process: str) -> int:
     return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")), 0)
 
 
+def start_up(*command: str) -> float:
+    """Return the shortest of five wall times of a command, in seconds."""
+    times = []
+    for _ in range(5):
+        started_at = time.perf_counter()
+        subprocess.run([sys.executable, "-P", *command], check=True, stdout=subprocess.DEVNULL)
+        times.append(time.perf_counter() - started_at)
+    return min(times)
+
+
 def alone(name: str, *arguments: object) -> Any:  # noqa: ANN401  any JSON value
     """Run one of the measurements above in a fresh process."""
     command = [sys.executable, __file__, name, *(json.dumps(argument) for argument in arguments)]
@@ -138,6 +148,8 @@ def main() -> None:
     burn_alone = alone("engine_alone", burn_message(20_000), burn_engine)
     burn = alone("shard", burn_message(20_000), burn_engine)
     many = alone("shard", queue_message(ten), queue_engine)
+    program = f"import sys; sys.argv = {['sweepctl', '--help']!r}; from sweepctl.cli import main; main()"
+    help_text = start_up("-c", program) - start_up("-c", "pass")
 
     table = Table("what", "measured", "target", title=f"One shard on {CORES} cores", title_justify="left")
     table.add_row("sweep-engine alone, 1 M points of queue", f"{MILLION / engine_wall:,.0f} points/s", ">= 400,000")
@@ -148,6 +160,7 @@ def main() -> None:
     table.add_row("the same, beside the engine alone", f"{burn['wall'] / burn_alone:.3f} x", "")
     table.add_row("both processes at 1 M points", f"{one['megabytes']:.0f} MB", "<= 400")
     table.add_row("both processes at 10 M points", f"{many['megabytes']:.0f} MB", "<= 400")
+    table.add_row("sweepctl --help, beside python -c pass", f"+{help_text * 1000:.0f} ms", "<= 200")
     Console().print(table)
 
 
