@@ -29,7 +29,7 @@ quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
 # Steps share .venv and target/, and are told one after the other.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test format lint types layers test-rust test-python licences advisories bench lock clean \
+.PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories bench lock clean \
         preflight engines FORCE
 
 help: ## list the commands
@@ -37,6 +37,9 @@ help: ## list the commands
 
 demo: $(VENV)/.sweepctl ## set up, build, and run one small sweep
 	@$(BIN)/python examples/demo.py
+
+dev-servers: $(VENV)/.dev $(VENV)/.sweepctl ## S3 and SQS on this machine, for a first drain, until Ctrl-C
+	@exec $(BIN)/python tools/dev_servers.py
 
 test: lint types layers test-rust test-python licences advisories ## set up, build, and check everything
 	$(say) "everything passed"

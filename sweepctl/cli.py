@@ -8,7 +8,7 @@ import datetime as dt
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -61,6 +61,26 @@ RegionOption = Annotated[
     str | None,
     typer.Option(envvar="SWEEPCTL_REGION", help="The AWS region.", show_default="boto3's own"),
 ]
+QueueOption = Annotated[
+    str,
+    typer.Option("--queue-url", envvar="SWEEPCTL_QUEUE_URL", help="The SQS queue's URL."),
+]
+TimeoutOption = Annotated[
+    float,
+    typer.Option(envvar="SWEEPCTL_TIMEOUT", min=0.001, help="Seconds until a shard's engine is killed."),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(envvar="SWEEPCTL_THREADS", min=1, help="Threads of an engine.", show_default="all cores"),
+]
+InjectionOption = Annotated[
+    bool,
+    typer.Option("--allow-failure-injection", help="Fail the shards that a message names for it."),
+]
+LogOption = Annotated[
+    Literal["text", "json"],
+    typer.Option(envvar="SWEEPCTL_LOG_FORMAT", help="Form of the log lines on stderr."),
+]
 
 
 def main() -> None:
@@ -86,24 +106,12 @@ def run_shard_command(
     message: MessageArgument,
     store: StoreOption = DEFAULT_STORE,
     engine: EngineOption = None,
-    timeout: Annotated[
-        float,
-        typer.Option(envvar="SWEEPCTL_TIMEOUT", min=0.001, help="Seconds until the engine is killed."),
-    ] = DEFAULT_TIMEOUT,
-    threads: Annotated[
-        int | None,
-        typer.Option(envvar="SWEEPCTL_THREADS", min=1, help="Threads of the engine.", show_default="all cores"),
-    ] = None,
+    timeout: TimeoutOption = DEFAULT_TIMEOUT,
+    threads: ThreadsOption = None,
     force: Annotated[bool, typer.Option("--force", help="Run what stands already, and compare.")] = False,
-    allow_failure_injection: Annotated[
-        bool,
-        typer.Option("--allow-failure-injection", help="Fail the shards that a message names for it."),
-    ] = False,
+    allow_failure_injection: InjectionOption = False,
     json_output: JsonOption = False,
-    log_format: Annotated[
-        Literal["text", "json"],
-        typer.Option(envvar="SWEEPCTL_LOG_FORMAT", help="Form of the log lines on stderr."),
-    ] = "text",
+    log_format: LogOption = "text",
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
 ) -> None:
@@ -124,7 +132,8 @@ def run_shard_command(
         worker = Engine(find_engine(engine))
         results.probe()
         conditions = Conditions(threads, timeout, force, allow_failure_injection)
-        with view.progress_of(_console(stderr=True), shard) as progress, _stop_on_signals() as stop:
+        stop = Event()
+        with view.progress_of(_console(stderr=True), shard) as progress, _on_signals(stop.set):
             result = run_shard(shard, worker, results, conditions, progress=progress, stop=stop)
         logs.event("shard_finished", disposition=result.disposition.value, **_short(result.outcome))
         if json_output:
@@ -132,6 +141,106 @@ def run_shard_command(
         else:
             view.show_result(console, result, results)
         raise typer.Exit(_exit_code(result.outcome))
+
+
+@app.command(
+    "drain",
+    epilog="Examples:\n\n  sweepctl drain --queue-url $URL --store s3://bucket/sweeps\n\n"
+    "  sweepctl drain --queue-url $URL --until-empty --json\n\n  sweepctl drain --queue-url $URL --check",
+)
+def drain_command(
+    queue_url: QueueOption,
+    store: StoreOption = DEFAULT_STORE,
+    engine: EngineOption = None,
+    concurrency: Annotated[
+        int,
+        typer.Option(envvar="SWEEPCTL_CONCURRENCY", min=1, help="Shards at a time: one commits while another runs."),
+    ] = 2,
+    lease: Annotated[
+        int,
+        typer.Option(envvar="SWEEPCTL_LEASE", min=3, max=43_200, help="Seconds until a dead worker's shard is back."),
+    ] = 60,
+    grace: Annotated[
+        float,
+        typer.Option(envvar="SWEEPCTL_GRACE", min=0, help="Seconds that running shards have after a stop signal."),
+    ] = 30.0,
+    max_shards: Annotated[int | None, typer.Option(min=1, help="End after so many messages.")] = None,
+    idle_timeout: Annotated[float | None, typer.Option(min=0, help="End after so many idle seconds.")] = None,
+    until_empty: Annotated[bool, typer.Option("--until-empty", help="End when the queue is empty.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only check engine, store and queue.")] = False,
+    timeout: TimeoutOption = DEFAULT_TIMEOUT,
+    threads: ThreadsOption = None,
+    allow_failure_injection: InjectionOption = False,
+    json_output: JsonOption = False,
+    log_format: LogOption = "text",
+    endpoint_url: EndpointOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Work a queue of shard messages until stopped, and lose nothing.
+
+    A message is acknowledged after its outcome is committed. SIGTERM or SIGINT stops receiving at once and gives
+    running shards the grace; a second signal ends everything at once. Exits with 1 when a shard failed or was rejected.
+    """
+    with _telling(json_output=json_output) as console:
+        from sweepctl import logs, preflight, view
+        from sweepctl.drain import Worker
+        from sweepctl.engine import Engine, find_engine
+        from sweepctl.lease import Policy
+        from sweepctl.shard import Conditions
+        from sweepctl.sqs import open_queue
+        from sweepctl.store import open_store
+
+        logs.configure(log_format)
+        worker = Worker(
+            open_queue(queue_url, region=region),
+            Engine(find_engine(engine)),
+            open_store(store, endpoint_url=endpoint_url, region=region),
+            Policy(concurrency, lease, grace, max_shards, idle_timeout, until_empty),
+            Conditions(threads, timeout, allow_failure_injection=allow_failure_injection),
+        )
+        checks = preflight.examine(worker.engine, worker.store, worker.queue)
+        if check and not json_output:
+            view.show_checks(console, checks)
+        if check and json_output:
+            told = [{"what": each.what, "finding": each.finding, "remedy": each.remedy} for each in checks]
+            _print_json({"checks": told, "ok": not any(each.error for each in checks)})
+        for found in checks:
+            if found.error is not None:
+                raise found.error
+            if found.remedy is not None and not check:
+                logs.warn(found.finding, remedy=found.remedy)
+        if check:
+            return
+        with view.watch(_console(stderr=True), worker.waiting) as worker.observe, _on_signals(worker.stop):
+            done = worker.drain()
+        if json_output:
+            counts = {ending.value: count for ending, count in done.endings.items()}
+            _print_json({"received": done.received, "points": done.points, "lost_leases": done.lost_leases, **counts})
+        else:
+            view.show_summary(console, done)
+        raise typer.Exit(1 if done.has_failures else 0)
+
+
+@app.command(
+    "send",
+    epilog="Examples:\n\n  sweepctl send examples/queue/shard-*.json --queue-url $URL",
+)
+def send_command(
+    messages: Annotated[list[Path], typer.Argument(metavar="MESSAGE...", help="Shard messages' JSON files.")],
+    queue_url: QueueOption,
+    json_output: JsonOption = False,
+    region: RegionOption = None,
+) -> None:
+    """Put shard messages on a queue. Nothing is sent unless every one of them is valid."""
+    with _telling(json_output=json_output) as console:
+        from sweepctl.sqs import open_queue
+
+        bodies = [_read_valid(str(path))[1] for path in messages]
+        open_queue(queue_url, region=region).send(bodies)
+        if json_output:
+            _print_json({"sent": len(bodies)})
+        else:
+            console.print(f"[bold green]✓[/] {len(bodies):,} messages sent", highlight=False)
 
 
 @app.command(
@@ -204,13 +313,12 @@ def _telling(*, json_output: bool) -> Iterator["Console"]:
 
 
 @contextmanager
-def _stop_on_signals() -> Iterator[Event]:
-    """Set an event at the first SIGINT or SIGTERM; the second has its usual effect, at once."""
-    stop = Event()
+def _on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` at the first SIGINT or SIGTERM; the second has its usual effect, at once."""
     usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
+        stop()
         restore()
 
     def restore() -> None:
@@ -220,12 +328,17 @@ def _stop_on_signals() -> Iterator[Event]:
     for number in usual:
         signal.signal(number, ask_to_stop)
     try:
-        yield stop
+        yield
     finally:
         restore()
 
 
 def _read_message(source: str) -> "ShardMessage":
+    return _read_valid(source)[0]
+
+
+def _read_valid(source: str) -> "tuple[ShardMessage, bytes]":
+    """Return a message that decodes, and its body as it was read."""
     from sweepctl.messages import MAX_BYTES, decode
     from sweepctl.shard import utc_now
 
@@ -239,7 +352,7 @@ def _read_message(source: str) -> "ShardMessage":
     except OSError as error:
         msg = f"{source}: {error.strerror}"
         raise UsageError(msg, remedy="Give the path of a shard message, or - for standard input.") from error
-    return decode(body, utc_now().date())
+    return decode(body, utc_now().date()), body
 
 
 def _exit_code(outcome: "Outcome") -> int:

@@ -7,14 +7,15 @@ the rows are is `table`'s business, how they are stored is `store`'s.
 import dataclasses
 import datetime as dt
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from sweepctl import layout, table
-from sweepctl.errors import ConflictError, EngineUnavailableError, StoreError
-from sweepctl.messages import ShardMessage
+from sweepctl.errors import ConflictError, EngineUnavailableError, MessageError, StoreError
+from sweepctl.messages import ShardMessage, body_digest
 from sweepctl.outcome import Artifact, EnginePin, Outcome, RunRecord, Verdict, judge
 from sweepctl.store.contract import Put, Store
 from sweepctl.table import DataFile
@@ -100,6 +101,19 @@ def record_attempt(store: Store, run: RunRecord, outcome: Outcome) -> None:
     key = _keys(run, outcome.shard_id).attempt(outcome.attempt_id)
     # EXISTS can only be this very row, written before its reply was lost: nobody else has the attempt_id.
     store.create(key, table.encode(outcome))
+
+
+def record_rejection(store: Store, body: bytes, message_id: str, reason: MessageError, now: dt.datetime) -> None:
+    """Record a message body that no shard can be made of; the first record of a body stays."""
+    digest = body_digest(body)
+    fields = {
+        "body_sha256": digest,
+        "bytes": len(body),
+        "reason": reason.message,
+        "message_id": message_id,
+        "rejected_at": now.isoformat(timespec="milliseconds"),
+    }
+    store.create(layout.rejection(digest), json.dumps(fields).encode() + b"\n")
 
 
 def _keys(run: RunRecord, shard_id: int) -> layout.ShardKeys:

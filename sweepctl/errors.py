@@ -79,6 +79,13 @@ class StoreError(SweepctlError):
     kind = "store"
 
 
+class QueueError(SweepctlError):
+    """The queue cannot be reached, refuses the request, or does not keep its contract."""
+
+    exit_code = 6
+    kind = "queue"
+
+
 class InterruptedRunError(SweepctlError):
     """A stop signal ended the work before it was done."""
 

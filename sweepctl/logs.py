@@ -26,6 +26,11 @@ def event(name: str, **fields: Any) -> None:  # noqa: ANN401  any JSON value
     _log.info(name, extra={"fields": fields})
 
 
+def warn(name: str, **fields: Any) -> None:  # noqa: ANN401  any JSON value
+    """Log something that a person should look at."""
+    _log.warning(name, extra={"fields": fields})
+
+
 class _JsonLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         time = self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z")

@@ -1,25 +1,45 @@
 """What a person sees: Rich renderings of finished values. Nothing here computes, decides or reads a store."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from sweepctl.errors import SweepctlError
+from sweepctl.lease import Ending
 from sweepctl.messages import ShardMessage
 from sweepctl.outcome import Outcome
 from sweepctl.protocol import Column, Description, Model, PointIdentity
 from sweepctl.shard import Disposition, Result
 from sweepctl.store.contract import Store
 
+if TYPE_CHECKING:
+    from sweepctl.drain import Progress as WorkerProgress
+    from sweepctl.preflight import Check
+
 _DISPOSITIONS = {
     Disposition.COMMITTED: "committed",
     Disposition.SKIPPED: "stands already: nothing was simulated",
     Disposition.STANDS: "was run again, and what stands stays",
+}
+
+_ENDINGS = {
+    Ending.SUCCEEDED: "succeeded",
+    Ending.SKIPPED: "skipped: their outcome stood already",
+    Ending.FAILED: "failed for good; recorded, and acknowledged",
+    Ending.RETRY: "handed back: the engine failed, another attempt may succeed",
+    Ending.REJECTED: "rejected; recorded, and left to the queue's redrive policy",
+    Ending.WRONG_WORKER: "handed back: they need another engine",
+    Ending.STORE_DOWN: "handed back: the store did not answer",
+    Ending.INTERRUPTED: "handed back: interrupted by the stop",
+    Ending.UNUSED: "handed back unstarted, because of the stop",
 }
 
 
@@ -67,6 +87,66 @@ def show_result(console: Console, result: Result, store: Store) -> None:
     ]
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
+
+
+def show_checks(console: Console, checks: "Sequence[Check]") -> None:
+    """One row a finding, with its remedy below."""
+    table = _table("", "what", "finding")
+    for check in checks:
+        mark = "[red]✗[/]" if check.error else "[yellow]![/]" if check.remedy else "[green]✓[/]"
+        remedy = f"\n[dim]→ {escape(check.remedy)}[/]" if check.remedy else ""
+        table.add_row(mark, check.what, escape(check.finding) + remedy)
+    console.print(table, highlight=False)
+
+
+def show_summary(console: Console, done: "WorkerProgress") -> None:
+    """Every message that was received, under what it came to."""
+    console.print(f"[bold]{done.received:,}[/] messages received, {done.points:,} points run", highlight=False)
+    for ending, count in sorted(done.endings.items(), key=lambda item: item[0].value):
+        console.print(f"  {count:>9,}  {_ENDINGS[ending]}", highlight=False)
+    if done.lost_leases:
+        console.print(f"  {done.lost_leases:>9,}  of these on a lease that was lost meanwhile", highlight=False)
+
+
+@contextmanager
+def watch(
+    console: Console,
+    waiting: Callable[[], int | None],
+    monotonic: Callable[[], float] = time.monotonic,
+) -> "Iterator[Callable[[WorkerProgress], None]]":
+    """Show a worker at work on a terminal, and nothing elsewhere; `waiting` tells the queue's depth where known."""
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    started_at = monotonic()
+    latest: list[WorkerProgress] = []
+
+    def draw() -> Table:
+        return _worker(latest[-1], monotonic() - started_at, waiting()) if latest else Table.grid()
+
+    with Live(console=console, transient=True, refresh_per_second=4, get_renderable=draw):
+        # Only the last is drawn: a worker reports far more often than a person looks.
+        yield lambda progress: latest.__setitem__(slice(None), [progress])
+
+
+def _worker(progress: "WorkerProgress", seconds: float, waiting: int | None) -> Table:
+    done = sum(progress.endings.values())
+    pace = done / seconds if seconds else 0.0
+    state = "stopping" if progress.stopping else "waiting for the store" if progress.store_down else "draining"
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row(
+        f"[bold]{state}[/]",
+        f"{progress.running} running",
+        f"{pace:,.1f} shards/s",
+        f"{progress.points / seconds if seconds else 0:,.0f} points/s",
+        f"lease {progress.oldest_lease:.0f} s old",
+    )
+    counts = [f"{count:,} {ending.value.replace('_', ' ')}" for ending, count in progress.endings.items()]
+    left = [] if waiting is None else [f"{waiting:,} waiting"]
+    if waiting and pace:
+        left.append(f"about {waiting / pace:,.0f} s left")
+    facts.add_row("", *counts, *left)
+    return facts
 
 
 def show_models(console: Console, description: Description) -> None:

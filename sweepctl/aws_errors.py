@@ -1,0 +1,71 @@
+"""What every AWS service and botocore refuse alike, with a remedy. Decided by codes and classes, never by wording."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConfigNotFound,
+    ConfigParseError,
+    ConnectionError,  # noqa: A004 - botocore's own
+    CredentialRetrievalError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+    InvalidRegionError,
+    LoginError,
+    MetadataRetrievalError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
+
+CREDENTIALS = "Give boto3 credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the machine's role."
+LOGIN = "Log in anew (for instance `aws sso login`), or renew the temporary credentials."
+SECRET = "Check AWS_SECRET_ACCESS_KEY: it does not belong to the access key."  # noqa: S105 - advice
+CLOCK = "Set this machine's clock."
+REGION = "Give the right region: --region, or AWS_REGION."
+_ENDPOINT = "Check the network and the endpoint: --endpoint-url, or AWS_ENDPOINT_URL."
+
+_BY_CLASS: tuple[tuple[tuple[type[BotoCoreError], ...], str], ...] = (
+    ((NoCredentialsError, PartialCredentialsError), CREDENTIALS),
+    ((CredentialRetrievalError, LoginError, MetadataRetrievalError, SSOError, TokenRetrievalError), LOGIN),
+    ((InvalidRegionError, NoRegionError), REGION),
+    ((ConfigNotFound, ConfigParseError, ProfileNotFound), "Correct AWS_PROFILE or boto3's configuration files."),
+    ((ConnectionError, FlexibleChecksumError, HTTPClientError, IncompleteReadError), _ENDPOINT),
+)
+
+
+def error_code(error: ClientError) -> str:
+    """Return the service's code in its short form: SQS has two names for one error, and prefixes on both."""
+    found = error.response["Error"]
+    return str(found.get("QueryErrorCode") or found["Code"]).rpartition(".")[2]
+
+
+class Explained(NamedTuple):
+    """What went wrong, and what to do about it."""
+
+    text: str
+    remedy: str
+
+
+def explain(error: BotoCoreError | ClientError, by_code: Mapping[str, str], *, later: str, other: str) -> Explained:
+    """Say what `error` means, after botocore's own retries have ended.
+
+    Args:
+        error: What botocore raised.
+        by_code: The service's own error codes and their remedies.
+        later: The remedy for a server's fault without a code in `by_code`.
+        other: The remedy for every other code.
+    """
+    if isinstance(error, ClientError):
+        code = error_code(error)
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        remedy = by_code.get(code, later if status >= 500 else other)  # noqa: PLR2004
+        return Explained(f"{code}: {error.response['Error']['Message']}", remedy)
+    remedy = next((text for classes, text in _BY_CLASS if isinstance(error, classes)), "Check boto3's configuration.")
+    return Explained(str(error), remedy)

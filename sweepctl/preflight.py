@@ -1,0 +1,65 @@
+"""What a worker makes sure of before it takes the first message: engine, store and queue, each with a remedy."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sweepctl.engine import Engine
+from sweepctl.errors import SweepctlError
+from sweepctl.sqs import Queue, QueueFacts
+from sweepctl.store.contract import Store
+
+# Hand-backs count as receives: a worker that is stopped and restarted a few times must not bury good messages.
+ENOUGH_RECEIVES = 10
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding. An `error` keeps the worker from starting; a `remedy` without one is a warning."""
+
+    what: str
+    finding: str
+    remedy: str | None = None
+    error: SweepctlError | None = None
+
+
+def examine(engine: Engine, store: Store, queue: Queue) -> tuple[Check, ...]:
+    """Look at everything, whatever fails; nothing is received and no message is touched."""
+    return (
+        *_look("engine", lambda: _engine(engine)),
+        *_look("store", lambda: _store(store)),
+        *_look("queue", lambda: _queue(queue.facts())),
+    )
+
+
+def _look(what: str, look: Callable[[], Sequence[Check]]) -> Sequence[Check]:
+    try:
+        return look()
+    except SweepctlError as error:
+        return [Check(what, error.message, error.remedy, error)]
+
+
+def _engine(engine: Engine) -> Sequence[Check]:
+    described = engine.description
+    models = ", ".join(f"{model.name} {model.version}" for model in described.models)
+    return [Check("engine", f"{engine.path}, version {described.engine_version}; models: {models}")]
+
+
+def _store(store: Store) -> Sequence[Check]:
+    store.probe()
+    return [Check("store", f"{store.url} can be written and honours conditional writes")]
+
+
+def _queue(facts: QueueFacts) -> Sequence[Check]:
+    depth = f"{facts.visible} messages to receive, {facts.in_flight} in flight, {facts.delayed} delayed"
+    return [Check("queue", depth), _dead_letters(facts)]
+
+
+def _dead_letters(facts: QueueFacts) -> Check:
+    if facts.dead_letter_queue is None or facts.max_receive_count is None:
+        remedy = "Give the queue a redrive policy, else a message that always fails comes back until it expires."
+        return Check("dead letters", "the queue has no dead-letter queue", remedy)
+    finding = f"to {facts.dead_letter_queue} after {facts.max_receive_count} receives"
+    if facts.max_receive_count < ENOUGH_RECEIVES:
+        remedy = f"Set maxReceiveCount to {ENOUGH_RECEIVES} or more: a message handed back by a stopped worker counts."
+        return Check("dead letters", finding, remedy)
+    return Check("dead letters", finding)

@@ -1,0 +1,346 @@
+"""A queue of shard messages on SQS, or on a server that speaks its protocol.
+
+A received message is leased: hidden from others until its visibility ends, and its receipt is what the lease is known
+by. SQS delivers at least once, and botocore sends a request again whose reply was lost. So everything here may happen
+twice, and the commit rules make that harmless. What to do with a message is `lease`'s business.
+
+Credentials come through boto3's own chain alone.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sweepctl.aws_errors import CLOCK, CREDENTIALS, LOGIN, SECRET, error_code, explain
+from sweepctl.errors import QueueError, UsageError
+from sweepctl.messages import MAX_BYTES
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+CONNECT_TIMEOUT = 5
+READ_TIMEOUT = 30  # more than the 20 s of the longest poll
+REQUEST_ATTEMPTS = 5
+MOST_AT_ONCE = 10  # messages in one request, either way
+# Of all bodies in one request. AWS takes 1 MiB, servers that people run themselves no more than AWS once did; a larger
+# body goes alone.
+BATCH_BYTES = 2**18
+# Seconds between tries of the entries of a batch that failed alone: botocore sees a request that succeeded.
+DELAYS = (0.1, 0.2, 0.4, 0.8, 1.6)
+
+_QUEUE_PATH = re.compile(r"(?:/[A-Za-z0-9_-]+)*/[A-Za-z0-9_-]{1,80}(?:\.fifo)?")
+_AWS_HOST = re.compile(r"sqs\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?|(?:[a-z0-9-]+\.)?queue\.amazonaws\.com")
+_REGION_IN_HOST = re.compile(r"(?:^|\.)sqs(?:-fips)?\.(?P<new>[a-z]+(?:-[a-z]+)+-\d+)\.|^(?P<old>[a-z0-9-]+)\.queue\.")
+_OLDEST_HOST = "queue.amazonaws.com"  # has no region in its name
+
+# Which of these a server answers depends on whether the receipt is unknown, outdated, or of a deleted message. The last
+# two also stand for a lease that would be longer than 12 hours; the requests are sound otherwise.
+_LOST = {"MessageNotInflight", "ReceiptHandleIsInvalid", "InvalidParameterValue", "InvalidParameterValueException"}
+
+_ALLOW = (
+    "Allow sqs:ReceiveMessage, sqs:ChangeMessageVisibility, sqs:DeleteMessage and sqs:GetQueueAttributes on the queue, "
+    "and sqs:SendMessage to who sends."
+)
+_KEY = "Check the queue's KMS key: it must be enabled, and this identity needs kms:Decrypt and kms:GenerateDataKey."
+_LATER = "Try again later: the queue is overloaded or out of order."
+_MISSING = "Create the queue, or correct its URL and region; sweepctl creates none."
+_SLOWER = "Try again later, or with fewer workers: the queue limits requests."
+_TEXT = "Send UTF-8 text of 1 byte to 1 MiB, without control characters."
+_OTHER = "See the queue's documentation for this code."
+_BY_CODE = {
+    "AccessDenied": _ALLOW,
+    "AccessDeniedException": _ALLOW,
+    "ExpiredToken": LOGIN,
+    "ExpiredTokenException": LOGIN,
+    "InternalError": _LATER,
+    "InternalFailure": _LATER,
+    "InvalidAccessKeyId": CREDENTIALS,
+    "InvalidAddress": _MISSING,
+    "InvalidClientTokenId": CREDENTIALS,
+    "InvalidMessageContents": _TEXT,
+    "InvalidSignatureException": SECRET,
+    "KmsAccessDenied": _KEY,
+    "KmsDisabled": _KEY,
+    "KmsInvalidKeyUsage": _KEY,
+    "KmsInvalidState": _KEY,
+    "KmsNotFound": _KEY,
+    "KmsOptInRequired": _KEY,
+    "KmsThrottled": _SLOWER,
+    "MissingAuthenticationToken": CREDENTIALS,
+    "MissingAuthenticationTokenException": CREDENTIALS,
+    "NonExistentQueue": _MISSING,
+    "OverLimit": "Wait until messages in flight are done: the queue has as many as it may have.",
+    "QueueDoesNotExist": _MISSING,
+    "RequestExpired": CLOCK,
+    "RequestThrottled": _SLOWER,
+    "ServiceUnavailable": _LATER,
+    "SignatureDoesNotMatch": SECRET,
+    "Throttling": _SLOWER,
+    "ThrottlingException": _SLOWER,
+    "TokenRefreshRequired": LOGIN,
+    "UnrecognizedClientException": CREDENTIALS,
+}
+
+
+@dataclass(frozen=True)
+class Received:
+    """One delivery of a message. `receipt` names this delivery; a later one has another and makes this one stale."""
+
+    message_id: str
+    receipt: str
+    body: bytes
+    receive_count: int
+
+
+@dataclass(frozen=True)
+class QueueFacts:
+    """What the queue says of itself. The three counts are approximate; `dead_letter_queue` is a name."""
+
+    visible: int
+    in_flight: int
+    delayed: int
+    visibility_timeout: int
+    dead_letter_queue: str | None
+    max_receive_count: int | None
+    fifo: bool
+
+
+def open_queue(
+    url: str,
+    *,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> "Queue":
+    """Open the queue at `url`; nothing is sent yet.
+
+    Args:
+        url: The queue's URL, as `aws sqs get-queue-url` prints it.
+        endpoint_url: Where requests go. Without it: to boto3's own endpoint for a queue on AWS, else to where the URL
+            says that the queue is.
+        region: The queue's region. Without it, the one in an AWS queue URL, else boto3's own settings hold.
+        sleep: Waits between tries.
+
+    Raises:
+        UsageError: `url` is no queue URL, or the endpoint is no URL.
+        QueueError: boto3's settings cannot be used, for instance an unknown profile.
+    """
+    origin, host = _parts(url)
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        retries={"mode": "standard", "total_max_attempts": REQUEST_ATTEMPTS},
+    )
+    try:
+        # A session of its own: boto3's default one is not safe among threads.
+        session = boto3.session.Session(region_name=region or _region_in(host))
+        endpoint = endpoint_url or (None if _AWS_HOST.fullmatch(host) else origin)
+        client = session.client("sqs", endpoint_url=endpoint, config=config)
+    except BotoCoreError as error:
+        raise _queue_error(error, url) from error
+    except ValueError as error:
+        raise UsageError(
+            f"the SQS endpoint is no URL: {error}", remedy="Give http://host:port or https://host."
+        ) from error
+    return Queue(url, client, sleep)
+
+
+class Queue:
+    """One queue, for any number of threads, processes and machines."""
+
+    def __init__(self, url: str, client: "SQSClient", sleep: Callable[[float], None]) -> None:
+        """Use `open_queue`, which makes the client with retries and time-outs that fit."""
+        self.url = url
+        self._client = client
+        self._sleep = sleep
+
+    def receive(self, most: int, *, wait: int, visibility: int) -> list[Received]:
+        """Wait up to `wait` seconds for messages and lease them for `visibility` seconds.
+
+        A delivery whose reply is lost is nobody's until its lease ends: only then does the message come back.
+
+        Args:
+            most: At most so many, 1 to 10.
+            wait: 0 to 20. The first message ends the wait.
+            visibility: 0 to 43200.
+        """
+        with self._errors():
+            reply = self._client.receive_message(
+                QueueUrl=self.url,
+                MaxNumberOfMessages=most,
+                WaitTimeSeconds=wait,
+                VisibilityTimeout=visibility,
+                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            )
+        return [_received(message) for message in reply.get("Messages", [])]
+
+    def extend(self, receipt: str, seconds: int) -> bool:
+        """Let the lease end in `seconds` from now; 0 hands the message back at once.
+
+        False means that the lease is lost, or would be longer than 12 hours since it was received.
+        """
+        return self._leased(
+            lambda: self._client.change_message_visibility(
+                QueueUrl=self.url, ReceiptHandle=receipt, VisibilityTimeout=seconds
+            )
+        )
+
+    def delete(self, receipt: str) -> bool:
+        """Take the message off the queue; False means that the receipt is stale, so that another may have it.
+
+        True is no proof: AWS accepts a stale receipt and may keep the message. After a lost reply, False may be the
+        second answer to a request whose first succeeded. The outcome in the store counts, not this answer.
+        """
+        return self._leased(lambda: self._client.delete_message(QueueUrl=self.url, ReceiptHandle=receipt))
+
+    def send(self, bodies: Sequence[bytes]) -> None:
+        """Put messages on the queue, in no certain order; one whose reply was lost may be put on it twice.
+
+        Raises:
+            QueueError: some were not sent; it names them by position, counted from 1. Where a body cannot be sent at
+                all, nothing was.
+        """
+        texts = _texts(bodies)
+        left = set(texts)
+        refused: dict[int, str] = {}
+        for _ in self._tries():
+            for batch in _batches({position: texts[position] for position in sorted(left)}):
+                failed = self._send(batch, left, of=len(texts))
+                left -= batch.keys() - {position for position, (_, sender) in failed.items() if not sender}
+                refused |= {position: code for position, (code, sender) in failed.items() if sender}
+            if not left:
+                break
+        if left or refused:
+            code = next(iter(refused.values()), "")
+            raise QueueError(
+                f"{self.url}: {_named(left | refused.keys(), len(texts))} not accepted{code and f' ({code})'}",
+                remedy=_BY_CODE.get(code, _OTHER) if code else _LATER,
+            )
+
+    def facts(self) -> QueueFacts:
+        """Ask the queue about itself."""
+        with self._errors():
+            reply = self._client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])
+        found = reply["Attributes"]
+        redrive = json.loads(found.get("RedrivePolicy") or "{}")
+        dead = redrive.get("deadLetterTargetArn")
+        return QueueFacts(
+            visible=int(found["ApproximateNumberOfMessages"]),
+            in_flight=int(found["ApproximateNumberOfMessagesNotVisible"]),
+            delayed=int(found["ApproximateNumberOfMessagesDelayed"]),
+            visibility_timeout=int(found["VisibilityTimeout"]),
+            dead_letter_queue=dead and dead.rpartition(":")[2],
+            max_receive_count=int(redrive["maxReceiveCount"]) if dead else None,
+            fifo=found.get("FifoQueue") == "true",
+        )
+
+    def _leased(self, call: Callable[[], object]) -> bool:
+        with self._errors():
+            try:
+                call()
+            except ClientError as error:
+                if error_code(error) not in _LOST:
+                    raise
+                return False
+        return True
+
+    def _send(self, batch: Mapping[int, str], left: set[int], *, of: int) -> dict[int, tuple[str, bool]]:
+        """Return the positions that failed, each with its code and whether sending it again is no use."""
+        entries = [{"Id": str(position), "MessageBody": text} for position, text in batch.items()]
+        try:
+            reply = self._client.send_message_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
+        except (BotoCoreError, ClientError) as error:
+            why = _queue_error(error, self.url)
+            raise QueueError(f"{why.message}; {_named(left, of)} not known to be sent", remedy=why.remedy) from error
+        return {int(entry["Id"]): (entry["Code"], entry["SenderFault"]) for entry in reply.get("Failed", [])}
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            raise _queue_error(error, self.url) from error
+
+    def _tries(self) -> Iterator[None]:
+        yield
+        for delay in DELAYS:
+            self._sleep(delay)
+            yield
+
+
+def _parts(url: str) -> tuple[str, str]:
+    """Return the URL's origin and its host."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host = ""
+    if not host or parts.scheme not in {"http", "https"} or not _QUEUE_PATH.fullmatch(url.partition(parts.netloc)[2]):
+        raise UsageError(f"{url!r} is no queue URL", remedy="Give it as `aws sqs get-queue-url` prints it.")
+    return f"{parts.scheme}://{parts.netloc}", host
+
+
+def _region_in(host: str) -> str | None:
+    if host == _OLDEST_HOST:
+        return "us-east-1"
+    match = _REGION_IN_HOST.search(host)
+    return None if match is None else match["new"] or match["old"]
+
+
+def _received(message: "MessageTypeDef") -> Received:
+    return Received(
+        message_id=message["MessageId"],
+        receipt=message["ReceiptHandle"],
+        body=message["Body"].encode(),
+        receive_count=int(message["Attributes"]["ApproximateReceiveCount"]),
+    )
+
+
+def _texts(bodies: Sequence[bytes]) -> dict[int, str]:
+    """Return the bodies by position, counted from 1."""
+    texts = {}
+    for position, body in enumerate(bodies, start=1):
+        try:
+            texts[position] = body.decode()
+        except UnicodeDecodeError as error:
+            raise QueueError(f"message {position} of {len(bodies)} is no UTF-8 text", remedy=_TEXT) from error
+        if not 0 < len(body) <= MAX_BYTES:
+            raise QueueError(f"message {position} of {len(bodies)} has {len(body)} bytes", remedy=_TEXT)
+    return texts
+
+
+def _batches(texts: Mapping[int, str]) -> Iterator[dict[int, str]]:
+    batch: dict[int, str] = {}
+    size = 0
+    for position, text in texts.items():
+        more = len(text.encode())
+        if len(batch) == MOST_AT_ONCE or (batch and size + more > BATCH_BYTES):
+            yield batch
+            batch, size = {}, 0
+        batch[position] = text
+        size += more
+    if batch:
+        yield batch
+
+
+def _named(positions: set[int], of: int) -> str:
+    numbered = enumerate(sorted(positions))
+    runs = [[position for _, position in run] for _, run in groupby(numbered, key=lambda pair: pair[1] - pair[0])]
+    names = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
+    return f"message {', '.join(names)} of {of}"
+
+
+def _queue_error(error: BotoCoreError | ClientError, url: str) -> QueueError:
+    text, remedy = explain(error, _BY_CODE, later=_LATER, other=_OTHER)
+    return QueueError(f"{url}: {text}", remedy=remedy)

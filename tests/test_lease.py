@@ -1,0 +1,279 @@
+"""The worker's decisions, driven through random histories: what must never happen does not, and each history ends."""
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sweepctl import lease
+from sweepctl.lease import Ending, Message, Policy, State
+
+ENDINGS = [ending for ending in Ending if ending not in {Ending.UNUSED, Ending.INTERRUPTED}]
+
+
+@dataclass
+class World:
+    """A queue, a store and threads that answer in any order, any time later, or badly."""
+
+    seed: int
+    policy: Policy
+    stop_after: float | None = None
+    now: float = 0.0
+    sent: int = 0
+    pending: list[lease.Action] = field(default_factory=list)
+    running: set[str] = field(default_factory=set)
+    interrupted: set[str] = field(default_factory=set)
+    ended: dict[str, Ending] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+    closed: Counter[str] = field(default_factory=Counter)
+    finished: bool = False
+    store_down: bool = False
+    stopped: bool = False
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+
+    def run(self, steps: int = 2_000) -> State:
+        state, actions = lease.begin(self.policy, self.now)
+        self.take(state, actions)
+        for _ in range(steps):
+            if self.finished:
+                return state
+            event = self.next_event(state)
+            state, actions = lease.step(state, event, self.now)
+            self.take(state, actions)
+        pytest.fail(f"seed {self.seed}: no end after {steps} steps: {state}")
+
+    def next_event(self, state: State) -> lease.Event:
+        self.now += self.random.choice([0.0, 0.1, 1.0, 7.0])
+        if self.stop_after is not None and self.now >= self.stop_after and not self.stopped:
+            self.stopped = True
+            return lease.StopRequested()
+        choices = [("answer", action) for action in self.pending] + [("end", receipt) for receipt in self.running]
+        wake = lease.wake_at(state)
+        if not choices or self.random.random() < 0.2:
+            assert choices or wake is not None or self.stop_after is not None, "nothing will ever happen again"
+            if not choices:
+                self.now = max(self.now, wake if wake is not None else self.stop_after or self.now)
+            return lease.Tick()
+        kind, what = self.random.choice(choices)
+        if kind == "end":
+            assert isinstance(what, str)
+            return self.end(what)
+        assert not isinstance(what, str)
+        self.pending.remove(what)
+        return self.answer(what)
+
+    def end(self, receipt: str) -> lease.Event:
+        self.running.remove(receipt)
+        ending = Ending.INTERRUPTED if receipt in self.interrupted else self.random.choice(ENDINGS)
+        self.store_down = self.store_down or ending is Ending.STORE_DOWN
+        self.ended[receipt] = ending
+        return lease.Ended(receipt, ending)
+
+    def answer(self, action: lease.Action) -> lease.Event:
+        match action:
+            case lease.Poll(most):
+                if self.random.random() < 0.2:
+                    return lease.PollFailed()
+                count = self.random.choice([0, 0, 1, most])
+                receipts = [f"m{self.sent + number}" for number in range(count)]
+                self.sent += count
+                return lease.Polled(tuple(Message(receipt, 1) for receipt in receipts), self.now)
+            case lease.Renew(receipt):
+                kind = self.random.choice(["held", "held", "lost", "failed"])
+                if kind == "failed":
+                    return lease.RenewFailed(receipt)
+                if kind == "lost":
+                    self.lost.add(receipt)
+                return lease.Renewed(receipt, kind == "held", self.now)
+            case lease.Acknowledge(receipt) | lease.HandBack(receipt) | lease.LetGo(receipt):
+                return lease.Closed(receipt)
+            case lease.Probe():
+                self.store_down = self.random.random() < 0.5
+                return lease.Probed(answers=not self.store_down)
+        raise AssertionError(action)
+
+    def take(self, state: State, actions: tuple[lease.Action, ...]) -> None:
+        """Take actions in, and judge each."""
+        assert len(state.leases) <= self.policy.concurrency
+        for action in actions:
+            self.judge(action, state)
+            match action:
+                case lease.Run(receipt):
+                    self.running.add(receipt)
+                case lease.Interrupt(receipt):
+                    self.interrupted.add(receipt)
+                case lease.Finish():
+                    self.finished = True
+                case _:
+                    self.pending.append(action)
+
+    def judge(self, action: lease.Action, state: State) -> None:
+        match action:
+            case lease.Poll(most):
+                assert not self.stopped
+                assert not self.store_down, "a broken store must not burn receives"
+                assert 1 <= most <= min(10, self.policy.concurrency - len(state.leases))
+                if self.policy.max_shards is not None:
+                    assert self.sent + most <= self.policy.max_shards
+            case lease.Run():
+                assert not self.stopped
+            case lease.Renew(receipt):
+                assert receipt not in self.lost
+                assert receipt in self.running
+            case lease.Acknowledge(receipt):
+                assert self.ended[receipt] in lease.SETTLED, "acknowledged without a verdict in the store"
+                assert receipt not in self.lost, "a lost lease never deletes"
+                self.closed[receipt] += 1
+            case lease.HandBack(receipt) | lease.LetGo(receipt):
+                self.closed[receipt] += 1
+            case lease.Finish():
+                assert not self.running
+                assert set(self.pending) <= {lease.Probe()}, "nothing of the queue is in flight"
+
+
+POLICIES = st.builds(
+    Policy,
+    concurrency=st.integers(1, 12),
+    lease=st.sampled_from([3, 60]),
+    grace=st.sampled_from([0.0, 5.0, 30.0]),
+    max_shards=st.none() | st.integers(1, 20),
+    idle_timeout=st.none() | st.sampled_from([1.0, 60.0]),
+    until_empty=st.booleans(),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 2**32), POLICIES, st.sampled_from([0.0, 5.0, 60.0]))
+def test_any_history_that_is_stopped_ends_with_every_message_closed_once(
+    seed: int,
+    policy: Policy,
+    stop_after: float,
+) -> None:
+    world = World(seed, policy, stop_after)
+    state = world.run()
+    assert not state.leases
+    assert state.received == world.sent
+    assert world.closed == Counter(f"m{number}" for number in range(world.sent))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32), POLICIES)
+def test_a_worker_with_a_bound_ends_by_itself(seed: int, policy: Policy) -> None:
+    bound = Policy(policy.concurrency, policy.lease, policy.grace, max_shards=policy.max_shards or 5, idle_timeout=30.0)
+    assert not World(seed, bound).run().leases
+
+
+def received(policy: Policy, now: float = 0.0) -> State:
+    """Return the state of a worker that has just received message `m`."""
+    state, actions = lease.begin(policy, now)
+    assert actions == (lease.Poll(policy.concurrency),)
+    state, actions = lease.step(state, lease.Polled((Message("m", 1),), now), now)
+    assert lease.Run("m") in actions
+    return state
+
+
+def test_a_lease_is_renewed_at_a_third() -> None:
+    state = received(Policy(concurrency=1, lease=60))
+    assert lease.wake_at(state) == 20
+    state, actions = lease.step(state, lease.Tick(), 20.0)
+    assert actions == (lease.Renew("m"),)
+    state, actions = lease.step(state, lease.Tick(), 21.0)
+    assert actions == ()
+    state, actions = lease.step(state, lease.Renewed("m", held=True, asked_at=20.0), 22.0)
+    assert (actions, lease.wake_at(state)) == ((), 40)
+
+
+def test_a_renewal_that_failed_is_tried_again_within_the_lease() -> None:
+    state = received(Policy(concurrency=1, lease=60))
+    state, _ = lease.step(state, lease.Tick(), 20.0)
+    state, _ = lease.step(state, lease.RenewFailed("m"), 21.0)
+    assert lease.wake_at(state) == 26
+
+
+@pytest.mark.parametrize(
+    ("ending", "action"),
+    [
+        (Ending.SUCCEEDED, lease.Acknowledge("m")),
+        (Ending.SKIPPED, lease.Acknowledge("m")),
+        (Ending.FAILED, lease.Acknowledge("m")),
+        (Ending.RETRY, lease.HandBack("m", 5)),
+        (Ending.REJECTED, lease.HandBack("m", 5)),
+        (Ending.WRONG_WORKER, lease.HandBack("m", 5)),
+        (Ending.STORE_DOWN, lease.HandBack("m", 5)),
+        (Ending.INTERRUPTED, lease.HandBack("m", 0)),
+    ],
+)
+def test_what_becomes_of_a_message(ending: Ending, action: lease.Action) -> None:
+    _, actions = lease.step(received(Policy(concurrency=1)), lease.Ended("m", ending), 1.0)
+    assert action in actions
+
+
+def test_a_lost_lease_is_let_go_whatever_its_shard_came_to() -> None:
+    state = received(Policy(concurrency=1))
+    state, _ = lease.step(state, lease.Renewed("m", held=False, asked_at=1.0), 1.0)
+    _, actions = lease.step(state, lease.Ended("m", Ending.SUCCEEDED), 2.0)
+    assert actions == (lease.LetGo("m"),)
+
+
+def test_messages_of_a_poll_in_flight_at_the_stop_go_back_at_once() -> None:
+    state, _ = lease.begin(Policy(concurrency=2), 0.0)
+    state, actions = lease.step(state, lease.StopRequested(), 1.0)
+    assert actions == ()
+    state, actions = lease.step(state, lease.Polled((Message("m", 1),), 0.0), 2.0)
+    assert actions == (lease.HandBack("m", 0),)
+    state, actions = lease.step(state, lease.Closed("m"), 3.0)
+    assert actions == (lease.Finish(),)
+
+
+def test_shards_are_interrupted_when_the_grace_is_over() -> None:
+    state = received(Policy(concurrency=1, lease=600, grace=30))
+    state, actions = lease.step(state, lease.StopRequested(), 10.0)
+    assert (actions, lease.wake_at(state)) == ((), 40)
+    state, actions = lease.step(state, lease.Tick(), 40.0)
+    assert actions == (lease.Interrupt("m"),)
+    state, actions = lease.step(state, lease.Ended("m", Ending.INTERRUPTED), 41.0)
+    assert actions == (lease.HandBack("m", 0),)
+
+
+def test_no_receives_while_the_store_is_down() -> None:
+    state = received(Policy(concurrency=1))
+    state, actions = lease.step(state, lease.Ended("m", Ending.STORE_DOWN), 1.0)
+    state, actions = lease.step(state, lease.Closed("m"), 1.0)
+    assert actions == ()
+    now = 1.0
+    for _ in range(100):
+        now = lease.wake_at(state) or now
+        state, actions = lease.step(state, lease.Tick(), now)
+        assert actions == (lease.Probe(),)
+        state, actions = lease.step(state, lease.Probed(answers=False), now)
+        assert actions == ()
+    state, actions = lease.step(state, lease.Tick(), now + lease.LONGEST_PAUSE)
+    state, actions = lease.step(state, lease.Probed(answers=True), now + lease.LONGEST_PAUSE)
+    assert actions == (lease.Poll(1),)
+
+
+def test_a_renewal_in_flight_is_waited_for_before_the_message_goes() -> None:
+    state = received(Policy(concurrency=1, lease=60))
+    state, actions = lease.step(state, lease.Tick(), 20.0)
+    assert actions == (lease.Renew("m"),)
+    state, actions = lease.step(state, lease.Ended("m", Ending.RETRY), 21.0)
+    assert actions == ()
+    _, actions = lease.step(state, lease.Renewed("m", held=True, asked_at=20.0), 22.0)
+    assert actions == (lease.HandBack("m", 5),)
+
+
+def test_delays_grow_to_a_quarter_of_an_hour() -> None:
+    assert [lease.delay_after(count) for count in (1, 2, 3, 8, 9, 1_000)] == [5, 10, 20, 640, 900, 900]
+
+
+def test_until_empty_needs_two_empty_polls_in_a_row() -> None:
+    state, _ = lease.begin(Policy(concurrency=1, until_empty=True), 0.0)
+    state, actions = lease.step(state, lease.Polled((), 0.0), 5.0)
+    assert actions == (lease.Poll(1),)
+    _, actions = lease.step(state, lease.Polled((), 5.0), 10.0)
+    assert actions == (lease.Finish(),)
