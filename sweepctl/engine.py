@@ -30,7 +30,7 @@ BLOCK_BYTES = 4 << 20  # enough for Arrow to be fast, little beside the row grou
 BLOCK_SECONDS = 0.2  # how long a slow model's points wait before they are passed on
 
 # The engine needs no secret, so it gets none: these names and no others are passed on.
-ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "RUST_BACKTRACE")
+ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "RUST_BACKTRACE")
 
 
 Reply = TypeVar("Reply", Started, Refused, Finished, PointIdentity)
@@ -124,6 +124,7 @@ class EngineRun:
         self._child = child
         self._monotonic = monotonic
         self._pending = bytearray()
+        self._whole = 0  # so many bytes of `_pending` are whole lines
 
     def __enter__(self) -> Self:
         """Give the run itself."""
@@ -149,10 +150,10 @@ class EngineRun:
         Raises:
             RefusedError: the engine refused the request.
         """
-        while b"\n" not in self._pending:
+        while not self._whole:
             self._read()
-        line, _, rest = bytes(self._pending).partition(b"\n")
-        self._pending = bytearray(rest)
+        end = self._pending.index(b"\n") + 1
+        line = self._take(end)
         if line.startswith(b'{"record":"refused"'):
             refused = _decode(Refused, line)
             raise RefusedError(refused.error_code, refused.message)
@@ -175,21 +176,22 @@ class EngineRun:
     def _next_block(self) -> tuple[bytes, bytes | None]:
         """Gather lines until there are enough of them or they are old enough; find the last record."""
         until = self._monotonic() + BLOCK_SECONDS
-        while len(self._pending) < BLOCK_BYTES and self._monotonic() < until and not self._child.output_ended:
-            self._read()
-            if self._last_record_at() is not None:
+        while self._last_record_at() is None and not self._child.output_ended:
+            if self._whole >= BLOCK_BYTES or (self._whole and self._monotonic() >= until):
                 break
-        end = self._pending.rfind(b"\n") + 1
-        lines = bytes(self._pending[:end])
+            self._read()
         last_at = self._last_record_at()
         if last_at is not None:
-            rest = bytes(self._pending[last_at:])
-            self._pending.clear()
-            return lines[:last_at], rest
-        if not end and self._child.output_ended:
+            return self._take(last_at), self._take(self._whole)
+        if not self._whole:
             raise self._unfinished()
+        return self._take(self._whole), None
+
+    def _take(self, end: int) -> bytes:
+        taken = bytes(self._pending[:end])
         del self._pending[:end]
-        return lines, None
+        self._whole -= end
+        return taken
 
     def _last_record_at(self) -> int | None:
         """Where the line of the last record starts: it must be the last whole line of all."""
@@ -201,9 +203,13 @@ class EngineRun:
     def _read(self) -> None:
         if self._child.output_ended:
             raise self._unfinished()
-        self._pending += self._child.read(BLOCK_SECONDS)
-        if len(self._pending) > MAX_LINE_BYTES and b"\n" not in self._pending:
-            msg = f"the engine wrote {len(self._pending)} bytes without an end of line"
+        chunk = self._child.read(BLOCK_SECONDS)
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            self._whole = len(self._pending) + end
+        self._pending += chunk
+        if len(self._pending) - self._whole > MAX_LINE_BYTES:
+            msg = f"the engine wrote more than {MAX_LINE_BYTES} bytes without an end of line"
             raise EngineFaultError("engine_flooded", msg)
 
     def _end(self) -> None:
@@ -238,13 +244,17 @@ def find_engine(path: str | None = None) -> Path:
         EngineUnavailableError: there is none.
     """
     beside = Path(sysconfig.get_path("scripts")) / PROGRAM
-    found = path or (str(beside) if beside.is_file() else shutil.which(PROGRAM))
+    if path is not None:
+        # As a shell does: a name without a folder is looked up on PATH.
+        found = shutil.which(path)
+        if found is None:
+            msg = f"engine {path}: no such program"
+            raise EngineUnavailableError(msg, remedy="Correct --engine or SWEEPCTL_ENGINE.")
+        return Path(found)
+    found = str(beside) if beside.is_file() else shutil.which(PROGRAM)
     if found is None:
         msg = f"no {PROGRAM} beside sweepctl ({beside}) or on PATH"
         raise EngineUnavailableError(msg, remedy="Install sweepctl's wheel, or give --engine or SWEEPCTL_ENGINE.")
-    if not Path(found).is_file():
-        msg = f"engine {found}: no such file"
-        raise EngineUnavailableError(msg, remedy="Correct --engine or SWEEPCTL_ENGINE.")
     return Path(found)
 
 

@@ -65,6 +65,9 @@ FAULTS = {
     ),
     "leaves a child with the pipe": (SAY_FIVE + "if os.fork() == 0: time.sleep(60)", "engine_incomplete"),
     "floods without a newline": ("while True: say(b'x' * 65536)", "engine_flooded"),
+    "floods after the first line": ("say(points[0])\nwhile True: say(b'x' * 65536)", "engine_flooded"),
+    "floods after a point": ("for p in points[:3]: say(p)\nwhile True: say(b'x' * 65536)", "engine_flooded"),
+    "writes a long line slowly": ("say(points[0])\nwhile True: say(b'x' * 64); time.sleep(0.01)", "engine_timeout"),
 }
 
 
@@ -161,6 +164,21 @@ def test_a_model_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
         Engine(scripted(tmp_path, "")).model("ridehail")
 
 
+DECLARATIONS = {
+    "a parameter called as an identity column": ('"name": "x"', '"name": "seed"'),
+    "a dataset called as a folder of the store": ('"name": "parts"', '"name": "shard_outcomes"'),
+    "a metric that is no name": ('"name": "m"', '"name": "M m"'),
+}
+
+
+@pytest.mark.parametrize(("good_text", "bad_text"), DECLARATIONS.values(), ids=DECLARATIONS)
+def test_a_declaration_that_would_break_the_tables(tmp_path: Path, good_text: str, bad_text: str) -> None:
+    path = scripted(tmp_path, "")
+    path.write_text(path.read_text().replace(good_text, bad_text))
+    with pytest.raises(EngineUnavailableError, match="does not describe itself"):
+        _ = Engine(path).description
+
+
 @pytest.mark.parametrize("content", ["#!/nowhere\n", "#!/bin/sh\nexit 1\n", "#!/bin/sh\necho '{}'\n"], ids=str)
 def test_a_program_that_is_no_engine(tmp_path: Path, content: str) -> None:
     path = tmp_path / "engine"
@@ -174,9 +192,25 @@ def test_a_program_that_is_no_engine(tmp_path: Path, content: str) -> None:
         _ = Engine(path).description
 
 
-def test_an_engine_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(EngineUnavailableError, match="no such file"):
-        find_engine(str(tmp_path / "engine"))
+@pytest.mark.parametrize("name", ["engine", "x" * 300], ids=["short", "long"])
+def test_an_engine_that_is_not_there(tmp_path: Path, name: str) -> None:
+    with pytest.raises(EngineUnavailableError, match="no such program"):
+        find_engine(str(tmp_path / name))
+
+
+def test_a_line_longer_than_a_block_arrives_whole(tmp_path: Path) -> None:
+    long = "say(points[0])\nsay('{' + 'x' * 9_000_000 + '}')\nsay(points[-1])"
+    (line_read,) = read_all(start(tmp_path, long))
+    assert len(line_read) == 9_000_003
+
+
+def test_a_stop_is_seen_in_the_middle_of_a_long_line(tmp_path: Path) -> None:
+    stop = Event()
+    with start(tmp_path, "say(points[0])\nwhile True: say(b'x' * 65536); time.sleep(0.01)", stop=stop) as run:
+        run.begin()
+        Timer(1.0, stop.set).start()
+        with pytest.raises(InterruptedRunError):
+            list(run.blocks())
 
 
 def test_started_is_the_first_record(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from sweepctl.engine import Engine, find_engine
 from sweepctl.messages import ShardMessage
-from sweepctl.shard import run_shard
+from sweepctl.shard import Conditions, run_shard
 from sweepctl.store import open_store
 
 POINTS = 12
@@ -87,3 +87,29 @@ def test_typed_columns_equal_the_canonical_json(store: Path) -> None:
     for row in frame.to_dict("records"):
         parameters = json.loads(row["effective_parameters_json"])
         assert {name: row[name] for name in parameters} == parameters
+
+
+def test_an_extra_dataset_of_many_rows_a_point_joins_its_points(tmp_path: Path) -> None:
+    customers = 150_000  # several megabytes on one line of the protocol
+    message = ShardMessage(
+        run_id="r",
+        model="queue",
+        dimensions={},
+        base={"customers": customers, "warmup": 10},
+        outputs=["customers"],
+        total_points=1,
+        shard_id=0,
+        start_index=0,
+        end_index_exclusive=1,
+        seed=1,
+    )
+    result = run_shard(message, Engine(find_engine()), open_store(str(tmp_path)), Conditions(timeout=60))
+    assert result.outcome.status == "success"
+    joined = answer(
+        f"""
+        SELECT count(*), abs(avg(wait) - any_value(mean_wait)) < 1e-9
+        FROM '{tmp_path}/customers/queue/*/*/*.parquet' JOIN '{tmp_path}/point_outcomes/queue/*/*/*.parquet'
+        USING (run_id, point_index)
+        """
+    )
+    assert joined == [(customers - 10, True)]
