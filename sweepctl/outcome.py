@@ -142,6 +142,10 @@ def judge(standing: Outcome, new: Outcome) -> Verdict:
             remedy="The model is not deterministic, or its version did not change when its results did. "
             "Nothing was overwritten.",
         )
+    if standing.complete and new.complete and standing.artifacts != new.artifacts:
+        # Data objects are created once and then adopted: only something else can have changed them.
+        msg = f"the data files of shard {new.shard_id} of run {new.run_id} are not those that its outcome names"
+        raise ConflictError(msg, remedy="Something else wrote into the store. Restore these files from a copy.")
     # Equal rank stands, so that two attempts never take turns in replacing each other.
     return Verdict.STANDS if rank(standing) >= rank(new) else Verdict.REPLACE
 

@@ -348,9 +348,8 @@ def test_equal_content_in_other_bytes_is_adopted(store: Store, engine: Callable[
     (root / OUTCOME_KEY).unlink()
     for artifact in first.artifacts:
         written = pq.read_table(pa.BufferReader(stored_body(store, artifact.key)))
-        metadata = {**(written.schema.metadata or {}), table.CONTENT_KEY: (first.content_sha256 or "").encode()}
         (root / artifact.key).unlink()
-        pq.write_table(written.replace_schema_metadata(metadata), root / artifact.key, compression="none")
+        pq.write_table(written, root / artifact.key, compression="none")
     second = run(message(), engine(), store)
     assert second.disposition is Disposition.COMMITTED
     assert replace(second.outcome, artifacts=(), attempt_id="") == replace(
@@ -361,6 +360,31 @@ def test_equal_content_in_other_bytes_is_adopted(store: Store, engine: Callable[
     )
     for artifact in second.outcome.artifacts:
         assert hashlib.sha256((root / artifact.key).read_bytes()).hexdigest() == artifact.sha256
+
+
+@pytest.mark.parametrize("with_outcome", [True, False])
+def test_a_damaged_file_is_never_adopted(store: Store, engine: Callable[..., Engine], *, with_outcome: bool) -> None:
+    first = run(message(), engine(), store).outcome
+    root = Path(store.url)
+    path = root / first.artifacts[1].key
+    body = bytearray(path.read_bytes())
+    body[len(body) // 3] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(body)
+    if not with_outcome:
+        (root / OUTCOME_KEY).unlink()
+    with pytest.raises(ConflictError):
+        run(message(), engine(), store, force=True)
+    assert path.read_bytes() == body
+
+
+def test_files_that_the_outcome_does_not_name_are_told_by_force(store: Store, engine: Callable[..., Engine]) -> None:
+    first = run(message(), engine(), store).outcome
+    path = Path(store.url) / first.artifacts[0].key
+    rows_there = pq.read_table(pa.BufferReader(path.read_bytes()))
+    pq.write_table(rows_there, path, compression="none")
+    with pytest.raises(ConflictError, match="not those that its outcome names"):
+        run(message(), engine(), store, force=True)
 
 
 def test_equal_work_gives_equal_bytes_however_the_engine_pauses(

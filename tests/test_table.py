@@ -1,6 +1,7 @@
 """How rows lie in Parquet files: what readers and memory bounds rely on."""
 
 import ast
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from engines import DESCRIPTION
 import sweepctl
 from sweepctl import table
 from sweepctl.errors import StoreError
-from sweepctl.messages import IDENTITY_COLUMNS
+from sweepctl.names import IDENTITY_COLUMNS, RESERVED_DATASETS
 from sweepctl.outcome import EnginePin, Outcome, RunRecord
 from sweepctl.protocol import Description
 
@@ -31,7 +32,7 @@ def written(folder: Path, cuts: list[int]) -> Path:
     with table.DatasetWriter("point_outcomes", SCHEMA, folder) as writer:
         for count in cuts:
             writer.add(rows(count))
-        assert writer.finish("digest").rows == sum(cuts)
+        assert writer.finish().rows == sum(cuts)
     return folder / "point_outcomes.parquet"
 
 
@@ -50,11 +51,19 @@ def test_floats_have_no_dictionary_and_all_is_zstd(tmp_path: Path) -> None:
     assert columns["status"].has_dictionary_page
 
 
-def test_the_footer_carries_the_content_digest(tmp_path: Path) -> None:
-    path = written(tmp_path, [3])
-    assert table.content_of(path) == "digest"
-    path.write_bytes(b"no Parquet")
-    assert table.content_of(path) is None
+def test_equal_rows_are_equal_in_any_encoding_and_damaged_ones_never(tmp_path: Path) -> None:
+    path = written(tmp_path, [1_000])
+    other = tmp_path / "other.parquet"
+    pq.write_table(pq.read_table(path), other, compression="none")
+    assert table.same_rows(path, other)
+    pq.write_table(pq.read_table(path).slice(1), other)
+    assert not table.same_rows(path, other)
+    body = bytearray(path.read_bytes())
+    body[100] ^= 1
+    other.write_bytes(body)
+    assert not table.same_rows(path, other)
+    other.write_bytes(b"no Parquet")
+    assert not table.same_rows(path, other)
 
 
 def test_no_unsigned_integers_and_no_partition_among_the_columns() -> None:
@@ -68,6 +77,13 @@ def test_no_unsigned_integers_and_no_partition_among_the_columns() -> None:
 def test_identity_columns_are_those_that_no_parameter_may_be_called() -> None:
     names = {*SCHEMA.names, *table.effective_parameters(TOY).names} - {"x", "m"}
     assert names | {"run", "run_date"} == IDENTITY_COLUMNS
+
+
+def test_the_engine_refuses_the_same_names() -> None:
+    declared = (Path(__file__).parents[1] / "rust" / "runtime" / "src" / "validate.rs").read_text()
+    for constant, names in {"IDENTITY": IDENTITY_COLUMNS, "RESERVED": RESERVED_DATASETS}.items():
+        text = declared.partition(f"const {constant}:")[2].partition("];")[0].partition("= [")[2]
+        assert set(re.findall(r'"(\w+)"', text)) == names
 
 
 @pytest.mark.parametrize("kind", [Outcome, RunRecord, EnginePin])
@@ -87,4 +103,5 @@ def test_parquet_is_read_from_paths_and_buffers_only() -> None:
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in readers
     ]
     assert calls
-    assert all(argument in {"path", "found"} or argument.startswith("pa.BufferReader(") for argument in calls), calls
+    paths = {"path", "one", "other"}
+    assert all(argument in paths or argument.startswith("pa.BufferReader(") for argument in calls), calls
