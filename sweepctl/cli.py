@@ -6,8 +6,10 @@ Heavy libraries are imported inside the commands that need them, so that `--help
 import dataclasses
 import datetime as dt
 import json
+import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from sweepctl.messages import ShardMessage
     from sweepctl.outcome import Outcome
 
+DEFECT = 70  # EX_SOFTWARE of sysexits.h
+MAX_THREADS = 1_024  # what an engine takes
 DEFAULT_STORE = "./sweep-results"
 # As long as SQS keeps a received message for one worker at the most: nobody waits for a slower shard.
 DEFAULT_TIMEOUT = 12 * 3600.0
@@ -71,7 +75,9 @@ TimeoutOption = Annotated[
 ]
 ThreadsOption = Annotated[
     int | None,
-    typer.Option(envvar="SWEEPCTL_THREADS", min=1, help="Threads of an engine.", show_default="all cores"),
+    typer.Option(
+        envvar="SWEEPCTL_THREADS", min=1, max=MAX_THREADS, help="Threads of an engine.", show_default="all cores"
+    ),
 ]
 InjectionOption = Annotated[
     bool,
@@ -84,8 +90,13 @@ LogOption = Annotated[
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; what nobody foresaw is a defect, told as one and never as a shard's failure."""
+    try:
+        app()
+    except Exception:  # noqa: BLE001  the last resort
+        traceback.print_exc()
+        typer.echo("sweepctl: this is a defect; please report it with the lines above", err=True)
+        raise SystemExit(DEFECT) from None
 
 
 @app.callback(invoke_without_command=True)
@@ -123,24 +134,31 @@ def run_shard_command(
     with _telling(json_output=json_output) as console:
         from sweepctl import logs, view
         from sweepctl.engine import Engine, find_engine
-        from sweepctl.shard import Conditions, run_shard
+        from sweepctl.shard import Conditions, require_injection_allowed, run_shard
         from sweepctl.store import open_store
 
         logs.configure(log_format)
         shard = _read_message(message)
+        conditions = Conditions(threads, timeout, force, allow_failure_injection)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         worker = Engine(find_engine(engine))
+        # All that can be refused is refused before the probe writes its object.
+        require_injection_allowed(shard, conditions)
+        worker.model(shard.model)
         results.probe()
-        conditions = Conditions(threads, timeout, force, allow_failure_injection)
         stop = Event()
         with view.progress_of(_console(stderr=True), shard) as progress, _on_signals(stop.set):
             result = run_shard(shard, worker, results, conditions, progress=progress, stop=stop)
-        logs.event("shard_finished", disposition=result.disposition.value, **_short(result.outcome))
+        # With --force the question is what this attempt came to; otherwise, what stands.
+        verdict = result.attempt if force and result.attempt is not None else result.outcome
+        logs.event("shard_finished", disposition=result.disposition.value, **_short(result.attempt or result.outcome))
         if json_output:
-            _print_json({"disposition": result.disposition.value, "outcome": dataclasses.asdict(result.outcome)})
+            attempt = None if result.attempt is None else dataclasses.asdict(result.attempt)
+            outcome = dataclasses.asdict(result.outcome)
+            _print_json({"disposition": result.disposition.value, "outcome": outcome, "attempt": attempt})
         else:
             view.show_result(console, result, results)
-        raise typer.Exit(_exit_code(result.outcome))
+        raise typer.Exit(_exit_code(verdict))
 
 
 @app.command(
@@ -257,14 +275,18 @@ def models_command(
         from sweepctl import view
         from sweepctl.engine import Engine, find_engine
 
-        worker = Engine(find_engine(engine))
-        shown = worker.description if name is None else worker.model(name)
+        description = Engine(find_engine(engine)).description
+        models = {model.name: model for model in description.models}
+        if name is not None and name not in models:
+            raise UsageError(
+                f"no model {name!r}: the engine has {', '.join(sorted(models))}", remedy="Name one of these."
+            )
         if json_output:
-            _print_json(shown.model_dump())
+            _print_json((description if name is None else models[name]).model_dump())
         elif name is None:
-            view.show_models(console, worker.description)
+            view.show_models(console, description)
         else:
-            view.show_model(console, worker.model(name))
+            view.show_model(console, models[name])
 
 
 @app.command(
@@ -342,6 +364,8 @@ def _read_valid(source: str) -> "tuple[ShardMessage, bytes]":
     from sweepctl.messages import MAX_BYTES, decode
     from sweepctl.shard import utc_now
 
+    if source == "-" and sys.stdin is None:  # what Python makes of a closed one
+        raise UsageError("standard input is closed", remedy="Give the path of a shard message.")
     try:
         # One byte more than a message may have is enough to refuse it.
         if source == "-":
@@ -369,11 +393,25 @@ def _short(outcome: "Outcome") -> dict[str, Any]:
 def _console(*, stderr: bool) -> "Console":
     from rich.console import Console
 
-    return Console(stderr=stderr)
+    class Patient(Console):
+        """One that a reader who leaves does not end."""
+
+        def on_broken_pipe(self) -> None:
+            _drop_output()
+
+    return Patient(stderr=stderr)
 
 
 def _print_json(value: dict[str, Any]) -> None:
-    typer.echo(json.dumps(value, default=_json_time))
+    try:
+        typer.echo(json.dumps(value, default=_json_time))
+    except BrokenPipeError:
+        _drop_output()
+
+
+def _drop_output() -> None:
+    """Go on although who read the output has left: the exit code is the shard's, not the pipe's."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _json_time(value: object) -> str:

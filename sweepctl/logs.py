@@ -18,7 +18,9 @@ def configure(log_format: LogFormat) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLine() if log_format == "json" else _TextLine())
     _log.handlers = [handler]
-    _log.setLevel(logging.WARNING if log_format == "text" and sys.stderr.isatty() else logging.INFO)
+    _log.setLevel(
+        logging.WARNING if log_format == "text" and sys.stderr is not None and sys.stderr.isatty() else logging.INFO
+    )
 
 
 def event(name: str, **fields: Any) -> None:  # noqa: ANN401  any JSON value

@@ -14,27 +14,13 @@ from typing import Annotated, Any, Literal, NoReturn, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 
 from sweepctl.errors import MessageError
+from sweepctl.names import DatasetName, Name
 from sweepctl.spec import Spec, Value
 
 MAX_BYTES = 1 << 20  # the largest message that SQS carries
 MAX_DEPTH = 16
 INT64_MAX = (1 << 63) - 1
 FIRST_RUN_DATE = dt.date(2000, 1, 1)
-IDENTITY_COLUMNS = frozenset(
-    {
-        *("run_id", "shard_id", "point_index", "replicate", "seed", "model", "model_version"),
-        *("parameter_fingerprint", "point_fingerprint", "effective_parameters_json"),
-        *("status", "error_code", "error_message"),
-        *("run", "run_date"),  # partitions
-    },
-)
-
-
-def _not_an_identity_column(name: str) -> str:
-    if name in IDENTITY_COLUMNS:
-        msg = f"{name!r} is the name of an identity column"
-        raise ValueError(msg)
-    return name
 
 
 def _without_parent_steps(run_id: str) -> str:
@@ -58,8 +44,6 @@ def _calendar_date(text: str) -> str:
     return text
 
 
-# `\Z` is not in pydantic's regex dialect; its `$` matches only at the end of the text.
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$"), AfterValidator(_not_an_identity_column)]
 RunId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"), AfterValidator(_without_parent_steps)]
 RunDate = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_calendar_date)]
 Index = Annotated[int, Field(ge=0, le=INT64_MAX)]
@@ -78,7 +62,7 @@ class ShardMessage(BaseModel):
     dimensions: dict[Name, list[Scalar]]
     base: dict[Name, Scalar] = {}
     replications: Annotated[int, Field(ge=1, le=1 << 32)] = 1
-    outputs: list[Name] = []
+    outputs: list[DatasetName] = []
     total_points: Annotated[int, Field(ge=1, le=INT64_MAX)]
     shard_id: Index
     start_index: Index

@@ -4,15 +4,32 @@ Point records are not here: they are too many for a Python object each, so `tabl
 """
 
 import json
-from typing import Literal
+from typing import Annotated, Literal, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from sweepctl.names import DatasetName, Name
 from sweepctl.spec import Spec, Value
 
 VERSION = "v1"
 
 ColumnType = Literal["int", "float", "bool", "string"]
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Named = TypeVar("Named", bound=_Named)
+
+
+def _distinct(declared: list[Named]) -> list[Named]:
+    names = [each.name for each in declared]
+    if len(set(names)) < len(names):
+        msg = "a name is declared twice"
+        raise ValueError(msg)
+    return declared
 
 
 class _Reply(BaseModel):
@@ -22,7 +39,7 @@ class _Reply(BaseModel):
 class Column(_Reply):
     """A metric of a model, or a column of an extra dataset."""
 
-    name: str
+    name: Name
     type: ColumnType
     nullable: bool
     unit: str
@@ -44,20 +61,20 @@ class Parameter(Column):
 class Dataset(_Reply):
     """Rows that a model can write beside its metrics, when a message's `outputs` asks for them."""
 
-    name: str
+    name: DatasetName
     doc: str
-    columns: list[Column]
+    columns: Annotated[list[Column], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class Model(_Reply):
     """What a model takes and gives."""
 
-    name: str
+    name: Name
     version: str
     doc: str
-    parameters: list[Parameter]
-    metrics: list[Column]
-    datasets: list[Dataset]
+    parameters: Annotated[list[Parameter], AfterValidator(_distinct)]
+    metrics: Annotated[list[Column], AfterValidator(_distinct)]
+    datasets: Annotated[list[Dataset], AfterValidator(_distinct)]
 
 
 class Description(_Reply):
@@ -66,7 +83,7 @@ class Description(_Reply):
     protocol: Literal["v1"]
     engine_version: str
     target: str
-    models: list[Model]
+    models: Annotated[list[Model], AfterValidator(_distinct)]
 
 
 class Started(_Reply):

@@ -19,7 +19,7 @@ from sweepctl.messages import ShardMessage
 from sweepctl.protocol import Column, Finished, Model
 from sweepctl.table import EFFECTIVE_PARAMETERS, FLOAT, INT, POINT_OUTCOMES, TEXT, columns_of, schemas
 
-FINGERPRINT_LENGTH = 64
+FINGERPRINT = "^[0-9a-f]{64}$"
 POINT_START = b'{"record":"point"'
 POINT_LINE = re.compile(rb'^\{"record":"point".*\n', re.MULTILINE)
 ROWS_START = b'{"record":"rows","dataset":"'
@@ -217,7 +217,9 @@ def _parse(lines: bytes, schema: pa.Schema) -> pa.Table:
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         msg = f"the engine wrote a record that does not fit: {error}"
         raise EngineFaultError("engine_invalid_output", msg) from error
-    _require(table.num_rows == lines.count(b"\n"), "a line does not hold one record")
+    # Each line begins a record, and there are as many records as lines: so each line holds one.
+    starts = lines.count(b"\n{") + lines.startswith(b"{")
+    _require(table.num_rows == lines.count(b"\n") == starts, "a line does not hold one record")
     return table
 
 
@@ -239,8 +241,8 @@ def _check_points(points: pa.Table, model: Model) -> None:
     for name in ("error_code", "error_message"):
         _require(_equal(points[name].is_null(), succeeded), f"{name} is missing, or there without a failure")
     for name in ("parameter_fingerprint", "point_fingerprint"):
-        lengths = pc.binary_length(points[name])
-        _require(pc.all(pc.equal(lengths, FINGERPRINT_LENGTH)).as_py(), f"a {name} is not 64 characters long")
+        digests = pc.match_substring_regex(points[name], FINGERPRINT)
+        _require(pc.all(digests).as_py(), f"a {name} is not 64 lower-case hexadecimal digits")
     _require(_equal(points["metrics"].is_valid(), succeeded), "metrics are missing, or there with a failure")
     _check_values(_members(points["parameters"]), model.parameters, absent=0)
     _check_values(_members(points["metrics"]), model.metrics, absent=points["metrics"].null_count)

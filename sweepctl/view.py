@@ -78,6 +78,8 @@ def show_result(console: Console, result: Result, store: Store) -> None:
         where = "" if outcome.error_point_index is None else f" at point {outcome.error_point_index:,}"
         lines.append(f"  [red]{outcome.error_code}[/]{where}: {escape(outcome.error_message or '')}")
         lines.append(f"  [dim]→ {'Run it again: it may succeed.' if outcome.retryable else 'It would fail again.'}[/]")
+    if result.attempt is not None and result.attempt.attempt_id != outcome.attempt_id:
+        lines.append(f"  {_compared(result.attempt, outcome)}")
     lines.append(f"  attempt {outcome.attempt_id}, engine {outcome.engine_version}, {_seconds(outcome)}")
     width = max((len(artifact.dataset) for artifact in outcome.artifacts), default=0)
     lines += [
@@ -87,6 +89,17 @@ def show_result(console: Console, result: Result, store: Store) -> None:
     ]
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
+
+
+def _compared(attempt: Outcome, standing: Outcome) -> str:
+    """Say what came of an attempt beside the outcome that stands."""
+    if attempt.error_code is None or attempt.complete:
+        equal = "the same content as what stands" if standing.complete else attempt.status
+        return f"this attempt, {attempt.attempt_id}: {equal}"
+    words = escape(attempt.error_message or "")
+    return (
+        f"this attempt, {attempt.attempt_id}, failed, and nothing was compared: [red]{attempt.error_code}[/]: {words}"
+    )
 
 
 def show_checks(console: Console, checks: "Sequence[Check]") -> None:
@@ -195,7 +208,11 @@ def show_point(console: Console, message: ShardMessage, point: PointIdentity) ->
 
 
 def _table(*headers: str, title: str | None = None) -> Table:
-    return Table(*headers, title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    for place, header in enumerate(headers):
+        # Names are copied, so they are folded where they must be, and never cut.
+        table.add_column(header, overflow="fold", no_wrap=place == 0)
+    return table
 
 
 def _show_columns(console: Console, title: str, kind: str, columns: list[Column]) -> None:

@@ -15,7 +15,7 @@ import pytest
 from engines import line, scripted
 from typer.testing import CliRunner, Result
 
-from sweepctl.cli import app
+from sweepctl.cli import app, main
 from sweepctl.store import open_store
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -129,6 +129,7 @@ def test_a_failed_shard_is_told_and_has_its_exit_code(tmp_path: Path, code: int,
 def test_usage_errors() -> None:
     assert sweepctl("run-shard").exit_code == 2
     assert sweepctl("run-shard", SHARD, "--threads", "0").exit_code == 2
+    assert sweepctl("run-shard", SHARD, "--threads", "5000").exit_code == 2
     missing = sweepctl("run-shard", "missing.json")
     assert missing.exit_code == 2
     assert "missing.json: No such file or directory" in missing.stderr
@@ -165,7 +166,7 @@ def test_the_earlier_simulators_message_is_understood_and_its_model_asked_for(tm
 def test_no_engine(tmp_path: Path) -> None:
     result = sweepctl("run-shard", SHARD, "--engine", tmp_path / "none")
     assert result.exit_code == 4
-    assert "no such file" in result.stderr
+    assert "no such program" in result.stderr
 
 
 def test_a_store_that_cannot_be(tmp_path: Path) -> None:
@@ -180,6 +181,56 @@ def test_force(tmp_path: Path) -> None:
     result = sweepctl(*toy(tmp_path), "--force")
     assert result.exit_code == 0
     assert "was run again, and what stands stays" in result.stdout
+    assert "the same content as what stands" in result.stdout
+
+
+def test_a_forced_attempt_that_fails_is_no_success(tmp_path: Path) -> None:
+    sweepctl(*toy(tmp_path))
+    result = sweepctl(*toy(tmp_path, "sys.exit(3)"), "--force")
+    assert result.exit_code == 4
+    assert "nothing was compared: engine_crashed" in result.stdout
+    told = json.loads(sweepctl(*toy(tmp_path, "sys.exit(3)"), "--force", "--json").stdout)
+    assert (told["outcome"]["status"], told["attempt"]["error_code"]) == ("success", "engine_crashed")
+
+
+def test_a_second_failure_of_another_kind_is_told(tmp_path: Path) -> None:
+    sweepctl(*toy(tmp_path, "sys.exit(3)"))
+    result = sweepctl(*toy(tmp_path, "time.sleep(60)"), "--timeout", "1")
+    assert result.exit_code == 4
+    assert "engine_timeout" in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [["models"], ["models", "queue", "--json"], ["run-shard", str(SHARD)]])
+def test_a_reader_that_leaves_changes_no_exit_code(arguments: list[str]) -> None:
+    program = subprocess.list2cmdline([*SWEEPCTL[:-1]]) + f" '{SWEEPCTL[-1]}' " + " ".join(arguments)
+    done = subprocess.run(
+        ["/bin/bash", "-c", f"{program} | true; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+
+
+@pytest.mark.parametrize(("redirect", "code"), [("<&-", 2), ("2>&-", 0)])
+def test_closed_streams(redirect: str, code: int) -> None:
+    source = "-" if redirect == "<&-" else str(SHARD)
+    program = subprocess.list2cmdline([*SWEEPCTL[:-1]]) + f" '{SWEEPCTL[-1]}' run-shard {source} {redirect}"
+    assert subprocess.run(["/bin/sh", "-c", program], capture_output=True, check=False).returncode == code
+
+
+def test_a_defect_is_told_as_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sweepctl.cli.app", lambda: 1 // 0)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 70
+    assert "this is a defect" in capsys.readouterr().err
+
+
+def test_a_refused_message_leaves_no_trace(tmp_path: Path) -> None:
+    assert sweepctl(*toy(tmp_path, failure_injection_shards=[0])).exit_code == 3
+    assert sweepctl(*toy(tmp_path, model="ridehail")).exit_code == 4
+    assert not (tmp_path / "sweep-results").exists()
 
 
 def test_an_injected_failure(tmp_path: Path) -> None:
@@ -217,7 +268,7 @@ def test_models() -> None:
         "epidemic",
         "queue",
     }
-    assert sweepctl("models", "none").exit_code == 4
+    assert sweepctl("models", "none").exit_code == 2
 
 
 def test_point() -> None:

@@ -76,6 +76,8 @@ BAD_LINES = {
     "a parameter too many": point(10, parameters={"x": 1, "y": 1}),
     "a parameter of another type": point(10, parameters={"x": 1.5}),
     "no JSON": point(10, effective_parameters_json=...),
+    "two on a line and then an empty one": point(10) + point(11) + "\n",
+    "a fingerprint in capitals": point(10, point_fingerprint="A" * 64),
     "a short fingerprint": point(10, point_fingerprint="0" * 63),
     "no fingerprint": point(10, parameter_fingerprint=...),
     "no metrics": point(10, metrics=...),

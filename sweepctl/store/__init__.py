@@ -33,7 +33,8 @@ def open_store(url: str, *, endpoint_url: str | None = None, region: str | None 
         return _open_local(url)
     match = _S3.fullmatch(url)
     if match is None:
-        raise UsageError(f"{url!r} is no store", remedy=f"{_REMEDY} A directory with a colon: ./{url}")
+        hint = "A bucket's name has 3 to 63 characters." if url.startswith("s3://") else f"A directory: ./{url}"
+        raise UsageError(f"{url!r} is no store", remedy=f"{_REMEDY} {hint}")
     prefix = (match["prefix"] or "").rstrip("/")
     if prefix and (not _PREFIX.fullmatch(prefix) or {".", ".."} & set(prefix.split("/"))):
         raise UsageError(

@@ -27,6 +27,18 @@ const IDENTITY: [&str; 15] = [
     "run_date",
 ];
 
+/// Folders of a store's own; no dataset may take one.
+const RESERVED: [&str; 8] = [
+    "runs",
+    "shard_outcomes",
+    "shard_attempts",
+    "effective_parameters",
+    "point_outcomes",
+    "partial",
+    "rejected",
+    "specs",
+];
+
 /// Checks all models of an engine together.
 ///
 /// # Errors
@@ -48,6 +60,9 @@ fn validate_model(model: &Declaration) -> Result<(), String> {
     names("metric", model.metrics.iter().map(|metric| metric.name))?;
     names("dataset", model.datasets.iter().map(|dataset| dataset.name))?;
     for dataset in &model.datasets {
+        if RESERVED.contains(&dataset.name) {
+            return Err(format!("dataset {:?} has the name of a folder of the store's own", dataset.name));
+        }
         columns(dataset.name, &dataset.columns)?;
     }
     Ok(())
