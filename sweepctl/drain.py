@@ -223,10 +223,9 @@ class Worker:
         outcome = work.result.outcome
         work.seconds |= work.result.seconds
         self._points += outcome.points_succeeded + outcome.points_failed if work.result.attempt else 0
-        if work.result.disposition is Disposition.SKIPPED:
-            return Ending.SKIPPED
         if outcome.status == "success":
-            return Ending.SUCCEEDED
+            # A success that stood, or came first, is somebody else's: this message was a duplicate.
+            return Ending.SUCCEEDED if work.result.disposition is Disposition.COMMITTED else Ending.SKIPPED
         return Ending.RETRY if outcome.retryable else Ending.FAILED
 
     def _reject(self, work: _Work, error: MessageError) -> Ending:
@@ -266,15 +265,13 @@ class Worker:
 
     def _progress(self, state: lease.State) -> Progress:
         now = self.monotonic()
-        held = [(self._works[receipt], each) for receipt, each in state.leases.items()]
-        renewed = [each.renew_at - self.policy.lease / 3 for _, each in held]
         return Progress(
             received=state.received,
             endings=dict(self._endings),
             lost_leases=self._lost,
             points=self._points,
-            running=len(held),
-            oldest_lease=max((now - at for at in renewed), default=0.0),
+            running=len(state.leases),
+            oldest_lease=max((now - each.renewed_at for each in state.leases.values()), default=0.0),
             stopping=state.stop_by is not None,
             store_down=state.probe_at is not None,
         )

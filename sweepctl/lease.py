@@ -192,8 +192,10 @@ class Lease:
     """One message that this worker holds."""
 
     receive_count: int
+    renewed_at: float  # when the lease that holds was asked for
     renew_at: float
-    ending: Ending | None = None  # not None: its message is acknowledged or handed back, or waits for a renewal
+    ending: Ending | None = None  # not None: its shard has ended
+    closing: bool = False  # its message is being acknowledged or handed back
     renewing: bool = False
     lost: bool = False
     interrupted: bool = False
@@ -252,19 +254,21 @@ def _take(state: State, event: Event, now: float) -> tuple[State, tuple[Action, 
             return _polled(state, event, now)
         case PollFailed():
             failures = state.poll_failures + 1
-            return replace(state, polling=False, poll_failures=failures, poll_at=now + _pause(failures)), ()
+            state = replace(state, polling=False, poll_failures=failures, poll_at=now + _pause(failures))
+            return _close_all(state, now)
         case Ended():
             return _ended(state, event, now)
         case Renewed(receipt, held, asked_at) if receipt in state.leases:
             # Counted from when it was asked for: the queue's own clock cannot have started later than that.
-            renewed = {"renewing": False, "lost": not held, "renew_at": asked_at + state.policy.lease / 3}
-            return _close(_with(state, receipt, **renewed), receipt)
+            renewed = {"renewed_at": asked_at, "renew_at": asked_at + state.policy.lease / 3}
+            return _close(_with(state, receipt, renewing=False, lost=not held, **renewed), receipt, now)
         case RenewFailed(receipt) if receipt in state.leases:
             # Sooner than a full interval: two thirds of the lease are left for the queue to answer in.
-            return _close(_with(state, receipt, renewing=False, renew_at=now + state.policy.lease / 12), receipt)
+            return _close(_with(state, receipt, renewing=False, renew_at=now + state.policy.lease / 12), receipt, now)
         case Closed(receipt) if receipt in state.leases:
             leases = {key: lease for key, lease in state.leases.items() if key != receipt}
-            return replace(state, leases=leases, idle_since=now), ()
+            # Empty polls from before it was closed say nothing: what was handed back is on the queue again.
+            return replace(state, leases=leases, idle_since=now, empty_polls=0), ()
         case Probed(answers):
             if answers:
                 return replace(state, probing=False, probe_at=None, probe_failures=0), ()
@@ -277,7 +281,7 @@ def _take(state: State, event: Event, now: float) -> tuple[State, tuple[Action, 
 
 def _polled(state: State, event: Polled, now: float) -> tuple[State, tuple[Action, ...]]:
     renew_at = event.asked_at + state.policy.lease / 3
-    leases = {message.receipt: Lease(message.receive_count, renew_at) for message in event.messages}
+    leases = {message.receipt: Lease(message.receive_count, event.asked_at, renew_at) for message in event.messages}
     state = replace(
         state,
         polling=False,
@@ -290,31 +294,42 @@ def _polled(state: State, event: Polled, now: float) -> tuple[State, tuple[Actio
     if state.stop_by is None:
         return state, tuple(Run(receipt) for receipt in leases)
     # The poll was in flight when the stop came: nobody shall wait for these messages' leases to run out.
-    actions: tuple[Action, ...] = ()
     for receipt in leases:
-        state, closing = _close(_with(state, receipt, ending=Ending.UNUSED), receipt)
-        actions += closing
-    return state, actions
+        state = _with(state, receipt, ending=Ending.UNUSED)
+    return _close_all(state, now)
 
 
 def _ended(state: State, event: Ended, now: float) -> tuple[State, tuple[Action, ...]]:
     if event.ending is Ending.STORE_DOWN and state.probe_at is None:
         # Receives stop until the store answers: each would bring its message nearer to the dead-letter queue.
         state = replace(state, probe_at=now + _pause(1), probe_failures=1)
-    return _close(_with(state, event.receipt, ending=event.ending), event.receipt)
+    return _close(_with(state, event.receipt, ending=event.ending), event.receipt, now)
 
 
-def _close(state: State, receipt: str) -> tuple[State, tuple[Action, ...]]:
-    """Acknowledge or hand back a message whose shard has ended."""
+def _close(state: State, receipt: str, now: float) -> tuple[State, tuple[Action, ...]]:
+    """Acknowledge or hand back a message whose shard has ended, unless something in flight would meet it."""
     lease = state.leases[receipt]
     # A renewal that overtakes its message's hand-back would hide it from everybody for a whole lease.
-    if lease.ending is None or lease.renewing:
+    if lease.ending is None or lease.closing or lease.renewing:
         return state, ()
-    if lease.lost:
+    # A poll in flight at the stop would receive what is handed back at once, and use up one of its receives.
+    if lease.ending in AT_ONCE and state.polling:
+        return state, ()
+    state = _with(state, receipt, closing=True)
+    # A lease that nobody confirmed for its whole length may be somebody else's by now.
+    if lease.lost or now >= lease.renewed_at + state.policy.lease:
         return state, (LetGo(receipt),)
     if lease.ending in SETTLED:
         return state, (Acknowledge(receipt),)
     return state, (HandBack(receipt, 0 if lease.ending in AT_ONCE else delay_after(lease.receive_count)),)
+
+
+def _close_all(state: State, now: float) -> tuple[State, tuple[Action, ...]]:
+    actions: tuple[Action, ...] = ()
+    for receipt in state.leases:
+        state, closing = _close(state, receipt, now)
+        actions += closing
+    return state, actions
 
 
 def _due(state: State, now: float) -> tuple[State, tuple[Action, ...]]:

@@ -267,6 +267,38 @@ def test_a_renewal_in_flight_is_waited_for_before_the_message_goes() -> None:
     assert actions == (lease.HandBack("m", 5),)
 
 
+def test_a_hand_back_at_the_stop_waits_for_the_poll_in_flight() -> None:
+    state = received(Policy(concurrency=2, grace=0))
+    assert state.polling
+    state, actions = lease.step(state, lease.StopRequested(), 1.0)
+    assert actions == (lease.Interrupt("m"),)
+    state, actions = lease.step(state, lease.Ended("m", Ending.INTERRUPTED), 2.0)
+    assert actions == ()
+    _, actions = lease.step(state, lease.Polled((), 0.0), 5.0)
+    assert actions == (lease.HandBack("m", 0),)
+
+
+def test_a_lease_that_nobody_confirmed_for_its_whole_length_is_let_go() -> None:
+    state = received(Policy(concurrency=1, lease=60))
+    for now in (20.0, 25.0, 30.0):
+        state, _ = lease.step(state, lease.Tick(), now)
+        state, _ = lease.step(state, lease.RenewFailed("m"), now)
+    _, actions = lease.step(state, lease.Ended("m", Ending.SUCCEEDED), 59.0)
+    assert actions == (lease.Acknowledge("m"),)
+    _, actions = lease.step(state, lease.Ended("m", Ending.SUCCEEDED), 60.0)
+    assert lease.LetGo("m") in actions
+
+
+def test_empty_polls_from_before_a_hand_back_do_not_end_the_worker() -> None:
+    state = received(Policy(concurrency=2, until_empty=True))
+    for now in (5.0, 10.0):
+        state, _ = lease.step(state, lease.Polled((), now - 5), now)
+    state, _ = lease.step(state, lease.Ended("m", Ending.RETRY), 11.0)
+    state, actions = lease.step(state, lease.Closed("m"), 12.0)
+    assert lease.Finish() not in actions
+    assert state.stop_by is None
+
+
 def test_delays_grow_to_a_quarter_of_an_hour() -> None:
     assert [lease.delay_after(count) for count in (1, 2, 3, 8, 9, 1_000)] == [5, 10, 20, 640, 900, 900]
 

@@ -1,0 +1,104 @@
+"""What must hold of a store after any faults: every promise about a run, checked over all that lies in the store."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from drain.toys import RUN_DATE, decoded
+
+from sweepctl import layout, table
+from sweepctl.messages import ShardMessage
+from sweepctl.outcome import Outcome
+from sweepctl.store.contract import Store
+
+DATASETS = (table.EFFECTIVE_PARAMETERS, table.POINT_OUTCOMES)
+TABLES = (*DATASETS, "shard_outcomes")
+RECORDS = ("runs", "shard_attempts", "partial", "rejected")
+
+Objects = Mapping[str, bytes]
+
+
+def objects(store: Store) -> dict[str, bytes]:
+    """Read all that lies in a local store, work in progress apart."""
+    root = Path(store.url)
+    found = [path for path in root.rglob("*") if path.is_file() and not path.is_relative_to(root / ".sweepctl")]
+    return {str(path.relative_to(root)): path.read_bytes() for path in found}
+
+
+def outcomes(found: Objects) -> dict[int, Outcome]:
+    """Return the outcomes that stand, by shard."""
+    decoded_ones = [
+        table.decode(Outcome, body, key) for key, body in found.items() if key.startswith("shard_outcomes/")
+    ]
+    assert len({outcome.shard_id for outcome in decoded_ones}) == len(decoded_ones), "a shard has one outcome"
+    return {outcome.shard_id: outcome for outcome in decoded_ones}
+
+
+def attempts(found: Objects) -> list[Outcome]:
+    """Return the attempts that did not, or may not, stand."""
+    return [table.decode(Outcome, body, key) for key, body in found.items() if key.startswith("shard_attempts/")]
+
+
+def require_whole(found: Objects, bodies: Sequence[bytes]) -> dict[int, Outcome]:
+    """Assert every promise about the run whose good messages are `bodies`; return the outcomes."""
+    wanted = {message.shard_id: message for message in map(decoded, bodies)}
+    standing = outcomes(found)
+    assert standing.keys() == wanted.keys(), "exactly one outcome a shard"
+    for shard_id, outcome in standing.items():
+        _require_outcome(found, outcome, wanted[shard_id])
+    named = [artifact.key for outcome in standing.values() if outcome.complete for artifact in outcome.artifacts]
+    in_tables = [key for key in found if key.split("/")[0] in DATASETS]
+    assert Counter(in_tables) == Counter(named), "nothing in the tables that no outcome names"
+    assert {key.split("/")[0] for key in found} <= {*TABLES, *RECORDS}
+    _require_points(found, standing, in_tables)
+    _require_attempts(found, standing)
+    _require_rejections(found)
+    return standing
+
+
+def _require_outcome(found: Objects, outcome: Outcome, message: ShardMessage) -> None:
+    keys = layout.ShardKeys(message.run_id, RUN_DATE, message.shard_id)
+    assert table.decode(Outcome, found[keys.outcome], keys.outcome) == outcome, "it lies where it belongs"
+    assert (outcome.start_index, outcome.end_index_exclusive) == (message.start_index, message.end_index_exclusive)
+    assert outcome.spec_fingerprint == message.spec.fingerprint
+    assert outcome.attempt_number is not None
+    assert outcome.attempt_number >= 1
+    if outcome.complete:
+        assert [artifact.key for artifact in outcome.artifacts] == [keys.dataset(name, "toy") for name in DATASETS]
+        assert outcome.points_succeeded + outcome.points_failed == message.points
+    for artifact in outcome.artifacts:
+        body = found[artifact.key]
+        assert (artifact.bytes, artifact.sha256) == (len(body), hashlib.sha256(body).hexdigest())
+        assert artifact.rows == _rows(body).num_rows
+        assert not outcome.complete or artifact.rows == message.points
+
+
+def _require_points(found: Objects, standing: Mapping[int, Outcome], in_tables: Sequence[str]) -> None:
+    done = [outcome for outcome in standing.values() if outcome.complete]
+    points = sorted(index for outcome in done for index in range(outcome.start_index, outcome.end_index_exclusive))
+    for dataset in DATASETS:
+        bodies = [found[key] for key in in_tables if key.startswith(f"{dataset}/")]
+        rows = [index for body in bodies for index in _rows(body)["point_index"].to_pylist()]
+        assert sorted(rows) == points, f"every point exactly one row in {dataset}"
+
+
+def _require_attempts(found: Objects, standing: Mapping[int, Outcome]) -> None:
+    recorded = attempts(found)
+    assert all(attempt.status in {"failure", "conflict", "interrupted"} for attempt in recorded)
+    assert len({attempt.attempt_id for attempt in recorded}) == len(recorded)
+    incomplete = {outcome.attempt_id for outcome in standing.values() if not outcome.complete}
+    assert incomplete <= {attempt.attempt_id for attempt in recorded}, "history before the verdict"
+
+
+def _require_rejections(found: Objects) -> None:
+    for key, body in found.items():
+        if key.startswith("rejected/"):
+            assert key == layout.rejection(json.loads(body)["body_sha256"])
+
+
+def _rows(body: bytes) -> pa.Table:
+    return pq.read_table(pa.BufferReader(body))
