@@ -27,7 +27,7 @@ HANDSHAKE_SECONDS = 30.0
 EXIT_SECONDS = 10.0  # from the last record to the end of the process
 MAX_LINE_BYTES = 64 << 20  # one point's rows of an extra dataset; point records are about a thousand bytes
 BLOCK_BYTES = 4 << 20  # enough for Arrow to be fast, little beside the row group that is being gathered
-BLOCK_SECONDS = 0.2  # how long a slow model's points wait before they are passed on
+BLOCK_SECONDS = 1.0  # how long a slow model's points wait before they are passed on
 
 # The engine needs no secret, so it gets none: these names and no others are passed on.
 ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "RUST_BACKTRACE")
