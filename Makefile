@@ -29,7 +29,7 @@ quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
 # Steps share .venv and target/, and are told one after the other.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories bench lock clean \
+.PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories bench bench-drain lock clean \
         preflight engines FORCE
 
 help: ## list the commands
@@ -84,8 +84,11 @@ licences: $(VENV)/.dev $(DENY) ## permissive licences only, in both languages
 advisories: $(VENV)/.dev $(DENY) ## published advisories, where their databases can be reached
 	@$(RUN) tools/advisories.py $(DENY)
 
-bench: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks
+bench: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of one shard
 	@$(BIN)/python tests/benchmarks/run.py $(ARGS)
+
+bench-drain: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of a worker on a queue
+	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/drain.py
 
 lock: $(VENV)/.dev ## lock the Python versions anew from pyproject.toml (newest ones: make lock ARGS=--upgrade)
 	@$(BIN)/uv $(LOCK) --group dev --output-file requirements/dev.txt $(ARGS)

@@ -165,7 +165,12 @@ class EngineRun:
         Raises EngineFaultError after everything that came in whole lines has been yielded.
         """
         while True:
-            block, last = self._next_block()
+            try:
+                block, last = self._next_block()
+            except EngineFaultError:
+                if self._whole:
+                    yield self._take(self._whole)
+                raise
             if block:
                 yield block
             if last is not None:

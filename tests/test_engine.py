@@ -94,6 +94,22 @@ def test_lines_before_a_crash_are_not_lost(tmp_path: Path) -> None:
     assert b"".join(seen).decode().splitlines() == good(10)[1:6]
 
 
+@pytest.mark.parametrize("then", ["time.sleep(60)", "while True: say(b'x' * 65536)"], ids=["hangs", "floods"])
+def test_lines_before_a_deadline_or_a_flood_are_not_lost(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    then: str,
+) -> None:
+    monkeypatch.setattr(engine, "BLOCK_SECONDS", 30.0)
+    monkeypatch.setattr(engine, "MAX_LINE_BYTES", 1 << 20)
+    seen: list[bytes] = []
+    with start(tmp_path, SAY_FIVE + then, timeout=1) as run:
+        run.begin()
+        with pytest.raises(EngineFaultError):
+            seen.extend(run.blocks())
+    assert b"".join(seen).decode().splitlines() == good(10)[1:6]
+
+
 def test_last_words_are_kept_bounded(tmp_path: Path) -> None:
     words = "print('x' * 10_000_000 + 'the end', file=sys.stderr); sys.exit(3)"
     fault = fault_of(start(tmp_path, words))

@@ -35,6 +35,8 @@ class StartError(Exception):
 def main(port: int) -> int:
     """Serve until a signal comes, or the server ends by itself."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # A shell starts what it puts in the background deaf to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     endpoint = f"http://{HOST}:{port}"
     try:
         with ministack(port) as server:
@@ -113,8 +115,9 @@ S3 and SQS serve at {endpoint}. In another terminal:
 export SWEEPCTL_ENDPOINT_URL={endpoint}
 export SWEEPCTL_STORE=s3://{BUCKET}/demo
 export SWEEPCTL_QUEUE_URL={queue_url}
-sweepctl send examples/queue/shard-*.json --queue-url {queue_url}
-sweepctl drain --queue-url {queue_url} --until-empty
+sweepctl send examples/queue/shard-*.json --queue-url $SWEEPCTL_QUEUE_URL
+sweepctl drain --queue-url $SWEEPCTL_QUEUE_URL --until-empty
+sweepctl run-shard examples/queue/shard-0.json
 
 Ctrl-C stops the servers; nothing is kept."""
 

@@ -1,0 +1,88 @@
+"""Speed and memory of a worker that drains a queue: `make bench-drain`.
+
+The queue lives in the worker's own process, so that its server's time is not counted: what is measured is receiving,
+running, committing and acknowledging. Ratios are taken within one run.
+"""
+
+import json
+import os
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+from drain.memory_queue import MemoryQueue
+from rich.console import Console
+from rich.table import Table
+
+from sweepctl.drain import Worker
+from sweepctl.engine import Engine
+from sweepctl.lease import Policy
+from sweepctl.shard import Conditions
+from sweepctl.store import open_store
+
+CORES = os.cpu_count() or 1
+RELEASE = Path(__file__).parents[2] / "target" / "release"
+
+
+def messages(model: str, base: dict[str, object], shards: int, points: int) -> list[bytes]:
+    """Return one message a shard."""
+    run = {"run_id": "bench", "model": model, "dimensions": {}, "base": base, "seed": 1}
+    total = shards * points
+    return [
+        json.dumps(
+            {
+                **run,
+                "replications": total,
+                "total_points": total,
+                "shard_id": shard,
+                "start_index": shard * points,
+                "end_index_exclusive": (shard + 1) * points,
+            }
+        ).encode()
+        for shard in range(shards)
+    ]
+
+
+def drain(engine: str, bodies: list[bytes], folder: str, threads: int | None = None) -> float:
+    """Drain messages into a local store; return wall seconds from the first receive to the last acknowledgement."""
+    queue = MemoryQueue()
+    queue.send(bodies)
+    worker = Worker(
+        queue, Engine(RELEASE / engine), open_store(folder), Policy(max_shards=len(bodies)), Conditions(threads)
+    )
+    _ = worker.engine.description
+    worker.store.probe()
+    started_at = time.perf_counter()
+    done = worker.drain()
+    assert sum(done.endings.values()) == len(bodies), done
+    return time.perf_counter() - started_at
+
+
+def resident_megabytes() -> float:
+    """Return this process's memory now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def main() -> None:
+    """Measure and print the table."""
+    table = Table("what", "measured", "target", title=f"A worker on {CORES} cores", title_justify="left")
+    with tempfile.TemporaryDirectory() as folder:
+        drain("sweep-engine", messages("queue", {"customers": 1}, 10, 1), f"{folder}/warm")
+        engine_cpu = 200 * 100 * 0.001
+        wall = drain("sweep-test-engine", messages("burn", {"milliseconds": 1.0}, 200, 100), f"{folder}/burn")
+        ratio = wall / (engine_cpu / CORES)
+        table.add_row("200 shards of 100 points of 1 ms", f"{ratio:.3f} x (20 s / cores)", "<= 1.05")
+        wall = drain("sweep-engine", messages("queue", {"customers": 1}, 1_000, 1), f"{folder}/trivial")
+        per_slot = wall / 1_000 * Policy().concurrency * 1_000
+        table.add_row("1,000 trivial shards, a shard and slot", f"{per_slot:.1f} ms", "<= 25")
+        before = resident_megabytes()
+        shards = int(os.environ.get("SHARDS", "10000"))
+        drain("sweep-engine", messages("queue", {"customers": 1}, shards, 1), f"{folder}/many")
+        table.add_row(f"memory after {shards:,} shards more", f"{before:.0f} -> {resident_megabytes():.0f} MB", "flat")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

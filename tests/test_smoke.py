@@ -1,0 +1,56 @@
+"""What a newcomer does first: start the dev servers, paste what they print, look at the outcome."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import boto3
+import pytest
+from servers import free_ports
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+COMMANDS = re.search(r"\n```\n(sweepctl send .*?)```", README, re.DOTALL)
+
+
+def printed_by(server: subprocess.Popen[str]) -> str:
+    """Return all that the dev servers print when they are ready."""
+    assert server.stdout is not None
+    printed = ""
+    while "Ctrl-C" not in printed:
+        line = server.stdout.readline()
+        assert line, printed
+        printed += line
+    return printed
+
+
+@pytest.mark.servers
+def test_a_newcomers_first_queue(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    scripts = tmp_path / ".venv" / "bin"
+    scripts.mkdir(parents=True)
+    (scripts / "activate").write_text(f'PATH="{Path(sys.executable).parent}:$PATH"\n')
+    (port,) = free_ports(1)
+    environment = {**os.environ, "PORT": str(port)}
+    command = [sys.executable, str(ROOT / "tools" / "dev_servers.py")]
+    with subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE) as server:
+        try:
+            pasted = printed_by(server).partition("In another terminal:")[2].partition("Ctrl-C")[0]
+            assert COMMANDS is not None
+            assert COMMANDS[1] in pasted, "the README shows what is printed"
+            done = subprocess.run(
+                ["/bin/sh", "-ec", pasted], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=100
+            )
+            assert done.returncode == 0, done.stderr
+            assert "4 messages sent" in done.stdout
+            assert "4  succeeded" in done.stdout
+            assert "stands already: nothing was simulated" in done.stdout
+            s3 = boto3.session.Session().client("s3", endpoint_url=f"http://127.0.0.1:{port}")
+            found = s3.list_objects_v2(Bucket="sweeps", Prefix="demo/shard_outcomes/")["Contents"]
+            assert len(found) == 4
+        finally:
+            server.send_signal(signal.SIGINT)
