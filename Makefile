@@ -88,7 +88,7 @@ bench: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of one shard
 	@$(BIN)/python tests/benchmarks/run.py $(ARGS)
 
 bench-drain: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of a worker on a queue
-	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/drain.py
+	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/worker.py
 
 lock: $(VENV)/.dev ## lock the Python versions anew from pyproject.toml (newest ones: make lock ARGS=--upgrade)
 	@$(BIN)/uv $(LOCK) --group dev --output-file requirements/dev.txt $(ARGS)
