@@ -14,7 +14,7 @@ from pathlib import Path
 from sweepctl import layout, table
 from sweepctl.errors import ConflictError, EngineUnavailableError, MessageError, StoreError
 from sweepctl.messages import ShardMessage, body_digest
-from sweepctl.outcome import Artifact, EnginePin, Outcome, RunRecord, Verdict, judge
+from sweepctl.outcome import TWO_RESULTS, Artifact, EnginePin, Outcome, RunRecord, Verdict, judge
 from sweepctl.store.contract import Put, Store
 from sweepctl.table import DataFile
 
@@ -142,11 +142,7 @@ def _commit_data(store: Store, run: RunRecord, outcome: Outcome, file: DataFile)
     if adopted.sha256 == artifact.sha256 or table.same_rows(found, file.path):
         return adopted
     msg = f"{store.locate(key)} holds another result than this attempt computed"
-    raise ConflictError(
-        msg,
-        remedy="The model is not deterministic, or its version did not change when its results did. "
-        "Nothing was overwritten.",
-    )
+    raise ConflictError(msg, remedy=TWO_RESULTS)
 
 
 def _keep_partial(store: Store, run: RunRecord, outcome: Outcome, file: DataFile) -> Artifact:
@@ -172,19 +168,13 @@ def _commit_outcome(store: Store, run: RunRecord, outcome: Outcome) -> Outcome:
         except StoreError:
             # The write may have happened. Only the store can tell, and an attempt_id is drawn for each execution: an
             # outcome with mine is mine. Where the store cannot tell, the error stands.
-            if _is_mine(store, key, outcome):
+            found = standing_outcome(store, run, outcome.shard_id)
+            if found is not None and found.attempt_id == outcome.attempt_id:
                 return outcome
             raise
         if put is Put.WRITTEN:
             return outcome
     raise _contradiction(store, key)
-
-
-def _is_mine(store: Store, key: str, outcome: Outcome) -> bool:
-    stored = store.read(key)
-    if stored is None:
-        return False
-    return table.decode(Outcome, stored.body, store.locate(key)).attempt_id == outcome.attempt_id
 
 
 def _artifact(file: DataFile, key: str) -> Artifact:

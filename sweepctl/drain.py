@@ -119,9 +119,10 @@ class Worker:
         while True:
             for action in actions:
                 self._carry_out(action)
-            self.observe(self._progress(state))
+            progress = self._progress(state)
+            self.observe(progress)
             if state.finished:
-                return self._progress(state)
+                return progress
             event = self._next_event(lease.wake_at(state))
             state, actions = lease.step(state, event, self.monotonic())
             if isinstance(event, lease.Closed):

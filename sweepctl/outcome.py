@@ -15,6 +15,9 @@ POINT_FAILED = "point_failed"
 INVALID_PARAMETERS = "invalid_parameters"
 INJECTED_FAILURE = "injected_failure"
 MAX_ERROR_MESSAGE = 2_000  # characters; an engine's last words are unbounded, a table's cells should not be
+TWO_RESULTS = (
+    "The model is not deterministic, or its version did not change when its results did. Nothing was overwritten."
+)
 
 Status = Literal["success", "failure", "conflict", "interrupted"]
 
@@ -137,11 +140,7 @@ def judge(standing: Outcome, new: Outcome) -> Verdict:
             f"shard {new.shard_id} of run {new.run_id} has another result: content {standing.content_sha256} "
             f"stands from attempt {standing.attempt_id}, this attempt computed {new.content_sha256}"
         )
-        raise ConflictError(
-            msg,
-            remedy="The model is not deterministic, or its version did not change when its results did. "
-            "Nothing was overwritten.",
-        )
+        raise ConflictError(msg, remedy=TWO_RESULTS)
     if standing.complete and new.complete and standing.artifacts != new.artifacts:
         # Data objects are created once and then adopted: only something else can have changed them.
         msg = f"the data files of shard {new.shard_id} of run {new.run_id} are not those that its outcome names"
