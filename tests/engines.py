@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sweepctl.messages import ShardMessage
+
 FINGERPRINT = "0" * 64
 COLUMN = {"nullable": False, "unit": "", "doc": ""}
 RANGE = dict.fromkeys(("minimum", "maximum", "exclusive_minimum", "exclusive_maximum", "choices"))
@@ -39,6 +41,21 @@ def say(text):
 points = {points!r}
 {behaviour}
 """
+
+
+def toy_message(points: int) -> ShardMessage:
+    """Return a message whose one shard is a whole run of `toy`."""
+    return ShardMessage(
+        run_id="r",
+        run_date="2026-02-14",
+        model="toy",
+        dimensions={"x": list(range(points))},
+        total_points=points,
+        shard_id=0,
+        start_index=0,
+        end_index_exclusive=points,
+        seed=1,
+    )
 
 
 def line(**fields: Any) -> str:  # noqa: ANN401  any JSON value

@@ -15,13 +15,12 @@ from threading import Barrier, Thread
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from engines import STARTED, failed_point, finished, point, scripted
+from engines import STARTED, failed_point, finished, point, scripted, toy_message
 from store.faulty import Call, Crash, FaultyStore, StoreFault
 
 from sweepctl import commit, layout, table
 from sweepctl.engine import Engine
 from sweepctl.errors import ConflictError, StoreError
-from sweepctl.messages import ShardMessage
 from sweepctl.outcome import Outcome, Rank, rank
 from sweepctl.shard import Disposition, Result, run_shard
 from sweepctl.store import open_store
@@ -30,17 +29,7 @@ from sweepctl.store.contract import Put, Store, Stored
 POINTS = 4
 SHARD = layout.ShardKeys("r", "2026-02-14", 0)
 DATA_KEYS = [SHARD.dataset(name, "toy") for name in (table.EFFECTIVE_PARAMETERS, table.POINT_OUTCOMES)]
-MESSAGE = ShardMessage(
-    run_id="r",
-    run_date="2026-02-14",
-    model="toy",
-    dimensions={"x": list(range(POINTS))},
-    total_points=POINTS,
-    shard_id=0,
-    start_index=0,
-    end_index_exclusive=POINTS,
-    seed=1,
-)
+MESSAGE = toy_message(POINTS)
 SOME_FAIL = [STARTED, point(0), failed_point(1), *map(point, range(2, POINTS)), finished(POINTS, 1)]
 BEHAVIOURS = {
     "good": "for p in points: say(p)",

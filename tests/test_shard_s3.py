@@ -8,31 +8,20 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from engines import scripted
+from engines import scripted, toy_message
 from servers import BUCKET, Server
 from store.fault_proxy import Fault, FaultProxy, Rule
 
 from sweepctl import layout, table
 from sweepctl.engine import Engine
 from sweepctl.errors import StoreError
-from sweepctl.messages import ShardMessage
 from sweepctl.outcome import Outcome
 from sweepctl.shard import Disposition, run_shard
 from sweepctl.store import Store, open_store
 
 POINTS = 4
 PREFIXES = (f"shards-{number}" for number in itertools.count())
-MESSAGE = ShardMessage(
-    run_id="r",
-    run_date="2026-02-14",
-    model="toy",
-    dimensions={"x": list(range(POINTS))},
-    total_points=POINTS,
-    shard_id=0,
-    start_index=0,
-    end_index_exclusive=POINTS,
-    seed=1,
-)
+MESSAGE = toy_message(POINTS)
 SHARD = layout.ShardKeys("r", "2026-02-14", 0)
 WHOLE = {
     layout.run_record("r"),
