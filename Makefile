@@ -21,6 +21,9 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 RUN := $(BIN)/python -P
 # --compile: start-up time matters, and an environment may have switched byte-code off.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --compile
+# The lock names everything: a resolver has no choice left, and older ones choose wrongly between `coverage`, which is
+# pinned, and the `coverage[toml]` that another package asks for.
+LOCKED := --no-deps --require-hashes
 say = @printf '· %s\n'
 # For tools that talk when all is well.
 quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
@@ -117,12 +120,13 @@ $(VENV)/.python: requirements/demo.txt requirements/dev.txt \
 
 $(VENV)/.demo: $(VENV)/.python
 	$(say) "environment: requirements/demo.txt"
-	@$(PIP) --require-hashes -r requirements/demo.txt
+	@$(PIP) $(LOCKED) -r requirements/demo.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
 	$(say) "environment: requirements/dev.txt"
-	@$(PIP) --require-hashes -r requirements/dev.txt
+	@$(PIP) $(LOCKED) -r requirements/dev.txt
+	$(call quietly,$(BIN)/python -m pip --disable-pip-version-check check)
 	@touch $@
 
 # The real wheel, as a user gets it: tests then prove its contents, its entry point and its engine. Without build
