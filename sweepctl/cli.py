@@ -172,8 +172,10 @@ def drain_command(
     engine: EngineOption = None,
     concurrency: Annotated[
         int,
-        typer.Option(envvar="SWEEPCTL_CONCURRENCY", min=1, help="Shards at a time: one commits while another runs."),
-    ] = 2,
+        typer.Option(
+            envvar="SWEEPCTL_CONCURRENCY", min=1, help="Shards at a time: one runs while others start and commit."
+        ),
+    ] = 3,
     lease: Annotated[
         int,
         typer.Option(envvar="SWEEPCTL_LEASE", min=3, max=43_200, help="Seconds until a dead worker's shard is back."),

@@ -9,6 +9,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from sweepctl import layout, table
@@ -114,6 +115,10 @@ def record_rejection(store: Store, body: bytes, message_id: str, reason: Message
     store.create(layout.rejection(digest), json.dumps(fields).encode() + b"\n")
 
 
+# Each shard of a run reads the same two records again; decoding them takes longer than reading them.
+_decode_pinned = lru_cache(maxsize=16)(table.decode)
+
+
 def _keys(run: RunRecord, shard_id: int) -> layout.ShardKeys:
     return layout.ShardKeys(run.run_id, run.run_date, shard_id)
 
@@ -122,7 +127,7 @@ def _create_or_read(store: Store, key: str, proposed: table.Record) -> table.Rec
     for _ in range(MAX_JUDGEMENTS):
         stored = store.read(key)
         if stored is not None:
-            return table.decode(type(proposed), stored.body, store.locate(key))
+            return _decode_pinned(type(proposed), stored.body, store.locate(key))
         if store.create(key, table.encode(proposed)) is Put.WRITTEN:
             return proposed
     raise _contradiction(store, key)

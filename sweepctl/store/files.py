@@ -8,9 +8,11 @@ import fcntl
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Lock
 
 from sweepctl.errors import StoreError
 
@@ -81,17 +83,39 @@ def is_locked(path: Path) -> bool:
         os.close(descriptor)
 
 
-@contextmanager
-def scratch(area: Path) -> Iterator[Path]:
-    """Lend a private folder within `area`, gone on exit; what killed processes left goes when the next one enters.
+class WorkArea:
+    """Private folders within an area that processes share.
 
-    Raises:
-        StoreError: the folder cannot be made. Errors of the block that uses it pass unchanged.
+    The first use claims a part of the area for this object's life, which makes every further folder cheap; what killed
+    processes left goes at the next claim.
     """
-    with ExitStack() as lent:
-        with store_errors("make a work folder in", area):
-            folder = lent.enter_context(_claim(area))
-        yield folder
+
+    def __init__(self, area: Path) -> None:
+        """Name the area; the first use makes it."""
+        self._area = area
+        self._part: Path | None = None
+        self._claiming = Lock()
+        claims = ExitStack()
+        self._claim = claims.enter_context
+        weakref.finalize(self, claims.close)
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """Lend a private folder, gone on exit.
+
+        Raises:
+            StoreError: the folder cannot be made. Errors of the block that uses it pass unchanged.
+        """
+        with store_errors("make a work folder in", self._area):
+            with self._claiming:
+                # Somebody may have cleared the area, which takes nothing from the store.
+                if self._part is None or not self._part.is_dir():
+                    self._part = self._claim(_claim(self._area))
+            folder = Path(tempfile.mkdtemp(dir=self._part))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -102,13 +126,11 @@ def _claim(area: Path) -> Iterator[Path]:
         # making and its locking would look abandoned.
         with locked(area / "lock"):
             _sweep(area)
-            folder = Path(tempfile.mkdtemp(dir=area))
-            claim.enter_context(locked(folder / "lock"))
+            part = Path(tempfile.mkdtemp(dir=area))
+            claim.enter_context(locked(part / "lock"))
         # Before the lock goes; and a sweeper that joins in at that moment only does the same.
-        claim.callback(shutil.rmtree, folder, ignore_errors=True)
-        files = folder / "files"
-        files.mkdir()
-        yield files
+        claim.callback(shutil.rmtree, part, ignore_errors=True)
+        yield part
 
 
 def _sweep(area: Path) -> None:

@@ -25,6 +25,8 @@ class LocalStore:
         self._url = str(root)
         self._root = Path(root).absolute()
         self._work = self._root / ".sweepctl"  # on the same file system: links and renames do not cross
+        self._area = files.WorkArea(self._work / "scratch")
+        self._durable: set[Path] = set()  # folders whose own names this process has synced, up to the root
 
     @property
     def url(self) -> str:
@@ -71,8 +73,12 @@ class LocalStore:
                 _fill(source, body)
             # Content before name: a power cut must not leave a name without content.
             files.sync(source)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            put = _link(source, path)
+            try:
+                put = _link(source, path)
+            except FileNotFoundError:
+                self._durable.clear()  # somebody may have removed what was synced
+                path.parent.mkdir(parents=True, exist_ok=True)
+                put = _link(source, path)
             self._sync_folders(path.parent)
             return put
 
@@ -94,7 +100,7 @@ class LocalStore:
 
     def scratch(self) -> AbstractContextManager[Path]:
         """Lend a private folder on the store's own file system."""
-        return files.scratch(self._work / "scratch")
+        return self._area.folder()
 
     def probe(self) -> None:
         """Raise StoreError unless the directory can be written and its file system has links, locks and syncing."""
@@ -135,13 +141,17 @@ class LocalStore:
     def _sync_folders(self, folder: Path) -> None:
         """Make the names from `folder` up to the root durable.
 
-        All of them, and after a link that failed too: a rival may have made any of them and died before its own sync,
-        and the caller is about to build on what stands there.
+        After a link that failed too: a rival may have made any of them and died before its own sync, and the caller
+        is about to build on what stands there. Once this process has synced a folder's own name, it needs no more.
         """
-        while folder != self._root:
-            files.sync(folder)
-            folder = folder.parent
-        files.sync(self._root)
+        files.sync(folder)
+        if folder == self._root or folder in self._durable:
+            return
+        for above in folder.parents:
+            files.sync(above)
+            if above == self._root:
+                break
+        self._durable.add(folder)
 
     def _path(self, key: str) -> Path:
         return self._root / require_key(key)

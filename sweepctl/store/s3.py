@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from functools import partial
+from functools import cached_property, partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -118,7 +118,11 @@ class S3Store:
 
     def scratch(self) -> AbstractContextManager[Path]:
         """Lend a private folder in this user's temporary directory."""
-        return files.scratch(_work_area())
+        return self._area.folder()
+
+    @cached_property
+    def _area(self) -> files.WorkArea:
+        return files.WorkArea(_work_area())
 
     def probe(self) -> None:
         """Raise StoreError unless the bucket can be read and written and honours both conditions.

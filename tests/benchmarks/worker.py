@@ -59,6 +59,12 @@ def drain(engine: str, bodies: list[bytes], folder: str, threads: int | None = N
     return time.perf_counter() - started_at
 
 
+def engine_cpu_seconds() -> float:
+    """Return the CPU time of all engines so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def resident_megabytes() -> float:
     """Return this process's memory now."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -70,10 +76,10 @@ def main() -> None:
     table = Table("what", "measured", "target", title=f"A worker on {CORES} cores", title_justify="left")
     with tempfile.TemporaryDirectory() as folder:
         drain("sweep-engine", messages("queue", {"customers": 1}, 10, 1), f"{folder}/warm")
-        engine_cpu = 200 * 100 * 0.001
+        before = engine_cpu_seconds()
         wall = drain("sweep-test-engine", messages("burn", {"milliseconds": 1.0}, 200, 100), f"{folder}/burn")
-        ratio = wall / (engine_cpu / CORES)
-        table.add_row("200 shards of 100 points of 1 ms", f"{ratio:.3f} x (20 s / cores)", "<= 1.05")
+        ratio = wall * CORES / (engine_cpu_seconds() - before)
+        table.add_row("200 shards of 100 points of 1 ms", f"{ratio:.3f} x (engine CPU / cores)", "<= 1.05")
         wall = drain("sweep-engine", messages("queue", {"customers": 1}, 1_000, 1), f"{folder}/trivial")
         per_slot = wall / 1_000 * Policy().concurrency * 1_000
         table.add_row("1,000 trivial shards, a shard and slot", f"{per_slot:.1f} ms", "<= 25")

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,26 +69,39 @@ def _path_of(descriptor: int, below: Path) -> Path:
     return next(path for path in paths if os.path.samestat(path.stat(), wanted))
 
 
-SYNCED_NAMES = [("sync", f"store/{name}") for name in ("runs/run=r", "runs")] + [("sync", "store")]
+SYNCED_NAME = ("sync", "store/runs/run=r")
+WAY_TO_ROOT = [("sync", "store/runs"), ("sync", "store")]
 
 
 def test_content_is_durable_before_its_name_and_the_name_on_return(store: Store, steps: list[tuple[str, str]]) -> None:
     store.create(KEY, b"body")
-    assert steps == [("sync", "*"), ("link", f"store/{KEY}"), *SYNCED_NAMES]
+    assert steps == [("sync", "*"), ("link", f"store/{KEY}"), SYNCED_NAME, *WAY_TO_ROOT]
+
+
+def test_the_way_to_the_root_is_made_durable_once(store: Store, root: Path, steps: list[tuple[str, str]]) -> None:
+    store.create(KEY, b"body")
+    steps.clear()
+    other = "runs/run=r/engine.parquet"
+    store.create(other, b"body")
+    assert steps == [("sync", "*"), ("link", f"store/{other}"), SYNCED_NAME]
+    shutil.rmtree(root / "runs")
+    steps.clear()
+    store.create(KEY, b"body")
+    assert steps == [("sync", "*"), ("link", f"store/{KEY}"), SYNCED_NAME, *WAY_TO_ROOT]
 
 
 def test_a_file_that_is_given_away_is_durable_too(store: Store, steps: list[tuple[str, str]]) -> None:
     with store.scratch() as folder:
         (folder / "file").write_bytes(b"body")
         store.create(KEY, folder / "file")
-    assert steps == [("sync", "*"), ("link", f"store/{KEY}"), *SYNCED_NAMES]
+    assert steps == [("sync", "*"), ("link", f"store/{KEY}"), SYNCED_NAME, *WAY_TO_ROOT]
 
 
-def test_what_exists_is_durable_before_anyone_builds_on_it(store: Store, steps: list[tuple[str, str]]) -> None:
-    store.create(KEY, b"body")
+def test_what_exists_is_durable_before_anyone_builds_on_it(root: Path, steps: list[tuple[str, str]]) -> None:
+    open_store(str(root)).create(KEY, b"body")
     steps.clear()
-    assert store.create(KEY, b"other") is Put.EXISTS
-    assert steps == [("sync", "*"), *SYNCED_NAMES]
+    assert open_store(str(root)).create(KEY, b"other") is Put.EXISTS
+    assert steps == [("sync", "*"), SYNCED_NAME, *WAY_TO_ROOT]
 
 
 def test_a_replacement_is_durable_before_its_name_and_renamed_under_the_lock(
@@ -98,7 +112,7 @@ def test_a_replacement_is_durable_before_its_name_and_renamed_under_the_lock(
     assert stored is not None
     steps.clear()
     store.replace(KEY, b"new", stored.etag)
-    assert steps == [("sync", "*"), ("rename", f"store/{KEY}"), *SYNCED_NAMES]
+    assert steps == [("sync", "*"), ("rename", f"store/{KEY}"), SYNCED_NAME]
 
 
 def test_the_probe_makes_the_way_to_a_new_store_durable(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,9 +162,10 @@ def _require_usable(root: Path) -> None:
         stored = store.read(crasher.KEY)
         assert stored is not None
         assert store.replace(crasher.KEY, b"later", stored.etag) is Put.WRITTEN
+    assert _body(store) == b"later"
+    del store  # what it had claimed goes with it
     left = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
     assert left - {".sweepctl/replace.lock"} == {crasher.KEY, ".sweepctl/scratch/lock"}
-    assert _body(store) == b"later"
 
 
 def test_scratch_of_the_killed_is_swept_and_of_the_living_kept(store: Store, root: Path) -> None:
@@ -167,7 +182,7 @@ def test_scratch_of_the_killed_is_swept_and_of_the_living_kept(store: Store, roo
             assert (theirs / "file").exists()
             process.send_signal(signal.SIGKILL)
             process.wait()
-            with store.scratch():
+            with open_store(str(root)).scratch():
                 assert not theirs.exists()
                 assert mine.exists()
 
@@ -180,14 +195,21 @@ def test_readers_of_datasets_skip_the_work_area(store: Store, root: Path) -> Non
         assert ds.dataset(root, format="parquet", partitioning="hive").to_table().num_rows == 1
 
 
-def test_another_users_scratch_is_left_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_users_scratch_is_left_alone(store: Store, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def forbidden(_path: Path) -> bool:
         raise PermissionError(errno.EACCES, "no")
 
     with store.scratch() as folder:
         monkeypatch.setattr(files, "is_locked", forbidden)
-        with store.scratch():
+        with open_store(str(root)).scratch():
             assert folder.exists()
+
+
+def test_a_work_area_that_was_cleared_is_made_anew(store: Store, root: Path) -> None:
+    store.create(KEY, b"body")
+    shutil.rmtree(root / ".sweepctl")
+    with store.scratch() as folder:
+        assert folder.is_dir()
 
 
 def test_a_store_that_was_only_read_leaves_no_trace(store: Store, root: Path) -> None:

@@ -4,10 +4,16 @@ use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
-use crate::chunk::{Mode, work};
+use crate::chunk::{Mode, now, work};
 use crate::plan::Plan;
-use crate::window::Window;
+use crate::window::{Next, Window};
+
+/// How long, and up to how many bytes, small chunks are gathered: each write wakes the reader, which then takes time from
+/// the points.
+const GATHERING: Duration = Duration::from_millis(100);
+const ENOUGH_BYTES: usize = 64 << 10;
 
 /// Runs all points, writes their records, and returns how many failed.
 ///
@@ -25,13 +31,42 @@ pub(crate) fn execute(plan: &Arc<Plan>, mode: Mode, output: &mut impl Write) -> 
             .name(format!("points-{number}"))
             .spawn(move || work_or_abort(&plan, mode, &window))?;
     }
+    write_chunks(&window, output)
+}
+
+/// Writes chunks in order, small ones together; returns how many points failed.
+fn write_chunks(window: &Window, output: &mut impl Write) -> io::Result<u64> {
     let mut failed = 0;
-    while let Some(chunk) = window.next() {
-        output.write_all(&chunk.bytes)?;
-        failed += chunk.failed;
-        window.recycle(chunk.bytes);
+    let mut gathered = Vec::new();
+    let mut patience = None;
+    let mut since = now();
+    loop {
+        match window.next(patience) {
+            Next::Chunk(chunk) => {
+                failed += chunk.failed;
+                if gathered.is_empty() {
+                    since = now();
+                }
+                if gathered.is_empty() && chunk.bytes.len() >= ENOUGH_BYTES {
+                    output.write_all(&chunk.bytes)?;
+                } else {
+                    gathered.extend_from_slice(&chunk.bytes);
+                }
+                window.recycle(chunk.bytes);
+            }
+            Next::Late => {}
+            Next::End => {
+                output.write_all(&gathered)?;
+                return Ok(failed);
+            }
+        }
+        let age = since.elapsed();
+        if gathered.len() >= ENOUGH_BYTES || age >= GATHERING {
+            output.write_all(&gathered)?;
+            gathered.clear();
+        }
+        patience = (!gathered.is_empty()).then(|| GATHERING.saturating_sub(age));
     }
-    Ok(failed)
 }
 
 /// A panic outside of a point is the runtime's own mistake, and the points that its thread claimed would never come.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Most memory of chunks that wait to be written, counted by their buffers' capacity.
 const MAX_WAITING_BYTES: usize = 32 << 20;
@@ -18,6 +19,16 @@ pub(crate) struct Chunk {
     pub(crate) points: Range<u64>,
     pub(crate) failed: u64,
     pub(crate) bytes: Vec<u8>,
+}
+
+/// What the writer is given.
+#[derive(Debug)]
+pub(crate) enum Next {
+    Chunk(Chunk),
+    /// The next chunk is not there yet.
+    Late,
+    /// All chunks were given.
+    End,
 }
 
 /// Shared between the threads that run points and the one that writes.
@@ -92,20 +103,28 @@ impl Window {
         state.waiting.insert(chunk.points.start, chunk);
     }
 
-    /// The next chunk in index order, as soon as it is there; nothing after the last.
-    pub(crate) fn next(&self) -> Option<Chunk> {
+    /// The next chunk in index order, as soon as it is there and within `patience`, where there is a limit.
+    pub(crate) fn next(&self, patience: Option<Duration>) -> Next {
         let mut state = self.lock();
         loop {
             let start = state.next_to_write;
             if let Some(chunk) = state.waiting.remove(&start) {
                 state.next_to_write = chunk.points.end;
                 self.claimable.notify_all();
-                return Some(chunk);
+                return Next::Chunk(chunk);
             }
             if state.is_done() {
-                return None;
+                return Next::End;
             }
-            state = self.writable.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let Some(patience) = patience else {
+                state = self.writable.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let waited = self.writable.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
+            if waited.1.timed_out() {
+                return Next::Late;
+            }
+            state = waited.0;
         }
     }
 
@@ -161,6 +180,14 @@ mod tests {
         Chunk { points, failed: 0, bytes: Vec::with_capacity(bytes) }
     }
 
+    fn next(window: &Window) -> Option<Range<u64>> {
+        match window.next(None) {
+            Next::Chunk(chunk) => Some(chunk.points),
+            Next::Late => unreachable!("nothing is late without a limit"),
+            Next::End => None,
+        }
+    }
+
     #[test]
     fn chunks_leave_in_index_order_whatever_the_order_they_come_in() {
         let window = Window::new(10..20, 1);
@@ -168,7 +195,8 @@ mod tests {
         assert_eq!(window.claim(4).unwrap().0, 14..18);
         window.hand_in(chunk(14..18, 1), 18..18);
         window.hand_in(chunk(10..11, 1), 11..14);
-        assert_eq!(window.next().unwrap().points, 10..11);
+        assert_eq!(next(&window), Some(10..11));
+        assert!(matches!(window.next(Some(Duration::ZERO)), Next::Late));
         assert_eq!(window.claim(2).unwrap().0, 11..13);
         assert_eq!(window.claim(9).unwrap().0, 13..14);
         assert_eq!(window.claim(9).unwrap().0, 18..20);
@@ -176,7 +204,7 @@ mod tests {
             let end = points.end;
             window.hand_in(chunk(points, 1), end..end);
         }
-        let order: Vec<_> = std::iter::from_fn(|| window.next()).map(|chunk| chunk.points.start).collect();
+        let order: Vec<_> = std::iter::from_fn(|| next(&window)).map(|points| points.start).collect();
         assert_eq!(order, [11, 13, 14, 18]);
         assert!(window.claim(1).is_none());
     }
@@ -192,7 +220,7 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(50));
             assert!(!blocked.is_finished());
             window.hand_in(chunk(0..1, 1), 1..2);
-            assert_eq!(window.next().unwrap().points, 0..1);
+            assert_eq!(next(&window), Some(0..1));
             assert_eq!(blocked.join().unwrap(), 1..2);
         });
     }
