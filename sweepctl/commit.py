@@ -8,7 +8,7 @@ import dataclasses
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def agree_run(store: Store, message: ShardMessage, now: dt.datetime) -> RunRecor
         total_points=message.total_points,
         created_at=now,
     )
-    return _create_or_read(store, layout.run_record(message.run_id), proposed)
+    return _create_or_read(store, layout.run_record(message.run_id), proposed, _run_record)
 
 
 def require_same_run(run: RunRecord, message: ShardMessage) -> None:
@@ -59,7 +59,7 @@ def agree_engine(store: Store, pin: EnginePin) -> None:
     Raises:
         EngineUnavailableError: the run is pinned to another model version.
     """
-    standing = _create_or_read(store, layout.engine_pin(pin.run_id), pin)
+    standing = _create_or_read(store, layout.engine_pin(pin.run_id), pin, _engine_pin)
     if (standing.model, standing.model_version) != (pin.model, pin.model_version):
         msg = (
             f"run {pin.run_id} is pinned to {standing.model} version {standing.model_version}, "
@@ -116,18 +116,27 @@ def record_rejection(store: Store, body: bytes, message_id: str, reason: Message
 
 
 # Each shard of a run reads the same two records again; decoding them takes longer than reading them.
-_decode_pinned = lru_cache(maxsize=16)(table.decode)
+@lru_cache(maxsize=16)
+def _run_record(body: bytes, where: str) -> RunRecord:
+    return table.decode(RunRecord, body, where)
+
+
+@lru_cache(maxsize=16)
+def _engine_pin(body: bytes, where: str) -> EnginePin:
+    return table.decode(EnginePin, body, where)
 
 
 def _keys(run: RunRecord, shard_id: int) -> layout.ShardKeys:
     return layout.ShardKeys(run.run_id, run.run_date, shard_id)
 
 
-def _create_or_read(store: Store, key: str, proposed: table.Record) -> table.Record:
+def _create_or_read(
+    store: Store, key: str, proposed: table.Record, decode: Callable[[bytes, str], table.Record]
+) -> table.Record:
     for _ in range(MAX_JUDGEMENTS):
         stored = store.read(key)
         if stored is not None:
-            return _decode_pinned(type(proposed), stored.body, store.locate(key))
+            return decode(stored.body, store.locate(key))
         if store.create(key, table.encode(proposed)) is Put.WRITTEN:
             return proposed
     raise _contradiction(store, key)

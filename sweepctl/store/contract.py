@@ -70,7 +70,7 @@ class Store(Protocol):
         """Write `body` where the object with `etag` still stands: WRITTEN or CHANGED. Durable on return."""
 
     def scratch(self) -> AbstractContextManager[Path]:
-        """A private directory for files on their way into the store; gone on exit, after a crash with the next process."""
+        """A private directory for files on their way into the store; gone on exit, or with the next process."""
 
     def probe(self) -> None:
         """Raise `StoreError` unless the store can be written and honours both conditions."""
