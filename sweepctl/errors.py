@@ -1,6 +1,6 @@
 """Every error that sweepctl raises on purpose: one tree, one exit code a class.
 
-An error says what is wrong and where, and its remedy says what to do. `cli.py` is the only place that turns one into
+An error says what is wrong and where, and its remedy says what to do. `cli` is the only place that turns one into
 a message and an exit code; nothing else prints or exits.
 """
 
@@ -39,6 +39,12 @@ class ConflictError(SweepctlError):
 
     exit_code = 3
     kind = "conflict"
+
+
+class UnknownRunError(SweepctlError):
+    """The store holds nothing of a run."""
+
+    kind = "unknown_run"
 
 
 class EngineUnavailableError(SweepctlError):

@@ -3,17 +3,31 @@
 Partition names (`run`, `run_date`) are never names of columns: readers that infer both would clash.
 """
 
+import re
 from dataclasses import dataclass
+
+_SHARD_FILE = re.compile(r"shard-(\d{8,})(?:-.+)?\.parquet")
+
+
+def run_folder(run_id: str) -> str:
+    """Folder of what is said once a run."""
+    return f"runs/run={run_id}/"
 
 
 def run_record(run_id: str) -> str:
     """Key of the run record."""
-    return f"runs/run={run_id}/run.parquet"
+    return f"{run_folder(run_id)}run.parquet"
 
 
 def engine_pin(run_id: str) -> str:
     """Key of the engine pin."""
-    return f"runs/run={run_id}/engine.parquet"
+    return f"{run_folder(run_id)}engine.parquet"
+
+
+def shard_of(key: str) -> int | None:
+    """Return the shard that a file's name says it is of; None for a name that is none of this layout."""
+    match = _SHARD_FILE.fullmatch(key.rpartition("/")[2])
+    return None if match is None else int(match[1])
 
 
 def rejection(body_sha256: str) -> str:

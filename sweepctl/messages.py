@@ -81,13 +81,36 @@ class ShardMessage(BaseModel):
             _reject(f"{name!r} is both a dimension and a base value: must be one of them")
         if len(set(self.outputs)) < len(self.outputs):
             _reject("outputs: must name each dataset once")
-        sizes = {name: len(values) for name, values in self.dimensions.items()}
-        for name in (name for name, size in sizes.items() if size == 0):
+        for name in (name for name, values in self.dimensions.items() if not values):
             _reject(f"dimensions.{name}: must have at least one value")
-        points = math.prod(sizes.values()) * self.replications
+        points = self.spec.total_points
         if points != self.total_points:
             _reject(f"total_points {self.total_points}: must be the design's product times replications, {points}")
         return self
+
+    @classmethod
+    def of(
+        cls, spec: Spec, run_id: str, run_date: str, *, shard_id: int, start_index: int, end_index_exclusive: int
+    ) -> Self:
+        """Return the message of one shard of the run that `spec` describes."""
+        return cls(
+            run_id=run_id,
+            run_date=run_date,
+            model=spec.model,
+            dimensions=spec.design["dimensions"],
+            base=dict(spec.base),
+            replications=spec.replications,
+            outputs=list(spec.outputs),
+            total_points=spec.total_points,
+            shard_id=shard_id,
+            start_index=start_index,
+            end_index_exclusive=end_index_exclusive,
+            seed=spec.seed,
+        )
+
+    def to_json(self) -> bytes:
+        """Return the body that `decode` reads as this message."""
+        return json.dumps(self.model_dump(), separators=(",", ":"), allow_nan=False).encode()
 
     @property
     def points(self) -> int:

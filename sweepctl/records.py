@@ -128,11 +128,11 @@ class RecordReader:
             lines, rows = _split(lines)
         unknown = rows.keys() - self._wire_rows.keys()
         _require(not unknown, f"rows of a dataset that was not asked for: {', '.join(sorted(unknown))[:80]}")
-        points = _parse(lines, self._wire)
+        points = parse_records(lines, self._wire)
         _check_points(points, self._model)
         self._check_order(points)
         return points, {
-            name: _check_rows(_parse(b"".join(rows[name].lines), schema), rows[name].places, points, columns)
+            name: _check_rows(parse_records(b"".join(rows[name].lines), schema), rows[name].places, points, columns)
             for name, (schema, columns) in self._wire_rows.items()
             if name in rows
         }
@@ -204,7 +204,12 @@ def _wire_rows_schema(columns: Sequence[Column]) -> pa.Schema:
     )
 
 
-def _parse(lines: bytes, schema: pa.Schema) -> pa.Table:
+def parse_records(lines: bytes, schema: pa.Schema) -> pa.Table:
+    """Return the records in whole `lines`, one row a record.
+
+    Raises:
+        EngineFaultError: a line is no record that fits `schema`.
+    """
     # One block for all lines: Arrow refuses a line that is longer than its block. All of it is UTF-8 or none is
     # taken, since Arrow's parser does not look.
     try:

@@ -6,6 +6,7 @@ model accepts is the engine's business.
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -56,6 +57,11 @@ class Spec:
     def fingerprint(self) -> str:
         """What two specs share when they compute the same points."""
         return fingerprint(self._fields)
+
+    @property
+    def total_points(self) -> int:
+        """How many points the run has: the design's product times the replications."""
+        return math.prod(len(values) for values in self.design["dimensions"].values()) * self.replications
 
     def to_json(self) -> str:
         """Return JSON from which `from_json` gives an equal spec.

@@ -79,9 +79,9 @@ def columns_of(columns: Sequence[Column]) -> list[tuple[str, pa.DataType]]:
     return [(column.name, ARROW_TYPES[column.type]) for column in columns]
 
 
-def effective_parameters(model: Model) -> pa.Schema:
-    """One row a point: which point it is, and every parameter that it ran with."""
-    identity = [
+# The columns that come before a model's own, in every row of a dataset.
+_IDENTITY = {
+    EFFECTIVE_PARAMETERS: [
         *_POINT,
         ("seed", INT),
         ("model", TEXT),
@@ -89,30 +89,31 @@ def effective_parameters(model: Model) -> pa.Schema:
         ("parameter_fingerprint", TEXT),
         ("point_fingerprint", TEXT),
         ("effective_parameters_json", TEXT),
-    ]
-    return pa.schema(identity + columns_of(model.parameters))
-
-
-def point_outcomes(model: Model) -> pa.Schema:
-    """One row a point: how it ended, and what it measured."""
-    identity = [
+    ],
+    POINT_OUTCOMES: [
         *_POINT,
         ("point_fingerprint", TEXT),
         ("status", TEXT),
         ("error_code", TEXT),
         ("error_message", TEXT),
-    ]
-    return pa.schema(identity + columns_of(model.metrics))
+    ],
+}
+
+
+def schema_of(dataset: str, columns: Sequence[tuple[str, pa.DataType]]) -> pa.Schema:
+    """Return the schema of a dataset whose model gives it `columns`."""
+    return pa.schema([*_IDENTITY.get(dataset, _POINT), *columns])
 
 
 def schemas(model: Model, outputs: Sequence[str]) -> dict[str, pa.Schema]:
     """Return the schema of every dataset that a shard of `model` writes, `outputs` being the extra ones."""
-    extra = {dataset.name: pa.schema(_POINT + columns_of(dataset.columns)) for dataset in model.datasets}
-    return {
-        EFFECTIVE_PARAMETERS: effective_parameters(model),
-        POINT_OUTCOMES: point_outcomes(model),
+    extra = {dataset.name: dataset.columns for dataset in model.datasets}
+    columns: Mapping[str, Sequence[Column]] = {
+        EFFECTIVE_PARAMETERS: model.parameters,  # one row a point: which it is, and every parameter that it ran with
+        POINT_OUTCOMES: model.metrics,  # one row a point: how it ended, and what it measured
         **{name: extra[name] for name in outputs if name in extra},  # the engine refuses any other
     }
+    return {name: schema_of(name, columns_of(own)) for name, own in columns.items()}
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from sweepctl.outcome import Outcome
 from sweepctl.protocol import Column, Description, Model, PointIdentity
 from sweepctl.shard import Disposition, Result
 from sweepctl.store.contract import Store
+from sweepctl.verify.report import Finding, Report, Severity, State, Verdict
 
 if TYPE_CHECKING:
     from sweepctl.drain import Progress as WorkerProgress
@@ -160,6 +161,106 @@ def _worker(progress: "WorkerProgress", seconds: float, waiting: int | None) -> 
         left.append(f"about {waiting / pace:,.0f} s left")
     facts.add_row("", *counts, *left)
     return facts
+
+
+_VERDICTS = {
+    Verdict.WHOLE: ("green", "every point is there exactly once, as designed and as promised"),
+    Verdict.FAILURES: ("yellow", "every shard has its verdict, and some failed for good"),
+    Verdict.INCOMPLETE: ("yellow", "some points have no record yet"),
+    Verdict.CORRUPT: ("red", "the store contradicts itself or the run record"),
+    Verdict.UNPROVEN: ("yellow", "nothing is wrong in what was checked, and not everything was"),
+}
+_STATES = {State.PASSED: "[green]✓[/]", State.FAILED: "[red]✗[/]", State.NOT_CHECKED: "[yellow]?[/]"}
+EXAMPLES = 10  # of each check; --json has all
+
+
+@contextmanager
+def examining(console: Console, run_id: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar of shards on a terminal, and nothing elsewhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("shards"),
+               TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(f"run {run_id}", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def show_report(console: Console, report: Report) -> None:
+    """The verdict, then the checks, then examples of what was found, then what to do."""
+    colour, sentence = _VERDICTS[report.verdict]
+    name = f"[bold {colour}]{report.verdict.name}[/]"
+    points = "" if report.total_points is None else f", {report.total_points:,} points in {report.shards:,} shards"
+    console.print(f"{name}  run [bold]{escape(report.run_id)}[/]{points}: {sentence}", highlight=False, soft_wrap=True)
+    table = _table("", "check", "looked at", "found")
+    for check, tally in report.tallies.items():
+        looked_at = ", ".join(_counted(kind, count) for kind, count in tally.checked.items()) or "nothing"
+        if tally.not_checked is not None:
+            looked_at += f"\n[yellow]not checked: {escape(tally.not_checked)}[/]"
+        found = len(report.found_by(check))
+        table.add_row(
+            _STATES[report.state(check)], check.value.replace("_", " "), looked_at, f"{found:,}" if found else ""
+        )
+    console.print(table, highlight=False)
+    for check in report.tallies:
+        _show_findings(console, report.found_by(check))
+    _show_failures(console, report)
+    for line in _advice(report):
+        console.print(f"[dim]→ {escape(line)}[/]", highlight=False, soft_wrap=True)
+
+
+def _counted(kind: str, count: int) -> str:
+    return _bytes(count) if kind == "bytes" else f"{count:,} {kind}"
+
+
+def _show_findings(console: Console, findings: Sequence[Finding]) -> None:
+    for finding in findings[:EXAMPLES]:
+        colour = _SEVERITIES[finding.severity]
+        places = [
+            *([] if finding.shard_id is None else [f"shard {finding.shard_id}"]),
+            *([] if finding.point_index is None else [f"point {finding.point_index:,}"]),
+            *([] if finding.count == 1 else [f"{finding.count:,} times"]),
+        ]
+        where = ", ".join(places)
+        console.print(
+            f"  [{colour}]{finding.code}[/] {where}{': ' if where else ''}{escape(finding.message)}"
+            f"{'' if finding.key is None else f' [dim]{escape(finding.key)}[/]'}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if len(findings) > EXAMPLES:
+        console.print(f"  [dim]… and {len(findings) - EXAMPLES:,} more; --json has all[/]", highlight=False)
+
+
+_SEVERITIES = {Severity.DAMAGE: "red", Severity.MISSING: "yellow", Severity.FAILURE: "yellow", Severity.NOTE: "dim"}
+
+
+def _show_failures(console: Console, report: Report) -> None:
+    if report.failures:
+        table = _table("failed shards", "error code", "points failed", "the first one", "another attempt")
+        for group in report.failures:
+            again = "may succeed" if group.retryable else "would fail again"
+            table.add_row(
+                f"{len(group.shards):,}", group.error_code, f"{group.points_failed:,}", escape(group.example), again
+            )
+        console.print(table, highlight=False)
+    retried = {attempts: shards for attempts, shards in report.attempts.items() if attempts > 1}
+    if retried:
+        told = ", ".join(f"{shards:,} shards took {attempts}" for attempts, shards in retried.items())
+        console.print(f"  attempts: {told}", highlight=False)
+
+
+def _advice(report: Report) -> Iterator[str]:
+    if report.verdict is Verdict.CORRUPT:
+        yield (
+            "Nothing was changed. Restore what is named from a copy; a data file that is gone is made again by "
+            "`sweepctl run-shard --force` of its shard's message."
+        )
+    if report.missing:
+        yield (
+            f"{len(report.missing):,} messages would complete the run: --missing FILE writes them, "
+            "--requeue --queue-url URL sends them."
+        )
+    for start, end in report.unknown_gaps[:EXAMPLES]:
+        yield f"The shards of points [{start}, {end}) cannot be told from the store: send their own messages again."
 
 
 def show_models(console: Console, description: Description) -> None:

@@ -7,8 +7,8 @@ once, nothing unnamed in the tables, and no success ever lost.
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Barrier, Thread
 
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from engines import STARTED, failed_point, finished, point, scripted, toy_message
-from store.faulty import Call, Crash, FaultyStore, StoreFault
+from store.faulty import Call, Crash, FaultyStore, StoreFault, T
 
 from sweepctl import commit, layout, table
 from sweepctl.engine import Engine
@@ -24,7 +24,7 @@ from sweepctl.errors import ConflictError, StoreError
 from sweepctl.outcome import Outcome, Rank, rank
 from sweepctl.shard import Disposition, Result, run_shard
 from sweepctl.store import open_store
-from sweepctl.store.contract import Put, Store, Stored
+from sweepctl.store.contract import Store
 
 POINTS = 4
 SHARD = layout.ShardKeys("r", "2026-02-14", 0)
@@ -128,47 +128,16 @@ def test_a_lost_reply_to_the_outcome_is_settled_by_reading_back(
 
 
 @dataclass
-class RivalStore:
-    """A store in which a rival acts just before one call."""
+class RivalStore(FaultyStore):
+    """A store in which a rival acts just before one call, counted from 1."""
 
-    inner: Store
-    at: int
-    rival: Callable[[], object]
-    calls: int = field(default=0)
+    at: int = 0
+    rival: Callable[[], object] = lambda: None
 
-    @property
-    def url(self) -> str:
-        return self.inner.url
-
-    def locate(self, key: str) -> str:
-        return self.inner.locate(key)
-
-    def read(self, key: str) -> Stored | None:
-        self._act()
-        return self.inner.read(key)
-
-    def fetch(self, key: str, destination: Path) -> bool:
-        self._act()
-        return self.inner.fetch(key, destination)
-
-    def create(self, key: str, body: bytes | Path) -> Put:
-        self._act()
-        return self.inner.create(key, body)
-
-    def replace(self, key: str, body: bytes, etag: str) -> Put:
-        self._act()
-        return self.inner.replace(key, body, etag)
-
-    def scratch(self) -> AbstractContextManager[Path]:
-        return self.inner.scratch()
-
-    def probe(self) -> None:
-        self.inner.probe()
-
-    def _act(self) -> None:
-        self.calls += 1
-        if self.calls == self.at:
+    def _call(self, method: str, key: str, action: Callable[[], T]) -> T:
+        if len(self.calls) + 1 == self.at:
             self.rival()
+        return super()._call(method, key, action)
 
 
 @pytest.mark.parametrize("before", [None, "crash"])
@@ -190,7 +159,7 @@ def test_a_rival_between_any_two_calls_changes_nothing_that_was_promised(
         def rival(inner: Store = inner, seen: list[Outcome] = seen) -> None:
             seen.append(run_shard(MESSAGE, engines[theirs], inner).outcome)
 
-        store = RivalStore(inner, at, rival)
+        store = RivalStore(inner, at=at, rival=rival)
         result = run_shard(MESSAGE, engines[mine], store)
         after = require_whole(inner)
         assert result.outcome == after

@@ -18,7 +18,8 @@ from sweepctl.outcome import EnginePin, Outcome, RunRecord
 from sweepctl.protocol import Description
 
 TOY = Description.model_validate(DESCRIPTION).models[0]
-SCHEMA = table.point_outcomes(TOY)
+SCHEMAS = table.schemas(TOY, ["parts"])
+SCHEMA = SCHEMAS["point_outcomes"]
 
 
 def rows(count: int) -> pa.Table:
@@ -67,7 +68,7 @@ def test_equal_rows_are_equal_in_any_encoding_and_damaged_ones_never(tmp_path: P
 
 
 def test_no_unsigned_integers_and_no_partition_among_the_columns() -> None:
-    partitioned = [SCHEMA, table.effective_parameters(TOY), table.OUTCOME, *table.schemas(TOY, ["parts"]).values()]
+    partitioned = [table.OUTCOME, *SCHEMAS.values()]
     for schema in [*partitioned, table.RUN_RECORD, table.ENGINE_PIN]:
         assert not any(pa.types.is_unsigned_integer(field.type) for field in schema)
     for schema in partitioned:
@@ -75,7 +76,7 @@ def test_no_unsigned_integers_and_no_partition_among_the_columns() -> None:
 
 
 def test_identity_columns_are_those_that_no_parameter_may_be_called() -> None:
-    names = {*SCHEMA.names, *table.effective_parameters(TOY).names} - {"x", "m"}
+    names = {*SCHEMA.names, *SCHEMAS["effective_parameters"].names} - {"x", "m"}
     assert names | {"run", "run_date"} == IDENTITY_COLUMNS
 
 

@@ -5,6 +5,7 @@ relative, with `/` between their parts, and hold only characters that a validate
 """
 
 import re
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
@@ -41,6 +42,14 @@ class Stored:
     etag: str
 
 
+@dataclass(frozen=True)
+class Entry:
+    """One object as a listing names it."""
+
+    key: str
+    bytes: int
+
+
 class Store(Protocol):
     """One contract, tested by tests/store/test_contract.py on every implementation.
 
@@ -59,6 +68,15 @@ class Store(Protocol):
 
     def fetch(self, key: str, destination: Path) -> bool:
         """Copy the object at `key` into a new file, piece by piece; False, and no file, when there is none."""
+
+    def borrow(self, key: str, folder: Path) -> Path | None:
+        """A file with the object's content, only to be read: its own, or a copy in `folder`. None: there is none."""
+
+    def folders(self, prefix: str) -> list[str]:
+        """Names of the folders directly below `prefix`, which is empty or ends in `/`; sorted."""
+
+    def objects(self, prefix: str) -> Iterator[Entry]:
+        """Every object below `prefix`, a folder that ends in `/`; in order of their keys."""
 
     def create(self, key: str, body: bytes | Path) -> Put:
         """Write `body`, or the content of a file, where nothing stands: WRITTEN or EXISTS. Durable on return.

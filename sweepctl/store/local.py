@@ -9,12 +9,13 @@ instant between a rival's link and its sync can take back what was just read.
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from sweepctl.errors import StoreError
 from sweepctl.store import files
-from sweepctl.store.contract import Put, Stored, require_key
+from sweepctl.store.contract import Entry, Put, Stored, require_key
 
 
 class LocalStore:
@@ -58,6 +59,28 @@ class LocalStore:
             with destination.open("wb") as target:
                 shutil.copyfileobj(source, target)
         return True
+
+    def borrow(self, key: str, folder: Path) -> Path | None:  # noqa: ARG002  no copy is needed
+        """Return the object's own path."""
+        path = self._path(key)
+        with files.store_errors("read", path):
+            return path if path.is_file() else None
+
+    def folders(self, prefix: str) -> list[str]:
+        """List the directories of one directory, the work area apart."""
+        folder = self._root / prefix
+        with files.store_errors("list", folder):
+            try:
+                return sorted(each.name for each in os.scandir(folder) if each.is_dir() and each.name[0] != ".")
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+
+    def objects(self, prefix: str) -> Iterator[Entry]:
+        """List the files below one directory."""
+        folder = self._root / prefix
+        with files.store_errors("list", folder):
+            found = {path.relative_to(self._root).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+            yield from (Entry(key, found[key].stat().st_size) for key in sorted(found))
 
     def create(self, key: str, body: bytes | Path) -> Put:
         """Create the object. A file in `scratch()` is given away: it becomes the object, and must not be written again.

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from functools import cached_property, partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import boto3
 from botocore.config import Config
@@ -22,16 +22,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sweepctl.errors import StoreError, UsageError
 from sweepctl.store import files
-from sweepctl.store.contract import Put, Stored, require_key
+from sweepctl.store.contract import Entry, Put, Stored, require_key
 from sweepctl.store.s3_errors import store_error
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, PutObjectOutputTypeDef
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, ListObjectsV2OutputTypeDef, PutObjectOutputTypeDef
 
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 60
 REQUEST_ATTEMPTS = 5
+CONNECTIONS = 32  # a client's threads beyond these would wait, or open and drop one for each request
 # Seconds between tries of what botocore does not send again itself: a create that met another request in flight (409),
 # a body that broke off.
 DELAYS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
@@ -60,6 +61,7 @@ def open_s3(
     config = Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
+        max_pool_connections=CONNECTIONS,
         retries={"mode": "standard", "total_max_attempts": REQUEST_ATTEMPTS},
     )
     try:
@@ -108,6 +110,23 @@ class S3Store:
             destination.unlink()
         return found
 
+    def borrow(self, key: str, folder: Path) -> Path | None:
+        """Stream the object into a file of `folder`."""
+        copy = folder / key.replace("/", "_")
+        return copy if self.fetch(key, copy) else None
+
+    def folders(self, prefix: str) -> list[str]:
+        """List common prefixes."""
+        pages = self._pages(prefix, Delimiter="/")
+        found = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
+        return sorted(each.rstrip("/").rpartition("/")[2] for each in found)
+
+    def objects(self, prefix: str) -> Iterator[Entry]:
+        """List objects, a page at a time."""
+        for page in self._pages(prefix):
+            for each in page.get("Contents", []):
+                yield Entry(each["Key"].removeprefix(self._prefix), each["Size"])
+
     def create(self, key: str, body: bytes | Path) -> Put:
         """Create the object in one PUT, a file streamed from disk."""
         return self._create(require_key(key), body)
@@ -136,6 +155,15 @@ class S3Store:
             raise self._no_conditions("If-None-Match")
         if self._replace(_PROBE, _PROBE_BODY, _NO_ETAG) is not Put.CHANGED:
             raise self._no_conditions("If-Match")
+
+    def _pages(self, prefix: str, **options: Any) -> "Iterator[ListObjectsV2OutputTypeDef]":  # noqa: ANN401  boto3's
+        where = self._prefix + prefix
+        try:
+            yield from self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=where, **options
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise store_error(error, self._address(prefix)) from error
 
     def _create(self, key: str, body: bytes | Path) -> Put:
         for _ in self._tries():

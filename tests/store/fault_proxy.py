@@ -5,7 +5,8 @@
         store = open_store("s3://bucket/prefix", endpoint_url=proxy.url)
 
 Each request uses up the first rule that fits it; without one it passes unchanged. `proxy.log` tells what came by,
-`proxy.pending` what has not happened yet. Any HTTP server will do, S3 or SQS.
+`proxy.pending` what has not happened yet. Any HTTP server will do, S3 or SQS, where all requests have one path: there
+the action follows it, as in `/AmazonSQS.DeleteMessage`.
 """
 
 import http.client
@@ -123,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         proxy = self.server.proxy
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        fault = proxy.take(self.command, unquote(self.path))
+        fault = proxy.take(self.command, unquote(self.path) + self.headers.get("X-Amz-Target", ""))
         if fault not in BEFORE:
             reply = self._forward(body)
         if fault in {Fault.STALL, Fault.STALL_AFTER}:

@@ -2,11 +2,11 @@
 
     store = FaultyStore(inner, {3: StoreFault.CRASH_AFTER})
 
-Calls of `read`, `fetch`, `create` and `replace` are counted from 0 and logged in `store.calls`; the schedule says which
+Calls that read or write are counted from 0 and logged in `store.calls`; the schedule says which
 of them fail, and how. Run once without a schedule to learn how many calls there are, then once for each call and fault.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from sweepctl.errors import StoreError
-from sweepctl.store.contract import Put, Store, Stored
+from sweepctl.store.contract import Entry, Put, Store, Stored
 
 T = TypeVar("T")
 
@@ -53,6 +53,15 @@ class FaultyStore:
 
     def fetch(self, key: str, destination: Path) -> bool:
         return self._call("fetch", key, lambda: self.inner.fetch(key, destination))
+
+    def borrow(self, key: str, folder: Path) -> Path | None:
+        return self._call("borrow", key, lambda: self.inner.borrow(key, folder))
+
+    def folders(self, prefix: str) -> list[str]:
+        return self._call("folders", prefix, lambda: self.inner.folders(prefix))
+
+    def objects(self, prefix: str) -> Iterator[Entry]:
+        return self._call("objects", prefix, lambda: self.inner.objects(prefix))
 
     def create(self, key: str, body: bytes | Path) -> Put:
         return self._call("create", key, lambda: self.inner.create(key, body))

@@ -21,6 +21,7 @@ from store.faulty import Crash, FaultyStore, StoreFault
 
 from sweepctl.errors import StoreError
 from sweepctl.store import Put, Store, Stored, open_store
+from sweepctl.store.contract import Entry
 from sweepctl.store.s3 import S3Store, open_s3
 
 if TYPE_CHECKING:
@@ -180,6 +181,33 @@ def test_a_good_store_passes_the_probe_again_and_again(place: Place, store: Stor
 
 def test_rivals_may_probe_together(store: Store) -> None:
     _together(lambda _: store.probe())
+
+
+def test_a_listing_names_all_below_a_folder_and_nothing_beside_it(store: Store) -> None:
+    for key, body in (("t/m/a", b"1"), ("t/m/b", b"22"), ("t/m/deep/c", b""), ("t/mm/d", b"4444"), ("u", b"5")):
+        store.create(key, body)
+    assert list(store.objects("t/m/")) == [Entry("t/m/a", 1), Entry("t/m/b", 2), Entry("t/m/deep/c", 0)]
+    assert store.folders("t/") == ["m", "mm"]
+    assert store.folders("t/m/") == ["deep"]
+    assert store.folders("") == ["t"]
+    assert list(store.objects("absent/")) == []
+    assert store.folders("absent/") == []
+
+
+def test_a_listing_of_more_than_a_page_is_whole(place: Place) -> None:
+    names = [f"t/{number:04}/x" for number in range(1_001)]
+    with ThreadPoolExecutor(RIVALS) as pool:
+        list(pool.map(lambda key: place.store.create(key, b""), names))
+    assert [entry.key for entry in place.store.objects("t/")] == names
+    assert place.store.folders("t/") == [key.split("/")[1] for key in names]
+
+
+def test_a_borrowed_object_is_a_file_with_its_content(store: Store, tmp_path: Path) -> None:
+    store.create(KEY, b"body")
+    path = store.borrow(KEY, tmp_path)
+    assert path is not None
+    assert path.read_bytes() == b"body"
+    assert store.borrow("absent/key", tmp_path) is None
 
 
 def test_scratch_is_private_and_gone_on_exit(store: Store) -> None:

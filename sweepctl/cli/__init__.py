@@ -1,0 +1,25 @@
+"""The commands. The only place that reads arguments, turns errors into messages and exits.
+
+Heavy libraries are imported inside the commands that need them, so that `--help` answers at once.
+"""
+
+import traceback
+
+import typer
+
+from sweepctl.cli import queue, shards, verify
+from sweepctl.cli.app import app
+
+__all__ = ["app", "main", "queue", "shards", "verify"]
+
+DEFECT = 70  # EX_SOFTWARE of sysexits.h
+
+
+def main() -> None:
+    """Run the command line; what nobody foresaw is a defect, told as one and never as a shard's failure."""
+    try:
+        app()
+    except Exception:  # noqa: BLE001  the last resort
+        traceback.print_exc()
+        typer.echo("sweepctl: this is a defect; please report it with the lines above", err=True)
+        raise SystemExit(DEFECT) from None

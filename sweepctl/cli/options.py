@@ -1,0 +1,54 @@
+"""Arguments and options that several commands share, each declared once."""
+
+from typing import Annotated, Literal
+
+import typer
+
+MAX_THREADS = 1_024  # what an engine takes
+DEFAULT_STORE = "./sweep-results"
+# As long as SQS keeps a received message for one worker at the most: nobody waits for a slower shard.
+DEFAULT_TIMEOUT = 12 * 3600.0
+
+MessageArgument = Annotated[str, typer.Argument(metavar="MESSAGE", help="A shard message's JSON file; - reads stdin.")]
+StoreOption = Annotated[
+    str,
+    typer.Option(envvar="SWEEPCTL_STORE", help="Where results go: a directory, or s3://bucket/prefix."),
+]
+EngineOption = Annotated[
+    str | None,
+    typer.Option(envvar="SWEEPCTL_ENGINE", help="The engine binary.", show_default="beside sweepctl, else on PATH"),
+]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", envvar="SWEEPCTL_JSON", help="Print one JSON object on stdout; text goes to stderr."),
+]
+EndpointOption = Annotated[
+    str | None,
+    typer.Option(envvar="SWEEPCTL_ENDPOINT_URL", help="Another S3 server than AWS.", show_default="AWS"),
+]
+RegionOption = Annotated[
+    str | None,
+    typer.Option(envvar="SWEEPCTL_REGION", help="The AWS region.", show_default="boto3's own"),
+]
+QueueOption = Annotated[
+    str,
+    typer.Option("--queue-url", envvar="SWEEPCTL_QUEUE_URL", help="The SQS queue's URL."),
+]
+TimeoutOption = Annotated[
+    float,
+    typer.Option(envvar="SWEEPCTL_TIMEOUT", min=0.001, help="Seconds until a shard's engine is killed."),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        envvar="SWEEPCTL_THREADS", min=1, max=MAX_THREADS, help="Threads of an engine.", show_default="all cores"
+    ),
+]
+InjectionOption = Annotated[
+    bool,
+    typer.Option("--allow-failure-injection", help="Fail the shards that a message names for it."),
+]
+LogOption = Annotated[
+    Literal["text", "json"],
+    typer.Option(envvar="SWEEPCTL_LOG_FORMAT", help="Form of the log lines on stderr."),
+]

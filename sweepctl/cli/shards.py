@@ -1,0 +1,149 @@
+"""Commands about single shards and points, and the models that they run."""
+
+import dataclasses
+from threading import Event
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sweepctl.cli.app import app
+from sweepctl.cli.options import (
+    DEFAULT_STORE,
+    DEFAULT_TIMEOUT,
+    EndpointOption,
+    EngineOption,
+    InjectionOption,
+    JsonOption,
+    LogOption,
+    MessageArgument,
+    RegionOption,
+    StoreOption,
+    ThreadsOption,
+    TimeoutOption,
+)
+from sweepctl.cli.terminal import on_signals, open_console, print_json, read_message, telling
+from sweepctl.errors import EngineFaultError, UsageError
+
+if TYPE_CHECKING:
+    from sweepctl.outcome import Outcome
+
+
+@app.command(
+    "run-shard",
+    epilog="Examples:\n\n  sweepctl run-shard examples/queue/shard-0.json\n\n"
+    "  sweepctl run-shard - --store s3://bucket/sweeps --json < message.json",
+)
+def run_shard_command(
+    message: MessageArgument,
+    store: StoreOption = DEFAULT_STORE,
+    engine: EngineOption = None,
+    timeout: TimeoutOption = DEFAULT_TIMEOUT,
+    threads: ThreadsOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Run what stands already, and compare.")] = False,
+    allow_failure_injection: InjectionOption = False,
+    json_output: JsonOption = False,
+    log_format: LogOption = "text",
+    endpoint_url: EndpointOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Run one shard and commit its outcome and its points' records.
+
+    Exits with 0 when the shard's success stands, 1 when it failed for good, 3 for a bad or conflicting message, 4 when
+    the engine failed, 5 when the store did, 130 when interrupted. A shard whose success stands is not run again.
+    """
+    with telling(json_output=json_output) as console:
+        from sweepctl import logs, view
+        from sweepctl.engine import Engine, find_engine
+        from sweepctl.shard import Conditions, require_injection_allowed, run_shard
+        from sweepctl.store import open_store
+
+        logs.configure(log_format)
+        shard = read_message(message)
+        conditions = Conditions(threads, timeout, force, allow_failure_injection)
+        results = open_store(store, endpoint_url=endpoint_url, region=region)
+        worker = Engine(find_engine(engine))
+        # All that can be refused is refused before the probe writes its object.
+        require_injection_allowed(shard, conditions)
+        worker.model(shard.model)
+        results.probe()
+        stop = Event()
+        with view.progress_of(open_console(stderr=True), shard) as progress, on_signals(stop.set):
+            result = run_shard(shard, worker, results, conditions, progress=progress, stop=stop)
+        # With --force the question is what this attempt came to; otherwise, what stands.
+        verdict = result.attempt if force and result.attempt is not None else result.outcome
+        logs.event("shard_finished", disposition=result.disposition.value, **_short(result.attempt or result.outcome))
+        if json_output:
+            attempt = None if result.attempt is None else dataclasses.asdict(result.attempt)
+            outcome = dataclasses.asdict(result.outcome)
+            print_json({"disposition": result.disposition.value, "outcome": outcome, "attempt": attempt})
+        else:
+            view.show_result(console, result, results)
+        raise typer.Exit(_exit_code(verdict))
+
+
+@app.command(
+    "models",
+    epilog="Examples:\n\n  sweepctl models\n\n  sweepctl models queue\n\n  sweepctl models queue --json",
+)
+def models_command(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A model, to see all of it.")] = None,
+    engine: EngineOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Show the models of the engine: their parameters, metrics and datasets."""
+    with telling(json_output=json_output) as console:
+        from sweepctl import view
+        from sweepctl.engine import Engine, find_engine
+
+        description = Engine(find_engine(engine)).description
+        models = {model.name: model for model in description.models}
+        if name is not None and name not in models:
+            raise UsageError(
+                f"no model {name!r}: the engine has {', '.join(sorted(models))}", remedy="Name one of these."
+            )
+        if json_output:
+            print_json((description if name is None else models[name]).model_dump())
+        elif name is None:
+            view.show_models(console, description)
+        else:
+            view.show_model(console, models[name])
+
+
+@app.command(
+    "point",
+    epilog="Examples:\n\n  sweepctl point examples/queue/shard-0.json 7\n\n"
+    "  sweepctl point - 7 --json < examples/queue/shard-0.json",
+)
+def point_command(
+    message: MessageArgument,
+    index: Annotated[int, typer.Argument(metavar="INDEX", min=0, help="The point's index in the run.")],
+    engine: EngineOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Explain one point of a message's run, offline: its parameters, replicate and fingerprints."""
+    with telling(json_output=json_output) as console:
+        from sweepctl import view
+        from sweepctl.engine import Engine, find_engine
+
+        shard = read_message(message)
+        if index >= shard.total_points:
+            msg = f"point {index}: the run has points 0 to {shard.total_points - 1}"
+            raise UsageError(msg, remedy="Give an index below the message's total_points.")
+        worker = Engine(find_engine(engine))
+        worker.model(shard.model)
+        point = worker.identify(shard.spec, index)
+        if json_output:
+            print_json(point.model_dump(exclude={"record"}))
+        else:
+            view.show_point(console, shard, point)
+
+
+def _exit_code(outcome: "Outcome") -> int:
+    if outcome.status == "success":
+        return 0
+    return EngineFaultError.exit_code if outcome.retryable else 1
+
+
+def _short(outcome: "Outcome") -> dict[str, Any]:
+    names = ("run_id", "shard_id", "attempt_id", "status", "error_code", "points_succeeded", "points_failed")
+    return {name: getattr(outcome, name) for name in names}

@@ -1,0 +1,219 @@
+"""Checks 1 and 5: one outcome a shard, all points covered once, and how the failed ones failed."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from sweepctl import layout, table
+from sweepctl.errors import StoreError
+from sweepctl.outcome import Outcome
+from sweepctl.store.contract import Store
+from sweepctl.verify.report import FailureGroup, Finding
+from sweepctl.verify.run import Run
+
+
+@dataclass(frozen=True)
+class Filed:
+    """A record of one row, and where it lies."""
+
+    key: str
+    outcome: Outcome
+
+
+def read_filed(store: Store, keys: Iterable[str], unreadable: str, pool: Executor) -> tuple[list[Filed], list[Finding]]:
+    """Read outcomes or attempts; `unreadable` is the code for what is none."""
+
+    def read(key: str) -> Filed | Finding:
+        stored = store.read(key)
+        if stored is None:
+            return Finding(unreadable, "it was listed, and is gone", key=key)
+        try:
+            return Filed(key, table.decode(Outcome, stored.body, store.locate(key)))
+        except StoreError as error:
+            return Finding(unreadable, error.message, layout.shard_of(key), key)
+
+    found = list(pool.map(read, keys))
+    return (
+        [each for each in found if isinstance(each, Filed)],
+        [each for each in found if isinstance(each, Finding)],
+    )
+
+
+def examine_outcomes(filed: Sequence[Filed], run: Run) -> tuple[list[Outcome], list[Finding]]:
+    """Return the one outcome of each shard, by their points' order, and what is wrong with any."""
+    findings: list[Finding] = []
+    by_shard: dict[int, list[Filed]] = defaultdict(list)
+    for each in filed:
+        wrong = _misplaced(each, run)
+        if wrong is None:
+            by_shard[each.outcome.shard_id].append(each)
+        else:
+            findings.append(Finding("outcomes.misplaced", wrong, layout.shard_of(each.key), each.key))
+    kept = []
+    for shard_id, several in sorted(by_shard.items()):
+        if len(several) > 1:
+            keys = ", ".join(each.key for each in several)
+            findings.append(Finding("outcomes.twice", f"{len(several)} outcomes: {keys}", shard_id, count=len(several)))
+        proper = run.keys(shard_id).outcome
+        standing = next((each for each in several if each.key == proper), several[0])
+        findings += _examine(standing, run)
+        kept.append(standing.outcome)
+    findings += _engine_versions(kept)
+    in_range = [outcome for outcome in kept if _in_range(outcome, run.total_points)]
+    in_range.sort(key=lambda outcome: (outcome.start_index, outcome.end_index_exclusive))
+    return in_range, findings
+
+
+def _misplaced(filed: Filed, run: Run) -> str | None:
+    """Say why an outcome is not one of the shard that its file is named after."""
+    outcome = filed.outcome
+    if outcome.run_id != run.record.run_id:
+        return f"it is an outcome of run {outcome.run_id}"
+    if outcome.shard_id != layout.shard_of(filed.key):
+        return f"it is the outcome of shard {outcome.shard_id}"
+    return None
+
+
+def _examine(filed: Filed, run: Run) -> Iterator[Finding]:
+    outcome, record = filed.outcome, run.record
+
+    def finding(code: str, message: str) -> Finding:
+        return Finding(f"outcomes.{code}", message, outcome.shard_id, filed.key)
+
+    proper = run.keys(outcome.shard_id).outcome
+    if filed.key != proper:
+        yield finding("misplaced", f"its place is {proper}")
+    if not _in_range(outcome, run.total_points):
+        bounds = f"[{outcome.start_index}, {outcome.end_index_exclusive})"
+        yield finding("out_of_range", f"points {bounds} are not within the run's {run.total_points}")
+    if outcome.spec_fingerprint != record.spec_fingerprint:
+        yield finding("wrong_spec", f"it is of spec {outcome.spec_fingerprint}, the run of {record.spec_fingerprint}")
+    if outcome.total_points != run.total_points:
+        yield finding("wrong_spec", f"it says {outcome.total_points} points in all, the run has {run.total_points}")
+    if outcome.model != run.spec.model:
+        yield finding("wrong_model", f"it is of model {outcome.model}, the run of {run.spec.model}")
+    elif run.pin is not None and outcome.model_version != run.pin.model_version:
+        yield finding(
+            "wrong_model",
+            f"it is of model version {outcome.model_version}, the run is pinned to {run.pin.model_version}",
+        )
+    wrong = _wrong_counts(outcome)
+    if wrong is not None:
+        yield finding("wrong_counts", wrong)
+    if outcome.status == "failure" and outcome.retryable:
+        yield finding("retryable", f"{outcome.error_code}: {outcome.error_message}")
+
+
+def _in_range(outcome: Outcome, total_points: int) -> bool:
+    return 0 <= outcome.start_index < outcome.end_index_exclusive <= total_points
+
+
+def _wrong_counts(outcome: Outcome) -> str | None:
+    """Say which of an outcome's own fields contradict each other."""
+    succeeded, failed = outcome.points_succeeded, outcome.points_failed
+    if outcome.status not in {"success", "failure"}:
+        return f"status {outcome.status!r} is no verdict"
+    if min(succeeded, failed) < 0 or succeeded + failed > outcome.points:
+        return f"{succeeded} points succeeded and {failed} failed, of {outcome.points}"
+    if outcome.complete and succeeded + failed != outcome.points:
+        return f"it has a content digest, and records of {succeeded + failed} points of {outcome.points}"
+    if outcome.status == "success":
+        errors = (outcome.error_code, outcome.error_message, outcome.error_point_index)
+        if failed or not outcome.complete or outcome.retryable or errors != (None, None, None):
+            return "a success with failed points, an error, or no content digest"
+    elif outcome.error_code is None or outcome.error_message is None:
+        return "a failure that says no reason"
+    elif outcome.complete and (failed == 0 or outcome.retryable):
+        return "a failure with a good record for every point, or one that may be tried again although all points ran"
+    return None
+
+
+def _engine_versions(outcomes: Sequence[Outcome]) -> Iterator[Finding]:
+    versions = Counter(outcome.engine_version for outcome in outcomes)
+    if len(versions) > 1:
+        told = ", ".join(f"{version} ({count:,} shards)" for version, count in sorted(versions.items()))
+        yield Finding("outcomes.engine_versions", f"several engine builds have run it: {told}", count=len(versions))
+
+
+def cover(outcomes: Sequence[Outcome], total_points: int) -> tuple[list[tuple[int, int]], list[Finding]]:
+    """Return the points that no outcome covers, as ranges, and findings of gaps and overlaps.
+
+    `outcomes` are in order of their points.
+    """
+    gaps: list[tuple[int, int]] = []
+    findings: list[Finding] = []
+    reached = 0
+    for outcome in outcomes:
+        if outcome.start_index > reached:
+            gaps.append((reached, outcome.start_index))
+        elif outcome.start_index < reached:
+            count = min(reached, outcome.end_index_exclusive) - outcome.start_index
+            message = f"{count} points from {outcome.start_index} on belong to another shard too"
+            findings.append(
+                Finding("outcomes.overlap", message, outcome.shard_id, point_index=outcome.start_index, count=count)
+            )
+        reached = max(reached, outcome.end_index_exclusive)
+    if reached < total_points:
+        gaps.append((reached, total_points))
+    findings += [
+        Finding("outcomes.gap", f"points [{start}, {end}) have no outcome", point_index=start, count=end - start)
+        for start, end in gaps
+    ]
+    return gaps, findings
+
+
+def examine_attempts(filed: Sequence[Filed], outcomes: Sequence[Outcome], run: Run) -> list[Finding]:
+    """Find attempts that lie where they do not belong, and verdicts without their history."""
+    findings = []
+    for each in filed:
+        attempt = each.outcome
+        proper = run.keys(attempt.shard_id).attempt(attempt.attempt_id)
+        if attempt.run_id != run.record.run_id or each.key != proper:
+            message = f"it is an attempt at shard {attempt.shard_id} of run {attempt.run_id}"
+            findings.append(Finding("failures.attempt_misplaced", message, layout.shard_of(each.key), each.key))
+    recorded = {each.outcome.attempt_id for each in filed}
+    # History is written before the verdict: an incomplete verdict without it is one that nothing of sweepctl wrote.
+    findings += [
+        Finding("failures.attempt_missing", "its outcome has no row in shard_attempts", outcome.shard_id)
+        for outcome in outcomes
+        if not outcome.complete and outcome.attempt_id not in recorded
+    ]
+    return findings
+
+
+def failed_for_good(outcomes: Sequence[Outcome]) -> Iterator[Finding]:
+    """Find the shards that another attempt would not help."""
+    for outcome in outcomes:
+        if outcome.status == "failure" and not outcome.retryable:
+            message = f"{outcome.error_code}: {outcome.error_message}"
+            count = outcome.points_failed if outcome.complete else outcome.points
+            yield Finding(
+                "failures.failed", message, outcome.shard_id, point_index=outcome.error_point_index, count=count
+            )
+
+
+def group_failures(outcomes: Sequence[Outcome]) -> list[FailureGroup]:
+    """Group failed shards by error code, the most frequent first."""
+    groups: dict[tuple[str, bool], list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        if outcome.status == "failure":
+            groups[outcome.error_code or "", outcome.retryable].append(outcome)
+    return [
+        FailureGroup(
+            error_code,
+            retryable,
+            tuple(outcome.shard_id for outcome in group),
+            sum(outcome.points_failed for outcome in group),
+            group[0].error_message or "",
+        )
+        for (error_code, retryable), group in sorted(groups.items(), key=lambda item: -len(item[1]))
+    ]
+
+
+def count_attempts(outcomes: Sequence[Outcome], filed: Sequence[Filed]) -> Mapping[int, int]:
+    """Return how many shards took how many attempts: those with a row of their own, and the outcome's."""
+    by_shard: dict[int, set[str]] = defaultdict(set)
+    for outcome in [*outcomes, *(each.outcome for each in filed)]:
+        by_shard[outcome.shard_id].add(outcome.attempt_id)
+    return dict(sorted(Counter(map(len, by_shard.values())).items()))

@@ -1,0 +1,211 @@
+"""What verify finds, as values: findings under codes, what was checked, and the verdict that follows from them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class Severity(Enum):
+    """What a finding means for the run."""
+
+    DAMAGE = "damage"  # the store contradicts itself or the run record
+    MISSING = "missing"  # work that another attempt can do
+    FAILURE = "failure"  # work that failed for good, and is recorded
+    NOTE = "note"  # worth knowing, and no fault of the results
+
+
+class Check(Enum):
+    """One question that verify asks of a run; its number is its value's place."""
+
+    RUN_RECORD = "run_record"
+    OUTCOMES = "outcomes"
+    ARTIFACTS = "artifacts"
+    POINTS = "points"
+    IDENTITY = "identity"
+    FAILURES = "failures"
+    REEXECUTION = "reexecution"
+
+
+_D, _M, _F, _N = Severity.DAMAGE, Severity.MISSING, Severity.FAILURE, Severity.NOTE
+
+# Every code that a finding can have; docs/verify.md says what each means.
+CODES: Mapping[str, Severity] = {
+    "run_record.missing": _D,
+    "run_record.unreadable": _D,
+    "run_record.wrong_run": _D,
+    "run_record.wrong_spec": _D,
+    "run_record.wrong_total": _D,
+    "run_record.pin_missing": _D,
+    "run_record.pin_unreadable": _D,
+    "run_record.pin_disagrees": _D,
+    "run_record.row_disagrees": _D,
+    "outcomes.unreadable": _D,
+    "outcomes.misplaced": _D,
+    "outcomes.twice": _D,
+    "outcomes.out_of_range": _D,
+    "outcomes.overlap": _D,
+    "outcomes.wrong_spec": _D,
+    "outcomes.wrong_model": _D,
+    "outcomes.wrong_counts": _D,
+    "outcomes.gap": _M,
+    "outcomes.retryable": _M,
+    "outcomes.engine_versions": _N,
+    "artifacts.not_named": _D,
+    "artifacts.missing": _D,
+    "artifacts.wrong_size": _D,
+    "artifacts.wrong_sha256": _D,
+    "artifacts.unreadable": _D,
+    "artifacts.wrong_schema": _D,
+    "artifacts.wrong_rows": _D,
+    "artifacts.orphan": _D,
+    "artifacts.uncommitted": _N,
+    "points.missing": _D,
+    "points.duplicate": _D,
+    "points.outside": _D,
+    "points.order": _D,
+    "points.replicate": _D,
+    "points.join": _D,
+    "points.status": _D,
+    "points.counts": _D,
+    "identity.parameters_json": _D,
+    "identity.parameter_fingerprint": _D,
+    "identity.point_fingerprint": _D,
+    "identity.typed_column": _D,
+    "failures.failed": _F,
+    "failures.attempt_unreadable": _D,
+    "failures.attempt_misplaced": _D,
+    "failures.attempt_missing": _D,
+    "reexecution.metrics": _D,
+    "reexecution.digest": _D,
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that verify says of a run, at most one a code and shard, or a code and file."""
+
+    code: str
+    message: str
+    shard_id: int | None = None
+    key: str | None = None
+    point_index: int | None = None  # the first point that it is about
+    count: int = 1  # how many points, rows or files it is about
+
+    @property
+    def check(self) -> Check:
+        """The check that found it."""
+        return Check(self.code.partition(".")[0])
+
+    @property
+    def severity(self) -> Severity:
+        """What it means for the run."""
+        return CODES[self.code]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as values of JSON."""
+        return {"severity": self.severity.value, **asdict(self)}
+
+
+class Verdict(Enum):
+    """The one word on a run."""
+
+    WHOLE = "whole"
+    FAILURES = "failures"
+    INCOMPLETE = "incomplete"
+    CORRUPT = "corrupt"
+    UNPROVEN = "unproven"  # nothing is wrong in what was checked, and not everything was
+
+
+class State(Enum):
+    """What came of one check."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_CHECKED = "not_checked"  # or not all of it
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How far a check went."""
+
+    checked: Mapping[str, int]  # what was looked at, by kind: shards, files, bytes, points
+    not_checked: str | None = None  # why the check, or a part of it, was not done
+
+
+@dataclass(frozen=True)
+class FailureGroup:
+    """Shards that failed with one error code."""
+
+    error_code: str
+    retryable: bool
+    shards: tuple[int, ...]
+    points_failed: int
+    example: str  # the first one's message
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that verify says of one run."""
+
+    run_id: str
+    findings: Sequence[Finding]
+    tallies: Mapping[Check, Tally]
+    total_points: int | None  # None where the run record cannot be read
+    shards: int = 0
+    failures: Sequence[FailureGroup] = ()
+    attempts: Mapping[int, int] = field(default_factory=dict)  # attempts a shard took -> how many shards
+    missing: Sequence[bytes] = ()  # bodies of the messages that would complete the run
+    unknown_gaps: Sequence[tuple[int, int]] = ()  # points whose shard cannot be told
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst that was found; a run is whole only where everything was checked."""
+        found = {finding.severity for finding in self.findings}
+        if Severity.DAMAGE in found:
+            return Verdict.CORRUPT
+        if Severity.MISSING in found:
+            return Verdict.INCOMPLETE
+        if self.unchecked:
+            return Verdict.UNPROVEN
+        return Verdict.FAILURES if Severity.FAILURE in found else Verdict.WHOLE
+
+    @property
+    def unchecked(self) -> Mapping[Check, str]:
+        """What could not be checked, and why."""
+        return {check: tally.not_checked for check, tally in self.tallies.items() if tally.not_checked is not None}
+
+    def state(self, check: Check) -> State:
+        """Return what came of one check."""
+        found = {finding.severity for finding in self.found_by(check)}
+        if found - {Severity.NOTE}:
+            return State.FAILED
+        return State.NOT_CHECKED if check in self.unchecked else State.PASSED
+
+    def found_by(self, check: Check) -> Sequence[Finding]:
+        """Return the findings of one check."""
+        return [finding for finding in self.findings if finding.check is check]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as values of JSON."""
+        return {
+            "run_id": self.run_id,
+            "verdict": self.verdict.value,
+            "total_points": self.total_points,
+            "shards": self.shards,
+            "checks": [
+                {
+                    "check": check.value,
+                    "state": self.state(check).value,
+                    "checked": dict(tally.checked),
+                    "not_checked": tally.not_checked,
+                    "findings": [finding.to_json() for finding in self.found_by(check)],
+                }
+                for check, tally in self.tallies.items()
+            ],
+            "failures": [asdict(group) for group in self.failures],
+            "attempts": {str(attempts): shards for attempts, shards in self.attempts.items()},
+            "missing": [json.loads(body) for body in self.missing],
+            "unknown_gaps": [list(gap) for gap in self.unknown_gaps],
+        }

@@ -1,0 +1,111 @@
+"""Check 0: what the run record and the engine pin say, and whether they agree with each other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sweepctl import layout, table
+from sweepctl.errors import StoreError
+from sweepctl.outcome import EnginePin, RunRecord
+from sweepctl.protocol import Model
+from sweepctl.spec import Spec
+from sweepctl.store.contract import Store
+from sweepctl.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
+from sweepctl.verify.report import Finding
+
+
+@dataclass(frozen=True)
+class Run:
+    """What everything else of a run must agree with."""
+
+    record: RunRecord
+    spec: Spec
+    pin: EnginePin | None
+
+    @property
+    def total_points(self) -> int:
+        """How many points the design has."""
+        return self.spec.total_points
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """What a complete shard has a file of each."""
+        return (EFFECTIVE_PARAMETERS, POINT_OUTCOMES, *self.spec.outputs)
+
+    def keys(self, shard_id: int) -> layout.ShardKeys:
+        """Where a shard's files belong."""
+        return layout.ShardKeys(self.record.run_id, self.record.run_date, shard_id)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What the run's tables must look like."""
+
+    schemas: Mapping[str, pa.Schema]
+    nullable: frozenset[str]  # metrics that a point that succeeded may lack
+
+    @classmethod
+    def declared(cls, model: Model, run: Run) -> Self:
+        """As the model declares them."""
+        nullable = frozenset(metric.name for metric in model.metrics if metric.nullable)
+        return cls(table.schemas(model, run.spec.outputs), nullable)
+
+    @classmethod
+    def observed(cls, files: Mapping[str, Path]) -> Self:
+        """As the files of one shard are, where no engine can say it: the model's own columns are taken as found."""
+        schemas = {}
+        for name, path in files.items():
+            common = len(table.schema_of(name, []))
+            found = pq.read_schema(path)
+            own = [(found.field(place).name, found.field(place).type) for place in range(common, len(found))]
+            schemas[name] = table.schema_of(name, own)
+        return cls(schemas, frozenset(schemas.get(POINT_OUTCOMES, pa.schema([])).names))
+
+
+def read_record(store: Store, run_id: str) -> tuple[RunRecord | None, Spec | None, list[Finding]]:
+    """Return the run record and the spec that it holds, and what is wrong with either; None where there is none."""
+    key = layout.run_record(run_id)
+    stored = store.read(key)
+    if stored is None:
+        return None, None, [Finding("run_record.missing", "the run has files and no run record", key=key)]
+    try:
+        record = table.decode(RunRecord, stored.body, store.locate(key))
+    except StoreError as error:
+        return None, None, [Finding("run_record.unreadable", error.message, key=key)]
+    found = []
+    if record.run_id != run_id:
+        found.append(Finding("run_record.wrong_run", f"the run record is of run {record.run_id}", key=key))
+    try:
+        spec = record.spec
+        fingerprint, total = spec.fingerprint, spec.total_points
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        message = f"the spec cannot be read: {error!r}"
+        return record, None, [*found, Finding("run_record.wrong_spec", message, key=key)]
+    if fingerprint != record.spec_fingerprint:
+        message = f"the spec's fingerprint is {fingerprint}, the record says {record.spec_fingerprint}"
+        found.append(Finding("run_record.wrong_spec", message, key=key))
+    if total != record.total_points:
+        message = f"the design has {total} points, the record says {record.total_points}"
+        found.append(Finding("run_record.wrong_total", message, key=key))
+    return record, spec, found
+
+
+def examine_pin(store: Store, run_id: str, spec: Spec, *, needed: bool) -> tuple[EnginePin | None, list[Finding]]:
+    """Return the engine pin; `needed` where an engine has run, which pins it first."""
+    key = layout.engine_pin(run_id)
+    stored = store.read(key)
+    if stored is None:
+        missing = Finding("run_record.pin_missing", "shards were run, and no engine is pinned", key=key)
+        return None, [missing] if needed else []
+    try:
+        pin = table.decode(EnginePin, stored.body, store.locate(key))
+    except StoreError as error:
+        return None, [Finding("run_record.pin_unreadable", error.message, key=key)]
+    if (pin.run_id, pin.model) != (run_id, spec.model):
+        message = f"the engine pin is of run {pin.run_id} and model {pin.model}, the run record of model {spec.model}"
+        return None, [Finding("run_record.pin_disagrees", message, key=key)]
+    return pin, []
