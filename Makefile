@@ -32,7 +32,7 @@ quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
 # Steps share .venv and target/, and are told one after the other.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories bench bench-drain lock clean \
+.PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories bench bench-drain bench-verify lock clean \
         preflight engines FORCE
 
 help: ## list the commands
@@ -92,6 +92,9 @@ bench: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of one shard
 
 bench-drain: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of a worker on a queue
 	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/worker.py
+
+bench-verify: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of verify
+	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/verify.py
 
 lock: $(VENV)/.dev ## lock the Python versions anew from pyproject.toml (newest ones: make lock ARGS=--upgrade)
 	@$(BIN)/uv $(LOCK) --group dev --output-file requirements/dev.txt $(ARGS)

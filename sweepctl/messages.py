@@ -11,9 +11,18 @@ import math
 from functools import cached_property
 from typing import Annotated, Any, Literal, NoReturn, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
-from sweepctl.errors import MessageError
+from sweepctl.errors import MessageError, UsageError
 from sweepctl.names import DatasetName, Name
 from sweepctl.spec import Spec, Value
 
@@ -151,6 +160,16 @@ def decode(body: bytes, today: dt.date) -> ShardMessage:
     if message.run_date and not FIRST_RUN_DATE.isoformat() <= message.run_date <= latest:
         _refuse(f"run_date {message.run_date}: must lie between {FIRST_RUN_DATE} and tomorrow, {latest} (UTC)")
     return message
+
+
+def require_run_id(text: str) -> None:
+    """Raise UsageError where `text` cannot be the run_id of any message."""
+    try:
+        TypeAdapter(RunId).validate_python(text)
+    except ValidationError as error:
+        raise UsageError(
+            f"{_short(text)} is no run_id: {_describe(error)}", remedy="Name a run of the store."
+        ) from error
 
 
 def body_digest(body: bytes) -> str:

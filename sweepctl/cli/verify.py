@@ -65,6 +65,7 @@ def verify_command(
     """
     with telling(json_output=json_output) as console:
         from sweepctl import view
+        from sweepctl.messages import require_run_id
         from sweepctl.store import open_store
         from sweepctl.verify import Verdict, verify
 
@@ -72,6 +73,9 @@ def verify_command(
             raise UsageError("--requeue has no queue", remedy="Give --queue-url.")
         if requeue and not yes and not (sys.stdin is not None and sys.stdin.isatty()):
             raise UsageError("--requeue asks before it sends, and there is no terminal to ask on", remedy="Give --yes.")
+        if missing is not None and not missing.absolute().parent.is_dir():
+            raise UsageError(f"{missing}: no such folder", remedy="Name a file that can be written.")
+        require_run_id(run_id)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         prover, again = _engine(engine), _reexecution(reexecute, seed)
         with view.examining(open_console(stderr=True), run_id) as observe:

@@ -69,14 +69,16 @@ def pairs(outcome: Outcome, parameters: pq.ParquetFile, outcomes: pq.ParquetFile
     Raises ArrowException or OSError where a file's pages are damaged.
     """
     left, right = pieces_of(parameters), pieces_of(outcomes)
-    first = outcome.start_index
-    while (ours := left.take(ROW_GROUP_ROWS)) is not None and (theirs := right.take(ROW_GROUP_ROWS)) is not None:
-        index = pa.chunked_array([pa.arange(first, first + ours.num_rows)])
-        if not (ours["point_index"].equals(index) and theirs["point_index"].equals(index)):
+    first, end = outcome.start_index, outcome.end_index_exclusive
+    while first < end:
+        count = min(ROW_GROUP_ROWS, end - first)
+        ours, theirs = left.take(count), right.take(count)
+        index = pa.chunked_array([pa.arange(first, first + count)])
+        if not all(table is not None and table["point_index"].equals(index) for table in (ours, theirs)):
             break
         yield Pair(first, ours, theirs)
-        first += ours.num_rows
-    if first != outcome.end_index_exclusive or parameters.metadata.num_rows != outcomes.metadata.num_rows:
+        first += count
+    if first != end or {parameters.metadata.num_rows, outcomes.metadata.num_rows} != {outcome.points}:
         yield None
 
 

@@ -7,12 +7,15 @@ DuckDB plus `sha256sum` of its files, which is what reading every byte and every
 import os
 import resource
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
+import servers
 from rich.console import Console
 from rich.table import Table
 
@@ -22,21 +25,23 @@ from sweepctl.messages import ShardMessage
 from sweepctl.shard import run_shard
 from sweepctl.spec import Spec
 from sweepctl.store import open_store
-from sweepctl.verify import Verdict, verify
+from sweepctl.verify import IN_FLIGHT, Verdict, verify
 
 POINTS = int(os.environ.get("POINTS", "10000000"))
 SHARDS = int(os.environ.get("SHARDS", "1000"))
+S3_POINTS = int(os.environ.get("S3_POINTS", "1000000"))
+S3_SHARDS = int(os.environ.get("S3_SHARDS", "10000"))
 RUN_ID, RUN_DATE = "bench", "2026-02-14"
 CELLS = 1_000
 
 
-def make_run(store: str, engine: Engine) -> None:
+def make_run(store: str, engine: Engine, points: int, shards: int) -> None:
     """Run every shard into `store`."""
     rates = [0.5 + cell / 2 / CELLS for cell in range(CELLS)]
     design = {"kind": "grid", "dimensions": {"arrival_rate": rates}}
-    spec = Spec("queue", design, {"customers": 1}, POINTS // CELLS, 42, ())
-    size = POINTS // SHARDS
-    for shard in range(SHARDS):
+    spec = Spec("queue", design, {"customers": 1}, points // CELLS, 42, ())
+    size = points // shards
+    for shard in range(shards):
         bounds = {"shard_id": shard, "start_index": shard * size, "end_index_exclusive": (shard + 1) * size}
         run_shard(ShardMessage.of(spec, RUN_ID, RUN_DATE, **bounds), engine, open_store(store))
 
@@ -61,31 +66,56 @@ def digest(store: str) -> None:
     subprocess.run(["/usr/bin/sha256sum", *files], check=True, stdout=subprocess.DEVNULL)
 
 
-def examine(store: str, engine: Engine | None, expected: Verdict) -> None:
+def examine(store: str, engine: Engine | None, expected: Verdict, endpoint_url: str | None = None) -> None:
     """Verify, and insist on the verdict."""
-    report = verify(open_store(store), RUN_ID, engine)
+    report = verify(open_store(store, endpoint_url=endpoint_url), RUN_ID, engine)
     if report.verdict is not expected:
         raise SweepctlError(f"the verdict is {report.verdict}: {report.findings[:3]}")
+
+
+def on_disk(engine: Engine, table: Table) -> None:
+    """Measure a few large shards in a directory."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = os.environ.get("STORE", f"{folder}/store")
+        if not Path(store).exists():
+            make_run(store, engine, POINTS, SHARDS)
+        scan(store)  # the files are in memory from here on, for all
+        base = timed(lambda: scan(store)) + timed(lambda: digest(store))
+        fewer = timed(lambda: examine(store, None, Verdict.UNPROVEN))
+        whole = timed(lambda: examine(store, engine, Verdict.WHOLE))
+    what = f"{POINTS:,} points in {SHARDS:,} shards on disk"
+    table.add_row(f"{what}: a scan in DuckDB and sha256sum", f"{base:.1f} s", "")
+    table.add_row("  checks 0 to 3", f"{fewer:.1f} s = {fewer / base:.2f} x", "<= 2 x")
+    table.add_row("  with check 4", f"{whole:.1f} s", "<= 60 s")
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    table.add_row("  peak memory, DuckDB's scan included", f"{memory:.0f} MB", "bounded")
+
+
+def in_s3(engine: Engine, table: Table) -> None:
+    """Measure many small shards in a bucket of SeaweedFS, beside reading all their objects as fast as can be."""
+    os.environ |= servers.SETTINGS
+    weed = str(Path(sys.executable).parent / "weed")
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(IN_FLIGHT) as pool:
+        local = Path(folder, "local")
+        make_run(str(local), engine, S3_POINTS, S3_SHARDS)
+        Path(folder, "weed").mkdir()
+        with servers._weed(weed, Path(folder, "weed")) as server:
+            bucket = open_store(f"s3://{servers.BUCKET}", endpoint_url=server.endpoint_url)
+            keys = [str(path.relative_to(local)) for path in local.rglob("*.parquet")]
+            list(pool.map(lambda key: bucket.create(key, local / key), keys))
+            base = timed(lambda: list(pool.map(bucket.read, keys)))
+            where = (f"s3://{servers.BUCKET}", engine, Verdict.WHOLE, server.endpoint_url)
+            whole = timed(lambda: examine(*where))
+    table.add_row(f"{S3_SHARDS:,} shards of {S3_POINTS // S3_SHARDS} points in S3: GET of all", f"{base:.1f} s", "")
+    table.add_row("  all checks", f"{whole:.1f} s = {whole / base:.2f} x", "bound by the GETs")
 
 
 def main() -> None:
     """Measure and print the table."""
     engine = Engine(find_engine())
-    with tempfile.TemporaryDirectory() as folder:
-        store = os.environ.get("STORE", f"{folder}/store")
-        if not Path(store).exists():
-            make_run(store, engine)
-        scan(store)  # the files are in memory from here on, for all
-        base = timed(lambda: scan(store)) + timed(lambda: digest(store))
-        fewer = timed(lambda: examine(store, None, Verdict.UNPROVEN))
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-        whole = timed(lambda: examine(store, engine, Verdict.WHOLE))
-    title = f"verify: {POINTS:,} points in {SHARDS:,} shards on {os.cpu_count()} cores"
-    table = Table("what", "measured", "target", title=title, title_justify="left")
-    table.add_row("one scan in DuckDB and sha256sum", f"{base:.1f} s", "")
-    table.add_row("checks 0 to 3", f"{fewer:.1f} s = {fewer / base:.2f} x", "<= 2 x")
-    table.add_row("with check 4", f"{whole:.1f} s", "<= 60 s")
-    table.add_row("peak memory, DuckDB's scan included", f"{memory:.0f} MB", "")
+    table = Table("what", "measured", "target", title=f"verify on {os.cpu_count()} cores", title_justify="left")
+    on_disk(engine, table)
+    in_s3(engine, table)
     Console().print(table)
 
 

@@ -50,8 +50,14 @@ class Damaged:
 
     def edit(self, path: Path, **changes: Any) -> None:  # noqa: ANN401  fields of a record
         """Change fields of a record of one row."""
-        kind = Outcome if "shard_" in str(path.relative_to(self.root)) else RunRecord if path == self.record else EnginePin
-        record: Any = table.decode(kind, path.read_bytes(), str(path))
+        body, where = path.read_bytes(), str(path)
+        record: Any
+        if path.name == "run.parquet":
+            record = table.decode(RunRecord, body, where)
+        elif path.name == "engine.parquet":
+            record = table.decode(EnginePin, body, where)
+        else:
+            record = table.decode(Outcome, body, where)
         path.write_bytes(table.encode(dataclasses.replace(record, **changes)))
 
     def edit_rows(

@@ -9,12 +9,12 @@ from sweepctl.store.contract import Store
 ENGINE = Engine(find_engine())
 RUN_DATE = "2026-02-14"
 POINTS = 6  # of a shard
-# One cell's customers are all warm-up, so its one point fails by itself: the third of the third shard.
+# Two replicates a cell. The customers of cell 7 are all warm-up, so its points, 14 and 15, fail by themselves.
 SPEC = Spec(
     "queue",
-    {"kind": "grid", "dimensions": {"arrival_rate": [0.5, 0.75], "servers": [1, 2], "warmup": [0, 1, 5, 2, 0, 1]}},
-    {"customers": 6},
-    1,
+    {"kind": "grid", "dimensions": {"warmup": [*range(7), 100, *range(8, 12)]}},
+    {"arrival_rate": 0.5, "customers": 100},
+    2,
     1,
     ("customers",),
 )

@@ -4,6 +4,7 @@ import math
 import shutil
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four shards of six points; the third has a point that fails by itself. Beside it, another run."""
     root = tmp_path_factory.mktemp("whole") / "store"
     make_run(open_store(str(root)), RUN_ID)
-    make_run(open_store(str(root)), "other", seed=2)
+    make_run(open_store(str(root)), "other", replace(SPEC, seed=2))
     return root
 
 
@@ -46,7 +47,7 @@ def test_an_undamaged_run_has_no_finding_but_its_own_failure(whole: Path) -> Non
     report = examined(whole, again=True)
     assert report.verdict is Verdict.FAILURES
     assert codes(report) == USUAL
-    assert report.missing == ()
+    assert report.missing == []
 
 
 def flip(path: Path, at: float = 0.5) -> None:
@@ -121,11 +122,13 @@ def attempt_of_another(run: Damaged) -> None:
     run.copy(run.outcome(0), run.path(run.keys(1).attempt("0" * 32)))
 
 
-OF_THE_OTHER = Damaged.__name__
-
-
 def from_other_run(run: Damaged, key: str) -> None:
     run.copy(run.path(key.replace(RUN_ID, "other")), run.path(key))
+
+
+def promised_from_other_run(run: Damaged) -> None:
+    from_other_run(run, run.keys(0).dataset(PARAMETERS, MODEL))
+    run.reseal(PARAMETERS, 0)
 
 
 def cell(dataset: str, column: str, value: object, row: int = 0, shard: int = 0) -> Damage:
@@ -149,7 +152,10 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
         "artifacts.wrong_size",
         lambda run: run.data(OUTCOMES, 0).write_bytes(run.data(OUTCOMES, 0).read_bytes()[:-9]),
     ),
-    "a file is longer": ("artifacts.wrong_size", lambda run: run.data(OUTCOMES, 0).open("ab").write(b"x")),
+    "a file is longer": (
+        "artifacts.wrong_size",
+        lambda run: run.data(OUTCOMES, 0).write_bytes(run.data(OUTCOMES, 0).read_bytes() + b"x"),
+    ),
     "a bit is flipped in the data": ("artifacts.wrong_sha256", lambda run: flip(run.data(PARAMETERS, 0), 0.1)),
     "a bit is flipped in the middle": ("artifacts.wrong_sha256", lambda run: flip(run.data(PARAMETERS, 0))),
     "a file is empty": ("artifacts.unreadable", lambda run: run.data(OUTCOMES, 0).write_bytes(b"")),
@@ -168,7 +174,7 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     ),
     "a file of another run, promised": (
         "run_record.row_disagrees",
-        lambda run: (from_other_run(run, run.keys(0).dataset(PARAMETERS, MODEL)), run.reseal(PARAMETERS, 0)),
+        promised_from_other_run,
     ),
     "a file of no shard": (
         "artifacts.orphan",
@@ -192,7 +198,9 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     ),
     "partial data of no attempt's name": (
         "artifacts.orphan",
-        lambda run: run.copy(run.pin, run.path(f"partial/{OUTCOMES}/{MODEL}/run_date={RUN_DATE}/run={RUN_ID}/x.parquet")),
+        lambda run: run.copy(
+            run.pin, run.path(f"partial/{OUTCOMES}/{MODEL}/run_date={RUN_DATE}/run={RUN_ID}/x.parquet")
+        ),
     ),
     "data whose outcome is gone": ("artifacts.uncommitted", lambda run: run.outcome(0).unlink()),
     "partial data whose attempt is gone": (
@@ -238,7 +246,10 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
         lambda run: run.outcome(0).write_bytes(run.outcome(0).read_bytes()[:-9]),
     ),
     "an outcome is empty": ("outcomes.unreadable", lambda run: run.outcome(0).write_bytes(b"")),
-    "an outcome that is a data file": ("outcomes.unreadable", lambda run: run.copy(run.data(OUTCOMES, 0), run.outcome(0))),
+    "an outcome that is a data file": (
+        "outcomes.unreadable",
+        lambda run: run.copy(run.data(OUTCOMES, 0), run.outcome(0)),
+    ),
     "a success with a failed point": (
         "outcomes.wrong_counts",
         outcome_field(points_failed=1, points_succeeded=5),

@@ -1,0 +1,305 @@
+"""What verify says of runs as workers leave them, what it cannot check, and the messages that repair a run."""
+
+import json
+import os
+import re
+import shutil
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from engines import scripted
+from servers import BUCKET, Server
+from store.faulty import Crash, FaultyStore, StoreFault
+from verify.damage import Damaged
+from verify.runs import ENGINE, RUN_DATE, make_run, messages
+
+from sweepctl.engine import Engine
+from sweepctl.errors import StoreError, UnknownRunError
+from sweepctl.messages import ShardMessage, decode
+from sweepctl.shard import run_shard, utc_now
+from sweepctl.spec import Spec
+from sweepctl.store import Store, open_store
+from sweepctl.verify import Check, Reexecution, Report, Severity, Verdict, verify
+from sweepctl.verify.reexecute import draw_sample
+from sweepctl.verify.report import CODES
+
+WHOLE = Spec("queue", {"kind": "grid", "dimensions": {"servers": [1, 2, 3]}}, {"customers": 9}, 4, 1, ())
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(str(tmp_path / "store"))
+
+
+def run_all(store: Store, bodies: list[ShardMessage]) -> None:
+    for message in bodies:
+        run_shard(message, ENGINE, store)
+
+
+def repaired(store: Store, report: Report) -> Report:
+    """Run what the report says is missing, and look again."""
+    run_all(store, [decode(body, utc_now().date()) for body in report.missing])
+    return verify(store, report.run_id, ENGINE)
+
+
+def codes(report: Report) -> set[str]:
+    return {finding.code for finding in report.findings}
+
+
+def tree(store: Store) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in Path(store.url).rglob("*") if path.is_file()}
+
+
+def test_a_whole_run_is_whole_and_everything_was_looked_at(store: Store) -> None:
+    make_run(store, "r", WHOLE)
+    before = tree(store)
+    report = verify(store, "r", ENGINE, Reexecution(5))
+    assert report.verdict is Verdict.WHOLE
+    assert report.findings == []
+    assert report.unchecked == {}
+    assert {check: dict(tally.checked) for check, tally in report.tallies.items()} == {
+        Check.RUN_RECORD: {"records": 2, "rows": 24},
+        Check.OUTCOMES: {"shards": 2, "points": 12},
+        Check.ARTIFACTS: {
+            "files": 4,
+            "bytes": sum(len(body) for path, body in before.items() if "queue" in path.parts),
+        },
+        Check.POINTS: {"points": 12},
+        Check.IDENTITY: {"points": 12},
+        Check.FAILURES: {"shards": 2, "attempts": 0},
+        Check.REEXECUTION: {"points": 5},
+    }
+    assert report.attempts == {1: 2}
+    assert tree(store) == before
+
+
+def test_a_reader_needs_no_permission_to_write(store: Store) -> None:
+    make_run(store, "r", WHOLE)
+    watched = FaultyStore(store)
+    assert verify(watched, "r", ENGINE).verdict is Verdict.WHOLE
+    assert {call.method for call in watched.calls} == {"read", "borrow", "folders", "objects"}
+
+
+def test_a_run_of_many_row_groups_and_uneven_shards_is_whole(store: Store) -> None:
+    spec = replace(WHOLE, replications=50_000)
+    for shard, (start, end) in enumerate([(0, 70_000), (70_000, 70_001), (70_001, 150_000)]):
+        bounds = {"shard_id": shard, "start_index": start, "end_index_exclusive": end}
+        run_shard(ShardMessage.of(spec, "r", RUN_DATE, **bounds), ENGINE, store)
+    report = verify(store, "r", ENGINE, Reexecution(3))
+    assert (report.verdict, report.findings) == (Verdict.WHOLE, [])
+    assert report.tallies[Check.IDENTITY].checked == {"points": 150_000}
+
+
+def test_a_run_through_every_crash_is_whole(tmp_path: Path) -> None:
+    """One crash before or after each call of a shard, then a retry."""
+    message = messages("r", WHOLE, 12)[0]
+    counted = FaultyStore(open_store(str(tmp_path / "counted")))
+    run_shard(message, ENGINE, counted)
+    for call in range(len(counted.calls)):
+        for fault in StoreFault:
+            store = open_store(str(tmp_path / f"{call}-{fault.name}"))
+            with suppress(Crash, StoreError):
+                run_shard(message, ENGINE, FaultyStore(store, {call: fault}))
+            if Path(store.url).exists() and store.folders(""):
+                assert Severity.DAMAGE not in {finding.severity for finding in verify(store, "r", ENGINE).findings}
+            run_shard(message, ENGINE, store)
+            run_shard(message, ENGINE, store)
+            assert (verify(store, "r", ENGINE).findings, call) == ([], call)
+
+
+def crashing(folder: Path, times: int) -> Engine:
+    """Return an engine that dies in the middle of its first runs."""
+    path = folder / "engine"
+    path.write_text(
+        f'#!/bin/sh\nif [ "$1" = run ]; then for n in $(seq {times}); do if mkdir {folder}/died-$n 2>/dev/null; then '
+        f'{ENGINE.path} "$@" | head -n 3; exit 3; fi; done; fi\nexec {ENGINE.path} "$@"\n'
+    )
+    path.chmod(0o755)
+    return Engine(path)
+
+
+def test_a_run_through_retries_tells_how_many_and_is_whole(store: Store, tmp_path: Path) -> None:
+    engine = crashing(tmp_path, 2)
+    run = messages("r", WHOLE)
+    run_shard(run[0], engine, store)
+    run_shard(run[1], ENGINE, store)
+    report = verify(store, "r", ENGINE)
+    assert report.verdict is Verdict.INCOMPLETE
+    assert codes(report) == {"outcomes.retryable"}
+    (group,) = report.failures
+    assert (group.error_code, group.retryable, group.shards) == ("engine_crashed", True, (0,))
+    assert [json.loads(body)["shard_id"] for body in report.missing] == [0]
+    run_shard(run[0], engine, store)
+    report = repaired(store, report)
+    assert (report.verdict, report.findings) == (Verdict.WHOLE, [])
+    assert report.attempts == {1: 1, 3: 1}
+
+
+def test_partial_data_that_was_damaged_is_named(store: Store, tmp_path: Path) -> None:
+    run_shard(messages("r", WHOLE)[0], crashing(tmp_path, 1), store)
+    (path, *_) = (Path(store.url) / "partial").rglob("*.parquet")
+    path.write_bytes(path.read_bytes() + b"x")
+    assert {"artifacts.wrong_size", "artifacts.wrong_sha256"} < codes(verify(store, "r", ENGINE))
+
+
+def test_points_that_fail_by_themselves_are_failures_that_no_message_repairs(store: Store) -> None:
+    make_run(store, "r")
+    report = verify(store, "r", ENGINE)
+    assert report.verdict is Verdict.FAILURES
+    (finding,) = report.findings
+    assert (finding.code, finding.shard_id, finding.point_index, finding.count) == ("failures.failed", 2, 14, 2)
+    (group,) = report.failures
+    assert (group.error_code, group.retryable, group.points_failed) == ("point_failed", False, 2)
+    assert report.missing == []
+
+
+@pytest.mark.parametrize("gone", [[0], [1], [3], [0, 1], [1, 2], [0, 1, 3], [2, 3]])
+def test_missing_shards_come_back_with_their_own_numbers_and_bounds(store: Store, gone: list[int]) -> None:
+    run = messages("r", replace(WHOLE, replications=7))
+    run_all(store, [message for message in run if message.shard_id not in gone])
+    report = verify(store, "r", ENGINE)
+    assert (report.verdict, codes(report)) == (Verdict.INCOMPLETE, {"outcomes.gap"})
+    assert [decode(body, utc_now().date()) for body in report.missing] == [run[shard] for shard in gone]
+    assert repaired(store, report).verdict is Verdict.WHOLE
+
+
+def uneven(bounds: list[tuple[int, int]]) -> list[ShardMessage]:
+    return [
+        ShardMessage.of(WHOLE, "r", RUN_DATE, shard_id=shard, start_index=start, end_index_exclusive=end)
+        for shard, (start, end) in enumerate(bounds)
+    ]
+
+
+def test_one_shard_between_its_neighbours_is_known_whatever_its_size(store: Store) -> None:
+    run = uneven([(0, 2), (2, 7), (7, 12)])
+    run_all(store, [run[0], run[2]])
+    report = verify(store, "r", ENGINE)
+    assert [decode(body, utc_now().date()) for body in report.missing] == [run[1]]
+    assert repaired(store, report).verdict is Verdict.WHOLE
+
+
+def test_bounds_that_nothing_tells_are_never_invented(store: Store) -> None:
+    """The shards' own messages may still be on a queue: points under two shards would count twice."""
+    run = uneven([(0, 2), (2, 7), (7, 9), (9, 12)])
+    run_all(store, [run[0], run[3]])
+    report = verify(store, "r", ENGINE)
+    assert report.missing == []
+    assert report.unknown_gaps == [(2, 9)]
+    assert report.verdict is Verdict.INCOMPLETE
+
+
+def test_an_attempt_tells_the_bounds_of_its_shard(store: Store, tmp_path: Path) -> None:
+    run = uneven([(0, 2), (2, 7), (7, 9), (9, 12)])
+    engine = crashing(tmp_path, 2)
+    run_shard(run[1], engine, store)
+    run_shard(run[2], engine, store)
+    run_all(store, [run[0], run[3]])
+    for shard in (1, 2):
+        Path(store.url, f"shard_outcomes/run_date={RUN_DATE}/run=r/shard-{shard:08d}.parquet").unlink()
+    report = verify(store, "r", ENGINE)
+    assert [decode(body, utc_now().date()) for body in report.missing] == run[1:3]
+    assert report.unknown_gaps == []
+    assert repaired(store, report).verdict is Verdict.WHOLE
+
+
+def test_a_store_without_the_run_says_so(store: Store) -> None:
+    make_run(store, "r", WHOLE)
+    with pytest.raises(UnknownRunError, match="nothing of run 'rr'"):
+        verify(store, "rr", ENGINE)
+
+
+def test_a_run_that_only_has_a_record_is_incomplete(store: Store) -> None:
+    make_run(store, "r", WHOLE)
+    for folder in store.folders(""):
+        if folder != "runs":
+            shutil.rmtree(Path(store.url, folder))
+    report = verify(store, "r", ENGINE)
+    assert (report.verdict, codes(report), report.unknown_gaps) == (Verdict.INCOMPLETE, {"outcomes.gap"}, [(0, 12)])
+
+
+def test_what_cannot_be_checked_is_said_and_the_run_is_not_called_whole(store: Store, tmp_path: Path) -> None:
+    make_run(store, "r", WHOLE)
+    report = verify(store, "r", None, Reexecution(1))
+    assert (report.verdict, report.findings) == (Verdict.UNPROVEN, [])
+    assert report.unchecked == dict.fromkeys((Check.IDENTITY, Check.REEXECUTION), "there is no engine")
+    report = verify(store, "r", Engine(scripted(tmp_path, "")))
+    assert report.verdict is Verdict.UNPROVEN
+    assert "model 'queue' is not in this engine" in report.unchecked[Check.IDENTITY]
+
+
+def test_another_version_of_the_model_proves_nothing(store: Store) -> None:
+    make_run(store, "r", WHOLE)
+    run = Damaged(Path(store.url))
+    run.edit(run.path("runs/run=r/engine.parquet"), model_version="0")
+    report = verify(store, "r", ENGINE)
+    assert "version 0, this engine has version" in report.unchecked[Check.IDENTITY]
+
+
+def test_an_engine_that_fails_while_it_names_points_is_said(store: Store, tmp_path: Path) -> None:
+    make_run(store, "r", WHOLE)
+    path = tmp_path / "engine"
+    path.write_text(
+        f'#!/bin/sh\nif [ "$1" = points ]; then {ENGINE.path} "$@" | head -n 4; exit 3; fi\nexec {ENGINE.path} "$@"\n'
+    )
+    path.chmod(0o755)
+    report = verify(store, "r", Engine(path))
+    assert report.verdict is Verdict.UNPROVEN
+    assert "exit status 3" in report.unchecked[Check.IDENTITY]
+
+
+def test_without_an_engine_files_are_compared_with_each_other(store: Store) -> None:
+    make_run(store, "r", WHOLE)
+    run = Damaged(Path(store.url))
+    path = run.path(f"point_outcomes/queue/run_date={RUN_DATE}/run=r/shard-00000001.parquet")
+    path.write_bytes(
+        run.path(f"effective_parameters/queue/run_date={RUN_DATE}/run=r/shard-00000001.parquet").read_bytes()
+    )
+    assert "artifacts.wrong_schema" in codes(verify(store, "r", None))
+
+
+def test_a_sample_is_seeded_and_looks_into_every_shard_before_any_twice(store: Store) -> None:
+    make_run(store, "r", WHOLE)
+    report = verify(store, "r", ENGINE, Reexecution(100))
+    assert report.tallies[Check.REEXECUTION].checked == {"points": 12}
+    outcomes = [run_shard(message, ENGINE, store).outcome for message in messages("r", WHOLE)]
+    sample = draw_sample(outcomes, 3, seed=7)
+    assert sample == draw_sample(outcomes, 3, seed=7)
+    assert sample.ranges != draw_sample(outcomes, 3, seed=8).ranges
+    assert sorted(len(ranges) for ranges in sample.ranges.values()) == [1, 2]
+    assert sample.points == 3
+
+
+@pytest.mark.parametrize("server_name", ["moto", pytest.param("weed", marks=pytest.mark.servers)])
+def test_a_run_in_s3_is_whole_and_its_damage_is_named(server_name: str, request: pytest.FixtureRequest) -> None:
+    server: Server = request.getfixturevalue(f"{server_name}_server")
+    store = open_store(f"s3://{BUCKET}/verify-{os.getpid()}", endpoint_url=server.endpoint_url)
+    make_run(store, "r", WHOLE)
+    assert verify(store, "r", ENGINE).verdict is Verdict.WHOLE
+    key = f"verify-{os.getpid()}/point_outcomes/queue/run_date={RUN_DATE}/run=r/shard-00000001.parquet"
+    server.s3.delete_object(Bucket=BUCKET, Key=key)
+    assert codes(verify(store, "r", ENGINE)) == {"artifacts.missing"}
+
+
+def test_a_store_that_does_not_answer_ends_verify(store: Store) -> None:
+    make_run(store, "r", WHOLE)
+    counted = FaultyStore(store)
+    verify(counted, "r", ENGINE)
+    for call in range(len(counted.calls)):
+        with pytest.raises(StoreError):
+            verify(FaultyStore(store, {call: StoreFault.ERROR_BEFORE}), "r", ENGINE)
+
+
+def test_every_code_is_documented_and_none_is_invented() -> None:
+    documented = set(re.findall(r"^\| `([a-z_]+\.[a-z0-9_]+)`", (ROOT / "docs/verify.md").read_text(), re.MULTILINE))
+    assert documented == set(CODES)
+    used = {
+        code
+        for path in (ROOT / "sweepctl" / "verify").glob("*.py")
+        for code in re.findall(
+            r'"((?:run_record|outcomes|artifacts|points|identity|failures|reexecution)\.[a-z0-9_]+)"', path.read_text()
+        )
+    }
+    assert used <= set(CODES)
