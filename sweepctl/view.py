@@ -214,18 +214,15 @@ def _counted(kind: str, count: int) -> str:
 def _show_findings(console: Console, findings: Sequence[Finding]) -> None:
     for finding in findings[:EXAMPLES]:
         colour = _SEVERITIES[finding.severity]
-        places = [
-            *([] if finding.shard_id is None else [f"shard {finding.shard_id}"]),
-            *([] if finding.point_index is None else [f"point {finding.point_index:,}"]),
-            *([] if finding.count == 1 else [f"{finding.count:,} times"]),
-        ]
-        where = ", ".join(places)
-        console.print(
-            f"  [{colour}]{finding.code}[/] {where}{': ' if where else ''}{escape(finding.message)}"
-            f"{'' if finding.key is None else f' [dim]{escape(finding.key)}[/]'}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        where = "" if finding.shard_id is None else f"shard {finding.shard_id}"
+        if finding.point_index is not None:
+            more = "" if finding.count == 1 else f" and {finding.count - 1:,} more"
+            where += f"{where and ', '}point {finding.point_index}{more}"
+        lines = [f"  [{colour}]{finding.code}[/] {where}{where and ': '}{escape(finding.message)}"]
+        if finding.key is not None:
+            lines.append(f"      [dim]{escape(finding.key)}[/]")
+        for line in lines:
+            console.print(line, highlight=False, soft_wrap=True)
     if len(findings) > EXAMPLES:
         console.print(f"  [dim]… and {len(findings) - EXAMPLES:,} more; --json has all[/]", highlight=False)
 
@@ -256,7 +253,7 @@ def _advice(report: Report) -> Iterator[str]:
         )
     if report.missing:
         yield (
-            f"{len(report.missing):,} messages would complete the run: --missing FILE writes them, "
+            f"What would complete the run: {len(report.missing):,} of its shards' messages. --missing FILE writes them, "
             "--requeue --queue-url URL sends them."
         )
     for start, end in report.unknown_gaps[:EXAMPLES]:

@@ -100,8 +100,11 @@ def _verify(
         Check.RUN_RECORD: Tally({"records": 1 + (pin is not None), "rows": 2 * examined.points}),
         Check.OUTCOMES: Tally({"shards": len(standing), "points": sum(each.points for each in standing)}),
         Check.ARTIFACTS: Tally({"files": examined.files, "bytes": examined.bytes}),
-        Check.POINTS: Tally({"points": examined.points}),
-        Check.IDENTITY: Tally({"points": examined.identified}, rows.why_not or examined.engine_error),
+        Check.POINTS: Tally({"points": examined.points}, rows.unread(examined.points)),
+        Check.IDENTITY: Tally(
+            {"points": examined.identified},
+            rows.why_not or examined.engine_error or rows.unread(examined.identified),
+        ),
         Check.FAILURES: Tally({"shards": len(standing), "attempts": len(attempts)}),
     }
     again = rows.reexecute(reexecution, examined.sound) if reexecution is not None else None
@@ -171,6 +174,11 @@ class _Rows:
             model,
             Semaphore(os.cpu_count() or 1),
         )
+
+    def unread(self, points: int) -> str | None:
+        """Say how many of the points with records could not be looked at; None where all were."""
+        left = sum(outcome.points for outcome in self._complete) - points
+        return f"{left:,} points, whose files are damaged or gone" if left else None
 
     def examine(self, attempts: Sequence[Filed], observe: Observe) -> Examined:
         """Examine every file that an outcome or an attempt names, and the rows of complete shards."""

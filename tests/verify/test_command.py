@@ -71,7 +71,8 @@ def test_damage_is_shown_with_an_example_and_what_to_do() -> None:
     result = verify()
     assert result.exit_code == 1
     assert result.stdout.startswith("CORRUPT")
-    assert "artifacts.missing shard 1: its outcome names it, and it is not there point_outcomes/" in result.stdout
+    assert "artifacts.missing shard 1: its outcome names it, and it is not there\n      point_outcomes/" in result.stdout
+    assert "not checked: 6 points, whose files are damaged or gone" in result.stdout
     assert "run-shard --force" in result.stdout
 
 
