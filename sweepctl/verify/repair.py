@@ -4,7 +4,7 @@ A shard's bounds are never invented: its message may still lie on a queue, and t
 count twice. Where nothing in the store tells them, that is said.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sweepctl.messages import ShardMessage
 from sweepctl.outcome import Outcome
@@ -29,69 +29,67 @@ def missing_messages(
         if each.outcome.status != "conflict" and each.outcome.shard_id not in known
     }
     wanted = {each.shard_id: known[each.shard_id] for each in outcomes if not each.complete}
+    plan = _Plan({**tried, **known}, run.total_points)
     unknown: list[Bounds] = []
     for gap in gaps:
-        shards = _shards_of(gap, {**known, **tried}, run.total_points)
+        shards = plan.shards_of(gap)
         wanted |= shards
         if not shards:
             unknown.append(gap)
+    record = run.record
     messages = [
         ShardMessage.of(
-            run.spec,
-            run.record.run_id,
-            run.record.run_date,
-            shard_id=shard_id,
-            start_index=start,
-            end_index_exclusive=end,
+            run.spec, record.run_id, record.run_date, shard_id=shard_id, start_index=start, end_index_exclusive=end
         ).to_json()
         for shard_id, (start, end) in sorted(wanted.items())
     ]
     return messages, unknown
 
 
-def _shards_of(gap: Bounds, known: dict[int, Bounds], total_points: int) -> dict[int, Bounds]:
-    """Return the shards that fill a gap; none where that cannot be told."""
-    for candidates in (_tried(gap, known), _regular(gap, known, total_points), _between(gap, known)):
-        if _fills(candidates, gap):
-            return candidates
-    return {}
+class _Plan:
+    """How a run was cut into shards, as far as its known shards tell."""
+
+    def __init__(self, known: Mapping[int, Bounds], total_points: int) -> None:
+        self._total = total_points
+        self._by_start = {start: (shard, end) for shard, (start, end) in known.items()}
+        self._by_end = {end: shard for shard, (_, end) in known.items()}
+        self._size, self._first = _regular(known, total_points)
+
+    def shards_of(self, gap: Bounds) -> dict[int, Bounds]:
+        """Return the shards that fill a gap exactly; none where that cannot be told."""
+        return self._tried(gap) or self._of_one_size(gap) or self._between(gap)
+
+    def _tried(self, gap: Bounds) -> dict[int, Bounds]:
+        """Shards whose attempts were recorded, end to end."""
+        found = {}
+        reached = gap[0]
+        while reached < gap[1] and reached in self._by_start:
+            shard, end = self._by_start[reached]
+            found[shard] = (reached, end)
+            reached = end
+        return found if reached == gap[1] else {}
+
+    def _of_one_size(self, gap: Bounds) -> dict[int, Bounds]:
+        """Shards of the size that all known ones have."""
+        if not self._size or gap[0] % self._size or (gap[1] % self._size and gap[1] != self._total):
+            return {}
+        starts = range(gap[0], gap[1], self._size)
+        return {self._first + start // self._size: (start, min(start + self._size, self._total)) for start in starts}
+
+    def _between(self, gap: Bounds) -> dict[int, Bounds]:
+        """One shard, where its neighbours have the numbers before and after."""
+        before, after = self._by_end.get(gap[0]), self._by_start.get(gap[1])
+        if before is not None and after is not None and after[0] - before == 2:  # noqa: PLR2004  one lies between
+            return {before + 1: gap}
+        return {}
 
 
-def _tried(gap: Bounds, known: dict[int, Bounds]) -> dict[int, Bounds]:
-    """Shards that an attempt has recorded."""
-    return {shard: (start, end) for shard, (start, end) in known.items() if gap[0] <= start and end <= gap[1]}
-
-
-def _regular(gap: Bounds, known: dict[int, Bounds], total_points: int) -> dict[int, Bounds]:
-    """Shards of one size, where all known ones are such: shard `k` starts at `(k - first) * size`."""
+def _regular(known: Mapping[int, Bounds], total_points: int) -> tuple[int, int]:
+    """Return the one size and the first number of shards that are cut alike; 0, 0 where the known ones are not."""
     sizes = {end - start for start, end in known.values() if end != total_points}
     if len(sizes) != 1:
-        return {}
+        return 0, 0
     (size,) = sizes
-    firsts = {shard * size - start for shard, (start, _) in known.items()}
-    ends_as_planned = all(end == min(start + size, total_points) for start, end in known.values())
-    if len(firsts) != 1 or not ends_as_planned or gap[0] % size:
-        return {}
-    (first,) = firsts  # of the first shard, in points
-    starts = range(gap[0], gap[1], size)
-    if first % size or first < 0:
-        return {}
-    return {(start + first) // size: (start, min(start + size, total_points)) for start in starts}
-
-
-def _between(gap: Bounds, known: dict[int, Bounds]) -> dict[int, Bounds]:
-    """One shard, where its neighbours are of the numbers before and after."""
-    before = [shard for shard, (_, end) in known.items() if end == gap[0]]
-    after = [shard for shard, (start, _) in known.items() if start == gap[1]]
-    if len(before) == len(after) == 1 and after[0] - before[0] == 2:  # noqa: PLR2004  one number lies between
-        return {before[0] + 1: gap}
-    return {}
-
-
-def _fills(shards: dict[int, Bounds], gap: Bounds) -> bool:
-    reached = gap[0]
-    for start, end in sorted(shards.values()):
-        if start != reached:
-            return False
-        reached = end
-    return reached == gap[1] and bool(shards)
+    firsts = {shard - start // size for shard, (start, _) in known.items()}
+    alike = all(start % size == 0 and end == min(start + size, total_points) for start, end in known.values())
+    return (size, min(firsts)) if alike and len(firsts) == 1 and min(firsts) >= 0 else (0, 0)
