@@ -46,7 +46,7 @@ def main() -> None:
     console = Console()
     for message in MESSAGES:
         console.rule(f"sweepctl run-shard {message.relative_to(Path.cwd())}", align="left")
-        subprocess.run([SWEEPCTL, "run-shard", message, "--store", STORE], check=True)
+        subprocess.run([SWEEPCTL, "run-shard", message, "--store", STORE, "--log-format", "text"], check=True)
     console.rule("What came out", align="left")
     show(console, "One outcome a shard", OUTCOMES)
     show(console, "One record a point: parameters joined to metrics (the first five of 200)", JOINED)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from sweepctl import layout, table
-from sweepctl.errors import ConflictError, EngineUnavailableError, MessageError, StoreError
+from sweepctl.errors import ConflictError, MessageError, StoreError, WrongEngineError
 from sweepctl.messages import ShardMessage, body_digest
 from sweepctl.outcome import TWO_RESULTS, Artifact, EnginePin, Outcome, RunRecord, Verdict, judge
 from sweepctl.store.contract import Put, Store
@@ -57,7 +57,7 @@ def agree_engine(store: Store, pin: EnginePin) -> None:
     """Pin the run to this worker's model version, or find that it is the wrong worker.
 
     Raises:
-        EngineUnavailableError: the run is pinned to another model version.
+        WrongEngineError: the run is pinned to another model version.
     """
     standing = _create_or_read(store, layout.engine_pin(pin.run_id), pin, _engine_pin)
     if (standing.model, standing.model_version) != (pin.model, pin.model_version):
@@ -65,7 +65,7 @@ def agree_engine(store: Store, pin: EnginePin) -> None:
             f"run {pin.run_id} is pinned to {standing.model} version {standing.model_version}, "
             f"this engine has {pin.model} version {pin.model_version}"
         )
-        raise EngineUnavailableError(msg, remedy="Use the engine of the run's first shard, or start a new run.")
+        raise WrongEngineError(msg, remedy="Use the engine of the run's first shard, or start a new run.")
 
 
 def standing_outcome(store: Store, run: RunRecord, shard_id: int) -> Outcome | None:

@@ -7,15 +7,15 @@ engines included, since they watch their standard input.
 
 import datetime as dt
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from threading import Event as Flag
-from threading import Thread
+from threading import Lock, Thread
+from typing import TypeVar
 
 from sweepctl import commit, lease, logs
+from sweepctl.backlog import MOST_DEPTHS, Backlog, Depth, estimate
 from sweepctl.engine import Engine
 from sweepctl.errors import (
     ConflictError,
@@ -23,16 +23,24 @@ from sweepctl.errors import (
     InterruptedRunError,
     MessageError,
     QueueError,
+    QueueRefusedError,
     StoreError,
     SweepctlError,
+    WrongEngineError,
 )
-from sweepctl.lease import Ending, Policy
+from sweepctl.lease import Ending, Policy, Why
 from sweepctl.messages import decode
-from sweepctl.shard import Conditions, Disposition, Result, run_shard, utc_now
-from sweepctl.sqs import Queue, Received
+from sweepctl.shard import Conditions, Disposition, draw_attempt_id, run_shard, utc_now
+from sweepctl.sqs import Queue
 from sweepctl.store.contract import Store
+from sweepctl.tally import Progress, Tally, Work
+
+__all__ = ["Progress", "Worker"]
 
 DEPTH_SECONDS = 10.0  # between two looks at the queue's depth, which only a person wants to know
+REPORT_SECONDS = 1.0  # between two reports, at the most
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -40,39 +48,6 @@ class Failed:
     """A thread met what nobody foresaw; the worker ends with it, and the leases run out by themselves."""
 
     error: BaseException
-
-
-@dataclass
-class _Work:
-    """What the threads need to know of one received message."""
-
-    received: Received
-    stop: Flag
-    started_at: float
-    seconds: dict[str, float]
-    ending: Ending | None = None
-    result: Result | None = None
-    error: SweepctlError | None = None
-    lost: bool = False
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a worker has done so far, for whoever watches."""
-
-    received: int
-    endings: Mapping[Ending, int]
-    lost_leases: int
-    points: int
-    running: int
-    oldest_lease: float  # seconds since the renewal that is the longest ago
-    stopping: bool
-    store_down: bool
-
-    @property
-    def has_failures(self) -> bool:
-        """Whether any shard failed for good or was rejected."""
-        return bool(self.endings.get(Ending.FAILED) or self.endings.get(Ending.REJECTED))
 
 
 @dataclass
@@ -88,27 +63,33 @@ class Worker:
     now: Callable[[], dt.datetime] = utc_now
     monotonic: Callable[[], float] = time.monotonic
     _events: "SimpleQueue[lease.Event | Failed]" = field(default_factory=SimpleQueue)
-    _works: dict[str, _Work] = field(default_factory=dict)
-    _endings: Counter[Ending] = field(default_factory=Counter)
-    _lost: int = 0
-    _points: int = 0
-    _depth: int | None = None
+    _works: dict[str, Work] = field(default_factory=dict)
+    _tally: Tally = field(default_factory=Tally)
+    _depths: tuple[Depth, ...] = ()
     _ask_depth_at: float = 0.0
+    _telling: Lock = field(default_factory=Lock)
+    _queue_down: bool = False
+    _store_down: bool = False
+    _unfit: SweepctlError | None = None
 
     def stop(self) -> None:
         """Ask for an orderly end; safe in a signal handler."""
         self._events.put(lease.StopRequested())
 
-    def waiting(self) -> int | None:
-        """Return how many messages the queue last said to have; it is asked every ten seconds, in the background."""
+    def backlog(self) -> Backlog | None:
+        """Return what the queue last said to have; it is asked every ten seconds, in the background."""
         if self.monotonic() >= self._ask_depth_at:
             self._ask_depth_at = self.monotonic() + DEPTH_SECONDS
             Thread(target=self._ask_depth, daemon=True).start()
-        return self._depth
+        return None if self._queue_down else estimate(self._depths)
 
     def _ask_depth(self) -> None:
-        with suppress(QueueError):
-            self._depth = self.queue.facts().visible
+        try:
+            depth = Depth(self.monotonic(), self.queue.facts().visible)
+        except QueueError:
+            self._depths = ()  # what was known is no longer true
+        else:
+            self._depths = (*self._depths, depth)[-MOST_DEPTHS:]
 
     def drain(self) -> Progress:
         """Work until the policy or a stop ends it; return what was done.
@@ -125,11 +106,31 @@ class Worker:
                 return progress
             event = self._next_event(lease.wake_at(state))
             state, actions = lease.step(state, event, self.monotonic())
-            if isinstance(event, lease.Closed):
-                self._account(self._works.pop(event.receipt))
+            self._note(event, state)
+
+    def _note(self, event: lease.Event, state: lease.State) -> None:
+        """Count and tell what the loop has taken in."""
+        match event:
+            case lease.Closed(receipt):
+                work = self._works.pop(receipt)
+                if work.ending is Ending.UNUSED:
+                    # It was never started, so never decoded; its line names its shard all the same.
+                    with suppress(MessageError):
+                        work.message = decode(work.received.body, self.now().date())
+                self._tally.take(work)
+            case lease.StopRequested(Why.SIGNAL):
+                running = len(state.leases)
+                most = f"up to {self.policy.grace:g} s for {running} {'shard' if running == 1 else 'shards'}"
+                logs.warn(f"stopping: {most}; again to end at once")
+            case lease.Ended(receipt, Ending.STORE_DOWN) if not self._store_down:
+                self._store_down = True
+                error = self._works[receipt].error
+                logs.warn("store_unreachable", error=error and error.message, remedy=error and error.remedy)
+            case lease.Ended(_, ending) if ending in lease.SETTLED:
+                self._store_down = False
 
     def _next_event(self, wake_at: float | None) -> lease.Event:
-        wait = None if wake_at is None else max(0.0, wake_at - self.monotonic())
+        wait = REPORT_SECONDS if wake_at is None else min(REPORT_SECONDS, max(0.0, wake_at - self.monotonic()))
         try:
             event = self._events.get(timeout=wait)
         except Empty:
@@ -142,6 +143,8 @@ class Worker:
         match action:
             case lease.Poll(most):
                 self._start(lambda: self._poll(most))
+            case lease.Look():
+                self._start(self._look)
             case lease.Run(receipt):
                 self._start(lambda: self._run(self._works[receipt]))
             case lease.Renew(receipt):
@@ -151,13 +154,12 @@ class Worker:
             case lease.HandBack(receipt, delay):
                 self._start(lambda: self._close(receipt, lambda held: self.queue.extend(held, delay)))
             case lease.LetGo(receipt):
-                self._start(lambda: self._close(receipt, lambda _: False))
+                self._works[receipt].lost = True
+                self._events.put(lease.Closed(receipt))
             case lease.Interrupt(receipt):
                 self._works[receipt].stop.set()
             case lease.Probe():
                 self._start(self._probe)
-            case lease.Finish():
-                pass
 
     def _start(self, task: Callable[[], lease.Event]) -> None:
         def carry_out() -> None:
@@ -168,22 +170,54 @@ class Worker:
 
         Thread(target=carry_out, daemon=True).start()
 
+    def _ask_queue(self, ask: Callable[[], T]) -> T:
+        """Ask the queue; tell once that it does not answer, not at each try."""
+        try:
+            answer = ask()
+        except QueueRefusedError as error:
+            self._give_up(Why.QUEUE_REFUSES, error)
+            raise
+        except QueueError as error:
+            with self._telling:
+                if not self._queue_down:
+                    logs.warn("queue_unreachable", error=error.message, remedy=error.remedy)
+                self._queue_down = True
+            raise
+        with self._telling:
+            if self._queue_down:
+                logs.event("queue_answers")
+            self._queue_down = False
+        return answer
+
+    def _give_up(self, why: Why, error: SweepctlError) -> None:
+        """Have the worker end in order: what is wrong is nobody's message, and another try would not mend it."""
+        self._unfit = self._unfit or error
+        logs.event(why.value, error=error.message, remedy=error.remedy)
+        self._events.put(lease.StopRequested(why))
+
     def _poll(self, most: int) -> lease.Event:
         asked_at = self.monotonic()
+        wait, visibility = lease.WAIT_SECONDS, self.policy.lease
         try:
-            messages = self.queue.receive(most, wait=lease.WAIT_SECONDS, visibility=self.policy.lease)
-        except QueueError as error:
-            logs.event("queue_unreachable", error=error.message)
+            messages = self._ask_queue(lambda: self.queue.receive(most, wait=wait, visibility=visibility))
+        except QueueError:
             return lease.PollFailed()
         seconds = self.monotonic() - asked_at
         for received in messages:
-            self._works[received.receipt] = _Work(received, Flag(), self.monotonic(), {"receive": seconds})
+            self._works[received.receipt] = Work(received, draw_attempt_id(), {"receive": seconds})
         return lease.Polled(tuple(lease.Message(each.receipt, each.receive_count) for each in messages), asked_at)
+
+    def _look(self) -> lease.Event:
+        try:
+            facts = self._ask_queue(self.queue.facts)
+        except QueueError:
+            return lease.LookFailed()
+        return lease.Looked(facts.visible, facts.in_flight, facts.delayed)
 
     def _renew(self, receipt: str) -> lease.Event:
         asked_at = self.monotonic()
         try:
-            held = self.queue.extend(receipt, self.policy.lease)
+            held = self._ask_queue(lambda: self.queue.extend(receipt, self.policy.lease))
         except QueueError:
             return lease.RenewFailed(receipt)
         if not held:
@@ -197,95 +231,85 @@ class Worker:
             return lease.Probed(answers=False)
         return lease.Probed(answers=True)
 
-    def _run(self, work: _Work) -> lease.Event:
+    def _run(self, work: Work) -> lease.Event:
         work.ending = self._execute(work)
         return lease.Ended(work.received.receipt, work.ending)
 
-    def _execute(self, work: _Work) -> Ending:
+    def _execute(self, work: Work) -> Ending:
         """Run one message's shard, and say how it ended in the words of a lease."""
-        body = work.received.body
         try:
-            message = decode(body, self.now().date())
+            work.message = decode(work.received.body, self.now().date())
             work.result = run_shard(
-                message,
+                work.message,
                 self.engine,
                 self.store,
                 self.conditions,
                 attempt_number=work.received.receive_count,
+                progress=work.reach,
                 stop=work.stop,
                 now=self.now,
+                new_attempt_id=lambda: work.attempt_id,
             )
         except MessageError as error:
             work.error = error
             return self._reject(work, error)
         except SweepctlError as error:
             work.error = error
-            return _ending_of(error)
+            return self._ending_of(error)
         outcome = work.result.outcome
         work.seconds |= work.result.seconds
-        self._points += outcome.points_succeeded + outcome.points_failed if work.result.attempt else 0
         if outcome.status == "success":
             # A success that stood, or came first, is somebody else's: this message was a duplicate.
             return Ending.SUCCEEDED if work.result.disposition is Disposition.COMMITTED else Ending.SKIPPED
         return Ending.RETRY if outcome.retryable else Ending.FAILED
 
-    def _reject(self, work: _Work, error: MessageError) -> Ending:
+    def _reject(self, work: Work, reason: MessageError) -> Ending:
         try:
-            commit.record_rejection(self.store, work.received.body, work.received.message_id, error, self.now())
-        except StoreError:
+            commit.record_rejection(self.store, work.received.body, work.received.message_id, reason, self.now())
+        except StoreError as error:
+            work.error = error
             return Ending.STORE_DOWN
         return Ending.REJECTED
+
+    def _ending_of(self, error: SweepctlError) -> Ending:
+        match error:
+            case ConflictError():
+                return Ending.REJECTED
+            case WrongEngineError():
+                return Ending.WRONG_WORKER
+            case EngineUnavailableError():
+                self._give_up(Why.ENGINE_UNAVAILABLE, error)
+                return Ending.RETRY
+            case StoreError():
+                return Ending.STORE_DOWN
+            case InterruptedRunError():
+                return Ending.INTERRUPTED
+        raise error
 
     def _close(self, receipt: str, settle: Callable[[str], bool]) -> lease.Event:
         """Acknowledge or hand back; where the queue does not answer, the lease runs out and does the latter."""
         started_at = self.monotonic()
         work = self._works[receipt]
         try:
-            work.lost = not settle(receipt) or work.lost
+            work.lost = not self._ask_queue(lambda: settle(receipt)) or work.lost
         except QueueError as error:
-            logs.event("queue_unreachable", error=error.message, message_id=work.received.message_id)
+            logs.event("not_closed", message_id=work.received.message_id, error=error.message)
         work.seconds["acknowledge"] = self.monotonic() - started_at
         return lease.Closed(receipt)
-
-    def _account(self, work: _Work) -> None:
-        """Count a message under the one ending that it came to, and log it."""
-        ending = work.ending or Ending.UNUSED
-        self._endings[ending] += 1
-        self._lost += work.lost
-        seconds = {f"{name}_seconds": round(value, 4) for name, value in work.seconds.items()}
-        facts: dict[str, object] = {"message_id": work.received.message_id, "ending": ending.value, **seconds}
-        if work.lost:
-            facts["lease"] = "lost"
-        if work.result is not None:
-            outcome = work.result.outcome
-            facts |= {"run_id": outcome.run_id, "shard_id": outcome.shard_id, "attempt_id": outcome.attempt_id}
-            facts |= {"status": outcome.status, "error_code": outcome.error_code}
-        if work.error is not None:
-            facts |= {"error": work.error.message}
-        logs.event("shard_finished", **facts)
 
     def _progress(self, state: lease.State) -> Progress:
         now = self.monotonic()
         return Progress(
             received=state.received,
-            endings=dict(self._endings),
-            lost_leases=self._lost,
-            points=self._points,
+            endings=dict(self._tally.endings),
+            lost_leases=self._tally.lost,
+            points=self._tally.points + sum(self._works[receipt].points for receipt in state.leases),
             running=len(state.leases),
             oldest_lease=max((now - each.renewed_at for each in state.leases.values()), default=0.0),
-            stopping=state.stop_by is not None,
             store_down=state.probe_at is not None,
+            queue_down=state.queue_failures > 0,
+            went_back=self._tally.went_back,
+            failures=self._tally.failures,
+            why=state.why,
+            error=self._unfit if state.why in {Why.QUEUE_REFUSES, Why.ENGINE_UNAVAILABLE} else None,
         )
-
-
-def _ending_of(error: SweepctlError) -> Ending:
-    match error:
-        case ConflictError():
-            return Ending.REJECTED
-        case EngineUnavailableError():
-            return Ending.WRONG_WORKER
-        case StoreError():
-            return Ending.STORE_DOWN
-        case InterruptedRunError():
-            return Ending.INTERRUPTED
-    raise error

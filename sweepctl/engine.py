@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from sweepctl import protocol
 from sweepctl.child import Child
-from sweepctl.errors import EngineFaultError, EngineUnavailableError, RefusedError
+from sweepctl.errors import EngineFaultError, EngineUnavailableError, RefusedError, WrongEngineError
 from sweepctl.protocol import Description, Finished, Model, PointIdentity, Refused, Started, encode_request
 from sweepctl.spec import Spec
 
@@ -66,12 +66,13 @@ class Engine:
         """Return the declaration of one model.
 
         Raises:
-            EngineUnavailableError: this engine does not have it.
+            WrongEngineError: this engine does not have it.
+            EngineUnavailableError: it does not even describe itself.
         """
         models = {model.name: model for model in self.description.models}
         if name not in models:
             msg = f"model {name!r} is not in this engine ({self.path}); it has: {', '.join(sorted(models))}"
-            raise EngineUnavailableError(msg, remedy="Name one of these models, or give --engine one that has it.")
+            raise WrongEngineError(msg, remedy="Name one of these models, or give --engine one that has it.")
         return models[name]
 
     def start(

@@ -48,10 +48,14 @@ class UnknownRunError(SweepctlError):
 
 
 class EngineUnavailableError(SweepctlError):
-    """This worker's engine is the wrong one: missing, not starting, without the model, or of another version."""
+    """This worker has no engine that can be used: missing, not starting, or not what it described."""
 
     exit_code = 4
     kind = "engine_unavailable"
+
+
+class WrongEngineError(EngineUnavailableError):
+    """This worker's engine is sound, and not the one for this run: without the model, or of another version."""
 
 
 class EngineFaultError(SweepctlError):
@@ -90,6 +94,10 @@ class QueueError(SweepctlError):
 
     exit_code = 6
     kind = "queue"
+
+
+class QueueRefusedError(QueueError):
+    """The queue refuses, and goes on refusing until a person changes something: asking again is no use."""
 
 
 class InterruptedRunError(SweepctlError):

@@ -6,7 +6,15 @@ Partition names (`run`, `run_date`) are never names of columns: readers that inf
 import re
 from dataclasses import dataclass
 
-_SHARD_FILE = re.compile(r"shard-(\d{8,})(?:-.+)?\.parquet")
+_SHARD_FILE = re.compile(r"shard-(\d{8,18})(?:-[A-Za-z0-9]+)?\.parquet")
+
+
+_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9=._-]*(?:/[A-Za-z0-9_][A-Za-z0-9=._-]*)*")
+
+
+def is_key(text: str) -> bool:
+    """Whether `text` can be a key: no part begins with a dot or a dash, or is empty, so that none climbs out."""
+    return _KEY.fullmatch(text) is not None
 
 
 def run_folder(run_id: str) -> str:

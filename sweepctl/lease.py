@@ -7,31 +7,79 @@ The order that protects data: a message is acknowledged only after the store hol
 its lease is known to be lost. Everything else may happen twice: the commit rules make duplicates harmless.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import Any
 
+from sweepctl.lease_events import (
+    Acknowledge,
+    Action,
+    Closed,
+    Ended,
+    Ending,
+    Event,
+    Finish,
+    HandBack,
+    Interrupt,
+    LetGo,
+    Look,
+    Looked,
+    LookFailed,
+    Message,
+    Poll,
+    Polled,
+    PollFailed,
+    Probe,
+    Probed,
+    Renew,
+    Renewed,
+    RenewFailed,
+    Run,
+    StopRequested,
+    Tick,
+    Why,
+)
+
+__all__ = [
+    "Acknowledge",
+    "Action",
+    "Closed",
+    "Ended",
+    "Ending",
+    "Event",
+    "Finish",
+    "HandBack",
+    "Interrupt",
+    "LetGo",
+    "Look",
+    "LookFailed",
+    "Looked",
+    "Message",
+    "Policy",
+    "Poll",
+    "PollFailed",
+    "Polled",
+    "Probe",
+    "Probed",
+    "Renew",
+    "RenewFailed",
+    "Renewed",
+    "Run",
+    "State",
+    "StopRequested",
+    "Tick",
+    "Why",
+    "begin",
+    "delay_after",
+    "step",
+    "wake_at",
+]  # fmt: skip
+
 WAIT_SECONDS = 5  # of a long poll: a stop waits for the poll in flight, and an empty queue costs 12 requests a minute
-MOST_AT_ONCE = 10  # SQS gives no more
+MOST_AT_ONCE = 10  # messages in one request: SQS gives and takes no more
 EMPTY_POLLS = 2  # one empty answer of SQS can be a matter of which servers it asked
 FIRST_DELAY, LONGEST_DELAY = 5, 900  # seconds that a message waits after its first failure, and at the most
 LONGEST_PAUSE = 30  # seconds between tries to reach a queue or store that does not answer
-
-
-class Ending(Enum):
-    """How a shard's execution ended; every received message comes to exactly one of these."""
-
-    SUCCEEDED = "succeeded"
-    SKIPPED = "skipped"  # its outcome stood already
-    FAILED = "failed"  # for good; the failure outcome is committed
-    RETRY = "retry"  # the engine failed; another attempt may succeed
-    REJECTED = "rejected"  # no shard can be made of it, or it contradicts the store
-    WRONG_WORKER = "wrong_worker"  # it needs another engine
-    STORE_DOWN = "store_down"
-    INTERRUPTED = "interrupted"
-    UNUSED = "unused"  # received after the stop, and never started
-
 
 # What the store holds a verdict on is done; only that is acknowledged.
 SETTLED = frozenset({Ending.SUCCEEDED, Ending.SKIPPED, Ending.FAILED})
@@ -45,146 +93,9 @@ class Policy:
     concurrency: int = 3  # one runs, while another commits and a third is received and started
     lease: int = 60
     grace: float = 30.0
-    max_shards: int | None = None
+    max_shards: int | None = None  # counts deliveries: a message that comes twice counts twice
     idle_timeout: float | None = None
     until_empty: bool = False
-
-
-@dataclass(frozen=True)
-class Message:
-    """As much of a received message as decisions need."""
-
-    receipt: str
-    receive_count: int
-
-
-# Events: what happened.
-@dataclass(frozen=True)
-class Tick:
-    """Time passed."""
-
-
-@dataclass(frozen=True)
-class Polled:
-    """A poll that was sent at `asked_at` answered."""
-
-    messages: tuple[Message, ...]
-    asked_at: float
-
-
-@dataclass(frozen=True)
-class PollFailed:
-    """The queue did not answer a poll."""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A shard's execution ended."""
-
-    receipt: str
-    ending: Ending
-
-
-@dataclass(frozen=True)
-class Renewed:
-    """A renewal that was sent at `asked_at` answered; not `held` means that the lease is lost."""
-
-    receipt: str
-    held: bool
-    asked_at: float
-
-
-@dataclass(frozen=True)
-class RenewFailed:
-    """The queue did not answer a renewal."""
-
-    receipt: str
-
-
-@dataclass(frozen=True)
-class Closed:
-    """An acknowledgement or hand-back was carried out, or given up: the message is no longer this worker's."""
-
-    receipt: str
-
-
-@dataclass(frozen=True)
-class Probed:
-    """The store was asked whether it answers."""
-
-    answers: bool
-
-
-@dataclass(frozen=True)
-class StopRequested:
-    """Somebody wants the worker to end in order."""
-
-
-Event = Tick | Polled | PollFailed | Ended | Renewed | RenewFailed | Closed | Probed | StopRequested
-
-
-# Actions: what is to be done.
-@dataclass(frozen=True)
-class Poll:
-    """Receive at most so many messages, with a long poll."""
-
-    most: int
-
-
-@dataclass(frozen=True)
-class Run:
-    """Execute a message's shard."""
-
-    receipt: str
-
-
-@dataclass(frozen=True)
-class Renew:
-    """Make the lease last a full lease from now."""
-
-    receipt: str
-
-
-@dataclass(frozen=True)
-class Acknowledge:
-    """Delete the message: the store holds its verdict."""
-
-    receipt: str
-
-
-@dataclass(frozen=True)
-class HandBack:
-    """Make the message visible again after `delay` seconds."""
-
-    receipt: str
-    delay: int
-
-
-@dataclass(frozen=True)
-class LetGo:
-    """Do nothing more about a message whose lease is lost: it is somebody else's by now."""
-
-    receipt: str
-
-
-@dataclass(frozen=True)
-class Interrupt:
-    """Stop a shard's execution."""
-
-    receipt: str
-
-
-@dataclass(frozen=True)
-class Probe:
-    """Ask the store whether it answers again."""
-
-
-@dataclass(frozen=True)
-class Finish:
-    """End: nothing is held and nothing is in flight."""
-
-
-Action = Poll | Run | Renew | Acknowledge | HandBack | LetGo | Interrupt | Probe | Finish
 
 
 @dataclass(frozen=True)
@@ -210,13 +121,15 @@ class State:
     leases: Mapping[str, Lease]
     received: int = 0
     polling: bool = False
-    poll_at: float = 0.0  # not before
-    poll_failures: int = 0
+    looking: bool = False
+    poll_at: float = 0.0  # the queue is not asked before
+    queue_failures: int = 0  # since it last answered
     empty_polls: int = 0
     probe_at: float | None = None  # not None: the store is down
     probing: bool = False
-    probe_failures: int = 0
+    store_failures: int = 0  # since it last took a verdict
     stop_by: float | None = None  # not None: stopping; then shards are interrupted
+    why: Why | None = None  # not None: stopping
     finished: bool = False
 
 
@@ -234,18 +147,7 @@ def step(state: State, event: Event, now: float) -> tuple[State, tuple[Action, .
 
 def wake_at(state: State) -> float | None:
     """Return when something is due although nothing happens; None for never."""
-    times = [lease.renew_at for lease in state.leases.values() if _is_kept(lease) and not lease.renewing]
-    if state.stop_by is not None:
-        if any(lease.ending is None and not lease.interrupted for lease in state.leases.values()):
-            times.append(state.stop_by)
-        return min(times, default=None)
-    if state.probe_at is not None and not state.probing:
-        times.append(state.probe_at)
-    if _wants_messages(state) and state.probe_at is None:
-        times.append(state.poll_at)
-    if state.policy.idle_timeout is not None and not state.leases:
-        times.append(state.idle_since + state.policy.idle_timeout)
-    return min(times, default=None)
+    return min((at for at, _ in _agenda(state)), default=None)
 
 
 def _take(state: State, event: Event, now: float) -> tuple[State, tuple[Action, ...]]:
@@ -253,39 +155,51 @@ def _take(state: State, event: Event, now: float) -> tuple[State, tuple[Action, 
         case Polled():
             return _polled(state, event, now)
         case PollFailed():
-            failures = state.poll_failures + 1
-            state = replace(state, polling=False, poll_failures=failures, poll_at=now + _pause(failures))
-            return _close_all(state, now)
+            return _close_all(_unanswered(replace(state, polling=False), now), now)
+        case Looked():
+            return _looked(state, event, now), ()
+        case LookFailed():
+            return _unanswered(replace(state, looking=False), now), ()
         case Ended():
             return _ended(state, event, now)
-        case Renewed(receipt, held, asked_at) if receipt in state.leases:
+        case Renewed(receipt) | RenewFailed(receipt) | Closed(receipt) if receipt in state.leases:
+            return _held(state, event, receipt, now)
+        case Probed(answers):
+            # A store may pass its probe and fail the next commit: only a verdict that it took ends the growing pauses.
+            state = replace(state, probing=False, probe_at=None, idle_since=now)
+            return (state if answers else _without_store(state, now)), ()
+        case StopRequested(why):
+            return _stopping(state, why, now), ()
+    return state, ()
+
+
+def _held(
+    state: State, event: Renewed | RenewFailed | Closed, receipt: str, now: float
+) -> tuple[State, tuple[Action, ...]]:
+    """Take in what happened to a lease that this worker has."""
+    match event:
+        case Renewed(_, held, asked_at):
+            # Whoever asked after its end (this process stood still) had lost it, whatever a lenient server answers.
+            lost = not held or asked_at >= state.leases[receipt].renewed_at + state.policy.lease
             # Counted from when it was asked for: the queue's own clock cannot have started later than that.
             renewed = {"renewed_at": asked_at, "renew_at": asked_at + state.policy.lease / 3}
-            return _close(_with(state, receipt, renewing=False, lost=not held, **renewed), receipt, now)
-        case RenewFailed(receipt) if receipt in state.leases:
+            return _close(_with(state, receipt, renewing=False, lost=lost, **renewed), receipt, now)
+        case RenewFailed():
             # Sooner than a full interval: two thirds of the lease are left for the queue to answer in.
             return _close(_with(state, receipt, renewing=False, renew_at=now + state.policy.lease / 12), receipt, now)
-        case Closed(receipt) if receipt in state.leases:
+        case Closed():
             leases = {key: lease for key, lease in state.leases.items() if key != receipt}
             # Empty polls from before it was closed say nothing: what was handed back is on the queue again.
             return replace(state, leases=leases, idle_since=now, empty_polls=0), ()
-        case Probed(answers):
-            if answers:
-                return replace(state, probing=False, probe_at=None, probe_failures=0), ()
-            failures = state.probe_failures + 1
-            return replace(state, probing=False, probe_failures=failures, probe_at=now + _pause(failures)), ()
-        case StopRequested():
-            return (state if state.stop_by is not None else replace(state, stop_by=now + state.policy.grace)), ()
-    return state, ()
 
 
 def _polled(state: State, event: Polled, now: float) -> tuple[State, tuple[Action, ...]]:
     renew_at = event.asked_at + state.policy.lease / 3
     leases = {message.receipt: Lease(message.receive_count, event.asked_at, renew_at) for message in event.messages}
+    state = _answered(state, now)
     state = replace(
         state,
         polling=False,
-        poll_failures=0,
         empty_polls=0 if leases else state.empty_polls + 1,
         received=state.received + len(leases),
         idle_since=now if leases else state.idle_since,
@@ -299,10 +213,38 @@ def _polled(state: State, event: Polled, now: float) -> tuple[State, tuple[Actio
     return _close_all(state, now)
 
 
+def _looked(state: State, event: Looked, now: float) -> State:
+    # What others hold or have handed back may come here yet: two polls more, and another look.
+    state = _answered(replace(state, looking=False, empty_polls=0), now)
+    is_empty = not event.visible and not event.in_flight and not event.delayed
+    return _stopping(state, Why.UNTIL_EMPTY, now) if is_empty else state
+
+
+def _answered(state: State, now: float) -> State:
+    # While the queue did not answer, nobody can say that there was nothing to do.
+    return replace(state, queue_failures=0, idle_since=now if state.queue_failures else state.idle_since)
+
+
+def _unanswered(state: State, now: float) -> State:
+    failures = state.queue_failures + 1
+    return replace(state, queue_failures=failures, poll_at=now + _pause(failures))
+
+
+def _without_store(state: State, now: float) -> State:
+    """Have receives stop until the store answers: each would bring its message nearer to the dead-letter queue."""
+    failures = state.store_failures + 1
+    return replace(state, store_failures=failures, probe_at=now + _pause(failures))
+
+
+def _stopping(state: State, why: Why, now: float) -> State:
+    return state if state.stop_by is not None else replace(state, stop_by=now + state.policy.grace, why=why)
+
+
 def _ended(state: State, event: Ended, now: float) -> tuple[State, tuple[Action, ...]]:
+    if event.ending in SETTLED:
+        state = replace(state, store_failures=0)
     if event.ending is Ending.STORE_DOWN and state.probe_at is None:
-        # Receives stop until the store answers: each would bring its message nearer to the dead-letter queue.
-        state = replace(state, probe_at=now + _pause(1), probe_failures=1)
+        state = _without_store(state, now)
     return _close(_with(state, event.receipt, ending=event.ending), event.receipt, now)
 
 
@@ -321,7 +263,7 @@ def _close(state: State, receipt: str, now: float) -> tuple[State, tuple[Action,
         return state, (LetGo(receipt),)
     if lease.ending in SETTLED:
         return state, (Acknowledge(receipt),)
-    return state, (HandBack(receipt, 0 if lease.ending in AT_ONCE else delay_after(lease.receive_count)),)
+    return state, (HandBack(receipt, _delay(lease.ending, lease.receive_count)),)
 
 
 def _close_all(state: State, now: float) -> tuple[State, tuple[Action, ...]]:
@@ -332,54 +274,67 @@ def _close_all(state: State, now: float) -> tuple[State, tuple[Action, ...]]:
     return state, actions
 
 
+def _agenda(state: State) -> Iterator[tuple[float, Action | Why]]:
+    """Yield when time alone asks for what: an action, or the end of the worker."""
+    for receipt, lease in state.leases.items():
+        if lease.ending is None and not lease.lost and not lease.renewing:
+            yield lease.renew_at, Renew(receipt)
+    if state.stop_by is not None:
+        for receipt, lease in state.leases.items():
+            if lease.ending is None and not lease.interrupted:
+                yield state.stop_by, Interrupt(receipt)
+    elif state.probe_at is not None:
+        if not state.probing:
+            yield state.probe_at, Probe()
+    elif not state.polling and not state.looking:
+        yield from _asking(state)
+
+
+def _asking(state: State) -> Iterator[tuple[float, Action | Why]]:
+    policy = state.policy
+    # The end comes before a poll that is due at the same time.
+    if policy.idle_timeout is not None and not state.leases and not state.queue_failures:
+        yield state.idle_since + policy.idle_timeout, Why.IDLE_TIMEOUT
+    if policy.until_empty and not state.leases and state.empty_polls >= EMPTY_POLLS:
+        yield state.poll_at, Look()
+    elif _room(state) > 0:
+        yield state.poll_at, Poll(_room(state))
+
+
 def _due(state: State, now: float) -> tuple[State, tuple[Action, ...]]:
     """Find what time and the state itself ask for."""
     actions: list[Action] = []
-    for receipt, lease in state.leases.items():
-        if _is_kept(lease) and not lease.renewing and lease.renew_at <= now:
-            state = _with(state, receipt, renewing=True)
-            actions.append(Renew(receipt))
-    if state.stop_by is None and _is_done(state, now):
-        state = replace(state, stop_by=now)
-    if state.stop_by is not None:
-        state, stopping = _stop(state, now)
-        return state, (*actions, *stopping)
-    if state.probe_at is not None:
-        if not state.probing and state.probe_at <= now:
-            state = replace(state, probing=True)
-            actions.append(Probe())
-    elif _wants_messages(state) and state.poll_at <= now:
-        state = replace(state, polling=True)
-        actions.append(Poll(_room(state)))
-    return state, tuple(actions)
-
-
-def _stop(state: State, now: float) -> tuple[State, tuple[Action, ...]]:
-    actions: list[Action] = []
-    if state.stop_by is not None and state.stop_by <= now:
-        for receipt, lease in state.leases.items():
-            if lease.ending is None and not lease.interrupted:
-                state = _with(state, receipt, interrupted=True)
-                actions.append(Interrupt(receipt))
-    if not state.leases and not state.polling and not state.finished:
+    most = state.policy.max_shards
+    if not state.leases and not state.polling and most is not None and state.received >= most:
+        state = _stopping(state, Why.MAX_SHARDS, now)
+    for at, what in _agenda(state):
+        if at > now:
+            continue
+        if isinstance(what, Why):
+            state = _stopping(state, what, now)
+            break
+        state = _begun(state, what)
+        actions.append(what)
+    # A look or a probe in flight holds nothing: nobody waits for it.
+    if state.stop_by is not None and not state.leases and not state.polling and not state.finished:
         state = replace(state, finished=True)
         actions.append(Finish())
     return state, tuple(actions)
 
 
-def _is_done(state: State, now: float) -> bool:
-    if state.leases or state.polling:
-        return False
-    policy = state.policy
-    if policy.max_shards is not None and state.received >= policy.max_shards:
-        return True
-    if policy.until_empty and state.empty_polls >= EMPTY_POLLS and state.probe_at is None:
-        return True
-    return policy.idle_timeout is not None and now - state.idle_since >= policy.idle_timeout
-
-
-def _wants_messages(state: State) -> bool:
-    return not state.polling and state.stop_by is None and _room(state) > 0
+def _begun(state: State, action: Action) -> State:
+    match action:
+        case Renew(receipt):
+            return _with(state, receipt, renewing=True)
+        case Interrupt(receipt):
+            return _with(state, receipt, interrupted=True)
+        case Probe():
+            return replace(state, probing=True)
+        case Look():
+            return replace(state, looking=True)
+        case Poll():
+            return replace(state, polling=True)
+    return state
 
 
 def _room(state: State) -> int:
@@ -390,13 +345,16 @@ def _room(state: State) -> int:
     return room
 
 
-def _is_kept(lease: Lease) -> bool:
-    return lease.ending is None and not lease.lost
-
-
 def _with(state: State, receipt: str, **changes: Any) -> State:  # noqa: ANN401  fields of a lease
     lease = replace(state.leases[receipt], **changes)
     return replace(state, leases={**state.leases, receipt: lease})
+
+
+def _delay(ending: Ending, receive_count: int) -> int:
+    if ending in AT_ONCE:
+        return 0
+    # It would come back to the same wrong engine: each time that it does uses up one of its receives.
+    return LONGEST_DELAY if ending is Ending.WRONG_WORKER else delay_after(receive_count)
 
 
 def delay_after(receive_count: int) -> int:

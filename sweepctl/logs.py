@@ -6,21 +6,26 @@ People at a terminal get a progress bar and a rendered result instead.
 import json
 import logging
 import sys
+from contextlib import suppress
 from typing import Any, Literal
 
-LogFormat = Literal["text", "json"]
+LogFormat = Literal["auto", "text", "json"]
 
 _log = logging.getLogger("sweepctl")
 
 
-def configure(log_format: LogFormat) -> None:
-    """Send events to standard error in `log_format`; text is left out where a terminal shows more."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLine() if log_format == "json" else _TextLine())
+def configure(log_format: LogFormat) -> Literal["text", "json"]:
+    """Send events to standard error; return the format that `auto` came to.
+
+    `auto` is text on a terminal and JSON elsewhere. On a terminal, text is left out where more is shown than it says.
+    """
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    used: Literal["text", "json"] = ("text" if is_terminal else "json") if log_format == "auto" else log_format
+    handler = _StandardError()
+    handler.setFormatter(_JsonLine() if used == "json" else _TextLine())
     _log.handlers = [handler]
-    _log.setLevel(
-        logging.WARNING if log_format == "text" and sys.stderr is not None and sys.stderr.isatty() else logging.INFO
-    )
+    _log.setLevel(logging.WARNING if used == "text" and is_terminal else logging.INFO)
+    return used
 
 
 def event(name: str, **fields: Any) -> None:  # noqa: ANN401  any JSON value
@@ -33,6 +38,16 @@ def warn(name: str, **fields: Any) -> None:  # noqa: ANN401  any JSON value
     _log.warning(name, extra={"fields": fields})
 
 
+class _StandardError(logging.Handler):
+    """Writes to what standard error is at the time: a live view puts itself there, and moves out of a line's way."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # Whoever read it may have left: a line is not worth a worker.
+        with suppress(OSError, ValueError):
+            if sys.stderr is not None:
+                print(self.format(record), file=sys.stderr, flush=True)  # noqa: T201  this is how lines get out
+
+
 class _JsonLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         time = self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z")
@@ -43,5 +58,6 @@ class _JsonLine(logging.Formatter):
 class _TextLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         time = self.formatTime(record, "%H:%M:%S")
-        fields = " ".join(f"{name}={value}" for name, value in getattr(record, "fields", {}).items())
+        told = getattr(record, "fields", {}).items()
+        fields = " ".join(f"{name}={value}" for name, value in told if value is not None)
         return f"{time} {record.getMessage()} {fields}".rstrip()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sweepctl.engine import Engine
 from sweepctl.errors import SweepctlError
-from sweepctl.sqs import Queue, QueueFacts
+from sweepctl.sqs import Queue, QueueFacts, refuse_fifo
 from sweepctl.store.contract import Store
 
 # Hand-backs count as receives: a worker that is stopped and restarted a few times must not bury good messages.
@@ -22,12 +22,15 @@ class Check:
     error: SweepctlError | None = None
 
 
-def examine(engine: Engine, store: Store, queue: Queue) -> tuple[Check, ...]:
-    """Look at everything, whatever fails; nothing is received and no message is touched."""
+def examine(find: Callable[[], Engine], store: Store, queue: Queue, lease: int) -> tuple[Check, ...]:
+    """Look at everything, whatever fails; nothing is received and no message is touched.
+
+    The store's probe leaves its object, and makes a store's directory.
+    """
     return (
-        *_look("engine", lambda: _engine(engine)),
+        *_look("engine", lambda: _engine(find())),
         *_look("store", lambda: _store(store)),
-        *_look("queue", lambda: _queue(queue.facts())),
+        *_look("queue", lambda: _queue(queue.url, queue.facts(), lease)),
     )
 
 
@@ -49,9 +52,14 @@ def _store(store: Store) -> Sequence[Check]:
     return [Check("store", f"{store.url} can be written and honours conditional writes")]
 
 
-def _queue(facts: QueueFacts) -> Sequence[Check]:
+def _queue(url: str, facts: QueueFacts, lease: int) -> Sequence[Check]:
+    if facts.fifo:
+        raise refuse_fifo(url)
     depth = f"{facts.visible} messages to receive, {facts.in_flight} in flight, {facts.delayed} delayed"
-    return [Check("queue", depth), _dead_letters(facts)]
+    visibility = (
+        f"{facts.visibility_timeout} s by the queue's own setting; this worker's lease of {lease} s overrides it"
+    )
+    return [Check("queue", depth), Check("visibility", visibility), _dead_letters(facts)]
 
 
 def _dead_letters(facts: QueueFacts) -> Check:

@@ -81,7 +81,8 @@ def run_shard(
     Raises:
         MessageError: the message asks for an injected failure that this worker does not allow.
         ConflictError: the store holds something else under this run or shard; recorded in `shard_attempts`.
-        EngineUnavailableError: this worker's engine is not the one for this run; nothing was recorded.
+        WrongEngineError: this worker's engine is not the one for this run; nothing was recorded.
+        EngineUnavailableError: this worker's engine cannot be used for any; nothing was recorded.
         StoreError: the store did not answer; what is committed is safe, and another attempt will settle the rest.
         InterruptedRunError: `stop` was set; recorded in `shard_attempts` where possible.
     """

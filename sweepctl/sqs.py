@@ -22,7 +22,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sweepctl.aws_errors import CLOCK, CREDENTIALS, LOGIN, SECRET, error_code, explain
-from sweepctl.errors import QueueError, UsageError
+from sweepctl.errors import QueueError, QueueRefusedError, UsageError
+from sweepctl.lease import MOST_AT_ONCE, WAIT_SECONDS
 from sweepctl.messages import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -30,9 +31,13 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 CONNECT_TIMEOUT = 5
-READ_TIMEOUT = 30  # more than the 20 s of the longest poll
+READ_TIMEOUT = 30
 REQUEST_ATTEMPTS = 5
-MOST_AT_ONCE = 10  # messages in one request, either way
+# A stop waits for what is in flight: where the queue does not answer, that is to be seconds. A poll comes again anyway.
+POLL_READ_TIMEOUT = WAIT_SECONDS + 5
+POLL_ATTEMPTS = 1
+LEASE_READ_TIMEOUT = 5
+LEASE_ATTEMPTS = 2
 # Of all bodies in one request. AWS takes 1 MiB, servers that people run themselves no more than AWS once did; a larger
 # body goes alone.
 BATCH_BYTES = 2**18
@@ -91,6 +96,10 @@ _BY_CODE = {
     "TokenRefreshRequired": LOGIN,
     "UnrecognizedClientException": CREDENTIALS,
 }
+# Nobody but a person ends these. A clock is set and a queue is emptied by others, so those remedies are not here.
+_LASTING = frozenset(
+    code for code, remedy in _BY_CODE.items() if remedy in {_ALLOW, _KEY, _MISSING, CREDENTIALS, LOGIN, SECRET}
+)
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,15 @@ class QueueFacts:
     fifo: bool
 
 
+@dataclass(frozen=True)
+class Clients:
+    """boto3's clients of one queue, by how long a request may take and how often it is tried."""
+
+    polls: "SQSClient"
+    leases: "SQSClient"  # and whatever else a worker waits for
+    sends: "SQSClient"
+
+
 def open_queue(
     url: str,
     *,
@@ -129,7 +147,8 @@ def open_queue(
         url: The queue's URL, as `aws sqs get-queue-url` prints it.
         endpoint_url: Where requests go. Without it: to boto3's own endpoint for a queue on AWS, else to where the URL
             says that the queue is.
-        region: The queue's region. Without it, the one in an AWS queue URL, else boto3's own settings hold.
+        region: The region of a queue whose URL names none; without it, boto3's own settings hold. The region in an AWS
+            queue URL is the queue's, whatever is given for the store.
         sleep: Waits between tries.
 
     Raises:
@@ -137,46 +156,54 @@ def open_queue(
         QueueError: boto3's settings cannot be used, for instance an unknown profile.
     """
     origin, host = _parts(url)
-    config = Config(
-        connect_timeout=CONNECT_TIMEOUT,
-        read_timeout=READ_TIMEOUT,
-        retries={"mode": "standard", "total_max_attempts": REQUEST_ATTEMPTS},
-    )
     try:
         # A session of its own: boto3's default one is not safe among threads.
-        session = boto3.session.Session(region_name=region or _region_in(host))
+        session = boto3.session.Session(region_name=_region_in(host) or region)
         endpoint = endpoint_url or (None if _AWS_HOST.fullmatch(host) else origin)
-        client = session.client("sqs", endpoint_url=endpoint, config=config)
+        clients = Clients(
+            polls=session.client("sqs", endpoint_url=endpoint, config=_config(POLL_READ_TIMEOUT, POLL_ATTEMPTS)),
+            leases=session.client("sqs", endpoint_url=endpoint, config=_config(LEASE_READ_TIMEOUT, LEASE_ATTEMPTS)),
+            sends=session.client("sqs", endpoint_url=endpoint, config=_config(READ_TIMEOUT, REQUEST_ATTEMPTS)),
+        )
     except BotoCoreError as error:
         raise _queue_error(error, url) from error
     except ValueError as error:
         raise UsageError(
             f"the SQS endpoint is no URL: {error}", remedy="Give http://host:port or https://host."
         ) from error
-    return Queue(url, client, sleep)
+    return Queue(url, clients, sleep)
+
+
+def refuse_fifo(url: str) -> QueueError:
+    """Return the error of a FIFO queue, whose name AWS has end in `.fifo`."""
+    return QueueError(
+        f"{url} is a FIFO queue: a shard that fails would hold up all after it",
+        remedy="Create a standard queue. Order means nothing here, and duplicates do no harm.",
+    )
 
 
 class Queue:
     """One queue, for any number of threads, processes and machines."""
 
-    def __init__(self, url: str, client: "SQSClient", sleep: Callable[[float], None]) -> None:
-        """Use `open_queue`, which makes the client with retries and time-outs that fit."""
+    def __init__(self, url: str, clients: Clients, sleep: Callable[[float], None]) -> None:
+        """Use `open_queue`, which makes the clients with retries and time-outs that fit."""
         self.url = url
-        self._client = client
+        self._clients = clients
         self._sleep = sleep
 
     def receive(self, most: int, *, wait: int, visibility: int) -> list[Received]:
         """Wait up to `wait` seconds for messages and lease them for `visibility` seconds.
 
-        A delivery whose reply is lost is nobody's until its lease ends: only then does the message come back.
+        It is asked once. A delivery whose reply is lost is nobody's until its lease ends: only then does the message
+        come back.
 
         Args:
-            most: At most so many, 1 to 10.
-            wait: 0 to 20. The first message ends the wait.
+            most: At most so many, 1 to MOST_AT_ONCE.
+            wait: 0 to WAIT_SECONDS. The first message ends the wait.
             visibility: 0 to 43200.
         """
         with self._errors():
-            reply = self._client.receive_message(
+            reply = self._clients.polls.receive_message(
                 QueueUrl=self.url,
                 MaxNumberOfMessages=most,
                 WaitTimeSeconds=wait,
@@ -191,7 +218,7 @@ class Queue:
         False means that the lease is lost, or would be longer than 12 hours since it was received.
         """
         return self._leased(
-            lambda: self._client.change_message_visibility(
+            lambda: self._clients.leases.change_message_visibility(
                 QueueUrl=self.url, ReceiptHandle=receipt, VisibilityTimeout=seconds
             )
         )
@@ -202,15 +229,17 @@ class Queue:
         True is no proof: AWS accepts a stale receipt and may keep the message. After a lost reply, False may be the
         second answer to a request whose first succeeded. The outcome in the store counts, not this answer.
         """
-        return self._leased(lambda: self._client.delete_message(QueueUrl=self.url, ReceiptHandle=receipt))
+        return self._leased(lambda: self._clients.leases.delete_message(QueueUrl=self.url, ReceiptHandle=receipt))
 
     def send(self, bodies: Sequence[bytes]) -> None:
         """Put messages on the queue, in no certain order; one whose reply was lost may be put on it twice.
 
         Raises:
             QueueError: some were not sent; it names them by position, counted from 1. Where a body cannot be sent at
-                all, nothing was.
+                all, or the queue is FIFO, nothing was.
         """
+        if self.url.endswith(".fifo"):
+            raise refuse_fifo(self.url)
         texts = _texts(bodies)
         left = set(texts)
         refused: dict[int, str] = {}
@@ -231,7 +260,7 @@ class Queue:
     def facts(self) -> QueueFacts:
         """Ask the queue about itself."""
         with self._errors():
-            reply = self._client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])
+            reply = self._clients.leases.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])
         found = reply["Attributes"]
         redrive = json.loads(found.get("RedrivePolicy") or "{}")
         dead = redrive.get("deadLetterTargetArn")
@@ -259,10 +288,10 @@ class Queue:
         """Return the positions that failed, each with its code and whether sending it again is no use."""
         entries = [{"Id": str(position), "MessageBody": text} for position, text in batch.items()]
         try:
-            reply = self._client.send_message_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
+            reply = self._clients.sends.send_message_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
         except (BotoCoreError, ClientError) as error:
             why = _queue_error(error, self.url)
-            raise QueueError(f"{why.message}; {_named(left, of)} not known to be sent", remedy=why.remedy) from error
+            raise type(why)(f"{why.message}; {_named(left, of)} not known to be sent", remedy=why.remedy) from error
         return {int(entry["Id"]): (entry["Code"], entry["SenderFault"]) for entry in reply.get("Failed", [])}
 
     @contextmanager
@@ -277,6 +306,14 @@ class Queue:
         for delay in DELAYS:
             self._sleep(delay)
             yield
+
+
+def _config(read_timeout: int, attempts: int) -> Config:
+    return Config(
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=read_timeout,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+    )
 
 
 def _parts(url: str) -> tuple[str, str]:
@@ -343,4 +380,5 @@ def _named(positions: set[int], of: int) -> str:
 
 def _queue_error(error: BotoCoreError | ClientError, url: str) -> QueueError:
     text, remedy = explain(error, _BY_CODE, later=_LATER, other=_OTHER)
-    return QueueError(f"{url}: {text}", remedy=remedy)
+    is_lasting = isinstance(error, ClientError) and error_code(error) in _LASTING
+    return (QueueRefusedError if is_lasting else QueueError)(f"{url}: {text}", remedy=remedy)

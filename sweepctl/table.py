@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -205,6 +205,9 @@ def _repetitive(schema: pa.Schema) -> list[str]:
     return [field.name for field in schema if field.type != FLOAT and field.name not in distinct]
 
 
+# Of a record of one row; every other column has a value.
+_NULLABLE = {"attempt_number", "error_code", "error_message", "error_point_index", "content_sha256"}
+
 Record = TypeVar("Record", Outcome, RunRecord, EnginePin)
 
 _RECORD_SCHEMAS: Mapping[type, pa.Schema] = {Outcome: OUTCOME, RunRecord: RUN_RECORD, EnginePin: ENGINE_PIN}
@@ -219,6 +222,14 @@ def encode(record: Outcome | RunRecord | EnginePin) -> bytes:
     return bytes(sink.getvalue())
 
 
+def _require_values(fields: Mapping[str, Any]) -> None:
+    for row in (fields, *(fields.get("artifacts") or ())):
+        for name, value in row.items():
+            if value is None and name not in _NULLABLE:
+                msg = f"{name} has no value"
+                raise ValueError(msg)
+
+
 def decode(kind: type[Record], body: bytes, where: str) -> Record:
     """Return the record that `encode` wrote; `where` names it in an error.
 
@@ -231,7 +242,8 @@ def decode(kind: type[Record], body: bytes, where: str) -> Record:
         with pq.ParquetFile(pa.BufferReader(body)) as file:
             table = file.read(use_threads=False).cast(schema)
         (fields,) = table.to_pylist()
-    except (pa.ArrowException, ValueError) as error:
+        _require_values(fields)
+    except (pa.ArrowException, ValueError, OSError, OverflowError) as error:  # what Arrow raises for damaged bytes
         msg = f"{where} is not a record of sweepctl: {error}"
         raise StoreError(
             msg, remedy="Something else wrote it. Move it away, or use another store or run_id."

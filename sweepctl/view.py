@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from sweepctl.errors import SweepctlError
-from sweepctl.lease import Ending
+from sweepctl.lease import Ending, Why
 from sweepctl.messages import ShardMessage
 from sweepctl.outcome import Outcome
 from sweepctl.protocol import Column, Description, Model, PointIdentity
@@ -22,8 +22,10 @@ from sweepctl.store.contract import Store
 from sweepctl.verify.report import Finding, Report, Severity, State, Verdict
 
 if TYPE_CHECKING:
-    from sweepctl.drain import Progress as WorkerProgress
+    from sweepctl.backlog import Backlog
     from sweepctl.preflight import Check
+    from sweepctl.tally import Failure
+    from sweepctl.tally import Progress as WorkerProgress
 
 _DISPOSITIONS = {
     Disposition.COMMITTED: "committed",
@@ -41,6 +43,15 @@ _ENDINGS = {
     Ending.STORE_DOWN: "handed back: the store did not answer",
     Ending.INTERRUPTED: "handed back: interrupted by the stop",
     Ending.UNUSED: "handed back unstarted, because of the stop",
+}
+
+_WHY = {
+    Why.SIGNAL: "stopped by a signal",
+    Why.MAX_SHARDS: "as many as --max-shards allows",
+    Why.UNTIL_EMPTY: "the queue is empty",
+    Why.IDLE_TIMEOUT: "nothing came for as long as --idle-timeout",
+    Why.QUEUE_REFUSES: "ended because the queue refuses this worker",
+    Why.ENGINE_UNAVAILABLE: "ended because this worker's engine cannot be used",
 }
 
 
@@ -114,21 +125,34 @@ def show_checks(console: Console, checks: "Sequence[Check]") -> None:
 
 
 def show_summary(console: Console, done: "WorkerProgress") -> None:
-    """Every message that was received, under what it came to."""
-    console.print(f"[bold]{done.received:,}[/] messages received, {done.points:,} points run", highlight=False)
+    """Every message that was received, under what it came to; then why some came to no good."""
+    why = "" if done.why is None else f": {_WHY[done.why]}"
+    console.print(f"[bold]{done.received:,}[/] messages received, {done.points:,} points run{why}", highlight=False)
     for ending, count in sorted(done.endings.items(), key=lambda item: item[0].value):
         console.print(f"  {count:>9,}  {_ENDINGS[ending]}", highlight=False)
     if done.lost_leases:
         console.print(f"  {done.lost_leases:>9,}  of these on a lease that was lost meanwhile", highlight=False)
+    for failure in done.failures:
+        _show_failure(console, failure)
+
+
+def _show_failure(console: Console, failure: "Failure") -> None:
+    shard = f"shard {failure.shard_id} of run {failure.run_id}"
+    name = f"message {failure.message_id}" if failure.run_id is None else shard
+    console.print(
+        f"[red]{failure.error_code}[/] {escape(name)}: {escape(failure.error or '')}", soft_wrap=True, highlight=False
+    )
+    if failure.remedy:
+        console.print(f"[dim]→ {escape(failure.remedy)}[/]", soft_wrap=True, highlight=False)
 
 
 @contextmanager
 def watch(
     console: Console,
-    waiting: Callable[[], int | None],
+    backlog: "Callable[[], Backlog | None]",
     monotonic: Callable[[], float] = time.monotonic,
 ) -> "Iterator[Callable[[WorkerProgress], None]]":
-    """Show a worker at work on a terminal, and nothing elsewhere; `waiting` tells the queue's depth where known."""
+    """Show a worker at work on a terminal, and nothing elsewhere; `backlog` tells what is left on the queue."""
     if not console.is_terminal:
         yield lambda _: None
         return
@@ -136,31 +160,46 @@ def watch(
     latest: list[WorkerProgress] = []
 
     def draw() -> Table:
-        return _worker(latest[-1], monotonic() - started_at, waiting()) if latest else Table.grid()
+        return _worker(latest[-1], monotonic() - started_at, backlog()) if latest else Table.grid()
 
     with Live(console=console, transient=True, refresh_per_second=4, get_renderable=draw):
         # Only the last is drawn: a worker reports far more often than a person looks.
         yield lambda progress: latest.__setitem__(slice(None), [progress])
 
 
-def _worker(progress: "WorkerProgress", seconds: float, waiting: int | None) -> Table:
+def _worker(progress: "WorkerProgress", seconds: float, backlog: "Backlog | None") -> Table:
     done = sum(progress.endings.values())
-    pace = done / seconds if seconds else 0.0
-    state = "stopping" if progress.stopping else "waiting for the store" if progress.store_down else "draining"
     facts = Table.grid(padding=(0, 2))
     facts.add_row(
-        f"[bold]{state}[/]",
+        f"[bold]{_state(progress)}[/]",
         f"{progress.running} running",
-        f"{pace:,.1f} shards/s",
+        f"{done / seconds if seconds else 0:,.1f} shards/s",
         f"{progress.points / seconds if seconds else 0:,.0f} points/s",
         f"lease {progress.oldest_lease:.0f} s old",
     )
     counts = [f"{count:,} {ending.value.replace('_', ' ')}" for ending, count in progress.endings.items()]
-    left = [] if waiting is None else [f"{waiting:,} waiting"]
-    if waiting and pace:
-        left.append(f"about {waiting / pace:,.0f} s left")
+    left = [] if backlog is None else [f"{backlog.waiting:,} waiting"]
+    if backlog is not None and backlog.seconds_left is not None:
+        left.append(f"about {duration(backlog.seconds_left)} left")
     facts.add_row("", *counts, *left)
     return facts
+
+
+def _state(progress: "WorkerProgress") -> str:
+    if progress.why is not None:
+        return "stopping"
+    if progress.queue_down:
+        return "waiting for the queue"
+    return "waiting for the store" if progress.store_down else "draining"
+
+
+def duration(seconds: float) -> str:
+    """Return a time span in the two units that matter."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
 _VERDICTS = {
@@ -175,13 +214,15 @@ EXAMPLES = 10  # of each check; --json has all
 
 
 @contextmanager
-def examining(console: Console, run_id: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar of shards on a terminal, and nothing elsewhere."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("shards"),
+def examining(console: Console, run_id: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show what is being done, and how much of it is, on a terminal, and nothing elsewhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())  # fmt: skip
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"run {run_id}", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        yield lambda what, done, total: progress.update(
+            task, description=f"run {run_id}: {what}", completed=done, total=total or None
+        )
 
 
 def show_report(console: Console, report: Report) -> None:
@@ -239,21 +280,23 @@ def _show_failures(console: Console, report: Report) -> None:
                 f"{len(group.shards):,}", group.error_code, f"{group.points_failed:,}", escape(group.example), again
             )
         console.print(table, highlight=False)
-    retried = {attempts: shards for attempts, shards in report.attempts.items() if attempts > 1}
-    if retried:
-        told = ", ".join(f"{shards:,} shards took {attempts}" for attempts, shards in retried.items())
-        console.print(f"  attempts: {told}", highlight=False)
+    if report.point_failures:
+        told = ", ".join(f"{count:,} {code}" for code, count in report.point_failures.items())
+        console.print(f"  points that failed: {told}", highlight=False)
+    most = max(report.attempts.values(), default=1)
+    if most > 1:
+        retried = sum(attempts > 1 for attempts in report.attempts.values())
+        console.print(f"  attempts: more than one at {retried:,} of the shards, {most} at the most", highlight=False)
 
 
 def _advice(report: Report) -> Iterator[str]:
     if report.verdict is Verdict.CORRUPT:
-        yield (
-            "Nothing was changed. Restore what is named from a copy; a data file that is gone is made again by "
-            "`sweepctl run-shard --force` of its shard's message."
-        )
+        yield "Nothing was changed. Restore what is named from a copy."
+    if any(finding.code == "artifacts.missing" for finding in report.findings):
+        yield "A data file that is gone is made again by `sweepctl run-shard --force` of its shard's message."
     if report.missing:
         yield (
-            f"What would complete the run: {len(report.missing):,} of its shards' messages. --missing FILE writes them, "
+            f"What would complete the run: messages of {len(report.missing):,} shards. --missing FILE writes them, "
             "--requeue --queue-url URL sends them."
         )
     for start, end in report.unknown_gaps[:EXAMPLES]:

@@ -97,7 +97,7 @@ def test_options_from_the_environment(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_log_lines_as_json() -> None:
-    result = sweepctl("run-shard", SHARD, "--log-format", "json")
+    result = sweepctl("run-shard", SHARD)  # standard error is no terminal here
     (told,) = result.stderr.splitlines()
     event = json.loads(told)
     assert (event["event"], event["run_id"], event["shard_id"]) == ("shard_finished", "queue-demo", 0)
@@ -105,7 +105,10 @@ def test_log_lines_as_json() -> None:
 
 
 def test_log_lines_as_text() -> None:
-    assert "shard_finished disposition=committed run_id=queue-demo" in sweepctl("run-shard", SHARD).stderr
+    assert (
+        "shard_finished disposition=committed run_id=queue-demo"
+        in sweepctl("run-shard", SHARD, "--log-format", "text").stderr
+    )
 
 
 @pytest.mark.parametrize(

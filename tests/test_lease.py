@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweepctl import lease
-from sweepctl.lease import Ending, Message, Policy, State
+from sweepctl.lease import Ending, Message, Policy, State, Why
 
 ENDINGS = [ending for ending in Ending if ending not in {Ending.UNUSED, Ending.INTERRUPTED}]
 
@@ -45,7 +45,17 @@ class World:
             event = self.next_event(state)
             state, actions = lease.step(state, event, self.now)
             self.take(state, actions)
+            self.require_no_idle_waking(state)
         pytest.fail(f"seed {self.seed}: no end after {steps} steps: {state}")
+
+    def require_no_idle_waking(self, state: State) -> None:
+        """Who wakes when something is due does something then, or has reason to sleep longer."""
+        wake = lease.wake_at(state)
+        if wake is not None:
+            at = max(self.now, wake)
+            later, actions = lease.step(state, lease.Tick(), at)
+            next_wake = lease.wake_at(later)
+            assert actions or next_wake is None or next_wake > at, f"seed {self.seed}: it would spin: {state}"
 
     def next_event(self, state: State) -> lease.Event:
         self.now += self.random.choice([0.0, 0.1, 1.0, 7.0])
@@ -83,6 +93,9 @@ class World:
                 receipts = [f"m{self.sent + number}" for number in range(count)]
                 self.sent += count
                 return lease.Polled(tuple(Message(receipt, 1) for receipt in receipts), self.now)
+            case lease.Look():
+                counts = [self.random.choice([0, 0, 2]) for _ in range(3)]
+                return lease.LookFailed() if self.random.random() < 0.2 else lease.Looked(*counts)
             case lease.Renew(receipt):
                 kind = self.random.choice(["held", "held", "lost", "failed"])
                 if kind == "failed":
@@ -133,7 +146,7 @@ class World:
                 self.closed[receipt] += 1
             case lease.Finish():
                 assert not self.running
-                assert set(self.pending) <= {lease.Probe()}, "nothing of the queue is in flight"
+                assert set(self.pending) <= {lease.Probe(), lease.Look()}, "nothing that holds anything is in flight"
 
 
 POLICIES = st.builds(
@@ -203,7 +216,7 @@ def test_a_renewal_that_failed_is_tried_again_within_the_lease() -> None:
         (Ending.FAILED, lease.Acknowledge("m")),
         (Ending.RETRY, lease.HandBack("m", 5)),
         (Ending.REJECTED, lease.HandBack("m", 5)),
-        (Ending.WRONG_WORKER, lease.HandBack("m", 5)),
+        (Ending.WRONG_WORKER, lease.HandBack("m", 900)),
         (Ending.STORE_DOWN, lease.HandBack("m", 5)),
         (Ending.INTERRUPTED, lease.HandBack("m", 0)),
     ],
@@ -289,6 +302,15 @@ def test_a_lease_that_nobody_confirmed_for_its_whole_length_is_let_go() -> None:
     assert lease.LetGo("m") in actions
 
 
+def test_a_lease_that_ended_while_this_process_stood_still_is_lost_whatever_the_queue_answers() -> None:
+    state = received(Policy(concurrency=1, lease=60))
+    state, actions = lease.step(state, lease.Tick(), 300.0)
+    assert actions == (lease.Renew("m"),)
+    state, _ = lease.step(state, lease.Renewed("m", held=True, asked_at=300.0), 300.1)
+    _, actions = lease.step(state, lease.Ended("m", Ending.INTERRUPTED), 301.0)
+    assert actions == (lease.LetGo("m"),)
+
+
 def test_empty_polls_from_before_a_hand_back_do_not_end_the_worker() -> None:
     state = received(Policy(concurrency=2, until_empty=True))
     for now in (5.0, 10.0):
@@ -303,9 +325,119 @@ def test_delays_grow_to_a_quarter_of_an_hour() -> None:
     assert [lease.delay_after(count) for count in (1, 2, 3, 8, 9, 1_000)] == [5, 10, 20, 640, 900, 900]
 
 
-def test_until_empty_needs_two_empty_polls_in_a_row() -> None:
+def looking() -> State:
+    """Return the state of a worker that ends with an empty queue, and has had two empty polls in a row."""
     state, _ = lease.begin(Policy(concurrency=1, until_empty=True), 0.0)
     state, actions = lease.step(state, lease.Polled((), 0.0), 5.0)
     assert actions == (lease.Poll(1),)
-    _, actions = lease.step(state, lease.Polled((), 5.0), 10.0)
+    state, actions = lease.step(state, lease.Polled((), 5.0), 10.0)
+    assert actions == (lease.Look(),)
+    return state
+
+
+def test_until_empty_ends_after_two_empty_polls_and_a_look_that_finds_nothing() -> None:
+    state, actions = lease.step(looking(), lease.Looked(0, 0, 0), 10.0)
     assert actions == (lease.Finish(),)
+    assert state.why is Why.UNTIL_EMPTY
+
+
+@pytest.mark.parametrize("counts", [(1, 0, 0), (0, 1, 0), (0, 0, 1)])
+def test_until_empty_goes_on_while_anybody_has_a_message(counts: tuple[int, int, int]) -> None:
+    state, actions = lease.step(looking(), lease.Looked(*counts), 10.0)
+    assert actions == (lease.Poll(1),)
+    state, actions = lease.step(state, lease.Polled((), 10.0), 15.0)
+    assert actions == (lease.Poll(1),), "two empty polls before each look"
+    _, actions = lease.step(state, lease.Polled((), 15.0), 20.0)
+    assert actions == (lease.Look(),)
+
+
+def test_while_a_look_is_in_flight_nothing_else_is_asked() -> None:
+    state, actions = lease.step(looking(), lease.Tick(), 11.0)
+    assert (actions, lease.wake_at(state)) == ((), None)
+
+
+def test_who_has_a_message_polls_on_and_does_not_look() -> None:
+    state = received(Policy(concurrency=2, until_empty=True))
+    for now in (5.0, 10.0, 15.0):
+        state, actions = lease.step(state, lease.Polled((), now - 5), now)
+        assert actions == (lease.Poll(1),)
+
+
+def test_a_look_that_failed_is_repeated_after_a_pause() -> None:
+    state, actions = lease.step(looking(), lease.LookFailed(), 10.0)
+    assert (actions, lease.wake_at(state)) == ((), 11.0)
+    _, actions = lease.step(state, lease.Tick(), 11.0)
+    assert actions == (lease.Look(),)
+
+
+def test_a_stop_waits_for_no_look() -> None:
+    _, actions = lease.step(looking(), lease.StopRequested(), 10.0)
+    assert actions == (lease.Finish(),)
+
+
+@pytest.mark.parametrize("why", [Why.QUEUE_REFUSES, Why.ENGINE_UNAVAILABLE])
+def test_an_unfit_worker_ends_as_one_that_is_stopped_and_says_why(why: Why) -> None:
+    state = received(Policy(concurrency=2))
+    state, actions = lease.step(state, lease.StopRequested(why), 1.0)
+    assert actions == ()
+    state, actions = lease.step(state, lease.StopRequested(), 2.0)
+    assert (actions, state.why) == ((), why)
+    state, actions = lease.step(state, lease.PollFailed(), 2.0)
+    assert actions == (), "it asks no more"
+    state, _ = lease.step(state, lease.Ended("m", Ending.SUCCEEDED), 3.0)
+    _, actions = lease.step(state, lease.Closed("m"), 4.0)
+    assert actions == (lease.Finish(),)
+
+
+def test_idle_time_is_counted_from_a_poll_to_the_end_of_one() -> None:
+    state, actions = lease.begin(Policy(concurrency=1, idle_timeout=7), 0.0)
+    assert (actions, lease.wake_at(state)) == ((lease.Poll(1),), None), "nothing is due while a poll is in flight"
+    state, actions = lease.step(state, lease.Polled((), 0.0), 5.0)
+    assert actions == (lease.Poll(1),)
+    state, actions = lease.step(state, lease.Tick(), 8.0)
+    assert actions == ()
+    state, actions = lease.step(state, lease.Polled((), 5.0), 10.0)
+    assert (actions, state.why) == ((lease.Finish(),), Why.IDLE_TIMEOUT)
+
+
+def test_time_without_the_queue_is_no_idle_time() -> None:
+    state, _ = lease.begin(Policy(concurrency=1, idle_timeout=60), 0.0)
+    now = 0.0
+    for _ in range(10):
+        state, _ = lease.step(state, lease.PollFailed(), now)
+        now = lease.wake_at(state) or now
+        state, actions = lease.step(state, lease.Tick(), now)
+        assert actions == (lease.Poll(1),)
+    assert now > 60
+    state, actions = lease.step(state, lease.Polled((), now), now + 5)
+    assert actions == (lease.Poll(1),)
+    _, actions = lease.step(state, lease.Polled((), now + 5), now + 65)
+    assert actions == (lease.Finish(),)
+
+
+def test_time_without_the_store_is_no_idle_time() -> None:
+    state = received(Policy(concurrency=1, idle_timeout=60))
+    state, _ = lease.step(state, lease.Ended("m", Ending.STORE_DOWN), 0.0)
+    state, _ = lease.step(state, lease.Closed("m"), 0.0)
+    state, actions = lease.step(state, lease.Tick(), 100.0)
+    assert actions == (lease.Probe(),)
+    _, actions = lease.step(state, lease.Probed(answers=True), 101.0)
+    assert actions == (lease.Poll(1),)
+
+
+def test_a_store_that_passes_its_probe_and_takes_nothing_is_left_alone_for_longer_each_time() -> None:
+    state = received(Policy(concurrency=1))
+    now, pauses = 0.0, []
+    for ending in [*[Ending.STORE_DOWN] * 7, Ending.SUCCEEDED, Ending.STORE_DOWN]:
+        state, _ = lease.step(state, lease.Ended("m", ending), now)
+        state, actions = lease.step(state, lease.Closed("m"), now)
+        if ending is Ending.STORE_DOWN:
+            wake = lease.wake_at(state) or now
+            pauses.append(wake - now)
+            now = wake
+            state, actions = lease.step(state, lease.Tick(), now)
+            assert actions == (lease.Probe(),)
+            state, actions = lease.step(state, lease.Probed(answers=True), now)
+        assert actions == (lease.Poll(1),)
+        state, _ = lease.step(state, lease.Polled((Message("m", 1),), now), now)
+    assert pauses == [1, 2, 4, 8, 16, 30, 30, 1]

@@ -7,10 +7,10 @@ import traceback
 
 import typer
 
-from sweepctl.cli import queue, shards, verify
+from sweepctl.cli import proof, queue, shards
 from sweepctl.cli.app import app
 
-__all__ = ["app", "main", "queue", "shards", "verify"]
+__all__ = ["app", "main", "proof", "queue", "shards"]
 
 DEFECT = 70  # EX_SOFTWARE of sysexits.h
 

@@ -6,8 +6,9 @@ import typer
 
 MAX_THREADS = 1_024  # what an engine takes
 DEFAULT_STORE = "./sweep-results"
-# As long as SQS keeps a received message for one worker at the most: nobody waits for a slower shard.
-DEFAULT_TIMEOUT = 12 * 3600.0
+# SQS keeps a received message for one worker for so long, and nobody waits for a slower shard.
+LONGEST_HOLD = 12 * 3600.0
+DEFAULT_TIMEOUT = 11.5 * 3600  # what is left is for the lease and the commit
 
 MessageArgument = Annotated[str, typer.Argument(metavar="MESSAGE", help="A shard message's JSON file; - reads stdin.")]
 StoreOption = Annotated[
@@ -49,6 +50,6 @@ InjectionOption = Annotated[
     typer.Option("--allow-failure-injection", help="Fail the shards that a message names for it."),
 ]
 LogOption = Annotated[
-    Literal["text", "json"],
-    typer.Option(envvar="SWEEPCTL_LOG_FORMAT", help="Form of the log lines on stderr."),
+    Literal["auto", "text", "json"],
+    typer.Option(envvar="SWEEPCTL_LOG_FORMAT", help="Form of the log lines on stderr; auto: text on a terminal."),
 ]

@@ -42,7 +42,7 @@ def run_shard_command(
     force: Annotated[bool, typer.Option("--force", help="Run what stands already, and compare.")] = False,
     allow_failure_injection: InjectionOption = False,
     json_output: JsonOption = False,
-    log_format: LogOption = "text",
+    log_format: LogOption = "auto",
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
 ) -> None:

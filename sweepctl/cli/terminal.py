@@ -6,19 +6,22 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import typer
 
-from sweepctl.errors import SweepctlError, UsageError
+from sweepctl.errors import MessageError, SweepctlError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from sweepctl.messages import ShardMessage
+
+STANDARD_ERROR = 2
+T = TypeVar("T")
 
 
 @contextmanager
@@ -44,7 +47,13 @@ def on_signals(stop: Callable[[], None]) -> Iterator[None]:
 
     def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
         stop()
+        for number in usual:
+            signal.signal(number, end_at_once)
+
+    def end_at_once(number: int, _frame: FrameType | None) -> None:
         restore()
+        _show_cursor()
+        os.kill(os.getpid(), number)
 
     def restore() -> None:
         for number, handler in usual.items():
@@ -58,29 +67,62 @@ def on_signals(stop: Callable[[], None]) -> Iterator[None]:
         restore()
 
 
+def _show_cursor() -> None:
+    """Undo what a live view does to a terminal, which it gets no time to do itself."""
+    with suppress(OSError):
+        if os.isatty(STANDARD_ERROR):
+            # Not through `sys.stderr`: the signal may have come in the middle of a write to it.
+            os.write(STANDARD_ERROR, b"\x1b[?25h\n")
+
+
 def read_message(source: str) -> "ShardMessage":
     """Return the message in a file, or on standard input for `-`."""
-    return read_valid(source)[0]
-
-
-def read_valid(source: str) -> "tuple[ShardMessage, bytes]":
-    """Return a message that decodes, and its body as it was read."""
-    from sweepctl.messages import MAX_BYTES, decode
+    from sweepctl.messages import decode
     from sweepctl.shard import utc_now
 
-    if source == "-" and sys.stdin is None:  # what Python makes of a closed one
+    return decode(_read(source), utc_now().date())
+
+
+def read_bodies(source: str) -> list[bytes]:
+    """Return the bodies of a file's message, or of each line's where it is named `.jsonl`; all of them decode.
+
+    Raises:
+        MessageError: one does not; it says which.
+    """
+    from sweepctl.messages import decode
+    from sweepctl.shard import utc_now
+
+    if source.endswith(".jsonl"):
+        lines = enumerate(_opened(source, lambda file: file.read().split(b"\n")), start=1)
+        bodies = {f"{source}:{number}": line for number, line in lines if line.strip()}
+    else:
+        bodies = {source: _read(source)}
+    for where, body in bodies.items():
+        try:
+            decode(body, utc_now().date())
+        except MessageError as error:
+            raise MessageError(f"{where}: {error.message}", remedy=error.remedy) from error
+    return list(bodies.values())
+
+
+def _read(source: str) -> bytes:
+    from sweepctl.messages import MAX_BYTES
+
+    # One byte more than a message may have is enough to refuse it.
+    if source != "-":
+        return _opened(source, lambda file: file.read(MAX_BYTES + 1))
+    if sys.stdin is None:  # what Python makes of a closed one
         raise UsageError("standard input is closed", remedy="Give the path of a shard message.")
+    return sys.stdin.buffer.read(MAX_BYTES + 1)
+
+
+def _opened(path: str, read: Callable[[BinaryIO], T]) -> T:
     try:
-        # One byte more than a message may have is enough to refuse it.
-        if source == "-":
-            body = sys.stdin.buffer.read(MAX_BYTES + 1)
-        else:
-            with Path(source).open("rb") as file:
-                body = file.read(MAX_BYTES + 1)
+        with Path(path).open("rb") as file:
+            return read(file)
     except OSError as error:
-        msg = f"{source}: {error.strerror}"
+        msg = f"{path}: {error.strerror}"
         raise UsageError(msg, remedy="Give the path of a shard message, or - for standard input.") from error
-    return decode(body, utc_now().date()), body
 
 
 def open_console(*, stderr: bool) -> "Console":

@@ -4,7 +4,6 @@ Objects are created once or replaced under a condition, never deleted and never 
 relative, with `/` between their parts, and hold only characters that a validated message can bring.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,13 +11,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-# No part begins with a dot or a dash, or is empty: no key climbs out of the store or into a store's own work area.
-_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9=._-]*(?:/[A-Za-z0-9_][A-Za-z0-9=._-]*)*")
+from sweepctl.layout import is_key
 
 
 def require_key(key: str) -> str:
     """Return `key`, or raise ValueError: keys are made of validated names, so a bad one is a defect of the caller."""
-    if not _KEY.fullmatch(key):
+    if not is_key(key):
         raise ValueError(f"not a key: {key!r}")
     return key
 

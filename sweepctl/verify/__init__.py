@@ -5,22 +5,22 @@ never counts as passed (docs/verify.md).
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Semaphore
+from threading import Event
+from typing import TypeVar
 
+from sweepctl import layout
 from sweepctl.engine import Engine
-from sweepctl.errors import EngineUnavailableError, UnknownRunError
+from sweepctl.errors import EngineUnavailableError, InterruptedRunError, UnknownRunError
 from sweepctl.outcome import Outcome
 from sweepctl.protocol import Model
 from sweepctl.store.contract import Store
-from sweepctl.table import POINT_OUTCOMES
 from sweepctl.verify import artifacts, outcomes, repair, run
-from sweepctl.verify.inventory import Inventory, take_inventory
-from sweepctl.verify.outcomes import Filed
+from sweepctl.verify.inventory import take_inventory
 from sweepctl.verify.reexecute import draw_sample, reexecute
 from sweepctl.verify.report import Check, Finding, Report, Severity, Tally, Verdict
 from sweepctl.verify.run import Run, Tables
@@ -28,9 +28,10 @@ from sweepctl.verify.shards import ENGINE_ERRORS, Examined, ShardsExaminer, batc
 
 __all__ = ["Check", "Finding", "Report", "Severity", "Tally", "Verdict", "verify"]
 
+T = TypeVar("T")
 IN_FLIGHT = 32  # requests of the store at a time; a bucket's rate is reached by many at once, never by one fast one
 
-Observe = Callable[[int, int], None]
+Observe = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ def verify(
     run_id: str,
     engine: Engine | None,
     reexecution: Reexecution | None = None,
-    observe: Observe = lambda _done, _total: None,
+    *,
+    observe: Observe = lambda _what, _done, _total: None,
+    stop: Event | None = None,
 ) -> Report:
     """Examine everything that the store holds of a run.
 
@@ -55,82 +58,98 @@ def verify(
         run_id: The run.
         engine: Names points anew, and runs them again; without one, neither can be checked.
         reexecution: Which points to run again; None for none.
-        observe: Is told how many shards of how many were examined.
+        observe: Is told what is being done, and how much of how much is.
+        stop: Once set, ends the work.
 
     Raises:
         UnknownRunError: the store holds nothing of this run.
         StoreError: the store does not answer.
+        InterruptedRunError: `stop` was set.
     """
-    with ThreadPoolExecutor(IN_FLIGHT) as pool:
+    with ThreadPoolExecutor(IN_FLIGHT) as fetching, ThreadPoolExecutor(1 + (os.cpu_count() or 1)) as examining:
+        work = _Work(store, engine, fetching, examining, observe, stop or Event())
         try:
-            return _verify(store, run_id, engine, reexecution, observe=observe, pool=pool)
+            return _verify(work, run_id, reexecution)
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            work.stop.set()
+            examining.shutdown(cancel_futures=True)
             raise
 
 
-def _verify(
-    store: Store,
-    run_id: str,
-    engine: Engine | None,
-    reexecution: Reexecution | None,
-    *,
-    observe: Observe,
-    pool: ThreadPoolExecutor,
-) -> Report:
-    record, spec, findings = run.read_record(store, run_id)
-    inventory = take_inventory(store, run_id, () if spec is None else spec.outputs, pool)
+@dataclass(frozen=True)
+class _Work:
+    """What the steps of one verification share."""
+
+    store: Store
+    engine: Engine | None
+    fetching: ThreadPoolExecutor  # waits for the store, so that there are more of it than cores
+    examining: ThreadPoolExecutor
+    observe: Observe
+    stop: Event
+
+    def each(self, what: str, tasks: Mapping[Future[T], int]) -> Iterator[T]:
+        """Yield what comes of tasks, as it comes; each is told with how much it has done."""
+        done, total = 0, sum(tasks.values())
+        self.observe(what, done, total)
+        for task in as_completed(tasks):
+            yield task.result()
+            done += tasks[task]
+            self.observe(what, done, total)
+            if self.stop.is_set():
+                raise InterruptedRunError("stopped by a signal", remedy="Verify again: it only reads.")
+
+
+def _verify(work: _Work, run_id: str, reexecution: Reexecution | None) -> Report:
+    work.observe("listing files", 0, 0)
+    inventory = take_inventory(work.store, run_id, work.fetching)
     if inventory.is_empty:
         raise UnknownRunError(
-            f"the store {store.url} holds nothing of run {run_id!r}", remedy="Correct the run_id, or name its --store."
+            f"the store {work.store.url} holds nothing of run {run_id!r}", remedy="Correct the run_id, or the --store."
         )
-    if record is None or spec is None:
+    # After the listing: a run may have begun meanwhile, and its record comes before everything else.
+    record, spec, findings = run.read_record(work.store, run_id)
+    checks = [check for check in Check if check is not Check.REEXECUTION or reexecution is not None]
+    if record is None or spec is None or findings:
         why = "the design comes from the run record"
-        return Report(run_id, findings, {check: Tally({}, why) for check in _ALWAYS}, None)
-    filed, unreadable = outcomes.read_filed(store, inventory.outcomes, "outcomes.unreadable", pool)
-    attempts, unreadable_attempts = outcomes.read_filed(store, inventory.attempts, "failures.attempt_unreadable", pool)
-    pin, wrong_pin = run.examine_pin(store, run_id, spec, needed=any(each.outcome.complete for each in filed))
+        return Report(run_id, findings, {check: Tally({}, why) for check in checks}, None)
+    work.observe("reading outcomes", 0, 0)
+    filed, unreadable = outcomes.read_filed(work.store, inventory.outcomes, "outcomes.unreadable", work.fetching)
+    tried, lost = outcomes.read_filed(work.store, inventory.attempts, "failures.attempt_unreadable", work.fetching)
+    # Everything but a conflict comes after the pin.
+    needed = bool(filed) or any(each.outcome.status != "conflict" for each in tried)
+    pin, wrong_pin = run.examine_pin(work.store, run_id, spec, needed=needed)
     subject = Run(record, spec, pin)
     standing, wrong = outcomes.examine_outcomes(filed, subject)
+    attempts, disordered = outcomes.examine_attempts(tried, standing, subject, work.store)
     gaps, uncovered = outcomes.cover(standing, subject.total_points)
-    missing, unknown_gaps = repair.missing_messages(standing, attempts, gaps, subject)
-    rows = _Rows(store, subject, standing, inventory, engine=engine, pool=pool)
-    examined = rows.examine(attempts, observe)
-    tallies = {
-        Check.RUN_RECORD: Tally({"records": 1 + (pin is not None), "rows": 2 * examined.points}),
-        Check.OUTCOMES: Tally({"shards": len(standing), "points": sum(each.points for each in standing)}),
-        Check.ARTIFACTS: Tally({"files": examined.files, "bytes": examined.bytes}),
-        Check.POINTS: Tally({"points": examined.points}, rows.unread(examined.points)),
-        Check.IDENTITY: Tally(
-            {"points": examined.identified},
-            rows.why_not or examined.engine_error or rows.unread(examined.identified),
-        ),
-        Check.FAILURES: Tally({"shards": len(standing), "attempts": len(attempts)}),
-    }
-    again = rows.reexecute(reexecution, examined.sound) if reexecution is not None else None
-    if again is not None:
-        tallies[Check.REEXECUTION] = again.tally
-    findings += [
-        *wrong_pin, *unreadable, *wrong, *uncovered, *examined.findings, *unreadable_attempts,
+    missing, unknown = repair.missing_shards(standing, attempts, gaps, subject.total_points)
+    hidden = {finding.shard_id for finding in unreadable}
+    rows = _Rows(work, subject, standing, attempts)
+    examined = rows.examine()
+    tallies, again = rows.tallies(examined, len(inventory.attempts)), None
+    if reexecution is not None:
+        tallies[Check.REEXECUTION], again = rows.reexecute(reexecution, examined.sound)
+    findings = [
+        *wrong_pin, *unreadable, *wrong, *uncovered, *examined.findings, *lost, *disordered,
         *artifacts.unnamed(inventory, standing, attempts, subject),
         *outcomes.failed_for_good(standing),
-        *outcomes.examine_attempts(attempts, standing, subject),
-        *(again.findings if again is not None else ()),
+        *(again or ()),
     ]  # fmt: skip
     return Report(
         run_id,
-        sorted(findings, key=_place),
+        sorted(dict.fromkeys(findings), key=_place),
         tallies,
         subject.total_points,
         len(standing),
         outcomes.group_failures(standing),
+        dict(examined.error_codes.most_common()),
         outcomes.count_attempts(standing, attempts),
-        missing,
-        unknown_gaps,
+        [shard for shard in missing if shard.shard_id not in hidden],
+        unknown,
+        record,
     )
 
 
-_ALWAYS = [check for check in Check if check is not Check.REEXECUTION]
 _ORDER = {check: place for place, check in enumerate(Check)}
 
 
@@ -139,90 +158,85 @@ def _place(finding: Finding) -> tuple[int, int, str, str]:
     return _ORDER[finding.check], shard_id, finding.code, finding.key or ""
 
 
-@dataclass(frozen=True)
-class _Again:
-    """What came of running points again."""
-
-    tally: Tally
-    findings: Sequence[Finding]
-
-
 class _Rows:
     """The part of verify that reads the run's data, many shards at a time."""
 
-    def __init__(
-        self,
-        store: Store,
-        subject: Run,
-        standing: Sequence[Outcome],
-        inventory: Inventory,
-        *,
-        engine: Engine | None,
-        pool: ThreadPoolExecutor,
-    ) -> None:
-        self._pool = pool
+    def __init__(self, work: _Work, subject: Run, standing: Sequence[Outcome], attempts: Sequence[Outcome]) -> None:
+        self._work = work
+        self._subject = subject
+        self._standing = standing
         self._complete = [outcome for outcome in standing if outcome.complete]
-        self._incomplete = [outcome for outcome in standing if not outcome.complete]
-        model, self.why_not = _model_of(engine, subject, self._complete)
-        tables = Tables.declared(model, subject) if model is not None else _observed(store, self._complete, subject)
-        self._examiner = ShardsExaminer(
-            store,
-            subject,
-            tables,
-            {**inventory.data, **inventory.partial},
-            None if model is None else engine,
-            model,
-            Semaphore(os.cpu_count() or 1),
-        )
+        # An incomplete outcome is its attempt's row once more.
+        self._partial = {each.attempt_id: each for each in (*attempts, *standing) if not each.complete}
+        model, self._why_not = _model_of(work.engine, subject, self._complete)
+        tables = _observed(work.store, self._complete, subject) if model is None else Tables.declared(model, subject)
+        engine = None if model is None else work.engine
+        self._examiner = ShardsExaminer(work.store, subject, tables, engine, model, work.fetching, work.stop)
 
-    def unread(self, points: int) -> str | None:
+    def examine(self) -> Examined:
+        """Examine every file that an outcome or an attempt names, and the rows of complete shards."""
+        submit = self._work.examining.submit
+        tasks = {submit(self._examiner.examine, batch): len(batch) for batch in batches(self._complete)}
+        tasks |= {submit(self._examiner.examine_partial, outcome): 1 for outcome in self._partial.values()}
+        whole = Examined()
+        for examined in self._work.each("shards", tasks):
+            whole.add(examined)
+        return whole
+
+    def tallies(self, examined: Examined, attempts: int) -> dict[Check, Tally]:
+        """Say how far each check went."""
+        why_not = self._why_not or examined.engine_error or self._unread(examined.identified)
+        return {
+            Check.RUN_RECORD: Tally({"records": 1 + (self._subject.pin is not None), "rows": 2 * examined.points}),
+            Check.OUTCOMES: Tally(
+                {"shards": len(self._standing), "points": sum(each.points for each in self._standing)}
+            ),
+            Check.ARTIFACTS: Tally({"files": examined.files, "bytes": examined.bytes}),
+            Check.POINTS: Tally({"points": examined.points}, self._unread(examined.points)),
+            Check.IDENTITY: Tally({"points": examined.identified}, why_not),
+            Check.FAILURES: Tally({"shards": len(self._standing), "attempts recorded beside": attempts}),
+        }
+
+    def _unread(self, points: int) -> str | None:
         """Say how many of the points with records could not be looked at; None where all were."""
+        if not self._complete:
+            return "no shard has its records yet"
         left = sum(outcome.points for outcome in self._complete) - points
         return f"{left:,} points, whose files are damaged or gone" if left else None
 
-    def examine(self, attempts: Sequence[Filed], observe: Observe) -> Examined:
-        """Examine every file that an outcome or an attempt names, and the rows of complete shards."""
-        whole = Examined()
-        partial = {outcome.attempt_id: outcome for outcome in [each.outcome for each in attempts] + self._incomplete}
-        done = 0
-        observe(done, len(self._complete))
-        tasks: dict[Future[Examined], int] = {}
-        for batch in batches(self._complete):
-            tasks[self._pool.submit(self._examiner.examine, batch)] = len(batch)
-        for outcome in partial.values():
-            tasks[self._pool.submit(self._examiner.examine_partial, outcome)] = 0
-        for task in as_completed(tasks):
-            whole.add(task.result())
-            done += tasks[task]
-            observe(done, len(self._complete))
-        return whole
-
-    def reexecute(self, reexecution: Reexecution, sound: Iterable[int]) -> _Again:
+    def reexecute(self, reexecution: Reexecution, sound: Iterable[int]) -> tuple[Tally, list[Finding]]:
         """Run a sample of the points whose rows are sound again."""
         engine, model = self._examiner.engine, self._examiner.model
         if engine is None or model is None:
-            return _Again(Tally({"points": 0}, self.why_not), [])
+            return Tally({"points": 0}, self._why_not), []
         wanted = set(sound)
         candidates = [outcome for outcome in self._complete if outcome.shard_id in wanted]
         sample = draw_sample(candidates, reexecution.points, reexecution.seed)
 
         def again(outcome: Outcome) -> list[Finding]:
-            with TemporaryDirectory(prefix="sweepctl-verify-") as folder, self._examiner.cores:
-                (artifact,) = [each for each in outcome.artifacts if each.dataset == POINT_OUTCOMES]
-                path = self._examiner.store.borrow(artifact.key, Path(folder))
-                if path is None:
-                    return [Finding("artifacts.missing", "it went meanwhile", outcome.shard_id, artifact.key)]
-                ranges = sample.ranges[outcome.shard_id]
-                return reexecute(outcome, self._examiner.run, path, ranges, engine=engine, model=model)
+            with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
+                ranges = sample[outcome.shard_id]
+                held, lost = artifacts.borrow(self._work.store, outcome, Path(folder), self._work.fetching)
+                files = {each.artifact.dataset: each.path for each in held}
+                found = reexecute(
+                    outcome, self._subject, files, ranges, engine=engine, model=model, stop=self._work.stop
+                )
+                return [*lost, *found]
 
-        chosen = [outcome for outcome in candidates if outcome.shard_id in sample.ranges]
+        chosen = [outcome for outcome in candidates if outcome.shard_id in sample]
+        tasks = {self._work.examining.submit(again, outcome): 1 for outcome in chosen}
+        findings: list[Finding] = []
         try:
-            findings = [finding for found in self._pool.map(again, chosen) for finding in found]
+            for found in self._work.each("shards again", tasks):
+                findings += found
         except ENGINE_ERRORS as error:
-            return _Again(Tally({"points": 0}, error.message), [])
-        build = f"here by engine {engine.description.engine_version} on {engine.description.target}"
-        told = [replace(each, message=f"{each.message}: run again {build}") for each in findings]
-        return _Again(Tally({"points": sample.points}), told)
+            return Tally({"points": 0}, error.message), findings
+        build = f"run again here by engine {engine.description.engine_version} on {engine.description.target}"
+        told = [replace(each, message=f"{each.message} ({build})") for each in findings]
+        points = sum(end - start for ranges in sample.values() for start, end in ranges)
+        asked = self._subject.total_points if reexecution.points is None else reexecution.points
+        left = min(asked, self._subject.total_points) - points
+        return Tally({"points": points}, f"{left:,} points, which have no sound record" if left else None), told
 
 
 def _model_of(engine: Engine | None, subject: Run, complete: Sequence[Outcome]) -> tuple[Model | None, str | None]:
@@ -241,11 +255,16 @@ def _model_of(engine: Engine | None, subject: Run, complete: Sequence[Outcome]) 
 
 
 def _observed(store: Store, complete: Sequence[Outcome], subject: Run) -> Tables:
-    """Take the first complete shard's files as what all must look like."""
-    with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
-        for outcome in complete:
-            paths = {each.dataset: store.borrow(each.key, Path(folder)) for each in outcome.artifacts}
+    """Take the files of the first complete shard that can be taken as what all must look like."""
+    for outcome in complete:
+        with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
+            paths = {
+                each.dataset: store.borrow(each.key, Path(folder))
+                for each in outcome.artifacts
+                if layout.is_key(each.key)
+            }
             files = {name: path for name, path in paths.items() if path is not None}
-            if set(files) == set(subject.datasets):
-                return Tables.observed(files)
-    return Tables.observed({})
+            tables = Tables.observed(files) if set(files) == set(subject.datasets) else None
+        if tables is not None:
+            return tables
+    return Tables({}, frozenset(), {})

@@ -1,7 +1,9 @@
 """Check 2: every file that an outcome names is there, byte for byte, and no other file is in a table."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,51 +13,60 @@ import pyarrow.parquet as pq
 from sweepctl import layout
 from sweepctl.outcome import Artifact, Outcome
 from sweepctl.store.contract import Store
+from sweepctl.store.files import store_errors
 from sweepctl.verify.inventory import Inventory
-from sweepctl.verify.outcomes import Filed
 from sweepctl.verify.report import Finding
 from sweepctl.verify.run import Run
 
 
 def examine_names(outcome: Outcome, run: Run) -> Iterator[Finding]:
-    """Find what a complete outcome should name and does not, or the other way round."""
-    if not outcome.complete:
-        return
-    keys = run.keys(outcome.shard_id)
-    proper = {name: keys.dataset(name, run.spec.model) for name in run.datasets}
-    named = {artifact.dataset: artifact.key for artifact in outcome.artifacts}
-    if named != proper or len(outcome.artifacts) != len(proper):
-        message = f"its outcome names {sorted(named.values())}, the shard's files are {sorted(proper.values())}"
+    """Find what an outcome or an attempt should name and does not, or the other way round."""
+    named = [(artifact.dataset, artifact.key) for artifact in outcome.artifacts]
+    proper = [(name, _proper(outcome, name, run)) for name in run.datasets]
+    # An attempt that did not run every point names what it has.
+    wrong = sorted(named) != sorted(proper) if outcome.complete else not set(named) <= set(proper)
+    if wrong:
+        message = f"it names {sorted(key for _, key in named)}, its own files are {sorted(key for _, key in proper)}"
         yield Finding("artifacts.not_named", message, outcome.shard_id)
     for artifact in outcome.artifacts:
-        if artifact.dataset in run.datasets[:2] and artifact.rows != outcome.points:
+        if outcome.complete and artifact.dataset in run.datasets[:2] and artifact.rows != outcome.points:
             message = f"its outcome says {artifact.rows} rows, the shard has {outcome.points} points"
             yield Finding("artifacts.wrong_rows", message, outcome.shard_id, artifact.key)
 
 
+def _proper(outcome: Outcome, dataset: str, run: Run) -> str:
+    keys = run.keys(outcome.shard_id)
+    if outcome.complete:
+        return keys.dataset(dataset, run.spec.model)
+    return keys.partial(dataset, run.spec.model, outcome.attempt_id)
+
+
 def unnamed(
-    inventory: Inventory, outcomes: Sequence[Outcome], attempts: Sequence[Filed], run: Run
+    inventory: Inventory, outcomes: Sequence[Outcome], attempts: Sequence[Outcome], run: Run
 ) -> Iterator[Finding]:
     """Find files that nothing names: orphans, and what attempts left that ended before they could name it."""
     committed = {outcome.shard_id for outcome in outcomes if outcome.complete}
-    named = {artifact.key for outcome in outcomes for artifact in outcome.artifacts}
-    named |= {artifact.key for attempt in attempts for artifact in attempt.outcome.artifacts}
-    record = run.record
-    for key in inventory.data.keys() - named:
-        shard_id = layout.shard_of(key)
-        dataset = key.partition("/")[0]
-        proper = shard_id is not None and key == run.keys(shard_id).dataset(dataset, run.spec.model)
+    named = {artifact.key for outcome in outcomes if outcome.complete for artifact in outcome.artifacts}
+    for key in inventory.data - named:
+        shard_id, dataset = layout.shard_of(key) or 0, key.partition("/")[0]
+        proper = dataset in run.datasets and key == run.keys(shard_id).dataset(dataset, run.spec.model)
         if proper and shard_id not in committed:
-            yield _uncommitted(key, "an attempt ended between its data and its outcome; the next one adopts it")
+            yield _uncommitted(key, "an attempt has ended between its data and its outcome, or not ended yet")
         else:
             yield _orphan(key)
-    for key in inventory.partial.keys() - named:
-        if layout.shard_of(key) is None:
-            yield _orphan(key)
-        else:
-            yield _uncommitted(key, "an attempt ended between its partial data and its record")
-    for key in inventory.runs.keys() - {layout.run_record(record.run_id), layout.engine_pin(record.run_id)}:
-        yield _orphan(key)
+    incomplete = [each for each in (*outcomes, *attempts) if not each.complete]
+    partial = {artifact.key for each in incomplete for artifact in each.artifacts}
+    for key in inventory.partial - partial:
+        yield _uncommitted(key, "an attempt has ended between its partial data and its record, or not ended yet")
+    for key in inventory.stray | (
+        inventory.runs - {layout.run_record(run.record.run_id), layout.engine_pin(run.record.run_id)}
+    ):
+        # Readers of a table take *.parquet.
+        yield (
+            _orphan(key)
+            if key.endswith(".parquet")
+            else Finding("artifacts.stray", "it is no file of sweepctl", key=key)
+        )
 
 
 def _orphan(key: str) -> Finding:
@@ -76,14 +87,16 @@ class Borrowed:
     path: Path
 
 
-def borrow(
-    store: Store, outcome: Outcome, sizes: Mapping[str, int], folder: Path
-) -> tuple[list[Borrowed], list[Finding]]:
-    """Get hold of every file that an outcome names."""
+def borrow(store: Store, outcome: Outcome, folder: Path, pool: Executor) -> tuple[list[Borrowed], list[Finding]]:
+    """Get hold of every file that an outcome names, several at a time.
+
+    Each is asked for, whatever a listing says: data may have come after the listing, and before its outcome was read.
+    """
     files: list[Borrowed] = []
     findings = []
-    for artifact in outcome.artifacts:
-        path = store.borrow(artifact.key, folder) if artifact.key in sizes else None
+    distinct = {artifact.key: artifact for artifact in outcome.artifacts}.values()
+    paths = pool.map(lambda each: store.borrow(each.key, folder) if layout.is_key(each.key) else None, distinct)
+    for artifact, path in zip(distinct, paths, strict=True):
         if path is None:
             findings.append(
                 Finding(
@@ -98,12 +111,12 @@ def borrow(
 def examine_bytes(file: Borrowed, shard_id: int) -> Iterator[Finding]:
     """Compare a file with what its outcome promises: size and SHA-256."""
     artifact = file.artifact
-    size = file.path.stat().st_size
+    with store_errors("read", file.path), file.path.open("rb") as opened:
+        size = os.fstat(opened.fileno()).st_size
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
     if size != artifact.bytes:
         message = f"it has {size} bytes, its outcome says {artifact.bytes}"
         yield Finding("artifacts.wrong_size", message, shard_id, artifact.key)
-    with file.path.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
     if digest != artifact.sha256:
         message = f"its SHA-256 is {digest}, its outcome says {artifact.sha256}"
         yield Finding("artifacts.wrong_sha256", message, shard_id, artifact.key)
@@ -114,17 +127,17 @@ def open_rows(
 ) -> tuple[pq.ParquetFile | None, list[Finding]]:
     """Open a file whose rows can be examined; None, and why, for one whose rows cannot."""
     artifact = file.artifact
-    schema = schemas.get(artifact.dataset, pa.schema([]))
+    schema = schemas.get(artifact.dataset)  # none where nobody can tell it
     try:
         metadata = pq.read_metadata(file.path)
         found = metadata.schema.to_arrow_schema()
-        if not found.equals(schema):
+        if schema is not None and not found.equals(schema):
             message = f"its columns are {_columns(found)}, they should be {_columns(schema)}"
             return None, [Finding("artifacts.wrong_schema", message, shard_id, artifact.key)]
         # Names that repeat in every row are cheap to compare as a dictionary.
         repeated = [name for name in ("run_id", "model", "model_version", "status") if name in found.names]
         rows = pq.ParquetFile(file.path, metadata=metadata, read_dictionary=repeated)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         return None, [Finding("artifacts.unreadable", f"it is no Parquet file: {error}", shard_id, artifact.key)]
     if rows.metadata.num_rows != artifact.rows:
         message = f"it has {rows.metadata.num_rows} rows, its outcome says {artifact.rows}"

@@ -6,6 +6,7 @@ one computation, so rows that equal both agree with each other too.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event
 
 import pyarrow as pa
 
@@ -16,6 +17,7 @@ from sweepctl.spec import Spec
 from sweepctl.table import INT, TEXT, columns_of
 from sweepctl.verify.rows import Differences, Pair, Pieces
 
+NAMING_SECONDS = 3600.0  # a million points a second and core is usual
 _TEXTS = {
     "effective_parameters_json": "identity.parameters_json",
     "parameter_fingerprint": "identity.parameter_fingerprint",
@@ -24,12 +26,15 @@ _TEXTS = {
 
 
 @contextmanager
-def named_by_engine(engine: Engine, model: Model, spec: Spec, start: int, end: int) -> Iterator[Pieces]:
-    """Lend the identities of points `[start, end)`, in order.
+def named_by_engine(
+    engine: Engine, model: Model, spec: Spec, bounds: tuple[int, int], *, stop: Event
+) -> Iterator[Pieces]:
+    """Lend the identities of the points within `bounds`, in order; `stop`, once set, ends the work.
 
     Raises:
         EngineFaultError: the engine failed.
         EngineUnavailableError: it does not start.
+        InterruptedRunError: `stop` was set.
         RefusedError: it refuses the spec.
     """
     schema = pa.schema(
@@ -41,8 +46,8 @@ def named_by_engine(engine: Engine, model: Model, spec: Spec, start: int, end: i
             *((name, TEXT) for name in _TEXTS),
         ]
     )
-    request = encode_request(spec, start, end, threads=1)  # shards are examined side by side
-    with engine.start(request, command="points") as run:
+    request = encode_request(spec, *bounds, threads=1)  # shards are examined side by side
+    with engine.start(request, command="points", timeout=NAMING_SECONDS, stop=stop) as run:
         run.begin()
         yield Pieces(parse_records(block, schema) for block in run.blocks())
 

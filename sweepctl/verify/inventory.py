@@ -1,49 +1,57 @@
 """Which files of a run lie in a store, wherever a reader of a table could meet them: by listing, never by guessing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from sweepctl import layout
 from sweepctl.store.contract import Store
-from sweepctl.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
+
+# Folders at the top of a store that hold no rows of points.
+_OTHER = frozenset({"runs", "shard_outcomes", "shard_attempts", "partial", "rejected", "specs"})
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """The keys of a run's files and their sizes in bytes, by kind."""
+    """The keys of a run's files, by kind. `stray` are those with a name that sweepctl gives to none."""
 
-    runs: Mapping[str, int]
-    outcomes: Mapping[str, int]
-    attempts: Mapping[str, int]
-    data: Mapping[str, int]
-    partial: Mapping[str, int]
+    runs: frozenset[str]
+    outcomes: frozenset[str]
+    attempts: frozenset[str]
+    data: frozenset[str]
+    partial: frozenset[str]
+    stray: frozenset[str]
 
     @property
     def is_empty(self) -> bool:
         """Whether the store has nothing of the run."""
-        return not (self.runs or self.outcomes or self.attempts or self.data or self.partial)
+        return not (self.runs or self.outcomes or self.attempts or self.data or self.partial or self.stray)
 
 
-def take_inventory(store: Store, run_id: str, outputs: Iterable[str], pool: Executor) -> Inventory:
-    """List every file of a run: of any date and model too, where only a mistake can have put it."""
-    datasets = [EFFECTIVE_PARAMETERS, POINT_OUTCOMES, *outputs]
+def take_inventory(store: Store, run_id: str, pool: Executor) -> Inventory:
+    """List every file of a run: of any dataset, date and model, where only a mistake can have put it too."""
 
     def below(folders: Iterable[str]) -> list[str]:
         inner = pool.map(lambda folder: [f"{folder}{name}/" for name in store.folders(folder)], folders)
         return [folder for found in inner for folder in found]
 
-    def files(folders: Iterable[str]) -> dict[str, int]:
-        found = pool.map(lambda folder: list(store.objects(folder)), folders)
-        return {entry.key: entry.bytes for entries in found for entry in entries}
+    def files(folders: Iterable[str]) -> set[str]:
+        found = pool.map(lambda folder: [entry.key for entry in store.objects(folder)], folders)
+        return {key for keys in found for key in keys}
 
-    def of_run(folders: Iterable[str]) -> dict[str, int]:
+    def of_run(folders: Iterable[str]) -> set[str]:
         return files(f"{date}run={run_id}/" for date in below(folders))
 
-    return Inventory(
-        runs=files([layout.run_folder(run_id)]),
-        outcomes=of_run(["shard_outcomes/"]),
-        attempts=of_run(["shard_attempts/"]),
-        data=of_run(below(f"{name}/" for name in datasets)),
-        partial=of_run(below(below(["partial/"]))),
-    )
+    kinds = {
+        "outcomes": of_run(["shard_outcomes/"]),
+        "attempts": of_run(["shard_attempts/"]),
+        "data": of_run(below(f"{name}/" for name in store.folders("") if name not in _OTHER)),
+        "partial": of_run(below(below(["partial/"]))),
+    }
+    named = {kind: frozenset(key for key in keys if _is_named(key)) for kind, keys in kinds.items()}
+    stray = frozenset().union(*kinds.values()) - frozenset().union(*named.values())
+    return Inventory(runs=frozenset(files([layout.run_folder(run_id)])), stray=stray, **named)
+
+
+def _is_named(key: str) -> bool:
+    return layout.is_key(key) and layout.shard_of(key) is not None

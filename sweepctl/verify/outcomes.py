@@ -1,16 +1,20 @@
 """Checks 1 and 5: one outcome a shard, all points covered once, and how the failed ones failed."""
 
+import math
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from sweepctl import layout, table
 from sweepctl.errors import StoreError
-from sweepctl.outcome import Outcome
+from sweepctl.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, POINT_FAILED, Outcome
 from sweepctl.store.contract import Store
 from sweepctl.verify.report import FailureGroup, Finding
 from sweepctl.verify.run import Run
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ def read_filed(store: Store, keys: Iterable[str], unreadable: str, pool: Executo
     """Read outcomes or attempts; `unreadable` is the code for what is none."""
 
     def read(key: str) -> Filed | Finding:
-        stored = store.read(key)
+        stored = store.read(key)  # the inventory gives no other names than a store takes
         if stored is None:
             return Finding(unreadable, "it was listed, and is gone", key=key)
         try:
@@ -59,6 +63,7 @@ def examine_outcomes(filed: Sequence[Filed], run: Run) -> tuple[list[Outcome], l
         standing = next((each for each in several if each.key == proper), several[0])
         findings += _examine(standing, run)
         kept.append(standing.outcome)
+    findings += _same_attempts(kept)
     findings += _engine_versions(kept)
     in_range = [outcome for outcome in kept if _in_range(outcome, run.total_points)]
     in_range.sort(key=lambda outcome: (outcome.start_index, outcome.end_index_exclusive))
@@ -94,10 +99,8 @@ def _examine(filed: Filed, run: Run) -> Iterator[Finding]:
     if outcome.model != run.spec.model:
         yield finding("wrong_model", f"it is of model {outcome.model}, the run of {run.spec.model}")
     elif run.pin is not None and outcome.model_version != run.pin.model_version:
-        yield finding(
-            "wrong_model",
-            f"it is of model version {outcome.model_version}, the run is pinned to {run.pin.model_version}",
-        )
+        message = f"it is of model version {outcome.model_version}, the run is pinned to {run.pin.model_version}"
+        yield finding("wrong_model", message)
     wrong = _wrong_counts(outcome)
     if wrong is not None:
         yield finding("wrong_counts", wrong)
@@ -122,11 +125,41 @@ def _wrong_counts(outcome: Outcome) -> str | None:
         errors = (outcome.error_code, outcome.error_message, outcome.error_point_index)
         if failed or not outcome.complete or outcome.retryable or errors != (None, None, None):
             return "a success with failed points, an error, or no content digest"
-    elif outcome.error_code is None or outcome.error_message is None:
-        return "a failure that says no reason"
-    elif outcome.complete and (failed == 0 or outcome.retryable):
-        return "a failure with a good record for every point, or one that may be tried again although all points ran"
+    elif outcome.error_message is None or not _is_known_failure(outcome):
+        ends = "may be tried again" if outcome.retryable else "failed for good"
+        return (
+            f"{outcome.error_code} with {succeeded + failed} points recorded, of which {failed} failed, and it {ends}"
+        )
+    return _impossible(outcome)
+
+
+def _impossible(outcome: Outcome) -> str | None:
+    """Say which field has a value that no worker writes."""
+    if outcome.finished_at < outcome.started_at or not 0 <= outcome.cpu_seconds < math.inf:
+        return f"it ran from {outcome.started_at} to {outcome.finished_at}, for {outcome.cpu_seconds} s of CPU"
+    if (outcome.attempt_number is not None and outcome.attempt_number < 1) or not outcome.attempt_id:
+        return f"it is attempt {outcome.attempt_id!r}, number {outcome.attempt_number}"
+    if outcome.complete and not _DIGEST.fullmatch(outcome.content_sha256 or ""):
+        return f"{outcome.content_sha256!r} is no content digest"
     return None
+
+
+def _is_known_failure(outcome: Outcome) -> bool:
+    """Whether a worker can have written such a failure."""
+    code = outcome.error_code or ""
+    if outcome.complete:
+        return code == POINT_FAILED and outcome.points_failed > 0 and not outcome.retryable
+    return code.startswith("engine_") if outcome.retryable else code in {INVALID_PARAMETERS, INJECTED_FAILURE}
+
+
+def _same_attempts(outcomes: Sequence[Outcome]) -> Iterator[Finding]:
+    """Find attempts that more than one shard claims: an id is drawn for each execution."""
+    claimed: dict[str, int] = {}
+    for outcome in outcomes:
+        first = claimed.setdefault(outcome.attempt_id, outcome.shard_id)
+        if first != outcome.shard_id:
+            message = f"shard {first} has the same attempt_id {outcome.attempt_id}"
+            yield Finding("outcomes.wrong_counts", message, outcome.shard_id)
 
 
 def _engine_versions(outcomes: Sequence[Outcome]) -> Iterator[Finding]:
@@ -163,23 +196,54 @@ def cover(outcomes: Sequence[Outcome], total_points: int) -> tuple[list[tuple[in
     return gaps, findings
 
 
-def examine_attempts(filed: Sequence[Filed], outcomes: Sequence[Outcome], run: Run) -> list[Finding]:
-    """Find attempts that lie where they do not belong, and verdicts without their history."""
-    findings = []
+def examine_attempts(
+    filed: Sequence[Filed], outcomes: Sequence[Outcome], run: Run, store: Store
+) -> tuple[list[Outcome], list[Finding]]:
+    """Return the attempts that are this run's, and what is wrong with any, or with an outcome that should have one."""
+    findings: list[Finding] = []
+    kept: list[Outcome] = []
     for each in filed:
         attempt = each.outcome
-        proper = run.keys(attempt.shard_id).attempt(attempt.attempt_id)
-        if attempt.run_id != run.record.run_id or each.key != proper:
+        if attempt.run_id != run.record.run_id or each.key != run.keys(attempt.shard_id).attempt(attempt.attempt_id):
             message = f"it is an attempt at shard {attempt.shard_id} of run {attempt.run_id}"
             findings.append(Finding("failures.attempt_misplaced", message, layout.shard_of(each.key), each.key))
-    recorded = {each.outcome.attempt_id for each in filed}
-    # History is written before the verdict: an incomplete verdict without it is one that nothing of sweepctl wrote.
-    findings += [
-        Finding("failures.attempt_missing", "its outcome has no row in shard_attempts", outcome.shard_id)
-        for outcome in outcomes
-        if not outcome.complete and outcome.attempt_id not in recorded
-    ]
-    return findings
+        elif attempt.status == "conflict":
+            message = f"an attempt met a conflict: {attempt.error_message}"
+            findings.append(Finding("failures.conflict", message, attempt.shard_id, each.key))
+        elif not _agrees(attempt, run):
+            message = "it is of another spec, model, size of run, or of points beyond it"
+            findings.append(Finding("failures.attempt_disagrees", message, attempt.shard_id, each.key))
+        else:
+            kept.append(attempt)
+    recorded = {attempt.attempt_id: attempt for attempt in kept}
+    for outcome in outcomes:
+        if not outcome.complete:
+            findings += _history(outcome, recorded.get(outcome.attempt_id), run, store)
+    return kept, findings
+
+
+def _agrees(attempt: Outcome, run: Run) -> bool:
+    versions = {attempt.model_version} if run.pin is None else {run.pin.model_version}
+    return (
+        _in_range(attempt, run.total_points)
+        and attempt.spec_fingerprint == run.record.spec_fingerprint
+        and attempt.total_points == run.total_points
+        and attempt.model == run.spec.model
+        and attempt.model_version in versions
+        and attempt.status in {"failure", "interrupted"}
+    )
+
+
+def _history(outcome: Outcome, recorded: Outcome | None, run: Run, store: Store) -> Iterator[Finding]:
+    """Compare an outcome without all records with its attempt's row, which is written before it and is equal."""
+    key = run.keys(outcome.shard_id).attempt(outcome.attempt_id)
+    if recorded is None:
+        # It may have come after the listing, before its outcome was read.
+        if not layout.is_key(key) or store.read(key) is None:
+            message = "its outcome has no row in shard_attempts"
+            yield Finding("failures.attempt_missing", message, outcome.shard_id, key)
+    elif recorded != outcome:
+        yield Finding("failures.attempt_disagrees", "its outcome says other things than it", outcome.shard_id, key)
 
 
 def failed_for_good(outcomes: Sequence[Outcome]) -> Iterator[Finding]:
@@ -211,9 +275,9 @@ def group_failures(outcomes: Sequence[Outcome]) -> list[FailureGroup]:
     ]
 
 
-def count_attempts(outcomes: Sequence[Outcome], filed: Sequence[Filed]) -> Mapping[int, int]:
-    """Return how many shards took how many attempts: those with a row of their own, and the outcome's."""
+def count_attempts(outcomes: Sequence[Outcome], attempts: Sequence[Outcome]) -> dict[int, int]:
+    """Return how many attempts are recorded of each shard: those with a row of their own, and the outcome's."""
     by_shard: dict[int, set[str]] = defaultdict(set)
-    for outcome in [*outcomes, *(each.outcome for each in filed)]:
+    for outcome in [*outcomes, *attempts]:
         by_shard[outcome.shard_id].add(outcome.attempt_id)
-    return dict(sorted(Counter(map(len, by_shard.values())).items()))
+    return {shard: len(ids) for shard, ids in sorted(by_shard.items())}

@@ -2,8 +2,10 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,20 +17,11 @@ from sweepctl.protocol import Model, encode_request
 from sweepctl.records import RecordReader
 from sweepctl.table import POINT_OUTCOMES
 from sweepctl.verify.report import Finding
-from sweepctl.verify.rows import Differences, Pieces
+from sweepctl.verify.rows import Differences, Pieces, pieces_of
 from sweepctl.verify.run import Run
 
-
-@dataclass(frozen=True)
-class Sample:
-    """Which points are to be run again: of each shard, ranges of its points."""
-
-    ranges: Mapping[int, Sequence[tuple[int, int]]]  # by shard_id
-
-    @property
-    def points(self) -> int:
-        """How many points these are."""
-        return sum(end - start for ranges in self.ranges.values() for start, end in ranges)
+# By shard_id: ranges of points that are to be run again.
+Sample: TypeAlias = Mapping[int, Sequence[tuple[int, int]]]
 
 
 def draw_sample(outcomes: Sequence[Outcome], size: int | None, seed: int) -> Sample:
@@ -37,7 +30,7 @@ def draw_sample(outcomes: Sequence[Outcome], size: int | None, seed: int) -> Sam
     Equal runs and seeds give equal samples.
     """
     if size is None:
-        return Sample({each.shard_id: [(each.start_index, each.end_index_exclusive)] for each in outcomes})
+        return {each.shard_id: [(each.start_index, each.end_index_exclusive)] for each in outcomes}
     draw = random.Random(seed)  # noqa: S311  a sample, no secret
     shuffled = draw.sample(list(outcomes), len(outcomes))
     wanted = dict.fromkeys((each.shard_id for each in outcomes), 0)
@@ -54,64 +47,105 @@ def draw_sample(outcomes: Sequence[Outcome], size: int | None, seed: int) -> Sam
         chosen = draw.sample(range(each.start_index, each.end_index_exclusive), wanted[each.shard_id])
         if chosen:
             ranges[each.shard_id] = [(index, index + 1) for index in sorted(chosen)]
-    return Sample(ranges)
+    return ranges
 
 
 def reexecute(
     outcome: Outcome,
     run: Run,
-    file: Path,
+    files: Mapping[str, Path],
     ranges: Sequence[tuple[int, int]],
     *,
     engine: Engine,
     model: Model,
+    stop: Event,
 ) -> list[Finding]:
-    """Run ranges of a shard's points again; `file` holds its point outcomes, a row a point and in order.
+    """Run ranges of a shard's points again; `files` holds its rows by dataset, those of its points in order.
+
+    Rows of extra datasets are compared where the whole shard is run.
 
     Raises:
         EngineFaultError: the engine failed.
         EngineUnavailableError: it does not start.
+        InterruptedRunError: `stop` was set.
     """
     differences = Differences(outcome, run)
-    findings: list[Finding] = []
-    with pq.ParquetFile(file) as stored:
-        for start, end in ranges:
-            bounds = {"shard_id": outcome.shard_id, "start_index": start, "end_index_exclusive": end}
-            message = ShardMessage.of(run.spec, run.record.run_id, run.record.run_date, **bounds)
-            reader = RecordReader(message, model)
-            pieces = Pieces(_run_again(reader, engine, message))
-            for first, theirs in _stored(stored, outcome.start_index, start, end):
-                ours = pieces.take(theirs.num_rows)
-                if ours is not None:
-                    for name in ("status", "error_code", "error_message", *(each.name for each in model.metrics)):
-                        differences.equal("reexecution.metrics", name, theirs[name], ours[name], first)
-            is_all = (start, end) == (outcome.start_index, outcome.end_index_exclusive)
-            if is_all and reader.content_sha256 != outcome.content_sha256:
-                what = f"its content digest is {reader.content_sha256}, its outcome says {outcome.content_sha256}"
-                findings.append(Finding("reexecution.digest", what, outcome.shard_id))
-    return [*differences.findings, *findings]
+    for start, end in ranges:
+        message = ShardMessage.of(
+            run.spec,
+            run.record.run_id,
+            run.record.run_date,
+            shard_id=outcome.shard_id,
+            start_index=start,
+            end_index_exclusive=end,
+        )
+        is_whole = (start, end) == (outcome.start_index, outcome.end_index_exclusive)
+        reader = RecordReader(message, model)
+        with ExitStack() as closing:
+            stored = {
+                name: _Stored(closing.enter_context(pq.ParquetFile(path)), outcome.start_index, start, end)
+                for name, path in files.items()
+                if name == POINT_OUTCOMES or (is_whole and name in run.spec.outputs)
+            }
+            for rows in _run_again(reader, engine, message, stop):
+                for name, found in stored.items():
+                    found.compare(name, rows[name], differences)
+            for name, found in stored.items():
+                found.finish(name, differences)
+        if is_whole and reader.content_sha256 != outcome.content_sha256:
+            what = f"its content digest is {reader.content_sha256}, its outcome says {outcome.content_sha256}"
+            differences.add("reexecution.digest", what, None)
+    return differences.findings
 
 
-def _run_again(reader: RecordReader, engine: Engine, message: ShardMessage) -> Iterator[pa.Table]:
-    request = encode_request(
-        message.spec, message.start_index, message.end_index_exclusive, threads=1
-    )  # shards are run side by side
-    with engine.start(request) as run:
+class _Stored:
+    """Rows of one file that are compared with what is run again, in order."""
+
+    def __init__(self, file: pq.ParquetFile, shard_start: int, start: int, end: int) -> None:
+        """Take the rows of points `[start, end)`."""
+        whole = start == shard_start
+        self._pieces = pieces_of(file) if whole else Pieces(_rows_of(file, start - shard_start, end - shard_start))
+        self._next = start
+
+    def compare(self, name: str, ours: pa.Table, differences: Differences) -> None:
+        """Compare the next rows."""
+        code = "reexecution.metrics" if name == POINT_OUTCOMES else "reexecution.rows"
+        theirs = self._pieces.take(ours.num_rows) if ours.num_rows else ours
+        if theirs is None or theirs.num_rows != ours.num_rows:
+            differences.add(code, f"{name} has fewer rows", self._next)
+            return
+        for column in ours.schema.names:
+            differences.equal(code, f"{name}: {column}", theirs[column], ours[column], self._next)
+        self._next += ours.num_rows if name == POINT_OUTCOMES else 0
+
+    def finish(self, name: str, differences: Differences) -> None:
+        """Find rows that nothing that was run has given."""
+        if name != POINT_OUTCOMES and self._pieces.take(1) is not None:
+            differences.add("reexecution.rows", f"{name} has more rows", self._next)
+
+
+def _run_again(
+    reader: RecordReader, engine: Engine, message: ShardMessage, stop: Event
+) -> Iterator[Mapping[str, pa.Table]]:
+    # Shards are run side by side.
+    request = encode_request(message.spec, message.start_index, message.end_index_exclusive, threads=1)
+    with engine.start(request, stop=stop) as run:
         run.begin()
         for block in run.blocks():
             batch = reader.read(block)
-            yield batch.rows[POINT_OUTCOMES]
+            if batch.rows:
+                yield batch.rows
             if batch.fault is not None:
                 raise batch.fault
         reader.finish(run.finished)
 
 
-def _stored(file: pq.ParquetFile, shard_start: int, start: int, end: int) -> Iterator[tuple[int, pa.Table]]:
-    """Yield the stored rows of points `[start, end)`, each piece with its first point's index."""
-    first = shard_start
+def _rows_of(file: pq.ParquetFile, start: int, end: int) -> Iterator[pa.Table]:
+    """Yield the rows at places `[start, end)`."""
+    first = 0
     for group in range(file.num_row_groups):
         rows = file.metadata.row_group(group).num_rows
         low, high = max(start, first), min(end, first + rows)
         if low < high:
-            yield low, file.read_row_group(group, use_threads=False).slice(low - first, high - low)
+            yield file.read_row_group(group, use_threads=False).slice(low - first, high - low)
         first += rows

@@ -4,46 +4,56 @@ A shard's bounds are never invented: its message may still lie on a queue, and t
 count twice. Where nothing in the store tells them, that is said.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from sweepctl.messages import ShardMessage
-from sweepctl.outcome import Outcome
-from sweepctl.verify.outcomes import Filed
-from sweepctl.verify.run import Run
+from sweepctl.outcome import Outcome, RunRecord
 
 Bounds = tuple[int, int]
 
 
-def missing_messages(
-    outcomes: Sequence[Outcome], attempts: Sequence[Filed], gaps: Sequence[Bounds], run: Run
-) -> tuple[list[bytes], list[Bounds]]:
-    """Return the bodies of messages for every shard without its records, and gaps whose shards nobody can tell.
+@dataclass(frozen=True)
+class MissingShard:
+    """A shard that lacks its records."""
+
+    shard_id: int
+    start_index: int
+    end_index_exclusive: int
+
+
+def missing_shards(
+    outcomes: Sequence[Outcome], attempts: Sequence[Outcome], gaps: Sequence[Bounds], total_points: int
+) -> tuple[list[MissingShard], list[Bounds]]:
+    """Return every shard without its records, and gaps whose shards nobody can tell.
 
     A shard whose points failed by themselves has its records, and would only fail again: it is not among them.
     """
     known = {each.shard_id: (each.start_index, each.end_index_exclusive) for each in outcomes}
     tried = {
-        each.outcome.shard_id: (each.outcome.start_index, each.outcome.end_index_exclusive)
+        each.shard_id: (each.start_index, each.end_index_exclusive)
         for each in attempts
         # A conflicting message may have had bounds of its own.
-        if each.outcome.status != "conflict" and each.outcome.shard_id not in known
+        if each.status != "conflict" and each.shard_id not in known
     }
     wanted = {each.shard_id: known[each.shard_id] for each in outcomes if not each.complete}
-    plan = _Plan({**tried, **known}, run.total_points)
+    plan = _Plan({**tried, **known}, total_points)
     unknown: list[Bounds] = []
     for gap in gaps:
         shards = plan.shards_of(gap)
         wanted |= shards
         if not shards:
             unknown.append(gap)
-    record = run.record
-    messages = [
-        ShardMessage.of(
-            run.spec, record.run_id, record.run_date, shard_id=shard_id, start_index=start, end_index_exclusive=end
-        ).to_json()
-        for shard_id, (start, end) in sorted(wanted.items())
-    ]
-    return messages, unknown
+    return [MissingShard(shard, *bounds) for shard, bounds in sorted(wanted.items())], unknown
+
+
+def messages_of(record: RunRecord, missing: Sequence[MissingShard]) -> Iterator[bytes]:
+    """Yield the body of each shard's message."""
+    if missing:
+        first = ShardMessage.of(record.spec, record.run_id, record.run_date, **asdict(missing[0]))
+        for shard in missing:
+            # What differs was checked; to check a long design anew for each shard would take long.
+            yield first.model_copy(update=asdict(shard)).to_json()
 
 
 class _Plan:
@@ -65,6 +75,7 @@ class _Plan:
         reached = gap[0]
         while reached < gap[1] and reached in self._by_start:
             shard, end = self._by_start[reached]
+            # Known bounds hold a point at least, so this ends.
             found[shard] = (reached, end)
             reached = end
         return found if reached == gap[1] else {}
@@ -87,7 +98,8 @@ class _Plan:
 def _regular(known: Mapping[int, Bounds], total_points: int) -> tuple[int, int]:
     """Return the one size and the first number of shards that are cut alike; 0, 0 where the known ones are not."""
     sizes = {end - start for start, end in known.values() if end != total_points}
-    if len(sizes) != 1:
+    # One shard shows no pattern.
+    if len(sizes) != 1 or len(known) < 2:  # noqa: PLR2004
         return 0, 0
     (size,) = sizes
     firsts = {shard - start // size for shard, (start, _) in known.items()}

@@ -1,10 +1,12 @@
 """What verify finds, as values: findings under codes, what was checked, and the verdict that follows from them."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
+
+from sweepctl.outcome import RunRecord
+from sweepctl.verify.repair import MissingShard, messages_of
 
 
 class Severity(Enum):
@@ -60,6 +62,7 @@ CODES: Mapping[str, Severity] = {
     "artifacts.wrong_schema": _D,
     "artifacts.wrong_rows": _D,
     "artifacts.orphan": _D,
+    "artifacts.stray": _N,
     "artifacts.uncommitted": _N,
     "points.missing": _D,
     "points.duplicate": _D,
@@ -76,8 +79,11 @@ CODES: Mapping[str, Severity] = {
     "failures.failed": _F,
     "failures.attempt_unreadable": _D,
     "failures.attempt_misplaced": _D,
+    "failures.attempt_disagrees": _D,
     "failures.attempt_missing": _D,
+    "failures.conflict": _N,
     "reexecution.metrics": _D,
+    "reexecution.rows": _D,
     "reexecution.digest": _D,
 }
 
@@ -155,9 +161,15 @@ class Report:
     total_points: int | None  # None where the run record cannot be read
     shards: int = 0
     failures: Sequence[FailureGroup] = ()
-    attempts: Mapping[int, int] = field(default_factory=dict)  # attempts a shard took -> how many shards
-    missing: Sequence[bytes] = ()  # bodies of the messages that would complete the run
+    point_failures: Mapping[str, int] = field(default_factory=dict)  # points that failed, by their own error code
+    attempts: Mapping[int, int] = field(default_factory=dict)  # by shard: how many attempts are recorded
+    missing: Sequence[MissingShard] = ()  # what would complete the run
     unknown_gaps: Sequence[tuple[int, int]] = ()  # points whose shard cannot be told
+    record: RunRecord | None = None  # what the run stands for
+
+    def messages(self) -> Iterator[bytes]:
+        """Yield the body of each missing shard's message."""
+        return iter(()) if self.record is None else messages_of(self.record, self.missing)
 
     @property
     def verdict(self) -> Verdict:
@@ -205,7 +217,8 @@ class Report:
                 for check, tally in self.tallies.items()
             ],
             "failures": [asdict(group) for group in self.failures],
-            "attempts": {str(attempts): shards for attempts, shards in self.attempts.items()},
-            "missing": [json.loads(body) for body in self.missing],
+            "point_failures": dict(self.point_failures),
+            "attempts": {str(shard): attempts for shard, attempts in self.attempts.items()},
+            "missing": [asdict(shard) for shard in self.missing],
             "unknown_gaps": [list(gap) for gap in self.unknown_gaps],
         }

@@ -4,20 +4,22 @@ All columns are compared in bulk, in pieces of one row group, whatever the shard
 its rows looked at one by one.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sweepctl.outcome import Outcome
+from sweepctl.outcome import MAX_ERROR_MESSAGE, Outcome
 from sweepctl.table import EFFECTIVE_PARAMETERS, FLOAT, INT, POINT_OUTCOMES, ROW_GROUP_ROWS, schema_of
 from sweepctl.verify.report import Finding
 from sweepctl.verify.run import Run, Tables
 
 Column: TypeAlias = "pa.ChunkedArray | pa.Array"
+MAX_SHOWN = 100  # characters of a value
 _OWN_OUTCOMES = len(schema_of(POINT_OUTCOMES, []))  # metrics begin here
 
 
@@ -107,7 +109,14 @@ class Differences:
         """Compare two columns of the points from `first` on, bit by bit."""
         wrong = _differing(found, wanted)
         if wrong:
-            self.add(code, what, first + wrong[0], len(wrong))
+            told = f"{what} is {_shown(found[wrong[0]])}, and should be {_shown(wanted[wrong[0]])}"
+            self.add(code, what, first + wrong[0], len(wrong), told)
+
+    def holds(self, code: str, what: str, mask: Column, first: int) -> None:
+        """Insist on what is true of every point from `first` on."""
+        if not pc.all(mask, min_count=0).as_py():
+            wrong = pc.invert(mask)
+            self.add(code, what, first + pc.index(wrong, value=True).as_py(), pc.sum(wrong).as_py())
 
     def constants(self, name: str, table: pa.Table, first: int) -> None:
         """Compare what is the same in every row of a table with the run record and the outcome."""
@@ -117,12 +126,14 @@ class Differences:
                 wanted = pa.repeat(pa.scalar(value), table.num_rows)
                 self.equal("run_record.row_disagrees", f"{name}: {column}", _plain(table[column]), wanted, first)
 
-    def add(self, code: str, what: str, point_index: int | None, count: int = 1) -> None:
-        """Note that something differs."""
+    def add(self, code: str, what: str, point_index: int | None, count: int = 1, message: str | None = None) -> None:
+        """Note that something differs; of one code and `what` the first message stays."""
         earlier = self._found.get((code, what))
-        if earlier is not None:
-            point_index, count = earlier.point_index, earlier.count + count
-        self._found[code, what] = Finding(code, what, self._shard_id, point_index=point_index, count=count)
+        if earlier is None:
+            finding = Finding(code, message or what, self._shard_id, point_index=point_index, count=count)
+        else:
+            finding = replace(earlier, count=earlier.count + count)
+        self._found[code, what] = finding
 
 
 class RowsExaminer:
@@ -134,8 +145,9 @@ class RowsExaminer:
         self._run = run
         self._tables = tables
         self._differences = differences
-        self._failed = 0
-        self._first_failed: int | None = None
+        self._first_failure: tuple[int, str] | None = None
+        self.failed: list[pa.Array] = []  # indices of points that failed
+        self.error_codes: Counter[str] = Counter()
 
     def add(self, pair: Pair) -> None:
         """Examine the next rows, which are those of the points that are expected."""
@@ -150,57 +162,95 @@ class RowsExaminer:
 
     def finish(self) -> None:
         """Compare what was counted with what the outcome says."""
-        outcome = self._outcome
-        if self._failed != outcome.points_failed:
-            what = f"{self._failed} points have failed, the outcome says {outcome.points_failed}"
-            self._differences.add("points.counts", what, self._first_failed)
-        elif self._first_failed != outcome.error_point_index:
-            what = f"the first failed point is {self._first_failed}, the outcome says {outcome.error_point_index}"
-            self._differences.add("points.counts", what, self._first_failed)
+        outcome, failed = self._outcome, sum(map(len, self.failed))
+        first, message = self._first_failure or (None, None)
+        if failed != outcome.points_failed:
+            what = f"{failed} points have failed, the outcome says {outcome.points_failed}"
+            self._differences.add("points.counts", what, first)
+        elif (first, message) != (outcome.error_point_index, outcome.error_message):
+            what = f"the first failed point is {first}, {message}; the outcome says {outcome.error_point_index}"
+            self._differences.add("points.counts", what, first)
 
     def _statuses(self, table: pa.Table, first: int) -> None:
-        def equal(what: str, found: Column, wanted: Column) -> None:
-            self._differences.equal("points.status", what, found, wanted, first)
+        def holds(what: str, mask: Column) -> None:
+            self._differences.holds("points.status", what, mask, first)
 
         succeeded = pc.fill_null(pc.equal(table["status"], "success"), fill_value=False)
         failed = pc.fill_null(pc.equal(table["status"], "failure"), fill_value=False)
-        everywhere = pa.repeat(pa.scalar(value=True), table.num_rows)
-        equal("status, which is success or failure", pc.or_(succeeded, failed), everywhere)
+        holds("status is neither success nor failure", pc.or_(succeeded, failed))
         for name in ("error_code", "error_message"):
-            equal(f"{name}, which only a failure has", table[name].is_null(), succeeded)
+            holds(f"{name} is missing, or there beside a success", pc.equal(table[name].is_null(), succeeded))
         for name in table.schema.names[_OWN_OUTCOMES:]:
             absent = table[name].is_null()
             # A failure has no metric; a success has each, unless the model says that it may lack it.
-            wanted = pc.or_(failed, absent) if name in self._tables.nullable else failed
-            equal(f"{name}, which only a success has", absent, wanted)
+            right = pc.or_(absent, succeeded) if name in self._tables.nullable else pc.equal(absent, failed)
+            holds(f"{name} is missing, or there beside a failure", right)
             if table[name].type == FLOAT:
-                equal(f"{name}, which is finite", pc.fill_null(pc.is_finite(table[name]), fill_value=True), everywhere)
-        count = pc.sum(failed).as_py() or 0
-        if count and self._first_failed is None:
-            self._first_failed = first + pc.index(failed, value=True).as_py()
-        self._failed += count
+                holds(f"{name} is not finite", pc.fill_null(pc.is_finite(table[name]), fill_value=True))
+        if pc.any(failed).as_py():
+            self._failures(table.filter(failed))
+
+    def _failures(self, rows: pa.Table) -> None:
+        self.failed.append(rows["point_index"].combine_chunks())
+        self.error_codes.update(rows["error_code"].to_pylist())
+        if self._first_failure is None:
+            first = rows.slice(0, 1).to_pylist()[0]
+            told = f"{first['error_code']}: {first['error_message']}"[:MAX_ERROR_MESSAGE]
+            self._first_failure = (first["point_index"], told)
 
 
-def examine_extra(outcome: Outcome, run: Run, name: str, file: pq.ParquetFile, differences: Differences) -> None:
-    """Examine the rows of an extra dataset: any number a point, in order of the points.
+class ExtraExaminer:
+    """Examines the rows of an extra dataset: any number of a point that succeeded, in order of the points."""
 
-    Raises ArrowException or OSError where a page is damaged.
-    """
-    reached = outcome.start_index
-    pieces = pieces_of(file)
-    while (table := pieces.take(ROW_GROUP_ROWS)) is not None:
-        differences.constants(name, table, reached)
-        index = table["point_index"].combine_chunks()
-        bounds = pc.min_max(index).as_py()
-        if index.null_count or bounds["min"] < outcome.start_index or bounds["max"] >= outcome.end_index_exclusive:
-            differences.add("points.outside", f"{name}: rows of points outside of the shard", bounds["min"])
-        steps = pc.less(index[1:], index[:-1])
-        if bounds["min"] < reached or pc.any(steps).as_py():
-            differences.add("points.order", f"{name}: rows are not in order of their points", bounds["min"])
-        differences.equal(
-            "points.replicate", f"{name}: replicate", table["replicate"], _replicates(index, run), reached
-        )
-        reached = bounds["max"]
+    def __init__(self, name: str, outcome: Outcome, run: Run, tables: Tables, differences: Differences) -> None:
+        """Expect rows of the points of `outcome`."""
+        self._name = name
+        self._outcome = outcome
+        self._run = run
+        self._tables = tables
+        self._differences = differences
+        self._reached = outcome.start_index
+
+    def examine(self, file: pq.ParquetFile, failed: Sequence[pa.Array]) -> None:
+        """Examine all rows; `failed` are the points that have none.
+
+        Raises ArrowException or OSError where a page is damaged.
+        """
+        without = pa.chunked_array(failed, INT)
+        pieces = pieces_of(file)
+        while (table := pieces.take(ROW_GROUP_ROWS)) is not None:
+            self._differences.constants(self._name, table, self._reached)
+            self._points(table["point_index"].combine_chunks(), table["replicate"], without)
+            self._values(table)
+
+    def _points(self, index: pa.Array, replicate: pa.ChunkedArray, without: pa.ChunkedArray) -> None:
+        name, outcome = self._name, self._outcome
+        low, high = outcome.start_index, outcome.end_index_exclusive
+        inside = pc.fill_null(pc.and_(pc.greater_equal(index, low), pc.less(index, high)), fill_value=False)
+        if not pc.all(inside).as_py():
+            at = index.filter(pc.invert(inside))[0].as_py()
+            self._differences.add("points.outside", f"{name}: rows of points outside of the shard", at)
+            return
+        if index[0].as_py() < self._reached or pc.any(pc.less(index[1:], index[:-1])).as_py():
+            what = f"{name}: rows are not in order of their points"
+            self._differences.add("points.order", what, index[0].as_py())
+        owned = pc.is_in(index, value_set=without)
+        if pc.any(owned).as_py():
+            what = f"{name}: rows of a failed point"
+            self._differences.add("points.status", what, index.filter(owned)[0].as_py())
+        wanted = _replicates(index, self._run)
+        self._differences.equal("points.replicate", f"{name}: replicate", replicate, wanted, self._reached)
+        self._reached = index[-1].as_py()
+
+    def _values(self, table: pa.Table) -> None:
+        for column in self._tables.extra.get(self._name, ()):
+            values = table[column.name]
+            right = pc.fill_null(pc.is_finite(values), column.nullable) if values.type == FLOAT else values.is_valid()
+            if not column.nullable or values.type == FLOAT:
+                what = f"{self._name}: {column.name} is missing or not finite"
+                if not pc.all(right, min_count=0).as_py():
+                    at = table["point_index"][pc.index(right, value=False).as_py()].as_py()
+                    self._differences.add("points.status", what, at, pc.sum(pc.invert(right)).as_py())
 
 
 def examine_indices(outcome: Outcome, name: str, rows: pq.ParquetFile, key: str) -> list[Finding]:
@@ -210,28 +260,28 @@ def examine_indices(outcome: Outcome, name: str, rows: pq.ParquetFile, key: str)
     """
     start, end = outcome.start_index, outcome.end_index_exclusive
     column = rows.read(columns=["point_index"], use_threads=False)["point_index"]
-    expected = pa.arange(start, end)
-    if column.equals(pa.chunked_array([expected])):
-        return []
-
-    def finding(code: str, indices: pa.Array, message: str) -> list[Finding]:
-        if not len(indices):
-            return []
-        at = indices[0].as_py()
-        return [Finding(f"points.{code}", f"{name}: {message}", outcome.shard_id, key, at, len(indices))]
-
     counted = pc.value_counts(column)
     values, counts = counted.field("values"), counted.field("counts")
     inside = pc.fill_null(pc.and_(pc.greater_equal(values, start), pc.less(values, end)), fill_value=False)
-    absent = expected.filter(pc.invert(pc.is_in(expected, value_set=values)))
+    there = values.filter(inside).sort()
     twice = values.filter(pc.and_(pc.greater(counts, 1), inside)).sort()
     outside = values.filter(pc.invert(inside)).sort()
-    found = [
-        *finding("missing", absent, "points without a row"),
-        *finding("duplicate", twice, "points with several rows"),
-        *finding("outside", outside, "rows of points outside of the shard"),
+    found = []
+    if len(there) < outcome.points:
+        # Not by listing all that should be there: damaged bounds can be any.
+        gap = pc.index(pc.equal(there, pa.arange(start, start + len(there))), value=False).as_py()
+        at = start + (len(there) if gap < 0 else gap)
+        found.append(("missing", "points without a row", at, outcome.points - len(there)))
+    found += [("duplicate", "points with several rows", twice[0].as_py(), len(twice))] if len(twice) else []
+    found += (
+        [("outside", "rows of points outside of the shard", outside[0].as_py(), len(outside))] if len(outside) else []
+    )
+    if not found and not column.equals(pa.chunked_array([there])):
+        found.append(("order", "rows are not in order", start, 1))
+    return [
+        Finding(f"points.{code}", f"{name}: {message}", outcome.shard_id, key, at, count)
+        for code, message, at, count in found
     ]
-    return found or [Finding("points.order", f"{name}: rows are not in order", outcome.shard_id, key)]
 
 
 def _replicates(index: pa.Array, run: Run) -> pa.Array:
@@ -240,12 +290,17 @@ def _replicates(index: pa.Array, run: Run) -> pa.Array:
 
 
 def _differing(found: Column, wanted: Column) -> list[int]:
-    """Return the places at which two columns differ."""
+    """Return the places at which two columns of one length differ."""
     left, right = _bits(found), _bits(wanted)
     if left.equals(right):
         return []
     pairs = zip(left.to_pylist(), right.to_pylist(), strict=True)
     return [place for place, (ours, theirs) in enumerate(pairs) if ours != theirs]
+
+
+def _shown(value: pa.Scalar) -> str:
+    text = repr(value.as_py())
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 def _bits(column: Column) -> pa.ChunkedArray:

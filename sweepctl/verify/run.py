@@ -1,6 +1,7 @@
 """Check 0: what the run record and the engine pin say, and whether they agree with each other."""
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 from sweepctl import layout, table
 from sweepctl.errors import StoreError
 from sweepctl.outcome import EnginePin, RunRecord
-from sweepctl.protocol import Model
+from sweepctl.protocol import Column, Model
 from sweepctl.spec import Spec
 from sweepctl.store.contract import Store
 from sweepctl.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
@@ -47,23 +48,32 @@ class Tables:
 
     schemas: Mapping[str, pa.Schema]
     nullable: frozenset[str]  # metrics that a point that succeeded may lack
+    extra: Mapping[str, Sequence[Column]]  # the declared columns of each extra dataset
 
     @classmethod
     def declared(cls, model: Model, run: Run) -> Self:
         """As the model declares them."""
         nullable = frozenset(metric.name for metric in model.metrics if metric.nullable)
-        return cls(table.schemas(model, run.spec.outputs), nullable)
+        extra = {dataset.name: dataset.columns for dataset in model.datasets}
+        return cls(table.schemas(model, run.spec.outputs), nullable, extra)
 
     @classmethod
-    def observed(cls, files: Mapping[str, Path]) -> Self:
-        """As the files of one shard are, where no engine can say it: the model's own columns are taken as found."""
+    def observed(cls, files: Mapping[str, Path]) -> Self | None:
+        """As the files of one shard are, where no engine can say it: the model's own columns are taken as found.
+
+        None where the columns that all models have are not right, so that these files show nothing.
+        """
         schemas = {}
         for name, path in files.items():
-            common = len(table.schema_of(name, []))
-            found = pq.read_schema(path)
-            own = [(found.field(place).name, found.field(place).type) for place in range(common, len(found))]
-            schemas[name] = table.schema_of(name, own)
-        return cls(schemas, frozenset(schemas.get(POINT_OUTCOMES, pa.schema([])).names))
+            common = table.schema_of(name, [])
+            try:
+                found = pq.read_schema(path)
+            except (pa.ArrowException, OSError):
+                return None
+            if pa.schema(list(found)[: len(common)]) != common:
+                return None
+            schemas[name] = pa.schema(list(found))
+        return cls(schemas, frozenset(schemas[POINT_OUTCOMES].names), {})
 
 
 def read_record(store: Store, run_id: str) -> tuple[RunRecord | None, Spec | None, list[Finding]]:
@@ -82,9 +92,12 @@ def read_record(store: Store, run_id: str) -> tuple[RunRecord | None, Spec | Non
     try:
         spec = record.spec
         fingerprint, total = spec.fingerprint, spec.total_points
+        dt.date.fromisoformat(record.run_date)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         message = f"the spec cannot be read: {error!r}"
         return record, None, [*found, Finding("run_record.wrong_spec", message, key=key)]
+    if spec.to_json() != record.spec_json:
+        found.append(Finding("run_record.wrong_spec", "the spec is not written as sweepctl writes it", key=key))
     if fingerprint != record.spec_fingerprint:
         message = f"the spec's fingerprint is {fingerprint}, the record says {record.spec_fingerprint}"
         found.append(Finding("run_record.wrong_spec", message, key=key))

@@ -1,16 +1,19 @@
 """Checks 2 to 4 of some neighbouring shards: their files fetched, then hashed, read and compared, a piece at a time."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Semaphore
+from threading import Event
 from typing import Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sweepctl import layout
 from sweepctl.engine import Engine
 from sweepctl.errors import EngineFaultError, EngineUnavailableError, RefusedError
 from sweepctl.outcome import Outcome
@@ -21,13 +24,13 @@ from sweepctl.verify import artifacts
 from sweepctl.verify.artifacts import Borrowed
 from sweepctl.verify.identity import examine_identity, named_by_engine
 from sweepctl.verify.report import Finding
-from sweepctl.verify.rows import Differences, Pieces, RowsExaminer, examine_extra, examine_indices, pairs
+from sweepctl.verify.rows import Differences, ExtraExaminer, Pieces, RowsExaminer, examine_indices, pairs
 from sweepctl.verify.run import Run, Tables
 
 # Neighbours share one start of the engine, and files of many small shards come in side by side.
 BATCH_SHARDS = 64
 BATCH_POINTS = 2 * ROW_GROUP_ROWS
-_DAMAGED = (pa.ArrowException, OSError)  # what Arrow raises for damaged pages
+_DAMAGED = (pa.ArrowException, OSError, UnicodeDecodeError)  # what Arrow raises for damaged pages
 ENGINE_ERRORS = (EngineFaultError, EngineUnavailableError, RefusedError)
 
 
@@ -41,6 +44,7 @@ class Examined:
     points: int = 0  # of which the rows were examined
     identified: int = 0  # of which the identity was compared
     engine_error: str | None = None
+    error_codes: Counter[str] = field(default_factory=Counter)  # of points that failed
     sound: list[int] = field(default_factory=list)  # shards whose rows are those of their points, in order
 
     def add(self, other: "Examined") -> None:
@@ -51,6 +55,7 @@ class Examined:
         self.points += other.points
         self.identified += other.identified
         self.engine_error = self.engine_error or other.engine_error
+        self.error_codes += other.error_codes
         self.sound += other.sound
 
 
@@ -70,18 +75,17 @@ def batches(outcomes: Sequence[Outcome]) -> Iterator[list[Outcome]]:
 
 
 class EngineNames:
-    """The identities of consecutive points as the engine derives them, for as long as it does."""
+    """The identities of points as the engine derives them, for as long as it does."""
 
-    def __init__(self, engine: Engine | None, model: Model | None, run: Run, start: int, end: int) -> None:
-        """Name points `[start, end)`; without an engine, none."""
+    def __init__(self, examiner: "ShardsExaminer", end: int) -> None:
+        """Name points below `end`; the first that is asked for starts the engine."""
+        self._examiner = examiner
+        self._end = end
+        self._next = -1
         self._stack = ExitStack()
         self._pieces: Pieces | None = None
         self.error: str | None = None
-        if engine is not None and model is not None:
-            try:
-                self._pieces = self._stack.enter_context(named_by_engine(engine, model, run.spec, start, end))
-            except ENGINE_ERRORS as error:
-                self.error = error.message
+        self.is_refused = False
 
     def __enter__(self) -> Self:
         """Give the names themselves."""
@@ -91,20 +95,32 @@ class EngineNames:
         """End the engine."""
         self._stack.close()
 
-    def take(self, points: int) -> pa.Table | None:
-        """Return the identities of the next points, or None where there are none any more."""
-        if self._pieces is None or self.error is not None:
+    def take(self, first: int, points: int) -> pa.Table | None:
+        """Return the identities of so many points from `first` on, or None where the engine gives none."""
+        engine, model = self._examiner.engine, self._examiner.model
+        if engine is None or model is None or self.error is not None:
             return None
         try:
-            return self._pieces.take(points)
+            if first != self._next:  # the start, or the points before it were not looked at
+                self._stack.close()
+                bounds = (first, self._end)
+                names = named_by_engine(engine, model, self._examiner.run.spec, bounds, stop=self._examiner.stop)
+                self._pieces, self._next = self._stack.enter_context(names), first
+            return self._take(first, points)
         except ENGINE_ERRORS as error:
             self.error = error.message
+            self.is_refused = isinstance(error, RefusedError)
             return None
 
-    def skip(self, points: int) -> None:
-        """Pass over points."""
-        while points > 0 and self.take(min(points, ROW_GROUP_ROWS)) is not None:
-            points -= ROW_GROUP_ROWS
+    def _take(self, first: int, points: int) -> pa.Table:
+        table = None if self._pieces is None else self._pieces.take(points)
+        expected = pa.chunked_array([pa.arange(first, first + points)])
+        if table is None or not table["point_index"].equals(expected):
+            raise EngineFaultError(
+                "engine_wrong_index", f"the engine did not name points {first} to {first + points - 1}"
+            )
+        self._next += points
+        return table
 
 
 @dataclass(frozen=True)
@@ -114,23 +130,25 @@ class ShardsExaminer:
     store: Store
     run: Run
     tables: Tables
-    sizes: Mapping[str, int]  # of every file of the run
     engine: Engine | None  # None where identities cannot be compared
     model: Model | None
-    cores: Semaphore
+    fetching: Executor
+    stop: Event
 
     def examine(self, batch: Sequence[Outcome]) -> Examined:
         """Examine complete shards whose points follow each other."""
         examined = Examined()
         with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
             held = [(outcome, self._borrow(outcome, Path(folder), examined)) for outcome in batch]
-            # Fetching waits for the store, so more of it goes on at once than there are cores.
-            with self.cores:
-                bounds = (batch[0].start_index, batch[-1].end_index_exclusive)
-                with EngineNames(self.engine, self.model, self.run, *bounds) as names:
-                    for outcome, files in held:
-                        self._examine_complete(outcome, files, names, examined)
-                    examined.engine_error = names.error
+            with EngineNames(self, batch[-1].end_index_exclusive) as names:
+                for outcome, files in held:
+                    self._examine_complete(outcome, files, names, examined)
+                examined.engine_error = names.error
+            if names.is_refused:
+                message = f"the engine refuses the spec, although shards have run: {names.error}"
+                examined.findings.append(
+                    Finding("run_record.wrong_spec", message, key=layout.run_record(self.run.record.run_id))
+                )
         return examined
 
     def examine_partial(self, outcome: Outcome) -> Examined:
@@ -145,7 +163,7 @@ class ShardsExaminer:
 
     def _borrow(self, outcome: Outcome, folder: Path, examined: Examined) -> list[Borrowed]:
         examined.findings += artifacts.examine_names(outcome, self.run)
-        files, findings = artifacts.borrow(self.store, outcome, self.sizes, folder)
+        files, findings = artifacts.borrow(self.store, outcome, folder, self.fetching)
         examined.findings += findings
         return files
 
@@ -161,65 +179,73 @@ class ShardsExaminer:
         self, outcome: Outcome, files: Sequence[Borrowed], names: EngineNames, examined: Examined
     ) -> None:
         with ExitStack() as closing:
-            opened: dict[str, tuple[Borrowed, pq.ParquetFile]] = {}
+            opened: dict[str, Opened] = {}
             for file in files:
                 rows = self._open(file, outcome.shard_id, examined)
                 if rows is not None:
                     closing.callback(rows.close)
-                    opened[file.artifact.dataset] = (file, rows)
+                    opened[file.artifact.dataset] = Opened(file, rows)
             differences = Differences(outcome, self.run)
-            named = 0
+            failed: list[pa.Array] = []
             if EFFECTIVE_PARAMETERS in opened and POINT_OUTCOMES in opened:
-                named = self._examine_tables(outcome, opened, names, differences, examined)
-            names.skip(outcome.points - named)
+                failed = self._examine_tables(outcome, opened, names, differences, examined)
             for name in self.run.spec.outputs:
-                if name in opened:
-                    file, rows = opened[name]
-                    with _damage(file, outcome, examined):
-                        examine_extra(outcome, self.run, name, rows, differences)
+                if name in opened and name in self.tables.schemas:
+                    extra = ExtraExaminer(name, outcome, self.run, self.tables, differences)
+                    with _damage(opened[name], outcome, examined):
+                        extra.examine(opened[name].rows, failed)
             examined.findings += differences.findings
 
     def _examine_tables(
         self,
         outcome: Outcome,
-        opened: Mapping[str, tuple[Borrowed, pq.ParquetFile]],
+        opened: Mapping[str, "Opened"],
         names: EngineNames,
         differences: Differences,
         examined: Examined,
-    ) -> int:
-        """Examine the rows of a point in both tables; return how many points were taken from `names`."""
-        named = 0
+    ) -> list[pa.Array]:
+        """Examine the rows of each point in both tables; return the points that failed."""
         rows = RowsExaminer(outcome, self.run, self.tables, differences)
         both = (opened[EFFECTIVE_PARAMETERS], opened[POINT_OUTCOMES])
         try:
-            for pair in pairs(outcome, *(found for _, found in both)):
+            for pair in pairs(outcome, *(each.rows for each in both)):
                 if pair is None:
-                    for file, found in both:
-                        examined.findings += examine_indices(outcome, file.artifact.dataset, found, file.artifact.key)
-                    return named
+                    for each in both:
+                        artifact = each.file.artifact
+                        examined.findings += examine_indices(outcome, artifact.dataset, each.rows, artifact.key)
+                    return rows.failed
                 rows.add(pair)
                 examined.points += pair.points
-                identities = names.take(pair.points)
+                identities = names.take(pair.first, pair.points)
                 if identities is not None:
-                    named += pair.points
                     examine_identity(pair, identities, differences)
+                    examined.identified += pair.points
         except _DAMAGED:
-            for file, found in both:
-                with _damage(file, outcome, examined):
-                    for _ in found.iter_batches():
+            for each in both:
+                with _damage(each, outcome, examined):
+                    for _ in each.rows.iter_batches():
                         pass
-            return named
+            return rows.failed
         rows.finish()
+        examined.error_codes += rows.error_codes
         examined.sound.append(outcome.shard_id)
-        examined.identified += named
-        return named
+        return rows.failed
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A named file whose rows can be read."""
+
+    file: Borrowed
+    rows: pq.ParquetFile
 
 
 @contextmanager
-def _damage(file: Borrowed, outcome: Outcome, examined: Examined) -> Iterator[None]:
+def _damage(opened: Opened, outcome: Outcome, examined: Examined) -> Iterator[None]:
     """Turn what Arrow raises for damaged pages into a finding."""
     try:
         yield
     except _DAMAGED as error:
         message = f"its pages are damaged: {error}"
-        examined.findings.append(Finding("artifacts.unreadable", message, outcome.shard_id, file.artifact.key))
+        key = opened.file.artifact.key
+        examined.findings.append(Finding("artifacts.unreadable", message, outcome.shard_id, key))

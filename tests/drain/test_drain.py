@@ -1,160 +1,36 @@
-"""A worker around a queue and a store that fail: what it acknowledges, what it hands back, and what it leaves behind.
+"""A worker around a queue and a store that fail: what it acknowledges, hands back, and leaves behind."""
 
-Time runs SPEED times as fast as the wall's, for the worker and its queue alike: leases, delays and graces are the real
-ones.
-"""
-
-import hashlib
-import json
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 from drain import toys, whole
+from drain.in_process import (
+    LEASE,
+    SPEED,
+    WAIT,
+    Draining,
+    Place,
+    WatchedStore,
+    drained,
+    drained_to_the_last,
+    require_done,
+    running,
+)
 from drain.memory_queue import Call as QueueCall
 from drain.memory_queue import Clock, MemoryQueue, QueueFault
-from store.faulty import Call, FaultyStore, StoreFault, T
+from store.faulty import Call, StoreFault
 
-from sweepctl import layout, lease
-from sweepctl.drain import Progress, Worker
-from sweepctl.engine import Engine
+from sweepctl import layout
 from sweepctl.errors import QueueError, StoreError
-from sweepctl.lease import Ending, Policy
-from sweepctl.shard import Conditions
+from sweepctl.lease import Ending
 from sweepctl.store import open_store
-from sweepctl.store.contract import Store
 
-SPEED = 20
-LEASE, GRACE = 60, 30
-SOON = 10.0  # wall seconds within which everything that must come has come
+if TYPE_CHECKING:
+    from sweepctl.drain import Progress
 
 pytestmark = pytest.mark.timeout(60)
-
-
-class HastyWorker(Worker):
-    """Waits as its fast clock says."""
-
-    def _next_event(self, wake_at: float | None) -> lease.Event:
-        if wake_at is not None:
-            assert isinstance(self.monotonic, Clock)
-            now = self.monotonic()
-            wake_at = now + self.monotonic.wall(wake_at - now)
-        return super()._next_event(wake_at)
-
-
-@dataclass
-class WatchedStore(FaultyStore):
-    """`before` sees every call before it happens, probes too, and may raise."""
-
-    before: Callable[[Call], None] = lambda _: None
-
-    def probe(self) -> None:
-        self.before(Call("probe", ""))
-        super().probe()
-
-    def _call(self, method: str, key: str, action: Callable[[], T]) -> T:
-        self.before(Call(method, key))
-        return super()._call(method, key, action)
-
-
-@dataclass
-class Place:
-    """A queue, a store, and engines."""
-
-    folder: Path
-    queue: MemoryQueue
-    inner: Store
-    store: WatchedStore
-    workers: list[Worker] = field(default_factory=list)
-
-    def worker(self, engine: str | Engine = "", *, queue: MemoryQueue | None = None, **policy: Any) -> Worker:  # noqa: ANN401
-        worker = HastyWorker(
-            queue or self.queue,
-            toys.engine(self.folder, engine) if isinstance(engine, str) else engine,
-            self.store,
-            Policy(**{"concurrency": 2, "lease": LEASE, "grace": float(GRACE), **policy}),
-            Conditions(),
-            monotonic=self.queue.clock,
-        )
-        self.workers.append(worker)
-        return worker
-
-    def tell(self, name: str) -> None:
-        (self.folder / name).touch()
-
-    def is_told(self, name: str) -> bool:
-        return (self.folder / name).exists()
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    store = open_store(str(tmp_path / "store"))
-    return Place(tmp_path, MemoryQueue(Clock(SPEED), max_receive_count=10), store, WatchedStore(store))
-
-
-def drained(worker: Worker) -> Progress:
-    """Drain; whatever happened, every message that was received has come to one ending."""
-    progress = worker.drain()
-    assert sum(progress.endings.values()) == progress.received
-    assert progress.running == 0
-    return progress
-
-
-class Draining:
-    """A worker that drains in the background."""
-
-    def __init__(self, worker: Worker) -> None:
-        self.worker = worker
-        self._progress: Progress | None = None
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._drain, daemon=True)
-        self._thread.start()
-
-    def end(self) -> Progress:
-        self._thread.join(SOON)
-        assert not self._thread.is_alive(), "the worker does not end"
-        if self._error is not None:
-            raise self._error
-        assert self._progress is not None
-        return self._progress
-
-    def _drain(self) -> None:
-        try:
-            self._progress = drained(self.worker)
-        except BaseException as error:  # noqa: BLE001  `end` raises it
-            self._error = error
-
-
-def drained_to_the_last(place: Place, worker: Worker) -> Progress:
-    """Drain until nothing is left, delayed messages included."""
-    draining = Draining(worker)
-    toys.wait_until(lambda: not place.queue.bodies)
-    worker.stop()
-    return draining.end()
-
-
-class Gate:
-    """Holds up the first call that `matches`, until it is opened."""
-
-    def __init__(self, matches: Callable[[Any], bool]) -> None:
-        self.reached = threading.Event()
-        self._open = threading.Event()
-        self._matches = matches
-
-    def __call__(self, call: object) -> None:
-        if self._matches(call) and not self.reached.is_set():
-            self.reached.set()
-            assert self._open.wait(SOON)
-
-    def await_call(self) -> None:
-        assert self.reached.wait(SOON), "the call never came"
-
-    def open(self) -> None:
-        self._open.set()
 
 
 def require_acknowledged_after_outcome(place: Place, bodies: list[bytes]) -> None:
@@ -174,13 +50,6 @@ def _keys(body: bytes) -> layout.ShardKeys:
     return layout.ShardKeys(toys.RUN_ID, toys.RUN_DATE, toys.decoded(body).shard_id)
 
 
-def require_done(place: Place, bodies: list[bytes]) -> None:
-    assert place.queue.bodies == []
-    assert place.queue.dead == []
-    standing = whole.require_whole(whole.objects(place.inner), bodies)
-    assert all(outcome.status == "success" for outcome in standing.values())
-
-
 def test_every_message_is_acknowledged_after_its_outcome(place: Place) -> None:
     bodies = toys.messages(12)
     place.queue.send(bodies)
@@ -190,34 +59,6 @@ def test_every_message_is_acknowledged_after_its_outcome(place: Place) -> None:
     assert progress.points == 12 * toys.POINTS
     assert not progress.has_failures
     require_done(place, bodies)
-
-
-BAD = [
-    b"poison",
-    b"{}",
-    toys.message(5, 6, bucket="elsewhere"),
-    toys.message(5, 6, total_points=7),
-]
-
-
-def test_poison_messages_are_recorded_and_left_to_the_dead_letters(place: Place) -> None:
-    bodies = toys.messages(20)
-    place.queue = MemoryQueue(Clock(SPEED), max_receive_count=2)
-    place.queue.send([*bodies[:3], *BAD[:2], *bodies[3:], *BAD[2:]])
-    worker = place.worker(concurrency=4)
-    progress = drained_to_the_last(place, worker)
-    assert progress.endings == {Ending.SUCCEEDED: 20, Ending.REJECTED: 8}
-    assert progress.has_failures
-    assert sorted(message.body for message in place.queue.dead) == sorted(BAD)
-    found = whole.objects(place.inner)
-    whole.require_whole(found, bodies)
-    for message in place.queue.dead:
-        digest = hashlib.sha256(message.body).hexdigest()
-        record = json.loads(found[f"rejected/{digest}.json"])
-        assert (record["body_sha256"], record["bytes"]) == (digest, len(message.body))
-        assert record["reason"]
-        assert record["message_id"] == message.message_id
-    assert sum(key.startswith("rejected/") for key in found) == len(BAD)
 
 
 def test_a_conflict_is_recorded_with_its_shard_and_handed_back(place: Place) -> None:
@@ -298,13 +139,6 @@ def test_the_same_messages_at_two_workers_at_once_leave_one_outcome_each(place: 
     require_done(place, bodies)
 
 
-WAIT = "tell(f'running-{os.getpid()}')\nwait_for('go')"
-
-
-def running(place: Place) -> int:
-    return len(list(place.folder.glob("running-*")))
-
-
 def test_a_lease_known_to_be_lost_deletes_nothing(place: Place) -> None:
     bodies = toys.messages(1)
     place.queue.send(bodies)
@@ -349,9 +183,10 @@ def test_a_lease_that_ended_unseen_leaves_the_shard_whole(place: Place) -> None:
 def test_a_long_run_keeps_its_lease(place: Place) -> None:
     bodies = toys.messages(1)
     place.queue.send(bodies)
-    worker = Draining(place.worker(WAIT, max_shards=1))
-    rival = Draining(place.worker(toys.engine(place.folder, WAIT), idle_timeout=1.5 * LEASE))
+    shared = toys.engine(place.folder, WAIT)  # not written a second time while the first worker starts it
+    worker = Draining(place.worker(shared, max_shards=1))
     toys.wait_until(lambda: running(place) == 1)
+    rival = Draining(place.worker(shared, idle_timeout=1.5 * LEASE))
     assert rival.end().received == 0
     place.tell("go")
     assert worker.end().lost_leases == 0
@@ -423,92 +258,6 @@ def test_while_the_store_is_down_for_ten_minutes_nothing_is_received(place: Plac
     require_done(place, bodies)
 
 
-def test_a_stop_in_an_idle_poll_strands_nothing(place: Place) -> None:
-    worker = place.worker()
-    draining = Draining(worker)
-    toys.wait_until(lambda: place.queue.count("receive"))
-    worker.stop()
-    bodies = toys.messages(1)
-    place.queue.send(bodies)  # received by the poll in flight, or by nobody
-    progress = draining.end()
-    assert progress.endings == {Ending.UNUSED: 1}
-    assert place.queue.facts().visible == 1
-    assert whole.objects(place.inner) == {}
-    drained(place.worker(max_shards=1))
-    require_done(place, bodies)
-
-
-def test_a_stop_while_a_shard_runs_lets_it_finish(place: Place) -> None:
-    bodies = toys.messages(4)
-    place.queue.send(bodies)
-    worker = place.worker(WAIT)
-    draining = Draining(worker)
-    toys.wait_until(lambda: running(place) == 2)
-    worker.stop()
-    time.sleep(0.05)
-    place.tell("go")
-    progress = draining.end()
-    assert progress.endings == {Ending.SUCCEEDED: 2}
-    assert place.queue.facts().visible == 2
-    drained(place.worker(until_empty=True))
-    require_done(place, bodies)
-
-
-@pytest.mark.parametrize("phase", ["committing data", "committing the outcome", "acknowledging"])
-def test_a_stop_while_a_shard_ends_lets_it_end(place: Place, phase: str) -> None:
-    bodies = toys.messages(3)
-    place.queue.send(bodies)
-    prefix = {"committing data": "point_outcomes/", "committing the outcome": "shard_outcomes/"}.get(phase)
-    if prefix is None:
-        place.queue.before = gate = Gate(lambda call: call.method == "delete")
-    else:
-        place.store.before = gate = Gate(lambda call: call.method == "create" and call.key.startswith(prefix))
-    worker = place.worker(concurrency=1)
-    draining = Draining(worker)
-    gate.await_call()
-    worker.stop()
-    time.sleep(0.05)
-    gate.open()
-    assert draining.end().endings == {Ending.SUCCEEDED: 1}
-    assert place.queue.facts().visible == 2
-    drained(place.worker(until_empty=True))
-    require_done(place, bodies)
-
-
-def test_when_the_grace_is_over_the_engine_is_killed_and_its_message_visible_at_once(place: Place) -> None:
-    bodies = toys.messages(2)
-    place.queue.send(bodies)
-    worker = place.worker(WAIT)
-    draining = Draining(worker)
-    toys.wait_until(lambda: running(place) == 2)
-    stopped_at = place.queue.clock()
-    worker.stop()
-    progress = draining.end()
-    assert place.queue.clock() - stopped_at >= GRACE
-    assert progress.endings == {Ending.INTERRUPTED: 2}
-    assert place.queue.facts().visible == 2
-    found = whole.objects(place.inner)
-    assert [attempt.status for attempt in whole.attempts(found)] == ["interrupted"] * 2
-    assert whole.outcomes(found) == {}
-    place.tell("go")
-    drained(place.worker(until_empty=True))
-    require_done(place, bodies)
-
-
-def test_a_stop_while_the_store_is_down_ends_the_worker(place: Place) -> None:
-    place.queue.send(toys.messages(1))
-
-    def refuse(call: Call) -> None:
-        raise StoreError(f"503: {call.method}")
-
-    place.store.before = refuse
-    worker = place.worker()
-    draining = Draining(worker)
-    toys.wait_until(lambda: place.queue.count("extend") == 1)
-    worker.stop()
-    assert draining.end().endings == {Ending.STORE_DOWN: 1}
-
-
 def test_no_more_than_max_shards_are_received(place: Place) -> None:
     bodies = toys.messages(7)
     place.queue.send(bodies)
@@ -567,12 +316,3 @@ def test_until_empty_waits_for_what_it_handed_back(place: Place) -> None:
     place.tell("go")
     assert draining.end().endings == {Ending.RETRY: 1, Ending.SUCCEEDED: 1}
     require_done(place, bodies)
-
-
-def test_a_message_handed_back_at_the_stop_is_not_received_again(place: Place) -> None:
-    place.queue.send(toys.messages(1))
-    worker = place.worker(WAIT, grace=0.0)
-    draining = Draining(worker)
-    toys.wait_until(lambda: running(place) == 1 and place.queue.count("receive") >= 2)
-    worker.stop()
-    assert draining.end().endings == {Ending.INTERRUPTED: 1}

@@ -1,7 +1,6 @@
-"""Workers as processes that are killed anywhere, on a real queue server; afterwards, another one heals everything."""
+"""Workers as processes that are killed or stopped anywhere, on a real queue server; another one heals everything."""
 
 import hashlib
-import itertools
 import json
 import os
 import random
@@ -9,118 +8,39 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from drain import toys, whole
-from servers import SETTINGS, Server
+from drain.processes import (
+    LEASE,
+    SCENARIOS,
+    MakePlace,
+    Nursery,
+    Place,
+    end_in_order,
+    environment,
+    heal,
+)
 
-import sweepctl
-from sweepctl.sqs import Queue, open_queue
-from sweepctl.store import open_store
-
-TESTS = Path(__file__).parents[1]
 SWEEPCTL = (sys.executable, "-P", "-c", "from sweepctl.cli import main; main()")
-LEASE = 3
 SEEDS = int(os.environ.get("SWEEPCTL_TEST_SEEDS", "1"))
 SHARDS = int(os.environ.get("SWEEPCTL_TEST_SHARDS", "60"))
 WORKERS = 4
-_numbers = itertools.count()
+SIDES = ("before", "after")
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
 
 
-def environment() -> dict[str, str]:
-    """The sweepctl that this test imported, whatever folder it lies in, and the helpers of tests."""
-    package = str(Path(sweepctl.__file__).parents[1])
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join([package, str(TESTS)]), **SETTINGS}
-
-
-class Nursery:
-    """Starts worker processes, and tells how they ended."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self._process = process
-
-    def start(self, **job: Any) -> int:  # noqa: ANN401  any JSON value
-        return self._ask(job)
-
-    def wait(self, pid: int) -> int:
-        return self._ask({"wait": pid})
-
-    def _ask(self, job: dict[str, Any]) -> int:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(job) + "\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
-
-
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    command = [sys.executable, "-P", str(TESTS / "drain" / "worker.py")]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
-    ) as process:
-        yield Nursery(process)
-
-
-@dataclass(frozen=True)
-class Place:
-    """A queue and a store of their own, and an engine that several places may share."""
-
-    server: Server
-    queue: Queue
-    store: str
-    engine: Path
-
-    def job(self, **policy: Any) -> dict[str, Any]:  # noqa: ANN401  fields of a policy
-        return {
-            "queue_url": self.queue.url,
-            "endpoint_url": self.server.endpoint_url,
-            "store": self.store,
-            "engine": str(self.engine),
-            "policy": {"concurrency": 1, "lease": LEASE, "grace": 1.0, **policy},
-        }
-
-    def require_done(self, bodies: list[bytes]) -> None:
-        standing = whole.require_whole(whole.objects(open_store(self.store)), bodies)
-        assert all(outcome.status == "success" for outcome in standing.values())
-        facts = self.queue.facts()
-        assert (facts.visible, facts.in_flight, facts.delayed) == (0, 0, 0)
-
-
-MakePlace = Callable[..., Place]
-
-
-@pytest.fixture
-def make_place(ministack_server: Server, tmp_path: Path) -> MakePlace:
-    """Return a maker of places. Each has an engine that tells things in a folder of its own."""
-    client = open_queue(f"{ministack_server.endpoint_url}/0/any")._client
-
-    def make(behaviour: str, bodies: list[bytes], max_receive_count: int = 1_000) -> Place:
-        number = next(_numbers)
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        url = ministack_server.queue(f"processes-{number}", max_receive_count=max_receive_count)
-        queue = Queue(url, client, time.sleep)
-        queue.send(bodies)
-        return Place(ministack_server, queue, str(folder / "store"), toys.engine_path(folder, behaviour))
-
-    return make
-
-
-SCENARIOS = {
-    # receive; run record read, created; outcome read; pin read, created; two data; outcome read, created; delete
-    "success": ("", 11),
-    # as above, with partial data and the attempt's row before the outcome, and a hand-back instead of the delete
-    "crash": ("if first('crash'): start(); point(begin); sys.exit(3)", 12),
-}
-SIDES = ("before", "after")
+def require_killed(nursery: Nursery, places: Sequence[Place], kills: Sequence[tuple[int, str]]) -> None:
+    """Have a worker at each place kill itself at its call."""
+    workers = [nursery.start(**place.job(max_shards=1), kill=kill) for place, kill in zip(places, kills, strict=True)]
+    assert {kill: nursery.wait(pid) for kill, pid in zip(kills, workers, strict=True)} == dict.fromkeys(
+        kills, -signal.SIGKILL
+    )
 
 
 def test_a_worker_killed_before_or_after_any_call_is_healed_by_the_next(
@@ -151,29 +71,30 @@ def test_a_worker_killed_while_it_rejects_a_message_leaves_it_to_the_next(
     require_killed(nursery, places, kills)
     heal(nursery, places)
     for place in places:
-        place.require_done([])
-        assert list(whole.objects(open_store(place.store))) == [
-            f"rejected/{hashlib.sha256(b'poison').hexdigest()}.json"
-        ]
-        dead = Queue(f"{place.queue.url}-dead", place.queue._client, time.sleep)
-        assert [each.body for each in dead.receive(10, wait=1, visibility=60)] == [b"poison"]
+        place.require_done([], dead=[b"poison"])
+        assert list(place.objects()) == [f"rejected/{hashlib.sha256(b'poison').hexdigest()}.json"]
 
 
-def require_killed(nursery: Nursery, places: list[Place], kills: list[tuple[int, str]]) -> None:
-    """Have a worker at each place kill itself at its call."""
-    workers = [nursery.start(**place.job(max_shards=1), kill=kill) for place, kill in zip(places, kills, strict=True)]
-    assert {kill: nursery.wait(pid) for kill, pid in zip(kills, workers, strict=True)} == dict.fromkeys(
-        kills, -signal.SIGKILL
-    )
-
-
-def heal(nursery: Nursery, places: list[Place]) -> None:
-    """Have a healthy worker at each place until its queue is empty."""
-    workers = [nursery.start(**place.job(), wait_seconds=1) for place in places]
-    for place, worker in zip(places, workers, strict=True):
-        toys.wait_until(lambda place=place: _is_empty(place.queue), 60)  # type: ignore[misc]
-        os.kill(worker, signal.SIGTERM)
-    assert [nursery.wait(pid) for pid in workers] == [0] * len(workers)
+def test_a_worker_told_to_stop_at_any_call_ends_its_shard_or_hands_it_back(
+    make_place: MakePlace, nursery: Nursery
+) -> None:
+    """Nothing but the signal ends these workers, and no lease of theirs ends while the test runs."""
+    bodies = toys.messages(1)
+    stops = [(behaviour, call) for behaviour, calls in SCENARIOS.values() for call in range(calls)]
+    places = [make_place(behaviour, bodies) for behaviour, _ in stops]
+    workers = [
+        nursery.start(**place.job(lease=600, grace=0.0), kill=(call, "before"), signal="TERM")
+        for place, (_, call) in zip(places, stops, strict=True)
+    ]
+    assert [nursery.wait(worker) for worker in workers] == [0] * len(workers)
+    # At once, or a failed attempt's short while later.
+    toys.wait_until(lambda: all(place.queue.facts().in_flight == 0 for place in places))
+    for place in places:
+        is_done = any(outcome.status == "success" for outcome in whole.outcomes(place.objects()).values())
+        assert place.held() == (0 if is_done else 1)
+    heal(nursery, [place for place in places if place.held()])
+    for place in places:
+        place.require_done(bodies)
 
 
 def test_a_killed_engine_is_a_failed_attempt_and_its_shard_comes_back(make_place: MakePlace, nursery: Nursery) -> None:
@@ -182,7 +103,7 @@ def test_a_killed_engine_is_a_failed_attempt_and_its_shard_comes_back(make_place
     pid = nursery.start(**place.job(max_shards=4))
     assert nursery.wait(pid) == 0
     place.require_done(bodies)
-    (attempt,) = whole.attempts(whole.objects(open_store(place.store)))
+    (attempt,) = whole.attempts(place.objects())
     assert (attempt.shard_id, attempt.error_code) == (1, "engine_crashed")
 
 
@@ -224,7 +145,7 @@ def test_a_stop_signal_in_an_idle_poll_ends_the_command_in_order(
     bodies = toys.messages(1)
     place = make_place("", bodies)
     commands = [drain(place), drain(place)]
-    toys.wait_until(lambda: _is_empty(place.queue))
+    toys.wait_until(lambda: place.held() == 0)
     for command, number in zip(commands, (signal.SIGTERM, signal.SIGINT), strict=True):
         command.process.send_signal(number)
     ended = [command.end(10) for command in commands]
@@ -242,13 +163,13 @@ def test_a_stop_signal_in_a_run_waits_for_the_grace_and_gives_the_message_back(
     bodies = toys.messages(1)
     place = make_place(WAIT, bodies)
     command = drain(place, "--grace", "0.5", "--concurrency", "1")  # no poll in flight
-    toys.wait_until((place.engine.parent / "running").exists)
+    toys.wait_until(lambda: place.is_told("running"))
     command.process.send_signal(signal.SIGTERM)
     status, told = command.end(10)
     assert status == 0
     assert (told["received"], told["interrupted"]) == (1, 1)
     assert place.queue.facts().visible == 1
-    (place.engine.parent / "go").touch()
+    place.tell("go")
     assert drain(place, "--max-shards", "1").end(20)[0] == 0
     place.require_done(bodies)
 
@@ -259,7 +180,7 @@ def test_a_second_signal_is_immediate_and_takes_the_engine_with_it(
     bodies = toys.messages(1)
     place = make_place(f"open(told('pid'), 'w').write(str(os.getpid()))\n{WAIT}", bodies)
     command = drain(place, "--lease", str(LEASE))
-    toys.wait_until((place.engine.parent / "running").exists)
+    toys.wait_until(lambda: place.is_told("running"))
     command.process.send_signal(signal.SIGTERM)
     time.sleep(0.2)
     assert command.process.poll() is None, "the first one waits for the shard"
@@ -267,7 +188,7 @@ def test_a_second_signal_is_immediate_and_takes_the_engine_with_it(
     assert command.end(2)[0] == -signal.SIGTERM
     engine = int((place.engine.parent / "pid").read_text())
     toys.wait_until(lambda: not _is_running(engine), 5)
-    (place.engine.parent / "go").touch()
+    place.tell("go")
     assert drain(place, "--max-shards", "1").end(20)[0] == 0
     place.require_done(bodies)
 
@@ -276,7 +197,7 @@ def test_two_commands_on_one_queue_of_duplicates(make_place: MakePlace, drain: C
     bodies = toys.messages(12)
     place = make_place("", [body for body in bodies for _ in range(2)])
     commands = [drain(place) for _ in range(2)]
-    toys.wait_until(lambda: _is_empty(place.queue), 60)
+    toys.wait_until(lambda: place.held() == 0, 60)
     for command in commands:
         command.process.send_signal(signal.SIGTERM)
     ended = [command.end(20) for command in commands]
@@ -296,7 +217,7 @@ def test_one_kill_a_second(make_place: MakePlace, nursery: Nursery, seed: int) -
     job = place.job(concurrency=2)
     workers = [nursery.start(**job) for _ in range(WORKERS)]
     kills = 0
-    while not _is_empty(place.queue):
+    while place.held():
         time.sleep(1)
         victim = draw.choice(workers)
         os.kill(victim, signal.SIGKILL)
@@ -304,15 +225,8 @@ def test_one_kill_a_second(make_place: MakePlace, nursery: Nursery, seed: int) -
         workers[workers.index(victim)] = nursery.start(**job)
         kills += 1
     assert kills >= 2
-    for worker in workers:
-        os.kill(worker, signal.SIGTERM)
-    assert [nursery.wait(worker) for worker in workers] == [0] * WORKERS
+    end_in_order(nursery, workers)
     place.require_done(bodies)
-
-
-def _is_empty(queue: Queue) -> bool:
-    facts = queue.facts()
-    return facts.visible + facts.in_flight + facts.delayed == 0
 
 
 def _is_running(pid: int) -> bool:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ from sweepctl import layout, table
 from sweepctl.messages import ShardMessage
 from sweepctl.outcome import Outcome
 from sweepctl.store.contract import Store
+from sweepctl.store.s3 import S3Store
 
 DATASETS = (table.EFFECTIVE_PARAMETERS, table.POINT_OUTCOMES)
 TABLES = (*DATASETS, "shard_outcomes")
@@ -23,10 +24,22 @@ Objects = Mapping[str, bytes]
 
 
 def objects(store: Store) -> dict[str, bytes]:
-    """Read all that lies in a local store, work in progress apart."""
-    root = Path(store.url)
-    found = [path for path in root.rglob("*") if path.is_file() and not path.is_relative_to(root / ".sweepctl")]
-    return {str(path.relative_to(root)): path.read_bytes() for path in found}
+    """Read all that lies in a store, work in progress and the probe apart."""
+    found = _in_bucket(store) if isinstance(store, S3Store) else _in_folder(Path(store.url))
+    return {key: body for key, body in found if not key.startswith(".sweepctl/")}
+
+
+def _in_folder(root: Path) -> Iterator[tuple[str, bytes]]:
+    for path in root.rglob("*"):
+        if path.is_file():
+            yield str(path.relative_to(root)), path.read_bytes()
+
+
+def _in_bucket(store: S3Store) -> Iterator[tuple[str, bytes]]:
+    pages = store._client.get_paginator("list_objects_v2").paginate(Bucket=store._bucket, Prefix=store._prefix)
+    for entry in (entry for page in pages for entry in page.get("Contents", [])):
+        body = store._client.get_object(Bucket=store._bucket, Key=entry["Key"])["Body"].read()
+        yield entry["Key"].removeprefix(store._prefix), body
 
 
 def outcomes(found: Objects) -> dict[int, Outcome]:
@@ -73,7 +86,7 @@ def _require_outcome(found: Objects, outcome: Outcome, message: ShardMessage) ->
     for artifact in outcome.artifacts:
         body = found[artifact.key]
         assert (artifact.bytes, artifact.sha256) == (len(body), hashlib.sha256(body).hexdigest())
-        assert artifact.rows == _rows(body).num_rows
+        assert artifact.rows == pq.read_metadata(pa.BufferReader(body)).num_rows
         assert not outcome.complete or artifact.rows == message.points
 
 
@@ -82,7 +95,7 @@ def _require_points(found: Objects, standing: Mapping[int, Outcome], in_tables: 
     points = sorted(index for outcome in done for index in range(outcome.start_index, outcome.end_index_exclusive))
     for dataset in DATASETS:
         bodies = [found[key] for key in in_tables if key.startswith(f"{dataset}/")]
-        rows = [index for body in bodies for index in _rows(body)["point_index"].to_pylist()]
+        rows = [index for body in bodies for index in _points(body)]
         assert sorted(rows) == points, f"every point exactly one row in {dataset}"
 
 
@@ -100,5 +113,6 @@ def _require_rejections(found: Objects) -> None:
             assert key == layout.rejection(json.loads(body)["body_sha256"])
 
 
-def _rows(body: bytes) -> pa.Table:
-    return pq.read_table(pa.BufferReader(body))
+def _points(body: bytes) -> list[int]:
+    points: list[int] = pq.ParquetFile(pa.BufferReader(body)).read(["point_index"])["point_index"].to_pylist()
+    return points

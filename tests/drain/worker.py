@@ -1,11 +1,12 @@
-"""Queue workers as processes that can be killed: one line of JSON on standard input starts one.
+"""Queue workers as processes that signals can hit anywhere: one line of JSON on standard input starts one.
 
     {"queue_url": …, "store": …, "engine": …, "policy": {…}, "kill": [3, "before"]}   answers with its process id
-    {"wait": 1234}                                                                    answers with its exit status
+    {"wait": 1234}                                                                    answers how that one ended
 
 Each is a fork of this process, which has imported everything and has no threads: it starts in no time. `kill` names a
-call of the store or the queue, counted from 0, at which the worker kills itself. Renewals do not count: when they come
-is chance.
+call of the store or the queue, counted from 0, before or after which the worker kills itself, or sends itself the
+signal that `signal` names, TERM or STOP. Renewals do not count: when they come is chance. A wait ends with the exit
+status, with minus the signal that ended or stopped the worker, or with null where neither came.
 """
 
 import json
@@ -21,62 +22,64 @@ from typing import Any, TypeVar
 from drain.toys import engine_at
 from store.faulty import FaultyStore
 
-from sweepctl import lease
+from sweepctl import lease, sqs
 from sweepctl.drain import Worker
 from sweepctl.lease import Policy
 from sweepctl.shard import Conditions
 from sweepctl.sqs import Queue, QueueFacts, Received, open_queue
-from sweepctl.store import open_store
+from sweepctl.store import open_store, s3
 
+WAIT_SECONDS = 60  # for a worker: less than a test's time-out, so that it is the test that fails
 T = TypeVar("T")
 STOPS = {signal.SIGTERM}
 
 
-class Death:
-    """Kills this process before or after the call with a certain number."""
+class Strike:
+    """Sends this process a signal before or after the call with a certain number."""
 
-    def __init__(self, call: int, side: str) -> None:
+    def __init__(self, call: int, side: str, number: signal.Signals) -> None:
         self._call = call
         self._side = side
+        self._number = number
         self._seen = -1
         self._lock = threading.Lock()
 
     def at(self, action: Callable[[], T]) -> T:
         with self._lock:
             self._seen += 1
-            is_it = self._seen == self._call
-        if is_it and self._side == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
+            side = self._side if self._seen == self._call else None
+        if side == "before":
+            os.kill(os.getpid(), self._number)
         result = action()
-        if is_it:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if side == "after":
+            os.kill(os.getpid(), self._number)
         return result
 
 
-class MortalStore(FaultyStore):
-    death: Death
+class StruckStore(FaultyStore):
+    strike: Strike
 
     def _call(self, method: str, key: str, action: Callable[[], T]) -> T:
-        return self.death.at(lambda: super(MortalStore, self)._call(method, key, action))
+        return self.strike.at(lambda: super(StruckStore, self)._call(method, key, action))
 
 
-class MortalQueue(Queue):
-    def __init__(self, inner: Queue, death: Death, renewal: int) -> None:  # no client of its own
+class StruckQueue(Queue):
+    def __init__(self, inner: Queue, strike: Strike, renewal: int) -> None:  # no client of its own
         self.url = inner.url
         self._inner = inner
-        self._death = death
+        self._strike = strike
         self._renewal = renewal
 
     def receive(self, most: int, *, wait: int, visibility: int) -> list[Received]:
-        return self._death.at(lambda: self._inner.receive(most, wait=wait, visibility=visibility))
+        return self._strike.at(lambda: self._inner.receive(most, wait=wait, visibility=visibility))
 
     def extend(self, receipt: str, seconds: int) -> bool:
         if seconds == self._renewal:
             return self._inner.extend(receipt, seconds)
-        return self._death.at(lambda: self._inner.extend(receipt, seconds))
+        return self._strike.at(lambda: self._inner.extend(receipt, seconds))
 
     def delete(self, receipt: str) -> bool:
-        return self._death.at(lambda: self._inner.delete(receipt))
+        return self._strike.at(lambda: self._inner.delete(receipt))
 
     def send(self, bodies: Sequence[bytes]) -> None:
         self._inner.send(bodies)
@@ -92,18 +95,24 @@ def opened(endpoint_url: str) -> Queue:
 
 
 def queue_of(job: dict[str, Any]) -> Queue:
-    return Queue(job["queue_url"], opened(job["endpoint_url"])._client, time.sleep)
+    return Queue(job["queue_url"], opened(job["endpoint_url"])._clients, time.sleep)
+
+
+def hasten() -> None:
+    """Nobody waits here for the delays of operation."""
+    lease.FIRST_DELAY = lease.LONGEST_PAUSE = 1
+    # One more is left of each request's tries: a lost reply is still followed by the same request.
+    sqs.REQUEST_ATTEMPTS = s3.REQUEST_ATTEMPTS = 2
 
 
 def work(job: dict[str, Any]) -> None:
-    # Nobody waits for the delays of operation.
     lease.WAIT_SECONDS = job.get("wait_seconds", 2)
-    lease.FIRST_DELAY = 1
     policy = Policy(**job["policy"])
-    death = Death(*job.get("kill") or (-1, ""))
-    store = MortalStore(open_store(job["store"]))
-    store.death = death
-    queue = MortalQueue(queue_of(job), death, policy.lease)
+    call, side = job.get("kill") or (-1, "")
+    strike = Strike(call, side, signal.Signals[f"SIG{job.get('signal', 'KILL')}"])
+    store = StruckStore(open_store(job["store"], endpoint_url=job["store_endpoint_url"]))
+    store.strike = strike
+    queue = StruckQueue(queue_of(job), strike, policy.lease)
     worker = Worker(queue, engine_at(job["engine"]), store, policy, Conditions())
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
@@ -136,16 +145,33 @@ def start(job: dict[str, Any]) -> int:
         os._exit(status)
 
 
+def wait(pid: int) -> int | None:
+    until = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < until:
+        changed, status = os.waitpid(pid, os.WUNTRACED | os.WNOHANG)
+        if changed:
+            return -os.WSTOPSIG(status) if os.WIFSTOPPED(status) else os.waitstatus_to_exitcode(status)
+        time.sleep(0.005)
+    return None
+
+
 def main() -> None:
+    hasten()
+    running: set[int] = set()
     for line in iter(sys.stdin.readline, ""):
         job = json.loads(line)
         if "wait" in job:
-            _, status = os.waitpid(job["wait"], 0)
-            answer = os.waitstatus_to_exitcode(status)
+            answer = wait(job["wait"])
+            if answer not in {None, -signal.SIGSTOP}:
+                running.remove(job["wait"])
         else:
             answer = start(job)
-        sys.stdout.write(f"{answer}\n")
+            running.add(answer)
+        sys.stdout.write(f"{json.dumps(answer)}\n")
         sys.stdout.flush()
+    # Those of a test that failed: nobody else would ever end them.
+    for pid in running:
+        os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

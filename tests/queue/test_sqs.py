@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
@@ -12,9 +13,10 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from servers import REGION, Server
 
-from sweepctl.errors import QueueError, UsageError
+from sweepctl.errors import QueueError, QueueRefusedError, UsageError
+from sweepctl.lease import WAIT_SECONDS
 from sweepctl.messages import MAX_BYTES
-from sweepctl.sqs import DELAYS, Queue, open_queue
+from sweepctl.sqs import DELAYS, Clients, Queue, open_queue
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -25,16 +27,21 @@ SCRIPT = "script"
 
 
 @cache
-def _client() -> "SQSClient":
-    """Kept among tests: one takes longer to make than most tests run."""
-    return open_queue(URL)._client
+def _clients() -> Clients:
+    """Kept among tests: they take longer to make than most tests run."""
+    return open_queue(URL)._clients
+
+
+def _each(clients: Clients) -> "list[SQSClient]":
+    return [getattr(clients, field.name) for field in fields(clients)]
 
 
 @pytest.fixture
 def queue() -> Iterator[Queue]:
     """A queue for a `Script`, which ends with the test."""
-    yield Queue(URL, _client(), lambda _: None)
-    _client().meta.events.unregister("before-send.sqs", unique_id=SCRIPT)
+    yield Queue(URL, _clients(), lambda _: None)
+    for client in _each(_clients()):
+        client.meta.events.unregister("before-send.sqs", unique_id=SCRIPT)
 
 
 class Script:
@@ -43,8 +50,9 @@ class Script:
     def __init__(self, queue: Queue, answer: Callable[[dict[str, Any]], tuple[int, dict[str, Any]]]) -> None:
         self.requests: list[dict[str, Any]] = []
         self._answer = answer
-        # The event's answer is used in place of a reply; its type says that there is none.
-        queue._client.meta.events.register("before-send.sqs", self._send, unique_id=SCRIPT)  # type: ignore[arg-type]
+        for client in _each(queue._clients):
+            # The event's answer is used in place of a reply; its type says that there is none.
+            client.meta.events.register("before-send.sqs", self._send, unique_id=SCRIPT)  # type: ignore[arg-type]
 
     def _send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
         self.requests.append(json.loads(cast("bytes", request.body)))
@@ -97,8 +105,10 @@ def test_an_aws_url_has_its_region_and_others_take_boto3s(
     monkeypatch: pytest.MonkeyPatch, url: str, region: str
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "xx-own-1")
-    assert open_queue(url)._client.meta.region_name == region
-    assert open_queue(url, region="ap-east-1")._client.meta.region_name == "ap-east-1"
+    assert {client.meta.region_name for client in _each(open_queue(url)._clients)} == {region}
+    # What is given for the store must not send the queue's requests elsewhere.
+    given = region if "aws" in url else "ap-east-1"
+    assert {client.meta.region_name for client in _each(open_queue(url, region="ap-east-1")._clients)} == {given}
 
 
 @pytest.mark.parametrize(
@@ -111,8 +121,15 @@ def test_an_aws_url_has_its_region_and_others_take_boto3s(
     ],
 )  # fmt: skip
 def test_requests_go_where_the_url_says(url: str, endpoint: str) -> None:
-    assert open_queue(url)._client.meta.endpoint_url == endpoint
-    assert open_queue(url, endpoint_url=NOWHERE)._client.meta.endpoint_url == NOWHERE
+    assert {client.meta.endpoint_url for client in _each(open_queue(url)._clients)} == {endpoint}
+    elsewhere = open_queue(url, endpoint_url=NOWHERE)._clients
+    assert {client.meta.endpoint_url for client in _each(elsewhere)} == {NOWHERE}
+
+
+def test_what_a_stop_waits_for_takes_seconds_where_nothing_answers() -> None:
+    configs = [client.meta.config for client in (_clients().polls, _clients().leases)]
+    tries = [(config.retries["total_max_attempts"], config.read_timeout) for config in configs]  # type: ignore[attr-defined]
+    assert tries == [(1, WAIT_SECONDS + 5), (2, 5)]
 
 
 @pytest.mark.parametrize(
@@ -189,6 +206,31 @@ def test_a_refusal_has_its_remedy(queue: Queue, code: str, status: HTTPStatus, r
 
 
 @pytest.mark.parametrize(
+    ("code", "is_lasting"),
+    [
+        ("AccessDenied", True),
+        ("AccessDeniedException", True),
+        ("ExpiredTokenException", True),
+        ("InvalidSignatureException", True),
+        ("KmsAccessDenied", True),
+        ("KmsThrottled", False),
+        ("Novel", False),
+        ("OverLimit", False),
+        ("QueueDoesNotExist", True),
+        ("RequestThrottled", False),
+        ("ServiceUnavailable", False),
+        ("UnrecognizedClientException", True),
+    ],
+)
+def test_what_only_a_person_can_end_is_a_refusal(queue: Queue, code: str, *, is_lasting: bool) -> None:
+    Script(queue, _refuse(code, HTTPStatus.BAD_REQUEST))
+    for call in (queue.facts, lambda: queue.receive(1, wait=0, visibility=1), lambda: queue.send([b"one"])):
+        with pytest.raises(QueueError) as caught:
+            call()
+        assert isinstance(caught.value, QueueRefusedError) is is_lasting
+
+
+@pytest.mark.parametrize(
     "code", ["ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue", "InvalidParameterValueException"]
 )
 def test_a_refused_receipt_is_a_lost_lease(queue: Queue, code: str) -> None:
@@ -241,4 +283,9 @@ def test_nothing_to_send_asks_nothing(queue: Queue) -> None:
 
 def test_a_fifo_queue_says_so(moto_server: Server) -> None:
     url = moto_server.sqs.create_queue(QueueName="order.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
-    assert Queue(url, moto_server.sqs, time.sleep).facts().fifo
+    clients = Clients(moto_server.sqs, moto_server.sqs, moto_server.sqs)
+    queue = Queue(url, clients, time.sleep)
+    assert queue.facts().fifo
+    with pytest.raises(QueueError, match="FIFO") as caught:
+        queue.send([b"one"])
+    assert "standard queue" in str(caught.value.remedy)

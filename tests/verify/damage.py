@@ -98,3 +98,22 @@ class Damaged:
     def copy(self, source: Path, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(source.read_bytes())
+
+    def erase(self, path: Path, column: str) -> None:
+        """Take the value of one column from a record of one row."""
+        row = pq.read_table(path)
+        place = row.schema.get_field_index(column)
+        pq.write_table(
+            row.set_column(place, column, pa.nulls(1, row.schema.field(place).type)), path, store_schema=False
+        )
+
+    def fail(self, shard: int) -> Path:
+        """Turn a success into the failure of a crashed engine, as a worker records one; return its attempt's row."""
+        for dataset in ("effective_parameters", "point_outcomes", "customers"):
+            self.data(dataset, shard).unlink()
+        failed = {"status": "failure", "error_code": "engine_crashed", "error_message": "signal 9", "retryable": True}
+        self.edit(self.outcome(shard), **failed, content_sha256=None, artifacts=(), points_succeeded=0)
+        outcome = table.decode(Outcome, self.outcome(shard).read_bytes(), "")
+        attempt = self.path(self.keys(shard).attempt(outcome.attempt_id))
+        self.copy(self.outcome(shard), attempt)
+        return attempt

@@ -1,6 +1,8 @@
 """A whole run, damaged in one way after another: verify names each, and is silent where nothing is wrong."""
 
+import datetime as dt
 import math
+import random
 import shutil
 import struct
 from collections.abc import Callable
@@ -9,17 +11,19 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from verify.damage import MODEL, RUN_DATE, RUN_ID, Damaged
 from verify.runs import ENGINE, SPEC, make_run
 
 from sweepctl import table
-from sweepctl.outcome import Outcome
+from sweepctl.outcome import Artifact, Outcome
 from sweepctl.store import open_store
 from sweepctl.verify import Reexecution, Report, Verdict, verify
 
 PARAMETERS, OUTCOMES, CUSTOMERS = "effective_parameters", "point_outcomes", "customers"
 OTHER_DATE = "2026-02-15"
+LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 Damage = Callable[[Damaged], object]
 
 
@@ -111,11 +115,54 @@ def both_fingerprints(run: Damaged) -> None:
 
 
 def incomplete_without_history(run: Damaged) -> None:
-    drop_data = (PARAMETERS, OUTCOMES, CUSTOMERS)
-    for dataset in drop_data:
-        run.data(dataset, 0).unlink()
-    failed = {"status": "failure", "error_code": "engine_crashed", "error_message": "", "retryable": True}
-    run.edit(run.outcome(0), **failed, content_sha256=None, artifacts=(), points_succeeded=0)
+    run.fail(0).unlink()
+
+
+def orphan_of_an_attempt(run: Damaged) -> None:
+    copy = run.path(run.keys(0, OTHER_DATE).dataset(OUTCOMES, MODEL))
+    run.copy(run.data(OUTCOMES, 0), copy)
+    attempt = run.fail(1)
+    artifact = Artifact(OUTCOMES, str(copy.relative_to(run.root)), 1, 1, "0" * 64)
+    for path in (attempt, run.outcome(1)):
+        run.edit(path, artifacts=(artifact,))
+
+
+def twice_an_artifact(run: Damaged) -> None:
+    outcome = table.decode(Outcome, run.outcome(0).read_bytes(), "")
+    run.edit(run.outcome(0), artifacts=(*outcome.artifacts, outcome.artifacts[1]))
+
+
+def rows_of_a_failed_point(run: Damaged) -> None:
+    places = [
+        place
+        for place, index in enumerate(pq.read_table(run.data(CUSTOMERS, 2))["point_index"].to_pylist())
+        if index == 13
+    ]
+    run.set(CUSTOMERS, 2, "point_index", 14, row=places[-1])
+
+
+def one_attempt_of_two(run: Damaged) -> None:
+    outcome = table.decode(Outcome, run.outcome(0).read_bytes(), "")
+    run.edit(run.outcome(1), attempt_id=outcome.attempt_id)
+
+
+def failed(**changes: object) -> Damage:
+    """A failure whose outcome says other things than its attempt."""
+
+    def damage(run: Damaged) -> None:
+        run.fail(0)
+        run.edit(run.outcome(0), **changes)
+
+    return damage
+
+
+def attempted(**changes: object) -> Damage:
+    return lambda run: run.edit(run.fail(0), **changes)
+
+
+def beside(path: str) -> Damage:
+    """A file that is none of sweepctl's in the folder of the outcomes."""
+    return lambda run: run.copy(run.pin, run.outcome(0).with_name(path))
 
 
 def attempt_of_another(run: Damaged) -> None:
@@ -282,6 +329,48 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
         lambda run: run.copy(run.data(OUTCOMES, 0), run.path(run.keys(0).attempt("0" * 32))),
     ),
     "an attempt of another shard": ("failures.attempt_misplaced", attempt_of_another),
+    "an attempt of another spec": ("failures.attempt_disagrees", attempted(spec_fingerprint="0" * 64)),
+    "an attempt at no points": ("failures.attempt_disagrees", attempted(end_index_exclusive=0)),
+    "an attempt of another status": ("failures.attempt_disagrees", attempted(status="success")),
+    "an attempt that met a conflict": ("failures.conflict", attempted(status="conflict")),
+    "an outcome of another reason than its attempt": ("failures.attempt_disagrees", failed(error_message="signal 11")),
+    "a crash that is called final": ("outcomes.wrong_counts", failed(retryable=False)),
+    "a failure of no known code": ("outcomes.wrong_counts", failed(error_code="tired")),
+    # Names.
+    "a file of a dataset that the spec does not list": (
+        "artifacts.orphan",
+        lambda run: run.copy(run.data(OUTCOMES, 0), run.path(run.keys(0).dataset("visitors", MODEL))),
+    ),
+    "an orphan that an attempt names": ("artifacts.orphan", orphan_of_an_attempt),
+    "an attempt that names a table's file": ("artifacts.not_named", orphan_of_an_attempt),
+    "an outcome that names a file twice": ("artifacts.not_named", twice_an_artifact),
+    "an outcome that names no key": (
+        "artifacts.missing",
+        lambda run: run.edit(run.outcome(0), artifacts=(Artifact(OUTCOMES, "../x", 1, 6, "0" * 64),)),
+    ),
+    "a copy of an outcome": ("artifacts.orphan", beside("shard-00000000 (copy).parquet")),
+    "a file of the system's": ("artifacts.stray", beside(".DS_Store")),
+    # Fields that no worker writes so.
+    "an outcome that ends before it starts": ("outcomes.wrong_counts", outcome_field(finished_at=LONG_AGO)),
+    "an outcome of no CPU time": ("outcomes.wrong_counts", outcome_field(cpu_seconds=math.nan)),
+    "an outcome of a negative attempt": ("outcomes.wrong_counts", outcome_field(attempt_number=-1)),
+    "an outcome of another shard's attempt": ("outcomes.wrong_counts", one_attempt_of_two),
+    "a digest that is none": ("outcomes.wrong_counts", outcome_field(content_sha256="zzz")),
+    "a negative shard": ("outcomes.misplaced", outcome_field(shard_id=-1)),
+    "an outcome without bounds": ("outcomes.unreadable", lambda run: run.erase(run.outcome(0), "start_index")),
+    "an outcome without a model version": (
+        "outcomes.unreadable",
+        lambda run: run.erase(run.outcome(0), "model_version"),
+    ),
+    "a pin without a version": ("run_record.pin_unreadable", lambda run: run.erase(run.pin, "model_version")),
+    "a run record without a total": ("run_record.unreadable", lambda run: run.erase(run.record, "total_points")),
+    "a run record of another day": ("run_record.wrong_spec", lambda run: run.edit(run.record, run_date="yesterday")),
+    "a spec that is written in another way": (
+        "run_record.wrong_spec",
+        lambda run: run.edit(run.record, spec_json=SPEC.to_json().replace('"customers":100', '"customers":100.0')),
+    ),
+    "another reason of the first failed point": ("points.counts", outcome_field(2, error_message="warmup_too_long: x")),
+    "another reason in its row": ("points.counts", cell(OUTCOMES, "error_message", "x", row=2, shard=2)),
     # Rows, as their outcomes promise them.
     "a row is gone": ("points.missing", drop_row),
     "a row is there twice": ("points.duplicate", twice_a_row),
@@ -312,6 +401,15 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "extra rows in another order": ("points.order", cell(CUSTOMERS, "point_index", 5)),
     "extra rows of another replicate": ("points.replicate", cell(CUSTOMERS, "replicate", 1)),
     "extra rows of another run": ("run_record.row_disagrees", cell(CUSTOMERS, "run_id", "other")),
+    "extra rows without an index": (
+        "points.outside",
+        lambda run: run.edit_rows(
+            CUSTOMERS, 0, lambda rows: rows.set_column(2, "point_index", pa.nulls(len(rows), pa.int64()))
+        ),
+    ),
+    "extra rows of a failed point": ("points.status", rows_of_a_failed_point),
+    "an extra value is gone": ("points.status", cell(CUSTOMERS, "wait", None)),
+    "an extra value is infinite": ("points.status", cell(CUSTOMERS, "wait", math.inf, row=7)),
     # Identity, as their outcomes promise it.
     "another canonical JSON": ("identity.parameters_json", cell(PARAMETERS, "effective_parameters_json", "{}")),
     "another parameter fingerprint": (
@@ -334,7 +432,7 @@ def test_damage_is_named(whole: Path, tmp_path: Path, name: str) -> None:
     damage(run)
     report = examined(run.root)
     assert code in codes(report) - USUAL
-    harmless = {"artifacts.uncommitted", "outcomes.engine_versions", *USUAL}
+    harmless = {"artifacts.uncommitted", "artifacts.stray", "outcomes.engine_versions", "failures.conflict", *USUAL}
     if codes(report) <= harmless:
         assert report.verdict is Verdict.FAILURES
     elif codes(report) <= {"outcomes.gap", "outcomes.retryable", *harmless}:
@@ -363,6 +461,36 @@ def test_another_content_digest_is_found_by_running_all_again(whole: Path, tmp_p
     shutil.copytree(whole, run.root)
     run.edit(run.outcome(1), content_sha256="0" * 64)
     assert codes(examined(run.root, again=True)) - USUAL == {"reexecution.digest"}
+
+
+def test_values_of_extra_rows_are_compared_by_running_all_again(whole: Path, tmp_path: Path) -> None:
+    changes: list[Callable[[pa.Table], pa.Table]] = [
+        lambda rows: rows.slice(0, len(rows) - 1),
+        lambda rows: pa.concat_tables([rows, rows.slice(len(rows) - 1)]),
+        lambda rows: rows.set_column(5, "arrival", pa.array([0.5] * len(rows))),
+        lambda rows: rows.slice(0, 0),
+    ]
+    for number, change in enumerate(changes):
+        run = Damaged(tmp_path / str(number))
+        shutil.copytree(whole, run.root)
+        run.edit_rows(CUSTOMERS, 1, change)
+        run.reseal(CUSTOMERS, 1, rows=len(pq.read_table(run.data(CUSTOMERS, 1))))
+        assert codes(examined(run.root)) == USUAL
+        assert codes(examined(run.root, again=True)) - USUAL == {"reexecution.rows"}
+
+
+def test_a_flipped_bit_anywhere_is_a_finding_and_never_a_crash(whole: Path, tmp_path: Path) -> None:
+    draw = random.Random(20261125)
+    files = sorted(path.relative_to(whole) for path in whole.rglob(f"run={RUN_ID}/*.parquet"))
+    for number in range(150):
+        run = Damaged(tmp_path / str(number))
+        shutil.copytree(whole, run.root)
+        path = run.root / draw.choice(files)
+        flip(path, draw.random())
+        report = examined(run.root)
+        # In a record of one row, a bit of Parquet's own padding or statistics can mean nothing.
+        if "point_outcomes" in path.parts or PARAMETERS in path.parts or CUSTOMERS in path.parts:
+            assert "artifacts.wrong_sha256" in codes(report)
 
 
 def test_several_damages_are_all_named(whole: Path, tmp_path: Path) -> None:

@@ -1,22 +1,23 @@
 """What verify says of runs as workers leave them, what it cannot check, and the messages that repair a run."""
 
-import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Event, Timer
 
 import pytest
 from engines import scripted
 from servers import BUCKET, Server
-from store.faulty import Crash, FaultyStore, StoreFault
+from store.faulty import Crash, FaultyStore, StoreFault, T
 from verify.damage import Damaged
 from verify.runs import ENGINE, RUN_DATE, make_run, messages
 
 from sweepctl.engine import Engine
-from sweepctl.errors import StoreError, UnknownRunError
+from sweepctl.errors import InterruptedRunError, StoreError, UnknownRunError
 from sweepctl.messages import ShardMessage, decode
 from sweepctl.shard import run_shard, utc_now
 from sweepctl.spec import Spec
@@ -39,9 +40,14 @@ def run_all(store: Store, bodies: list[ShardMessage]) -> None:
         run_shard(message, ENGINE, store)
 
 
+def missing(report: Report) -> list[ShardMessage]:
+    """Return the messages that the report gives."""
+    return [decode(body, utc_now().date()) for body in report.messages()]
+
+
 def repaired(store: Store, report: Report) -> Report:
     """Run what the report says is missing, and look again."""
-    run_all(store, [decode(body, utc_now().date()) for body in report.missing])
+    run_all(store, missing(report))
     return verify(store, report.run_id, ENGINE)
 
 
@@ -69,10 +75,10 @@ def test_a_whole_run_is_whole_and_everything_was_looked_at(store: Store) -> None
         },
         Check.POINTS: {"points": 12},
         Check.IDENTITY: {"points": 12},
-        Check.FAILURES: {"shards": 2, "attempts": 0},
+        Check.FAILURES: {"shards": 2, "attempts recorded beside": 0},
         Check.REEXECUTION: {"points": 5},
     }
-    assert report.attempts == {1: 2}
+    assert report.attempts == {0: 1, 1: 1}
     assert tree(store) == before
 
 
@@ -131,11 +137,11 @@ def test_a_run_through_retries_tells_how_many_and_is_whole(store: Store, tmp_pat
     assert codes(report) == {"outcomes.retryable"}
     (group,) = report.failures
     assert (group.error_code, group.retryable, group.shards) == ("engine_crashed", True, (0,))
-    assert [json.loads(body)["shard_id"] for body in report.missing] == [0]
+    assert [each.shard_id for each in report.missing] == [0]
     run_shard(run[0], engine, store)
     report = repaired(store, report)
     assert (report.verdict, report.findings) == (Verdict.WHOLE, [])
-    assert report.attempts == {1: 1, 3: 1}
+    assert report.attempts == {0: 3, 1: 1}
 
 
 def test_partial_data_that_was_damaged_is_named(store: Store, tmp_path: Path) -> None:
@@ -153,16 +159,17 @@ def test_points_that_fail_by_themselves_are_failures_that_no_message_repairs(sto
     assert (finding.code, finding.shard_id, finding.point_index, finding.count) == ("failures.failed", 2, 14, 2)
     (group,) = report.failures
     assert (group.error_code, group.retryable, group.points_failed) == ("point_failed", False, 2)
+    assert report.point_failures == {"warmup_too_long": 2}
     assert report.missing == []
 
 
-@pytest.mark.parametrize("gone", [[0], [1], [3], [0, 1], [1, 2], [0, 1, 3], [2, 3]])
+@pytest.mark.parametrize("gone", [[0], [1], [3], [0, 1], [1, 2], [2, 3]])
 def test_missing_shards_come_back_with_their_own_numbers_and_bounds(store: Store, gone: list[int]) -> None:
     run = messages("r", replace(WHOLE, replications=7))
     run_all(store, [message for message in run if message.shard_id not in gone])
     report = verify(store, "r", ENGINE)
     assert (report.verdict, codes(report)) == (Verdict.INCOMPLETE, {"outcomes.gap"})
-    assert [decode(body, utc_now().date()) for body in report.missing] == [run[shard] for shard in gone]
+    assert missing(report) == [run[shard] for shard in gone]
     assert repaired(store, report).verdict is Verdict.WHOLE
 
 
@@ -177,14 +184,16 @@ def test_one_shard_between_its_neighbours_is_known_whatever_its_size(store: Stor
     run = uneven([(0, 2), (2, 7), (7, 12)])
     run_all(store, [run[0], run[2]])
     report = verify(store, "r", ENGINE)
-    assert [decode(body, utc_now().date()) for body in report.missing] == [run[1]]
+    assert missing(report) == [run[1]]
     assert repaired(store, report).verdict is Verdict.WHOLE
 
 
 def test_bounds_that_nothing_tells_are_never_invented(store: Store) -> None:
     """The shards' own messages may still be on a queue: points under two shards would count twice."""
     run = uneven([(0, 2), (2, 7), (7, 9), (9, 12)])
-    run_all(store, [run[0], run[3]])
+    run_all(store, run[:1])
+    assert verify(store, "r", ENGINE).unknown_gaps == [(2, 12)]
+    run_all(store, run[3:])
     report = verify(store, "r", ENGINE)
     assert report.missing == []
     assert report.unknown_gaps == [(2, 9)]
@@ -200,7 +209,7 @@ def test_an_attempt_tells_the_bounds_of_its_shard(store: Store, tmp_path: Path) 
     for shard in (1, 2):
         Path(store.url, f"shard_outcomes/run_date={RUN_DATE}/run=r/shard-{shard:08d}.parquet").unlink()
     report = verify(store, "r", ENGINE)
-    assert [decode(body, utc_now().date()) for body in report.missing] == run[1:3]
+    assert missing(report) == run[1:3]
     assert report.unknown_gaps == []
     assert repaired(store, report).verdict is Verdict.WHOLE
 
@@ -267,9 +276,8 @@ def test_a_sample_is_seeded_and_looks_into_every_shard_before_any_twice(store: S
     outcomes = [run_shard(message, ENGINE, store).outcome for message in messages("r", WHOLE)]
     sample = draw_sample(outcomes, 3, seed=7)
     assert sample == draw_sample(outcomes, 3, seed=7)
-    assert sample.ranges != draw_sample(outcomes, 3, seed=8).ranges
-    assert sorted(len(ranges) for ranges in sample.ranges.values()) == [1, 2]
-    assert sample.points == 3
+    assert sample != draw_sample(outcomes, 3, seed=8)
+    assert sorted(len(ranges) for ranges in sample.values()) == [1, 2]
 
 
 @pytest.mark.parametrize("server_name", ["moto", pytest.param("weed", marks=pytest.mark.servers)])
@@ -281,6 +289,98 @@ def test_a_run_in_s3_is_whole_and_its_damage_is_named(server_name: str, request:
     key = f"verify-{os.getpid()}/point_outcomes/queue/run_date={RUN_DATE}/run=r/shard-00000001.parquet"
     server.s3.delete_object(Bucket=BUCKET, Key=key)
     assert codes(verify(store, "r", ENGINE)) == {"artifacts.missing"}
+
+
+class Meanwhile(FaultyStore):
+    """Something happens right after the listing, before anything else is read."""
+
+    happens: Callable[[], object] = lambda: None
+
+    def _call(self, method: str, key: str, action: Callable[[], T]) -> T:
+        if method == "read" and not any(call.method == "read" for call in self.calls):
+            self.happens()
+        return super()._call(method, key, action)
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_a_run_that_goes_on_meanwhile_is_never_called_corrupt(store: Store, tmp_path: Path, first: int) -> None:
+    """A first shard, a retry of a failure, and a failure after a failure."""
+    run = messages("r", WHOLE)
+    crashes = crashing(tmp_path, first)
+    if first:
+        run_shard(run[1], crashes, store)
+    else:
+        run_shard(run[0], ENGINE, store)
+    watched = Meanwhile(store)
+    watched.happens = lambda: run_shard(run[1], crashes, store)
+    report = verify(watched, "r", ENGINE)
+    assert Severity.DAMAGE not in {finding.severity for finding in report.findings}
+    assert report.verdict is Verdict.INCOMPLETE
+
+
+def test_a_run_that_begins_meanwhile_is_not_called_corrupt(store: Store) -> None:
+    run_shard(messages("r", WHOLE)[0], ENGINE, store)
+    Path(store.url, "runs/run=r").rename(Path(store.url, "late"))
+    watched = Meanwhile(store)
+    watched.happens = lambda: Path(store.url, "late").rename(Path(store.url, "runs/run=r"))
+    assert verify(watched, "r", ENGINE).verdict is Verdict.INCOMPLETE
+
+
+def test_partial_data_without_an_engine_is_no_damage(store: Store, tmp_path: Path) -> None:
+    run_shard(messages("r", WHOLE)[0], crashing(tmp_path, 1), store)
+    assert codes(verify(store, "r", None)) == {"outcomes.retryable", "outcomes.gap"}
+
+
+def test_a_pin_is_missed_after_a_failure_too(store: Store, tmp_path: Path) -> None:
+    run_shard(messages("r", WHOLE)[0], crashing(tmp_path, 1), store)
+    Path(store.url, "runs/run=r/engine.parquet").unlink()
+    assert "run_record.pin_missing" in codes(verify(store, "r", ENGINE))
+
+
+def test_no_message_is_written_of_a_damaged_record(store: Store) -> None:
+    run_all(store, messages("r", replace(WHOLE, replications=8))[:2])
+    run = Damaged(Path(store.url))
+    run.edit(run.path("runs/run=r/run.parquet"), run_id="other")
+    report = verify(store, "r", ENGINE)
+    assert (report.verdict, report.missing, list(report.messages())) == (Verdict.CORRUPT, (), [])
+
+
+def test_a_shard_whose_outcome_is_unreadable_is_in_no_message(store: Store) -> None:
+    run_all(store, messages("r", replace(WHOLE, replications=8)))
+    Path(store.url, f"shard_outcomes/run_date={RUN_DATE}/run=r/shard-00000001.parquet").write_bytes(b"")
+    report = verify(store, "r", ENGINE)
+    assert (report.verdict, report.missing) == (Verdict.CORRUPT, [])
+
+
+def test_points_that_could_not_be_run_again_are_said(store: Store) -> None:
+    make_run(store, "r", WHOLE)
+    shutil.rmtree(Path(store.url, "point_outcomes"))
+    report = verify(store, "r", ENGINE, Reexecution(3))
+    assert report.unchecked[Check.REEXECUTION] == "3 points, which have no sound record"
+    assert report.unchecked[Check.POINTS] == "12 points, whose files are damaged or gone"
+
+
+@pytest.mark.timeout(30)
+def test_bounds_beyond_all_measure_end_too(store: Store) -> None:
+    spec = replace(WHOLE, replications=1 << 32)
+    bounds = {"shard_id": 0, "start_index": 0, "end_index_exclusive": 5}
+    run_shard(ShardMessage.of(spec, "r", RUN_DATE, **bounds), ENGINE, store)
+    run = Damaged(Path(store.url))
+    path = run.path(f"shard_outcomes/run_date={RUN_DATE}/run=r/shard-00000000.parquet")
+    run.edit(path, end_index_exclusive=10**10, points_succeeded=10**10)
+    assert "points.missing" in codes(verify(store, "r", ENGINE))
+
+
+@pytest.mark.timeout(30)
+def test_a_stop_ends_an_engine_that_hangs(store: Store, tmp_path: Path) -> None:
+    make_run(store, "r", WHOLE)
+    path = tmp_path / "engine"
+    path.write_text(f'#!/bin/sh\nif [ "$1" = points ]; then sleep 600; fi\nexec {ENGINE.path} "$@"\n')
+    path.chmod(0o755)
+    stop = Event()
+    Timer(0.5, stop.set).start()
+    with pytest.raises(InterruptedRunError):
+        verify(store, "r", Engine(path), stop=stop)
 
 
 def test_a_store_that_does_not_answer_ends_verify(store: Store) -> None:

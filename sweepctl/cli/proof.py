@@ -1,8 +1,8 @@
 """The command that proves a run whole, and repairs what is missing."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,7 +16,7 @@ from sweepctl.cli.options import (
     RegionOption,
     StoreOption,
 )
-from sweepctl.cli.terminal import open_console, print_json, telling
+from sweepctl.cli.terminal import on_signals, open_console, print_json, telling
 from sweepctl.errors import EngineUnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -77,18 +77,20 @@ def verify_command(
             raise UsageError(f"{missing}: no such folder", remedy="Name a file that can be written.")
         require_run_id(run_id)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
-        prover, again = _engine(engine), _reexecution(reexecute, seed)
-        with view.examining(open_console(stderr=True), run_id) as observe:
-            report = verify(results, run_id, prover, again, observe)
-        if json_output:
-            print_json(report.to_json())
-        else:
+        prover, again, stop = _engine(engine), _reexecution(reexecute, seed), Event()
+        with view.examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):
+            report = verify(results, run_id, prover, again, observe=observe, stop=stop)
+        if not json_output:
             view.show_report(console, report)
+        told = report.to_json()
         if missing is not None:
-            _write(missing, report.missing)
-            console.print(f"{len(report.missing):,} messages written to {missing}", highlight=False, soft_wrap=True)
+            told["written"] = _write(missing, report)
+            console.print(f"messages written to {missing}: {told['written']:,}", highlight=False, soft_wrap=True)
         if requeue and queue_url is not None:
-            _send(report, queue_url, region, ask=not yes)
+            told["sent"] = _send(report, queue_url, region, ask=not yes)
+            console.print(f"messages sent: {told['sent']:,}", highlight=False)
+        if json_output:
+            print_json(told)
         accepted = {Verdict.WHOLE, Verdict.FAILURES} if accept_failures else {Verdict.WHOLE}
         raise typer.Exit(0 if report.verdict in accepted else 1)
 
@@ -116,25 +118,30 @@ def _reexecution(wanted: str | None, seed: int) -> "Reexecution | None":
     return Reexecution(int(wanted), seed)
 
 
-def _write(path: Path, messages: Sequence[bytes]) -> None:
-    """Write one message a line; the file is there whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
+def _write(path: Path, report: "Report") -> int:
+    """Write one message a line and return how many; a file is there whole or not at all."""
+    # A device or a pipe is written into; a file is replaced.
+    replaces = path.is_file() or not path.exists()
+    part = path.with_name(f".{path.name}.part") if replaces else path
+    count = 0
     try:
-        part.write_bytes(b"".join(body + b"\n" for body in messages))
-        part.replace(path)
+        with part.open("wb") as file:
+            for count, body in enumerate(report.messages(), start=1):  # noqa: B007  the last one is the count
+                file.write(body + b"\n")
+        if replaces:
+            part.replace(path)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", remedy="Name a file that can be written.") from error
+    return count
 
 
-def _send(report: "Report", queue_url: str, region: str | None, *, ask: bool) -> None:
+def _send(report: "Report", queue_url: str, region: str | None, *, ask: bool) -> int:
+    """Send what is missing, and return how many messages that were."""
     from sweepctl.sqs import open_queue
 
-    told = open_console(stderr=True)
     if not report.missing:
-        told.print("nothing to send")
-        return
+        return 0
     if ask and not typer.confirm(f"Send {len(report.missing):,} messages to {queue_url}?", err=True):
-        told.print("nothing was sent")
-        return
-    open_queue(queue_url, region=region).send(report.missing)
-    told.print(f"[bold green]✓[/] {len(report.missing):,} messages sent", highlight=False)
+        return 0
+    open_queue(queue_url, region=region).send(list(report.messages()))
+    return len(report.missing)
