@@ -118,6 +118,7 @@ export SWEEPCTL_QUEUE_URL={queue_url}
 sweepctl send examples/queue/shard-*.json --queue-url $SWEEPCTL_QUEUE_URL
 sweepctl drain --queue-url $SWEEPCTL_QUEUE_URL --until-empty
 sweepctl run-shard examples/queue/shard-0.json
+sweepctl verify queue-demo
 
 Ctrl-C stops the servers; nothing is kept."""
 
