@@ -280,9 +280,10 @@ def _show_failures(console: Console, report: Report) -> None:
                 f"{len(group.shards):,}", group.error_code, f"{group.points_failed:,}", escape(group.example), again
             )
         console.print(table, highlight=False)
-    if report.point_failures:
-        told = ", ".join(f"{count:,} {code}" for code, count in report.point_failures.items())
-        console.print(f"  points that failed: {told}", highlight=False)
+    for code, points in report.point_failures.items():
+        more = ", …" if points.count > len(points.first) else ""
+        told = f"{', '.join(map(str, points.first))}{more}"
+        console.print(f"  {points.count:,} failed points: [red]{code}[/] at {told}", highlight=False, soft_wrap=True)
     most = max(report.attempts.values(), default=1)
     if most > 1:
         retried = sum(attempts > 1 for attempts in report.attempts.values())

@@ -142,7 +142,7 @@ def _verify(work: _Work, run_id: str, reexecution: Reexecution | None) -> Report
         subject.total_points,
         len(standing),
         outcomes.group_failures(standing),
-        dict(examined.error_codes.most_common()),
+        dict(sorted(examined.by_code.items(), key=lambda item: -item[1].count)),
         outcomes.count_attempts(standing, attempts),
         [shard for shard in missing if shard.shard_id not in hidden],
         unknown,

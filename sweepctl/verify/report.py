@@ -151,6 +151,23 @@ class FailureGroup:
     example: str  # the first one's message
 
 
+MOST_POINTS = 10  # of one error code that are named
+
+
+@dataclass(frozen=True)
+class FailedPoints:
+    """Points that failed by themselves with one error code."""
+
+    count: int
+    first: tuple[int, ...]  # the lowest indices, in order
+
+    def __add__(self, other: "FailedPoints | None") -> "FailedPoints":
+        """Return both together."""
+        if other is None:
+            return self
+        return FailedPoints(self.count + other.count, tuple(sorted((*self.first, *other.first))[:MOST_POINTS]))
+
+
 @dataclass(frozen=True)
 class Report:
     """Everything that verify says of one run."""
@@ -161,7 +178,7 @@ class Report:
     total_points: int | None  # None where the run record cannot be read
     shards: int = 0
     failures: Sequence[FailureGroup] = ()
-    point_failures: Mapping[str, int] = field(default_factory=dict)  # points that failed, by their own error code
+    point_failures: Mapping[str, FailedPoints] = field(default_factory=dict)  # by the points' own error code
     attempts: Mapping[int, int] = field(default_factory=dict)  # by shard: how many attempts are recorded
     missing: Sequence[MissingShard] = ()  # what would complete the run
     unknown_gaps: Sequence[tuple[int, int]] = ()  # points whose shard cannot be told
@@ -217,7 +234,7 @@ class Report:
                 for check, tally in self.tallies.items()
             ],
             "failures": [asdict(group) for group in self.failures],
-            "point_failures": dict(self.point_failures),
+            "point_failures": {code: asdict(points) for code, points in self.point_failures.items()},
             "attempts": {str(shard): attempts for shard, attempts in self.attempts.items()},
             "missing": [asdict(shard) for shard in self.missing],
             "unknown_gaps": [list(gap) for gap in self.unknown_gaps],

@@ -4,7 +4,6 @@ All columns are compared in bulk, in pieces of one row group, whatever the shard
 its rows looked at one by one.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 
 from sweepctl.outcome import MAX_ERROR_MESSAGE, Outcome
 from sweepctl.table import EFFECTIVE_PARAMETERS, FLOAT, INT, POINT_OUTCOMES, ROW_GROUP_ROWS, schema_of
-from sweepctl.verify.report import Finding
+from sweepctl.verify.report import MOST_POINTS, FailedPoints, Finding
 from sweepctl.verify.run import Run, Tables
 
 Column: TypeAlias = "pa.ChunkedArray | pa.Array"
@@ -147,7 +146,7 @@ class RowsExaminer:
         self._differences = differences
         self._first_failure: tuple[int, str] | None = None
         self.failed: list[pa.Array] = []  # indices of points that failed
-        self.error_codes: Counter[str] = Counter()
+        self.by_code: dict[str, FailedPoints] = {}
 
     def add(self, pair: Pair) -> None:
         """Examine the next rows, which are those of the points that are expected."""
@@ -192,7 +191,10 @@ class RowsExaminer:
 
     def _failures(self, rows: pa.Table) -> None:
         self.failed.append(rows["point_index"].combine_chunks())
-        self.error_codes.update(rows["error_code"].to_pylist())
+        for code in pc.unique(pc.fill_null(rows["error_code"], "")).to_pylist():
+            indices = rows.filter(pc.equal(pc.fill_null(rows["error_code"], ""), code))["point_index"]
+            points = FailedPoints(len(indices), tuple(indices.slice(0, MOST_POINTS).to_pylist()))
+            self.by_code[code] = points + self.by_code.get(code)
         if self._first_failure is None:
             first = rows.slice(0, 1).to_pylist()[0]
             told = f"{first['error_code']}: {first['error_message']}"[:MAX_ERROR_MESSAGE]

@@ -1,6 +1,5 @@
 """Checks 2 to 4 of some neighbouring shards: their files fetched, then hashed, read and compared, a piece at a time."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
@@ -23,7 +22,7 @@ from sweepctl.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES, ROW_GROUP_ROWS
 from sweepctl.verify import artifacts
 from sweepctl.verify.artifacts import Borrowed
 from sweepctl.verify.identity import examine_identity, named_by_engine
-from sweepctl.verify.report import Finding
+from sweepctl.verify.report import FailedPoints, Finding
 from sweepctl.verify.rows import Differences, ExtraExaminer, Pieces, RowsExaminer, examine_indices, pairs
 from sweepctl.verify.run import Run, Tables
 
@@ -44,7 +43,7 @@ class Examined:
     points: int = 0  # of which the rows were examined
     identified: int = 0  # of which the identity was compared
     engine_error: str | None = None
-    error_codes: Counter[str] = field(default_factory=Counter)  # of points that failed
+    by_code: dict[str, FailedPoints] = field(default_factory=dict)
     sound: list[int] = field(default_factory=list)  # shards whose rows are those of their points, in order
 
     def add(self, other: "Examined") -> None:
@@ -55,8 +54,13 @@ class Examined:
         self.points += other.points
         self.identified += other.identified
         self.engine_error = self.engine_error or other.engine_error
-        self.error_codes += other.error_codes
+        self.add_failed(other.by_code)
         self.sound += other.sound
+
+    def add_failed(self, by_code: Mapping[str, FailedPoints]) -> None:
+        """Take in points that failed."""
+        for code, points in by_code.items():
+            self.by_code[code] = points + self.by_code.get(code)
 
 
 def batches(outcomes: Sequence[Outcome]) -> Iterator[list[Outcome]]:
@@ -227,7 +231,7 @@ class ShardsExaminer:
                         pass
             return rows.failed
         rows.finish()
-        examined.error_codes += rows.error_codes
+        examined.add_failed(rows.by_code)
         examined.sound.append(outcome.shard_id)
         return rows.failed
 

@@ -127,6 +127,8 @@ def require_done(place: Place, bodies: list[bytes]) -> None:
     assert place.queue.dead == []
     standing = whole.require_whole(whole.objects(place.inner), bodies)
     assert all(outcome.status == "success" for outcome in standing.values())
+    if bodies:
+        whole.require_verified(place.inner, toys.RUN_ID)
 
 
 WAIT = "tell(f'running-{os.getpid()}')\nwait_for('go')"

@@ -103,6 +103,8 @@ class Place:
     def require_done(self, bodies: Sequence[bytes], dead: Sequence[bytes] = ()) -> dict[int, Outcome]:
         standing = whole.require_whole(self.objects(), bodies)
         assert all(outcome.status == "success" for outcome in standing.values())
+        if bodies:
+            whole.require_verified(open_store(self.store, endpoint_url=self.store_endpoint_url), toys.RUN_ID)
         assert self.held() == 0
         assert self.dead() == list(dead)
         return standing

@@ -24,7 +24,7 @@ from sweepctl.spec import Spec
 from sweepctl.store import Store, open_store
 from sweepctl.verify import Check, Reexecution, Report, Severity, Verdict, verify
 from sweepctl.verify.reexecute import draw_sample
-from sweepctl.verify.report import CODES
+from sweepctl.verify.report import CODES, FailedPoints
 
 WHOLE = Spec("queue", {"kind": "grid", "dimensions": {"servers": [1, 2, 3]}}, {"customers": 9}, 4, 1, ())
 ROOT = Path(__file__).parents[2]
@@ -159,7 +159,7 @@ def test_points_that_fail_by_themselves_are_failures_that_no_message_repairs(sto
     assert (finding.code, finding.shard_id, finding.point_index, finding.count) == ("failures.failed", 2, 14, 2)
     (group,) = report.failures
     assert (group.error_code, group.retryable, group.points_failed) == ("point_failed", False, 2)
-    assert report.point_failures == {"warmup_too_long": 2}
+    assert report.point_failures == {"warmup_too_long": FailedPoints(2, (14, 15))}
     assert report.missing == []
 
 
