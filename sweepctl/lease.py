@@ -90,7 +90,7 @@ AT_ONCE = frozenset({Ending.INTERRUPTED, Ending.UNUSED})
 class Policy:
     """What the operator wants of a worker; times in seconds."""
 
-    concurrency: int = 3  # one runs, while another commits and a third is received and started
+    concurrency: int = 2  # one runs while the other commits
     lease: int = 60
     grace: float = 30.0
     max_shards: int | None = None  # counts deliveries: a message that comes twice counts twice

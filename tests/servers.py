@@ -113,20 +113,7 @@ def weed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def ministack_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("ministack")
-    (port,) = free_ports(1)
-    environment = {
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "MINISTACK_HOST": "127.0.0.1",
-        "SERVICES": "s3,sqs",
-        "IOT_MTLS_ENABLED": "0",  # unasked, it binds a fixed port on every interface
-        "SFTP_ENABLED": "0",
-        "LOG_LEVEL": "WARNING",
-        "TMPDIR": str(folder),
-    }
-    server = Server("ministack", f"http://127.0.0.1:{port}")
-    with _process([sys.executable, "-m", "ministack"], folder, environment, lambda: _store(server)):
+    with ministack(tmp_path_factory.mktemp("ministack")) as server:
         yield server
 
 
@@ -204,6 +191,25 @@ def _one_at_a_time(app: Any) -> Any:  # noqa: ANN401 - WSGI
 
 def _deaf(app: Any, headers: set[str]) -> Any:  # noqa: ANN401 - WSGI
     return lambda environ, start: app({name: environ[name] for name in environ if name not in headers}, start)
+
+
+@contextmanager
+def ministack(folder: Path) -> Iterator[Server]:
+    """Run MiniStack in `folder`."""
+    (port,) = free_ports(1)
+    environment = {
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "127.0.0.1",
+        "SERVICES": "s3,sqs",
+        "IOT_MTLS_ENABLED": "0",  # unasked, it binds a fixed port on every interface
+        "SFTP_ENABLED": "0",
+        "LOG_LEVEL": "WARNING",
+        "TMPDIR": str(folder),
+    }
+    server = Server("ministack", f"http://127.0.0.1:{port}")
+    with _process([sys.executable, "-m", "ministack"], folder, environment, lambda: _store(server)):
+        yield server
 
 
 @contextmanager

@@ -45,10 +45,8 @@ def drain_command(
     engine: EngineOption = None,
     concurrency: Annotated[
         int,
-        typer.Option(
-            envvar="SWEEPCTL_CONCURRENCY", min=1, help="Shards at a time: one runs while others start and commit."
-        ),
-    ] = 3,
+        typer.Option(envvar="SWEEPCTL_CONCURRENCY", min=1, help="Shards at a time: one runs while the other commits."),
+    ] = 2,
     lease: Annotated[
         int,
         typer.Option(envvar="SWEEPCTL_LEASE", min=3, max=3_600, help="Seconds until a dead worker's shard is back."),

@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import servers
 from drain.memory_queue import MemoryQueue
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +20,7 @@ from sweepctl.drain import Worker
 from sweepctl.engine import Engine
 from sweepctl.lease import Policy
 from sweepctl.shard import Conditions
+from sweepctl.sqs import open_queue
 from sweepctl.store import open_store
 
 CORES = os.cpu_count() or 1
@@ -59,6 +61,24 @@ def drain(engine: str, bodies: list[bytes], folder: str, threads: int | None = N
     return time.perf_counter() - started_at
 
 
+def drain_from_server(bodies: list[bytes], folder: Path) -> float:
+    """Drain messages from a queue server on this machine; its time counts, since it runs on the same cores."""
+    os.environ |= servers.SETTINGS
+    with servers.ministack(folder) as server:
+        queue = open_queue(server.queue("bench", max_receive_count=100))
+        queue.send(bodies)
+        policy = Policy(max_shards=len(bodies))
+        worker = Worker(
+            queue, Engine(RELEASE / "sweep-engine"), open_store(str(folder / "store")), policy, Conditions()
+        )
+        _ = worker.engine.description
+        worker.store.probe()
+        started_at = time.perf_counter()
+        done = worker.drain()
+        assert sum(done.endings.values()) == len(bodies), done
+        return time.perf_counter() - started_at
+
+
 def engine_cpu_seconds() -> float:
     """Return the CPU time of all engines so far."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -83,6 +103,10 @@ def main() -> None:
         wall = drain("sweep-engine", messages("queue", {"customers": 1}, 1_000, 1), f"{folder}/trivial")
         per_slot = wall / 1_000 * Policy().concurrency * 1_000
         table.add_row("1,000 trivial shards, a shard and slot", f"{per_slot:.1f} ms", "<= 25")
+        Path(folder, "server").mkdir()
+        wall = drain_from_server(messages("queue", {"customers": 1}, 1_000, 1), Path(folder, "server"))
+        per_slot = wall / 1_000 * Policy().concurrency * 1_000
+        table.add_row("the same from a queue server on these cores", f"{per_slot:.1f} ms", "<= 25")
         before = resident_megabytes()
         shards = int(os.environ.get("SHARDS", "10000"))
         drain("sweep-engine", messages("queue", {"customers": 1}, shards, 1), f"{folder}/many")
