@@ -94,13 +94,26 @@ pub struct Parameter {
     pub(crate) lower: Bound<ValueRef<'static>>,
     pub(crate) upper: Bound<ValueRef<'static>>,
     pub(crate) choices: Option<&'static [&'static str]>,
+    /// Other spellings, each with the choice that it means; with any, upper and lower case are one.
+    pub(crate) spellings: &'static [(&'static str, &'static str)],
     pub(crate) doc: &'static str,
 }
 
 impl Parameter {
     fn new(name: &'static str, kind: Type, default: ValueRef<'static>) -> Self {
         let (lower, upper) = (Bound::Unbounded, Bound::Unbounded);
-        Self { name, kind, nullable: false, unit: "", default, lower, upper, choices: None, doc: "" }
+        Self {
+            name,
+            kind,
+            nullable: false,
+            unit: "",
+            default,
+            lower,
+            upper,
+            choices: None,
+            spellings: &[],
+            doc: "",
+        }
     }
 
     /// An integer parameter with its default.
@@ -179,11 +192,29 @@ impl Parameter {
         self
     }
 
+    /// Takes a choice in any case, and under other spellings, each given with the choice that it means. The point's
+    /// parameter is the choice itself, so that all spellings are one point with one fingerprint.
+    #[must_use]
+    pub fn spellings(mut self, spellings: &'static [(&'static str, &'static str)]) -> Self {
+        self.spellings = spellings;
+        self
+    }
+
     /// Says what it is, for people.
     #[must_use]
     pub fn doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
         self
+    }
+
+    /// The choice that a text means, or the text where it means none.
+    pub(crate) fn choice<'a>(&self, text: &'a str) -> &'a str {
+        if self.spellings.is_empty() {
+            return text;
+        }
+        let choices = self.choices.unwrap_or_default().iter().map(|choice| (*choice, *choice));
+        let mut known = choices.chain(self.spellings.iter().copied());
+        known.find(|(spelling, _)| spelling.eq_ignore_ascii_case(text)).map_or(text, |(_, choice)| choice)
     }
 
     /// Whether the parameter may be this value.

@@ -34,7 +34,7 @@ impl Literal<'_> {
             Type::Float if number => float(text).map(Value::Float),
             Type::Bool if text == "true" => Ok(Value::Bool(true)),
             Type::Bool if text == "false" => Ok(Value::Bool(false)),
-            Type::String if text.starts_with('"') => string(text),
+            Type::String if text.starts_with('"') => string(text, parameter),
             kind => {
                 Err(format!("must be {}{}", words(kind), if parameter.nullable { ", or null" } else { "" }))
             }
@@ -60,8 +60,9 @@ fn float(text: &str) -> Result<f64, String> {
     }
 }
 
-fn string(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text).map(Value::Text).map_err(|_| "must be Unicode text".to_owned())
+fn string(text: &str, parameter: &Parameter) -> Result<Value, String> {
+    let text: String = serde_json::from_str(text).map_err(|_| "must be Unicode text".to_owned())?;
+    Ok(Value::Text(parameter.choice(&text).into()))
 }
 
 fn words(kind: Type) -> &'static str {
@@ -110,6 +111,19 @@ mod tests {
         assert_eq!(read("null", &text), Ok(Value::Null));
         assert_eq!(read(r#""é😀""#, &text), Ok(Value::Text("é😀".into())));
         assert!(read(r#""\ud800""#, &text).is_err());
+    }
+
+    #[test]
+    fn every_spelling_of_a_choice_is_one_value() {
+        let exact = Parameter::string("mode", "one_way").choices(&["one_way", "both"]);
+        assert!(read(r#""One_Way""#, &exact).is_err());
+        let free = exact.spellings(&[("oneway", "one_way"), ("one-way", "one_way")]);
+        for spelling in ["one_way", "ONE_WAY", "oneway", "One-Way"] {
+            assert_eq!(read(&format!("\"{spelling}\""), &free), Ok(Value::Text("one_way".into())));
+        }
+        assert_eq!(read(r#""BOTH""#, &free), Ok(Value::Text("both".into())));
+        let wrong = read(r#""one way""#, &free);
+        assert_eq!(wrong, Err("mode = \"one way\": must be one of \"one_way\", \"both\"".to_owned()));
     }
 
     #[test]

@@ -104,6 +104,10 @@ fn validate_parameter(parameter: &Parameter) -> Result<(), String> {
     if parameter.choices.is_some() && *kind != Type::String {
         return Err(format!("{name} has choices, which only a string has"));
     }
+    let choices = parameter.choices.unwrap_or_default();
+    if let Some((spelling, _)) = parameter.spellings.iter().find(|(_, choice)| !choices.contains(choice)) {
+        return Err(format!("{name} spells {spelling:?} a choice that it does not have"));
+    }
     if !Type::of(*default).map_or(parameter.nullable, |given| given == *kind) {
         return Err(format!("the default of {name} must be a {}", kind.name()));
     }
@@ -145,6 +149,10 @@ mod tests {
             ),
             (model().parameter(Parameter::string("other", "c").choices(&["a", "b"])), "one of \"a\", \"b\""),
             (model().parameter(Parameter::int("choice", 1).choices(&["a"])), "only a string"),
+            (
+                model().parameter(Parameter::string("s", "a").choices(&["a"]).spellings(&[("x", "b")])),
+                "does not have",
+            ),
             (model().metric(Column::float("status")), "identity column"),
             (model().dataset(Dataset::new("empty", "")), "no columns"),
             (model().dataset(Dataset::new("rows", "").column(Column::int("n"))), "declared twice"),

@@ -55,6 +55,18 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// The same stream from its `block`-th pair of numbers on: the way to the n-th choice of one entity without the
+    /// choices before it.
+    ///
+    /// # Panics
+    /// If numbers were drawn already.
+    #[must_use]
+    pub fn from_block(mut self, block: u32) -> Self {
+        assert!(self.counter[0] == 0 && !self.spent, "a stream is entered before anything is drawn");
+        self.counter[0] = block;
+        self
+    }
+
     /// 64 random bits.
     ///
     /// # Panics
@@ -110,6 +122,15 @@ mod tests {
             let words = philox4x32_10([block, 5, 7, 9], [0x89AB_CDEF, 0x0123_4567]).map(u64::from);
             assert_eq!(stream.bits(), words[0] | words[1] << 32);
             assert_eq!(stream.bits(), words[2] | words[3] << 32);
+        }
+    }
+
+    #[test]
+    fn a_block_is_a_pair_of_numbers() {
+        let mut whole = Streams::new(3, 1).stream(2, 4);
+        for block in 0..5 {
+            let mut entered = Streams::new(3, 1).stream(2, 4).from_block(block);
+            assert_eq!([entered.bits(), entered.bits()], [whole.bits(), whole.bits()]);
         }
     }
 
