@@ -4,6 +4,7 @@
 
 mod epidemic;
 mod queue;
+mod ridehail;
 
 pub use epidemic::Epidemic;
 pub use queue::Queue;

@@ -1,0 +1,91 @@
+//! What depends on the wall clock, in UTC: how busy an hour is, and how slow its traffic.
+
+use super::Time;
+
+const HOUR: Time = 3_600_000;
+const HOURS_IN_DAY: Time = 24;
+const HOURS_IN_WEEK: Time = 168;
+/// 1970-01-01, day 0, was a Thursday; weekdays count from Sunday.
+const FIRST_WEEKDAY: Time = 4;
+const FRIDAY: Time = 5;
+
+type Day = [f64; 24];
+
+/// Busyness of each hour for one kind of arrival: Sunday to Thursday, then Friday and Saturday.
+pub(super) type Week = [Day; 2];
+
+pub(super) const RIDERS: Week = [
+    [
+        0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 2.5, 3.0, 2.0, 1.2, 1.2, 1.2, 1.2, 1.2, 1.2, 1.2, 2.8, 3.2, 2.5,
+        1.5, 1.5, 1.5, 1.5,
+    ],
+    [
+        2.0, 2.5, 3.0, 2.8, 2.2, 1.8, 1.5, 1.2, 1.0, 0.8, 0.6, 0.5, 0.4, 0.4, 0.4, 0.4, 0.5, 2.8, 3.5, 3.0,
+        2.5, 2.0, 1.8, 1.5,
+    ],
+];
+
+pub(super) const DRIVERS: Week = [
+    [
+        0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 1.0, 1.5, 1.8, 1.6, 1.2, 1.2, 1.2, 1.2, 1.2, 1.2, 1.2, 1.7, 2.0, 1.8,
+        1.3, 1.3, 1.3, 1.3,
+    ],
+    [
+        0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 1.6, 1.4, 1.2, 1.0, 0.9, 0.8, 0.7, 0.7, 0.8, 1.7, 2.2, 2.0,
+        1.8, 1.6, 1.4, 1.2,
+    ],
+];
+
+/// Speed as a share of free flow in Berlin, by hour.
+const BERLIN: Day = [
+    1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.45, 0.45, 0.65, 0.65, 0.65, 0.65, 0.65, 0.65, 0.65, 0.40, 0.40,
+    0.40, 0.75, 0.75, 0.75, 0.75, 0.75,
+];
+
+fn hour_of_day(clock: Time) -> usize {
+    usize::try_from(clock / HOUR % HOURS_IN_DAY).expect("an hour of 24")
+}
+
+/// How busy the hour at `clock` (ms since 1970, UTC) is.
+pub(super) fn busyness(week: &Week, clock: Time) -> f64 {
+    let weekday = (clock / (HOURS_IN_DAY * HOUR) + FIRST_WEEKDAY) % 7;
+    week[usize::from(weekday >= FRIDAY)][hour_of_day(clock)]
+}
+
+/// The most of [`busyness`] in `[start, end)`.
+pub(super) fn peak(week: &Week, start: Time, end: Time) -> f64 {
+    let hours = (start / HOUR)..end.div_ceil(HOUR);
+    hours.take(HOURS_IN_WEEK as usize).map(|hour| busyness(week, hour * HOUR)).fold(0.0, f64::max)
+}
+
+/// Speed at `clock` as a share of free flow.
+pub(super) fn berlin_traffic(clock: Time) -> f64 {
+    BERLIN[hour_of_day(clock)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_week_has_its_days() {
+        // 1970-01-01 was a Thursday, the 2nd a Friday, the 3rd a Saturday, the 4th a Sunday.
+        let at = |day: Time, hour: Time| busyness(&RIDERS, (day * 24 + hour) * HOUR);
+        assert_eq!([at(0, 0), at(1, 0), at(2, 0), at(3, 0)], [0.4, 2.0, 2.0, 0.4]);
+        assert_eq!([at(0, 18), at(1, 18), at(4, 8), at(8, 2)], [3.2, 3.5, 3.0, 3.0]);
+    }
+
+    #[test]
+    fn the_peak_is_of_the_hours_that_are_touched() {
+        assert_eq!(peak(&RIDERS, 0, HOUR), 0.4);
+        assert_eq!(peak(&RIDERS, 0, 7 * HOUR), 0.4);
+        assert_eq!(peak(&RIDERS, 0, 7 * HOUR + 1), 2.5);
+        assert_eq!(peak(&DRIVERS, 0, 1000 * HOUR), 2.2);
+    }
+
+    #[test]
+    fn traffic_follows_the_clock() {
+        let hours = [0, 6, 7, 8, 9, 15, 16, 18, 19, 23, 24].map(|hour: Time| berlin_traffic(hour * HOUR));
+        assert_eq!(hours, [1.0, 1.0, 0.45, 0.45, 0.65, 0.65, 0.40, 0.40, 0.75, 0.75, 1.0]);
+    }
+}

@@ -1,0 +1,164 @@
+//! Entities by the bucket of four by four cells that they are in: a coarse index over the map.
+//!
+//! Buckets and the list of all are plain vectors that keep their memory, so nothing is allocated once a thread has seen
+//! its largest point. No answer depends on the order within them.
+
+use super::{Map, km_of_chord};
+use crate::ridehail::hex::Hex;
+use crate::ridehail::space::Index;
+
+/// A bucket is 2^SHIFT cells wide: few enough entities in the buckets around a place, few enough buckets in a disk.
+const SHIFT: i16 = 2;
+/// Up to so many entities are simply looked at one by one.
+const FEW: usize = 24;
+/// No place in the list.
+const NOWHERE: u32 = u32::MAX;
+const EARTH_PER_KM: f64 = 1.0 / super::EARTH_KM;
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    at: Hex,
+    id: u32,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Buckets {
+    columns: i16,
+    rows: i16,
+    buckets: Vec<Vec<Entry>>,
+    all: Vec<Entry>,
+    /// Where each entity is in `all`.
+    places: Vec<u32>,
+}
+
+impl Buckets {
+    #[inline]
+    fn bucket(&self, column: i16, row: i16) -> usize {
+        #[expect(clippy::cast_sign_loss, reason = "a bucket of the frame, which starts at 0")]
+        let (column, row, columns) = (column as usize, row as usize, self.columns as usize);
+        row * columns + column
+    }
+
+    fn bucket_of(&self, at: Hex) -> usize {
+        self.bucket(at.q >> SHIFT, at.r >> SHIFT)
+    }
+
+    /// Calls `visit` for each bucket whose column or row is `ring` from the middle's and the other one not farther.
+    fn ring(&self, middle: Hex, ring: i16, mut visit: impl FnMut(&[Entry])) {
+        let (column, row) = (middle.q >> SHIFT, middle.r >> SHIFT);
+        let columns = (column - ring).max(0)..=(column + ring).min(self.columns - 1);
+        for edge in [row - ring, row + ring].into_iter().take(if ring == 0 { 1 } else { 2 }) {
+            if (0..self.rows).contains(&edge) {
+                columns.clone().for_each(|column| visit(&self.buckets[self.bucket(column, edge)]));
+            }
+        }
+        let rows = (row - ring + 1).max(0)..=(row + ring - 1).min(self.rows - 1);
+        for edge in [column - ring, column + ring] {
+            if (0..self.columns).contains(&edge) {
+                rows.clone().for_each(|row| visit(&self.buckets[self.bucket(edge, row)]));
+            }
+        }
+    }
+}
+
+/// The nearest so far.
+struct Nearest<'a> {
+    map: &'a Map,
+    from: Hex,
+    /// The square of its chord.
+    best: f64,
+}
+
+impl Nearest<'_> {
+    /// Whether nothing at that grid distance or beyond can be nearer.
+    fn beats(&self, steps: u32) -> bool {
+        let least = f64::from(steps) * self.map.least_km_a_step * EARTH_PER_KM;
+        least * least > self.best
+    }
+
+    fn visit(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            if !self.beats(self.from.distance(entry.at)) {
+                self.best = self.best.min(self.map.chord_squared(self.from, entry.at));
+            }
+        }
+    }
+}
+
+impl Index<Map> for Buckets {
+    fn clear(&mut self, map: &Map) {
+        let side = |cells: usize| i16::try_from((cells >> SHIFT) + 1).expect("a frame's side fits 16 bits");
+        (self.columns, self.rows) = (side(map.width), side(map.centres.len() / map.width));
+        self.buckets.iter_mut().for_each(Vec::clear);
+        self.buckets.resize_with(self.bucket(0, self.rows), Vec::new);
+        self.all.clear();
+        self.places.clear();
+    }
+
+    fn insert(&mut self, id: u32, at: Hex) {
+        let place = id as usize;
+        if self.places.len() <= place {
+            self.places.resize(place + 1, NOWHERE);
+        }
+        debug_assert_eq!(self.places[place], NOWHERE, "{id} is in the index already");
+        self.places[place] = u32::try_from(self.all.len()).expect("as many as there are ids");
+        self.all.push(Entry { at, id });
+        let bucket = self.bucket_of(at);
+        self.buckets[bucket].push(Entry { at, id });
+    }
+
+    fn remove(&mut self, id: u32, at: Hex) {
+        let place = std::mem::replace(&mut self.places[id as usize], NOWHERE);
+        self.all.swap_remove(place as usize);
+        if let Some(moved) = self.all.get(place as usize) {
+            self.places[moved.id as usize] = place;
+        }
+        let bucket = self.bucket_of(at);
+        let bucket = &mut self.buckets[bucket];
+        let found = bucket.iter().position(|entry| entry.id == id).expect("an entity is where it was put");
+        bucket.swap_remove(found);
+    }
+
+    fn nearest(&self, map: &Map, from: Hex) -> Option<f64> {
+        if self.all.is_empty() {
+            return None;
+        }
+        let mut nearest = Nearest { map, from, best: f64::INFINITY };
+        if self.all.len() <= FEW {
+            nearest.visit(&self.all);
+            return Some(km_of_chord(nearest.best));
+        }
+        for ring in 0..self.columns.max(self.rows) {
+            // A cell of the ring is at least so many columns or rows of cells away.
+            let steps = ((ring - 1).max(0) << SHIFT) + i16::from(ring > 0);
+            if nearest.beats(steps.unsigned_abs().into()) {
+                break;
+            }
+            self.ring(from, ring, |entries| nearest.visit(entries));
+        }
+        Some(km_of_chord(nearest.best))
+    }
+
+    fn within(&self, from: Hex, radius: u32, mut visit: impl FnMut(u32, Hex)) {
+        let mut look = |entries: &[Entry]| {
+            for entry in entries {
+                if from.distance(entry.at) <= radius {
+                    visit(entry.id, entry.at);
+                }
+            }
+        };
+        if self.all.len() <= FEW {
+            return look(&self.all);
+        }
+        let reach = i16::try_from(radius).expect("the declared range ends at 10,000");
+        let span = |middle: i16, count: i16| {
+            ((middle - reach) >> SHIFT).max(0)..=((middle.saturating_add(reach)) >> SHIFT).min(count - 1)
+        };
+        for row in span(from.r, self.rows) {
+            for column in span(from.q, self.columns) {
+                look(&self.buckets[self.bucket(column, row)]);
+            }
+        }
+    }
+}

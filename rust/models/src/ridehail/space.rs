@@ -1,0 +1,67 @@
+//! What the simulation needs of space. The model has one, the hexagonal [`super::map`]; tests have others, where
+//! theory is exact: a torus, and trips whose length does not depend on places.
+
+use std::fmt::Debug;
+
+use sweep_runtime::Stream;
+
+use super::Time;
+use super::drive::Drive;
+
+/// Places, the distances between them, and the time that driving takes.
+pub(crate) trait Space {
+    /// Where somebody is.
+    type Place: Copy + PartialEq + Debug;
+    /// Entities by the place that they are at.
+    type Index: Index<Self> + Default;
+
+    /// A place for somebody who arrives.
+    fn arrival(&self, stream: &mut Stream) -> Self::Place;
+
+    /// Where a rider at `from` wants to go, the grid distance being within `cells`; nothing where there is no such
+    /// place.
+    fn destination(&self, from: Self::Place, cells: [u32; 2], stream: &mut Stream) -> Option<Self::Place>;
+
+    /// The distance, km.
+    fn km(&self, one: Self::Place, other: Self::Place) -> f64;
+
+    /// Steps of the way between two places.
+    fn hops(&self, from: Self::Place, to: Self::Place) -> u32;
+
+    /// The place after `hop` of those steps.
+    fn on_the_way(&self, from: Self::Place, to: Self::Place, hop: u32) -> Self::Place;
+
+    /// Drives from `start` on, until it is there or, if that is earlier, until `until`; returns when and where that is.
+    /// A place is left when the next one is reached.
+    fn drive(
+        &self,
+        from: Self::Place,
+        to: Self::Place,
+        drive: &Drive,
+        hops: Stream,
+        start: Time,
+        until: Time,
+    ) -> (Time, Self::Place);
+
+    /// How many different places there are for counting drivers in them, and the number of one of them.
+    fn cells(&self) -> usize;
+    /// See [`Space::cells`].
+    fn cell(&self, place: Self::Place) -> usize;
+
+    /// The number by which the outside knows a place: the H3 index.
+    fn public(&self, place: Self::Place) -> i64;
+}
+
+/// A set of entities, each at a place. What it answers may not depend on the order in which they came.
+pub(crate) trait Index<S: Space + ?Sized> {
+    /// Empties it for a space.
+    fn clear(&mut self, space: &S);
+    /// Adds an entity that is not in it.
+    fn insert(&mut self, id: u32, at: S::Place);
+    /// Removes an entity that is in it.
+    fn remove(&mut self, id: u32, at: S::Place);
+    /// The distance to the nearest entity, km.
+    fn nearest(&self, space: &S, from: S::Place) -> Option<f64>;
+    /// Calls `visit` for every entity within a grid distance, in any order.
+    fn within(&self, from: S::Place, radius: u32, visit: impl FnMut(u32, S::Place));
+}
