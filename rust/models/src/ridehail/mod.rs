@@ -1,6 +1,7 @@
 //! Ride-hailing.
 #![allow(dead_code)]
 mod arrivals;
+mod assignment;
 mod calendar;
 mod declare;
 mod drive;
