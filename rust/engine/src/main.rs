@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use sweep_models::{Epidemic, Queue};
+use sweep_models::{Epidemic, Queue, Ridehail};
 
 fn main() -> ExitCode {
-    sweep_runtime::main(&[&Queue, &Epidemic])
+    sweep_runtime::main(&[&Queue, &Epidemic, &Ridehail])
 }

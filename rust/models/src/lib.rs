@@ -8,3 +8,4 @@ mod ridehail;
 
 pub use epidemic::Epidemic;
 pub use queue::Queue;
+pub use ridehail::Ridehail;

@@ -1,14 +1,90 @@
-//! Ride-hailing.
-#![allow(dead_code)]
+//! A ride-hailing marketplace: riders and drivers on a hexagonal map, event by event.
+//!
+//! Riders arrive, are quoted a fare and an ETA, accept or refuse, and wait with limited patience. The platform offers
+//! waiting riders to idle drivers within reach, in passes or one by one, and drivers accept or refuse. An accepted
+//! driver drives to the pickup and then to the drop-off, hop by hop over H3 cells of resolution 9. Drivers go off duty
+//! when they have earned or worked enough. All time is in ms from the start; money is in any one currency.
+//!
+//! It is no model of streets (ways are over the lattice), of repositioning (idle drivers stand), of pooling, or of
+//! demand that learns. What the contract of the parameter names leaves open is decided in
+//! docs/decisions/0008-ridehail.md.
+//!
+//! The names, the defaults and the order of events follow github.com/dpapukchiev/ride-hailing-simulation, which first
+//! defined them; none of its code is here.
+
 mod arrivals;
 mod assignment;
 mod calendar;
+mod city;
 mod declare;
 mod drive;
+mod entities;
+mod events;
 mod hex;
 mod map;
+mod purposes;
+mod report;
 mod settings;
+mod snapshots;
 mod space;
+#[cfg(test)]
+mod tests;
+
+use sweep_runtime::{Declaration, DomainError, Model, Output, Parameters, Streams};
+
+use city::{Arena, simulate};
+use map::Map;
+use report::{Report, Times, write_trips};
+use settings::{Bounds, Settings};
+use snapshots::Snapshots;
 
 /// A time or a duration, ms.
 pub(crate) type Time = u64;
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub struct Ridehail;
+
+/// The map of the last box, and the memory of the last simulation.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    map: Option<Map>,
+    arena: Arena<Map>,
+    times: Times,
+}
+
+impl Model for Ridehail {
+    type Scratch = Scratch;
+
+    fn declaration(&self) -> Declaration {
+        declare::declaration()
+    }
+
+    fn run(
+        &self,
+        given: &Parameters<'_>,
+        streams: &Streams,
+        scratch: &mut Scratch,
+        output: &mut Output,
+    ) -> Result<(), DomainError> {
+        let settings = Settings::read(given)?;
+        let Scratch { map, arena, times } = scratch;
+        let map = map_of(map, settings.bounds)?;
+        let snapshots = output.rows("snapshots").map(Snapshots::new);
+        let events = simulate(&settings, map, streams, arena, snapshots)?;
+        if let Some(rows) = output.rows("trips") {
+            write_trips(map, arena, settings.end, rows);
+        }
+        Report::of(&settings, arena, events, times).write(output);
+        Ok(())
+    }
+}
+
+/// The map of a box, laid out anew only when the box is another one.
+fn map_of(kept: &mut Option<Map>, bounds: Bounds) -> Result<&Map, DomainError> {
+    let map = match kept.take() {
+        Some(map) if map.bounds() == bounds => map,
+        _ => Map::new(bounds)?,
+    };
+    Ok(kept.insert(map))
+}

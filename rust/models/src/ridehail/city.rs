@@ -1,0 +1,308 @@
+//! The simulation: one city from time 0 to its end, event by event.
+//!
+//! The parts are in [`demand`] (riders ask and answer), [`dispatch`] (riders and drivers are brought together),
+//! [`travel`] (drivers drive) and here (who is there, and in which order things happen).
+
+mod demand;
+mod dispatch;
+mod travel;
+
+use sweep_runtime::{DomainError, Streams};
+
+use super::Time;
+use super::arrivals::{self, Arrivals};
+use super::assignment::{Assignment, Edge};
+use super::calendar;
+use super::drive::Drive;
+use super::entities::{DriverState, Drivers, NOT_YET, Riders, Shift};
+use super::events::{Event, Events, Kind};
+use super::purposes;
+use super::settings::Settings;
+use super::snapshots::{Census, Snapshots};
+use super::space::{Index as _, Space};
+
+/// Between two looks at a driver's time on duty, ms.
+const CHECK_INTERVAL: Time = 300_000;
+/// Daily earnings that are enough, currency, and time on duty that is, ms: uniform.
+const TARGETS: [f64; 2] = [100.0, 300.0];
+const FATIGUES: [f64; 2] = [8.0 * 3_600_000.0, 12.0 * 3_600_000.0];
+
+const RIDERS: arrivals::Kind = arrivals::Kind {
+    week: &calendar::RIDERS,
+    divisor: 1.3,
+    gaps: purposes::RIDER_GAPS,
+    stays: purposes::RIDER_STAYS,
+};
+const DRIVERS: arrivals::Kind = arrivals::Kind {
+    week: &calendar::DRIVERS,
+    divisor: 1.2,
+    gaps: purposes::DRIVER_GAPS,
+    stays: purposes::DRIVER_STAYS,
+};
+
+/// The memory of a simulation, which the next one uses again.
+#[derive(Debug)]
+pub(super) struct Arena<S: Space> {
+    pub(super) riders: Riders<S::Place>,
+    pub(super) drivers: Drivers<S::Place>,
+    /// Riders whom a driver accepted, in that order.
+    pub(super) trips: Vec<u32>,
+    events: Events,
+    idle: S::Index,
+    /// Riders in `Seeking`, where passes are made.
+    seeking: S::Index,
+    /// Riders not picked up yet, where surge counts them.
+    demand: S::Index,
+    /// Those who began to seek, or became idle, since the last pass.
+    fresh_riders: Vec<u32>,
+    fresh_drivers: Vec<u32>,
+    /// By rider, during a pass: whether in `fresh_riders`.
+    fresh: Vec<bool>,
+    edges: Vec<Edge>,
+    assignment: Assignment,
+    /// Drivers on duty by cell, where congestion counts them.
+    crowds: Vec<u32>,
+}
+
+impl<S: Space> Default for Arena<S> {
+    fn default() -> Self {
+        Self {
+            riders: Riders::default(),
+            drivers: Drivers::default(),
+            trips: vec![],
+            events: Events::default(),
+            idle: S::Index::default(),
+            seeking: S::Index::default(),
+            demand: S::Index::default(),
+            fresh_riders: vec![],
+            fresh_drivers: vec![],
+            fresh: vec![],
+            edges: vec![],
+            assignment: Assignment::default(),
+            crowds: vec![],
+        }
+    }
+}
+
+impl<S: Space> Arena<S> {
+    fn clear(&mut self, settings: &Settings, space: &S) {
+        self.riders.clear();
+        self.drivers.clear(settings.warmup);
+        self.trips.clear();
+        self.events.clear();
+        self.idle.clear(space);
+        self.seeking.clear(space);
+        self.demand.clear(space);
+        self.fresh_riders.clear();
+        self.fresh_drivers.clear();
+        self.fresh.clear();
+        self.crowds.clear();
+        if settings.congestion {
+            self.crowds.resize(space.cells(), 0);
+        }
+    }
+}
+
+/// Simulates a point from its start to its end and leaves what became of everybody in the arena. Returns the number of
+/// events.
+///
+/// # Errors
+/// `no_destination` where a rider has no place to go to within the distances.
+pub(super) fn simulate<S: Space>(
+    settings: &Settings,
+    space: &S,
+    streams: &Streams,
+    arena: &mut Arena<S>,
+    snapshots: Option<Snapshots<'_>>,
+) -> Result<u64, DomainError> {
+    arena.clear(settings, space);
+    let Settings { epoch, .. } = *settings;
+    let mut city = City {
+        settings,
+        space,
+        streams,
+        arena,
+        snapshots,
+        rider_arrivals: Arrivals::new(RIDERS, &settings.riders, epoch, streams),
+        driver_arrivals: Arrivals::new(DRIVERS, &settings.drivers, epoch, streams),
+        drive: Drive { speeds: settings.speeds, berlin: settings.berlin_traffic, epoch },
+        now: 0,
+        next_pass: NOT_YET,
+        handled: 0,
+    };
+    city.run()?;
+    Ok(city.handled)
+}
+
+/// A city at a time.
+struct City<'a, S: Space> {
+    settings: &'a Settings,
+    space: &'a S,
+    streams: &'a Streams,
+    arena: &'a mut Arena<S>,
+    snapshots: Option<Snapshots<'a>>,
+    rider_arrivals: Arrivals,
+    driver_arrivals: Arrivals,
+    drive: Drive,
+    now: Time,
+    /// The next pass that has anything to look at.
+    next_pass: Time,
+    handled: u64,
+}
+
+impl<S: Space> City<'_, S> {
+    fn run(&mut self) -> Result<(), DomainError> {
+        for _ in 0..self.settings.drivers.initial {
+            self.driver_arrives();
+        }
+        for _ in 0..self.settings.riders.initial {
+            self.rider_arrives()?;
+        }
+        self.await_rider();
+        self.await_driver();
+        let end = self.settings.end;
+        loop {
+            // A pass comes before everything else of its time, and sees what happened before that time. So it does not
+            // matter whether passes without anything new to look at are made: they are not.
+            if self.next_pass <= self.arena.events.next_time().min(end) {
+                self.advance(self.next_pass);
+                self.next_pass = NOT_YET;
+                self.pass();
+                continue;
+            }
+            let Some(event) = self.arena.events.take(end) else { break };
+            self.advance(event.time);
+            self.handle(event)?;
+        }
+        let census = self.census();
+        if let Some(snapshots) = &mut self.snapshots {
+            snapshots.finish(end, census);
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, time: Time) {
+        debug_assert!(time >= self.now, "time goes forward");
+        self.now = time;
+        self.handled += 1;
+        if self.snapshots.is_some() {
+            let census = self.census();
+            self.snapshots.iter_mut().for_each(|snapshots| snapshots.advance(time, census));
+        }
+    }
+
+    fn census(&self) -> Census {
+        let Arena { riders, drivers, trips, .. } = &*self.arena;
+        Census { riders: riders.counts, drivers: drivers.stocks.counts, trips: trips.len() }
+    }
+
+    fn handle(&mut self, Event { kind, entity, .. }: Event) -> Result<(), DomainError> {
+        match kind {
+            Kind::RiderArrives => {
+                self.rider_arrives()?;
+                self.await_rider();
+            }
+            Kind::DriverArrives => {
+                self.driver_arrives();
+                self.await_driver();
+            }
+            Kind::Quote | Kind::Requote => self.quote(entity),
+            Kind::Answer => self.answer(entity),
+            Kind::Seek | Kind::SeekAgain | Kind::SeekAfterRefusal => self.seek(entity),
+            Kind::DriverAnswers => self.driver_answers(entity),
+            Kind::Cancel => self.cancel(entity),
+            Kind::Pickup => self.pick_up(entity),
+            Kind::Complete => self.complete(entity),
+            Kind::Hop => self.hop(entity),
+            Kind::FatigueCheck => self.check_fatigue(entity),
+        }
+        Ok(())
+    }
+
+    fn await_rider(&mut self) {
+        if self.arena.riders.count() < self.settings.riders.cap
+            && let Some(time) = self.rider_arrivals.next()
+        {
+            self.arena.events.schedule(time, Kind::RiderArrives, 0);
+        }
+    }
+
+    fn await_driver(&mut self) {
+        if self.arena.drivers.count() < self.settings.drivers.cap
+            && let Some(time) = self.driver_arrivals.next()
+        {
+            self.arena.events.schedule(time, Kind::DriverArrives, 0);
+        }
+    }
+
+    fn driver_arrives(&mut self) {
+        let driver = self.arena.drivers.count();
+        let place = self.space.arrival(&mut self.streams.stream(purposes::DRIVER_PLACES, driver));
+        let mut traits = self.streams.stream(purposes::DRIVER_TRAITS, driver);
+        let mut between = |[low, high]: [f64; 2]| low + (high - low) * traits.uniform();
+        let target = between(TARGETS);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some hours in ms")]
+        let fatigue = between(FATIGUES) as Time;
+        let shift = Shift { since: self.now, fatigue, target, earned: 0.0 };
+        self.arena.drivers.arrive(place, shift);
+        if self.settings.congestion {
+            self.arena.crowds[self.space.cell(place)] += 1;
+        }
+        self.arena.idle.insert(driver, place);
+        self.refresh_driver(driver);
+        self.schedule_check(driver, self.now + fatigue);
+    }
+
+    /// A driver is without a rider again.
+    fn free(&mut self, driver: u32) {
+        self.arena.drivers.become_(driver, DriverState::Idle, self.now);
+        self.arena.idle.insert(driver, self.arena.drivers.tasks[driver as usize].place);
+        self.refresh_driver(driver);
+        let Shift { since, fatigue, .. } = self.arena.drivers.shifts[driver as usize];
+        if since + fatigue <= self.now {
+            self.schedule_check(driver, self.now + 1);
+        }
+    }
+
+    /// Schedules the first check from `time` on. Checks come every five minutes of a shift, but those before fatigue
+    /// change nothing (enough earnings are noticed after the trip that brings them), nor do those of busy drivers.
+    fn schedule_check(&mut self, driver: u32, time: Time) {
+        let since = self.arena.drivers.shifts[driver as usize].since;
+        let check = since + (time - since).div_ceil(CHECK_INTERVAL) * CHECK_INTERVAL;
+        if check <= self.settings.end {
+            self.arena.events.schedule(check, Kind::FatigueCheck, driver);
+        }
+    }
+
+    fn check_fatigue(&mut self, driver: u32) {
+        let at = driver as usize;
+        if self.arena.drivers.states[at] == DriverState::Idle {
+            self.arena.idle.remove(driver, self.arena.drivers.tasks[at].place);
+            self.leave(driver);
+        }
+    }
+
+    fn leave(&mut self, driver: u32) {
+        self.arena.drivers.become_(driver, DriverState::OffDuty, self.now);
+        if self.settings.congestion {
+            self.arena.crowds[self.space.cell(self.arena.drivers.tasks[driver as usize].place)] -= 1;
+        }
+    }
+
+    /// A driver who became idle is for the next pass to look at.
+    fn refresh_driver(&mut self, driver: u32) {
+        if self.settings.batch.is_some() {
+            self.arena.fresh_drivers.push(driver);
+            self.plan_pass();
+        }
+    }
+
+    /// The next pass after now, if there is none planned.
+    fn plan_pass(&mut self) {
+        if let Some(interval) = self.settings.batch
+            && self.next_pass == NOT_YET
+        {
+            self.next_pass = (self.now / interval + 1) * interval;
+        }
+    }
+}

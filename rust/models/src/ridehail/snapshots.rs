@@ -1,0 +1,77 @@
+//! The dataset `snapshots`: how many are in each state, at whole seconds by which something had happened.
+
+use sweep_runtime::{Rows, ValueRef};
+
+use super::Time;
+use super::entities::{DRIVER_STATES, DriverState, RIDER_STATES, RiderState};
+
+const SECOND: Time = 1000;
+
+/// How many there are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Census {
+    pub(super) riders: [u32; RIDER_STATES],
+    pub(super) drivers: [u32; DRIVER_STATES],
+    /// Trips that were ever begun.
+    pub(super) trips: usize,
+}
+
+/// Writes rows while time goes on.
+#[derive(Debug)]
+pub(super) struct Snapshots<'a> {
+    rows: &'a mut Rows,
+    /// The second at which the last event is to be told.
+    due: Time,
+    /// The second that was told last.
+    told: Option<Time>,
+}
+
+impl<'a> Snapshots<'a> {
+    pub(super) fn new(rows: &'a mut Rows) -> Self {
+        Self { rows, due: 0, told: None }
+    }
+
+    /// Before what happens at `time`: tells how things stood, if a second with events is over.
+    pub(super) fn advance(&mut self, time: Time, census: Census) {
+        if self.due < time && self.told != Some(self.due) {
+            self.write(self.due, census);
+        }
+        self.due = time.div_ceil(SECOND) * SECOND;
+    }
+
+    /// At the end of time.
+    pub(super) fn finish(&mut self, end: Time, census: Census) {
+        if self.due < end && self.told != Some(self.due) {
+            self.write(self.due, census);
+        }
+        self.write(end, census);
+    }
+
+    fn write(&mut self, time: Time, Census { riders, drivers, trips }: Census) {
+        use RiderState::{Abandoned, Browsing, Cancelled, Completed, InTransit, Matched, Offered, Seeking};
+        self.told = Some(time);
+        let rider = |state: RiderState| i64::from(riders[state as usize]);
+        let driver = |state: DriverState| i64::from(drivers[state as usize]);
+        let (en_route, on_trip) = (driver(DriverState::EnRoute), driver(DriverState::OnTrip));
+        let trips = i64::try_from(trips).expect("at most one a rider");
+        let values: [i64; 16] = [
+            i64::try_from(time).expect("within ten years and some days"),
+            rider(Browsing),
+            rider(Seeking) + rider(Offered) + rider(Matched),
+            rider(InTransit),
+            rider(Completed),
+            rider(Cancelled),
+            rider(Abandoned),
+            driver(DriverState::Idle),
+            driver(DriverState::Evaluating),
+            en_route,
+            on_trip,
+            driver(DriverState::OffDuty),
+            en_route,
+            on_trip,
+            rider(Completed),
+            trips - en_route - on_trip - rider(Completed),
+        ];
+        self.rows.push(&values.map(ValueRef::Int));
+    }
+}
