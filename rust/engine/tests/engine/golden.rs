@@ -32,3 +32,8 @@ fn queue() {
 fn epidemic() {
     check("epidemic.json");
 }
+
+#[test]
+fn ridehail() {
+    check("ridehail.json");
+}

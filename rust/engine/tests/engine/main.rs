@@ -7,5 +7,6 @@ mod golden;
 mod order;
 mod process;
 mod refused;
+mod ridehail;
 
 const ENGINE: &str = env!("CARGO_BIN_EXE_sweep-engine");

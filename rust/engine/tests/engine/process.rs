@@ -47,7 +47,7 @@ fn describe_names_every_model() {
     assert_eq!(keys, ["protocol", "v1", "engine_version", "0.1.0", "target", keys[5]]);
     let names: Vec<_> =
         description["models"].as_array().unwrap().iter().map(|model| &model["name"]).collect();
-    assert_eq!(names, ["queue", "epidemic"]);
+    assert_eq!(names, ["queue", "epidemic", "ridehail"]);
     let rate = &description["models"][0]["parameters"][0];
     assert_eq!(rate["default"], 0.8);
     assert_eq!(rate["exclusive_minimum"], 0.0);

@@ -100,9 +100,9 @@ fn a_product_past_the_bound_is_refused() {
 
 #[test]
 fn an_unknown_model_is_told_which_there_are() {
-    let (code, message, _) = refusal("run", &replaced(r#""queue""#, r#""ridehail""#));
+    let (code, message, _) = refusal("run", &replaced(r#""queue""#, r#""taxis""#));
     assert_eq!(code, "unknown_model");
-    assert_eq!(message, "no model \"ridehail\"; this engine has: queue, epidemic");
+    assert_eq!(message, "no model \"taxis\"; this engine has: queue, epidemic, ridehail");
 }
 
 #[test]

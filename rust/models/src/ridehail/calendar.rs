@@ -4,7 +4,7 @@ use super::Time;
 
 const HOUR: Time = 3_600_000;
 const HOURS_IN_DAY: Time = 24;
-const HOURS_IN_WEEK: Time = 168;
+const HOURS_IN_WEEK: usize = 168;
 /// 1970-01-01, day 0, was a Thursday; weekdays count from Sunday.
 const FIRST_WEEKDAY: Time = 4;
 const FRIDAY: Time = 5;
@@ -55,7 +55,7 @@ pub(super) fn busyness(week: &Week, clock: Time) -> f64 {
 /// The most of [`busyness`] in `[start, end)`.
 pub(super) fn peak(week: &Week, start: Time, end: Time) -> f64 {
     let hours = (start / HOUR)..end.div_ceil(HOUR);
-    hours.take(HOURS_IN_WEEK as usize).map(|hour| busyness(week, hour * HOUR)).fold(0.0, f64::max)
+    hours.take(HOURS_IN_WEEK).map(|hour| busyness(week, hour * HOUR)).fold(0.0, f64::max)
 }
 
 /// Speed at `clock` as a share of free flow.
@@ -67,25 +67,28 @@ pub(super) fn berlin_traffic(clock: Time) -> f64 {
 mod tests {
     use super::*;
 
+    fn same<const N: usize>(values: [f64; N], expected: [f64; N]) {
+        assert_eq!(values.map(f64::to_bits), expected.map(f64::to_bits));
+    }
+
     #[test]
     fn the_week_has_its_days() {
         // 1970-01-01 was a Thursday, the 2nd a Friday, the 3rd a Saturday, the 4th a Sunday.
         let at = |day: Time, hour: Time| busyness(&RIDERS, (day * 24 + hour) * HOUR);
-        assert_eq!([at(0, 0), at(1, 0), at(2, 0), at(3, 0)], [0.4, 2.0, 2.0, 0.4]);
-        assert_eq!([at(0, 18), at(1, 18), at(4, 8), at(8, 2)], [3.2, 3.5, 3.0, 3.0]);
+        same([at(0, 0), at(1, 0), at(2, 0), at(3, 0)], [0.4, 2.0, 2.0, 0.4]);
+        same([at(0, 18), at(1, 18), at(4, 8), at(8, 2)], [3.2, 3.5, 3.0, 3.0]);
     }
 
     #[test]
     fn the_peak_is_of_the_hours_that_are_touched() {
-        assert_eq!(peak(&RIDERS, 0, HOUR), 0.4);
-        assert_eq!(peak(&RIDERS, 0, 7 * HOUR), 0.4);
-        assert_eq!(peak(&RIDERS, 0, 7 * HOUR + 1), 2.5);
-        assert_eq!(peak(&DRIVERS, 0, 1000 * HOUR), 2.2);
+        let riders = [HOUR, 7 * HOUR, 7 * HOUR + 1].map(|end| peak(&RIDERS, 0, end));
+        same(riders, [0.4, 0.4, 2.5]);
+        same([peak(&DRIVERS, 0, 1000 * HOUR)], [2.2]);
     }
 
     #[test]
     fn traffic_follows_the_clock() {
         let hours = [0, 6, 7, 8, 9, 15, 16, 18, 19, 23, 24].map(|hour: Time| berlin_traffic(hour * HOUR));
-        assert_eq!(hours, [1.0, 1.0, 0.45, 0.45, 0.65, 0.65, 0.40, 0.40, 0.75, 0.75, 1.0]);
+        same(hours, [1.0, 1.0, 0.45, 0.45, 0.65, 0.65, 0.40, 0.40, 0.75, 0.75, 1.0]);
     }
 }

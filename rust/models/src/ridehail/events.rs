@@ -154,40 +154,40 @@ impl Events {
         Some(Event { time, kind: FIFO_KINDS[source], entity })
     }
 
-    fn push(&mut self, node: Node) {
+    fn push(&mut self, new: Node) {
         let heap = &mut self.heap;
         let mut hole = heap.len();
-        heap.push(node);
+        heap.push(new);
         while hole > 0 {
             let parent = (hole - 1) / 4;
-            if heap[parent].due < node.due {
+            if heap[parent].due < new.due {
                 break;
             }
             heap[hole] = heap[parent];
             hole = parent;
         }
-        heap[hole] = node;
+        heap[hole] = new;
     }
 
     fn pop(&mut self) -> Node {
         let heap = &mut self.heap;
         let last = heap.pop().expect("the heap's head is due");
-        let Some(first) = heap.first().copied() else { return last };
+        let Some(top) = heap.first().copied() else { return last };
         let mut hole = 0;
         loop {
-            let child = 4 * hole + 1;
-            let children = heap.get(child..heap.len().min(child + 4)).unwrap_or_default();
-            let Some((place, least)) = children.iter().enumerate().min_by_key(|(_, node)| node.due) else {
+            let first_child = 4 * hole + 1;
+            let below = heap.get(first_child..heap.len().min(first_child + 4)).unwrap_or_default();
+            let Some((place, earliest)) = below.iter().enumerate().min_by_key(|(_, node)| node.due) else {
                 break;
             };
-            if last.due < least.due {
+            if last.due < earliest.due {
                 break;
             }
-            heap[hole] = *least;
-            hole = child + place;
+            heap[hole] = *earliest;
+            hole = first_child + place;
         }
         heap[hole] = last;
-        first
+        top
     }
 }
 

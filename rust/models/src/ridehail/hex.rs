@@ -45,7 +45,6 @@ pub(super) fn disk_size(radius: u64) -> u64 {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    clippy::cast_possible_wrap,
     reason = "a ring's number is at most the farthest distance, 10,000"
 )]
 pub(super) fn spiral(index: u64) -> (i32, i32) {

@@ -27,7 +27,7 @@ use super::space::Space;
 use alias::Alias;
 
 /// Radius of H3's sphere, which has the earth's area, km.
-const EARTH_KM: f64 = 6371.007_180_918_475;
+const EARTH_KM: f64 = 6_371.007_180_918_475;
 /// Proposals for a destination before the box is searched cell by cell; most boxes take one to four.
 const PROPOSALS: u32 = 64;
 
@@ -83,9 +83,9 @@ impl Map {
     /// The square of the chord on the unit sphere: a monotone function of the distance.
     #[inline]
     fn chord_squared(&self, one: Hex, other: Hex) -> f64 {
-        let [a, b] = [self.centres[self.slot(one)], self.centres[self.slot(other)]];
-        let [x, y, z] = [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
-        x * x + y * y + z * z
+        let [one, other] = [self.centres[self.slot(one)], self.centres[self.slot(other)]];
+        let [dx, dy, dz] = [one[0] - other[0], one[1] - other[1], one[2] - other[2]];
+        dx * dx + dy * dy + dz * dz
     }
 
     /// One of the cells within the distances, uniformly, or nothing when there are none. For when proposals fail.

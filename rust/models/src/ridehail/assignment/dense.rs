@@ -32,7 +32,7 @@ impl Dense {
         } else {
             [part.riders.len(), part.drivers.len()]
         };
-        let missing = 1 + part.edges.iter().map(|edge| edge.cost).max().unwrap_or(0) * rows as i64;
+        let missing = super::prohibitive(part.edges, rows);
         self.costs.clear();
         self.costs.resize(rows * columns, missing);
         for edge in part.edges {

@@ -34,6 +34,12 @@ pub(crate) struct Edge {
     pub(crate) cost: i64,
 }
 
+/// What it costs to leave a pair without an edge: more than all edges that can be chosen together.
+fn prohibitive(edges: &[components::Link], rows: usize) -> i64 {
+    let rows = i64::try_from(rows).expect("entities have u32 ids");
+    1 + edges.iter().map(|edge| edge.cost).max().unwrap_or(0) * rows
+}
+
 /// A rider and a driver, chosen for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Match {

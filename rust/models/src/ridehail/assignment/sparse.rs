@@ -33,7 +33,7 @@ impl Sparse {
     /// Pairs of (row, column): the most, then the cheapest.
     pub(super) fn solve(&mut self, part: &Part<'_>) -> &[(u32, u32)] {
         let (rows, columns) = (part.riders.len(), part.drivers.len());
-        let alone = 1 + part.edges.iter().map(|edge| edge.cost).max().unwrap_or(0) * rows as i64;
+        let alone = super::prohibitive(part.edges, rows);
         self.starts.clear();
         self.starts.push(0);
         self.starts.extend(part.edges.chunk_by(|one, other| one.row == other.row).map(<[_]>::len));

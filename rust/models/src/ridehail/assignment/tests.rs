@@ -8,12 +8,12 @@ use super::components::{Link, Part};
 use super::*;
 
 /// Random edges between `riders` and `drivers`, each there with a probability; costs repeat often.
-fn instance(stream: &mut Stream, riders: u32, drivers: u32, density: f64, costs: f64) -> Vec<Edge> {
+fn instance(stream: &mut Stream, riders: u32, drivers: u32, density: f64, costs: u64) -> Vec<Edge> {
     let mut edges = vec![];
     for rider in 0..riders {
         for driver in 0..drivers {
             if stream.uniform() < density {
-                let cost = (stream.uniform() * costs) as i64;
+                let cost = i64::try_from(stream.bits() % costs).unwrap();
                 edges.push(Edge { rider: rider * 3 + 1, driver: driver * 2, cost });
             }
         }
@@ -60,7 +60,7 @@ fn hungarian_is_the_best_of_all() {
         let (riders, drivers) = (1 + number % 8, 1 + number / 8 % 8);
         let density = 0.1 + 0.9 * draws.uniform();
         let mut edges =
-            instance(&mut draws, riders, drivers, density, if number % 2 == 0 { 10.0 } else { 1e9 });
+            instance(&mut draws, riders, drivers, density, if number % 2 == 0 { 10 } else { 1_000_000_000 });
         let expected = brute(&edges, &mut HashSet::new());
         let matches = assignment.solve(Algorithm::Hungarian, &mut edges).to_vec();
         assert_eq!(value(&edges, &matches), expected, "{edges:?}");
@@ -79,7 +79,7 @@ fn sparse_and_dense_agree_with_each_other_and_with_brute_force() {
         };
         let density = 0.03 + 0.9 * draws.uniform() * draws.uniform();
         let mut edges =
-            instance(&mut draws, riders, drivers, density, if number % 2 == 0 { 10.0 } else { 1e9 });
+            instance(&mut draws, riders, drivers, density, if number % 2 == 0 { 10 } else { 1_000_000_000 });
         edges.sort_unstable();
         let mut components = Components::default();
         components.split(&edges);
@@ -111,7 +111,7 @@ fn components_share_nobody_and_keep_every_edge() {
     let mut components = Components::default();
     let mut draws = stream(2);
     for _ in 0..200 {
-        let edges = instance(&mut draws, 30, 30, 0.04, 100.0);
+        let edges = instance(&mut draws, 30, 30, 0.04, 100);
         components.split(&edges);
         let (mut riders, mut drivers) = (HashSet::new(), HashSet::new());
         let mut kept = vec![];
@@ -143,7 +143,7 @@ fn greedy_takes_each_driver_once_in_the_order_of_riders() {
     assert_eq!(pairs(assignment.solve(Algorithm::Hungarian, &mut edges)), [(2, 5), (3, 9)].map(|pair| pair));
     let mut draws = stream(3);
     for _ in 0..300 {
-        let mut edges = instance(&mut draws, 20, 15, 0.2, 100.0);
+        let mut edges = instance(&mut draws, 20, 15, 0.2, 100);
         for algorithm in [Algorithm::Simple, Algorithm::CostBased] {
             let matches = assignment.solve(algorithm, &mut edges).to_vec();
             let (count, _) = value(&edges, &matches);

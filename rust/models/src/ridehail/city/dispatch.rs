@@ -4,8 +4,8 @@
 //! free, so between a rider and a driver who both were free after an earlier pass there is none now. With that, a pass
 //! costs what has changed, not what is waiting.
 
-use super::City;
 use super::demand::logistic;
+use super::{Arena, City};
 use crate::ridehail::Time;
 use crate::ridehail::assignment::{Edge, Match};
 use crate::ridehail::entities::{DriverState, Request, RiderState, Task};
@@ -44,6 +44,18 @@ impl<S: Space> City<'_, S> {
             self.offer(*rider, *driver);
         }
         (self.arena.assignment, self.arena.edges) = (assignment, edges);
+        debug_assert!(self.nobody_is_left_out(), "a pass leaves no edge between two who stay free");
+    }
+
+    /// Whether no rider is still looked a driver for while one is within reach: what the next pass relies on.
+    fn nobody_is_left_out(&self) -> bool {
+        let Arena { riders, idle, .. } = &*self.arena;
+        let mut seeking = (0..riders.states.len()).filter(|at| riders.states[*at] == RiderState::Seeking);
+        seeking.all(|at| {
+            let mut reached = 0;
+            idle.within(riders.requests[at].pickup, self.settings.radius, |_, _| reached += 1);
+            reached == 0
+        })
     }
 
     /// Collects the edges with somebody new.

@@ -26,7 +26,7 @@ struct Entry {
 pub(crate) struct Buckets {
     columns: i16,
     rows: i16,
-    buckets: Vec<Vec<Entry>>,
+    grid: Vec<Vec<Entry>>,
     all: Vec<Entry>,
     /// Where each entity is in `all`.
     places: Vec<u32>,
@@ -50,13 +50,13 @@ impl Buckets {
         let columns = (column - ring).max(0)..=(column + ring).min(self.columns - 1);
         for edge in [row - ring, row + ring].into_iter().take(if ring == 0 { 1 } else { 2 }) {
             if (0..self.rows).contains(&edge) {
-                columns.clone().for_each(|column| visit(&self.buckets[self.bucket(column, edge)]));
+                columns.clone().for_each(|column| visit(&self.grid[self.bucket(column, edge)]));
             }
         }
         let rows = (row - ring + 1).max(0)..=(row + ring - 1).min(self.rows - 1);
         for edge in [column - ring, column + ring] {
             if (0..self.columns).contains(&edge) {
-                rows.clone().for_each(|row| visit(&self.buckets[self.bucket(edge, row)]));
+                rows.clone().for_each(|row| visit(&self.grid[self.bucket(edge, row)]));
             }
         }
     }
@@ -90,8 +90,8 @@ impl Index<Map> for Buckets {
     fn clear(&mut self, map: &Map) {
         let side = |cells: usize| i16::try_from((cells >> SHIFT) + 1).expect("a frame's side fits 16 bits");
         (self.columns, self.rows) = (side(map.width), side(map.centres.len() / map.width));
-        self.buckets.iter_mut().for_each(Vec::clear);
-        self.buckets.resize_with(self.bucket(0, self.rows), Vec::new);
+        self.grid.iter_mut().for_each(Vec::clear);
+        self.grid.resize_with(self.bucket(0, self.rows), Vec::new);
         self.all.clear();
         self.places.clear();
     }
@@ -105,7 +105,7 @@ impl Index<Map> for Buckets {
         self.places[place] = u32::try_from(self.all.len()).expect("as many as there are ids");
         self.all.push(Entry { at, id });
         let bucket = self.bucket_of(at);
-        self.buckets[bucket].push(Entry { at, id });
+        self.grid[bucket].push(Entry { at, id });
     }
 
     fn remove(&mut self, id: u32, at: Hex) {
@@ -115,7 +115,7 @@ impl Index<Map> for Buckets {
             self.places[moved.id as usize] = place;
         }
         let bucket = self.bucket_of(at);
-        let bucket = &mut self.buckets[bucket];
+        let bucket = &mut self.grid[bucket];
         let found = bucket.iter().position(|entry| entry.id == id).expect("an entity is where it was put");
         bucket.swap_remove(found);
     }
@@ -157,7 +157,7 @@ impl Index<Map> for Buckets {
         };
         for row in span(from.r, self.rows) {
             for column in span(from.q, self.columns) {
-                look(&self.buckets[self.bucket(column, row)]);
+                look(&self.grid[self.bucket(column, row)]);
             }
         }
     }

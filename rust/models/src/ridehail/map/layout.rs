@@ -23,6 +23,8 @@ const MARGIN: i32 = 2;
 const SPACING: std::ops::Range<f64> = 0.2..0.5;
 /// A straight way is shorter than the sum of its steps' heights by less than this, within the largest box.
 const CURVATURE: f64 = 0.98;
+/// The cells' parts of the box add up to it but for rounding.
+const TILING_ERROR: f64 = 1e-6;
 const KM_IN_DEGREE: f64 = EARTH_KM * DEGREE;
 const DEGREE: f64 = std::f64::consts::PI / 180.0;
 /// Offsets of the six neighbours in turn.
@@ -61,6 +63,11 @@ pub(super) fn lay_out(bounds: Bounds) -> Result<Map, DomainError> {
             "box_without_cells",
             format!("no H3 cell has its centre in the box {}", words(bounds)),
         ));
+    }
+    // The cells tile the box, unless a pentagon's missing sixth is in it: then some are not there, or are there twice.
+    let whole = (bounds.lat[1] - bounds.lat[0]) * (bounds.lng[1] - bounds.lng[0]);
+    if (areas.iter().sum::<f64>() / whole - 1.0).abs() > TILING_ERROR {
+        return Err(not_planar(bounds));
     }
     map.shares = Alias::new(&areas);
     Ok(map)

@@ -1,0 +1,134 @@
+//! The ride-hailing model as a parent sees it: messages in use, what is refused, and the rows of its datasets.
+
+use serde_json::{Value, json};
+
+use crate::ENGINE;
+use crate::common::{finish, parsed, records, request, with};
+
+/// A busy morning, of points that differ in cost, and one of which fails.
+fn sweep() -> Value {
+    let dimensions = json!({
+        "matching_algorithm_type": ["simple", "Cost-Based", "HUNGARIAN"],
+        "dynamic_congestion_enabled": [true, false],
+        "lng_min": [13.08, 13.3, 14.0],
+    });
+    let base = json!({"epoch_ms": 28_800_000, "match_radius": 12, "surge_enabled": true});
+    with(&request("ridehail", &dimensions, 36), &json!({"replications": 2, "base": base}))
+}
+
+#[test]
+fn the_message_in_use_runs_as_written() {
+    let dimensions = json!({"commission_rate": [0.1, 0.2], "num_drivers": [100, 200]});
+    let shard =
+        with(&request("ridehail", &dimensions, 4), &json!({"start_index": 2, "end_index_exclusive": 4}));
+    let lines = records(ENGINE, "run", &shard);
+    for (line, drivers) in lines.iter().zip([100, 200]) {
+        let point = parsed(line);
+        assert_eq!(
+            (&point["parameters"]["commission_rate"], &point["parameters"]["num_drivers"]),
+            (&json!(0.2), &json!(drivers))
+        );
+        assert_eq!(point["status"], "success");
+    }
+    assert_eq!(lines.len(), 2);
+}
+
+#[test]
+fn neither_threads_nor_order_nor_shards_change_a_byte() {
+    let all = with(&sweep(), &json!({"threads": 1, "outputs": ["trips", "snapshots"]}));
+    let expected = records(ENGINE, "run", &all);
+    assert!(records(ENGINE, "run", &with(&all, &json!({"threads": 5}))) == expected);
+    let mut parts = vec![];
+    for start in (0..36).step_by(7) {
+        let bounds = json!({"start_index": start, "end_index_exclusive": 36.min(start + 7)});
+        parts.extend(records(ENGINE, "run", &with(&all, &bounds)));
+    }
+    assert!(parts == expected);
+    for point in expected.iter().map(|line| parsed(line)).filter(|line| line["record"] == "point") {
+        let failed = point["parameters"]["lng_min"] == 14.0;
+        assert_eq!(point["status"], if failed { "failure" } else { "success" });
+        assert_eq!(point["error_code"], if failed { json!("parameters_contradict") } else { Value::Null });
+    }
+}
+
+#[test]
+fn every_spelling_is_one_point() {
+    let spellings = ["cost_based", "costbased", "cost-based", "Cost_Based", "COST-BASED"];
+    let sweep = request("ridehail", &json!({"matching_algorithm_type": spellings}), 5);
+    let fingerprints: Vec<Value> = records(ENGINE, "points", &sweep)
+        .iter()
+        .map(|line| parsed(line))
+        .inspect(|point| assert_eq!(point["parameters"]["matching_algorithm_type"], "cost_based"))
+        .map(|point| point["point_fingerprint"].clone())
+        .collect();
+    assert!(fingerprints.iter().all(|fingerprint| *fingerprint == fingerprints[0]));
+}
+
+#[test]
+fn nulls_of_the_contract_are_accepted() {
+    let nulls = json!({"epoch_ms": [null, 0], "simulation_duration_hours": [null, 3], "base_speed_kmh": [null, 40.0]});
+    let lines = records(ENGINE, "run", &request("ridehail", &nulls, 8));
+    let metrics: Vec<Value> = lines.iter().map(|line| parsed(line)["metrics"].clone()).collect();
+    // Dimensions in byte order: base_speed_kmh, epoch_ms, simulation_duration_hours. Only the first one changes anything.
+    assert!(metrics[..4].iter().all(|other| *other == metrics[0]));
+    assert!(metrics[4..].iter().all(|other| *other == metrics[4]));
+    assert_ne!(metrics[0], metrics[4]);
+}
+
+#[test]
+fn what_is_out_of_range_is_refused_before_any_point_runs() {
+    let cases = [
+        (json!({"batch_interval_secs": [5, 0]}), "batch_interval_secs = 0: must be >= 1, <= 315360000 (s)"),
+        (json!({"request_window_ms": [0]}), "request_window_ms = 0: must be >= 1"),
+        (json!({"driver_spread_ms": [-1]}), "driver_spread_ms = -1: must be >= 1"),
+        (json!({"num_riders": [-1]}), "num_riders = -1: must be >= 0"),
+        (json!({"num_drivers": [1.5]}), "num_drivers = 1.5: must be an integer"),
+        (json!({"commission_rate": [1.01]}), "commission_rate = 1.01: must be >= 0, <= 1"),
+        (
+            json!({"matching_algorithm_type": ["best"]}),
+            "must be one of \"simple\", \"cost_based\", \"hungarian\"",
+        ),
+        (json!({"surge_max_multiplier": [0.5]}), "surge_max_multiplier = 0.5: must be >= 1"),
+        (json!({"num_driver": [1]}), "num_drivers"),
+        (json!({"num_drivers": []}), "dimension \"num_drivers\" has no values"),
+    ];
+    for (dimensions, words) in cases {
+        let output = finish(ENGINE, "run", request("ridehail", &dimensions, 1).to_string().as_bytes());
+        let line = String::from_utf8(output.stdout).unwrap();
+        let refused = parsed(line.lines().next().unwrap());
+        assert_eq!(refused["record"], "refused", "{line}");
+        assert!(refused["message"].as_str().unwrap().contains(words), "{line}");
+    }
+}
+
+#[test]
+fn trips_and_snapshots_add_up_to_the_metrics() {
+    let shard = with(&sweep(), &json!({"outputs": ["trips", "snapshots"], "end_index_exclusive": 4}));
+    let lines: Vec<Value> = records(ENGINE, "run", &shard).iter().map(|line| parsed(line)).collect();
+    for group in lines.chunks(3) {
+        let [snapshots, trips, point] = group else { panic!("two datasets and a point") };
+        assert_eq!((&snapshots["dataset"], &trips["dataset"]), (&json!("snapshots"), &json!("trips")));
+        let metric = |name: &str| point["metrics"][name].as_i64().unwrap();
+        let column = |rows: &Value, name: &str| rows["columns"][name].as_array().unwrap().clone();
+        let states = column(trips, "state");
+        let in_state =
+            |state: &str| i64::try_from(states.iter().filter(|known| **known == state).count()).unwrap();
+        assert_eq!(in_state("completed"), metric("completed_trips"));
+        assert_eq!(i64::try_from(states.len()).unwrap(), metric("matched_riders"));
+        let reached = |name| column(trips, name).iter().filter(|time| !time.is_null()).count();
+        assert_eq!(i64::try_from(reached("cancelled_at")).unwrap(), in_state("cancelled"));
+        assert_eq!(i64::try_from(reached("pickup_at")).unwrap(), in_state("completed") + in_state("on_trip"));
+        let times = column(snapshots, "timestamp_ms");
+        assert!(times.iter().map(|time| time.as_i64().unwrap()).is_sorted_by(|one, other| one < other));
+        assert_eq!((&times[0], times.last().unwrap()), (&json!(0), &json!(10_800_000)));
+        let last = |name: &str| column(snapshots, name).last().unwrap().as_i64().unwrap();
+        assert_eq!(last("riders_completed"), metric("completed_riders"));
+        assert_eq!(last("riders_cancelled"), metric("cancelled_riders"));
+        assert_eq!(last("riders_abandoned"), metric("abandoned_quote_riders"));
+        let present = ["riders_browsing", "riders_waiting", "riders_in_transit"].map(last);
+        assert_eq!(present.iter().sum::<i64>(), metric("riders_in_system_at_end"));
+        assert_eq!(last("trips_cancelled"), in_state("cancelled"));
+        let drivers = ["drivers_idle", "drivers_evaluating", "drivers_en_route", "drivers_on_trip"].map(last);
+        assert_eq!(drivers.iter().sum::<i64>(), metric("drivers_on_duty_at_end"));
+    }
+}
