@@ -34,7 +34,7 @@ impl Drive {
             speed *= berlin_traffic(self.epoch + start);
         }
         // Rounded to the nearest ms.
-        (km / speed * MS_IN_HOUR).max(LEAST_HOP).round_ties_even() as Time
+        ((km / speed * MS_IN_HOUR).max(LEAST_HOP) + 0.5) as Time
     }
 }
 

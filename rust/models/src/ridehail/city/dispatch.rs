@@ -7,7 +7,7 @@
 use super::demand::logistic;
 use super::{Arena, City};
 use crate::ridehail::Time;
-use crate::ridehail::assignment::{Edge, Match};
+use crate::ridehail::assignment::{Assignment, Edge, Match};
 use crate::ridehail::entities::{DriverState, Request, RiderState, Task};
 use crate::ridehail::events::Kind;
 use crate::ridehail::purposes;
@@ -40,22 +40,37 @@ impl<S: Space> City<'_, S> {
         self.gather();
         let mut assignment = std::mem::take(&mut self.arena.assignment);
         let mut edges = std::mem::take(&mut self.arena.edges);
-        for Match { rider, driver } in assignment.solve(self.settings.algorithm, &mut edges) {
+        let matches = assignment.solve(self.settings.algorithm, &mut edges);
+        debug_assert!(self.is_what_all_edges_give(matches, &edges), "nothing that matters was left out");
+        for Match { rider, driver } in matches {
             self.offer(*rider, *driver);
         }
         (self.arena.assignment, self.arena.edges) = (assignment, edges);
-        debug_assert!(self.nobody_is_left_out(), "a pass leaves no edge between two who stay free");
     }
 
-    /// Whether no rider is still looked a driver for while one is within reach: what the next pass relies on.
-    fn nobody_is_left_out(&self) -> bool {
+    /// Whether the matches are those that all edges between the free would give, or of equal number and cost.
+    fn is_what_all_edges_give(&self, matches: &[Match], edges: &[Edge]) -> bool {
         let Arena { riders, idle, .. } = &*self.arena;
-        let mut seeking = (0..riders.states.len()).filter(|at| riders.states[*at] == RiderState::Seeking);
-        seeking.all(|at| {
-            let mut reached = 0;
-            idle.within(riders.requests[at].pickup, self.settings.radius, |_, _| reached += 1);
-            reached == 0
-        })
+        let mut all = vec![];
+        for rider in (0..riders.count()).filter(|rider| riders.states[*rider as usize] == RiderState::Seeking)
+        {
+            let pickup = riders.requests[rider as usize].pickup;
+            idle.within(pickup, self.settings.radius, |driver, place| {
+                all.push(Edge { rider, driver, cost: millimetres(self.space.km(pickup, place)) });
+            });
+        }
+        let mut plain = Assignment::default();
+        let expected = plain.solve(self.settings.algorithm, &mut all);
+        let cost = |edges: &[Edge], matches: &[Match]| {
+            let chosen = |edge: &&Edge| matches.contains(&Match { rider: edge.rider, driver: edge.driver });
+            edges.iter().filter(chosen).map(|edge| edge.cost).sum::<i64>()
+        };
+        match self.settings.algorithm {
+            Algorithm::Hungarian => {
+                matches.len() == expected.len() && cost(edges, matches) == cost(&all, expected)
+            }
+            Algorithm::Simple | Algorithm::CostBased => matches == expected,
+        }
     }
 
     /// Collects the edges with somebody new.
@@ -68,31 +83,27 @@ impl<S: Space> City<'_, S> {
         for rider in &arena.fresh_riders {
             arena.fresh[*rider as usize] = true;
         }
+        let (radius, algorithm) = (self.settings.radius, self.settings.algorithm);
         for driver in arena.fresh_drivers.drain(..) {
-            let place = arena.drivers.tasks[driver as usize].place;
-            arena.seeking.within(place, self.settings.radius, |rider, pickup| {
+            let (place, first) = (arena.drivers.tasks[driver as usize].place, arena.edges.len());
+            arena.seeking.within(place, radius, |rider, pickup| {
                 if !arena.fresh[rider as usize] {
                     let cost = millimetres(self.space.km(pickup, place));
                     arena.edges.push(Edge { rider, driver, cost });
                 }
             });
+            let rivals = || count::<S>(&arena.idle, place, 2 * radius);
+            prune(&mut arena.edges, first, rivals, |edge| driver_rank(algorithm, edge));
         }
-        // At least as many as there are riders in the pass.
-        let riders = arena.edges.len() + arena.fresh_riders.len();
         for rider in arena.fresh_riders.drain(..) {
             arena.fresh[rider as usize] = false;
-            let pickup = arena.riders.requests[rider as usize].pickup;
-            let first = arena.edges.len();
-            arena.idle.within(pickup, self.settings.radius, |driver, place| {
+            let (pickup, first) = (arena.riders.requests[rider as usize].pickup, arena.edges.len());
+            arena.idle.within(pickup, radius, |driver, place| {
                 let cost = millimetres(self.space.km(pickup, place));
                 arena.edges.push(Edge { rider, driver, cost });
             });
-            // Of n riders, each needs its n best drivers only: the others can take all but one of them.
-            if arena.edges.len() - first > riders {
-                let key = |edge: &Edge| rank(self.settings.algorithm, edge);
-                arena.edges[first..].select_nth_unstable_by_key(riders, key);
-                arena.edges.truncate(first + riders);
-            }
+            let rivals = || count::<S>(&arena.seeking, pickup, 2 * radius);
+            prune(&mut arena.edges, first, rivals, |edge| rider_rank(algorithm, edge));
         }
     }
 
@@ -106,7 +117,7 @@ impl<S: Space> City<'_, S> {
         let mut best: Option<Edge> = None;
         self.arena.idle.within(pickup, self.settings.radius, |driver, place| {
             let edge = Edge { rider, driver, cost: millimetres(self.space.km(pickup, place)) };
-            let key = |edge: &Edge| rank(self.settings.algorithm, edge);
+            let key = |edge: &Edge| rider_rank(self.settings.algorithm, edge);
             if best.is_none_or(|best| key(&edge) < key(&best)) {
                 best = Some(edge);
             }
@@ -182,15 +193,47 @@ impl<S: Space> City<'_, S> {
     }
 }
 
+/// Drops those of the edges from `first` on, which have one end in common, that no assignment needs.
+///
+/// `rivals` counts everybody who can take one of the other ends, this one included; grid distances add up, so they are
+/// within twice the radius. Of n rivals, each needs its n best edges only. For the best assignment: the others take all
+/// but one of those ends at most, so a worse end can be exchanged for a better one that is free. For a rider in a greedy
+/// one: one of them is free still. For a driver in a greedy one: of the first n riders within reach, one is not served by
+/// another driver, and takes this one unless an earlier rider has.
+fn prune<K: Ord>(edges: &mut Vec<Edge>, first: usize, rivals: impl Fn() -> usize, rank: impl Fn(&Edge) -> K) {
+    if edges.len() - first > 1 {
+        let needed = rivals();
+        if needed < edges.len() - first {
+            edges[first..].select_nth_unstable_by_key(needed, rank);
+            edges.truncate(first + needed);
+        }
+    }
+}
+
+fn count<S: Space>(index: &S::Index, place: S::Place, radius: u32) -> usize {
+    let mut count = 0;
+    index.within(place, radius, |_, _| count += 1);
+    count
+}
+
 /// By which a rider's drivers are ordered.
-fn rank(algorithm: Algorithm, edge: &Edge) -> (i64, u32) {
+fn rider_rank(algorithm: Algorithm, edge: &Edge) -> (i64, u32) {
     match algorithm {
         Algorithm::Simple => (0, edge.driver),
         Algorithm::CostBased | Algorithm::Hungarian => (edge.cost, edge.driver),
     }
 }
 
+/// By which a driver's riders are: greedy passes serve riders in order.
+fn driver_rank(algorithm: Algorithm, edge: &Edge) -> (i64, u32) {
+    match algorithm {
+        Algorithm::Simple | Algorithm::CostBased => (0, edge.rider),
+        Algorithm::Hungarian => (edge.cost, edge.rider),
+    }
+}
+
+/// Rounded to the nearest.
 #[expect(clippy::cast_possible_truncation, reason = "at most half the earth's circumference")]
 fn millimetres(km: f64) -> i64 {
-    (km * MM_IN_KM).round_ties_even() as i64
+    (km * MM_IN_KM + 0.5) as i64
 }
