@@ -157,13 +157,14 @@ def test_a_conflict(tmp_path: Path) -> None:
     assert "stands for spec" in error["message"]
 
 
-def test_the_earlier_simulators_message_is_understood_and_its_model_asked_for(tmp_path: Path) -> None:
-    message = {name: value for name, value in TOY.items() if name != "model"}
-    (tmp_path / "message.json").write_text(json.dumps(message))
-    result = sweepctl("run-shard", "message.json")
-    assert result.exit_code == 4
-    assert "model 'ridehail' is not in this engine" in result.stderr
-    assert "it has: epidemic, queue" in result.stderr
+def test_the_earlier_simulators_message_runs_as_written(tmp_path: Path) -> None:
+    message = Path(__file__).parent.parent / "examples" / "ridehail" / "shard-1.json"
+    result = sweepctl("run-shard", message, "--store", tmp_path / "store")
+    assert result.exit_code == 0
+    key = "point_outcomes/ridehail/run_date=2026-02-14/run=demo-001/shard-00000001.parquet"
+    rows = pq.read_table(tmp_path / "store" / key, partitioning=None).to_pylist()
+    assert [(row["point_index"], row["status"]) for row in rows] == [(2, "success"), (3, "success")]
+    assert all(row["completed_riders"] <= row["total_riders"] for row in rows)
 
 
 def test_no_engine(tmp_path: Path) -> None:
@@ -270,6 +271,7 @@ def test_models() -> None:
     assert {model["name"] for model in json.loads(sweepctl("models", "--json").stdout)["models"]} == {
         "epidemic",
         "queue",
+        "ridehail",
     }
     assert sweepctl("models", "none").exit_code == 2
 

@@ -1,7 +1,7 @@
 """Writes canonical.json, points.json and philox.json: what the protocol's identities are, computed without the engine.
 
 Canonical JSON is the `rfc8785` package's, Philox is written out from the paper, grids are plain nested loops. The files
-change only with docs/protocol.md. (queue.json and epidemic.json pin what the models compute; Rust's tests write them.)
+change only with docs/protocol.md. (The files of models pin what they compute; Rust's tests write them.)
 
     python tests/golden/generate.py
 """
