@@ -12,13 +12,15 @@ use crate::ridehail::entities::{DriverState, Request, RiderState, Task};
 use crate::ridehail::events::Kind;
 use crate::ridehail::purposes;
 use crate::ridehail::settings::Algorithm;
-use crate::ridehail::space::{Index as _, Space};
+use crate::ridehail::space::{Index as _, Space, Visitor};
 
 /// From the offer to the driver's answer, ms.
 const EVALUATION: Time = 2000;
 /// Between two searches for one rider, ms.
 const RETRY: Time = 30_000;
 const MM_IN_KM: f64 = 1e6;
+/// Rivals that are counted. Where there are more on both sides, they do not stay free for long.
+const MOST_RIVALS: usize = 64;
 
 impl<S: Space> City<'_, S> {
     /// Makes a rider one for the passes to look at.
@@ -83,27 +85,28 @@ impl<S: Space> City<'_, S> {
         for rider in &arena.fresh_riders {
             arena.fresh[*rider as usize] = true;
         }
-        let (radius, algorithm) = (self.settings.radius, self.settings.algorithm);
+        let (radius, algorithm, space) = (self.settings.radius, self.settings.algorithm, self.space);
+        let Arena { edges, fresh, idle, seeking, .. } = arena;
         for driver in arena.fresh_drivers.drain(..) {
-            let (place, first) = (arena.drivers.tasks[driver as usize].place, arena.edges.len());
-            arena.seeking.within(place, radius, |rider, pickup| {
-                if !arena.fresh[rider as usize] {
-                    let cost = millimetres(self.space.km(pickup, place));
-                    arena.edges.push(Edge { rider, driver, cost });
-                }
-            });
-            let rivals = || count::<S>(&arena.idle, place, 2 * radius);
-            prune(&mut arena.edges, first, rivals, |edge| driver_rank(algorithm, edge));
+            let place = arena.drivers.tasks[driver as usize].place;
+            let edge = |rider: u32, pickup| {
+                let cost = || millimetres(space.km(pickup, place));
+                (!fresh[rider as usize]).then(|| Edge { rider, driver, cost: cost() })
+            };
+            let rivals = || rivals(space, idle, place, 2 * radius);
+            let mut gatherer = Gatherer::new(edges, edge, rivals, |edge| driver_rank(algorithm, edge));
+            gatherer.nearest_first = algorithm == Algorithm::Hungarian;
+            seeking.outwards(space, place, radius, &mut gatherer);
         }
         for rider in arena.fresh_riders.drain(..) {
-            arena.fresh[rider as usize] = false;
-            let (pickup, first) = (arena.riders.requests[rider as usize].pickup, arena.edges.len());
-            arena.idle.within(pickup, radius, |driver, place| {
-                let cost = millimetres(self.space.km(pickup, place));
-                arena.edges.push(Edge { rider, driver, cost });
-            });
-            let rivals = || count::<S>(&arena.seeking, pickup, 2 * radius);
-            prune(&mut arena.edges, first, rivals, |edge| rider_rank(algorithm, edge));
+            fresh[rider as usize] = false;
+            let pickup = arena.riders.requests[rider as usize].pickup;
+            let edge =
+                |driver, place| Some(Edge { rider, driver, cost: millimetres(space.km(pickup, place)) });
+            let rivals = || rivals(space, seeking, pickup, 2 * radius);
+            let mut gatherer = Gatherer::new(edges, edge, rivals, |edge| rider_rank(algorithm, edge));
+            gatherer.nearest_first = algorithm != Algorithm::Simple;
+            idle.outwards(space, pickup, radius, &mut gatherer);
         }
     }
 
@@ -117,8 +120,8 @@ impl<S: Space> City<'_, S> {
         let mut best: Option<Edge> = None;
         self.arena.idle.within(pickup, self.settings.radius, |driver, place| {
             let edge = Edge { rider, driver, cost: millimetres(self.space.km(pickup, place)) };
-            let key = |edge: &Edge| rider_rank(self.settings.algorithm, edge);
-            if best.is_none_or(|best| key(&edge) < key(&best)) {
+            let key = |edge: Edge| rider_rank(self.settings.algorithm, edge);
+            if best.is_none_or(|best| key(edge) < key(best)) {
                 best = Some(edge);
             }
         });
@@ -193,31 +196,80 @@ impl<S: Space> City<'_, S> {
     }
 }
 
-/// Drops those of the edges from `first` on, which have one end in common, that no assignment needs.
+/// Collects the edges of one end, but those that no assignment needs.
 ///
 /// `rivals` counts everybody who can take one of the other ends, this one included; grid distances add up, so they are
 /// within twice the radius. Of n rivals, each needs its n best edges only. For the best assignment: the others take all
 /// but one of those ends at most, so a worse end can be exchanged for a better one that is free. For a rider in a greedy
 /// one: one of them is free still. For a driver in a greedy one: of the first n riders within reach, one is not served by
 /// another driver, and takes this one unless an earlier rider has.
-fn prune<K: Ord>(edges: &mut Vec<Edge>, first: usize, rivals: impl Fn() -> usize, rank: impl Fn(&Edge) -> K) {
-    if edges.len() - first > 1 {
-        let needed = rivals();
-        if needed < edges.len() - first {
-            edges[first..].select_nth_unstable_by_key(needed, rank);
-            edges.truncate(first + needed);
-        }
+struct Gatherer<'a, E, N, R> {
+    edges: &'a mut Vec<Edge>,
+    /// Where this end's edges begin.
+    first: usize,
+    edge: E,
+    rivals: N,
+    /// How many edges are needed, once that was asked.
+    needed: Option<usize>,
+    rank: R,
+    /// Whether nearer edges rank before farther ones.
+    nearest_first: bool,
+}
+
+impl<'a, E, N, R> Gatherer<'a, E, N, R> {
+    fn new(edges: &'a mut Vec<Edge>, edge: E, rivals: N, rank: R) -> Self {
+        let first = edges.len();
+        Self { edges, first, edge, rivals, needed: None, rank, nearest_first: false }
     }
 }
 
-fn count<S: Space>(index: &S::Index, place: S::Place, radius: u32) -> usize {
-    let mut count = 0;
-    index.within(place, radius, |_, _| count += 1);
-    count
+impl<P, E, N, R> Visitor<P> for Gatherer<'_, E, N, R>
+where
+    E: Fn(u32, P) -> Option<Edge>,
+    N: Fn() -> usize,
+    R: Fn(Edge) -> (i64, u32),
+{
+    fn visit(&mut self, id: u32, at: P) {
+        self.edges.extend((self.edge)(id, at));
+    }
+
+    fn is_enough(&mut self, km: f64) -> bool {
+        let own = &mut self.edges[self.first..];
+        if own.is_empty() {
+            return false;
+        }
+        let needed = *self.needed.get_or_insert_with(&self.rivals);
+        if needed < own.len() {
+            own.select_nth_unstable_by_key(needed, |edge| (self.rank)(*edge));
+            self.edges.truncate(self.first + needed);
+        }
+        let own = &self.edges[self.first..];
+        let nearer = |edge: &Edge| edge.cost < millimetres(km);
+        self.nearest_first && own.len() == needed && own.iter().all(nearer)
+    }
+}
+
+/// Counts up to [`MOST_RIVALS`]; as many or more are no reason to drop anything.
+struct Rivals(usize);
+
+impl<P> Visitor<P> for Rivals {
+    fn visit(&mut self, _: u32, _: P) {
+        self.0 += 1;
+    }
+
+    fn is_enough(&mut self, _: f64) -> bool {
+        self.0 >= MOST_RIVALS
+    }
+}
+
+fn rivals<S: Space>(space: &S, index: &S::Index, place: S::Place, radius: u32) -> usize {
+    let mut rivals = Rivals(0);
+    index.outwards(space, place, radius, &mut rivals);
+    if rivals.0 < MOST_RIVALS { rivals.0 } else { usize::MAX }
 }
 
 /// By which a rider's drivers are ordered.
-fn rider_rank(algorithm: Algorithm, edge: &Edge) -> (i64, u32) {
+fn rider_rank(algorithm: Algorithm, edge: Edge) -> (i64, u32) {
     match algorithm {
         Algorithm::Simple => (0, edge.driver),
         Algorithm::CostBased | Algorithm::Hungarian => (edge.cost, edge.driver),
@@ -225,7 +277,7 @@ fn rider_rank(algorithm: Algorithm, edge: &Edge) -> (i64, u32) {
 }
 
 /// By which a driver's riders are: greedy passes serve riders in order.
-fn driver_rank(algorithm: Algorithm, edge: &Edge) -> (i64, u32) {
+fn driver_rank(algorithm: Algorithm, edge: Edge) -> (i64, u32) {
     match algorithm {
         Algorithm::Simple | Algorithm::CostBased => (0, edge.rider),
         Algorithm::Hungarian => (edge.cost, edge.rider),

@@ -5,7 +5,7 @@
 
 use super::{Map, km_of_chord};
 use crate::ridehail::hex::Hex;
-use crate::ridehail::space::Index;
+use crate::ridehail::space::{Index, Visitor};
 
 /// A bucket is 2^SHIFT cells wide: few enough entities in the buckets around a place, few enough buckets in a disk.
 const SHIFT: i16 = 2;
@@ -60,6 +60,12 @@ impl Buckets {
             }
         }
     }
+}
+
+/// The least grid distance to a bucket of a ring: so many columns or rows of cells lie between.
+fn steps_to_ring(ring: i16) -> u32 {
+    let steps = ((ring - 1).max(0) << SHIFT) + i16::from(ring > 0);
+    steps.unsigned_abs().into()
 }
 
 /// The nearest so far.
@@ -130,14 +136,32 @@ impl Index<Map> for Buckets {
             return Some(km_of_chord(nearest.best));
         }
         for ring in 0..self.columns.max(self.rows) {
-            // A cell of the ring is at least so many columns or rows of cells away.
-            let steps = ((ring - 1).max(0) << SHIFT) + i16::from(ring > 0);
-            if nearest.beats(steps.unsigned_abs().into()) {
+            if nearest.beats(steps_to_ring(ring)) {
                 break;
             }
             self.ring(from, ring, |entries| nearest.visit(entries));
         }
         Some(km_of_chord(nearest.best))
+    }
+
+    fn outwards(&self, map: &Map, from: Hex, radius: u32, visitor: &mut impl Visitor<Hex>) {
+        let look = |entries: &[Entry], visitor: &mut _| {
+            for entry in entries.iter().filter(|entry| from.distance(entry.at) <= radius) {
+                Visitor::visit(visitor, entry.id, entry.at);
+            }
+        };
+        if self.all.len() <= FEW {
+            look(&self.all, visitor);
+            visitor.is_enough(f64::INFINITY);
+            return;
+        }
+        for ring in 0..self.columns.max(self.rows) {
+            self.ring(from, ring, |entries| look(entries, visitor));
+            let beyond = steps_to_ring(ring + 1);
+            if visitor.is_enough(f64::from(beyond) * map.least_km_a_step) || beyond > radius {
+                break;
+            }
+        }
     }
 
     fn within(&self, from: Hex, radius: u32, mut visit: impl FnMut(u32, Hex)) {
