@@ -12,16 +12,6 @@ use super::Time;
 use super::calendar::{Week, busyness, peak};
 use super::settings::Arriving;
 
-/// What makes one kind of arrival differ from the other.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Kind {
-    pub(super) week: &'static Week,
-    /// K of the rate cap / window / K x busyness.
-    pub(super) divisor: f64,
-    pub(super) gaps: u32,
-    pub(super) stays: u32,
-}
-
 /// The arrivals still to come.
 #[derive(Clone, Debug)]
 pub(super) struct Arrivals {
@@ -37,19 +27,20 @@ pub(super) struct Arrivals {
 }
 
 impl Arrivals {
-    /// The process of one kind from time 0.
-    pub(super) fn new(kind: Kind, arriving: &Arriving, epoch: Time, streams: &Streams) -> Self {
-        let peak = peak(kind.week, epoch, epoch + arriving.window);
-        let rate = f64::from(arriving.cap) / arriving.window as f64 / kind.divisor * peak;
+    /// The process from time 0. Draws the gaps, and whether a candidate stays, from the streams of two purposes.
+    pub(super) fn new(arriving: &Arriving, epoch: Time, streams: &Streams, [gaps, stays]: [u32; 2]) -> Self {
+        let Arriving { cap, window, week, divisor, .. } = *arriving;
+        let peak = peak(week, epoch, epoch + window);
+        let rate = f64::from(cap) / window as f64 / divisor * peak;
         Self {
-            week: kind.week,
+            week,
             epoch,
-            window: arriving.window,
+            window,
             peak,
             mean_gap: 1.0 / rate,
             candidate: 0.0,
-            gaps: streams.stream(kind.gaps, 0),
-            stays: streams.stream(kind.stays, 0),
+            gaps: streams.stream(gaps, 0),
+            stays: streams.stream(stays, 0),
         }
     }
 

@@ -10,9 +10,8 @@ mod travel;
 use sweep_runtime::{DomainError, Streams};
 
 use super::Time;
-use super::arrivals::{self, Arrivals};
+use super::arrivals::Arrivals;
 use super::assignment::{Assignment, Edge};
-use super::calendar;
 use super::drive::Drive;
 use super::entities::{DriverState, Drivers, NOT_YET, Riders, Shift};
 use super::events::{Event, Events, Kind};
@@ -23,22 +22,8 @@ use super::space::{Index as _, Space};
 
 /// Between two looks at a driver's time on duty, ms.
 const CHECK_INTERVAL: Time = 300_000;
-/// Daily earnings that are enough, currency, and time on duty that is, ms: uniform.
-const TARGETS: [f64; 2] = [100.0, 300.0];
-const FATIGUES: [f64; 2] = [8.0 * 3_600_000.0, 12.0 * 3_600_000.0];
-
-const RIDERS: arrivals::Kind = arrivals::Kind {
-    week: &calendar::RIDERS,
-    divisor: 1.3,
-    gaps: purposes::RIDER_GAPS,
-    stays: purposes::RIDER_STAYS,
-};
-const DRIVERS: arrivals::Kind = arrivals::Kind {
-    week: &calendar::DRIVERS,
-    divisor: 1.2,
-    gaps: purposes::DRIVER_GAPS,
-    stays: purposes::DRIVER_STAYS,
-};
+const RIDERS: [u32; 2] = [purposes::RIDER_GAPS, purposes::RIDER_STAYS];
+const DRIVERS: [u32; 2] = [purposes::DRIVER_GAPS, purposes::DRIVER_STAYS];
 
 /// The memory of a simulation, which the next one uses again.
 #[derive(Debug)]
@@ -123,8 +108,8 @@ pub(super) fn simulate<S: Space>(
         streams,
         arena,
         snapshots,
-        rider_arrivals: Arrivals::new(RIDERS, &settings.riders, epoch, streams),
-        driver_arrivals: Arrivals::new(DRIVERS, &settings.drivers, epoch, streams),
+        rider_arrivals: Arrivals::new(&settings.riders, epoch, streams, RIDERS),
+        driver_arrivals: Arrivals::new(&settings.drivers, epoch, streams, DRIVERS),
         drive: Drive { speeds: settings.speeds, berlin: settings.berlin_traffic, epoch },
         now: 0,
         next_pass: NOT_YET,
@@ -240,9 +225,9 @@ impl<S: Space> City<'_, S> {
         let place = self.space.arrival(&mut self.streams.stream(purposes::DRIVER_PLACES, driver));
         let mut traits = self.streams.stream(purposes::DRIVER_TRAITS, driver);
         let mut between = |[low, high]: [f64; 2]| low + (high - low) * traits.uniform();
-        let target = between(TARGETS);
+        let target = between(self.settings.shifts.targets);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some hours in ms")]
-        let fatigue = between(FATIGUES) as Time;
+        let fatigue = between(self.settings.shifts.fatigues) as Time;
         let shift = Shift { since: self.now, fatigue, target, earned: 0.0 };
         self.arena.drivers.arrive(place, shift);
         if self.settings.congestion {

@@ -3,10 +3,38 @@
 use sweep_runtime::{DomainError, Parameters, ValueRef};
 
 use super::Time;
+use super::calendar::{self, Week};
 
 const SECOND: Time = 1000;
 const HOUR: Time = 3_600_000;
 const AFTER_REQUESTS: Time = 2 * HOUR;
+const RIDERS: Names = Names {
+    cap: "num_riders",
+    initial: "initial_rider_count",
+    window: "request_window_ms",
+    week: &calendar::RIDERS,
+    divisor: 1.3,
+};
+const DRIVERS: Names = Names {
+    cap: "num_drivers",
+    initial: "initial_driver_count",
+    window: "driver_spread_ms",
+    week: &calendar::DRIVERS,
+    divisor: 1.2,
+};
+/// 100 to 300 of the currency, or 8 to 12 hours.
+pub(super) const SHIFTS: Shifts =
+    Shifts { targets: [100.0, 300.0], fatigues: [8.0 * HOUR as f64, 12.0 * HOUR as f64] };
+
+/// Where an [`Arriving`] comes from.
+#[derive(Clone, Copy)]
+struct Names {
+    cap: &'static str,
+    initial: &'static str,
+    window: &'static str,
+    week: &'static Week,
+    divisor: f64,
+}
 
 /// How entities of one kind arrive.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,6 +45,18 @@ pub(super) struct Arriving {
     pub(super) initial: u32,
     /// Arrivals end then.
     pub(super) window: Time,
+    /// How busy each hour is, and the K by which the rate cap / window / K x busyness is divided.
+    pub(super) week: &'static Week,
+    pub(super) divisor: f64,
+}
+
+/// What no parameter sets: when a driver has had enough, uniform between two bounds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Shifts {
+    /// Earnings, currency.
+    pub(super) targets: [f64; 2],
+    /// Time on duty, ms.
+    pub(super) fatigues: [f64; 2],
 }
 
 /// The box, in degrees.
@@ -86,6 +126,7 @@ pub(super) struct Settings {
     /// Time between passes; nothing where each rider is matched by itself.
     pub(super) batch: Option<Time>,
     pub(super) acceptance: Acceptance,
+    pub(super) shifts: Shifts,
     pub(super) berlin_traffic: bool,
     pub(super) congestion: bool,
     /// Lowest and highest speed of a hop.
@@ -99,8 +140,8 @@ impl Settings {
     /// `parameters_contradict`, naming the two parameters.
     pub(super) fn read(given: &Parameters<'_>) -> Result<Self, DomainError> {
         let settings = Self {
-            riders: arriving(given, "num_riders", "initial_rider_count", "request_window_ms")?,
-            drivers: arriving(given, "num_drivers", "initial_driver_count", "driver_spread_ms")?,
+            riders: arriving(given, RIDERS)?,
+            drivers: arriving(given, DRIVERS)?,
             epoch: optional(given, "epoch_ms").unwrap_or(0),
             end: end(given),
             warmup: given.count("warmup_ms"),
@@ -124,6 +165,7 @@ impl Settings {
             algorithm: algorithm(given),
             batch: given.bool("batch_matching_enabled").then(|| given.count("batch_interval_secs") * SECOND),
             acceptance: acceptance(given),
+            shifts: SHIFTS,
             berlin_traffic: given.string("traffic_profile") == "berlin",
             congestion: given.bool("dynamic_congestion_enabled"),
             speeds: speeds(given),
@@ -154,12 +196,13 @@ fn optional(given: &Parameters<'_>, name: &str) -> Option<Time> {
     }
 }
 
-fn arriving(given: &Parameters<'_>, cap: &str, initial: &str, window: &str) -> Result<Arriving, DomainError> {
+fn arriving(given: &Parameters<'_>, names: Names) -> Result<Arriving, DomainError> {
+    let Names { cap, initial, window, week, divisor } = names;
     let (most, first) = (given.count(cap), given.count(initial));
     if first > most {
         return Err(contradiction(format!("{initial} = {first} must be at most {cap} = {most}")));
     }
-    Ok(Arriving { cap: small(most), initial: small(first), window: given.count(window) })
+    Ok(Arriving { cap: small(most), initial: small(first), window: given.count(window), week, divisor })
 }
 
 fn ordered(given: &Parameters<'_>, low: &str, high: &str) -> Result<[f64; 2], DomainError> {

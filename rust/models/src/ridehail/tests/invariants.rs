@@ -114,7 +114,7 @@ fn congestion_in_empty_streets_changes_nothing() {
     // With one driver a cell is never crowded: legs hop by hop take the very times of legs as single events.
     for berlin_traffic in [false, true] {
         let mut settings = Settings { berlin_traffic, radius: 200, end: 12 * HOUR, ..settings() };
-        settings.drivers = Arriving { cap: 1, initial: 1, window: HOUR };
+        settings.drivers = Arriving { cap: 1, initial: 1, window: HOUR, ..settings.drivers };
         settings.acceptance.base = 1_000.0;
         settings.patience = [10 * HOUR, 10 * HOUR];
         let congested = Settings { congestion: true, ..settings.clone() };
@@ -129,7 +129,7 @@ fn congestion_in_empty_streets_changes_nothing() {
 #[test]
 fn crowds_slow_everybody_down() {
     let mut settings = Settings { radius: 60, ..settings() };
-    settings.drivers = Arriving { cap: 4_000, initial: 4_000, window: HOUR };
+    settings.drivers = Arriving { cap: 4_000, initial: 4_000, window: HOUR, ..settings.drivers };
     settings.bounds = Bounds { lat: [52.50, 52.52], lng: [13.38, 13.42] };
     settings.trip_cells = [3, 9];
     let map = Map::new(settings.bounds).unwrap();

@@ -1,6 +1,5 @@
 //! What theory or plain counting says.
 
-use crate::ridehail::calendar;
 use crate::ridehail::entities::{DriverState, Refusal, RiderState};
 
 use super::*;
@@ -17,8 +16,8 @@ fn arrivals_are_the_integral_of_their_rate() {
     // 11 to 13 on a Friday, 0.5 and then 0.4 for riders: few enough that no cap is met.
     let mut settings = settings();
     settings.epoch = 35 * HOUR;
-    settings.riders = Arriving { cap: 2_000, initial: 0, window: 2 * HOUR };
-    settings.drivers = Arriving { cap: 300, initial: 0, window: HOUR };
+    settings.riders = Arriving { cap: 2_000, initial: 0, window: 2 * HOUR, ..settings.riders };
+    settings.drivers = Arriving { cap: 300, initial: 0, window: HOUR, ..settings.drivers };
     let replicates = 40;
     let (mut early, mut late, mut drivers) = (0.0, 0.0, 0.0);
     for replicate in 0..replicates {
@@ -188,7 +187,7 @@ fn patience_lasts_as_long_as_it_is_said() {
 fn tired_drivers_leave_when_they_are_free_and_rich_ones_after_a_trip() {
     let mut settings = settings();
     settings.riders.cap = 10;
-    settings.drivers = Arriving { cap: 200, initial: 200, window: HOUR };
+    settings.drivers = Arriving { cap: 200, initial: 200, window: HOUR, ..settings.drivers };
     settings.end = 13 * HOUR;
     let mut arena: Arena<Map> = Arena::default();
     let report = run(&settings, 0, &mut arena);

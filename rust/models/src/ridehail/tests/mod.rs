@@ -3,15 +3,17 @@
 mod inputs;
 mod invariants;
 mod laws;
+mod theory;
 
 use std::sync::OnceLock;
 
 use sweep_runtime::Streams;
 
+use super::calendar;
 use super::city::{Arena, simulate};
 use super::map::Map;
 use super::report::{Report, Times};
-use super::settings::{Acceptance, Algorithm, Arriving, Bounds, Choice, Settings, Surge};
+use super::settings::{Acceptance, Algorithm, Arriving, Bounds, Choice, SHIFTS, Settings, Surge};
 
 const HOUR: u64 = 3_600_000;
 
@@ -23,10 +25,9 @@ fn map() -> &'static Map {
 
 /// A busy morning: 400 riders and 150 drivers, of whom most arrive.
 fn settings() -> Settings {
-    let arriving = |cap| Arriving { cap, initial: 0, window: HOUR };
     Settings {
-        riders: arriving(400),
-        drivers: arriving(150),
+        riders: Arriving { cap: 400, initial: 0, window: HOUR, week: &calendar::RIDERS, divisor: 1.3 },
+        drivers: Arriving { cap: 150, initial: 0, window: HOUR, week: &calendar::DRIVERS, divisor: 1.2 },
         epoch: 8 * HOUR,
         end: 3 * HOUR,
         warmup: 0,
@@ -51,6 +52,7 @@ fn settings() -> Settings {
             earnings: -0.5,
             fatigue: -1.0,
         },
+        shifts: SHIFTS,
         berlin_traffic: false,
         congestion: false,
         speeds: [20.0, 60.0],

@@ -1,0 +1,163 @@
+//! The simulation in a space of its own, where queueing theory is exact.
+//!
+//! Pickups take no time, and trips an exponential one, whatever the places are: the city is then the M/M/c queue, its
+//! drivers the servers. The delays of quotes and offers, some seconds, are small against a service of hours.
+
+use sweep_runtime::Stream;
+
+use crate::ridehail::Time;
+use crate::ridehail::calendar::Week;
+use crate::ridehail::drive::Drive;
+use crate::ridehail::entities::NOT_YET;
+use crate::ridehail::settings::Shifts;
+use crate::ridehail::space::{Index, Space, Visitor};
+
+use super::*;
+
+const FLAT: Week = [[1.0; 24]; 2];
+
+/// A single place to be picked up at, and another one to go to.
+struct Depot {
+    mean_service: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Spot {
+    Stand,
+    Elsewhere,
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "far below 2^53, and not negative"
+)]
+fn whole(time: f64) -> Time {
+    time as Time
+}
+
+/// Everybody, in no order.
+#[derive(Default)]
+struct Everybody(Vec<u32>);
+
+impl Index<Depot> for Everybody {
+    fn clear(&mut self, _: &Depot) {
+        self.0.clear();
+    }
+
+    fn insert(&mut self, id: u32, _: Spot) {
+        self.0.push(id);
+    }
+
+    fn remove(&mut self, id: u32, _: Spot) {
+        let place = self.0.iter().position(|known| *known == id).unwrap();
+        self.0.swap_remove(place);
+    }
+
+    fn nearest(&self, _: &Depot, _: Spot) -> Option<f64> {
+        (!self.0.is_empty()).then_some(0.0)
+    }
+
+    fn within(&self, _: Spot, _: u32, mut visit: impl FnMut(u32, Spot)) {
+        self.0.iter().for_each(|id| visit(*id, Spot::Stand));
+    }
+
+    fn outwards(&self, _: &Depot, _: Spot, _: u32, visitor: &mut impl Visitor<Spot>) {
+        self.0.iter().for_each(|id| visitor.visit(*id, Spot::Stand));
+        visitor.is_enough(f64::INFINITY);
+    }
+}
+
+impl Space for Depot {
+    type Place = Spot;
+    type Index = Everybody;
+
+    fn arrival(&self, _: &mut Stream) -> Spot {
+        Spot::Stand
+    }
+
+    fn destination(&self, _: Spot, _: [u32; 2], _: &mut Stream) -> Option<Spot> {
+        Some(Spot::Elsewhere)
+    }
+
+    fn km(&self, _: Spot, _: Spot) -> f64 {
+        0.0
+    }
+
+    fn hops(&self, _: Spot, _: Spot) -> u32 {
+        1
+    }
+
+    fn on_the_way(&self, _: Spot, to: Spot, _: u32) -> Spot {
+        to
+    }
+
+    fn drive(&self, _: Spot, to: Spot, _: &Drive, mut hops: Stream, start: Time, _: Time) -> (Time, Spot) {
+        let time = if to == Spot::Stand { 0.0 } else { hops.exponential() * self.mean_service };
+        (start + whole(time), to)
+    }
+
+    fn cells(&self) -> usize {
+        2
+    }
+
+    fn cell(&self, place: Spot) -> usize {
+        place as usize
+    }
+
+    fn public(&self, place: Spot) -> i64 {
+        place as i64
+    }
+}
+
+/// Infinite patience and willingness, drivers who never tire and always accept, riders at a constant rate.
+fn tireless(drivers: u32, riders: u32, window: Time) -> Settings {
+    let flat = |cap, initial, window| Arriving { cap, initial, window, week: &FLAT, divisor: 1.0 };
+    Settings {
+        riders: flat(riders, 0, window),
+        drivers: flat(drivers, drivers, 1),
+        end: 2 * window,
+        choice: Choice::Threshold { fare: f64::INFINITY, eta: f64::INFINITY, probability: 1.0 },
+        patience: [4 * window, 4 * window],
+        acceptance: Acceptance {
+            base: 1e6,
+            fare: 0.0,
+            pickup_km: 0.0,
+            trip_km: 0.0,
+            earnings: 0.0,
+            fatigue: 0.0,
+        },
+        shifts: Shifts { targets: [1e300; 2], fatigues: [1e15; 2] },
+        batch: Some(1_000),
+        ..settings()
+    }
+}
+
+#[test]
+fn waiting_is_as_erlang_says() {
+    // c = 20 drivers, load a = 18: mean wait x service rate = 0.275385.
+    let (mean_service, riders, load) = (1e8, 15_000, 18.0);
+    let window = whole(f64::from(riders) * mean_service / load);
+    let settings = tireless(20, riders, window);
+    let mut arena: Arena<Depot> = Arena::default();
+    let replicates = 30;
+    let means: Vec<f64> = (0..replicates)
+        .map(|replicate| {
+            simulate(&settings, &Depot { mean_service }, &Streams::new(42, replicate), &mut arena, None)
+                .unwrap();
+            // The first ones find an empty city.
+            let waits = arena.riders.requests.iter().zip(&arena.riders.journeys).skip(1_000);
+            let waits: Vec<f64> = waits
+                .filter(|(_, journey)| journey.matched_at != NOT_YET)
+                .map(|(request, journey)| (journey.matched_at - request.requested_at) as f64 / mean_service)
+                .collect();
+            assert!(waits.len() > 13_000);
+            waits.iter().sum::<f64>() / waits.len() as f64
+        })
+        .collect();
+    let count = f64::from(replicates);
+    let mean = means.iter().sum::<f64>() / count;
+    let error =
+        (means.iter().map(|one| (one - mean) * (one - mean)).sum::<f64>() / (count - 1.0) / count).sqrt();
+    assert!(error < 0.02 && (mean - 0.275_385).abs() < 3.0 * error, "{mean} +- {error}");
+}
