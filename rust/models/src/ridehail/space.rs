@@ -8,6 +8,8 @@ use sweep_runtime::Stream;
 use super::Time;
 use super::drive::Drive;
 
+const SECOND: Time = 1000;
+
 /// Places, the distances between them, and the time that driving takes.
 pub(crate) trait Space {
     /// Where somebody is.
@@ -42,6 +44,16 @@ pub(crate) trait Space {
         start: Time,
         until: Time,
     ) -> (Time, Self::Place);
+
+    /// How long a rider waits who has accepted a quote: whole seconds within the bounds, each as likely as another,
+    /// unless a theory wants it otherwise.
+    fn patience(&self, [least, most]: [Time; 2], stream: &mut Stream) -> Time {
+        let spread = (most - least) / SECOND + 1;
+        // The high half of the product is uniform in 0..spread.
+        let seconds =
+            u64::try_from((u128::from(stream.bits()) * u128::from(spread)) >> 64).expect("below spread");
+        least + seconds * SECOND
+    }
 
     /// How many different places there are for counting drivers in them, and the number of one of them.
     fn cells(&self) -> usize;

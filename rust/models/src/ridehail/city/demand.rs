@@ -12,7 +12,6 @@ use crate::ridehail::space::{Index as _, Space};
 
 /// From arriving to the quote, from the quote to the answer, and without passes from accepting to the first search, ms.
 const DELAY: Time = 1000;
-const SECOND: Time = 1000;
 /// The ETA of a quote: at 40 km/h, and where no driver is idle, ms.
 const MS_A_KM: f64 = 90_000.0;
 const ETA_WITHOUT_DRIVERS: f64 = 300_000.0;
@@ -110,12 +109,8 @@ impl<S: Space> City<'_, S> {
     }
 
     fn accept(&mut self, rider: u32) {
-        let [least, most] = self.settings.patience;
-        let spread = (most - least) / SECOND + 1;
-        let draw = self.streams.stream(purposes::PATIENCE, rider).bits();
-        // The high half of the product is uniform in 0..spread.
-        let seconds = u64::try_from((u128::from(draw) * u128::from(spread)) >> 64).expect("below spread");
-        let cancel_at = self.now + least + seconds * SECOND;
+        let mut draw = self.streams.stream(purposes::PATIENCE, rider);
+        let cancel_at = self.now + self.space.patience(self.settings.patience, &mut draw);
         self.arena.riders.journeys[rider as usize].cancel_at = cancel_at;
         if cancel_at <= self.settings.end {
             self.arena.events.schedule(cancel_at, Kind::Cancel, rider);

@@ -4,6 +4,7 @@ mod inputs;
 mod invariants;
 mod laws;
 mod theory;
+mod validate;
 
 use std::sync::OnceLock;
 

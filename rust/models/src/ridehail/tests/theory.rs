@@ -17,12 +17,41 @@ use super::*;
 const FLAT: Week = [[1.0; 24]; 2];
 
 /// A single place to be picked up at, and another one to go to.
-struct Depot {
-    mean_service: f64,
+pub(super) struct Depot {
+    /// Mean, ms.
+    pub(super) mean_service: f64,
+    pub(super) service: Service,
+    /// The mean of an exponential patience, ms; otherwise the settings' own.
+    pub(super) mean_patience: Option<f64>,
+}
+
+/// How long trips are, in units of their mean.
+pub(super) enum Service {
+    Exponential,
+    Deterministic,
+    /// One of these, each as likely as another.
+    Empirical(Vec<f64>),
+}
+
+impl Depot {
+    pub(super) fn exponential(mean_service: f64) -> Self {
+        Self { mean_service, service: Service::Exponential, mean_patience: None }
+    }
+
+    fn trip(&self, stream: &mut Stream) -> f64 {
+        self.mean_service
+            * match &self.service {
+                Service::Exponential => stream.exponential(),
+                Service::Deterministic => 1.0,
+                Service::Empirical(known) => {
+                    known[usize::try_from(whole(stream.uniform() * known.len() as f64)).unwrap()]
+                }
+            }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Spot {
+pub(super) enum Spot {
     Stand,
     Elsewhere,
 }
@@ -32,13 +61,13 @@ enum Spot {
     clippy::cast_sign_loss,
     reason = "far below 2^53, and not negative"
 )]
-fn whole(time: f64) -> Time {
+pub(super) fn whole(time: f64) -> Time {
     time as Time
 }
 
 /// Everybody, in no order.
 #[derive(Default)]
-struct Everybody(Vec<u32>);
+pub(super) struct Everybody(Vec<u32>);
 
 impl Index<Depot> for Everybody {
     fn clear(&mut self, _: &Depot) {
@@ -93,8 +122,16 @@ impl Space for Depot {
     }
 
     fn drive(&self, _: Spot, to: Spot, _: &Drive, mut hops: Stream, start: Time, _: Time) -> (Time, Spot) {
-        let time = if to == Spot::Stand { 0.0 } else { hops.exponential() * self.mean_service };
+        let time = if to == Spot::Stand { 0.0 } else { self.trip(&mut hops) };
         (start + whole(time), to)
+    }
+
+    fn patience(&self, bounds: [Time; 2], stream: &mut Stream) -> Time {
+        match self.mean_patience {
+            Some(mean) => whole(stream.exponential() * mean),
+            // The settings' own.
+            None => bounds[0] + whole(stream.uniform() * (bounds[1] - bounds[0]) as f64),
+        }
     }
 
     fn cells(&self) -> usize {
@@ -111,7 +148,7 @@ impl Space for Depot {
 }
 
 /// Infinite patience and willingness, drivers who never tire and always accept, riders at a constant rate.
-fn tireless(drivers: u32, riders: u32, window: Time) -> Settings {
+pub(super) fn tireless(drivers: u32, riders: u32, window: Time) -> Settings {
     let flat = |cap, initial, window| Arriving { cap, initial, window, week: &FLAT, divisor: 1.0 };
     Settings {
         riders: flat(riders, 0, window),
@@ -143,8 +180,14 @@ fn waiting_is_as_erlang_says() {
     let replicates = 30;
     let means: Vec<f64> = (0..replicates)
         .map(|replicate| {
-            simulate(&settings, &Depot { mean_service }, &Streams::new(42, replicate), &mut arena, None)
-                .unwrap();
+            simulate(
+                &settings,
+                &Depot::exponential(mean_service),
+                &Streams::new(42, replicate),
+                &mut arena,
+                None,
+            )
+            .unwrap();
             // The first ones find an empty city.
             let waits = arena.riders.requests.iter().zip(&arena.riders.journeys).skip(1_000);
             let waits: Vec<f64> = waits
