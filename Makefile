@@ -32,7 +32,7 @@ quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
 # Steps share .venv and target/, and are told one after the other.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories bench bench-drain bench-verify lock clean \
+.PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories validate bench bench-drain bench-verify lock clean \
         preflight engines FORCE
 
 help: ## list the commands
@@ -86,6 +86,9 @@ licences: $(VENV)/.dev $(DENY) ## permissive licences only, in both languages
 
 advisories: $(VENV)/.dev $(DENY) ## published advisories, where their databases can be reached
 	@$(RUN) tools/advisories.py $(DENY)
+
+validate: $(VENV)/.dev ## the ride-hailing model against theory; writes the table of docs/validation.md
+	@$(RUN) tools/validate.py
 
 bench: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of one shard
 	@$(BIN)/python tests/benchmarks/run.py $(ARGS)

@@ -14,7 +14,7 @@ use super::theory::{Depot, Service, tireless, whole};
 use super::*;
 
 /// Of the simulations in a depot: mean service, ms.
-const SERVICE: f64 = 1e8;
+const MEAN: f64 = 1e8;
 const DRIVERS: u32 = 20;
 
 /// A mean over replications, and its standard error.
@@ -59,7 +59,7 @@ fn depot<const N: usize>(
     measure: impl Fn(&Arena<Depot>, std::ops::Range<usize>) -> [f64; N],
 ) -> [Vec<f64>; N] {
     let riders = 20_000;
-    let settings = change(tireless(DRIVERS, riders, whole(f64::from(riders) * SERVICE / load)));
+    let settings = change(tireless(DRIVERS, riders, whole(f64::from(riders) * MEAN / load)));
     let mut arena: Arena<Depot> = Arena::default();
     let mut all = [const { vec![] }; N];
     for replicate in 0..replications {
@@ -75,7 +75,7 @@ fn depot<const N: usize>(
 #[ignore = "make validate"]
 fn validate_02_erlang_c() {
     let [waits, waiting] = depot(
-        &Depot::exponential(SERVICE),
+        &Depot::exponential(MEAN),
         18.0,
         100,
         |same| same,
@@ -86,7 +86,7 @@ fn validate_02_erlang_c() {
             };
             // Quote, answer, pass and offer take 4 to 5 s of a service of 28 h.
             let waiting = riders.clone().filter(|at| wait(*at) > 10_000.0).count() as f64;
-            [riders.map(wait).sum::<f64>() / count / SERVICE, waiting / count]
+            [riders.map(wait).sum::<f64>() / count / MEAN, waiting / count]
         },
     );
     tell_mean(2, "Erlang C, mean wait x service rate", &waits, 0.275_385);
@@ -104,22 +104,25 @@ fn real_trips() -> Vec<f64> {
     times.iter().map(|time| time / mean).collect()
 }
 
+/// The share of riders who lost patience.
+fn cancelled(arena: &Arena<Depot>, riders: std::ops::Range<usize>) -> [f64; 1] {
+    let lost = |at: &usize| arena.riders.states[*at] == RiderState::Cancelled;
+    [riders.clone().filter(lost).count() as f64 / riders.len() as f64]
+}
+
 #[test]
 #[ignore = "make validate"]
 fn validate_03_erlang_b() {
-    let services = [
+    let all = [
         ("exponential", Service::Exponential),
         ("deterministic", Service::Deterministic),
         ("empirical", Service::Empirical(real_trips())),
     ];
-    for (name, service) in services {
-        let place = Depot { mean_service: SERVICE, service, mean_patience: None };
+    for (name, service) in all {
+        let place = Depot { mean_service: MEAN, service, mean_patience: None };
         // One search a second after acceptance, and an answer two seconds later; who has none then is lost.
-        let loss = |settings| Settings { batch: None, patience: [6_000, 6_000], ..settings };
-        let [lost] = depot(&place, 18.0, 100, loss, |arena, riders| {
-            let lost = |at: &usize| arena.riders.states[*at] == RiderState::Cancelled;
-            [riders.clone().filter(lost).count() as f64 / riders.len() as f64]
-        });
+        let impatient = |settings| Settings { batch: None, patience: [6_000, 6_000], ..settings };
+        let [lost] = depot(&place, 18.0, 100, impatient, cancelled);
         tell_mean(3, &format!("Erlang B, share of riders lost, {name} trips"), &lost, 0.109_213);
     }
 }
@@ -156,21 +159,16 @@ fn erlang_a_uniform(load: f64, most: f64) -> f64 {
     (1.0 + (load - servers) * j) / (sum + load * j)
 }
 
-fn cancelled(arena: &Arena<Depot>, riders: std::ops::Range<usize>) -> [f64; 1] {
-    let lost = |at: &usize| arena.riders.states[*at] == RiderState::Cancelled;
-    [riders.clone().filter(lost).count() as f64 / riders.len() as f64]
-}
-
 #[test]
 #[ignore = "make validate"]
 fn validate_04_erlang_a() {
     for load in [18.0, 22.0] {
         let fifo = |settings| Settings { algorithm: Algorithm::Simple, ..settings };
-        let place = Depot { mean_patience: Some(SERVICE * 2.0), ..Depot::exponential(SERVICE) };
+        let place = Depot { mean_patience: Some(MEAN * 2.0), ..Depot::exponential(MEAN) };
         let [lost] = depot(&place, load, 100, fifo, cancelled);
         tell_mean(4, &format!("Erlang A, load {load}, share who abandon"), &lost, erlang_a(load, 0.5));
-        let uniform = |settings| Settings { patience: [0, whole(SERVICE)], ..fifo(settings) };
-        let [lost] = depot(&Depot::exponential(SERVICE), load, 100, uniform, cancelled);
+        let uniform = |settings| Settings { patience: [0, whole(MEAN)], ..fifo(settings) };
+        let [lost] = depot(&Depot::exponential(MEAN), load, 100, uniform, cancelled);
         let what = format!("M/M/c+G, uniform patience, load {load}, share who abandon");
         tell_mean(4, &what, &lost, erlang_a_uniform(load, 1.0));
     }
@@ -357,7 +355,9 @@ fn validate_09_arrivals() {
     for (name, times, week) in [("riders", asked, &calendar::RIDERS), ("drivers", began, &calendar::DRIVERS)]
     {
         let mut counts = [0.0; 168];
-        times.iter().for_each(|time| counts[usize::try_from(time / HOUR).unwrap()] += 1.0);
+        for time in &times {
+            counts[usize::try_from(time / HOUR).unwrap()] += 1.0;
+        }
         let expected = |hour: usize| calendar::busyness(week, hour as Time * HOUR) * 200_000.0 / 168.0 / 3.0;
         let square: f64 =
             (0..168).map(|at| (counts[at] - expected(at)) * (counts[at] - expected(at)) / expected(at)).sum();

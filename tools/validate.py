@@ -1,0 +1,88 @@
+"""Runs the ride-hailing model's checks against theory, and writes their table into docs/validation.md.
+
+The checks themselves are Rust's, in rust/models/src/ridehail/tests/validate.rs: they simulate, compare and print a line
+for each number. This adds SciPy's answer to the assignment problems, and writes down what was measured, failures too.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+Row = dict[str, Any]
+
+ROOT = Path(__file__).parents[1]
+DOC = ROOT / "docs/validation.md"
+TESTS = "cargo test --release --locked -p sweep-models -- --ignored validate --nocapture --test-threads=2"
+# More than all edges that can be chosen together.
+NO_EDGE = 10**9
+
+
+def main() -> int:
+    """Run all checks; the exit code is 1 when one failed or did not finish."""
+    tests = subprocess.run(TESTS.split(), cwd=ROOT, capture_output=True, text=True, check=False)
+    lines = [json.loads(line) for line in re.findall(r"^\{.*\}$", tests.stdout, re.MULTILINE)]
+    rows = [line for line in lines if "check" in line]
+    rows += [against_scipy(line["instances"]) for line in lines if "instances" in line]
+    rows.sort(key=lambda row: row["check"])
+    head = ["| check | what | measured | expected | standard error | n | |", "|---|---|---|---|---|---|---|"]
+    table = "\n".join([*head, *map(shown, rows)])
+    start, end = "<!-- measured -->\n", "<!-- end -->\n"
+    before, _, rest = DOC.read_text().partition(start)
+    DOC.write_text(f"{before}{start}{table}\n{end}{rest.partition(end)[2]}")
+    print(table)
+    if tests.returncode != 0:
+        print(tests.stdout[-5000:], tests.stderr[-5000:], sep="\n", file=sys.stderr)
+    return int(tests.returncode != 0 or not all(row["passes"] for row in rows))
+
+
+def against_scipy(instances: list[list[int]]) -> Row:
+    """Count the instances with SciPy's number of matches and its cost."""
+    agreed = sum(solved(*instance[:4]) == tuple(instance[4:]) for instance in instances)
+    return {
+        "check": 10,
+        "what": "Assignments up to 200 x 200 with SciPy's number of matches and its cost",
+        "measured": agreed,
+        "expected": str(len(instances)),
+        "error": None,
+        "number": len(instances),
+        "passes": agreed == len(instances) > 0,
+    }
+
+
+def solved(instance: int, rows: int, columns: int, tenths: int) -> tuple[int, int]:
+    """Give the most matches of an instance, and their least cost."""
+    row, column = np.ogrid[:rows, :columns]
+    draws = mix(((instance << 32) + (row << 16) + column).astype(np.uint64))
+    costs = np.where(draws % 10 < tenths, draws // 10 % 1_000_000, NO_EDGE)
+    # Whole numbers below 2^53: exact as floats.
+    chosen = costs[linear_sum_assignment(costs.astype(np.float64))]
+    chosen = chosen[chosen < NO_EDGE]
+    return len(chosen), int(chosen.sum())
+
+
+def mix(seeds: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Draw the numbers that Rust's test draws."""
+    z = seeds * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def shown(row: Row) -> str:
+    """Make a line of the table."""
+    measured, error = ("" if row[key] is None else f"{row[key]:.6g}" for key in ("measured", "error"))
+    verdict = "passes" if row["passes"] else "**FAILS**"
+    what = row["what"].replace("|", "\\|")
+    cells = (row["check"], what, measured, row["expected"], error, row["number"], verdict)
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
