@@ -45,14 +45,9 @@ pub(crate) trait Space {
         until: Time,
     ) -> (Time, Self::Place);
 
-    /// How long a rider waits who has accepted a quote: whole seconds within the bounds, each as likely as another,
-    /// unless a theory wants it otherwise.
-    fn patience(&self, [least, most]: [Time; 2], stream: &mut Stream) -> Time {
-        let spread = (most - least) / SECOND + 1;
-        // The high half of the product is uniform in 0..spread.
-        let seconds =
-            u64::try_from((u128::from(stream.bits()) * u128::from(spread)) >> 64).expect("below spread");
-        least + seconds * SECOND
+    /// How long a rider waits who has accepted a quote; [`whole_seconds`] unless a theory wants it otherwise.
+    fn patience(&self, bounds: [Time; 2], stream: &mut Stream) -> Time {
+        whole_seconds(bounds, stream)
     }
 
     /// How many different places there are for counting drivers in them, and the number of one of them.
@@ -86,4 +81,13 @@ pub(crate) trait Visitor<P> {
     fn visit(&mut self, id: u32, at: P);
     /// Whether that was enough, now that all others are farther than `km`. Asked at least once, after the last one.
     fn is_enough(&mut self, km: f64) -> bool;
+}
+
+/// Whole seconds within the bounds, each as likely as another.
+pub(crate) fn whole_seconds([least, most]: [Time; 2], stream: &mut Stream) -> Time {
+    let spread = (most - least) / SECOND + 1;
+    // The high half of the product is uniform in 0..spread.
+    let seconds =
+        u64::try_from((u128::from(stream.bits()) * u128::from(spread)) >> 64).expect("below spread");
+    least + seconds * SECOND
 }

@@ -10,7 +10,7 @@ use crate::ridehail::calendar::Week;
 use crate::ridehail::drive::Drive;
 use crate::ridehail::entities::NOT_YET;
 use crate::ridehail::settings::Shifts;
-use crate::ridehail::space::{Index, Space, Visitor};
+use crate::ridehail::space::{Index, Space, Visitor, whole_seconds};
 
 use super::*;
 
@@ -129,8 +129,7 @@ impl Space for Depot {
     fn patience(&self, bounds: [Time; 2], stream: &mut Stream) -> Time {
         match self.mean_patience {
             Some(mean) => whole(stream.exponential() * mean),
-            // The settings' own.
-            None => bounds[0] + whole(stream.uniform() * (bounds[1] - bounds[0]) as f64),
+            None => whole_seconds(bounds, stream),
         }
     }
 
