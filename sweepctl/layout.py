@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass
 
 _SHARD_FILE = re.compile(r"shard-(\d{8,18})(?:-[A-Za-z0-9]+)?\.parquet")
-
-
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9=._-]*(?:/[A-Za-z0-9_][A-Za-z0-9=._-]*)*")
 
 

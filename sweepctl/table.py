@@ -25,6 +25,9 @@ ROW_GROUP_ROWS = 65_536
 BUFFER_BYTES = 1 << 18
 COMPRESSION_LEVEL = 1  # higher levels make these columns 1 % smaller and take twice the time
 
+# What Arrow raises for a damaged file.
+PARQUET_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
+
 INT, FLOAT, BOOL, TEXT = pa.int64(), pa.float64(), pa.bool_(), pa.string()
 TIME = pa.timestamp("ms", tz="UTC")
 ARROW_TYPES: Mapping[str, pa.DataType] = {"int": INT, "float": FLOAT, "bool": BOOL, "string": TEXT}
@@ -195,7 +198,7 @@ def same_rows(one: Path, other: Path) -> bool:
             return groups == second.metadata.num_row_groups and all(
                 first.read_row_group(group).equals(second.read_row_group(group)) for group in range(groups)
             )
-    except (pa.ArrowException, OSError):  # what Arrow raises for damaged pages is either
+    except PARQUET_ERRORS:
         return False
 
 
@@ -243,7 +246,7 @@ def decode(kind: type[Record], body: bytes, where: str) -> Record:
             table = file.read(use_threads=False).cast(schema)
         (fields,) = table.to_pylist()
         _require_values(fields)
-    except (pa.ArrowException, ValueError, OSError, OverflowError) as error:  # what Arrow raises for damaged bytes
+    except (*PARQUET_ERRORS, ValueError, OverflowError) as error:
         msg = f"{where} is not a record of sweepctl: {error}"
         raise StoreError(
             msg, remedy="Something else wrote it. Move it away, or use another store or run_id."

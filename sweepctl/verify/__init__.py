@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from threading import Event
 from typing import TypeVar
 
-from sweepctl import layout
 from sweepctl.engine import Engine
 from sweepctl.errors import EngineUnavailableError, InterruptedRunError, UnknownRunError
 from sweepctl.outcome import Outcome
@@ -169,9 +168,24 @@ class _Rows:
         # An incomplete outcome is its attempt's row once more.
         self._partial = {each.attempt_id: each for each in (*attempts, *standing) if not each.complete}
         model, self._why_not = _model_of(work.engine, subject, self._complete)
-        tables = _observed(work.store, self._complete, subject) if model is None else Tables.declared(model, subject)
+        tables = self._observed() if model is None else Tables.declared(model, subject)
         engine = None if model is None else work.engine
         self._examiner = ShardsExaminer(work.store, subject, tables, engine, model, work.fetching, work.stop)
+
+    def _files_of(self, outcome: Outcome, folder: Path) -> tuple[dict[str, Path], list[Finding]]:
+        """Get hold of a shard's files, by dataset."""
+        held, lost = artifacts.borrow(self._work.store, outcome, folder, self._work.fetching)
+        return {each.artifact.dataset: each.path for each in held}, lost
+
+    def _observed(self) -> Tables:
+        """Take the files of the first complete shard that can be taken as what all must look like."""
+        for outcome in self._complete:
+            with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
+                files, _ = self._files_of(outcome, Path(folder))
+                tables = Tables.observed(files) if set(files) == set(self._subject.datasets) else None
+            if tables is not None:
+                return tables
+        return Tables({}, frozenset(), {})
 
     def examine(self) -> Examined:
         """Examine every file that an outcome or an attempt names, and the rows of complete shards."""
@@ -215,9 +229,8 @@ class _Rows:
 
         def again(outcome: Outcome) -> list[Finding]:
             with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
+                files, lost = self._files_of(outcome, Path(folder))
                 ranges = sample[outcome.shard_id]
-                held, lost = artifacts.borrow(self._work.store, outcome, Path(folder), self._work.fetching)
-                files = {each.artifact.dataset: each.path for each in held}
                 found = reexecute(
                     outcome, self._subject, files, ranges, engine=engine, model=model, stop=self._work.stop
                 )
@@ -252,19 +265,3 @@ def _model_of(engine: Engine | None, subject: Run, complete: Sequence[Outcome]) 
         told = ", ".join(sorted(versions))
         return None, f"the run was made with {model.name} version {told}, this engine has version {model.version}"
     return model, None
-
-
-def _observed(store: Store, complete: Sequence[Outcome], subject: Run) -> Tables:
-    """Take the files of the first complete shard that can be taken as what all must look like."""
-    for outcome in complete:
-        with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
-            paths = {
-                each.dataset: store.borrow(each.key, Path(folder))
-                for each in outcome.artifacts
-                if layout.is_key(each.key)
-            }
-            files = {name: path for name, path in paths.items() if path is not None}
-            tables = Tables.observed(files) if set(files) == set(subject.datasets) else None
-        if tables is not None:
-            return tables
-    return Tables({}, frozenset(), {})

@@ -14,6 +14,7 @@ from sweepctl import layout
 from sweepctl.outcome import Artifact, Outcome
 from sweepctl.store.contract import Store
 from sweepctl.store.files import store_errors
+from sweepctl.table import PARQUET_ERRORS
 from sweepctl.verify.inventory import Inventory
 from sweepctl.verify.report import Finding
 from sweepctl.verify.run import Run
@@ -137,7 +138,7 @@ def open_rows(
         # Names that repeat in every row are cheap to compare as a dictionary.
         repeated = [name for name in ("run_id", "model", "model_version", "status") if name in found.names]
         rows = pq.ParquetFile(file.path, metadata=metadata, read_dictionary=repeated)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except PARQUET_ERRORS as error:
         return None, [Finding("artifacts.unreadable", f"it is no Parquet file: {error}", shard_id, artifact.key)]
     if rows.metadata.num_rows != artifact.rows:
         message = f"it has {rows.metadata.num_rows} rows, its outcome says {artifact.rows}"

@@ -5,10 +5,12 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from sweepctl import layout
+from sweepctl.names import RESERVED_DATASETS
 from sweepctl.store.contract import Store
+from sweepctl.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
 
 # Folders at the top of a store that hold no rows of points.
-_OTHER = frozenset({"runs", "shard_outcomes", "shard_attempts", "partial", "rejected", "specs"})
+_OTHER = RESERVED_DATASETS - {EFFECTIVE_PARAMETERS, POINT_OUTCOMES}
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from sweepctl import layout, table
 from sweepctl.errors import StoreError
 from sweepctl.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, POINT_FAILED, Outcome
+from sweepctl.records import FINGERPRINT
 from sweepctl.store.contract import Store
 from sweepctl.verify.report import FailureGroup, Finding
 from sweepctl.verify.run import Run
-
-_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ def _impossible(outcome: Outcome) -> str | None:
         return f"it ran from {outcome.started_at} to {outcome.finished_at}, for {outcome.cpu_seconds} s of CPU"
     if (outcome.attempt_number is not None and outcome.attempt_number < 1) or not outcome.attempt_id:
         return f"it is attempt {outcome.attempt_id!r}, number {outcome.attempt_number}"
-    if outcome.complete and not _DIGEST.fullmatch(outcome.content_sha256 or ""):
+    if outcome.complete and not re.fullmatch(FINGERPRINT, outcome.content_sha256 or ""):
         return f"{outcome.content_sha256!r} is no content digest"
     return None
 

@@ -111,11 +111,11 @@ class Differences:
             told = f"{what} is {_shown(found[wrong[0]])}, and should be {_shown(wanted[wrong[0]])}"
             self.add(code, what, first + wrong[0], len(wrong), told)
 
-    def holds(self, code: str, what: str, mask: Column, first: int) -> None:
-        """Insist on what is true of every point from `first` on."""
+    def holds(self, code: str, what: str, mask: Column, index: Column) -> None:
+        """Insist on what is true of every row; `index` has the rows' points."""
         if not pc.all(mask, min_count=0).as_py():
-            wrong = pc.invert(mask)
-            self.add(code, what, first + pc.index(wrong, value=True).as_py(), pc.sum(wrong).as_py())
+            first = index[pc.index(mask, value=False).as_py()].as_py()
+            self.add(code, what, first, pc.sum(pc.invert(mask)).as_py())
 
     def constants(self, name: str, table: pa.Table, first: int) -> None:
         """Compare what is the same in every row of a table with the run record and the outcome."""
@@ -157,7 +157,7 @@ class RowsExaminer:
             self._differences.equal("points.replicate", what, table["replicate"], wanted, pair.first)
         fingerprints = (pair.outcomes["point_fingerprint"], pair.parameters["point_fingerprint"])
         self._differences.equal("points.join", "point_fingerprint of the two tables", *fingerprints, pair.first)
-        self._statuses(pair.outcomes, pair.first)
+        self._statuses(pair.outcomes)
 
     def finish(self) -> None:
         """Compare what was counted with what the outcome says."""
@@ -170,9 +170,9 @@ class RowsExaminer:
             what = f"the first failed point is {first}, {message}; the outcome says {outcome.error_point_index}"
             self._differences.add("points.counts", what, first)
 
-    def _statuses(self, table: pa.Table, first: int) -> None:
+    def _statuses(self, table: pa.Table) -> None:
         def holds(what: str, mask: Column) -> None:
-            self._differences.holds("points.status", what, mask, first)
+            self._differences.holds("points.status", what, mask, table["point_index"])
 
         succeeded = pc.fill_null(pc.equal(table["status"], "success"), fill_value=False)
         failed = pc.fill_null(pc.equal(table["status"], "failure"), fill_value=False)
@@ -247,12 +247,14 @@ class ExtraExaminer:
     def _values(self, table: pa.Table) -> None:
         for column in self._tables.extra.get(self._name, ()):
             values = table[column.name]
-            right = pc.fill_null(pc.is_finite(values), column.nullable) if values.type == FLOAT else values.is_valid()
-            if not column.nullable or values.type == FLOAT:
-                what = f"{self._name}: {column.name} is missing or not finite"
-                if not pc.all(right, min_count=0).as_py():
-                    at = table["point_index"][pc.index(right, value=False).as_py()].as_py()
-                    self._differences.add("points.status", what, at, pc.sum(pc.invert(right)).as_py())
+            if values.type == FLOAT:
+                right = pc.fill_null(pc.is_finite(values), column.nullable)
+            elif column.nullable:
+                continue
+            else:
+                right = values.is_valid()
+            what = f"{self._name}: {column.name} is missing or not finite"
+            self._differences.holds("points.status", what, right, table["point_index"])
 
 
 def examine_indices(outcome: Outcome, name: str, rows: pq.ParquetFile, key: str) -> list[Finding]:
@@ -268,16 +270,16 @@ def examine_indices(outcome: Outcome, name: str, rows: pq.ParquetFile, key: str)
     there = values.filter(inside).sort()
     twice = values.filter(pc.and_(pc.greater(counts, 1), inside)).sort()
     outside = values.filter(pc.invert(inside)).sort()
-    found = []
+    found: list[tuple[str, str, int, int]] = []
     if len(there) < outcome.points:
         # Not by listing all that should be there: damaged bounds can be any.
         gap = pc.index(pc.equal(there, pa.arange(start, start + len(there))), value=False).as_py()
         at = start + (len(there) if gap < 0 else gap)
         found.append(("missing", "points without a row", at, outcome.points - len(there)))
-    found += [("duplicate", "points with several rows", twice[0].as_py(), len(twice))] if len(twice) else []
-    found += (
-        [("outside", "rows of points outside of the shard", outside[0].as_py(), len(outside))] if len(outside) else []
-    )
+    if len(twice):
+        found.append(("duplicate", "points with several rows", twice[0].as_py(), len(twice)))
+    if len(outside):
+        found.append(("outside", "rows of points outside of the shard", outside[0].as_py(), len(outside)))
     if not found and not column.equals(pa.chunked_array([there])):
         found.append(("order", "rows are not in order", start, 1))
     return [

@@ -68,7 +68,7 @@ class Tables:
             common = table.schema_of(name, [])
             try:
                 found = pq.read_schema(path)
-            except (pa.ArrowException, OSError):
+            except table.PARQUET_ERRORS:
                 return None
             if pa.schema(list(found)[: len(common)]) != common:
                 return None

@@ -18,7 +18,7 @@ from sweepctl.errors import EngineFaultError, EngineUnavailableError, RefusedErr
 from sweepctl.outcome import Outcome
 from sweepctl.protocol import Model
 from sweepctl.store.contract import Store
-from sweepctl.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES, ROW_GROUP_ROWS
+from sweepctl.table import EFFECTIVE_PARAMETERS, PARQUET_ERRORS, POINT_OUTCOMES, ROW_GROUP_ROWS
 from sweepctl.verify import artifacts
 from sweepctl.verify.artifacts import Borrowed
 from sweepctl.verify.identity import examine_identity, named_by_engine
@@ -29,7 +29,6 @@ from sweepctl.verify.run import Run, Tables
 # Neighbours share one start of the engine, and files of many small shards come in side by side.
 BATCH_SHARDS = 64
 BATCH_POINTS = 2 * ROW_GROUP_ROWS
-_DAMAGED = (pa.ArrowException, OSError, UnicodeDecodeError)  # what Arrow raises for damaged pages
 ENGINE_ERRORS = (EngineFaultError, EngineUnavailableError, RefusedError)
 
 
@@ -224,7 +223,7 @@ class ShardsExaminer:
                 if identities is not None:
                     examine_identity(pair, identities, differences)
                     examined.identified += pair.points
-        except _DAMAGED:
+        except PARQUET_ERRORS:
             for each in both:
                 with _damage(each, outcome, examined):
                     for _ in each.rows.iter_batches():
@@ -249,7 +248,7 @@ def _damage(opened: Opened, outcome: Outcome, examined: Examined) -> Iterator[No
     """Turn what Arrow raises for damaged pages into a finding."""
     try:
         yield
-    except _DAMAGED as error:
+    except PARQUET_ERRORS as error:
         message = f"its pages are damaged: {error}"
         key = opened.file.artifact.key
         examined.findings.append(Finding("artifacts.unreadable", message, outcome.shard_id, key))

@@ -20,7 +20,7 @@ from sweepctl.drain import Worker
 from sweepctl.engine import Engine
 from sweepctl.lease import Policy
 from sweepctl.shard import Conditions
-from sweepctl.sqs import open_queue
+from sweepctl.sqs import Queue, open_queue
 from sweepctl.store import open_store
 
 CORES = os.cpu_count() or 1
@@ -46,19 +46,9 @@ def messages(model: str, base: dict[str, object], shards: int, points: int) -> l
     ]
 
 
-def drain(engine: str, bodies: list[bytes], folder: str, threads: int | None = None) -> float:
+def drain(engine: str, bodies: list[bytes], folder: str) -> float:
     """Drain messages into a local store; return wall seconds from the first receive to the last acknowledgement."""
-    queue = MemoryQueue()
-    queue.send(bodies)
-    worker = Worker(
-        queue, Engine(RELEASE / engine), open_store(folder), Policy(max_shards=len(bodies)), Conditions(threads)
-    )
-    _ = worker.engine.description
-    worker.store.probe()
-    started_at = time.perf_counter()
-    done = worker.drain()
-    assert sum(done.endings.values()) == len(bodies), done
-    return time.perf_counter() - started_at
+    return timed(MemoryQueue(), engine, bodies, folder)
 
 
 def drain_from_server(bodies: list[bytes], folder: Path) -> float:
@@ -66,17 +56,19 @@ def drain_from_server(bodies: list[bytes], folder: Path) -> float:
     os.environ |= servers.SETTINGS
     with servers.ministack(folder) as server:
         queue = open_queue(server.queue("bench", max_receive_count=100))
-        queue.send(bodies)
-        policy = Policy(max_shards=len(bodies))
-        worker = Worker(
-            queue, Engine(RELEASE / "sweep-engine"), open_store(str(folder / "store")), policy, Conditions()
-        )
-        _ = worker.engine.description
-        worker.store.probe()
-        started_at = time.perf_counter()
-        done = worker.drain()
-        assert sum(done.endings.values()) == len(bodies), done
-        return time.perf_counter() - started_at
+        return timed(queue, "sweep-engine", bodies, str(folder / "store"))
+
+
+def timed(queue: Queue, engine: str, bodies: list[bytes], folder: str) -> float:
+    """Send messages, drain them, and return the wall seconds of the drain."""
+    queue.send(bodies)
+    worker = Worker(queue, Engine(RELEASE / engine), open_store(folder), Policy(max_shards=len(bodies)), Conditions())
+    _ = worker.engine.description
+    worker.store.probe()
+    started_at = time.perf_counter()
+    done = worker.drain()
+    assert sum(done.endings.values()) == len(bodies), done
+    return time.perf_counter() - started_at
 
 
 def engine_cpu_seconds() -> float:
