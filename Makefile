@@ -87,8 +87,8 @@ licences: $(VENV)/.dev $(DENY) ## permissive licences only, in both languages
 advisories: $(VENV)/.dev $(DENY) ## published advisories, where their databases can be reached
 	@$(RUN) tools/advisories.py $(DENY)
 
-validate: $(VENV)/.dev ## the ride-hailing model against theory; writes the table of docs/validation.md
-	@$(RUN) tools/validate.py
+validate: $(VENV)/.dev ## the ride-hailing model against theory; writes docs/validation.md and its figures
+	@$(BIN)/python tools/validate.py
 
 bench: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of one shard
 	@$(BIN)/python tests/benchmarks/run.py $(ARGS)

@@ -1,6 +1,6 @@
-"""Runs the ride-hailing model's checks against theory, and writes their table into docs/validation.md.
+"""Runs the ride-hailing model's checks against theory; writes docs/validation.md's table and docs/figures.
 
-The checks themselves are Rust's, in rust/models/src/ridehail/tests/validate.rs: they simulate, compare and print a line
+The checks themselves are Rust's, in rust/models/src/ridehail/tests/validate: they simulate, compare and print a line
 for each number. This adds SciPy's answer to the assignment problems, and writes down what was measured, failures too.
 """
 
@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import figures
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
@@ -19,6 +20,7 @@ Row = dict[str, Any]
 
 ROOT = Path(__file__).parents[1]
 DOC = ROOT / "docs/validation.md"
+FIGURES = ROOT / "docs/figures"
 TESTS = "cargo test --release --locked -p sweep-models -- --ignored validate --nocapture --test-threads=2"
 # More than all edges that can be chosen together.
 NO_EDGE = 10**9
@@ -36,6 +38,7 @@ def main() -> int:
     start, end = "<!-- measured -->\n", "<!-- end -->\n"
     before, _, rest = DOC.read_text().partition(start)
     DOC.write_text(f"{before}{start}{table}\n{end}{rest.partition(end)[2]}")
+    figures.draw((line for line in lines if "figure" in line), FIGURES)
     print(table)
     if tests.returncode != 0:
         print(tests.stdout[-5000:], tests.stderr[-5000:], sep="\n", file=sys.stderr)

@@ -13,11 +13,10 @@ use super::Time;
 use super::arrivals::Arrivals;
 use super::assignment::{Assignment, Edge};
 use super::drive::Drive;
-use super::entities::{DriverState, Drivers, NOT_YET, Riders, Shift};
+use super::entities::{DRIVER_STATES, DriverState, Drivers, NOT_YET, RIDER_STATES, Riders, Shift};
 use super::events::{Event, Events, Kind};
 use super::purposes;
 use super::settings::Settings;
-use super::snapshots::{Census, Snapshots};
 use super::space::{Index as _, Space};
 
 /// Between two looks at a driver's time on duty, ms.
@@ -88,17 +87,34 @@ impl<S: Space> Arena<S> {
     }
 }
 
+/// How many there are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Census {
+    pub(super) riders: [u32; RIDER_STATES],
+    pub(super) drivers: [u32; DRIVER_STATES],
+    /// Trips that were ever begun.
+    pub(super) trips: usize,
+}
+
+/// Who is told how many there are, each time before that can change.
+pub(super) trait Observer {
+    /// Before what happens at `time`.
+    fn advance(&mut self, time: Time, census: Census);
+    /// At the end of time.
+    fn finish(&mut self, end: Time, census: Census);
+}
+
 /// Simulates a point from its start to its end and leaves what became of everybody in the arena. Returns the number of
 /// events.
 ///
 /// # Errors
 /// `no_destination` where a rider has no place to go to within the distances.
-pub(super) fn simulate<S: Space>(
-    settings: &Settings,
-    space: &S,
-    streams: &Streams,
-    arena: &mut Arena<S>,
-    snapshots: Option<Snapshots<'_>>,
+pub(super) fn simulate<'a, S: Space>(
+    settings: &'a Settings,
+    space: &'a S,
+    streams: &'a Streams,
+    arena: &'a mut Arena<S>,
+    observer: Option<&'a mut dyn Observer>,
 ) -> Result<u64, DomainError> {
     arena.clear(settings, space);
     let Settings { epoch, .. } = *settings;
@@ -107,7 +123,7 @@ pub(super) fn simulate<S: Space>(
         space,
         streams,
         arena,
-        snapshots,
+        observer,
         rider_arrivals: Arrivals::new(&settings.riders, epoch, streams, RIDERS),
         driver_arrivals: Arrivals::new(&settings.drivers, epoch, streams, DRIVERS),
         drive: Drive { speeds: settings.speeds, berlin: settings.berlin_traffic, epoch },
@@ -125,7 +141,7 @@ struct City<'a, S: Space> {
     space: &'a S,
     streams: &'a Streams,
     arena: &'a mut Arena<S>,
-    snapshots: Option<Snapshots<'a>>,
+    observer: Option<&'a mut dyn Observer>,
     rider_arrivals: Arrivals,
     driver_arrivals: Arrivals,
     drive: Drive,
@@ -160,8 +176,8 @@ impl<S: Space> City<'_, S> {
             self.handle(event)?;
         }
         let census = self.census();
-        if let Some(snapshots) = &mut self.snapshots {
-            snapshots.finish(end, census);
+        if let Some(observer) = &mut self.observer {
+            observer.finish(end, census);
         }
         Ok(())
     }
@@ -170,9 +186,9 @@ impl<S: Space> City<'_, S> {
         debug_assert!(time >= self.now, "time goes forward");
         self.now = time;
         self.handled += 1;
-        if self.snapshots.is_some() {
+        if self.observer.is_some() {
             let census = self.census();
-            self.snapshots.iter_mut().for_each(|snapshots| snapshots.advance(time, census));
+            self.observer.iter_mut().for_each(|observer| observer.advance(time, census));
         }
     }
 

@@ -32,7 +32,7 @@ mod tests;
 
 use sweep_runtime::{Declaration, DomainError, Model, Output, Parameters, Streams};
 
-use city::{Arena, simulate};
+use city::{Arena, Observer, simulate};
 use map::Map;
 use report::{Report, Times, write_trips};
 use settings::{Bounds, Settings};
@@ -70,8 +70,9 @@ impl Model for Ridehail {
         let settings = Settings::read(given)?;
         let Scratch { map, arena, times } = scratch;
         let map = map_of(map, settings.bounds)?;
-        let snapshots = output.rows("snapshots").map(Snapshots::new);
-        let events = simulate(&settings, map, streams, arena, snapshots)?;
+        let mut snapshots = output.rows("snapshots").map(Snapshots::new);
+        let observer = snapshots.as_mut().map(|snapshots| snapshots as &mut dyn Observer);
+        let events = simulate(&settings, map, streams, arena, observer)?;
         if let Some(rows) = output.rows("trips") {
             write_trips(map, arena, settings.end, rows);
         }

@@ -3,18 +3,10 @@
 use sweep_runtime::{Rows, ValueRef};
 
 use super::Time;
-use super::entities::{DRIVER_STATES, DriverState, RIDER_STATES, RiderState};
+use super::city::{Census, Observer};
+use super::entities::{DriverState, RiderState};
 
 const SECOND: Time = 1000;
-
-/// How many there are.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Census {
-    pub(super) riders: [u32; RIDER_STATES],
-    pub(super) drivers: [u32; DRIVER_STATES],
-    /// Trips that were ever begun.
-    pub(super) trips: usize,
-}
 
 /// Writes rows while time goes on.
 #[derive(Debug)]
@@ -29,22 +21,6 @@ pub(super) struct Snapshots<'a> {
 impl<'a> Snapshots<'a> {
     pub(super) fn new(rows: &'a mut Rows) -> Self {
         Self { rows, due: 0, told: None }
-    }
-
-    /// Before what happens at `time`: tells how things stood, if a second with events is over.
-    pub(super) fn advance(&mut self, time: Time, census: Census) {
-        if self.due < time && self.told != Some(self.due) {
-            self.write(self.due, census);
-        }
-        self.due = time.div_ceil(SECOND) * SECOND;
-    }
-
-    /// At the end of time.
-    pub(super) fn finish(&mut self, end: Time, census: Census) {
-        if self.due < end && self.told != Some(self.due) {
-            self.write(self.due, census);
-        }
-        self.write(end, census);
     }
 
     fn write(&mut self, time: Time, Census { riders, drivers, trips }: Census) {
@@ -73,5 +49,22 @@ impl<'a> Snapshots<'a> {
             trips - en_route - on_trip - rider(Completed),
         ];
         self.rows.push(&values.map(ValueRef::Int));
+    }
+}
+
+impl Observer for Snapshots<'_> {
+    /// Tells how things stood, if a second with events is over.
+    fn advance(&mut self, time: Time, census: Census) {
+        if self.due < time && self.told != Some(self.due) {
+            self.write(self.due, census);
+        }
+        self.due = time.div_ceil(SECOND) * SECOND;
+    }
+
+    fn finish(&mut self, end: Time, census: Census) {
+        if self.due < end && self.told != Some(self.due) {
+            self.write(self.due, census);
+        }
+        self.write(end, census);
     }
 }
