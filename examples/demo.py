@@ -1,4 +1,4 @@
-"""Run the four shards of an example sweep into ./sweep-results, and look at what came out."""
+"""Run the two shards of a ride-hailing sweep into ./sweep-results, and look at what came out."""
 
 import subprocess
 import sys
@@ -10,24 +10,33 @@ from rich.console import Console
 from rich.table import Table
 
 STORE = "sweep-results"
+RUN = "ridehail-surge"
 SWEEPCTL = Path(sys.executable).parent / "sweepctl"
-MESSAGES = sorted(Path(__file__).parent.glob("queue/shard-*.json"))
+MESSAGES = sorted((Path(__file__).parent / RUN).glob("shard-*.json"))
 
 OUTCOMES = f"""
 SELECT shard_id AS shard, start_index AS start, end_index_exclusive AS end_exclusive, status,
        points_succeeded AS succeeded, points_failed AS failed, cpu_seconds
-FROM '{STORE}/shard_outcomes/*/run=queue-demo/*.parquet' ORDER BY shard_id
+FROM '{STORE}/shard_outcomes/*/run={RUN}/*.parquet' ORDER BY shard_id
+"""
+POINTS = f"""
+'{STORE}/effective_parameters/ridehail/*/run={RUN}/*.parquet'
+JOIN '{STORE}/point_outcomes/ridehail/*/run={RUN}/*.parquet' USING (run_id, shard_id, point_index, replicate)
 """
 JOINED = f"""
-SELECT point_index, replicate, arrival_rate, servers, mean_wait, utilisation
-FROM '{STORE}/effective_parameters/queue/*/run=queue-demo/*.parquet'
-JOIN '{STORE}/point_outcomes/queue/*/run=queue-demo/*.parquet' USING (run_id, shard_id, point_index, replicate)
-ORDER BY point_index LIMIT 5
+SELECT point_index AS point, replicate, num_drivers AS drivers, surge_enabled AS surge,
+       matching_algorithm_type AS matching, spawned_riders AS riders, conversion_rate AS conversion
+FROM {POINTS} ORDER BY point_index LIMIT 5
+"""
+ANSWER = f"""
+SELECT num_drivers, surge_enabled, avg(conversion_rate) AS conversion, avg(total_fares_collected) AS fares,
+       avg(avg_time_to_pickup_ms) / 60000 AS pickup_minutes
+FROM {POINTS} WHERE matching_algorithm_type = 'hungarian' GROUP BY ALL ORDER BY ALL
 """
 QUESTION = (
-    "SELECT servers, arrival_rate, avg(mean_wait) AS mean_wait "
-    f"FROM '{STORE}/effective_parameters/queue/*/*/*.parquet' "
-    f"JOIN '{STORE}/point_outcomes/queue/*/*/*.parquet' USING (run_id, point_index) "
+    "SELECT matching_algorithm_type, num_drivers, avg(avg_time_to_pickup_ms) AS pickup_ms "
+    f"FROM '{STORE}/effective_parameters/ridehail/*/*/*.parquet' "
+    f"JOIN '{STORE}/point_outcomes/ridehail/*/*/*.parquet' USING (run_id, point_index) "
     "GROUP BY ALL ORDER BY ALL"
 )
 
@@ -47,9 +56,12 @@ def main() -> None:
     for message in MESSAGES:
         console.rule(f"sweepctl run-shard {message.relative_to(Path.cwd())}", align="left")
         subprocess.run([SWEEPCTL, "run-shard", message, "--store", STORE, "--log-format", "text"], check=True)
+    console.rule(f"sweepctl verify {RUN}", align="left")
+    subprocess.run([SWEEPCTL, "verify", RUN, "--store", STORE], check=True)
     console.rule("What came out", align="left")
     show(console, "One outcome a shard", OUTCOMES)
-    show(console, "One record a point: parameters joined to metrics (the first five of 200)", JOINED)
+    show(console, "One record a point: parameters joined to metrics (the first five of 180)", JOINED)
+    show(console, "What surge does: means of ten replications each", ANSWER)
     console.print("The files:")
     for path in sorted(Path(STORE).rglob("*.parquet")):
         console.print(f"  {path}", highlight=False, soft_wrap=True)
