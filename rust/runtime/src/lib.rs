@@ -56,4 +56,4 @@ pub use model::{AnyModel, DomainError, Model, Parameters, Runner};
 pub use output::Output;
 pub use rows::Rows;
 pub use sweep_space::{Stream, Streams, Value, ValueRef};
-pub use trial::trial;
+pub use trial::{Trial, trial};

@@ -56,6 +56,15 @@ impl Output {
         metric.value = value.into_owned();
     }
 
+    /// A metric as it was set.
+    ///
+    /// # Panics
+    /// If the model has declared no such metric.
+    pub(crate) fn value(&self, name: &str) -> ValueRef<'_> {
+        let found = self.metrics.iter().find(|metric| metric.column.name == name);
+        found.unwrap_or_else(|| panic!("the model declares no metric {name:?}")).value.borrow()
+    }
+
     /// Where to write rows of a dataset, or nothing when nobody asked for it.
     pub fn rows(&mut self, dataset: &str) -> Option<&mut Rows> {
         self.datasets.iter_mut().find(|rows| rows.name() == dataset)

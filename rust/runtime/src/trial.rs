@@ -1,36 +1,81 @@
-//! One point of a model by itself, without design, threads or records: what tests of a model need.
+//! Points of a model by themselves, without design, threads or records: what tests and benchmarks of a model need.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use sweep_space::{Streams, Value, ValueRef};
 
-use crate::model::{AnyModel, DomainError, Parameters};
+use crate::model::{AnyModel, DomainError, Parameters, Runner};
 use crate::output::Output;
 
 /// Runs one point with `given` parameters and the defaults of the others, and returns its metrics by name.
 ///
 /// # Errors
-/// The point's domain error, or `non_finite_metric`.
+/// See [`Trial::run`].
 ///
 /// # Panics
-/// If the model has no such parameter, or does not allow the value; and when the model panics.
+/// See [`Trial::new`]; and when the model panics.
 pub fn trial(
     model: &dyn AnyModel,
     given: &[(&str, ValueRef<'_>)],
     seed: i64,
     replicate: u32,
 ) -> Result<BTreeMap<&'static str, Value>, DomainError> {
-    let declaration = model.declaration();
-    let mut values: Vec<_> = declaration.parameters.iter().map(|known| (known.name, known.default)).collect();
-    for (name, value) in given {
-        let place = values.iter().position(|(known, _)| known == name);
-        let place = place.unwrap_or_else(|| panic!("the model declares no parameter {name:?}"));
-        let parameter = &declaration.parameters[place];
-        assert!(parameter.fits(*value), "{name} = {value:?}: must be {}", parameter.range());
-        values[place].1 = *value;
+    let mut trial = Trial::new(model, given);
+    trial.run(seed, replicate)?;
+    Ok(trial.output.into_metrics())
+}
+
+/// Points with the same parameters that run one after another in one scratch, as a thread of an engine runs them.
+pub struct Trial<'a> {
+    values: Vec<(&'static str, ValueRef<'a>)>,
+    runner: Box<dyn Runner + 'a>,
+    output: Output,
+}
+
+impl<'a> Trial<'a> {
+    /// Takes `given` parameters and the defaults of the others, and makes the scratch. Runs nothing.
+    ///
+    /// # Panics
+    /// If the model has no such parameter, or does not allow the value.
+    pub fn new(model: &'a dyn AnyModel, given: &[(&str, ValueRef<'a>)]) -> Self {
+        let declaration = model.declaration();
+        let mut values: Vec<(_, ValueRef<'a>)> =
+            declaration.parameters.iter().map(|known| (known.name, known.default)).collect();
+        for (name, value) in given {
+            let place = values.iter().position(|(known, _)| known == name);
+            let place = place.unwrap_or_else(|| panic!("the model declares no parameter {name:?}"));
+            let parameter = &declaration.parameters[place];
+            assert!(parameter.fits(*value), "{name} = {value:?}: must be {}", parameter.range());
+            values[place].1 = *value;
+        }
+        Self { values, runner: model.runner(), output: Output::new(&declaration.metrics, &[]) }
     }
-    let mut output = Output::new(&declaration.metrics, &[]);
-    model.runner().run(&Parameters(&values), &Streams::new(seed, replicate), &mut output)?;
-    output.check()?;
-    Ok(output.into_metrics())
+
+    /// Runs a point and keeps its metrics until the next one.
+    ///
+    /// # Errors
+    /// The point's domain error, or `non_finite_metric`.
+    ///
+    /// # Panics
+    /// When the model panics.
+    pub fn run(&mut self, seed: i64, replicate: u32) -> Result<(), DomainError> {
+        self.output.clear();
+        self.runner.run(&Parameters(&self.values), &Streams::new(seed, replicate), &mut self.output)?;
+        self.output.check()
+    }
+
+    /// A metric of the last point.
+    ///
+    /// # Panics
+    /// If the model has declared no such metric.
+    pub fn metric(&self, name: &str) -> ValueRef<'_> {
+        self.output.value(name)
+    }
+}
+
+impl fmt::Debug for Trial<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Trial").field("values", &self.values).finish_non_exhaustive()
+    }
 }
