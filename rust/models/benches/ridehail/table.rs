@@ -1,0 +1,86 @@
+//! The rows of `make bench-ridehail`, a JSON object a line, for tests/benchmarks/ridehail.py to lay out: time, events,
+//! memory and allocations of points that run one after another in one scratch.
+//!
+//! `--only ROW` runs points of one row for some seconds and prints nothing: what a profiler looks at.
+
+#![expect(clippy::print_stdout, reason = "a program that prints a table")]
+
+mod rows;
+
+use std::env;
+use std::time::{Duration, Instant};
+
+use allocation_counter::measure;
+use rows::{ROWS, Row};
+use sweep_runtime::{Trial, ValueRef};
+
+const SEED: i64 = 1;
+/// Points before the first one that counts, by which memory has grown to what the city needs.
+const WARMING: u32 = 3;
+const LEAST_POINTS: usize = 15;
+const LEAST_TIME: Duration = Duration::from_millis(1_500);
+const PROFILED_TIME: Duration = Duration::from_secs(3);
+
+fn main() {
+    let arguments: Vec<String> = env::args().collect();
+    if let Some(flag) = arguments.iter().position(|argument| argument == "--only") {
+        let row: usize = arguments[flag + 1].parse().expect("a row's number");
+        timed(&mut ROWS[row].trial(), PROFILED_TIME);
+    } else {
+        ROWS.into_iter().for_each(tell);
+    }
+}
+
+fn tell(row: Row) {
+    let mut trial = row.trial();
+    let first = measure(|| run(&mut trial, 0));
+    (1..WARMING).for_each(|replicate| run(&mut trial, replicate));
+    let points = timed(&mut trial, LEAST_TIME);
+    let other = measure(|| run(&mut trial, 0));
+    let same = measure(|| run(&mut trial, 0));
+    let spawned = ["spawned_riders", "spawned_drivers"].map(|name| count(&trial, name));
+    let ns = median(points.iter().map(|(ns, _)| *ns));
+    let events = median(points.iter().map(|(_, events)| *events));
+    let ns_an_event = median(points.iter().map(|(ns, events)| ns / events));
+    println!(
+        r#"{{"riders":{},"drivers":{},"from_hour":{},"spawned":{spawned:?},"points":{},"events":{events},"ns":{ns},"ns_an_event":{ns_an_event:.1},"peak_bytes":{},"allocations":[{},{}]}}"#,
+        row.riders,
+        row.drivers,
+        row.from_hour,
+        points.len(),
+        first.bytes_max,
+        other.count_total,
+        same.count_total,
+    );
+}
+
+/// The time of each point, ns, and its events.
+#[expect(clippy::disallowed_methods, reason = "measures time")]
+fn timed(trial: &mut Trial<'_>, least: Duration) -> Vec<(f64, f64)> {
+    let begun = Instant::now();
+    let mut points = vec![];
+    while points.len() < LEAST_POINTS || begun.elapsed() < least {
+        let replicate = WARMING + u32::try_from(points.len()).expect("seconds of points");
+        let started = Instant::now();
+        run(trial, replicate);
+        points.push((started.elapsed().as_nanos() as f64, count(trial, "events") as f64));
+    }
+    points
+}
+
+fn run(trial: &mut Trial<'_>, replicate: u32) {
+    trial.run(SEED, replicate).expect("no point of the table fails");
+}
+
+fn count(trial: &Trial<'_>, name: &str) -> i64 {
+    match trial.metric(name) {
+        ValueRef::Int(count) => count,
+        other => unreachable!("{name} is {other:?}, no count"),
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2])
+}
