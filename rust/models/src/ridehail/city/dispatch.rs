@@ -55,7 +55,7 @@ impl<S: Space> City<'_, S> {
     /// Whether the matches are those that all edges between the free would give, or of equal number and cost.
     fn is_what_all_edges_give(&self, matches: &[Match], edges: &[Edge]) -> bool {
         let Arena { riders, idle, .. } = &*self.arena;
-        if riders.count() > CHECKED_RIDERS {
+        if self.settings.riders.cap > CHECKED_RIDERS {
             return true;
         }
         let mut all = vec![];
