@@ -71,7 +71,7 @@ pub(crate) trait Index<S: Space + ?Sized> {
     fn nearest(&self, space: &S, from: S::Place) -> Option<f64>;
     /// Calls `visit` for every entity within a grid distance, in any order.
     fn within(&self, from: S::Place, radius: u32, visit: impl FnMut(u32, S::Place));
-    /// Shows the visitor the entities within a grid distance, from near to far in groups, until it has seen enough.
+    /// Shows the visitor the entities within a grid distance, from near to far in groups, as far as it looks.
     fn outwards(&self, space: &S, from: S::Place, radius: u32, visitor: &mut impl Visitor<S::Place>);
 }
 
@@ -79,8 +79,8 @@ pub(crate) trait Index<S: Space + ?Sized> {
 pub(crate) trait Visitor<P> {
     /// An entity.
     fn visit(&mut self, id: u32, at: P);
-    /// Whether that was enough, now that all others are farther than `km`. Asked at least once, after the last one.
-    fn is_enough(&mut self, km: f64) -> bool;
+    /// The km up to which it looks on, after a group; asked at least once, after the last one.
+    fn horizon(&mut self) -> f64;
 }
 
 /// Whole seconds within the bounds, each as likely as another.

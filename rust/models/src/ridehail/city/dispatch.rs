@@ -238,10 +238,10 @@ where
         self.edges.extend((self.edge)(id, at));
     }
 
-    fn is_enough(&mut self, km: f64) -> bool {
+    fn horizon(&mut self) -> f64 {
         let own = &mut self.edges[self.first..];
         if own.is_empty() {
-            return false;
+            return f64::INFINITY;
         }
         let needed = *self.needed.get_or_insert_with(&self.rivals);
         if needed < own.len() {
@@ -249,8 +249,12 @@ where
             self.edges.truncate(self.first + needed);
         }
         let own = &self.edges[self.first..];
-        let nearer = |edge: &Edge| edge.cost < millimetres(km);
-        self.nearest_first && own.len() == needed && own.iter().all(nearer)
+        let farthest = own.iter().map(|edge| edge.cost).max();
+        match farthest {
+            // An edge as long may rank before it by its id.
+            Some(cost) if self.nearest_first && own.len() == needed => (cost + 1) as f64 / MM_IN_KM,
+            _ => f64::INFINITY,
+        }
     }
 }
 
@@ -262,8 +266,8 @@ impl<P> Visitor<P> for Rivals {
         self.0 += 1;
     }
 
-    fn is_enough(&mut self, _: f64) -> bool {
-        self.0 >= MOST_RIVALS
+    fn horizon(&mut self) -> f64 {
+        if self.0 < MOST_RIVALS { f64::INFINITY } else { 0.0 }
     }
 }
 

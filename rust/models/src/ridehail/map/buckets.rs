@@ -9,8 +9,10 @@ use crate::ridehail::space::{Index, Visitor};
 
 /// A bucket is 2^SHIFT cells wide: few enough entities in the buckets around a place, few enough buckets in a disk.
 const SHIFT: i16 = 2;
-/// Up to so many entities are simply looked at one by one.
+/// Up to so many entities are simply looked at one by one, where it is the nearest that is looked for...
 const FEW: usize = 24;
+/// ... and where all within a radius are, if there are no more entities than buckets; a look at either costs about as much.
+const FEW_BUCKETS: u32 = 200;
 /// No place in the list.
 const NOWHERE: u32 = u32::MAX;
 const EARTH_PER_KM: f64 = 1.0 / super::EARTH_KM;
@@ -42,6 +44,12 @@ impl Buckets {
 
     fn bucket_of(&self, at: Hex) -> usize {
         self.bucket(at.q >> SHIFT, at.r >> SHIFT)
+    }
+
+    /// Whether there are fewer entities than buckets within a radius.
+    fn are_few(&self, radius: u32) -> bool {
+        let side = 2 * (radius >> SHIFT) + 3;
+        self.all.len() <= side.saturating_mul(side).min(FEW_BUCKETS) as usize
     }
 
     /// Calls `visit` for each bucket whose column or row is `ring` from the middle's and the other one not farther.
@@ -145,20 +153,28 @@ impl Index<Map> for Buckets {
     }
 
     fn outwards(&self, map: &Map, from: Hex, radius: u32, visitor: &mut impl Visitor<Hex>) {
-        let look = |entries: &[Entry], visitor: &mut _| {
-            for entry in entries.iter().filter(|entry| from.distance(entry.at) <= radius) {
+        let look = |entries: &[Entry], reach: u32, visitor: &mut _| {
+            for entry in entries.iter().filter(|entry| from.distance(entry.at) <= reach) {
                 Visitor::visit(visitor, entry.id, entry.at);
             }
         };
-        if self.all.len() <= FEW {
-            look(&self.all, visitor);
-            visitor.is_enough(f64::INFINITY);
+        if self.are_few(radius) {
+            look(&self.all, radius, visitor);
+            visitor.horizon();
             return;
         }
+        let mut reach = radius;
         for ring in 0..self.columns.max(self.rows) {
-            self.ring(from, ring, |entries| look(entries, visitor));
-            let beyond = steps_to_ring(ring + 1);
-            if visitor.is_enough(f64::from(beyond) * map.least_km_a_step) || beyond > radius {
+            self.ring(from, ring, |entries| look(entries, reach, visitor));
+            // As many steps are longer than the horizon from the next whole number on; and casts saturate.
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "saturates, not negative"
+            )]
+            let steps = (visitor.horizon() / map.least_km_a_step) as u32;
+            reach = radius.min(steps);
+            if steps_to_ring(ring + 1) > reach {
                 break;
             }
         }
@@ -172,7 +188,7 @@ impl Index<Map> for Buckets {
                 }
             }
         };
-        if self.all.len() <= FEW {
+        if self.are_few(radius) {
             return look(&self.all);
         }
         let reach = i16::try_from(radius).expect("the declared range ends at 10,000");

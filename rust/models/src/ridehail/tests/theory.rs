@@ -93,7 +93,7 @@ impl Index<Depot> for Everybody {
 
     fn outwards(&self, _: &Depot, _: Spot, _: u32, visitor: &mut impl Visitor<Spot>) {
         self.0.iter().for_each(|id| visitor.visit(*id, Spot::Stand));
-        visitor.is_enough(f64::INFINITY);
+        visitor.horizon();
     }
 }
 

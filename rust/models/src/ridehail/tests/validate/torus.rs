@@ -84,7 +84,7 @@ impl Index<Torus> for Standing {
 
     fn outwards(&self, _: &Torus, _: Spot, _: u32, visitor: &mut impl Visitor<Spot>) {
         self.all.iter().for_each(|(id, at)| visitor.visit(*id, *at));
-        visitor.is_enough(f64::INFINITY);
+        visitor.horizon();
     }
 }
 
