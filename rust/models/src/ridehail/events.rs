@@ -2,7 +2,7 @@
 //!
 //! Events that are scheduled a constant delay ahead come due in the order in which they were scheduled, so a FIFO holds
 //! them in order for free. All others go through a heap of four children a node, which is shallower than a binary one
-//! and compares within a cache line or two. Events at one time happen in the order in which they were scheduled: the
+//! and compares within a cache line or two: an event still to come is one number of sixteen bytes. Events at one time happen in the order in which they were scheduled: the
 //! order is total, and with it every result.
 
 use std::collections::VecDeque;
@@ -45,41 +45,8 @@ pub(super) enum Kind {
 /// The kinds from the first up to this many have a FIFO each.
 const FIFOS: usize = Kind::Cancel as usize;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Due {
-    time: Time,
-    /// How many events were scheduled before it.
-    order: u64,
-}
-
-const NEVER: Due = Due { time: Time::MAX, order: u64::MAX };
-
-/// An event that comes due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Event {
-    pub(super) time: Time,
-    pub(super) kind: Kind,
-    pub(super) entity: u32,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Node {
-    due: Due,
-    kind: Kind,
-    entity: u32,
-}
-
-/// All events still to come.
-#[derive(Debug)]
-pub(super) struct Events {
-    scheduled: u64,
-    fifos: [VecDeque<(Due, u32)>; FIFOS],
-    /// When the first of each FIFO is due.
-    heads: [Due; FIFOS],
-    heap: Vec<Node>,
-}
-
-const FIFO_KINDS: [Kind; FIFOS] = [
+/// By their numbers; the last one fills up to a power of two.
+const KINDS: [Kind; 1 << KIND_BITS] = [
     Kind::RiderArrives,
     Kind::DriverArrives,
     Kind::Quote,
@@ -89,7 +56,68 @@ const FIFO_KINDS: [Kind; FIFOS] = [
     Kind::SeekAgain,
     Kind::SeekAfterRefusal,
     Kind::DriverAnswers,
+    Kind::Cancel,
+    Kind::Pickup,
+    Kind::Complete,
+    Kind::Hop,
+    Kind::FatigueCheck,
+    Kind::FatigueCheck,
+    Kind::FatigueCheck,
 ];
+
+/// An event that comes due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Event {
+    pub(super) time: Time,
+    pub(super) kind: Kind,
+    pub(super) entity: u32,
+}
+
+/// An event still to come. From the highest bits: its time, how many events were scheduled before it, its kind and its
+/// entity; so the lesser number comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Due(u128);
+
+const ENTITY_BITS: u32 = 32;
+const KIND_BITS: u32 = 4;
+/// Enough for a million events a second, by a clock, for half a year.
+const ORDER_BITS: u32 = 44;
+/// Some ten years are below 2^39 ms.
+const TIME_BITS: u32 = 48;
+const NEVER: Due = Due(u128::MAX);
+
+impl Due {
+    fn new(time: Time, order: u64, kind: Kind, entity: u32) -> Self {
+        debug_assert!(
+            time >> TIME_BITS == 0 && order >> ORDER_BITS == 0,
+            "time and order keep to their bits"
+        );
+        let high = (u128::from(time) << ORDER_BITS) | u128::from(order);
+        Self((((high << KIND_BITS) | kind as u128) << ENTITY_BITS) | u128::from(entity))
+    }
+
+    fn time(self) -> Time {
+        (self.0 >> (ORDER_BITS + KIND_BITS + ENTITY_BITS)) as Time
+    }
+
+    fn kind(self) -> Kind {
+        KINDS[(self.0 >> ENTITY_BITS) as usize % KINDS.len()]
+    }
+
+    fn entity(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+/// All events still to come.
+#[derive(Debug)]
+pub(super) struct Events {
+    scheduled: u64,
+    fifos: [VecDeque<Due>; FIFOS],
+    /// The first of each FIFO.
+    heads: [Due; FIFOS],
+    heap: Vec<Due>,
+}
 
 impl Default for Events {
     fn default() -> Self {
@@ -109,58 +137,52 @@ impl Events {
 
     /// Schedules an event. Kinds with a FIFO are scheduled in order of time.
     pub(super) fn schedule(&mut self, time: Time, kind: Kind, entity: u32) {
-        let due = Due { time, order: self.scheduled };
+        let due = Due::new(time, self.scheduled, kind, entity);
         self.scheduled += 1;
         let Some(fifo) = self.fifos.get_mut(kind as usize) else {
-            return self.push(Node { due, kind, entity });
+            return self.push(due);
         };
-        debug_assert!(fifo.back().is_none_or(|(last, _)| last.time <= time), "{kind:?} has a constant delay");
+        debug_assert!(fifo.back().is_none_or(|last| *last < due), "{kind:?} has a constant delay");
         if fifo.is_empty() {
             self.heads[kind as usize] = due;
         }
-        fifo.push_back((due, entity));
+        fifo.push_back(due);
     }
 
-    /// When the next event is due, or the end of time.
+    /// When the next event is due, or a time after all others.
     pub(super) fn next_time(&self) -> Time {
-        self.first().1.time
+        self.first().time()
     }
 
-    /// Which FIFO has the next event, the heap counting as one more, and when it is due.
     #[inline]
-    fn first(&self) -> (usize, Due) {
-        let mut first = (FIFOS, self.heap.first().map_or(NEVER, |node| node.due));
-        for (fifo, due) in self.heads.iter().enumerate() {
-            if *due < first.1 {
-                first = (fifo, *due);
-            }
-        }
-        first
+    fn first(&self) -> Due {
+        let first = self.heap.first().copied().unwrap_or(NEVER);
+        self.heads.iter().fold(first, |first, head| first.min(*head))
     }
 
     /// Takes the next event if it is due by `end`.
     pub(super) fn take(&mut self, end: Time) -> Option<Event> {
-        let (source, due) = self.first();
-        if due.time > end || due == NEVER {
+        let due = self.first();
+        if due == NEVER || due.time() > end {
             return None;
         }
-        let time = due.time;
-        let Some(fifo) = self.fifos.get_mut(source) else {
-            let Node { kind, entity, .. } = self.pop();
-            return Some(Event { time, kind, entity });
-        };
-        let (_, entity) = fifo.pop_front().expect("its head is due");
-        self.heads[source] = fifo.front().map_or(NEVER, |(due, _)| *due);
-        Some(Event { time, kind: FIFO_KINDS[source], entity })
+        let kind = due.kind();
+        if let Some(fifo) = self.fifos.get_mut(kind as usize) {
+            fifo.pop_front();
+            self.heads[kind as usize] = fifo.front().copied().unwrap_or(NEVER);
+        } else {
+            self.pop();
+        }
+        Some(Event { time: due.time(), kind, entity: due.entity() })
     }
 
-    fn push(&mut self, new: Node) {
+    fn push(&mut self, new: Due) {
         let heap = &mut self.heap;
         let mut hole = heap.len();
         heap.push(new);
         while hole > 0 {
             let parent = (hole - 1) / 4;
-            if heap[parent].due < new.due {
+            if heap[parent] < new {
                 break;
             }
             heap[hole] = heap[parent];
@@ -169,25 +191,32 @@ impl Events {
         heap[hole] = new;
     }
 
-    fn pop(&mut self) -> Node {
+    /// Drops the heap's first.
+    fn pop(&mut self) {
         let heap = &mut self.heap;
-        let last = heap.pop().expect("the heap's head is due");
-        let Some(top) = heap.first().copied() else { return last };
+        let Some(last) = heap.pop() else { return };
+        if heap.is_empty() {
+            return;
+        }
         let mut hole = 0;
         loop {
             let first_child = 4 * hole + 1;
             let below = heap.get(first_child..heap.len().min(first_child + 4)).unwrap_or_default();
-            let Some((place, earliest)) = below.iter().enumerate().min_by_key(|(_, node)| node.due) else {
-                break;
-            };
-            if last.due < earliest.due {
+            let Some(mut earliest) = below.first().copied() else { break };
+            let mut place = 0;
+            for (other, due) in below.iter().enumerate().skip(1) {
+                // Not a branch, which nobody could predict.
+                let earlier = *due < earliest;
+                place = std::hint::select_unpredictable(earlier, other, place);
+                earliest = std::hint::select_unpredictable(earlier, *due, earliest);
+            }
+            if last < earliest {
                 break;
             }
-            heap[hole] = *earliest;
+            heap[hole] = earliest;
             hole = first_child + place;
         }
         heap[hole] = last;
-        top
     }
 }
 
@@ -198,10 +227,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fifos_are_told_apart_by_their_kind() {
-        for (place, kind) in FIFO_KINDS.into_iter().enumerate() {
-            assert_eq!(kind as usize, place);
+    fn kinds_are_told_apart_by_their_numbers() {
+        for (place, kind) in KINDS.into_iter().enumerate() {
+            assert_eq!(kind as usize, place.min(Kind::FatigueCheck as usize));
         }
+    }
+
+    #[test]
+    fn an_event_keeps_what_it_is_made_of() {
+        let most = Due::new((1 << TIME_BITS) - 1, (1 << ORDER_BITS) - 1, Kind::FatigueCheck, u32::MAX);
+        assert_eq!(
+            (most.time(), most.kind(), most.entity()),
+            ((1 << TIME_BITS) - 1, Kind::FatigueCheck, u32::MAX)
+        );
+        assert!(Due::new(1, 0, Kind::Cancel, 0) > Due::new(0, 1, Kind::Hop, 5));
+        assert!(Due::new(1, 0, Kind::Hop, 5) < Due::new(1, 1, Kind::Quote, 0));
     }
 
     #[test]
