@@ -98,7 +98,7 @@ impl<S: Space> City<'_, S> {
                 let cost = || millimetres(space.km(pickup, place));
                 (!fresh[rider as usize]).then(|| Edge { rider, driver, cost: cost() })
             };
-            let rivals = || rivals(space, idle, place, 2 * radius);
+            let rivals = |most| rivals(space, idle, place, 2 * radius, most);
             let mut gatherer = Gatherer::new(edges, edge, rivals, |edge| driver_rank(algorithm, edge));
             gatherer.nearest_first = algorithm == Algorithm::Hungarian;
             seeking.outwards(space, place, radius, &mut gatherer);
@@ -108,7 +108,7 @@ impl<S: Space> City<'_, S> {
             let pickup = arena.riders.requests[rider as usize].pickup;
             let edge =
                 |driver, place| Some(Edge { rider, driver, cost: millimetres(space.km(pickup, place)) });
-            let rivals = || rivals(space, seeking, pickup, 2 * radius);
+            let rivals = |most| rivals(space, seeking, pickup, 2 * radius, most);
             let mut gatherer = Gatherer::new(edges, edge, rivals, |edge| rider_rank(algorithm, edge));
             gatherer.nearest_first = algorithm != Algorithm::Simple;
             idle.outwards(space, pickup, radius, &mut gatherer);
@@ -214,7 +214,7 @@ struct Gatherer<'a, E, N, R> {
     first: usize,
     edge: E,
     rivals: N,
-    /// How many edges are needed, once that was asked.
+    /// How many edges are needed, once that is known.
     needed: Option<usize>,
     rank: R,
     /// Whether nearer edges rank before farther ones.
@@ -231,7 +231,7 @@ impl<'a, E, N, R> Gatherer<'a, E, N, R> {
 impl<P, E, N, R> Visitor<P> for Gatherer<'_, E, N, R>
 where
     E: Fn(u32, P) -> Option<Edge>,
-    N: Fn() -> usize,
+    N: Fn(usize) -> usize,
     R: Fn(Edge) -> (i64, u32),
 {
     fn visit(&mut self, id: u32, at: P) {
@@ -243,38 +243,46 @@ where
         if own.is_empty() {
             return f64::INFINITY;
         }
-        let needed = *self.needed.get_or_insert_with(&self.rivals);
+        // With one rival more than there are edges, none is left out yet; how many more, a farther look may ask.
+        let most = MOST_RIVALS.min(own.len() + 1);
+        let needed = self.needed.unwrap_or_else(|| (self.rivals)(most));
+        if needed >= most {
+            return f64::INFINITY;
+        }
+        self.needed = Some(needed);
         if needed < own.len() {
             own.select_nth_unstable_by_key(needed, |edge| (self.rank)(*edge));
             self.edges.truncate(self.first + needed);
         }
-        let own = &self.edges[self.first..];
-        let farthest = own.iter().map(|edge| edge.cost).max();
-        match farthest {
-            // An edge as long may rank before it by its id.
-            Some(cost) if self.nearest_first && own.len() == needed => (cost + 1) as f64 / MM_IN_KM,
-            _ => f64::INFINITY,
+        if !self.nearest_first {
+            return f64::INFINITY;
         }
+        let farthest = self.edges[self.first..].iter().map(|edge| edge.cost).max();
+        // An edge as long may rank before it by its id.
+        farthest.map_or(0.0, |cost| (cost + 1) as f64 / MM_IN_KM)
     }
 }
 
-/// Counts up to [`MOST_RIVALS`]; as many or more are no reason to drop anything.
-struct Rivals(usize);
+/// Counts up to `most`, or some more.
+struct Rivals {
+    count: usize,
+    most: usize,
+}
 
 impl<P> Visitor<P> for Rivals {
     fn visit(&mut self, _: u32, _: P) {
-        self.0 += 1;
+        self.count += 1;
     }
 
     fn horizon(&mut self) -> f64 {
-        if self.0 < MOST_RIVALS { f64::INFINITY } else { 0.0 }
+        if self.count < self.most { f64::INFINITY } else { 0.0 }
     }
 }
 
-fn rivals<S: Space>(space: &S, index: &S::Index, place: S::Place, radius: u32) -> usize {
-    let mut rivals = Rivals(0);
+fn rivals<S: Space>(space: &S, index: &S::Index, place: S::Place, radius: u32, most: usize) -> usize {
+    let mut rivals = Rivals { count: 0, most };
     index.outwards(space, place, radius, &mut rivals);
-    if rivals.0 < MOST_RIVALS { rivals.0 } else { usize::MAX }
+    rivals.count
 }
 
 /// By which a rider's drivers are ordered.
