@@ -24,16 +24,18 @@ pub(super) struct Components {
     /// The riders and the drivers that have edges, sorted.
     riders: Vec<u32>,
     drivers: Vec<u32>,
+    /// By driver's id: the place in `drivers`, of those that are there.
+    places: Vec<u32>,
     /// Union-find over riders' places, then drivers'; the root is the smallest, so always a rider.
     parent: Vec<u32>,
-    /// (component, ends) to sort by.
-    tagged: Vec<(u32, u32, u32, i64)>,
-    members: Vec<(u32, u32)>,
-    links: Vec<Link>,
-    ends: Vec<[usize; 3]>,
-    /// Place within the component, for riders' places, then drivers'.
+    /// By node: its component. They are counted in order of their roots.
+    component: Vec<u32>,
+    /// By node: its place within the component.
     local: Vec<u32>,
     grouped: [Vec<u32>; 2],
+    links: Vec<Link>,
+    /// By component: where its riders, drivers and links end.
+    ends: Vec<[usize; 3]>,
 }
 
 impl Components {
@@ -41,27 +43,8 @@ impl Components {
     pub(super) fn split(&mut self, edges: &[Edge]) {
         self.name(edges);
         self.unite(edges);
-        self.group();
-        self.links.clear();
-        self.tagged.sort_unstable();
-        for &(_, row, column, cost) in &self.tagged {
-            let (row, column) = (self.local[row as usize], self.local[column as usize]);
-            self.links.push(Link { row, column, cost });
-        }
-        self.ends.clear();
-        let mut end = [0; 3];
-        for tagged in self.tagged.chunk_by(|one, other| one.0 == other.0) {
-            let root = tagged[0].0;
-            let members = |list: &[(u32, u32)], from: usize, riders: usize, wanted: bool| {
-                let same = list[from..].iter().take_while(|(component, _)| *component == root);
-                same.filter(|(_, node)| ((*node as usize) < riders) == wanted).count()
-            };
-            let from = end[0] + end[1];
-            let rows = members(&self.members, from, self.riders.len(), true);
-            let columns = members(&self.members, from, self.riders.len(), false);
-            end = [end[0] + rows, end[1] + columns, end[2] + tagged.len()];
-            self.ends.push(end);
-        }
+        self.number();
+        self.distribute(edges);
     }
 
     /// The components of the last split.
@@ -82,29 +65,28 @@ impl Components {
         self.drivers.extend(edges.iter().map(|edge| edge.driver));
         self.drivers.sort_unstable();
         self.drivers.dedup();
-        let nodes = self.riders.len() + self.drivers.len();
-        self.parent.clear();
-        self.parent.extend((0..).take(nodes));
-        self.local.clear();
-        self.local.resize(nodes, 0);
+        if let Some(last) = self.drivers.last() {
+            self.places.resize(self.places.len().max(*last as usize + 1), 0);
+        }
+        for (place, driver) in (0..).zip(&self.drivers) {
+            self.places[*driver as usize] = place;
+        }
     }
 
     fn unite(&mut self, edges: &[Edge]) {
-        self.tagged.clear();
-        let mut row = 0;
-        for edge in edges {
-            while self.riders[row] != edge.rider {
-                row += 1;
+        self.parent.clear();
+        self.parent.extend((0..).take(self.riders.len() + self.drivers.len()));
+        for (row, reach) in (0..).zip(edges.chunk_by(|one, other| one.rider == other.rider)) {
+            for edge in reach {
+                let (one, other) = (self.root(row), self.root(self.driver(edge.driver)));
+                self.parent[one.max(other) as usize] = one.min(other);
             }
-            let column = self.drivers.binary_search(&edge.driver).expect("every driver was named");
-            let (row, column) = (place(row), place(self.riders.len() + column));
-            let (one, other) = (self.root(row), self.root(column));
-            self.parent[one.max(other) as usize] = one.min(other);
-            self.tagged.push((0, row, column, edge.cost));
         }
-        for at in 0..self.tagged.len() {
-            self.tagged[at].0 = self.root(self.tagged[at].1);
-        }
+    }
+
+    /// The node of a driver.
+    fn driver(&self, id: u32) -> u32 {
+        place(self.riders.len()) + self.places[id as usize]
     }
 
     fn root(&mut self, node: u32) -> u32 {
@@ -117,28 +99,58 @@ impl Components {
         node
     }
 
-    /// Gathers the nodes of each component, in order, and gives them places.
-    fn group(&mut self) {
-        self.members.clear();
+    /// Counts the components, and in each the riders and the drivers.
+    fn number(&mut self) {
+        self.component.clear();
+        self.local.clear();
+        self.ends.clear();
         for node in 0..place(self.parent.len()) {
             let root = self.root(node);
-            self.members.push((root, node));
+            let component = if root == node {
+                self.ends.push([0; 3]);
+                place(self.ends.len() - 1)
+            } else {
+                self.component[root as usize]
+            };
+            let side = usize::from(node as usize >= self.riders.len());
+            let count = &mut self.ends[component as usize][side];
+            self.local.push(place(*count));
+            *count += 1;
+            self.component.push(component);
         }
-        self.members.sort_unstable();
+    }
+
+    /// Brings the nodes and the links of each component together, in the order that they have already.
+    fn distribute(&mut self, edges: &[Edge]) {
+        let rows = || (0_usize..).zip(edges.chunk_by(|one, other| one.rider == other.rider));
+        for (row, reach) in rows() {
+            self.ends[self.component[row] as usize][2] += reach.len();
+        }
+        // From counts to where each begins; filling moves that to where it ends.
+        let mut total = [0; 3];
+        for ends in &mut self.ends {
+            for (end, total) in ends.iter_mut().zip(&mut total) {
+                let count = std::mem::replace(end, *total);
+                *total += count;
+            }
+        }
         let riders = self.riders.len();
-        self.grouped.iter_mut().for_each(Vec::clear);
-        for component in self.members.chunk_by(|one, other| one.0 == other.0) {
-            let mut places = [0; 2];
-            for (_, node) in component {
-                let node = *node as usize;
-                let side = usize::from(node >= riders);
-                self.local[node] = places[side];
-                places[side] += 1;
-                self.grouped[side].push(if side == 0 {
-                    self.riders[node]
-                } else {
-                    self.drivers[node - riders]
-                });
+        self.grouped[0].resize(riders, 0);
+        self.grouped[1].resize(self.drivers.len(), 0);
+        for (node, id) in self.riders.iter().chain(&self.drivers).enumerate() {
+            let side = usize::from(node >= riders);
+            let end = &mut self.ends[self.component[node] as usize][side];
+            self.grouped[side][*end] = *id;
+            *end += 1;
+        }
+        self.links.resize(edges.len(), Link { row: 0, column: 0, cost: 0 });
+        for (row, reach) in rows() {
+            let component = self.component[row] as usize;
+            for edge in reach {
+                let column = self.local[self.driver(edge.driver) as usize];
+                let end = &mut self.ends[component][2];
+                self.links[*end] = Link { row: self.local[row], column, cost: edge.cost };
+                *end += 1;
             }
         }
     }
