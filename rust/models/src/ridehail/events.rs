@@ -104,6 +104,7 @@ impl Due {
         KINDS[(self.0 >> ENTITY_BITS) as usize % KINDS.len()]
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "the lowest bits")]
     fn entity(self) -> u32 {
         self.0 as u32
     }
