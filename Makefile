@@ -32,11 +32,11 @@ quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
 # Steps share .venv and target/, and are told one after the other.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories validate bench bench-drain bench-verify lock clean \
-        preflight engines FORCE
+.PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories validate bench bench-drain \
+        bench-ridehail bench-verify lock clean preflight engines FORCE
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.sweepctl ## set up, build, and run one small sweep
 	@$(BIN)/python examples/demo.py
@@ -95,6 +95,10 @@ bench: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of one shard
 
 bench-drain: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of a worker on a queue
 	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/worker.py
+
+bench-ridehail: $(VENV)/.dev ## benchmarks of points of the ride-hailing model
+	@cargo bench --quiet --locked -p sweep-models --bench ridehail
+	@$(BIN)/python tests/benchmarks/ridehail.py
 
 bench-verify: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of verify
 	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/verify.py
