@@ -6,7 +6,7 @@
 use crate::philox::philox4x32_10;
 
 /// Purposes from here on are kept for the samplers of designs.
-const SAMPLER_PURPOSES: u32 = 1 << 31;
+pub(crate) const SAMPLER_PURPOSES: u32 = 1 << 31;
 
 /// All random streams of one point.
 #[derive(Clone, Copy, Debug)]
@@ -17,14 +17,8 @@ pub struct Streams {
 
 impl Streams {
     /// The streams of a replicate under a seed.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the seed's 64 bits, low word first"
-    )]
     pub fn new(seed: i64, replicate: u32) -> Self {
-        let bits = seed as u64;
-        Self { key: [bits as u32, (bits >> 32) as u32], replicate }
+        Self { key: key(seed), replicate }
     }
 
     /// The stream for one purpose (arrivals, services, ...) of one entity (customer, agent, ...).
@@ -41,6 +35,13 @@ impl Streams {
             spent: false,
         }
     }
+}
+
+/// Philox's key of a seed: its 64 bits, low word first.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the seed's bits, not its value")]
+pub(crate) fn key(seed: i64) -> [u32; 2] {
+    let bits = seed as u64;
+    [bits as u32, (bits >> 32) as u32]
 }
 
 /// A sequence of 2^33 random numbers.
@@ -109,7 +110,7 @@ impl Stream {
 }
 
 /// 2^-53.
-const SPACING: f64 = 1.0 / (1_u64 << 53) as f64;
+pub(crate) const SPACING: f64 = 1.0 / (1_u64 << 53) as f64;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,10 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value as Parsed;
-use sweep_space::{Fingerprinter, Grid, Json, Streams, ValueRef, canonical, philox4x32_10};
+use sweep_space::{
+    Axis, Design, Distribution, Fingerprinter, Json, Points, Streams, Value, ValueRef, canonical,
+    philox4x32_10,
+};
 
 fn golden(name: &str) -> Parsed {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name);
@@ -65,15 +68,21 @@ fn grids() {
     for spec in golden("points.json").as_array().unwrap() {
         // The parsed map is in byte order of its keys, as a grid's dimensions are.
         let dimensions: Vec<_> = spec["design"]["dimensions"].as_object().unwrap().iter().collect();
-        let lengths = dimensions.iter().map(|(_, values)| values.as_array().unwrap().len() as u64).collect();
-        let grid = Grid::new(lengths, int(&spec["replications"])).unwrap();
-        assert_eq!(grid.total(), int::<u64>(&spec["total_points"]));
+        let places = |count| Axis::list((0..count).map(Value::Int).collect()).unwrap();
+        let axes = dimensions
+            .iter()
+            .map(|(_, values)| places(i64::try_from(values.as_array().unwrap().len()).unwrap()));
+        let grid = Design::grid(axes.collect()).unwrap();
+        let points = Points::new(grid.cells(), int(&spec["replications"])).unwrap();
+        assert_eq!(points.total(), int::<u64>(&spec["total_points"]));
         for point in spec["points"].as_array().unwrap() {
-            let (cell, replicate) = grid.split(int(&point["point_index"]));
+            let (cell, replicate) = points.split(int(&point["point_index"]));
             assert_eq!(replicate, int::<u32>(&point["replicate"]));
-            grid.decode(cell, |dimension, digit| {
+            grid.decode(cell, |dimension, place| {
+                let ValueRef::Int(place) = place else { panic!("{place:?}") };
                 let (name, values) = dimensions[dimension];
-                let (expected, found) = (&point["parameters"][name], &values[digit]);
+                let (expected, found) =
+                    (&point["parameters"][name], &values[usize::try_from(place).unwrap()]);
                 // A float parameter may be written as an integer, and -0.0 is 0.0.
                 assert!(
                     expected == found || expected.as_f64() == found.as_f64(),
@@ -100,5 +109,22 @@ fn philox() {
         for expected in vector["uniforms"].as_array().unwrap() {
             assert_eq!(uniforms.uniform().to_bits(), expected.as_f64().unwrap().to_bits());
         }
+    }
+}
+
+#[test]
+fn sobol() {
+    for point in golden("sobol.json").as_array().unwrap() {
+        let values = point["values"].as_array().unwrap();
+        let unit = vec![Distribution::uniform(0.0, 1.0).unwrap(); values.len()];
+        let design = Design::sobol(i64::MAX.unsigned_abs(), unit, None).unwrap();
+        design.decode(int(&point["index"]), |dimension, found| {
+            assert_eq!(
+                found,
+                ValueRef::Float(values[dimension].as_f64().unwrap()),
+                "{dimension} of {}",
+                point["index"]
+            );
+        });
     }
 }

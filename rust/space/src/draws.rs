@@ -1,0 +1,41 @@
+//! Random numbers of samplers: each a pure function of (seed, purpose, dimension, number), reached without the others.
+
+use crate::philox::philox4x32_10;
+use crate::streams::{SAMPLER_PURPOSES, key};
+
+/// What a sampler draws for. Philox's purposes from 2^31 on: no stream of a model shares a number with them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    /// The places of a random design, by cell.
+    Random,
+    /// The keys of a Latin hypercube's permutations, by round.
+    Strata,
+    /// The places within the strata of a Latin hypercube, by cell.
+    Jitter,
+    /// The digital shift of a Sobol sequence, then the rows of its scrambling matrix.
+    Scramble,
+}
+
+/// The numbers for one purpose under one seed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Draws {
+    key: [u32; 2],
+    purpose: u32,
+}
+
+impl Draws {
+    pub(crate) fn new(seed: i64, purpose: Purpose) -> Self {
+        Self { key: key(seed), purpose: SAMPLER_PURPOSES + purpose as u32 }
+    }
+
+    /// 64 random bits. Philox's counter is (number, low word first; purpose; dimension).
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the halves of a number; dimensions are names in memory"
+    )]
+    pub(crate) fn bits(self, dimension: usize, number: u64) -> u64 {
+        let counter = [number as u32, (number >> 32) as u32, self.purpose, dimension as u32];
+        let [low, high, ..] = philox4x32_10(counter, self.key);
+        u64::from(low) | u64::from(high) << 32
+    }
+}

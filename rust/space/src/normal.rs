@@ -1,0 +1,148 @@
+//! The normal distribution, whole or cut off at one or both ends, by inversion.
+
+use crate::BrokenRule;
+use crate::quantile::{quantile, upper_tail};
+use crate::unit::Unit;
+
+/// Less of the distribution than this between the ends is too little to sample: its logarithm still has all digits.
+const LEAST_SHARE: f64 = 1e-290;
+
+/// A normal distribution between two ends, which are infinite where it is not cut off.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Normal {
+    mean: f64,
+    std: f64,
+    low: f64,
+    high: f64,
+    /// What share of the whole distribution lies below `low`, between the ends, and above `high`. All three are kept,
+    /// because a share near 0 has digits that its complement near 1 has not.
+    below: f64,
+    between: f64,
+    above: f64,
+}
+
+impl Normal {
+    pub(crate) fn new(mean: f64, std: f64, low: Option<f64>, high: Option<f64>) -> Result<Self, BrokenRule> {
+        if std <= 0.0 {
+            return Err(BrokenRule("std must be above 0"));
+        }
+        let (low, high) = (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY));
+        if low >= high {
+            return Err(BrokenRule("low must be below high"));
+        }
+        let (from, to) = ((low - mean) / std, (high - mean) / std);
+        let (below, above) = (upper_tail(-from), upper_tail(to));
+        // Each difference is one of small numbers.
+        let between = if from > 0.0 {
+            upper_tail(from) - above
+        } else if to < 0.0 {
+            upper_tail(-to) - below
+        } else {
+            1.0 - below - above
+        };
+        if between.is_nan() || between < LEAST_SHARE {
+            return Err(BrokenRule("almost nothing of the distribution lies between low and high"));
+        }
+        let normal = Self { mean, std, low, high, below, between, above };
+        if normal.support().iter().all(|end| end.is_finite()) {
+            return Ok(normal);
+        }
+        Err(BrokenRule("mean and std must be such that all values are finite"))
+    }
+
+    /// The least and the largest value: `low` and `high`, or where 2^-54 of the distribution lies beyond.
+    pub(crate) fn support(&self) -> [f64; 2] {
+        let low = if self.low.is_finite() { self.low } else { self.value(Unit::FIRST) };
+        let high = if self.high.is_finite() { self.high } else { self.value(Unit::LAST) };
+        [low, high]
+    }
+
+    pub(crate) fn value(&self, unit: Unit) -> f64 {
+        let [low_part, high_part] = unit.tails();
+        let (below, above) = (self.below + low_part * self.between, self.above + high_part * self.between);
+        // From the nearer tail, which is the one with all its digits.
+        let deviation = if below < above { -quantile(below) } else { quantile(above) };
+        (self.mean + self.std * deviation).clamp(self.low, self.high)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unit::PLACES;
+
+    fn close(found: f64, expected: f64, tolerance: f64) {
+        assert!((found / expected - 1.0).abs() < tolerance, "{found} is not {expected}");
+    }
+
+    #[test]
+    fn the_whole_distribution_is_symmetric_and_ends_at_8_3() {
+        let normal = Normal::new(0.0, 1.0, None, None).unwrap();
+        let [low, high] = normal.support();
+        assert_eq!(low.to_bits(), (-high).to_bits());
+        assert!((8.29..8.3).contains(&high));
+        for place in (0..PLACES).step_by(1 << 40) {
+            let (left, right) = (normal.value(Unit::new(place)), normal.value(Unit::new(PLACES - 1 - place)));
+            assert_eq!(left.to_bits(), (-right).to_bits());
+        }
+    }
+
+    #[test]
+    fn moments() {
+        let normal = Normal::new(3.0, 2.0, None, None).unwrap();
+        let count = 1 << 16;
+        let values =
+            (0..count).map(|place| normal.value(Unit::new(place * (PLACES / count) + PLACES / count / 2)));
+        let (sum, squares) =
+            values.fold((0.0, 0.0), |(sum, squares), value| (sum + value, squares + value * value));
+        let mean = sum / count as f64;
+        close(mean, 3.0, 1e-12);
+        close(squares / count as f64 - mean * mean, 4.0, 1e-3);
+    }
+
+    #[test]
+    fn a_cut_off_distribution_has_the_quartiles_it_should() {
+        // mpmath's, of the standard normal distribution between low and high.
+        let cases = [
+            (-1.0, 2.0, [-0.349_641_429_292_465_47, 0.171_163_918_017_824_77, 0.747_440_723_964_059_2]),
+            (5.0, 6.0, [5.054_964_580_371_361, 5.131_371_763_283_919, 5.259_044_729_009_615]),
+            (-30.0, -29.0, [-29.047_707_465_732_32, -29.023_863_512_020_596, -29.009_906_629_634_408]),
+        ];
+        for (low, high, quartiles) in cases {
+            let cut = Normal::new(0.0, 1.0, Some(low), Some(high)).unwrap();
+            for (quarter, expected) in (1..4).zip(quartiles) {
+                close(cut.value(Unit::new(PLACES / 4 * quarter)), expected, 2e-15);
+            }
+        }
+    }
+
+    #[test]
+    fn values_stay_between_the_ends() {
+        let ends = [
+            (None, Some(-36.0)),
+            (Some(36.0), None),
+            (Some(0.1), Some(0.1 + 1e-12)),
+            (Some(-50.0), Some(50.0)),
+        ];
+        for (low, high) in ends {
+            let cut = Normal::new(0.0, 1.0, low, high).unwrap();
+            let [low, high] = cut.support();
+            let mut last = low;
+            for place in (0..PLACES).step_by(1 << 42).chain([PLACES - 1]) {
+                let value = cut.value(Unit::new(place));
+                assert!((last..=high).contains(&value), "{value} after {last}, up to {high}");
+                last = value;
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_normal_distribution() {
+        assert!(Normal::new(0.0, 0.0, None, None).is_err());
+        assert!(Normal::new(0.0, 1.0, Some(1.0), Some(1.0)).is_err());
+        assert!(Normal::new(0.0, 1.0, Some(40.0), None).is_err());
+        assert!(Normal::new(0.0, 1.0, None, Some(-40.0)).is_err());
+        assert!(Normal::new(0.0, 1e308, None, None).is_err());
+        assert!(Normal::new(1e308, 5e-324, Some(0.0), Some(1.0)).is_err());
+    }
+}
