@@ -83,7 +83,7 @@ impl<'a> Points<'a> {
 
     /// Appends a point's records; false when it failed.
     fn point(&mut self, point: u64, bytes: &mut Vec<u8>) -> bool {
-        let (cell, replicate) = self.plan.grid.split(point);
+        let (cell, replicate) = self.plan.numbering.split(point);
         self.cell.enter(cell);
         if self.mode == Mode::Identify {
             write_point(bytes, &self.cell, point, replicate, &Verdict::Unknown);

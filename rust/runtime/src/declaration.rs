@@ -241,6 +241,15 @@ impl Parameter {
         above && below && chosen
     }
 
+    /// What is wrong with a value of the right type, which is shown as `shown`.
+    pub(crate) fn check(&self, value: ValueRef<'_>, shown: &dyn fmt::Display) -> Result<(), String> {
+        if self.allows(value) {
+            return Ok(());
+        }
+        let unit = if self.unit.is_empty() { String::new() } else { format!(" ({})", self.unit) };
+        Err(format!("{} = {shown}: must be {}{unit}", self.name, self.range()))
+    }
+
     /// The range in words: `> 0, <= 10`, `one of "a", "b"`, or nothing.
     pub(crate) fn range(&self) -> String {
         if let Some(choices) = self.choices {
@@ -269,7 +278,8 @@ fn order(left: ValueRef<'_>, right: ValueRef<'_>) -> Option<Ordering> {
     }
 }
 
-struct Number<'a>(ValueRef<'a>);
+/// A number in messages, as it stands in records.
+pub(crate) struct Number<'a>(pub(crate) ValueRef<'a>);
 
 impl fmt::Display for Number<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,21 +12,23 @@ use crate::refusal::shortened;
 #[serde(transparent)]
 pub(crate) struct Literal<'a>(#[serde(borrow)] &'a RawValue);
 
+impl<'a> Literal<'a> {
+    pub(crate) fn text(self) -> &'a str {
+        self.0.get()
+    }
+}
+
 impl Literal<'_> {
     /// The literal as a value of `parameter`, or what is wrong with it.
     pub(crate) fn value_of(self, parameter: &Parameter) -> Result<Value, String> {
         let value = self.typed(parameter).map_err(|wrong| format!("{} = {self}: {wrong}", parameter.name))?;
-        if parameter.allows(value.borrow()) {
-            return Ok(value);
-        }
-        let unit = if parameter.unit.is_empty() { String::new() } else { format!(" ({})", parameter.unit) };
-        Err(format!("{} = {self}: must be {}{unit}", parameter.name, parameter.range()))
+        parameter.check(value.borrow(), &self)?;
+        Ok(value)
     }
 
     fn typed(self, parameter: &Parameter) -> Result<Value, String> {
         let text = self.0.get();
-        let number = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
-        let integer = number && !text.contains(['.', 'e', 'E']);
+        let (number, integer) = (is_number(text), is_integer(text));
         match parameter.kind {
             _ if text == "null" && parameter.nullable => Ok(Value::Null),
             Type::Int if integer => int(text).map(Value::Int),
@@ -48,11 +50,21 @@ impl std::fmt::Display for Literal<'_> {
     }
 }
 
-fn int(text: &str) -> Result<i64, String> {
+/// Whether a JSON literal is a number.
+pub(crate) fn is_number(text: &str) -> bool {
+    text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
+}
+
+/// Whether it is a number without point or exponent.
+pub(crate) fn is_integer(text: &str) -> bool {
+    is_number(text) && !text.contains(['.', 'e', 'E'])
+}
+
+pub(crate) fn int(text: &str) -> Result<i64, String> {
     text.parse().map_err(|_| "must be an integer of 64 bits, from -2^63 to 2^63 - 1".to_owned())
 }
 
-fn float(text: &str) -> Result<f64, String> {
+pub(crate) fn float(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         // Adding 0.0 turns -0.0 into 0.0: the two are one point.
         Ok(float) if float.is_finite() => Ok(float + 0.0),

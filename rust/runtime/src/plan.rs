@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
-use sweep_space::{Fingerprinter, Grid, GridError, Value, ValueRef};
+use sweep_space::{Design, Fingerprinter, Points, Value, ValueRef};
 
 use crate::declaration::{Column, Dataset, Declaration, Parameter};
+use crate::design::{self, Swept};
 use crate::literal::Literal;
 use crate::model::AnyModel;
 use crate::nearest::suggestion;
 use crate::refusal::{Refusal, shortened};
-use crate::request::{Dimensions, Request};
+use crate::request::Request;
 
 /// What to run.
 pub(crate) struct Plan {
@@ -22,21 +23,20 @@ pub(crate) struct Plan {
     /// The datasets asked for.
     pub(crate) datasets: Vec<Dataset>,
     pub(crate) fingerprinter: Fingerprinter,
-    pub(crate) grid: Grid,
+    design: Design,
+    /// The slot of each of the design's dimensions.
+    swept: Vec<usize>,
+    /// Which cell and replicate a point is.
+    pub(crate) numbering: Points,
     pub(crate) seed: i64,
     pub(crate) points: Range<u64>,
     pub(crate) threads: usize,
 }
 
-/// A parameter, and where its value comes from.
+/// A parameter with its value, which is null where the design has it.
 pub(crate) struct Slot {
     pub(crate) parameter: Parameter,
-    source: Source,
-}
-
-enum Source {
-    Fixed(Value),
-    Dimension(Vec<Value>),
+    fixed: Value,
 }
 
 impl Plan {
@@ -46,29 +46,22 @@ impl Plan {
     /// # Errors
     /// Why the request is refused.
     pub(crate) fn new(models: &'static [&'static dyn AnyModel], line: &[u8]) -> Result<Self, Refusal> {
-        let (request, dimensions) = Request::parse(line)?;
-        let (model, declaration) = find(models, &request.model)?;
-        let lengths = dimensions.iter().map(|(_, values)| values.len() as u64).collect();
-        let empty =
-            |place: usize| format!("dimension {:?} has no values", shortened(&dimensions[place].0, 100));
-        let grid = Grid::new(lengths, request.replications);
-        if let Err(GridError::Empty(place)) = grid {
-            return Err(Refusal::bad_request(empty(place)));
-        }
+        let request = Request::parse(line)?;
+        let (model, mut declaration) = find(models, &request.model)?;
+        declaration.parameters.sort_by_key(|parameter| parameter.name);
+        declaration.metrics.sort_by_key(|metric| metric.name);
         let datasets = requested(&declaration, &request.outputs)?;
         let threads = request.threads();
-        let points = request.start_index..request.end_index_exclusive;
         let seed = request.seed;
-        let slots = slots(declaration.parameters, dimensions, request.base.0)?;
-        let grid = grid.map_err(|error| Refusal::bad_request(error.to_string()))?;
-        if points.is_empty() || points.end > grid.total() {
-            let (Range { start, end }, total) = (points, grid.total());
-            let rule =
-                "must be 0 <= start_index < end_index_exclusive <= the design's points times replications";
-            return Err(Refusal::bad_request(format!("points {start} to {end} of {total}: {rule}")));
-        }
-        let Declaration { name, version, mut metrics, .. } = declaration;
-        metrics.sort_by_key(|metric| metric.name);
+        let Swept { design, names } = design::read(request.design.get(), &declaration.parameters, seed)?;
+        let Declaration { name, version, parameters, metrics, .. } = declaration;
+        let slots = slots(parameters, &names, request.base.0)?;
+        let slot = |name| slots.iter().position(|slot| slot.parameter.name == name).expect("a parameter");
+        let swept = names.into_iter().map(slot).collect();
+        let numbering = Points::new(design.cells(), request.replications)
+            .map_err(|rule| Refusal::bad_request(rule.to_string()))?;
+        let points = request.start_index..request.end_index_exclusive;
+        check_bounds(&points, &numbering, &design)?;
         let fingerprinter = Fingerprinter::new(name, version, seed);
         Ok(Self {
             model,
@@ -78,7 +71,9 @@ impl Plan {
             metrics,
             datasets,
             fingerprinter,
-            grid,
+            design,
+            swept,
+            numbering,
             seed,
             points,
             threads,
@@ -88,20 +83,30 @@ impl Plan {
     /// Puts the parameters of a cell into `values`, in byte order of their names.
     pub(crate) fn fill<'a>(&'a self, cell: u64, values: &mut Vec<(&'static str, ValueRef<'a>)>) {
         values.clear();
-        values.extend(self.slots.iter().map(|slot| match &slot.source {
-            Source::Fixed(value) => (slot.parameter.name, value.borrow()),
-            Source::Dimension(_) => (slot.parameter.name, ValueRef::Null),
-        }));
-        let swept = self.slots.iter().zip(values).filter_map(|(slot, place)| match &slot.source {
-            Source::Fixed(_) => None,
-            Source::Dimension(list) => Some((list, place)),
-        });
-        let mut swept = swept.rev();
-        self.grid.decode(cell, |_, digit| {
-            let (list, place) = swept.next().expect("as many dimensions as the grid has");
-            place.1 = list[digit].borrow();
-        });
+        values.extend(self.slots.iter().map(|slot| (slot.parameter.name, slot.fixed.borrow())));
+        self.design.decode(cell, |dimension, value| values[self.swept[dimension]].1 = value);
     }
+}
+
+/// Refuses points that the design has not, or of which it was not given the cells.
+fn check_bounds(points: &Range<u64>, numbering: &Points, design: &Design) -> Result<(), Refusal> {
+    let (Range { start, end }, total) = (points, numbering.total());
+    if points.is_empty() || points.end > total {
+        let rule = "must be 0 <= start_index < end_index_exclusive <= the design's points times replications";
+        return Err(Refusal::bad_request(format!("points {start} to {end} of {total}: {rule}")));
+    }
+    let (first, last) = (numbering.split(points.start).0, numbering.split(points.end - 1).0);
+    let present = design.present();
+    if first < present.start || last >= present.end {
+        let message = format!(
+            "design.rows: rows {} to {} are given, and points {start} to {end} need rows {first} to {}",
+            present.start,
+            present.end,
+            last + 1
+        );
+        return Err(Refusal::bad_request(message));
+    }
+    Ok(())
 }
 
 fn find(
@@ -135,45 +140,29 @@ fn requested(declaration: &Declaration, outputs: &[String]) -> Result<Vec<Datase
     Ok(datasets)
 }
 
-/// Gives every parameter its source: a dimension, a base value, or its default.
+/// Gives every parameter a base value or its default, or leaves it to the design.
 fn slots(
-    mut parameters: Vec<Parameter>,
-    mut dimensions: Dimensions<'_>,
+    parameters: Vec<Parameter>,
+    swept: &[&str],
     mut base: Vec<(String, Literal<'_>)>,
 ) -> Result<Vec<Slot>, Refusal> {
-    let known = || parameters.iter().map(|parameter| parameter.name);
-    for name in dimensions.iter().map(|(name, _)| name).chain(base.iter().map(|(name, _)| name)) {
-        if !known().any(|parameter| parameter == name) {
-            let suggestion = suggestion(name, known());
-            let message = format!("no parameter {:?}; {suggestion}", shortened(name, 100));
+    for (name, _) in &base {
+        let name = design::find(&parameters, name)?.name;
+        if swept.contains(&name) {
+            let message = format!("{name} is both a dimension and a base value");
             return Err(Refusal::invalid_parameter(name, message));
         }
     }
-    parameters.sort_by_key(|parameter| parameter.name);
     let slot = |parameter: Parameter| {
-        let source =
-            source(&parameter, take(&mut dimensions, parameter.name), take(&mut base, parameter.name));
-        let source = source.map_err(|message| Refusal::invalid_parameter(parameter.name, message))?;
-        Ok(Slot { parameter, source })
+        let fixed = match take(&mut base, parameter.name) {
+            Some(literal) => literal.value_of(&parameter),
+            None if swept.contains(&parameter.name) => Ok(Value::Null),
+            None => Ok(parameter.default.into_owned()),
+        };
+        let fixed = fixed.map_err(|problem| Refusal::invalid_parameter(parameter.name, problem))?;
+        Ok(Slot { parameter, fixed })
     };
     parameters.into_iter().map(slot).collect()
-}
-
-fn source(
-    parameter: &Parameter,
-    dimension: Option<Vec<Literal<'_>>>,
-    base: Option<Literal<'_>>,
-) -> Result<Source, String> {
-    match (dimension, base) {
-        (Some(_), Some(_)) => Err(format!("{} is both a dimension and a base value", parameter.name)),
-        (Some(literals), None) => literals
-            .into_iter()
-            .map(|literal| literal.value_of(parameter))
-            .collect::<Result<_, _>>()
-            .map(Source::Dimension),
-        (None, Some(literal)) => literal.value_of(parameter).map(Source::Fixed),
-        (None, None) => Ok(Source::Fixed(parameter.default.into_owned())),
-    }
 }
 
 fn take<T>(members: &mut Vec<(String, T)>, name: &str) -> Option<T> {

@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 use crate::literal::Literal;
 use crate::refusal::Refusal;
 
-const MAX_BYTES: u64 = 4 << 20;
+/// Room for a stored design of 64 MiB, and for the rest.
+const MAX_BYTES: u64 = 68 << 20;
 const MAX_THREADS: usize = 1024;
 
 /// A request whose fields are there, once, and of the right JSON type.
@@ -20,7 +21,7 @@ pub(crate) struct Request<'a> {
     protocol: String,
     pub(crate) model: String,
     #[serde(borrow)]
-    design: &'a RawValue,
+    pub(crate) design: &'a RawValue,
     #[serde(borrow, default)]
     pub(crate) base: Members<Literal<'a>>,
     #[serde(default = "one")]
@@ -32,17 +33,6 @@ pub(crate) struct Request<'a> {
     pub(crate) end_index_exclusive: u64,
     threads: Option<usize>,
 }
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Design<'a> {
-    kind: String,
-    #[serde(borrow)]
-    dimensions: Members<Vec<Literal<'a>>>,
-}
-
-/// Dimensions with their values, in byte order of their names.
-pub(crate) type Dimensions<'a> = Vec<(String, Vec<Literal<'a>>)>;
 
 fn one() -> u64 {
     1
@@ -56,30 +46,32 @@ pub(crate) fn read_line(input: &mut impl BufRead) -> io::Result<Result<Vec<u8>, 
     let mut line = Vec::new();
     input.take(MAX_BYTES + 1).read_until(b'\n', &mut line)?;
     if line.len() as u64 > MAX_BYTES {
-        return Ok(Err(Refusal::bad_request("the request is longer than 4 MiB")));
+        return Ok(Err(Refusal::bad_request("the request is longer than 68 MiB")));
     }
     Ok(Ok(line))
 }
 
 impl<'a> Request<'a> {
-    /// Parses a request and its design.
+    /// Parses a request, but for its design.
     ///
     /// # Errors
     /// `bad_request`.
-    pub(crate) fn parse(line: &'a [u8]) -> Result<(Self, Dimensions<'a>), Refusal> {
+    pub(crate) fn parse(line: &'a [u8]) -> Result<Self, Refusal> {
         let text = str::from_utf8(line).map_err(|_| Refusal::bad_request("the request is not UTF-8"))?;
-        let request: Self = parse_object("the request", text.trim_ascii())?;
+        let text = text.trim_ascii();
+        // serde would take an array of the fields, too.
+        if !text.starts_with('{') {
+            return Err(Refusal::bad_request("the request must be a JSON object"));
+        }
+        let request: Self = serde_json::from_str(text)
+            .map_err(|error| Refusal::bad_request(format!("the request: {error}")))?;
         if request.protocol != "v1" {
             return Err(Refusal::bad_request("protocol: this engine speaks \"v1\" only"));
-        }
-        let design: Design<'a> = parse_object("design", request.design.get())?;
-        if design.kind != "grid" {
-            return Err(Refusal::bad_request("design.kind: this engine knows \"grid\" only"));
         }
         if request.threads.is_some_and(|threads| !(1..=MAX_THREADS).contains(&threads)) {
             return Err(Refusal::bad_request(format!("threads: must be from 1 to {MAX_THREADS}")));
         }
-        Ok((request, design.dimensions.0))
+        Ok(request)
     }
 
     /// How many threads to run on: as asked, else one for each core.
@@ -87,14 +79,6 @@ impl<'a> Request<'a> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         self.threads.unwrap_or_else(cores)
     }
-}
-
-/// Parses a JSON object; serde would take an array of its fields, too.
-fn parse_object<'a, T: Deserialize<'a>>(what: &str, text: &'a str) -> Result<T, Refusal> {
-    if !text.starts_with('{') {
-        return Err(Refusal::bad_request(format!("{what} must be a JSON object")));
-    }
-    serde_json::from_str(text).map_err(|error| Refusal::bad_request(format!("{what}: {error}")))
 }
 
 /// The members of a JSON object, in byte order of their names; a repeated name is an error.

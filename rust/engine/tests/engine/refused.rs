@@ -48,7 +48,10 @@ fn bad_requests() {
         (replaced(r#""base":{}"#, r#""base":{"warmup":1,"warmup":1}"#), "duplicate field `warmup`"),
         (replaced(r#""servers":[1,2]"#, r#""servers":[1],"servers":[2]"#), "duplicate field `servers`"),
         (replaced(r#""kind":"grid""#, r#""kind":"grid","kind":"grid""#), "duplicate field `kind`"),
-        (replaced(r#""kind":"grid""#, r#""kind":"sobol""#), "grid"),
+        (
+            replaced(r#""kind":"grid""#, r#""kind":"random_walk""#),
+            "design.kind = \"random_walk\": must be one of \"grid\"",
+        ),
         (replaced(r#""kind":"grid""#, r#""kind":"grid","more":1"#), "unknown field `more`"),
         (with(&good(), &json!({"design": ["grid", {}]})).to_string(), "design must be a JSON object"),
         (replaced(r#""seed":42,"#, ""), "missing field `seed`"),
@@ -63,14 +66,14 @@ fn bad_requests() {
         (replaced(r#""threads":2"#, r#""threads":1025"#), "threads"),
         (replaced(r#""replications":1"#, r#""replications":0"#), "replications"),
         (replaced(r#""replications":1"#, r#""replications":4294967297"#), "replications"),
-        (replaced("[1,2]", "[]"), "\"servers\" has no values"),
-        (replaced("[1,2]", "1"), "sequence"),
+        (replaced("[1,2]", "[]"), "design.dimensions.servers: has no values"),
+        (replaced("[1,2]", "1"), "design.dimensions.servers = 1: must be a list of values, or a formula"),
         (replaced(r#""start_index":0"#, r#""start_index":-1"#), "-1"),
         (replaced(r#""start_index":0"#, r#""start_index":4"#), "4 to 4 of 4"),
         (replaced(r#""end_index_exclusive":4"#, r#""end_index_exclusive":5"#), "0 to 5 of 4"),
         (replaced(r#""outputs":[]"#, r#""outputs":["customers","customers"]"#), "twice"),
         (replaced(r#""base":{}"#, r#""base":null"#), "object"),
-        (format!("{{{}", " ".repeat(4 << 20)), "4 MiB"),
+        (format!("{{{}", " ".repeat(68 << 20)), "68 MiB"),
     ];
     for (request, problem) in cases {
         let (code, message, parameter) = refusal("run", &request);

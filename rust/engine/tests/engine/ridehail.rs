@@ -90,7 +90,7 @@ fn what_is_out_of_range_is_refused_before_any_point_runs() {
         ),
         (json!({"surge_max_multiplier": [0.5]}), "surge_max_multiplier = 0.5: must be >= 1"),
         (json!({"num_driver": [1]}), "num_drivers"),
-        (json!({"num_drivers": []}), "dimension \"num_drivers\" has no values"),
+        (json!({"num_drivers": []}), "design.dimensions.num_drivers: has no values"),
     ];
     for (dimensions, words) in cases {
         let output = finish(ENGINE, "run", request("ridehail", &dimensions, 1).to_string().as_bytes());

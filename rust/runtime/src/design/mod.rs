@@ -1,0 +1,99 @@
+//! The design of a request, read strictly and checked against the model's parameters: over the whole design, so that every
+//! shard of a run is told the same.
+
+mod dimension;
+mod table;
+
+use sweep_space::{BrokenRule, Design};
+
+use crate::declaration::Parameter;
+use crate::nearest::suggestion;
+use crate::object::Object;
+use crate::refusal::{Refusal, shortened};
+
+/// A design, and which parameter each of its dimensions is.
+pub(crate) struct Swept {
+    pub(crate) design: Design,
+    pub(crate) names: Vec<&'static str>,
+}
+
+const KINDS: &str = "must be one of \"grid\", \"zip\", \"random\", \"latin_hypercube\", \"sobol\", \"table\"";
+
+/// Reads a design, whose samplers draw under `seed`.
+///
+/// # Errors
+/// `bad_request` for what is no design; `invalid_parameters` for what does not fit the parameters.
+pub(crate) fn read(text: &str, parameters: &[Parameter], seed: i64) -> Result<Swept, Refusal> {
+    let mut design = Object::parse("design".to_owned(), text)?;
+    let kind = design.required("kind")?;
+    let swept = match kind.string()?.as_str() {
+        "grid" => on_axes(&mut design, parameters, Design::grid),
+        "zip" => on_axes(&mut design, parameters, Design::zip),
+        "random" => {
+            sampled(&mut design, parameters, |samples, dimensions| Design::random(samples, dimensions, seed))
+        }
+        "latin_hypercube" => sampled(&mut design, parameters, |samples, dimensions| {
+            Design::latin_hypercube(samples, dimensions, seed)
+        }),
+        "sobol" => {
+            let scramble = design.optional("scramble").map_or(Ok(true), |field| field.bool())?;
+            sampled(&mut design, parameters, |samples, dimensions| {
+                Design::sobol(samples, dimensions, scramble.then_some(seed))
+            })
+        }
+        "table" => table::read(&mut design, parameters),
+        _ => Err(kind.refuse(KINDS)),
+    }?;
+    design.end()?;
+    Ok(swept)
+}
+
+fn on_axes(
+    design: &mut Object<'_>,
+    parameters: &[Parameter],
+    build: fn(Vec<sweep_space::Axis>) -> Result<Design, BrokenRule>,
+) -> Result<Swept, Refusal> {
+    let (names, axes) = dimensions(design, parameters, dimension::axis)?;
+    Ok(Swept { design: build(axes).map_err(broken)?, names })
+}
+
+fn sampled(
+    design: &mut Object<'_>,
+    parameters: &[Parameter],
+    build: impl Fn(u64, Vec<sweep_space::Distribution>) -> Result<Design, BrokenRule>,
+) -> Result<Swept, Refusal> {
+    let samples = design.required("samples")?.count()?;
+    let (names, distributions) = dimensions(design, parameters, dimension::distribution)?;
+    Ok(Swept { design: build(samples, distributions).map_err(broken)?, names })
+}
+
+/// Reads each dimension against its parameter, in byte order of the names.
+fn dimensions<'a, T>(
+    design: &mut Object<'a>,
+    parameters: &[Parameter],
+    read: fn(&Parameter, crate::object::Field<'a>) -> Result<T, Refusal>,
+) -> Result<(Vec<&'static str>, Vec<T>), Refusal> {
+    let (mut names, mut dimensions) = (vec![], vec![]);
+    for (name, field) in design.required("dimensions")?.object()?.into_fields() {
+        let parameter = find(parameters, &name)?;
+        dimensions.push(read(parameter, field)?);
+        names.push(parameter.name);
+    }
+    Ok((names, dimensions))
+}
+
+/// The parameter of this name.
+///
+/// # Errors
+/// `invalid_parameters`, with the name that may have been meant.
+pub(crate) fn find<'a>(parameters: &'a [Parameter], name: &str) -> Result<&'a Parameter, Refusal> {
+    parameters.iter().find(|parameter| parameter.name == name).ok_or_else(|| {
+        let suggestion = suggestion(name, parameters.iter().map(|parameter| parameter.name));
+        let message = format!("no parameter {:?}; {suggestion}", shortened(name, 100));
+        Refusal::invalid_parameter(name, message)
+    })
+}
+
+fn broken(rule: BrokenRule) -> Refusal {
+    Refusal::bad_request(format!("design: {rule}"))
+}

@@ -1,0 +1,110 @@
+//! A table: the rows of a design that somebody else made.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
+use sweep_space::{Design, Value};
+
+use super::{Swept, broken, find};
+use crate::declaration::Parameter;
+use crate::literal::Literal;
+use crate::object::Object;
+use crate::refusal::Refusal;
+
+/// Reads a table, or those of its rows that are given, and checks these.
+pub(crate) fn read(design: &mut Object<'_>, parameters: &[Parameter]) -> Result<Swept, Refusal> {
+    let columns = columns(design, parameters)?;
+    let count = |field: Option<crate::object::Field<'_>>| field.map(|field| field.count()).transpose();
+    let first_row = count(design.optional("first_row"))?.unwrap_or(0);
+    let total_rows = count(design.optional("total_rows"))?;
+    let rows = design.required("rows")?;
+    let literals = Rows { columns: columns.len() }
+        .deserialize(&mut serde_json::Deserializer::from_str(rows.text()))
+        .map_err(|error| Refusal::bad_request(format!("{}: {error}", rows.path)))?;
+    let given = (literals.len() / columns.len()) as u64;
+    let values = values(&columns, literals, first_row)?;
+    let total_rows = total_rows.unwrap_or(first_row + given);
+    let design = Design::table(columns.len(), first_row, values, total_rows).map_err(broken)?;
+    Ok(Swept { design, names: columns.iter().map(|parameter| parameter.name).collect() })
+}
+
+fn columns<'a>(design: &mut Object<'_>, parameters: &'a [Parameter]) -> Result<Vec<&'a Parameter>, Refusal> {
+    let field = design.required("columns")?;
+    let names = field.strings()?;
+    if names.is_empty() {
+        return Err(field.refuse("must name a parameter"));
+    }
+    if let Some(place) = (1..names.len()).find(|place| names[..*place].contains(&names[*place])) {
+        return Err(field.refuse(&format!("{:?} is there twice", names[place])));
+    }
+    names.iter().map(|name| find(parameters, name)).collect()
+}
+
+fn values(columns: &[&Parameter], literals: Vec<Literal<'_>>, first_row: u64) -> Result<Vec<Value>, Refusal> {
+    let typed = literals.into_iter().enumerate().map(|(place, literal)| {
+        let (row, column) = (first_row + (place / columns.len()) as u64, columns[place % columns.len()]);
+        let refuse = |problem| Refusal::invalid_parameter(column.name, format!("row {row}: {problem}"));
+        literal.value_of(column).map_err(refuse)
+    });
+    typed.collect()
+}
+
+/// Reads rows into one list: a list for each of them would take more memory than their values.
+struct Rows {
+    columns: usize,
+}
+
+impl<'a> DeserializeSeed<'a> for Rows {
+    type Value = Vec<Literal<'a>>;
+
+    fn deserialize<D: Deserializer<'a>>(self, input: D) -> Result<Self::Value, D::Error> {
+        input.deserialize_seq(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Rows {
+    type Value = Vec<Literal<'a>>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a list of rows")
+    }
+
+    fn visit_seq<S: SeqAccess<'a>>(self, mut rows: S) -> Result<Self::Value, S::Error> {
+        let mut values = Vec::new();
+        while rows.next_element_seed(Row { values: &mut values, columns: self.columns })?.is_some() {}
+        Ok(values)
+    }
+}
+
+struct Row<'v, 'a> {
+    values: &'v mut Vec<Literal<'a>>,
+    columns: usize,
+}
+
+impl<'a> DeserializeSeed<'a> for Row<'_, 'a> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'a>>(self, input: D) -> Result<(), D::Error> {
+        input.deserialize_seq(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Row<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a row, which is a list of values")
+    }
+
+    fn visit_seq<S: SeqAccess<'a>>(self, mut row: S) -> Result<(), S::Error> {
+        let before = self.values.len();
+        while let Some(value) = row.next_element()? {
+            self.values.push(value);
+        }
+        let found = self.values.len() - before;
+        if found == self.columns {
+            return Ok(());
+        }
+        Err(S::Error::custom(format_args!("a row has {found} values for {} columns", self.columns)))
+    }
+}
