@@ -1,0 +1,137 @@
+"""Distributions: how likely each value of a parameter is; each is applied to one uniform number by the engine."""
+
+import math
+from typing import Annotated, Any, Self, TypeAlias
+
+from pydantic import Field, Tag, model_validator
+
+from sweepctl.design.values import Integer, Number, Strict, Values, one_of, only_key, reject
+
+
+def _below(low: float, high: float) -> bool:
+    # As the binary64 that the engine computes with: two integers may be one there.
+    return float(low) < float(high)
+
+
+class Between(Strict):
+    """An interval of numbers."""
+
+    low: Number = Field(description="The lower end.")
+    high: Number = Field(description="The upper end, above the lower one.")
+
+    @model_validator(mode="after")
+    def _meaning(self) -> Self:
+        if not _below(self.low, self.high):
+            reject(f"low {self.low}, high {self.high}: must satisfy low < high")
+        return self
+
+
+class PositiveBetween(Between):
+    """An interval of positive numbers."""
+
+    @model_validator(mode="after")
+    def _is_positive(self) -> Self:
+        if self.low <= 0:
+            reject(f"low {self.low}: must be above 0, to have a logarithm")
+        return self
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default")  # infinity, which is no JSON
+
+
+def _bound(absent: float, doc: str) -> Any:  # noqa: ANN401  as pydantic's Field
+    return Field(default=absent, description=doc, json_schema_extra=_without_default)
+
+
+class Normal(Strict):
+    """A normal distribution, cut off where low or high say so."""
+
+    mean: Number = Field(description="The mean, of the distribution without its cuts.")
+    std: Number = Field(description="The standard deviation, above 0, of the distribution without its cuts.")
+    low: Number = _bound(-math.inf, "No value lies below; absent, there is no such bound.")
+    high: Number = _bound(math.inf, "No value lies above; absent, there is no such bound.")
+
+    @model_validator(mode="after")
+    def _meaning(self) -> Self:
+        if self.std <= 0:
+            reject(f"std {self.std}: must be above 0")
+        if not _below(self.low, self.high):
+            reject(f"low {self.low}, high {self.high}: must satisfy low < high")
+        return self
+
+
+class Triangular(Between):
+    """A triangular distribution."""
+
+    mode: Number = Field(description="The likeliest value, within low and high.")
+
+    @model_validator(mode="after")
+    def _mode_within(self) -> Self:
+        if not self.low <= self.mode <= self.high:
+            reject(f"low {self.low}, mode {self.mode}, high {self.high}: must satisfy low <= mode <= high")
+        return self
+
+
+class Integers(Strict):
+    """Whole numbers, each as likely as another."""
+
+    low: Integer = Field(description="The least of them.")
+    high: Integer = Field(description="The greatest of them.")
+
+    @model_validator(mode="after")
+    def _meaning(self) -> Self:
+        if self.low > self.high:
+            reject(f"low {self.low}, high {self.high}: must satisfy low <= high")
+        return self
+
+
+class UniformDistribution(Strict):
+    """Any number of an interval, each as likely as another; the upper end is excluded."""
+
+    uniform: Between
+
+
+class LogUniformDistribution(Strict):
+    """Any number of an interval, its logarithm uniform: each factor as likely as another."""
+
+    log_uniform: PositiveBetween
+
+
+class NormalDistribution(Strict):
+    """Normally distributed numbers."""
+
+    normal: Normal
+
+
+class TriangularDistribution(Strict):
+    """Numbers of an interval, likelier towards a mode."""
+
+    triangular: Triangular
+
+
+class IntegerDistribution(Strict):
+    """Whole numbers, each as likely as another, both ends included."""
+
+    integer: Integers
+
+
+class ChoiceDistribution(Strict):
+    """One of these values, each as likely as another."""
+
+    choice: Values
+
+
+Distribution: TypeAlias = Annotated[
+    Annotated[UniformDistribution, Tag("[uniform]")]
+    | Annotated[LogUniformDistribution, Tag("[log_uniform]")]
+    | Annotated[NormalDistribution, Tag("[normal]")]
+    | Annotated[TriangularDistribution, Tag("[triangular]")]
+    | Annotated[IntegerDistribution, Tag("[integer]")]
+    | Annotated[ChoiceDistribution, Tag("[choice]")],
+    one_of(
+        only_key,
+        "distribution",
+        "must be an object with one of uniform, log_uniform, normal, triangular, integer, choice",
+    ),
+]

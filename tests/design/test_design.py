@@ -1,0 +1,232 @@
+"""Designs are counted as Python and NumPy would count them, refused with their place and rule, and never rewritten."""
+
+import json
+import math
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from sweepctl.design import DESIGN, Design, path_of, total_points
+
+UNIFORM = {"uniform": {"low": 0, "high": 1.5}}
+STEPS = {"start": 0, "stop": 1, "num": 5}
+DESIGNS: dict[str, tuple[dict[str, Any], int]] = {
+    "no dimension": ({"kind": "grid", "dimensions": {}}, 1),
+    "grid": ({"kind": "grid", "dimensions": {"b": [1, 1.0, True, None, "x"], "a": {"linspace": STEPS}}}, 25),
+    "formulas": (
+        {
+            "kind": "grid",
+            "dimensions": {
+                "a": {"logspace": {"start": -3, "stop": 1e300, "num": 10**12}},
+                "b": {"range": {"start": 0, "stop": 1, "step": 0.1}},
+            },
+        },
+        10**13,
+    ),
+    "zip": ({"kind": "zip", "dimensions": {"a": [1, 2, 3], "b": {"range": {"start": 3, "stop": 0, "step": -1}}}}, 3),
+    "random": ({"kind": "random", "samples": 7, "dimensions": {"a": UNIFORM}}, 7),
+    "latin hypercube": ({"kind": "latin_hypercube", "samples": 1 << 52, "dimensions": {"a": UNIFORM}}, 1 << 52),
+    "sobol": (
+        {
+            "kind": "sobol",
+            "samples": 8,
+            "dimensions": {
+                "a": {"log_uniform": {"low": 1e-3, "high": 1}},
+                "b": {"normal": {"mean": 0, "std": 1.0}},
+                "c": {"normal": {"mean": 0, "std": 1, "low": -1}},
+                "d": {"triangular": {"low": 0, "mode": 0, "high": 2}},
+                "e": {"integer": {"low": -(2**63), "high": 2**63 - 1}},
+                "f": {"choice": [1, 1.0, None, "x", False]},
+            },
+        },
+        8,
+    ),
+    "not scrambled": ({"kind": "sobol", "samples": 1, "scramble": False, "dimensions": {"a": UNIFORM}}, 1),
+    "table": ({"kind": "table", "columns": ["b", "a"], "rows": [[1, "x"], [1.0, None]]}, 2),
+}
+
+
+@pytest.mark.parametrize(("written", "cells"), DESIGNS.values(), ids=DESIGNS)
+def test_a_design_is_counted_and_written_as_it_was_read(written: dict[str, Any], cells: int) -> None:
+    design = DESIGN.validate_python(written)
+    assert design.cells == cells
+    # Dictionaries are equal where a 1 has become 1.0; text is not.
+    assert json.dumps(design.to_json(), sort_keys=True) == json.dumps(written, sort_keys=True)
+    assert set(design.parameters) == set(written["columns"] if "columns" in written else written["dimensions"])
+
+
+def grid(axis: object) -> dict[str, Any]:
+    return {"kind": "grid", "dimensions": {"a": axis}}
+
+
+def sobol(distribution: object) -> dict[str, Any]:
+    return {"kind": "sobol", "samples": 1, "dimensions": {"a": distribution}}
+
+
+def refusal(written: object) -> str:
+    with pytest.raises(ValidationError) as caught:
+        DESIGN.validate_python(written)
+    first = caught.value.errors(include_url=False)[0]
+    return f"{path_of(first['loc'])}: {first['msg'].removeprefix('Value error, ')}"
+
+
+REFUSED: dict[str, tuple[object, str]] = {
+    "no kind": ({"dimensions": {}}, ": kind: must be one of grid, zip"),
+    "unknown kind": ({"kind": "halton", "dimensions": {}}, ": kind: must be one of grid, zip"),
+    "a kind that is none": ({"kind": ["grid"], "dimensions": {}}, ": kind: must be one of grid, zip"),
+    "no object": ([], ": kind: must be one of grid, zip"),
+    "unknown field": ({"kind": "grid", "dimensions": {}, "samples": 1}, "samples: Extra inputs"),
+    "bad name": ({"kind": "grid", "dimensions": {"A": [1]}}, "dimensions.A: String should match"),
+    "identity column": ({"kind": "grid", "dimensions": {"seed": [1]}}, "dimensions.seed: 'seed' is the name of an"),
+    "an axis that is none": (grid(1), "dimensions.a: must be a list of values, or an object with one of linspace"),
+    "two formulas": (grid({"linspace": STEPS, "logspace": STEPS}), "dimensions.a: must be a list of values, or"),
+    "empty list": (grid([]), "dimensions.a: must have at least one value"),
+    "nested value": (grid([1, [2]]), "dimensions.a.1: must be a number, a string, true, false or null"),
+    "infinite value": (grid([math.inf]), "dimensions.a.0: must be a finite number"),
+    "value beyond 64 bits": (grid([2**63]), "dimensions.a.0: must be a finite number, an integer within"),
+    "one step": (grid({"linspace": {**STEPS, "num": 1}}), "dimensions.a.linspace.num: Input should be greater"),
+    "a fraction of a step": (grid({"logspace": {**STEPS, "num": 2.0}}), "dimensions.a.logspace.num: Input should be"),
+    "a bound that is none": (grid({"linspace": {**STEPS, "stop": True}}), "dimensions.a.linspace.stop: must be a fin"),
+    "a huge bound": (grid({"linspace": {**STEPS, "stop": 10**5000}}), "dimensions.a.linspace.stop: must be a finite"),
+    "no step": (grid({"range": {"start": 0, "stop": 1, "step": 0.0}}), "dimensions.a.range: step: must not be 0"),
+    "backward": (grid({"range": {"start": 0, "stop": 1, "step": -1}}), "dimensions.a.range: start 0, stop 1, step -1"),
+    "endless": (
+        grid({"range": {"start": 0, "stop": 1e300, "step": 1e-300}}),
+        "dimensions.a.range: start 0, stop 1e+300, step 1e-300: must have at least one value, and at most 92",
+    ),
+    "zip of nothing": ({"kind": "zip", "dimensions": {}}, "dimensions: Dictionary should have at least 1 item"),
+    "zip of unequal axes": (
+        {"kind": "zip", "dimensions": {"a": [1], "b": {"linspace": STEPS}}},
+        ": dimensions: must be equally long, and 'a' has 1 values, 'b' has 5",
+    ),
+    "no samples": ({**sobol(UNIFORM), "samples": 0}, "samples: Input should be greater than or equal to 1"),
+    "too many samples": ({**sobol(UNIFORM), "samples": 2**63}, "samples: Input should be less than or equal to 92"),
+    "too many strata": (
+        {"kind": "latin_hypercube", "samples": 2**52 + 1, "dimensions": {"a": UNIFORM}},
+        "samples: Input should be less than or equal to 4503599627370496",
+    ),
+    "a sample of nothing": ({"kind": "random", "samples": 1, "dimensions": {}}, "dimensions: Dictionary should have"),
+    "257 dimensions": (
+        {"kind": "sobol", "samples": 1, "dimensions": {f"a{i}": UNIFORM for i in range(257)}},
+        "dimensions: Dictionary should have at most 256 items",
+    ),
+    "scramble as a number": ({**sobol(UNIFORM), "scramble": 1}, "scramble: Input should be a valid boolean"),
+    "a distribution that is none": (sobol([1]), "dimensions.a: must be an object with one of uniform"),
+    "unknown distribution": (sobol({"beta": {}}), "dimensions.a: must be an object with one of uniform"),
+    "equal ends": (sobol({"uniform": {"low": 1, "high": 1.0}}), "dimensions.a.uniform: low 1, high 1.0: must satisfy"),
+    "ends that are one binary64": (
+        sobol({"uniform": {"low": 2**53, "high": 2**53 + 1}}),
+        "dimensions.a.uniform: low 9007199254740992, high 9007199254740993: must satisfy low < high",
+    ),
+    "logarithm of 0": (sobol({"log_uniform": {"low": 0, "high": 1}}), "dimensions.a.log_uniform: low 0: must be above"),
+    "no spread": (sobol({"normal": {"mean": 0, "std": 0}}), "dimensions.a.normal: std 0: must be above 0"),
+    "cut to nothing": (
+        sobol({"normal": {"mean": 0, "std": 1, "low": 2, "high": 1}}),
+        "dimensions.a.normal: low 2, high 1: must satisfy low < high",
+    ),
+    "a mode outside": (
+        sobol({"triangular": {"low": 0, "mode": 3, "high": 2}}),
+        "dimensions.a.triangular: low 0, mode 3, high 2: must satisfy low <= mode <= high",
+    ),
+    "no whole numbers": (sobol({"integer": {"low": 0, "high": 1.0}}), "dimensions.a.integer.high: Input should be a"),
+    "integers backward": (sobol({"integer": {"low": 1, "high": 0}}), "dimensions.a.integer: low 1, high 0: must"),
+    "no choice": (sobol({"choice": []}), "dimensions.a.choice: must have at least one value"),
+    "a column twice": ({"kind": "table", "columns": ["a", "a"], "rows": [[1, 1]]}, ": columns: must name each param"),
+    "a short row": (
+        {"kind": "table", "columns": ["a", "b"], "rows": [[1, 1], [1]]},
+        ": rows.1: must have a value for each of 2 columns, and has 1",
+    ),
+    "a table without rows": ({"kind": "table", "columns": ["a"], "rows": []}, "rows: List should have at least 1 item"),
+    "a part of a table": (
+        {"kind": "table", "columns": ["a"], "rows": [[1]], "first_row": 0},
+        "first_row: Extra inputs are not permitted",
+    ),
+}
+
+
+@pytest.mark.parametrize(("written", "says"), REFUSED.values(), ids=REFUSED)
+def test_a_refusal_names_the_place_and_the_rule(written: object, says: str) -> None:
+    assert refusal(written).startswith(says)
+
+
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
+
+
+@given(INTEGERS, INTEGERS, INTEGERS.filter(bool))
+def test_a_range_of_integers_has_as_many_values_as_pythons(start: int, stop: int, step: int) -> None:
+    python = range(start, stop, step)
+    written = grid({"range": {"start": start, "stop": stop, "step": step}})
+    first, last = (python[0], python[-1]) if python else (0, 0)
+    if not python or (last - first) // step >= 2**63 - 1:
+        assert "must have at least one value" in refusal(written)
+    else:
+        assert DESIGN.validate_python(written).cells == (last - first) // step + 1
+
+
+@given(st.integers(-(10**6), 10**6), st.integers(1, 10**4), st.integers(1, 10**4), st.integers(0, 12))
+def test_a_range_of_decimals_is_counted_as_they_are_written(start: int, count: int, step: int, places: int) -> None:
+    """As integers of the last decimal place, where no step is rounded."""
+    first, last, each = (float(Decimal(n).scaleb(-places)) for n in (start, start + count * step, step))
+    assert DESIGN.validate_python(grid({"range": {"start": first, "stop": last, "step": each}})).cells == count
+
+
+@given(st.lists(st.integers(1, 4), max_size=4))
+def test_a_grid_has_a_cell_for_every_combination(lengths: list[int]) -> None:
+    design = DESIGN.validate_python(
+        {"kind": "grid", "dimensions": {f"d{place}": list(range(length)) for place, length in enumerate(lengths)}}
+    )
+    assert design.cells == math.prod(lengths)
+
+
+def test_points_must_be_named_by_64_bits() -> None:
+    design = DESIGN.validate_python({**sobol(UNIFORM), "samples": 2**31})
+    assert total_points(design, 2**31) == 2**62
+    with pytest.raises(ValueError, match=r"2147483648 cells times 4294967296 replications: must be at most 92"):
+        total_points(design, 2**32)
+
+
+def test_an_engine_gets_the_whole_formula_and_the_rows_of_its_cells() -> None:
+    formula = DESIGN.validate_python(sobol(UNIFORM))
+    assert formula.part(0, 1) == sobol(UNIFORM)
+    table = DESIGN.validate_python({"kind": "table", "columns": ["a"], "rows": [[1], [2], [3], [4]]})
+    part = {"kind": "table", "columns": ["a"], "first_row": 1, "rows": [[2], [3]], "total_rows": 4}
+    assert table.part(1, 3) == part
+
+
+def test_the_schema_is_json_and_describes_every_field() -> None:
+    schema = DESIGN.json_schema()
+    json.dumps(schema, allow_nan=False)
+    for definition in schema["$defs"].values():
+        for name, field in definition["properties"].items():
+            assert "description" in field or "$ref" in field or name == "choice", (definition["title"], name)
+
+
+LEAF = st.none() | st.booleans() | INTEGERS | st.floats() | st.text(max_size=4)
+JSON = st.recursive(
+    LEAF,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+PLACES: list[Callable[[object], object]] = [
+    grid,
+    sobol,
+    lambda value: {"kind": value, "dimensions": {}},
+    lambda value: {"kind": "zip", "dimensions": value},
+    lambda value: {"kind": "table", "columns": ["a"], "rows": value},
+    lambda value: grid({"range": value}),
+    lambda value: sobol({"normal": {"mean": 0, "std": value}}),
+]
+
+
+@given(st.sampled_from(PLACES), JSON)
+def test_any_value_in_any_place_is_a_design_or_refused(place: Callable[[object], object], value: object) -> None:
+    try:
+        design: Design = DESIGN.validate_python(place(value))
+    except ValidationError:
+        return
+    assert design.cells >= 1
