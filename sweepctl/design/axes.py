@@ -1,6 +1,7 @@
 """Axes: the values of a parameter, listed or by a formula whose values are counted without computing them."""
 
 import math
+from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
 from typing import Annotated, Self, TypeAlias
@@ -10,6 +11,9 @@ from pydantic import Field, Tag, model_validator
 from sweepctl.design.values import Number, Strict, Values, one_of, only_key, reject
 from sweepctl.strict_json import INT64_MAX
 
+MAX_EXPONENT = 308.25  # of ten, where binary64 ends
+MAX_WHOLE = 1 << 126  # so that the difference of two is within the engine's 128 bits too
+
 
 class Steps(Strict):
     """Numbers from start to stop, both included, at equal distances."""
@@ -17,6 +21,22 @@ class Steps(Strict):
     start: Number = Field(description="The first value.")
     stop: Number = Field(description="The last value, exactly.")
     num: int = Field(ge=2, le=INT64_MAX, description="How many values there are, the two ends included.")
+
+    @model_validator(mode="after")
+    def _meaning(self) -> Self:
+        if not math.isfinite(float(self.stop) - float(self.start)):
+            reject(f"start {self.start}, stop {self.stop}: must have a finite difference")
+        return self
+
+
+class Exponents(Steps):
+    """Exponents of ten, from start to stop, both included, at equal distances."""
+
+    @model_validator(mode="after")
+    def _are_exponents(self) -> Self:
+        if max(self.start, self.stop) >= MAX_EXPONENT:
+            reject(f"start {self.start}, stop {self.stop}: are exponents of ten: must be below {MAX_EXPONENT}")
+        return self
 
 
 class Range(Strict):
@@ -29,15 +49,24 @@ class Range(Strict):
     @cached_property
     def count(self) -> int:
         """How many values there are; exact, of the decimals as they are written: 0, 1, 0.1 gives ten."""
-        start, stop, step = (Fraction(repr(value)) for value in (self.start, self.stop, self.step))
-        return max(0, math.ceil((stop - start) / step))
+        start, stop, step = self._whole
+        return max(0, -((start - stop) // step))
+
+    @cached_property
+    def _whole(self) -> tuple[int, ...]:
+        """The three numbers, counted in the last decimal place that any of them has."""
+        written = [Decimal(repr(value)) for value in (self.start, self.stop, self.step)]
+        places = min(int(value.as_tuple().exponent) for value in written if value) if any(written) else 0
+        return tuple(int(Fraction(value) / Fraction(10) ** places) for value in written)
 
     @model_validator(mode="after")
     def _meaning(self) -> Self:
         if self.step == 0:
             reject("step: must not be 0")
+        shown = f"start {self.start}, stop {self.stop}, step {self.step}"
+        if max(map(abs, self._whole)) >= MAX_WHOLE:
+            reject(f"{shown}: must be of sizes that can be counted exactly, in one decimal place of all")
         if not 1 <= self.count <= INT64_MAX:
-            shown = f"start {self.start}, stop {self.stop}, step {self.step}"
             reject(f"{shown}: must have at least one value, and at most {INT64_MAX}")
         return self
 
@@ -56,7 +85,7 @@ class LinspaceAxis(Strict):
 class LogspaceAxis(Strict):
     """Powers of ten: start and stop are exponents, at equal distances."""
 
-    logspace: Steps
+    logspace: Exponents
 
     @property
     def count(self) -> int:

@@ -23,6 +23,8 @@ class Between(Strict):
     def _meaning(self) -> Self:
         if not _below(self.low, self.high):
             reject(f"low {self.low}, high {self.high}: must satisfy low < high")
+        if not math.isfinite(float(self.high) - float(self.low)):
+            reject(f"low {self.low}, high {self.high}: must have a finite difference")
         return self
 
 

@@ -22,7 +22,7 @@ DESIGNS: dict[str, tuple[dict[str, Any], int]] = {
         {
             "kind": "grid",
             "dimensions": {
-                "a": {"logspace": {"start": -3, "stop": 1e300, "num": 10**12}},
+                "a": {"logspace": {"start": -3, "stop": 300.5, "num": 10**12}},
                 "b": {"range": {"start": 0, "stop": 1, "step": 0.1}},
             },
         },
@@ -96,8 +96,24 @@ REFUSED: dict[str, tuple[object, str]] = {
     "no step": (grid({"range": {"start": 0, "stop": 1, "step": 0.0}}), "dimensions.a.range: step: must not be 0"),
     "backward": (grid({"range": {"start": 0, "stop": 1, "step": -1}}), "dimensions.a.range: start 0, stop 1, step -1"),
     "endless": (
+        grid({"range": {"start": 0, "stop": 1, "step": 1e-19}}),
+        "dimensions.a.range: start 0, stop 1, step 1e-19: must have at least one value, and at most 92",
+    ),
+    "beyond counting": (
         grid({"range": {"start": 0, "stop": 1e300, "step": 1e-300}}),
-        "dimensions.a.range: start 0, stop 1e+300, step 1e-300: must have at least one value, and at most 92",
+        "dimensions.a.range: start 0, stop 1e+300, step 1e-300: must be of sizes that can be counted exactly",
+    ),
+    "an endless line": (
+        grid({"linspace": {"start": -1e308, "stop": 1e308, "num": 2}}),
+        "dimensions.a.linspace: start -1e+308, stop 1e+308: must have a finite difference",
+    ),
+    "a power beyond all numbers": (
+        grid({"logspace": {"start": 1, "stop": 309, "num": 2}}),
+        "dimensions.a.logspace: start 1, stop 309: are exponents of ten: must be below 308.25",
+    ),
+    "an endless interval": (
+        sobol({"uniform": {"low": -1e308, "high": 1e308}}),
+        "dimensions.a.uniform: low -1e+308, high 1e+308: must have a finite difference",
     ),
     "zip of nothing": ({"kind": "zip", "dimensions": {}}, "dimensions: Dictionary should have at least 1 item"),
     "zip of unequal axes": (
