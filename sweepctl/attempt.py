@@ -29,7 +29,7 @@ from sweepctl.outcome import (
     Outcome,
     Status,
 )
-from sweepctl.protocol import Model, Started, encode_request
+from sweepctl.protocol import Model, Started
 from sweepctl.records import RecordReader
 from sweepctl.table import DataFile, DatasetWriter, schemas
 
@@ -146,14 +146,14 @@ def execute(
     folder: Path,
     encoding: Stopwatch,
     *,
+    request: bytes,
     progress: Callable[[int], None],
     stop: Event,
 ) -> Execution:
-    """Run the points into files under `folder`; every way in which an engine can fail ends in a value."""
+    """Run what `request` asks for into files under `folder`; every way in which an engine can fail ends in a value."""
     message, model = attempt.message, attempt.model
     if message.shard_id in message.failure_injection_shards:
         return Execution("failure", INJECTED_FAILURE, "the message asked for this failure")
-    request = encode_request(message.spec, message.start_index, message.end_index_exclusive, conditions.threads)
     reader = RecordReader(message, model)
     fault: EngineFaultError | None = None
     with ExitStack() as open_files:

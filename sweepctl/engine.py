@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from sweepctl import protocol
 from sweepctl.child import Child
+from sweepctl.design import Space
 from sweepctl.errors import EngineFaultError, EngineUnavailableError, RefusedError, WrongEngineError
 from sweepctl.protocol import Description, Finished, Model, PointIdentity, Refused, Started, encode_request
 from sweepctl.spec import Spec
@@ -92,14 +93,14 @@ class Engine:
         """
         return EngineRun(self._child(command, stdin=request, timeout=timeout, stop=stop or Event()), self._monotonic)
 
-    def identify(self, spec: Spec, index: int) -> PointIdentity:
-        """Return who point `index` of `spec` is; nothing is simulated.
+    def identify(self, spec: Spec, space: Space, index: int) -> PointIdentity:
+        """Return who point `index` of `spec` is, whose design is `space`; nothing is simulated.
 
         Raises:
             RefusedError: the engine refused the spec or the index.
             EngineFaultError: it answered anything but this point.
         """
-        request = encode_request(spec, index, index + 1, threads=1)
+        request = encode_request(spec, space, index, index + 1, threads=1)
         with self.start(request, command="points", timeout=HANDSHAKE_SECONDS) as run:
             run.begin()
             lines = b"".join(run.blocks())

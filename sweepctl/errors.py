@@ -34,6 +34,18 @@ class MessageError(SweepctlError):
     kind = "bad_message"
 
 
+class MissingDesignError(MessageError):
+    """A message of a stored design that this store does not hold; nothing was written."""
+
+    kind = "missing_design"
+
+
+class AlteredDesignError(MessageError):
+    """A stored design whose bytes are not those that were stored; nothing was written."""
+
+    kind = "altered_design"
+
+
 class ConflictError(SweepctlError):
     """A valid message that contradicts what the store already holds; nothing was overwritten."""
 

@@ -41,6 +41,11 @@ def rejection(body_sha256: str) -> str:
     return f"rejected/{body_sha256}.json"
 
 
+def stored_design(sha256: str) -> str:
+    """Key of the design whose bytes have this digest."""
+    return f"specs/{sha256}"
+
+
 @dataclass(frozen=True)
 class ShardKeys:
     """The keys of one shard of a run."""

@@ -1,34 +1,28 @@
 """The shard message: what a queue may ask of a worker, and the only decoder of it.
 
 Everything later trusts a `ShardMessage`. Which values a parameter takes is the engine's business; what a run_id
-stands for is the run record's (`commit.agree_run`).
+stands for is the run record's (`commit.agree_run`); what lies under a design's digest is the store's
+(`stored_design`).
 """
 
 import datetime as dt
 import hashlib
 import json
-import math
+from abc import abstractmethod
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, NoReturn, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from sweepctl.design import Design, Grid, Space, path_of
+from sweepctl.design.values import Scalar
 from sweepctl.errors import MessageError, UsageError
 from sweepctl.names import DatasetName, Name
-from sweepctl.spec import Spec, Value
+from sweepctl.spec import Spec
+from sweepctl.strict_json import INT64_MAX, parse, short
 
 MAX_BYTES = 1 << 20  # the largest message that SQS carries
-MAX_DEPTH = 16
-INT64_MAX = (1 << 63) - 1
 FIRST_RUN_DATE = dt.date(2000, 1, 1)
 
 
@@ -39,14 +33,6 @@ def _without_parent_steps(run_id: str) -> str:
     return run_id
 
 
-def _scalar(value: object) -> Value:
-    # A union of types would report one error for each of its members.
-    if not isinstance(value, Value):
-        msg = "must be a number, a string, true, false or null"
-        raise ValueError(msg)  # noqa: TRY004  pydantic reports only ValueError
-    return value
-
-
 def _calendar_date(text: str) -> str:
     # A pattern alone admits 2026-02-30, and date.fromisoformat alone admits 20260214.
     dt.date.fromisoformat(text)
@@ -55,20 +41,19 @@ def _calendar_date(text: str) -> str:
 
 RunId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"), AfterValidator(_without_parent_steps)]
 RunDate = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_calendar_date)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Index = Annotated[int, Field(ge=0, le=INT64_MAX)]
-Scalar = Annotated[Value, PlainValidator(_scalar)]
 
 
 class ShardMessage(BaseModel):
-    """One shard of a run, as `docs/messages.md` describes it; valid by construction."""
+    """One shard of a run, as `docs/messages.md` describes it, whichever version says it; valid by construction."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
-    schema_version: Literal["v1"] = "v1"
+    schema_version: Literal["v1", "v2"]
     run_id: RunId
     run_date: RunDate | None = None
-    model: Name = "ridehail"
-    dimensions: dict[Name, list[Scalar]]
+    model: Name
     base: dict[Name, Scalar] = {}
     replications: Annotated[int, Field(ge=1, le=1 << 32)] = 1
     outputs: list[DatasetName] = []
@@ -79,6 +64,16 @@ class ShardMessage(BaseModel):
     seed: int
     failure_injection_shards: list[Index] = []
 
+    @property
+    @abstractmethod
+    def space(self) -> Space | None:
+        """The design that the message holds; None where it names a stored one."""
+
+    @property
+    @abstractmethod
+    def _design(self) -> Mapping[str, Any]:
+        """The design as the spec holds it."""
+
     @model_validator(mode="after")
     def _meaning(self) -> Self:
         if not self.start_index < self.end_index_exclusive <= self.total_points:
@@ -86,40 +81,22 @@ class ShardMessage(BaseModel):
                 f"start_index {self.start_index}, end_index_exclusive {self.end_index_exclusive}, "
                 f"total_points {self.total_points}: must satisfy start < end <= total",
             )
-        for name in self.dimensions.keys() & self.base.keys():
-            _reject(f"{name!r} is both a dimension and a base value: must be one of them")
         if len(set(self.outputs)) < len(self.outputs):
             _reject("outputs: must name each dataset once")
-        for name in (name for name, values in self.dimensions.items() if not values):
-            _reject(f"dimensions.{name}: must have at least one value")
-        points = self.spec.total_points
-        if points != self.total_points:
-            _reject(f"total_points {self.total_points}: must be the design's product times replications, {points}")
         return self
 
-    @classmethod
-    def of(
-        cls, spec: Spec, run_id: str, run_date: str, *, shard_id: int, start_index: int, end_index_exclusive: int
-    ) -> Self:
-        """Return the message of one shard of the run that `spec` describes."""
-        return cls(
-            run_id=run_id,
-            run_date=run_date,
-            model=spec.model,
-            dimensions=spec.design["dimensions"],
-            base=dict(spec.base),
-            replications=spec.replications,
-            outputs=list(spec.outputs),
-            total_points=spec.total_points,
-            shard_id=shard_id,
-            start_index=start_index,
-            end_index_exclusive=end_index_exclusive,
-            seed=spec.seed,
-        )
+    def require_fit(self, space: Space) -> None:
+        """Raise ValueError where the message contradicts its design."""
+        for name in sorted(self.base.keys() & set(space.parameters)):
+            _reject(f"{name!r} is both a dimension and a base value: must be one of them")
+        points = space.cells * self.replications
+        if points != self.total_points:
+            _reject(f"total_points {self.total_points}: must be the design's product times replications, {points}")
 
     def to_json(self) -> bytes:
         """Return the body that `decode` reads as this message."""
-        return json.dumps(self.model_dump(), separators=(",", ":"), allow_nan=False).encode()
+        # What was left out stays out: in a design, `null` has a meaning of its own or none.
+        return json.dumps(self.model_dump(exclude_unset=True), separators=(",", ":"), allow_nan=False).encode()
 
     @property
     def points(self) -> int:
@@ -131,12 +108,93 @@ class ShardMessage(BaseModel):
         """What the run computes, without the sharding."""
         return Spec(
             model=self.model,
-            design={"kind": "grid", "dimensions": self.dimensions},
+            design=self._design,
             base=self.base,
             replications=self.replications,
             seed=self.seed,
             outputs=tuple(sorted(self.outputs)),
         )
+
+
+class ShardMessageV1(ShardMessage):
+    """A shard of a grid of listed values: what queues hold from before there were other designs. Read for good."""
+
+    schema_version: Literal["v1"] = "v1"
+    model: Name = "ridehail"
+    dimensions: dict[Name, list[Scalar]]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        for name in (name for name, values in self.dimensions.items() if not values):
+            _reject(f"dimensions.{name}: must have at least one value")
+        self.require_fit(self.space)
+        return self
+
+    @property
+    def space(self) -> Grid:
+        """The grid of the dimensions."""
+        # Its values are checked already.
+        return Grid.model_construct(_fields_set={"kind", "dimensions"}, **self._design)
+
+    @property
+    def _design(self) -> Mapping[str, Any]:
+        return {"kind": "grid", "dimensions": self.dimensions}
+
+
+class ShardMessageV2(ShardMessage):
+    """A shard of any design, held in the message or stored under its digest."""
+
+    schema_version: Literal["v2"]
+    design: Design | None = None
+    design_sha256: Digest | None = None
+
+    @classmethod
+    def of(
+        cls,
+        spec: Spec,
+        run_id: str,
+        run_date: str,
+        *,
+        total_points: int,
+        shard_id: int,
+        start_index: int,
+        end_index_exclusive: int,
+    ) -> Self:
+        """Return the message of one shard of the run that `spec` describes, of so many points in all."""
+        stored = spec.design.get("sha256")
+        fields = {
+            "schema_version": "v2",
+            "run_id": run_id,
+            "run_date": run_date,
+            "model": spec.model,
+            **({"design": spec.design} if stored is None else {"design_sha256": stored}),
+            "base": dict(spec.base),
+            "replications": spec.replications,
+            "outputs": list(spec.outputs),
+            "total_points": total_points,
+            "shard_id": shard_id,
+            "start_index": start_index,
+            "end_index_exclusive": end_index_exclusive,
+            "seed": spec.seed,
+        }
+        return cls.model_validate(fields)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if (self.design is None) == (self.design_sha256 is None):
+            _reject("design: must be there, or design_sha256, and not both")
+        if self.space is not None:
+            self.require_fit(self.space)
+        return self
+
+    @property
+    def space(self) -> Space | None:
+        """The design, where the message holds it."""
+        return self.design
+
+    @property
+    def _design(self) -> Mapping[str, Any]:
+        return {"sha256": self.design_sha256} if self.design is None else self.design.to_json()
 
 
 def decode(body: bytes, today: dt.date) -> ShardMessage:
@@ -148,12 +206,17 @@ def decode(body: bytes, today: dt.date) -> ShardMessage:
     """
     if len(body) > MAX_BYTES:
         _refuse(f"{len(body)} bytes: must be at most {MAX_BYTES} (1 MiB)")
-    fields = _parse(body)
-    _check_tree(fields)
+    try:
+        fields = parse(body)
+    except ValueError as error:
+        _refuse(str(error))
     if not isinstance(fields, dict):
         _refuse("must be a JSON object")
+    version = fields.get("schema_version", "v1")
+    if version not in ("v1", "v2"):
+        _refuse("schema_version: must be 'v1' or 'v2'")
     try:
-        message = ShardMessage.model_validate(fields)
+        message = (ShardMessageV1 if version == "v1" else ShardMessageV2).model_validate(fields)
     except ValidationError as error:
         _refuse(_describe(error))
     latest = (today + dt.timedelta(days=1)).isoformat()
@@ -168,7 +231,7 @@ def require_run_id(text: str) -> None:
         TypeAdapter(RunId).validate_python(text)
     except ValidationError as error:
         raise UsageError(
-            f"{_short(text)} is no run_id: {_describe(error)}", remedy="Name a run of the store."
+            f"{short(text)} is no run_id: {_describe(error)}", remedy="Name a run of the store."
         ) from error
 
 
@@ -177,89 +240,11 @@ def body_digest(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def _parse(body: bytes) -> Any:  # noqa: ANN401  any JSON value
-    """Parse strictly what the standard library parses leniently: repeated keys, NaN, overflow, deep nesting."""
-    try:
-        return json.loads(
-            body.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_constant=_refuse_constant,
-            parse_int=_integer,
-            parse_float=_float,
-        )
-    except UnicodeDecodeError as error:
-        _refuse(f"byte {error.start}: must be UTF-8")
-    except json.JSONDecodeError as error:
-        _refuse(f"line {error.lineno}, column {error.colno}: must be JSON: {error.msg}")
-    except RecursionError:
-        _refuse(f"must nest at most {MAX_DEPTH} levels deep")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                _refuse(f"{_short(key)}: must appear once")
-            seen.add(key)
-    return fields
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    _refuse(f"{name}: numbers must be finite")
-
-
-def _integer(digits: str) -> int:
-    # Lengths first: int() refuses thousands of digits with an error of its own, and takes quadratic time before.
-    if len(digits) > len(str(-INT64_MAX)) or not -INT64_MAX - 1 <= int(digits) <= INT64_MAX:
-        _refuse(f"{_short(digits)}: integers must fit signed 64 bits")
-    return int(digits)
-
-
-def _float(digits: str) -> float:
-    value = float(digits)
-    if math.isinf(value):
-        _refuse(f"{_short(digits)}: numbers must be finite")
-    return value
-
-
-def _check_tree(root: Any) -> None:  # noqa: ANN401  any JSON value
-    """Check depth and text of every value, without recursion."""
-    level: list[Any] = [root]
-    for _ in range(MAX_DEPTH):
-        inner: list[Any] = []
-        for value in level:
-            match value:
-                case dict():
-                    inner.extend(value)
-                    inner.extend(value.values())
-                case list():
-                    inner.extend(value)
-                case str() if not _is_text(value):
-                    _refuse(f"{_short(value)}: text must not hold half of a surrogate pair")
-        level = inner
-        if not level:
-            return
-    _refuse(f"must nest at most {MAX_DEPTH} levels deep")
-
-
-def _is_text(value: str) -> bool:
-    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
-
-
 def _describe(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
-    path = ".".join(str(part) for part in first["loc"] if part != "[key]")  # pydantic's mark of a bad key
+    path = path_of(first["loc"])
     rule = first["msg"].removeprefix("Value error, ")
-    return f"{_short(path)}: {rule}" if path else rule
-
-
-def _short(text: str) -> str:
-    """Quote what came from outside so that it stays on one line of bounded length."""
-    limit = 80
-    shown = text if len(text) <= limit else text[:limit] + "…"
-    return shown if shown.isascii() and shown.isprintable() else ascii(shown)
+    return f"{short(path)}: {rule}" if path else rule
 
 
 def _reject(rule: str) -> NoReturn:

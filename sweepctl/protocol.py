@@ -8,10 +8,13 @@ from typing import Annotated, Literal, Protocol, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from sweepctl.design import Space
+from sweepctl.errors import MessageError
 from sweepctl.names import DatasetName, Name
 from sweepctl.spec import Spec, Value
 
 VERSION = "v1"
+MAX_REQUEST_BYTES = 4 << 20
 
 ColumnType = Literal["int", "float", "bool", "string"]
 
@@ -117,12 +120,19 @@ class Finished(_Reply):
     failed: int
 
 
-def encode_request(spec: Spec, start_index: int, end_index_exclusive: int, threads: int | None) -> bytes:
-    """Return the one line that asks an engine for points `[start_index, end_index_exclusive)` of `spec`."""
+def encode_request(spec: Spec, space: Space, start_index: int, end_index_exclusive: int, threads: int | None) -> bytes:
+    """Return the one line that asks an engine for points `[start_index, end_index_exclusive)` of `spec`.
+
+    `space` is its design, resolved.
+
+    Raises:
+        MessageError: the line is longer than an engine takes, or the design's rows are not right.
+    """
+    cells = (start_index // spec.replications, -(-end_index_exclusive // spec.replications))
     fields = {
         "protocol": VERSION,
         "model": spec.model,
-        "design": spec.design,
+        "design": space.part(*cells),
         "base": spec.base,
         "replications": spec.replications,
         "seed": spec.seed,
@@ -132,7 +142,11 @@ def encode_request(spec: Spec, start_index: int, end_index_exclusive: int, threa
     }
     if threads is not None:
         fields["threads"] = threads
-    return json.dumps(fields, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    request = json.dumps(fields, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    if len(request) > MAX_REQUEST_BYTES:
+        msg = f"its points need a request of {len(request)} bytes: an engine takes at most {MAX_REQUEST_BYTES}"
+        raise MessageError(msg, remedy="Cut the run into smaller shards, or write the design as a formula.")
+    return request
 
 
 class PointIdentity(_Reply):

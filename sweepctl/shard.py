@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from enum import Enum
 from threading import Event
 
-from sweepctl import commit
+from sweepctl import commit, stored_design
 from sweepctl.attempt import Attempt, Conditions, Stopwatch, ended_by, execute, scratch_errors
 from sweepctl.engine import Engine
 from sweepctl.errors import ConflictError, InterruptedRunError, MessageError, StoreError
 from sweepctl.messages import ShardMessage
 from sweepctl.outcome import Outcome, require_same_shard
+from sweepctl.protocol import encode_request
 from sweepctl.store.contract import Store
 
 __all__ = ["Conditions", "Disposition", "Result", "require_injection_allowed", "run_shard", "utc_now"]
@@ -79,7 +80,8 @@ def run_shard(
     the work. Equal messages give equal results, whoever runs them and however often.
 
     Raises:
-        MessageError: the message asks for an injected failure that this worker does not allow.
+        MessageError: the message asks for an injected failure that this worker does not allow, or for a stored
+            design that is not there, not as it was stored, or not what the message says; nothing was recorded.
         ConflictError: the store holds something else under this run or shard; recorded in `shard_attempts`.
         WrongEngineError: this worker's engine is not the one for this run; nothing was recorded.
         EngineUnavailableError: this worker's engine cannot be used for any; nothing was recorded.
@@ -88,6 +90,9 @@ def run_shard(
     """
     require_injection_allowed(message, conditions)
     model = engine.model(message.model)
+    # Before the first write: a message whose design is not there, or is another, leaves nothing.
+    space = stored_design.space_of(store, message)
+    request = encode_request(message.spec, space, message.start_index, message.end_index_exclusive, conditions.threads)
     run = commit.agree_run(store, message, now())
     attempt = Attempt(message, model, engine.description.engine_version, new_attempt_id(), attempt_number, now())
     try:
@@ -101,7 +106,16 @@ def run_shard(
         with store.scratch() as folder, scratch_errors(folder):
             began_at = monotonic()
             encoding = Stopwatch(monotonic)
-            execution = execute(attempt, engine, conditions, folder, encoding, progress=progress, stop=stop or Event())
+            execution = execute(
+                attempt,
+                engine,
+                conditions,
+                folder,
+                encoding,
+                request=request,
+                progress=progress,
+                stop=stop or Event(),
+            )
             executed_at = monotonic()
             outcome = attempt.outcome(execution, now())
             put = commit.commit_complete if outcome.complete else commit.commit_incomplete

@@ -6,7 +6,6 @@ model accepts is the engine's business.
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -44,7 +43,10 @@ def fingerprint(value: Any) -> str:  # noqa: ANN401  any JSON value
 
 @dataclass(frozen=True)
 class Spec:
-    """The whole content of a run; see docs/protocol.md for the meaning of `design`."""
+    """The whole content of a run.
+
+    `design` is JSON as docs/protocol.md describes it, or `{"sha256": …}` of a stored one (docs/store-layout.md).
+    """
 
     model: str
     design: Mapping[str, Any]
@@ -57,11 +59,6 @@ class Spec:
     def fingerprint(self) -> str:
         """What two specs share when they compute the same points."""
         return fingerprint(self._fields)
-
-    @property
-    def total_points(self) -> int:
-        """How many points the run has: the design's product times the replications."""
-        return math.prod(len(values) for values in self.design["dimensions"].values()) * self.replications
 
     def to_json(self) -> str:
         """Return JSON from which `from_json` gives an equal spec.

@@ -1,7 +1,7 @@
 """What a person sees: Rich renderings of finished values. Nothing here computes, decides or reads a store."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -328,8 +328,8 @@ def show_model(console: Console, model: Model) -> None:
         _show_columns(console, f"gives on request: {dataset.name} ({dataset.doc})", "column", dataset.columns)
 
 
-def show_point(console: Console, message: ShardMessage, point: PointIdentity) -> None:
-    """Who a point is, and every parameter that it runs with; what the message sets stands out."""
+def show_point(console: Console, message: ShardMessage, dimensions: Collection[str], point: PointIdentity) -> None:
+    """Who a point is, and every parameter that it runs with; what the design and the message set stands out."""
     where = "in this shard" if message.start_index <= point.point_index < message.end_index_exclusive else "elsewhere"
     console.print(
         f"point [bold]{point.point_index:,}[/] of {message.total_points:,} in run {message.run_id}, "
@@ -338,7 +338,7 @@ def show_point(console: Console, message: ShardMessage, point: PointIdentity) ->
     )
     table = _table("parameter", "value", "from")
     for name, value in point.parameters.items():
-        source = "dimension" if name in message.dimensions else "base" if name in message.base else "[dim]default[/]"
+        source = "dimension" if name in dimensions else "base" if name in message.base else "[dim]default[/]"
         table.add_row(name, "null" if value is None else escape(str(value)), source)
     console.print(table, highlight=False)
     for line in (

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sweepctl.messages import ShardMessage
+from sweepctl.messages import ShardMessage, ShardMessageV1
 
 FINGERPRINT = "0" * 64
 COLUMN = {"nullable": False, "unit": "", "doc": ""}
@@ -45,7 +45,7 @@ points = {points!r}
 
 def toy_message(points: int) -> ShardMessage:
     """Return a message whose one shard is a whole run of `toy`."""
-    return ShardMessage(
+    return ShardMessageV1(
         run_id="r",
         run_date="2026-02-14",
         model="toy",

@@ -16,7 +16,9 @@ from engines import line, scripted
 from typer.testing import CliRunner, Result
 
 from sweepctl.cli import app, main
+from sweepctl.design import DESIGN
 from sweepctl.store import open_store
+from sweepctl.stored_design import encode, put
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SHARD = EXAMPLES / "queue" / "shard-0.json"
@@ -303,6 +305,34 @@ def test_a_points_identity_is_the_one_that_its_run_records(tmp_path: Path) -> No
     assert {name: row[name] for name in told if name in row} == {name: told[name] for name in told if name in row}
     assert row["point_fingerprint"] == told["point_fingerprint"]
     assert {name: row[name] for name in told["parameters"]} == told["parameters"]
+
+
+def stored(folder: Path) -> Path:
+    """Return the file of the first shard's message with its design stored in the usual store."""
+    first = json.loads(SHARD.read_text())
+    design = DESIGN.validate_python({"kind": "grid", "dimensions": first.pop("dimensions")})
+    digest = put(open_store("sweep-results"), encode(design))
+    message = folder / "message.json"
+    message.write_text(json.dumps({**first, "schema_version": "v2", "design_sha256": digest}))
+    return message
+
+
+def test_a_stored_design_is_found_in_the_store(tmp_path: Path) -> None:
+    message = stored(tmp_path)
+    points = [json.loads(sweepctl("point", asked, 7, "--json").stdout) for asked in (message, SHARD)]
+    assert points[0] == points[1]
+    assert sweepctl("point", message, 7).stdout == sweepctl("point", SHARD, 7).stdout
+    assert sweepctl("run-shard", message).exit_code == 0
+
+
+@pytest.mark.parametrize("command", [("point", 7), ("run-shard",)], ids=lambda command: command[0])
+def test_a_design_that_is_elsewhere_is_a_bad_message_and_writes_nothing(
+    tmp_path: Path, command: tuple[object, ...]
+) -> None:
+    name, *rest = command
+    result = sweepctl(name, stored(tmp_path), *rest, "--store", "elsewhere", "--json")
+    assert (result.exit_code, error_of(result)["kind"]) == (3, "missing_design")
+    assert not Path("elsewhere").exists()
 
 
 def test_version() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sweepctl.design import DESIGN
 from sweepctl.engine import Engine, find_engine
 from sweepctl.spec import Spec, canonical_json, fingerprint
 
@@ -50,9 +51,9 @@ def test_the_engine_through_the_workers_eyes() -> None:
         seed=-(2**63),
         outputs=(),
     )
-    engine = Engine(find_engine())
+    engine, space = Engine(find_engine()), DESIGN.validate_python(spec.design)
     for index in range(12):
-        point = engine.identify(spec, index)
+        point = engine.identify(spec, space, index)
         cell, replicate = divmod(index, 2)
         # Names in byte order, the last one fastest: arrival_rate before servers.
         rate, servers = divmod(cell, 2)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweepctl.errors import MessageError
-from sweepctl.messages import MAX_BYTES, decode
+from sweepctl.messages import MAX_BYTES, ShardMessageV2, decode
+from sweepctl.spec import Spec
 
 TODAY = dt.date(2026, 3, 1)
 CONTRACT: dict[str, Any] = {
@@ -75,7 +76,7 @@ def test_required_fields(name: str) -> None:
         (b'{"seed": ' + b"9" * 10_000 + b"}", "must fit signed 64 bits"),
         (b'{"run_id": "\\ud800"}', "half of a surrogate pair"),
         (body(bucket="mine"), "bucket: Extra inputs are not permitted"),
-        (body(schema_version="v2"), "schema_version"),
+        (body(schema_version="v3"), "schema_version: must be 'v1' or 'v2'"),
         (body(seed=True), "seed: Input should be a valid integer"),
         (body(seed=1.0), "seed: Input should be a valid integer"),
         (body(seed="1"), "seed: Input should be a valid integer"),
@@ -116,7 +117,7 @@ def test_a_run_date_may_be_tomorrow() -> None:
 def test_numbers_keep_their_type_and_all_their_digits() -> None:
     values = [1, 1.0, True, "1", None, 2**53 + 1, 5e-324]
     message = decode(body(dimensions={"a": values}, total_points=7), TODAY)
-    assert list(map(repr, message.dimensions["a"])) == list(map(repr, values))
+    assert list(map(repr, message.spec.design["dimensions"]["a"])) == list(map(repr, values))
 
 
 def test_a_product_beyond_64_bits_is_refused_not_wrapped() -> None:
@@ -143,3 +144,85 @@ def test_any_value_in_any_field_is_taken_or_refused_in_one_line(name: str, value
 @given(st.binary(max_size=64))
 def test_any_bytes_are_refused_in_one_line(raw: bytes) -> None:
     refusal(raw)
+
+
+V2: dict[str, Any] = {
+    **{name: value for name, value in CONTRACT.items() if name != "dimensions"},
+    "schema_version": "v2",
+    "design": {"kind": "grid", "dimensions": CONTRACT["dimensions"]},
+}
+STORED = {**{name: value for name, value in V2.items() if name != "design"}, "design_sha256": "0" * 64}
+SOBOL = {"kind": "sobol", "samples": 2, "dimensions": {"commission_rate": {"uniform": {"low": 0, "high": 0.5}}}}
+
+
+def v2(**changes: Any) -> bytes:  # noqa: ANN401  any JSON value
+    """Return a v2 body with fields changed; a value of ... leaves the field out."""
+    return json.dumps({name: value for name, value in {**V2, **changes}.items() if value is not ...}).encode()
+
+
+def test_a_grid_is_one_run_in_both_versions() -> None:
+    old, new = decode(body(), TODAY), decode(v2(), TODAY)
+    assert (old.spec, old.spec.fingerprint) == (new.spec, new.spec.fingerprint)
+    assert old.spec.to_json() == new.spec.to_json()
+
+
+def test_any_design_is_in_the_spec_as_it_was_written() -> None:
+    message = decode(v2(design=SOBOL, replications=2), TODAY)
+    assert message.space is not None
+    assert (message.space.cells, list(message.space.parameters)) == (2, ["commission_rate"])
+    assert message.spec.design == SOBOL
+    assert decode(message.to_json(), TODAY) == message
+    assert json.loads(message.to_json())["design"] == SOBOL
+
+
+def test_a_stored_design_is_named_and_not_judged() -> None:
+    message = decode(json.dumps({**STORED, "base": {"num_drivers": 1}}).encode(), TODAY)
+    assert message.space is None
+    assert message.spec.design == {"sha256": "0" * 64}
+    assert decode(message.to_json(), TODAY) == message
+
+
+@pytest.mark.parametrize("design", [V2["design"], {"sha256": "0" * 64}, SOBOL], ids=["grid", "stored", "sobol"])
+def test_a_message_is_made_of_a_spec_and_gives_it_back(design: dict[str, Any]) -> None:
+    spec = Spec("ridehail", design, {"a": 1.0}, 2, -1, ("trips",))
+    points = 8 if design is V2["design"] else 4
+    made = ShardMessageV2.of(
+        spec, "r", "2026-02-14", total_points=points, shard_id=7, start_index=0, end_index_exclusive=1
+    )
+    again = decode(made.to_json(), TODAY)
+    assert (again, again.spec, again.points) == (made, spec, 1)
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (v2(model=...), "model: Field required"),
+        (v2(schema_version=2), "schema_version: must be 'v1' or 'v2'"),
+        (v2(schema_version=["v2"]), "schema_version: must be 'v1' or 'v2'"),
+        (v2(design=...), "design: must be there, or design_sha256, and not both"),
+        (v2(design=None), "design: must be there, or design_sha256, and not both"),
+        (v2(design_sha256="0" * 64), "design: must be there, or design_sha256, and not both"),
+        (v2(dimensions={"a": [1]}), "dimensions: Extra inputs are not permitted"),
+        (body(design=SOBOL), "design: Extra inputs are not permitted"),
+        (body(design_sha256="0" * 64), "design_sha256: Extra inputs are not permitted"),
+        (v2(design=..., design_sha256="0" * 63), "design_sha256: String should match pattern"),
+        (v2(design=..., design_sha256="A" * 64), "design_sha256: String should match pattern"),
+        (v2(design={"kind": "none"}), "design: kind: must be one of grid, zip, random"),
+        (v2(design={"kind": "zip", "dimensions": {"a": [1], "b": [1, 2]}}), "design: dimensions: must be equally long"),
+        (v2(design={**SOBOL, "dimensions": {"a": {"normal": {"mean": 0}}}}), "design.dimensions.a.normal.std: Field"),
+        (v2(design={**SOBOL, "samples": 3}), "total_points 4: must be the design's product times replications, 3"),
+        (v2(design=SOBOL, replications=2, base={"commission_rate": 1}), "both a dimension and a base value"),
+        (v2(design={**SOBOL, "samples": 2**62}, replications=4), f"times replications, {2**64}"),
+    ],
+)
+def test_v2_is_refused_with_the_field_and_the_rule(raw: bytes, says: str) -> None:
+    assert says in refusal(raw)
+
+
+@given(st.sampled_from(sorted({**V2, **STORED})), JSON)
+def test_any_value_in_any_field_of_v2_is_taken_or_refused_in_one_line(name: str, value: object) -> None:
+    raw = v2(**{name: value})
+    try:
+        decode(raw, TODAY)
+    except MessageError:
+        refusal(raw)

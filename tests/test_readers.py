@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from sweepctl.engine import Engine, find_engine
-from sweepctl.messages import ShardMessage
+from sweepctl.messages import ShardMessageV1
 from sweepctl.shard import Conditions, run_shard
 from sweepctl.store import open_store
 
@@ -23,7 +23,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     engine = Engine(find_engine())
     for run_id in RUN_IDS:
         for shard_id, start in enumerate((0, 7)):
-            message = ShardMessage(
+            message = ShardMessageV1(
                 run_id=run_id,
                 model="queue",
                 dimensions={"servers": [1, 2], "arrival_rate": [0.5, 0.75]},
@@ -91,7 +91,7 @@ def test_typed_columns_equal_the_canonical_json(store: Path) -> None:
 
 def test_an_extra_dataset_of_many_rows_a_point_joins_its_points(tmp_path: Path) -> None:
     customers = 150_000  # several megabytes on one line of the protocol
-    message = ShardMessage(
+    message = ShardMessageV1(
         run_id="r",
         model="queue",
         dimensions={},

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweepctl.errors import EngineFaultError
-from sweepctl.messages import ShardMessage
+from sweepctl.messages import ShardMessageV1
 from sweepctl.protocol import Description, Finished
 from sweepctl.records import Batch, RecordReader
 
@@ -17,7 +17,7 @@ COUNT = 20
 
 
 def reader(*, replications: int = 1, outputs: tuple[str, ...] = ()) -> RecordReader:
-    message = ShardMessage(
+    message = ShardMessageV1(
         run_id="r",
         model="toy",
         dimensions={"x": list(range(COUNT // replications))},

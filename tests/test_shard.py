@@ -18,7 +18,7 @@ from engines import STARTED, failed_point, finished, line, point, rows, scripted
 from sweepctl import layout, table
 from sweepctl.engine import Engine
 from sweepctl.errors import ConflictError, EngineUnavailableError, InterruptedRunError, MessageError, StoreError
-from sweepctl.messages import ShardMessage
+from sweepctl.messages import ShardMessage, ShardMessageV1
 from sweepctl.outcome import Outcome, RunRecord
 from sweepctl.shard import Conditions, Disposition, Result, run_shard
 from sweepctl.store import open_store
@@ -42,7 +42,7 @@ def message(**changes: object) -> ShardMessage:
         "seed": 1,
         **changes,
     }
-    return ShardMessage.model_validate(fields)
+    return ShardMessageV1.model_validate(fields)
 
 
 @pytest.fixture

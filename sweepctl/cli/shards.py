@@ -56,6 +56,7 @@ def run_shard_command(
         from sweepctl.engine import Engine, find_engine
         from sweepctl.shard import Conditions, require_injection_allowed, run_shard
         from sweepctl.store import open_store
+        from sweepctl.stored_design import space_of
 
         logs.configure(log_format)
         shard = read_message(message)
@@ -65,6 +66,7 @@ def run_shard_command(
         # All that can be refused is refused before the probe writes its object.
         require_injection_allowed(shard, conditions)
         worker.model(shard.model)
+        space_of(results, shard)
         results.probe()
         stop = Event()
         with view.progress_of(open_console(stderr=True), shard) as progress, on_signals(stop.set):
@@ -117,13 +119,21 @@ def models_command(
 def point_command(
     message: MessageArgument,
     index: Annotated[int, typer.Argument(metavar="INDEX", min=0, help="The point's index in the run.")],
+    store: StoreOption = DEFAULT_STORE,
     engine: EngineOption = None,
     json_output: JsonOption = False,
+    endpoint_url: EndpointOption = None,
+    region: RegionOption = None,
 ) -> None:
-    """Explain one point of a message's run, offline: its parameters, replicate and fingerprints."""
+    """Explain one point of a message's run: its parameters, replicate and fingerprints.
+
+    Nothing is simulated. The store is asked only for a design that lies there.
+    """
     with telling(json_output=json_output) as console:
         from sweepctl import view
         from sweepctl.engine import Engine, find_engine
+        from sweepctl.store import open_store
+        from sweepctl.stored_design import space_of
 
         shard = read_message(message)
         if index >= shard.total_points:
@@ -131,11 +141,12 @@ def point_command(
             raise UsageError(msg, remedy="Give an index below the message's total_points.")
         worker = Engine(find_engine(engine))
         worker.model(shard.model)
-        point = worker.identify(shard.spec, index)
+        space = shard.space or space_of(open_store(store, endpoint_url=endpoint_url, region=region), shard)
+        point = worker.identify(shard.spec, space, index)
         if json_output:
             print_json(point.model_dump(exclude={"record"}))
         else:
-            view.show_point(console, shard, point)
+            view.show_point(console, shard, space.parameters, point)
 
 
 def _exit_code(outcome: "Outcome") -> int:

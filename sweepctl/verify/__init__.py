@@ -108,7 +108,11 @@ def _verify(work: _Work, run_id: str, reexecution: Reexecution | None) -> Report
     # After the listing: a run may have begun meanwhile, and its record comes before everything else.
     record, spec, findings = run.read_record(work.store, run_id)
     checks = [check for check in Check if check is not Check.REEXECUTION or reexecution is not None]
-    if record is None or spec is None or findings:
+    space = None
+    if record is not None and spec is not None:
+        space, wrong_design = run.examine_design(work.store, record, spec)
+        findings += wrong_design
+    if record is None or spec is None or space is None or findings:
         why = "the design comes from the run record"
         return Report(run_id, findings, {check: Tally({}, why) for check in checks}, None)
     work.observe("reading outcomes", 0, 0)
@@ -117,7 +121,7 @@ def _verify(work: _Work, run_id: str, reexecution: Reexecution | None) -> Report
     # Everything but a conflict comes after the pin.
     needed = bool(filed) or any(each.outcome.status != "conflict" for each in tried)
     pin, wrong_pin = run.examine_pin(work.store, run_id, spec, needed=needed)
-    subject = Run(record, spec, pin)
+    subject = Run(record, spec, space, pin)
     standing, wrong = outcomes.examine_outcomes(filed, subject)
     attempts, disordered = outcomes.examine_attempts(tried, standing, subject, work.store)
     gaps, uncovered = outcomes.cover(standing, subject.total_points)

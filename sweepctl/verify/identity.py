@@ -10,6 +10,7 @@ from threading import Event
 
 import pyarrow as pa
 
+from sweepctl.design import Space
 from sweepctl.engine import Engine
 from sweepctl.protocol import Model, encode_request
 from sweepctl.records import parse_records
@@ -27,7 +28,7 @@ _TEXTS = {
 
 @contextmanager
 def named_by_engine(
-    engine: Engine, model: Model, spec: Spec, bounds: tuple[int, int], *, stop: Event
+    engine: Engine, model: Model, spec: Spec, space: Space, bounds: tuple[int, int], *, stop: Event
 ) -> Iterator[Pieces]:
     """Lend the identities of the points within `bounds`, in order; `stop`, once set, ends the work.
 
@@ -46,7 +47,7 @@ def named_by_engine(
             *((name, TEXT) for name in _TEXTS),
         ]
     )
-    request = encode_request(spec, *bounds, threads=1)  # shards are examined side by side
+    request = encode_request(spec, space, *bounds, threads=1)  # shards are examined side by side
     with engine.start(request, command="points", timeout=NAMING_SECONDS, stop=stop) as run:
         run.begin()
         yield Pieces(parse_records(block, schema) for block in run.blocks())

@@ -10,8 +10,9 @@ from typing import TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sweepctl.design import Space
 from sweepctl.engine import Engine
-from sweepctl.messages import ShardMessage
+from sweepctl.messages import ShardMessage, ShardMessageV2
 from sweepctl.outcome import Outcome
 from sweepctl.protocol import Model, encode_request
 from sweepctl.records import RecordReader
@@ -71,10 +72,11 @@ def reexecute(
     """
     differences = Differences(outcome, run)
     for start, end in ranges:
-        message = ShardMessage.of(
+        message = ShardMessageV2.of(
             run.spec,
             run.record.run_id,
             run.record.run_date,
+            total_points=run.total_points,
             shard_id=outcome.shard_id,
             start_index=start,
             end_index_exclusive=end,
@@ -87,7 +89,7 @@ def reexecute(
                 for name, path in files.items()
                 if name == POINT_OUTCOMES or (is_whole and name in run.spec.outputs)
             }
-            for rows in _run_again(reader, engine, message, stop):
+            for rows in _run_again(reader, engine, message, run.space, stop):
                 for name, found in stored.items():
                     found.compare(name, rows[name], differences)
             for name, found in stored.items():
@@ -125,10 +127,10 @@ class _Stored:
 
 
 def _run_again(
-    reader: RecordReader, engine: Engine, message: ShardMessage, stop: Event
+    reader: RecordReader, engine: Engine, message: ShardMessage, space: Space, stop: Event
 ) -> Iterator[Mapping[str, pa.Table]]:
     # Shards are run side by side.
-    request = encode_request(message.spec, message.start_index, message.end_index_exclusive, threads=1)
+    request = encode_request(message.spec, space, message.start_index, message.end_index_exclusive, threads=1)
     with engine.start(request, stop=stop) as run:
         run.begin()
         for block in run.blocks():

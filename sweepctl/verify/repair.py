@@ -7,7 +7,7 @@ count twice. Where nothing in the store tells them, that is said.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from sweepctl.messages import ShardMessage
+from sweepctl.messages import ShardMessageV2
 from sweepctl.outcome import Outcome, RunRecord
 
 Bounds = tuple[int, int]
@@ -50,7 +50,9 @@ def missing_shards(
 def messages_of(record: RunRecord, missing: Sequence[MissingShard]) -> Iterator[bytes]:
     """Yield the body of each shard's message."""
     if missing:
-        first = ShardMessage.of(record.spec, record.run_id, record.run_date, **asdict(missing[0]))
+        first = ShardMessageV2.of(
+            record.spec, record.run_id, record.run_date, total_points=record.total_points, **asdict(missing[0])
+        )
         for shard in missing:
             # What differs was checked; to check a long design anew for each shard would take long.
             yield first.model_copy(update=asdict(shard)).to_json()

@@ -39,6 +39,8 @@ CODES: Mapping[str, Severity] = {
     "run_record.wrong_run": _D,
     "run_record.wrong_spec": _D,
     "run_record.wrong_total": _D,
+    "run_record.design_missing": _D,
+    "run_record.design_altered": _D,
     "run_record.pin_missing": _D,
     "run_record.pin_unreadable": _D,
     "run_record.pin_disagrees": _D,

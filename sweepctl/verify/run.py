@@ -10,11 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweepctl import layout, table
-from sweepctl.errors import StoreError
+from sweepctl.design import Space, total_points
+from sweepctl.errors import MessageError, MissingDesignError, StoreError
 from sweepctl.outcome import EnginePin, RunRecord
 from sweepctl.protocol import Column, Model
 from sweepctl.spec import Spec
 from sweepctl.store.contract import Store
+from sweepctl.stored_design import resolve
 from sweepctl.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
 from sweepctl.verify.report import Finding
 
@@ -25,12 +27,13 @@ class Run:
 
     record: RunRecord
     spec: Spec
+    space: Space  # the spec's design
     pin: EnginePin | None
 
     @property
     def total_points(self) -> int:
-        """How many points the design has."""
-        return self.spec.total_points
+        """How many points the design has, and the record says."""
+        return self.record.total_points
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -77,7 +80,10 @@ class Tables:
 
 
 def read_record(store: Store, run_id: str) -> tuple[RunRecord | None, Spec | None, list[Finding]]:
-    """Return the run record and the spec that it holds, and what is wrong with either; None where there is none."""
+    """Return the run record and the spec that it holds, and what is wrong with either; None where there is none.
+
+    What the spec's design is, is for `examine_design`.
+    """
     key = layout.run_record(run_id)
     stored = store.read(key)
     if stored is None:
@@ -91,7 +97,7 @@ def read_record(store: Store, run_id: str) -> tuple[RunRecord | None, Spec | Non
         found.append(Finding("run_record.wrong_run", f"the run record is of run {record.run_id}", key=key))
     try:
         spec = record.spec
-        fingerprint, total = spec.fingerprint, spec.total_points
+        fingerprint = spec.fingerprint
         dt.date.fromisoformat(record.run_date)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         message = f"the spec cannot be read: {error!r}"
@@ -101,10 +107,29 @@ def read_record(store: Store, run_id: str) -> tuple[RunRecord | None, Spec | Non
     if fingerprint != record.spec_fingerprint:
         message = f"the spec's fingerprint is {fingerprint}, the record says {record.spec_fingerprint}"
         found.append(Finding("run_record.wrong_spec", message, key=key))
+    return record, spec, found
+
+
+def examine_design(store: Store, record: RunRecord, spec: Spec) -> tuple[Space | None, list[Finding]]:
+    """Return the run's design, from the store where it lies there, and what is wrong with it; None where there is none.
+
+    Its values are not looked at: the engine does.
+    """
+    key = layout.run_record(record.run_id)
+    stored_key = layout.stored_design(str(spec.design.get("sha256")))
+    try:
+        space = resolve(store, spec)
+        total = total_points(space, spec.replications)
+    except MissingDesignError as error:
+        return None, [Finding("run_record.design_missing", error.message, key=stored_key)]
+    except MessageError as error:
+        return None, [Finding("run_record.design_altered", error.message, key=stored_key)]
+    except (AttributeError, TypeError, ValueError) as error:
+        return None, [Finding("run_record.wrong_spec", f"the design cannot be read: {error}", key=key)]
     if total != record.total_points:
         message = f"the design has {total} points, the record says {record.total_points}"
-        found.append(Finding("run_record.wrong_total", message, key=key))
-    return record, spec, found
+        return space, [Finding("run_record.wrong_total", message, key=key)]
+    return space, []
 
 
 def examine_pin(store: Store, run_id: str, spec: Spec, *, needed: bool) -> tuple[EnginePin | None, list[Finding]]:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from sweepctl import layout
 from sweepctl.engine import Engine
-from sweepctl.errors import EngineFaultError, EngineUnavailableError, RefusedError
+from sweepctl.errors import EngineFaultError, EngineUnavailableError, MessageError, RefusedError
 from sweepctl.outcome import Outcome
 from sweepctl.protocol import Model
 from sweepctl.store.contract import Store
@@ -29,7 +29,8 @@ from sweepctl.verify.run import Run, Tables
 # Neighbours share one start of the engine, and files of many small shards come in side by side.
 BATCH_SHARDS = 64
 BATCH_POINTS = 2 * ROW_GROUP_ROWS
-ENGINE_ERRORS = (EngineFaultError, EngineUnavailableError, RefusedError)
+# What keeps the engine from answering; or from being asked, where rows of a stored table are none.
+ENGINE_ERRORS = (EngineFaultError, EngineUnavailableError, RefusedError, MessageError)
 
 
 @dataclass
@@ -106,8 +107,8 @@ class EngineNames:
         try:
             if first != self._next:  # the start, or the points before it were not looked at
                 self._stack.close()
-                bounds = (first, self._end)
-                names = named_by_engine(engine, model, self._examiner.run.spec, bounds, stop=self._examiner.stop)
+                run, bounds = self._examiner.run, (first, self._end)
+                names = named_by_engine(engine, model, run.spec, run.space, bounds, stop=self._examiner.stop)
                 self._pieces, self._next = self._stack.enter_context(names), first
             return self._take(first, points)
         except ENGINE_ERRORS as error:

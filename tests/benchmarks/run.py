@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sweepctl.engine import Engine
-from sweepctl.messages import ShardMessage
+from sweepctl.messages import ShardMessageV1
 from sweepctl.protocol import encode_request
 from sweepctl.shard import run_shard
 from sweepctl.store import open_store
@@ -63,8 +63,8 @@ def _message(
 
 def engine_alone(message: dict[str, Any], engine: Path) -> float:
     """Return the wall time in seconds of the engine writing into a pipe that is read and thrown away."""
-    shard = ShardMessage.model_validate(message)
-    request = encode_request(shard.spec, shard.start_index, shard.end_index_exclusive, None)
+    shard = ShardMessageV1.model_validate(message)
+    request = encode_request(shard.spec, shard.space, shard.start_index, shard.end_index_exclusive, None)
     started_at = time.perf_counter()
     with subprocess.Popen([engine, "run"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
@@ -84,7 +84,7 @@ def shard(message: dict[str, Any], engine: Path) -> dict[str, float]:
         worker = Engine(engine)
         worker.model(message["model"])  # the handshake, which a worker pays once
         started_at = time.perf_counter()
-        result = run_shard(ShardMessage.model_validate(message), worker, open_store(folder))
+        result = run_shard(ShardMessageV1.model_validate(message), worker, open_store(folder))
         wall = time.perf_counter() - started_at
     assert result.outcome.status == "success", result.outcome
     # What a process pays once, imports most of all, comes before the request.

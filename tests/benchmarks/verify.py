@@ -21,7 +21,7 @@ from rich.table import Table
 
 from sweepctl.engine import Engine, find_engine
 from sweepctl.errors import SweepctlError
-from sweepctl.messages import ShardMessage
+from sweepctl.messages import ShardMessageV2
 from sweepctl.shard import run_shard
 from sweepctl.spec import Spec
 from sweepctl.store import open_store
@@ -43,7 +43,7 @@ def make_run(store: str, engine: Engine, points: int, shards: int) -> None:
     size = points // shards
     for shard in range(shards):
         bounds = {"shard_id": shard, "start_index": shard * size, "end_index_exclusive": (shard + 1) * size}
-        run_shard(ShardMessage.of(spec, RUN_ID, RUN_DATE, **bounds), engine, open_store(store))
+        run_shard(ShardMessageV2.of(spec, RUN_ID, RUN_DATE, total_points=points, **bounds), engine, open_store(store))
 
 
 def timed(action: Callable[[], object]) -> float:

@@ -16,7 +16,7 @@ from typing import Any
 from engines import DESCRIPTION, FINGERPRINT, STARTED, finished, point, scripted
 
 from sweepctl.engine import Engine
-from sweepctl.messages import ShardMessage
+from sweepctl.messages import ShardMessage, ShardMessageV1
 
 RUN_ID = "r"
 RUN_DATE = "2026-02-14"
@@ -126,6 +126,13 @@ def message(shard: int, shards: int, **changes: Any) -> bytes:  # noqa: ANN401  
     return json.dumps(fields).encode()
 
 
+def of_absent_design(shard: int, shards: int) -> bytes:
+    """Return the body of a shard whose design nobody has stored."""
+    fields = json.loads(message(shard, shards, schema_version="v2", design_sha256="0" * 64))
+    del fields["dimensions"]
+    return json.dumps(fields).encode()
+
+
 def messages(shards: int) -> list[bytes]:
     """Return the bodies of a whole run."""
     return [message(shard, shards) for shard in range(shards)]
@@ -138,7 +145,7 @@ def replicates(count: int) -> list[bytes]:
 
 
 def decoded(body: bytes) -> ShardMessage:
-    return ShardMessage.model_validate(json.loads(body))
+    return ShardMessageV1.model_validate(json.loads(body))
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:

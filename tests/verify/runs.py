@@ -1,7 +1,8 @@
 """Small real runs for verify to look at: the engine's own queue model, four shards of six points."""
 
+from sweepctl.design import DESIGN, total_points
 from sweepctl.engine import Engine, find_engine
-from sweepctl.messages import ShardMessage
+from sweepctl.messages import ShardMessage, ShardMessageV2
 from sweepctl.shard import run_shard
 from sweepctl.spec import Spec
 from sweepctl.store.contract import Store
@@ -20,18 +21,24 @@ SPEC = Spec(
 )
 
 
+def total(spec: Spec) -> int:
+    """Return how many points a spec has that holds its design."""
+    return total_points(DESIGN.validate_python(spec.design), spec.replications)
+
+
 def messages(run_id: str, spec: Spec = SPEC, points: int = POINTS) -> list[ShardMessage]:
     """Return the messages of a whole run."""
     return [
-        ShardMessage.of(
+        ShardMessageV2.of(
             spec,
             run_id,
             RUN_DATE,
+            total_points=total(spec),
             shard_id=shard,
             start_index=start,
-            end_index_exclusive=min(start + points, spec.total_points),
+            end_index_exclusive=min(start + points, total(spec)),
         )
-        for shard, start in enumerate(range(0, spec.total_points, points))
+        for shard, start in enumerate(range(0, total(spec), points))
     ]
 
 

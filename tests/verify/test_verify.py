@@ -14,11 +14,11 @@ from engines import scripted
 from servers import BUCKET, Server
 from store.faulty import Crash, FaultyStore, StoreFault, T
 from verify.damage import Damaged
-from verify.runs import ENGINE, RUN_DATE, make_run, messages
+from verify.runs import ENGINE, RUN_DATE, make_run, messages, total
 
 from sweepctl.engine import Engine
 from sweepctl.errors import InterruptedRunError, StoreError, UnknownRunError
-from sweepctl.messages import ShardMessage, decode
+from sweepctl.messages import ShardMessage, ShardMessageV2, decode
 from sweepctl.shard import run_shard, utc_now
 from sweepctl.spec import Spec
 from sweepctl.store import Store, open_store
@@ -93,7 +93,7 @@ def test_a_run_of_many_row_groups_and_uneven_shards_is_whole(store: Store) -> No
     spec = replace(WHOLE, replications=50_000)
     for shard, (start, end) in enumerate([(0, 70_000), (70_000, 70_001), (70_001, 150_000)]):
         bounds = {"shard_id": shard, "start_index": start, "end_index_exclusive": end}
-        run_shard(ShardMessage.of(spec, "r", RUN_DATE, **bounds), ENGINE, store)
+        run_shard(ShardMessageV2.of(spec, "r", RUN_DATE, total_points=total(spec), **bounds), ENGINE, store)
     report = verify(store, "r", ENGINE, Reexecution(3))
     assert (report.verdict, report.findings) == (Verdict.WHOLE, [])
     assert report.tallies[Check.IDENTITY].checked == {"points": 150_000}
@@ -175,7 +175,9 @@ def test_missing_shards_come_back_with_their_own_numbers_and_bounds(store: Store
 
 def uneven(bounds: list[tuple[int, int]]) -> list[ShardMessage]:
     return [
-        ShardMessage.of(WHOLE, "r", RUN_DATE, shard_id=shard, start_index=start, end_index_exclusive=end)
+        ShardMessageV2.of(
+            WHOLE, "r", RUN_DATE, total_points=12, shard_id=shard, start_index=start, end_index_exclusive=end
+        )
         for shard, (start, end) in enumerate(bounds)
     ]
 
@@ -364,7 +366,7 @@ def test_points_that_could_not_be_run_again_are_said(store: Store) -> None:
 def test_bounds_beyond_all_measure_end_too(store: Store) -> None:
     spec = replace(WHOLE, replications=1 << 32)
     bounds = {"shard_id": 0, "start_index": 0, "end_index_exclusive": 5}
-    run_shard(ShardMessage.of(spec, "r", RUN_DATE, **bounds), ENGINE, store)
+    run_shard(ShardMessageV2.of(spec, "r", RUN_DATE, total_points=total(spec), **bounds), ENGINE, store)
     run = Damaged(Path(store.url))
     path = run.path(f"shard_outcomes/run_date={RUN_DATE}/run=r/shard-00000000.parquet")
     run.edit(path, end_index_exclusive=10**10, points_succeeded=10**10)
