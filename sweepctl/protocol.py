@@ -14,7 +14,7 @@ from sweepctl.names import DatasetName, Name
 from sweepctl.spec import Spec, Value
 
 VERSION = "v1"
-MAX_REQUEST_BYTES = 4 << 20
+MAX_REQUEST_BYTES = 68 << 20  # a stored design of 64 MiB, and the rest
 
 ColumnType = Literal["int", "float", "bool", "string"]
 
@@ -142,7 +142,8 @@ def encode_request(spec: Spec, space: Space, start_index: int, end_index_exclusi
     }
     if threads is not None:
         fields["threads"] = threads
-    request = json.dumps(fields, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    # Not in ASCII, which may be three times as long as what was stored.
+    request = json.dumps(fields, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode() + b"\n"
     if len(request) > MAX_REQUEST_BYTES:
         msg = f"its points need a request of {len(request)} bytes: an engine takes at most {MAX_REQUEST_BYTES}"
         raise MessageError(msg, remedy="Cut the run into smaller shards, or write the design as a formula.")

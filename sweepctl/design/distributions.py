@@ -8,6 +8,11 @@ from pydantic import Field, Tag, model_validator
 from sweepctl.design.values import Integer, Number, Strict, Values, one_of, only_key, reject
 
 
+SUPPORT = 8.5  # so many standard deviations from the mean lies every value that can be drawn, and none beyond
+# Of a normal distribution between its cuts; an engine needs a little less.
+LEAST_SHARE = 1e-280
+
+
 def _below(low: float, high: float) -> bool:
     # As the binary64 that the engine computes with: two integers may be one there.
     return float(low) < float(high)
@@ -60,7 +65,20 @@ class Normal(Strict):
             reject(f"std {self.std}: must be above 0")
         if not _below(self.low, self.high):
             reject(f"low {self.low}, high {self.high}: must satisfy low < high")
+        if not math.isfinite(abs(float(self.mean)) + SUPPORT * float(self.std)):
+            reject(f"mean {self.mean}, std {self.std}: must be of sizes that leave all values finite")
+        if self._share < LEAST_SHARE:
+            reject(f"low {self.low}, high {self.high}: must have more of the distribution between them")
         return self
+
+    @property
+    def _share(self) -> float:
+        """How much of the whole distribution lies between low and high: of small numbers, on either side of the mean."""
+        low, high = ((float(end) - float(self.mean)) / float(self.std) / math.sqrt(2) for end in (self.low, self.high))
+        if low < 0 < high:
+            return (math.erf(high) - math.erf(low)) / 2
+        near, far = sorted((abs(low), abs(high)))
+        return (math.erfc(near) - math.erfc(far)) / 2
 
 
 class Triangular(Between):

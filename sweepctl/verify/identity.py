@@ -10,11 +10,9 @@ from threading import Event
 
 import pyarrow as pa
 
-from sweepctl.design import Space
 from sweepctl.engine import Engine
-from sweepctl.protocol import Model, encode_request
+from sweepctl.protocol import Model
 from sweepctl.records import parse_records
-from sweepctl.spec import Spec
 from sweepctl.table import INT, TEXT, columns_of
 from sweepctl.verify.rows import Differences, Pair, Pieces
 
@@ -27,10 +25,8 @@ _TEXTS = {
 
 
 @contextmanager
-def named_by_engine(
-    engine: Engine, model: Model, spec: Spec, space: Space, bounds: tuple[int, int], *, stop: Event
-) -> Iterator[Pieces]:
-    """Lend the identities of the points within `bounds`, in order; `stop`, once set, ends the work.
+def named_by_engine(engine: Engine, model: Model, request: bytes, *, stop: Event) -> Iterator[Pieces]:
+    """Lend the identities of the points that `request` asks for, in order; `stop`, once set, ends the work.
 
     Raises:
         EngineFaultError: the engine failed.
@@ -47,7 +43,6 @@ def named_by_engine(
             *((name, TEXT) for name in _TEXTS),
         ]
     )
-    request = encode_request(spec, space, *bounds, threads=1)  # shards are examined side by side
     with engine.start(request, command="points", timeout=NAMING_SECONDS, stop=stop) as run:
         run.begin()
         yield Pieces(parse_records(block, schema) for block in run.blocks())

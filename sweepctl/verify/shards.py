@@ -16,7 +16,7 @@ from sweepctl import layout
 from sweepctl.engine import Engine
 from sweepctl.errors import EngineFaultError, EngineUnavailableError, MessageError, RefusedError
 from sweepctl.outcome import Outcome
-from sweepctl.protocol import Model
+from sweepctl.protocol import Model, encode_request
 from sweepctl.store.contract import Store
 from sweepctl.table import EFFECTIVE_PARAMETERS, PARQUET_ERRORS, POINT_OUTCOMES, ROW_GROUP_ROWS
 from sweepctl.verify import artifacts
@@ -85,7 +85,7 @@ class EngineNames:
         """Name points below `end`; the first that is asked for starts the engine."""
         self._examiner = examiner
         self._end = end
-        self._next = -1
+        self._next = self._until = -1
         self._stack = ExitStack()
         self._pieces: Pieces | None = None
         self.error: str | None = None
@@ -99,22 +99,31 @@ class EngineNames:
         """End the engine."""
         self._stack.close()
 
-    def take(self, first: int, points: int) -> pa.Table | None:
-        """Return the identities of so many points from `first` on, or None where the engine gives none."""
+    def take(self, first: int, points: int, shard_end: int) -> pa.Table | None:
+        """Return the identities of so many points of a shard from `first` on, or None where the engine gives none."""
         engine, model = self._examiner.engine, self._examiner.model
         if engine is None or model is None or self.error is not None:
             return None
         try:
-            if first != self._next:  # the start, or the points before it were not looked at
+            # The start, or the points before were not looked at, or not asked for together with these.
+            if first != self._next or first == self._until:
                 self._stack.close()
-                run, bounds = self._examiner.run, (first, self._end)
-                names = named_by_engine(engine, model, run.spec, run.space, bounds, stop=self._examiner.stop)
+                request, self._until = self._request(first, shard_end)
+                names = named_by_engine(engine, model, request, stop=self._examiner.stop)
                 self._pieces, self._next = self._stack.enter_context(names), first
             return self._take(first, points)
         except ENGINE_ERRORS as error:
             self.error = error.message
             self.is_refused = isinstance(error, RefusedError)
             return None
+
+    def _request(self, first: int, shard_end: int) -> tuple[bytes, int]:
+        """Ask for all points of the batch, or of the shard where those need more of a table than a request may hold."""
+        run = self._examiner.run
+        try:
+            return encode_request(run.spec, run.space, first, self._end, threads=1), self._end
+        except MessageError:
+            return encode_request(run.spec, run.space, first, shard_end, threads=1), shard_end
 
     def _take(self, first: int, points: int) -> pa.Table:
         table = None if self._pieces is None else self._pieces.take(points)
@@ -220,7 +229,7 @@ class ShardsExaminer:
                     return rows.failed
                 rows.add(pair)
                 examined.points += pair.points
-                identities = names.take(pair.first, pair.points)
+                identities = names.take(pair.first, pair.points, outcome.end_index_exclusive)
                 if identities is not None:
                     examine_identity(pair, identities, differences)
                     examined.identified += pair.points

@@ -145,6 +145,14 @@ REFUSED: dict[str, tuple[object, str]] = {
         sobol({"normal": {"mean": 0, "std": 1, "low": 2, "high": 1}}),
         "dimensions.a.normal: low 2, high 1: must satisfy low < high",
     ),
+    "cut to almost nothing": (
+        sobol({"normal": {"mean": 0, "std": 1, "low": 40}}),
+        "dimensions.a.normal: low 40, high inf: must have more of the distribution between them",
+    ),
+    "beyond all numbers": (
+        sobol({"normal": {"mean": 1e308, "std": 1e308}}),
+        "dimensions.a.normal: mean 1e+308, std 1e+308: must be of sizes that leave all values finite",
+    ),
     "a mode outside": (
         sobol({"triangular": {"low": 0, "mode": 3, "high": 2}}),
         "dimensions.a.triangular: low 0, mode 3, high 2: must satisfy low <= mode <= high",
