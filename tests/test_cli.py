@@ -307,6 +307,14 @@ def test_a_points_identity_is_the_one_that_its_run_records(tmp_path: Path) -> No
     assert {name: row[name] for name in told["parameters"]} == told["parameters"]
 
 
+def test_a_message_of_a_sampled_design() -> None:
+    told = json.loads(sweepctl("run-shard", EXAMPLES / "ridehail-sobol" / "shard-0.json", "--json").stdout)
+    assert (told["outcome"]["status"], told["outcome"]["points_succeeded"]) == ("success", 128)
+    assert json.loads(sweepctl("verify", "ridehail-sobol", "--json", "--reexecute", "3").stdout)["verdict"] == "whole"
+    shown = sweepctl("point", EXAMPLES / "ridehail-sobol" / "shard-0.json", 5).stdout
+    assert sum("dimension" in line for line in shown.splitlines()) == 4
+
+
 def stored(folder: Path) -> Path:
     """Return the file of the first shard's message with its design stored in the usual store."""
     first = json.loads(SHARD.read_text())

@@ -7,7 +7,6 @@ from pydantic import Field, Tag, model_validator
 
 from sweepctl.design.values import Integer, Number, Strict, Values, one_of, only_key, reject
 
-
 SUPPORT = 8.5  # so many standard deviations from the mean lies every value that can be drawn, and none beyond
 # Of a normal distribution between its cuts; an engine needs a little less.
 LEAST_SHARE = 1e-280
@@ -73,10 +72,11 @@ class Normal(Strict):
 
     @property
     def _share(self) -> float:
-        """How much of the whole distribution lies between low and high: of small numbers, on either side of the mean."""
+        """How much of the distribution lies between low and high."""
         low, high = ((float(end) - float(self.mean)) / float(self.std) / math.sqrt(2) for end in (self.low, self.high))
         if low < 0 < high:
             return (math.erf(high) - math.erf(low)) / 2
+        # On one side of the mean from the tails: 1 less a small number has few of its digits.
         near, far = sorted((abs(low), abs(high)))
         return (math.erfc(near) - math.erfc(far)) / 2
 
