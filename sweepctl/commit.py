@@ -35,9 +35,22 @@ def agree_run(store: Store, message: ShardMessage, now: dt.datetime) -> RunRecor
         spec_json=message.spec.to_json(),
         spec_fingerprint=message.spec.fingerprint,
         total_points=message.total_points,
+        shard_points=None,
         created_at=now,
     )
-    return _create_or_read(store, layout.run_record(message.run_id), proposed, _run_record)
+    return pin_run(store, proposed)
+
+
+def pin_run(store: Store, proposed: RunRecord) -> RunRecord:
+    """Return the run record that stands under the run_id, `proposed` where there was none."""
+    return _create_or_read(store, layout.run_record(proposed.run_id), proposed, _run_record)
+
+
+def standing_run(store: Store, run_id: str) -> RunRecord | None:
+    """Return the run record that stands, or None."""
+    key = layout.run_record(run_id)
+    stored = store.read(key)
+    return None if stored is None else _run_record(stored.body, store.locate(key))
 
 
 def require_same_run(run: RunRecord, message: ShardMessage) -> None:
@@ -51,6 +64,13 @@ def require_same_run(run: RunRecord, message: ShardMessage) -> None:
     if message.run_date not in {None, run.run_date}:
         msg = f"run {run.run_id} stands under run_date {run.run_date}, this message says {message.run_date}"
         raise ConflictError(msg, remedy="Send the run's own date, or none.")
+    planned = run.shard_bounds(message.shard_id)
+    if planned not in {None, (message.start_index, message.end_index_exclusive)}:
+        msg = (
+            f"shard {message.shard_id} of run {run.run_id} was planned as points {planned}, this message says "
+            f"({message.start_index}, {message.end_index_exclusive})"
+        )
+        raise ConflictError(msg, remedy="Send the run's own messages, or give the other sharding a run_id of its own.")
 
 
 def agree_engine(store: Store, pin: EnginePin) -> None:

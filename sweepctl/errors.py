@@ -46,6 +46,18 @@ class AlteredDesignError(MessageError):
     kind = "altered_design"
 
 
+class SweepFileError(SweepctlError):
+    """A sweep file that breaks rules; nothing was written or sent."""
+
+    exit_code = 3
+    kind = "bad_sweep_file"
+
+    def __init__(self, errors: tuple[str, ...], *, remedy: str) -> None:
+        """`errors` has a line for each broken rule: file, line, key, rule."""
+        super().__init__("\n".join(errors), remedy=remedy)
+        self.errors = errors
+
+
 class ConflictError(SweepctlError):
     """A valid message that contradicts what the store already holds; nothing was overwritten."""
 

@@ -42,12 +42,20 @@ class RunRecord:
     spec_json: str
     spec_fingerprint: str
     total_points: int
+    shard_points: int | None  # how it was planned: points of each shard but the last; None where nobody planned it
     created_at: dt.datetime
 
     @property
     def spec(self) -> Spec:
         """What the run computes."""
         return Spec.from_json(self.spec_json)
+
+    def shard_bounds(self, shard_id: int) -> tuple[int, int] | None:
+        """Return `start_index` and `end_index_exclusive` of a planned shard; None where none was planned."""
+        if self.shard_points is None:
+            return None
+        start = shard_id * self.shard_points
+        return start, min(start + self.shard_points, self.total_points)
 
 
 @dataclass(frozen=True)

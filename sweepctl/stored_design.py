@@ -45,6 +45,11 @@ def encode(design: Design) -> bytes:
     return "".join(f"{_dump(line)}\n" for line in (header, *design.rows)).encode()
 
 
+def digest(body: bytes) -> str:
+    """Return the lower-case hex SHA-256 under which a design's bytes are stored."""
+    return hashlib.sha256(body).hexdigest()
+
+
 def put(store: Store, body: bytes) -> str:
     """Store what `encode` gave, or find it stored; return its digest.
 
@@ -56,7 +61,7 @@ def put(store: Store, body: bytes) -> str:
     if len(body) > MAX_BYTES:
         msg = f"the design takes {len(body)} bytes: must be at most {MAX_BYTES} (64 MiB)"
         raise UsageError(msg, remedy="Write it as a formula, or part it into several runs.")
-    sha256 = hashlib.sha256(body).hexdigest()
+    sha256 = digest(body)
     if store.create(layout.stored_design(sha256), body) is Put.EXISTS:
         _read(store, sha256)
     return sha256
@@ -102,7 +107,7 @@ def load(store: Store, sha256: str) -> Space:
     """
     body = _read(store, sha256)
     try:
-        return _decode(body)
+        return decode(body)
     except ValueError as error:
         where = store.locate(layout.stored_design(sha256))
         raise MessageError(f"{where} is no design: {_rule(error)}", remedy=_STORE_ANOTHER) from error
@@ -150,7 +155,12 @@ def _read(store: Store, sha256: str) -> bytes:
     return body
 
 
-def _decode(body: bytes) -> Space:
+def decode(body: bytes) -> Space:
+    """Return the design that `encode` made these bytes of.
+
+    Raises:
+        ValueError: they are no design.
+    """
     line = body[: body.find(b"\n") + 1]
     if line.startswith(b'{"columns":'):
         return StoredTable(_Header.model_validate(parse(line)), body)

@@ -43,6 +43,7 @@ RUN_RECORD = pa.schema(
         ("spec_json", TEXT),
         ("spec_fingerprint", TEXT),
         ("total_points", INT),
+        ("shard_points", INT),
         ("created_at", TIME),
     ],
 )
@@ -209,7 +210,7 @@ def _repetitive(schema: pa.Schema) -> list[str]:
 
 
 # Of a record of one row; every other column has a value.
-_NULLABLE = {"attempt_number", "error_code", "error_message", "error_point_index", "content_sha256"}
+_NULLABLE = {"attempt_number", "error_code", "error_message", "error_point_index", "content_sha256", "shard_points"}
 
 Record = TypeVar("Record", Outcome, RunRecord, EnginePin)
 

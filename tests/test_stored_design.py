@@ -91,7 +91,7 @@ def test_any_rows_are_cut_out_as_they_were(data: st.DataObject, rows: list[list[
     body = encode(kept)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(stored_design, "BLOCK_BYTES", data.draw(st.integers(1, 64)))
-        space = stored_design._decode(body)
+        space = stored_design.decode(body)
         first = data.draw(st.integers(0, len(rows) - 1))
         end = data.draw(st.integers(first + 1, len(rows)))
         assert list(map(repr, space.part(first, end)["rows"])) == list(map(repr, rows[first:end]))

@@ -223,9 +223,14 @@ Design: TypeAlias = Annotated[
 DESIGN: TypeAdapter[Design] = TypeAdapter(Design)
 
 
+def path_parts(location: Sequence[int | str]) -> tuple[int | str, ...]:
+    """Return the keys and indexes on the way to a field, as its author wrote them, from the `loc` of an error."""
+    return tuple(part for part in location if part not in _MARKS)
+
+
 def path_of(location: Sequence[int | str]) -> str:
-    """Return the path to a field as its author would write it, from the `loc` of pydantic's error."""
-    return ".".join(str(part) for part in location if part not in _MARKS)
+    """Return that way as one text, with dots."""
+    return ".".join(map(str, path_parts(location)))
 
 
 _MARKS = frozenset(
@@ -233,6 +238,7 @@ _MARKS = frozenset(
         "[key]",  # pydantic's own, of a bad key
         *("[list]", "[linspace]", "[logspace]", "[range]"),
         *("[uniform]", "[log_uniform]", "[normal]", "[triangular]", "[integer]", "[choice]"),
+        *("[design]", "[file]"),  # a sweep file's
         *("[grid]", "[zip]", "[random]", "[latin_hypercube]", "[sobol]", "[table]"),
     }
 )

@@ -125,7 +125,7 @@ def _verify(work: _Work, run_id: str, reexecution: Reexecution | None) -> Report
     standing, wrong = outcomes.examine_outcomes(filed, subject)
     attempts, disordered = outcomes.examine_attempts(tried, standing, subject, work.store)
     gaps, uncovered = outcomes.cover(standing, subject.total_points)
-    missing, unknown = repair.missing_shards(standing, attempts, gaps, subject.total_points)
+    missing, unknown = repair.missing_shards(standing, attempts, gaps, record)
     hidden = {finding.shard_id for finding in unreadable}
     rows = _Rows(work, subject, standing, attempts)
     examined = rows.examine()

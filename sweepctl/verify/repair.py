@@ -23,7 +23,7 @@ class MissingShard:
 
 
 def missing_shards(
-    outcomes: Sequence[Outcome], attempts: Sequence[Outcome], gaps: Sequence[Bounds], total_points: int
+    outcomes: Sequence[Outcome], attempts: Sequence[Outcome], gaps: Sequence[Bounds], record: RunRecord
 ) -> tuple[list[MissingShard], list[Bounds]]:
     """Return every shard without its records, and gaps whose shards nobody can tell.
 
@@ -37,7 +37,7 @@ def missing_shards(
         if each.status != "conflict" and each.shard_id not in known
     }
     wanted = {each.shard_id: known[each.shard_id] for each in outcomes if not each.complete}
-    plan = _Plan({**tried, **known}, total_points)
+    plan = _Plan({**tried, **known}, record)
     unknown: list[Bounds] = []
     for gap in gaps:
         shards = plan.shards_of(gap)
@@ -61,11 +61,14 @@ def messages_of(record: RunRecord, missing: Sequence[MissingShard]) -> Iterator[
 class _Plan:
     """How a run was cut into shards, as far as its known shards tell."""
 
-    def __init__(self, known: Mapping[int, Bounds], total_points: int) -> None:
-        self._total = total_points
+    def __init__(self, known: Mapping[int, Bounds], record: RunRecord) -> None:
+        self._total = record.total_points
         self._by_start = {start: (shard, end) for shard, (start, end) in known.items()}
         self._by_end = {end: shard for shard, (_, end) in known.items()}
-        self._size, self._first = _regular(known, total_points)
+        if record.shard_points is None:
+            self._size, self._first = _regular(known, self._total)
+        else:
+            self._size, self._first = record.shard_points, 0
 
     def shards_of(self, gap: Bounds) -> dict[int, Bounds]:
         """Return the shards that fill a gap exactly; none where that cannot be told."""

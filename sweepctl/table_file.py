@@ -1,0 +1,78 @@
+"""Tables of points that people have as CSV or Parquet, made into the bytes of a stored design.
+
+Integers stay integers, and floats keep every digit. What a column may hold is the engine's to judge.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sweepctl.errors import SweepFileError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MAX_BYTES = 64 << 20
+ROWS_AT_ONCE = 1 << 14
+
+
+def encode_file(path: Path) -> bytes:
+    """Return a table's file as a stored design: its columns, then a line a row.
+
+    Raises:
+        SweepFileError: it cannot be read, holds no rows, or holds what no parameter can be.
+    """
+    table = _read(path)
+    header = {"columns": table.column_names, "kind": "table", "rows": table.num_rows}
+    return "".join([f"{_dump(header)}\n", *_rows(path, table)]).encode()
+
+
+def _read(path: Path) -> "pa.Table":
+    import pyarrow as pa  # noqa: PLC0415  heavy, and for tables only
+    from pyarrow import csv, parquet  # noqa: PLC0415
+
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise _refuse(path, "must be at most 64 MiB")
+        # One thread's order: rows are points, by their place.
+        options = csv.ConvertOptions(strings_can_be_null=False, timestamp_parsers=[])
+        table = parquet.read_table(path) if path.suffix == ".parquet" else csv.read_csv(path, convert_options=options)
+    except OSError as error:
+        raise _refuse(path, error.strerror or str(error)) from error
+    except pa.ArrowInvalid as error:
+        raise _refuse(path, f"must be CSV, or Parquet if it is named .parquet: {error}") from error
+    if table.num_rows == 0:
+        raise _refuse(path, "must have at least one row below its header")
+    for column in table.schema:
+        kind = column.type
+        if not any(
+            of(kind)
+            for of in (
+                pa.types.is_integer,
+                pa.types.is_floating,
+                pa.types.is_boolean,
+                pa.types.is_string,
+                pa.types.is_large_string,
+                pa.types.is_null,
+            )
+        ):
+            raise _refuse(path, f"column {column.name!r} is {kind}: must hold numbers, text, true or false")
+    return table
+
+
+def _rows(path: Path, table: "pa.Table") -> Iterator[str]:
+    for batch in table.to_batches(max_chunksize=ROWS_AT_ONCE):
+        columns = [column.to_pylist() for column in batch.columns]
+        try:
+            yield "".join(f"{_dump(row)}\n" for row in zip(*columns, strict=True))
+        except ValueError as error:
+            raise _refuse(path, "must hold finite numbers only") from error
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _refuse(path: Path, rule: str) -> SweepFileError:
+    return SweepFileError((f"{path}: {rule}",), remedy="Correct the file; docs/sweep-files.md says what a table holds.")

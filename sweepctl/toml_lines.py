@@ -1,0 +1,104 @@
+"""Where in a TOML file a value stands, for errors that point there.
+
+The parser of the standard library says what a file holds, not where. This finds the line of every key and array
+element of a file that it has parsed; it checks nothing by itself.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+TomlPath = tuple[str | int, ...]
+
+_TOKEN = re.compile(
+    r'"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:\\.|[^"\\])*"|\'[^\']*\''  # strings, which may hold anything
+    r"|#[^\n]*"
+    r"|[\[\]{}=,\n]"
+    r"|[^\[\]{}=,\n#\"']+",
+    re.DOTALL,
+)
+
+
+def line_of(lines: Mapping[TomlPath, int], path: Sequence[str | int]) -> int:
+    """Return the line of a value, or of the nearest one around it; of the whole file, 1."""
+    parts = tuple(path)
+    return next((lines[parts[:end]] for end in range(len(parts), 0, -1) if parts[:end] in lines), 1)
+
+
+def lines_by_path(text: str) -> dict[TomlPath, int]:
+    """Return the line, from 1, on which each value of a valid TOML file begins, by its path.
+
+    A table stands where its header does, a key's value where the key does. Arrays of tables are counted as one table.
+    """
+    return _Scanner(text).lines
+
+
+class _Scanner:
+    """One pass over the tokens of a file."""
+
+    def __init__(self, text: str) -> None:
+        self.lines: dict[TomlPath, int] = {}
+        self._line = 1
+        self._table: TomlPath = ()
+        self._words = ""  # of the key or header being read
+        # Around the value being read: the path of each array or inline table, and the next index of an array.
+        self._around: list[tuple[TomlPath, int | None]] = []
+        self._value: TomlPath | None = None  # the path of the value being read; None where a key comes
+        for token in _TOKEN.findall(text):
+            self._take(token)
+            self._line += token.count("\n")
+
+    def _take(self, token: str) -> None:
+        match token:
+            case "\n" if not self._around:
+                self._end_of_statement()
+            case "=" if self._value is None:
+                inner = self._around[-1][0] if self._around else self._table
+                self._value = inner + _keys(f"{self._words}=0")
+                self._note(self._value)
+                self._words = ""
+            case "[" | "{" if self._value is not None:
+                self._around.append((self._value, None if token.startswith("{") else 0))
+                self._next_member()
+            case "]" | "}" if self._around:
+                self._value, _ = self._around.pop()
+                self._words = ""
+            case "," if self._around:
+                path, index = self._around[-1]
+                self._around[-1] = (path, None if index is None else index + 1)
+                self._next_member()
+            case _ if token.startswith("#"):
+                pass
+            case _ if self._value is None:
+                self._words += token
+            case _ if token.strip():
+                self._note(self._value)
+
+    def _next_member(self) -> None:
+        path, index = self._around[-1]
+        self._value = None if index is None else (*path, index)
+        self._words = ""
+
+    def _end_of_statement(self) -> None:
+        header = self._words.strip()
+        if header.startswith("["):
+            self._table = _keys(header.replace("[[", "[").replace("]]", "]"))
+            for end in range(1, len(self._table) + 1):
+                self._note(self._table[:end])
+        self._words = ""
+        self._value = None
+
+    def _note(self, path: TomlPath) -> None:
+        for end in range(1, len(path) + 1):
+            self.lines.setdefault(path[:end], self._line)
+
+
+def _keys(statement: str) -> TomlPath:
+    """Return the keys of a header or of a statement whose value is 0."""
+    keys: list[str] = []
+    inner: Any = tomllib.loads(statement)
+    while isinstance(inner, dict) and inner:
+        ((key, inner),) = inner.items()
+        keys.append(key)
+    return tuple(keys)
