@@ -102,8 +102,8 @@ class SweepFile:
         """Return the path to where the design varies a parameter."""
         design = self.sweep.design
         if isinstance(design, TableFile):
-            return ("design", "file")
-        return ("design", "columns") if isinstance(design, Table) else ("design", "dimensions", parameter)
+            return ("design", "file", parameter)
+        return ("design", "columns" if isinstance(design, Table) else "dimensions", parameter)
 
     def error(self, wrong: dict[TomlPath, str]) -> SweepFileError:
         """Return the error that tells all that is wrong: some values, by their paths, and what was known before."""

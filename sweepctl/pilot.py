@@ -1,0 +1,116 @@
+"""A pilot: some of a run's points, run here for the time that they take; nothing is kept.
+
+Points are run in blocks that are spread over the whole design, on one thread. Time is the engine's own CPU time, so
+that neither other programs nor starting it count, and each block is one measurement.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from threading import Event
+from typing import Literal
+
+from sweepctl.engine import Engine
+from sweepctl.estimate import Interval, interval
+from sweepctl.plan import Draft
+from sweepctl.protocol import encode_request
+
+BLOCKS = 16
+# A block that the size of shards is measured with takes so long at least, else starting the engine shows through.
+BLOCK_SECONDS = 0.05
+# For the size of shards, measuring ends after so long: to be right by some tenths is enough.
+PATIENCE_SECONDS = 10.0
+# However cheap points are, a shard's files are read as a whole.
+MAX_SHARD_POINTS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """How long a point takes, from some that were run."""
+
+    points: int
+    seconds: Interval  # of one core, a point
+
+
+def run_pilot(
+    draft: Draft,
+    engine: Engine,
+    points: int,
+    *,
+    patience: float | None = None,
+    progress: Callable[[int], None] = lambda _points: None,
+    stop: Event | None = None,
+) -> Pilot:
+    """Run about so many points and return the time that one takes.
+
+    With `patience`, in seconds, no block is begun after so long, once there are two.
+
+    Raises:
+        InterruptedRunError: `stop` was set.
+        EngineFaultError: the engine failed on a block.
+    """
+    total = draft.total_points
+    blocks = min(BLOCKS, points, total)
+    size = -(-min(points, total) // blocks)
+    clock = _Clock(draft, engine, stop)
+    began_at, measured = time.monotonic(), list[float]()
+    # In an order that covers the design however soon it ends.
+    for place in sorted(range(blocks), key=lambda block: block * GOLDEN_RATIO % 1):
+        start = min(place * total // blocks, total - size)
+        measured.append(clock.of_a_point(start, start + size))
+        progress(len(measured) * size)
+        if patience is not None and len(measured) > 1 and time.monotonic() - began_at > patience:
+            break
+    # From a single block, nothing is known of how much others differ.
+    return Pilot(len(measured) * size, interval(measured if len(measured) > 1 else measured * 2))
+
+
+def shard_points(draft: Draft, engine: Engine, stop: Event | None = None) -> int:
+    """Return how many points take as long as a shard should, to two digits.
+
+    Raises:
+        InterruptedRunError, EngineFaultError: as `run_pilot`.
+    """
+    wanted, total = draft.file.sweep.shards.seconds, draft.total_points
+    if wanted is None:
+        raise ValueError(draft)
+    clock, size = _Clock(draft, engine, stop), 1
+    while size * BLOCKS * 4 <= total and clock.of(0, size) - clock.start_up < BLOCK_SECONDS:
+        size *= 4
+    pilot = run_pilot(draft, engine, size * BLOCKS, patience=PATIENCE_SECONDS, stop=stop)
+    fitting = min(wanted / max(pilot.seconds.mean, 1e-9), total, MAX_SHARD_POINTS)
+    return max(1, int(float(f"{fitting:.2g}")))
+
+
+GOLDEN_RATIO = 0.618034
+
+
+class _Clock:
+    """Measures engines on blocks of points."""
+
+    def __init__(self, draft: Draft, engine: Engine, stop: Event | None) -> None:
+        self._draft = draft
+        self._engine = engine
+        self._stop = stop or Event()
+
+    def of(self, start: int, end: int, command: Literal["run", "points"] = "run") -> float:
+        """Return the CPU seconds of an engine's process that runs these points."""
+        request = encode_request(self._draft.spec, self._draft.file.space, start, end, threads=1)
+        run = self._engine.start(request, command=command, stop=self._stop)
+        with run:
+            run.begin()
+            for _ in run.blocks():
+                pass
+        return run.cpu_seconds
+
+    @cached_property
+    def start_up(self) -> float:
+        """CPU seconds of a process that runs nothing."""
+        return self.of(0, 1, "points")
+
+    def of_a_point(self, start: int, end: int) -> float:
+        """Return the CPU seconds that one of these points takes, what a process takes once taken off."""
+        if end - start == 1:
+            return max(0.0, self.of(start, end) - self.start_up)
+        return max(0.0, self.of(start, end) - self.of(start, start + 1)) / (end - start - 1)
