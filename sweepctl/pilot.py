@@ -15,6 +15,7 @@ from sweepctl.engine import Engine
 from sweepctl.estimate import Interval, interval
 from sweepctl.plan import Draft
 from sweepctl.protocol import encode_request
+from sweepctl.sweep_file import DEFAULT_SHARD_SECONDS
 
 BLOCKS = 16
 # A block that the size of shards is measured with takes so long at least, else starting the engine shows through.
@@ -72,9 +73,7 @@ def shard_points(draft: Draft, engine: Engine, stop: Event | None = None) -> int
     Raises:
         InterruptedRunError, EngineFaultError: as `run_pilot`.
     """
-    wanted, total = draft.file.sweep.shards.seconds, draft.total_points
-    if wanted is None:
-        raise ValueError(draft)
+    wanted, total = draft.file.sweep.shards.seconds or DEFAULT_SHARD_SECONDS, draft.total_points
     clock, size = _Clock(draft, engine, stop), 1
     while size * BLOCKS * 4 <= total and clock.of(0, size) - clock.start_up < BLOCK_SECONDS:
         size *= 4
