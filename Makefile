@@ -33,7 +33,7 @@ quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories validate bench bench-drain \
-        bench-ridehail bench-verify lock clean preflight engines FORCE
+        bench-ridehail bench-verify lock schema clean preflight engines FORCE
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -102,6 +102,9 @@ bench-ridehail: $(VENV)/.dev ## benchmarks of points of the ride-hailing model
 
 bench-verify: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of verify
 	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/verify.py
+
+schema: $(VENV)/.dev $(VENV)/.sweepctl ## write the JSON Schema of sweep files anew
+	@$(RUN) tools/schema.py
 
 lock: $(VENV)/.dev ## lock the Python versions anew from pyproject.toml (newest ones: make lock ARGS=--upgrade)
 	@$(BIN)/uv $(LOCK) --group dev --output-file requirements/dev.txt $(ARGS)

@@ -54,7 +54,8 @@ class SweepFileError(SweepctlError):
 
     def __init__(self, errors: tuple[str, ...], *, remedy: str) -> None:
         """`errors` has a line for each broken rule: file, line, key, rule."""
-        super().__init__("\n".join(errors), remedy=remedy)
+        count = f"{len(errors)} errors\n" if len(errors) > 1 else ""
+        super().__init__(count + "\n".join(errors), remedy=remedy)
         self.errors = errors
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
-from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -110,6 +109,11 @@ class SweepFile:
         return _error(self.path, self.wrong | wrong, self._lines)
 
 
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a sweep file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Sweep.model_json_schema()
+
+
 def read(path: Path) -> SweepFile:
     """Read a sweep file, and the table that it names.
 
@@ -146,19 +150,20 @@ def read(path: Path) -> SweepFile:
     try:
         total_points(space, sweep.replications)
     except ValueError as error:
-        wrong["design",] = str(error)
+        raise _error(path, wrong | {("design",): str(error)}, lines) from error
     return SweepFile(path, sweep, space, body, wrong, lines)
 
 
 def _without(fields: Mapping[str, Any], wrong: Iterable[TomlPath]) -> Mapping[str, Any]:
-    """Leave out the values at some paths; of an array, all."""
+    """Leave out the values at some paths."""
     left = deepcopy(dict(fields))
     for path in wrong:
         inner: Any = left
-        keys = list(takewhile(lambda part: isinstance(part, str), path))
+        # A whole parameter, and a whole way to cut shards, not what is inside.
+        keys = path[: 3 if path[:2] == ("design", "dimensions") else 1 if path[0] == "shards" else 2]
         for key in keys[:-1]:
             inner = inner.get(key) if isinstance(inner, dict) else None
-        if keys and isinstance(inner, dict):
+        if isinstance(inner, dict):
             inner.pop(keys[-1], None)
     return left
 
@@ -201,7 +206,7 @@ def _fields() -> frozenset[str]:
         for inner in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
             yield from names(inner)
 
-    return frozenset(names(Sweep.model_json_schema()))
+    return frozenset(names(json_schema()))
 
 
 def _error(path: Path, wrong: Mapping[TomlPath, str], lines: Mapping[TomlPath, int]) -> SweepFileError:

@@ -116,7 +116,7 @@ def _compared(attempt: Outcome, standing: Outcome) -> str:
 
 def show_checks(console: Console, checks: "Sequence[Check]") -> None:
     """One row a finding, with its remedy below."""
-    table = _table("", "what", "finding")
+    table = new_table("", "what", "finding")
     for check in checks:
         mark = "[red]✗[/]" if check.error else "[yellow]![/]" if check.remedy else "[green]✓[/]"
         remedy = f"\n[dim]→ {escape(check.remedy)}[/]" if check.remedy else ""
@@ -231,7 +231,7 @@ def show_report(console: Console, report: Report) -> None:
     name = f"[bold {colour}]{report.verdict.name}[/]"
     points = "" if report.total_points is None else f", {report.total_points:,} points in {report.shards:,} shards"
     console.print(f"{name}  run [bold]{escape(report.run_id)}[/]{points}: {sentence}", highlight=False, soft_wrap=True)
-    table = _table("", "check", "looked at", "found")
+    table = new_table("", "check", "looked at", "found")
     for check, tally in report.tallies.items():
         looked_at = ", ".join(_counted(kind, count) for kind, count in tally.checked.items()) or "nothing"
         if tally.not_checked is not None:
@@ -273,7 +273,7 @@ _SEVERITIES = {Severity.DAMAGE: "red", Severity.MISSING: "yellow", Severity.FAIL
 
 def _show_failures(console: Console, report: Report) -> None:
     if report.failures:
-        table = _table("failed shards", "error code", "points failed", "the first one", "another attempt")
+        table = new_table("failed shards", "error code", "points failed", "the first one", "another attempt")
         for group in report.failures:
             again = "may succeed" if group.retryable else "would fail again"
             table.add_row(
@@ -306,7 +306,7 @@ def _advice(report: Report) -> Iterator[str]:
 
 def show_models(console: Console, description: Description) -> None:
     """One row a model."""
-    table = _table("model", "version", "what it simulates", "parameters")
+    table = new_table("model", "version", "what it simulates", "parameters")
     for model in description.models:
         names = ", ".join(parameter.name for parameter in model.parameters)
         table.add_row(model.name, model.version, escape(model.doc), names)
@@ -317,7 +317,7 @@ def show_models(console: Console, description: Description) -> None:
 def show_model(console: Console, model: Model) -> None:
     """Everything that a model takes and gives."""
     console.print(f"[bold]{model.name}[/] version {model.version}: {escape(model.doc)}", highlight=False)
-    table = _table("parameter", "type", "unit", "default", "range", "what it is", title="takes")
+    table = new_table("parameter", "type", "unit", "default", "range", "what it is", title="takes")
     for parameter in model.parameters:
         default = "null" if parameter.default is None else str(parameter.default)
         allowed = escape(parameter.range)
@@ -336,7 +336,7 @@ def show_point(console: Console, message: ShardMessage, dimensions: Collection[s
         f"replicate {point.replicate} of {message.replications} ({where})",
         highlight=False,
     )
-    table = _table("parameter", "value", "from")
+    table = new_table("parameter", "value", "from")
     for name, value in point.parameters.items():
         source = "dimension" if name in dimensions else "base" if name in message.base else "[dim]default[/]"
         table.add_row(name, "null" if value is None else escape(str(value)), source)
@@ -349,7 +349,8 @@ def show_point(console: Console, message: ShardMessage, dimensions: Collection[s
         console.print(line, highlight=False, soft_wrap=True)
 
 
-def _table(*headers: str, title: str | None = None) -> Table:
+def new_table(*headers: str, title: str | None = None) -> Table:
+    """An empty table as all of them look."""
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     for place, header in enumerate(headers):
         # Names are copied, so they are folded where they must be, and never cut.
@@ -358,7 +359,7 @@ def _table(*headers: str, title: str | None = None) -> Table:
 
 
 def _show_columns(console: Console, title: str, kind: str, columns: list[Column]) -> None:
-    table = _table(kind, "type", "unit", "what it is", title=escape(title))
+    table = new_table(kind, "type", "unit", "what it is", title=escape(title))
     for column in columns:
         table.add_row(column.name, _type(column), column.unit, escape(column.doc))
     console.print(table, highlight=False)

@@ -1,5 +1,6 @@
 """Arguments and options that several commands share, each declared once."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -52,4 +53,9 @@ InjectionOption = Annotated[
 LogOption = Annotated[
     Literal["auto", "text", "json"],
     typer.Option(envvar="SWEEPCTL_LOG_FORMAT", help="Form of the log lines on stderr; auto: text on a terminal."),
+]
+SweepFileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A sweep file, in TOML.")]
+RunIdOption = Annotated[
+    str | None,
+    typer.Option(help="What the run is called.", show_default="the file's name, today's date and what it computes"),
 ]
