@@ -110,7 +110,7 @@ def load(store: Store, sha256: str) -> Space:
         return decode(body)
     except ValueError as error:
         where = store.locate(layout.stored_design(sha256))
-        raise MessageError(f"{where} is no design: {_rule(error)}", remedy=_STORE_ANOTHER) from error
+        raise MessageError(f"{where} is no design: {rule_of(error)}", remedy=_STORE_ANOTHER) from error
 
 
 class _Kept:
@@ -171,7 +171,8 @@ def _dump(value: Any) -> str:  # noqa: ANN401  any JSON value
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def _rule(error: ValueError) -> str:
+def rule_of(error: ValueError) -> str:
+    """Return the first rule that was broken, in one line."""
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors(include_url=False, include_context=False)[0]
@@ -229,7 +230,7 @@ class StoredTable:
                 reject("must have one array a line")
             require_row_lengths(rows, self.parameters, first_cell)
         except ValueError as error:
-            msg = f"rows {first_cell} to {end_cell - 1} of the stored table: {_rule(error)}"
+            msg = f"rows {first_cell} to {end_cell - 1} of the stored table: {rule_of(error)}"
             raise MessageError(msg, remedy=_STORE_ANOTHER) from error
         return table_part(self.parameters, rows, first_cell, self.cells)
 

@@ -142,16 +142,20 @@ def read(path: Path) -> SweepFile:
     space: Space
     if isinstance(sweep.design, TableFile):
         body = encode_file(path.parent / sweep.design.file)
-        space = stored_design.decode(body)
+        try:
+            space = stored_design.decode(body)
+        except ValueError as error:
+            raise _error(path, wrong | {("design", "file"): stored_design.rule_of(error)}, lines) from error
     else:
         body, space = stored_design.encode(sweep.design), sweep.design
-    for name in sweep.base.keys() & set(space.parameters):
-        wrong["base", name] = "is varied by the design, too: must be in one of them"
+    twice = sweep.base.keys() & set(space.parameters)
+    wrong |= {("base", name): "is varied by the design, too: must be in one of them" for name in twice}
+    base = {name: value for name, value in sweep.base.items() if name not in twice}
     try:
         total_points(space, sweep.replications)
     except ValueError as error:
         raise _error(path, wrong | {("design",): str(error)}, lines) from error
-    return SweepFile(path, sweep, space, body, wrong, lines)
+    return SweepFile(path, sweep.model_copy(update={"base": base}), space, body, wrong, lines)
 
 
 def _without(fields: Mapping[str, Any], wrong: Iterable[TomlPath]) -> Mapping[str, Any]:

@@ -24,6 +24,8 @@ def encode_file(path: Path) -> bytes:
         SweepFileError: it cannot be read, holds no rows, or holds what no parameter can be.
     """
     table = _read(path)
+    if len(set(table.column_names)) < table.num_columns:
+        raise _refuse(path, "must name each column once")
     header = {"columns": table.column_names, "kind": "table", "rows": table.num_rows}
     return "".join([f"{_dump(header)}\n", *_rows(path, table)]).encode()
 
@@ -36,7 +38,7 @@ def _read(path: Path) -> "pa.Table":
         if path.stat().st_size > MAX_BYTES:
             raise _refuse(path, "must be at most 64 MiB")
         # One thread's order: rows are points, by their place.
-        options = csv.ConvertOptions(strings_can_be_null=False, timestamp_parsers=[])
+        options = csv.ConvertOptions(null_values=[""], strings_can_be_null=False)
         table = parquet.read_table(path) if path.suffix == ".parquet" else csv.read_csv(path, convert_options=options)
     except OSError as error:
         raise _refuse(path, error.strerror or str(error)) from error

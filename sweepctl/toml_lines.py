@@ -59,6 +59,7 @@ class _Scanner:
                 self._note(self._value)
                 self._words = ""
             case "[" | "{" if self._value is not None:
+                self._note(self._value)
                 self._around.append((self._value, None if token.startswith("{") else 0))
                 self._next_member()
             case "]" | "}" if self._around:
