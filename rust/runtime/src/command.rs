@@ -59,7 +59,8 @@ pub fn main(models: &'static [&'static dyn AnyModel]) -> ExitCode {
 /// Reads a request and writes its records.
 fn answer(models: &'static [&'static dyn AnyModel], mode: Mode) -> io::Result<()> {
     let mut output = output()?;
-    let plan = match read_line(&mut io::stdin().lock())?.and_then(|request| Plan::new(models, &request)) {
+    let plan = match read_line(&mut io::stdin().lock())?.and_then(|request| Plan::new(models, mode, &request))
+    {
         Ok(plan) => Arc::new(plan),
         Err(refusal) => return output.write_all(&line(&refusal)),
     };

@@ -36,6 +36,7 @@ mod declaration;
 mod describe;
 mod design;
 mod execute;
+mod known;
 mod literal;
 mod model;
 mod nearest;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sweep_space::Value;
 
-use crate::declaration::{Parameter, Type};
+use crate::declaration::{Column, Parameter, Type};
 use crate::refusal::shortened;
 
 /// A JSON literal out of a request.
@@ -21,25 +21,36 @@ impl<'a> Literal<'a> {
 impl Literal<'_> {
     /// The literal as a value of `parameter`, or what is wrong with it.
     pub(crate) fn value_of(self, parameter: &Parameter) -> Result<Value, String> {
-        let value = self.typed(parameter).map_err(|wrong| format!("{} = {self}: {wrong}", parameter.name))?;
+        let value = self.named(parameter.name, parameter.kind, parameter.nullable)?;
+        let value = match value {
+            Value::Text(text) => Value::Text(parameter.choice(&text).into()),
+            other => other,
+        };
         parameter.check(value.borrow(), &self)?;
         Ok(value)
     }
 
-    fn typed(self, parameter: &Parameter) -> Result<Value, String> {
+    /// The literal as a value of `metric`, or what is wrong with it.
+    pub(crate) fn metric_of(self, metric: &Column) -> Result<Value, String> {
+        self.named(metric.name, metric.kind, metric.nullable)
+    }
+
+    fn named(self, name: &str, kind: Type, nullable: bool) -> Result<Value, String> {
+        self.typed(kind, nullable).map_err(|wrong| format!("{name} = {self}: {wrong}"))
+    }
+
+    fn typed(self, kind: Type, nullable: bool) -> Result<Value, String> {
         let text = self.0.get();
         let (number, integer) = (is_number(text), is_integer(text));
-        match parameter.kind {
-            _ if text == "null" && parameter.nullable => Ok(Value::Null),
+        match kind {
+            _ if text == "null" && nullable => Ok(Value::Null),
             Type::Int if integer => int(text).map(Value::Int),
             Type::Float if integer => int(text).map(|integer| Value::Float(integer as f64)),
             Type::Float if number => float(text).map(Value::Float),
             Type::Bool if text == "true" => Ok(Value::Bool(true)),
             Type::Bool if text == "false" => Ok(Value::Bool(false)),
-            Type::String if text.starts_with('"') => string(text, parameter),
-            kind => {
-                Err(format!("must be {}{}", words(kind), if parameter.nullable { ", or null" } else { "" }))
-            }
+            Type::String if text.starts_with('"') => string(text),
+            kind => Err(format!("must be {}{}", words(kind), if nullable { ", or null" } else { "" })),
         }
     }
 }
@@ -72,9 +83,9 @@ pub(crate) fn float(text: &str) -> Result<f64, String> {
     }
 }
 
-fn string(text: &str, parameter: &Parameter) -> Result<Value, String> {
+fn string(text: &str) -> Result<Value, String> {
     let text: String = serde_json::from_str(text).map_err(|_| "must be Unicode text".to_owned())?;
-    Ok(Value::Text(parameter.choice(&text).into()))
+    Ok(Value::Text(text.into()))
 }
 
 fn words(kind: Type) -> &'static str {

@@ -44,6 +44,13 @@ impl Output {
         self.datasets.iter_mut().for_each(Rows::clear);
     }
 
+    /// Sets all metrics, given in byte order of their names.
+    pub(crate) fn restore(&mut self, metrics: &[Value]) {
+        for (metric, value) in self.metrics.iter_mut().zip(metrics) {
+            metric.value.clone_from(value);
+        }
+    }
+
     /// Sets a metric. One that is never set is null.
     ///
     /// # Panics

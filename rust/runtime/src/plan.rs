@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use sweep_space::{Design, Fingerprinter, Points, Value, ValueRef};
 
+use crate::chunk::Mode;
 use crate::declaration::{Column, Dataset, Declaration, Parameter};
 use crate::design::{self, Swept};
+use crate::known::Known;
 use crate::literal::Literal;
 use crate::model::AnyModel;
 use crate::nearest::suggestion;
@@ -31,6 +33,7 @@ pub(crate) struct Plan {
     pub(crate) seed: i64,
     pub(crate) points: Range<u64>,
     pub(crate) threads: usize,
+    pub(crate) known: Known,
 }
 
 /// A parameter with its value, which is null where the design has it.
@@ -45,7 +48,11 @@ impl Plan {
     ///
     /// # Errors
     /// Why the request is refused.
-    pub(crate) fn new(models: &'static [&'static dyn AnyModel], line: &[u8]) -> Result<Self, Refusal> {
+    pub(crate) fn new(
+        models: &'static [&'static dyn AnyModel],
+        mode: Mode,
+        line: &[u8],
+    ) -> Result<Self, Refusal> {
         let request = Request::parse(line)?;
         let (model, mut declaration) = find(models, &request.model)?;
         declaration.parameters.sort_by_key(|parameter| parameter.name);
@@ -62,6 +69,13 @@ impl Plan {
             .map_err(|rule| Refusal::bad_request(rule.to_string()))?;
         let points = request.start_index..request.end_index_exclusive;
         check_bounds(&points, &numbering, &design)?;
+        let known = match request.known {
+            Some(_) if mode == Mode::Identify => Err(Refusal::bad_request("known: only `run` takes it")),
+            Some(_) if !datasets.is_empty() => {
+                Err(Refusal::bad_request("known: must not stand beside outputs, whose rows nobody knows"))
+            }
+            given => Known::new(given.unwrap_or_default(), &metrics, &points),
+        }?;
         let fingerprinter = Fingerprinter::new(name, version, seed);
         Ok(Self {
             model,
@@ -77,6 +91,7 @@ impl Plan {
             seed,
             points,
             threads,
+            known,
         })
     }
 

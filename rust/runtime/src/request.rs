@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::known::KnownPoint;
 use crate::literal::Literal;
 use crate::refusal::Refusal;
 
@@ -32,6 +33,8 @@ pub(crate) struct Request<'a> {
     pub(crate) start_index: u64,
     pub(crate) end_index_exclusive: u64,
     threads: Option<usize>,
+    #[serde(borrow)]
+    pub(crate) known: Option<Vec<KnownPoint<'a>>>,
 }
 
 fn one() -> u64 {

@@ -5,6 +5,7 @@
 mod common;
 mod designs;
 mod golden;
+mod known;
 mod order;
 mod process;
 mod refused;

@@ -5,6 +5,7 @@
 #[path = "../../../engine/tests/engine/common.rs"]
 mod common;
 mod faults;
+mod known;
 mod points;
 
 const ENGINE: &str = env!("CARGO_BIN_EXE_sweep-test-engine");
