@@ -179,6 +179,21 @@ class RecordReader:
         return pa.table(arrays, schema=schema)
 
 
+def identity_schema(model: Model) -> pa.Schema:
+    """Return the schema of what `sweep-engine points` writes of a point."""
+    return pa.schema(
+        [
+            ("record", TEXT),
+            ("point_index", INT),
+            ("replicate", INT),
+            ("parameters", pa.struct(columns_of(model.parameters))),
+            ("effective_parameters_json", TEXT),
+            ("parameter_fingerprint", TEXT),
+            ("point_fingerprint", TEXT),
+        ]
+    )
+
+
 def _wire_schema(model: Model) -> pa.Schema:
     return pa.schema(
         [

@@ -12,8 +12,7 @@ import pyarrow as pa
 
 from sweepctl.engine import Engine
 from sweepctl.protocol import Model
-from sweepctl.records import parse_records
-from sweepctl.table import INT, TEXT, columns_of
+from sweepctl.records import identity_schema, parse_records
 from sweepctl.verify.rows import Differences, Pair, Pieces
 
 NAMING_SECONDS = 3600.0  # a million points a second and core is usual
@@ -34,15 +33,7 @@ def named_by_engine(engine: Engine, model: Model, request: bytes, *, stop: Event
         InterruptedRunError: `stop` was set.
         RefusedError: it refuses the spec.
     """
-    schema = pa.schema(
-        [
-            ("record", TEXT),
-            ("point_index", INT),
-            ("replicate", INT),
-            ("parameters", pa.struct(columns_of(model.parameters))),
-            *((name, TEXT) for name in _TEXTS),
-        ]
-    )
+    schema = identity_schema(model)
     with engine.start(request, command="points", timeout=NAMING_SECONDS, stop=stop) as run:
         run.begin()
         yield Pieces(parse_records(block, schema) for block in run.blocks())
