@@ -227,10 +227,7 @@ def examining(console: Console, run_id: str) -> Iterator[Callable[[str, int, int
 
 def show_report(console: Console, report: Report) -> None:
     """The verdict, then the checks, then examples of what was found, then what to do."""
-    colour, sentence = _VERDICTS[report.verdict]
-    name = f"[bold {colour}]{report.verdict.name}[/]"
-    points = "" if report.total_points is None else f", {report.total_points:,} points in {report.shards:,} shards"
-    console.print(f"{name}  run [bold]{escape(report.run_id)}[/]{points}: {sentence}", highlight=False, soft_wrap=True)
+    show_verdict(console, report)
     table = new_table("", "check", "looked at", "found")
     for check, tally in report.tallies.items():
         looked_at = ", ".join(_counted(kind, count) for kind, count in tally.checked.items()) or "nothing"
@@ -246,6 +243,14 @@ def show_report(console: Console, report: Report) -> None:
     _show_failures(console, report)
     for line in _advice(report):
         console.print(f"[dim]→ {escape(line)}[/]", highlight=False, soft_wrap=True)
+
+
+def show_verdict(console: Console, report: Report) -> None:
+    """One line: the one word on a run, and what it says."""
+    colour, sentence = _VERDICTS[report.verdict]
+    name = f"[bold {colour}]{report.verdict.name}[/]"
+    points = "" if report.total_points is None else f", {report.total_points:,} points in {report.shards:,} shards"
+    console.print(f"{name}  run [bold]{escape(report.run_id)}[/]{points}: {sentence}", highlight=False, soft_wrap=True)
 
 
 def _counted(kind: str, count: int) -> str:

@@ -46,6 +46,10 @@ ThreadsOption = Annotated[
         envvar="SWEEPCTL_THREADS", min=1, max=MAX_THREADS, help="Threads of an engine.", show_default="all cores"
     ),
 ]
+ConcurrencyOption = Annotated[
+    int,
+    typer.Option(envvar="SWEEPCTL_CONCURRENCY", min=1, help="Shards at a time: one runs while the other commits."),
+]
 InjectionOption = Annotated[
     bool,
     typer.Option("--allow-failure-injection", help="Fail the shards that a message names for it."),

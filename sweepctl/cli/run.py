@@ -1,0 +1,280 @@
+"""Commands that run a whole sweep here, and its failed shards again."""
+
+from threading import Event
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sweepctl.cli.app import app
+from sweepctl.cli.options import (
+    DEFAULT_STORE,
+    DEFAULT_TIMEOUT,
+    ConcurrencyOption,
+    EndpointOption,
+    EngineOption,
+    JsonOption,
+    LogOption,
+    RegionOption,
+    RunIdOption,
+    StoreOption,
+    SweepFileArgument,
+    ThreadsOption,
+    TimeoutOption,
+)
+from sweepctl.cli.terminal import on_signals, open_console, print_json, telling
+from sweepctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from rich.console import Console
+
+    from sweepctl.engine import Engine
+    from sweepctl.local_run import Progress, RunOne
+    from sweepctl.messages import ShardMessage
+    from sweepctl.outcome import RunRecord
+    from sweepctl.plan import Draft
+    from sweepctl.retry import FailedShards
+    from sweepctl.reuse import Source
+    from sweepctl.shard import Conditions
+    from sweepctl.store import Store
+    from sweepctl.verify import Report
+
+
+@app.command(
+    "run",
+    epilog="Examples:\n\n  sweepctl run my-sweep/sweep.toml\n\n"
+    "  sweepctl run my-sweep/sweep.toml --store s3://bucket/sweeps --json\n\n"
+    "  sweepctl run finer.toml --reuse my-sweep-2026-02-14-0a1b2c3d",
+)
+def run_command(
+    file: SweepFileArgument,
+    run_id: RunIdOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    engine: EngineOption = None,
+    reuse: Annotated[
+        str | None,
+        typer.Option(metavar="RUN_ID", help="Take points over that this run of the store has computed already."),
+    ] = None,
+    concurrency: ConcurrencyOption = 2,
+    timeout: TimeoutOption = DEFAULT_TIMEOUT,
+    threads: ThreadsOption = None,
+    json_output: JsonOption = False,
+    log_format: LogOption = "auto",
+    endpoint_url: EndpointOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Run a whole sweep here, on all cores, and prove that it is whole.
+
+    Started again, it does only what is missing; without --run-id it continues the newest run of this very sweep. A
+    signal loses the shards that are running, and nothing else; a second one ends at once. A shard that fails does not
+    stop the others. Exits with 0 for a whole run only, with 1 where shards failed or are missing, with 4 or 5 where
+    the engine or the store ended it, with 130 when interrupted.
+    """
+    with telling(json_output=json_output) as console:
+        from sweepctl import logs
+        from sweepctl.engine import Engine, find_engine
+        from sweepctl.plan import draft
+        from sweepctl.shard import Conditions
+        from sweepctl.store import open_store
+        from sweepctl.sweep_file import read
+
+        is_text = logs.configure(log_format) == "text"
+        results = open_store(store, endpoint_url=endpoint_url, region=region)
+        worker = Engine(find_engine(engine))
+        drafted = draft(read(file), worker)
+        _require_reusable(drafted, reuse)
+        conditions = Conditions(threads, timeout)
+        sweep = _Sweep(console, results, worker, conditions, concurrency, is_text, Event())
+        with on_signals(sweep.stop.set):
+            told, exit_code = sweep.run(drafted, run_id, reuse)
+        if json_output:
+            print_json(told | {"exit_code": exit_code})
+        raise typer.Exit(exit_code)
+
+
+def _require_reusable(drafted: "Draft", reuse: str | None) -> None:
+    from sweepctl.messages import require_run_id
+
+    if reuse is None:
+        return
+    require_run_id(reuse)
+    if drafted.spec.outputs:
+        raise UsageError(
+            f"--reuse takes metrics over, and this sweep's outputs ({', '.join(drafted.spec.outputs)}) are more",
+            remedy="Leave --reuse out, or `outputs` in the sweep file.",
+        )
+
+
+class _Sweep:
+    """What the steps of one command share."""
+
+    def __init__(
+        self,
+        console: "Console",
+        store: "Store",
+        engine: "Engine",
+        conditions: "Conditions",
+        slots: int,
+        is_watched: bool,
+        stop: Event,
+    ) -> None:
+        self._console = console
+        self._aside = open_console(stderr=True)
+        self._store = store
+        self._engine = engine
+        self._conditions = conditions
+        self._slots = slots
+        self._is_watched = is_watched
+        self.stop = stop
+
+    def run(self, drafted: "Draft", run_id: str | None, reuse: str | None) -> tuple[dict[str, Any], int]:
+        """Run a sweep; return what --json prints, and the exit code."""
+        from sweepctl import local_run, view_sweep
+        from sweepctl.shard import utc_now
+        from sweepctl.verify import Verdict
+
+        source = None if reuse is None else self._read(reuse, drafted)
+        # All that can be refused is refused before the probe writes its object.
+        self._store.probe()
+        with view_sweep.waiting(self._aside, "how many points a shard has, and which shards are missing"):
+            begun = local_run.begin(drafted, self._engine, self._store, run_id, now=utc_now(), stop=self.stop)
+        view_sweep.show_begun(self._console, begun)
+        if source is not None:
+            view_sweep.show_source(self._console, source)
+        total, stood = begun.plan.total_points, begun.complete_points
+        done = self.shards(begun.missing(), begun.record, total, stood, source)
+        report = self._prove(begun.record.run_id) if done.error is None else None
+        told = {
+            "run_id": begun.record.run_id,
+            "run_date": begun.record.run_date,
+            "continued": not begun.is_new,
+            "total_points": total,
+            "shards": begun.plan.shards,
+            "skipped": len(begun.complete) + done.skipped,
+            **done.to_json(),
+            "reuse": None if source is None else source.to_json(),
+            "verdict": report and report.verdict.value,
+        }
+        if done.error is not None:
+            return told, done.error.exit_code
+        return told, 0 if report is not None and report.verdict is Verdict.WHOLE else 1
+
+    def retry(self, failed: "FailedShards") -> "Progress":
+        """Run the shards that may succeed now."""
+        from sweepctl.shard import utc_now
+
+        total = sum(each.end_index_exclusive - each.start_index for each in failed.retryable)
+        return self.shards(failed.messages(utc_now().date()), failed.record, total, 0, None)
+
+    def shards(
+        self,
+        messages: "Iterable[ShardMessage]",
+        record: "RunRecord",
+        total: int,
+        stood: int,
+        source: "Source | None",
+    ) -> "Progress":
+        """Run shards of a run that has `total` points to be done, of which `stood` are, and tell of it."""
+        from sweepctl import view, view_sweep
+        from sweepctl.local_run import run_shards
+
+        run_one, reused = self._runner(source)
+        with view_sweep.running(self._aside, record.run_id, total, stood, is_watched=self._is_watched) as observe:
+            done = run_shards(messages, run_one, slots=self._slots, stop=self.stop, observe=observe, reused=reused)
+        view_sweep.show_done(self._console, done)
+        if done.error is not None:
+            view.show_error(self._aside, done.error)
+        return done
+
+    def _read(self, reuse: str, drafted: "Draft") -> "Source":
+        from sweepctl import view_sweep
+        from sweepctl.reuse import read_source
+
+        model = self._engine.model(drafted.spec.model)
+        with view_sweep.waiting(self._aside, f"reading the points of run {reuse}"):
+            return read_source(self._store, reuse, model, drafted.spec.seed, self.stop)
+
+    def _runner(self, source: "Source | None") -> "tuple[RunOne, Callable[[ShardMessage], int]]":
+        """Return how a shard is run, and how many of its points were taken over."""
+        from sweepctl.reuse import ReusingEngine
+        from sweepctl.shard import Result, run_shard
+
+        engine = self._engine
+        taken: dict[int, int] = {}
+        if source is not None:
+            engine = ReusingEngine(engine.path, engine.model(source.model), source)
+            taken = engine.taken
+
+        def run_one(message: "ShardMessage", progress: "Callable[[int], None]") -> Result:
+            return run_shard(message, engine, self._store, self._conditions, progress=progress, stop=self.stop)
+
+        return run_one, lambda message: taken.get(message.start_index, 0)
+
+    def _prove(self, run_id: str) -> "Report":
+        from sweepctl import view, view_sweep
+        from sweepctl.verify import verify
+
+        with view.examining(self._aside, run_id) as observe:
+            report = verify(self._store, run_id, self._engine, observe=observe, stop=self.stop)
+        view_sweep.show_proof(self._console, report)
+        return report
+
+
+@app.command(
+    "retry",
+    epilog="Examples:\n\n  sweepctl retry demo-001\n\n"
+    "  sweepctl retry demo-001 --store s3://bucket/sweeps --queue-url $URL",
+)
+def retry_command(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The run whose failed shards are tried again.")],
+    store: StoreOption = DEFAULT_STORE,
+    engine: EngineOption = None,
+    # Not from the environment, which a worker's shell has: where shards run is said each time.
+    queue_url: Annotated[
+        str | None, typer.Option("--queue-url", help="Send the shards' messages there, and run nothing here.")
+    ] = None,
+    concurrency: ConcurrencyOption = 2,
+    timeout: TimeoutOption = DEFAULT_TIMEOUT,
+    threads: ThreadsOption = None,
+    json_output: JsonOption = False,
+    log_format: LogOption = "auto",
+    endpoint_url: EndpointOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Run the failed shards of a run again, those that another attempt may heal; tell what to do about the others.
+
+    They run here, or with --queue-url where workers take them. What they are comes from the run record, so no sweep
+    file is needed. Exits with 0 when no failed shard is left, or all were sent; with 1 when some are left.
+    """
+    with telling(json_output=json_output) as console:
+        from sweepctl import logs, view_sweep
+        from sweepctl.engine import Engine, find_engine
+        from sweepctl.messages import require_run_id
+        from sweepctl.retry import failed_shards
+        from sweepctl.shard import Conditions
+        from sweepctl.sqs import open_queue
+        from sweepctl.store import open_store
+
+        is_text = logs.configure(log_format) == "text"
+        require_run_id(run_id)
+        results = open_store(store, endpoint_url=endpoint_url, region=region)
+        failed = failed_shards(results, run_id)
+        view_sweep.show_failed(console, failed)
+        told, exit_code = failed.to_json(), 1 if failed.for_good or failed.unreadable else 0
+        if failed.retryable and queue_url is not None:
+            open_queue(queue_url, region=region).send(list(failed.bodies()))
+            view_sweep.show_sent(console, len(failed.retryable))
+            told["sent"] = len(failed.retryable)
+        elif failed.retryable:
+            worker = Engine(find_engine(engine))
+            worker.model(failed.record.spec.model)
+            results.probe()
+            sweep = _Sweep(console, results, worker, Conditions(threads, timeout), concurrency, is_text, Event())
+            with on_signals(sweep.stop.set):
+                done = sweep.retry(failed)
+            told |= done.to_json()
+            exit_code = done.error.exit_code if done.error is not None else 1 if done.failed else exit_code
+        if json_output:
+            print_json(told | {"exit_code": exit_code})
+        raise typer.Exit(exit_code)
