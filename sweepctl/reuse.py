@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
@@ -33,6 +34,8 @@ from sweepctl.table import PARQUET_ERRORS, POINT_OUTCOMES, columns_of
 MAX_POINTS = 4_000_000
 IN_FLIGHT = 8  # shards that are read at a time; each may take its file's size in memory
 NAMING_SECONDS = 3600.0
+AT_ONCE = 1_000  # points that are encoded together: each alone would take several times as long
+_FIELD = b',"known":[%b]}\n'
 
 
 @dataclass
@@ -90,6 +93,8 @@ def read_source(store: Store, run_id: str, model: Model, seed: int, stop: Event)
             points = [each for each in found if isinstance(each, pa.Table)]
             if points:
                 source.add(points)
+    if source.metrics is not None:
+        source.metrics = source.metrics.combine_chunks()  # rows are taken from one chunk quickly, from many slowly
     return source
 
 
@@ -171,23 +176,22 @@ class ReusingEngine(Engine):
         return super().start(request, command=command, timeout=timeout, stop=stop)
 
     def _with_known(self, request: bytes, stop: Event | None) -> bytes:
-        room = MAX_REQUEST_BYTES - len(request)
         known, points = bytearray(), 0
         first: int | None = None
         try:
             for named in self._named(request, stop):
                 first = named["point_index"][0].as_py() if first is None else first
-                for text in self._known_of(named):
+                for count, text in self._known_of(named):
                     # What has no room is simulated.
-                    if len(known) + len(text) + 16 < room:
+                    if len(request) + len(known) + len(text) + len(_FIELD) < MAX_REQUEST_BYTES:
                         known += b"," + text
-                        points += 1
+                        points += count
         except (EngineFaultError, RefusedError):
             return request  # the run itself will meet what is wrong, and record it
         if first is not None:
             self.taken[first] = points
         # Spliced into the object's end: to read a long design only to write it again would take long.
-        return request[:-2] + b',"known":[' + bytes(known[1:]) + b"]}\n" if points else request
+        return request[:-2] + _FIELD % bytes(known[1:]) if points else request
 
     def _named(self, request: bytes, stop: Event | None) -> Iterator[pa.Table]:
         schema = identity_schema(self._model)
@@ -196,17 +200,24 @@ class ReusingEngine(Engine):
             for block in run.blocks():
                 yield parse_records(block, schema)
 
-    def _known_of(self, named: pa.Table) -> Iterator[bytes]:
-        """Yield what a request says of each known point."""
-        indices, rows = [], []
-        fingerprints = named["point_fingerprint"].to_pylist()
-        for index, fingerprint in zip(named["point_index"].to_pylist(), fingerprints, strict=True):
-            row = self._source.rows.get(bytes.fromhex(fingerprint))
-            if row is not None:
-                indices.append(index)
-                rows.append(row)
-        if not rows or self._source.metrics is None:
-            return
-        for index, metrics in zip(indices, self._source.metrics.take(rows).to_pylist(), strict=True):
-            known = {"point_index": index, "metrics": metrics}
-            yield json.dumps(known, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    def _known_of(self, named: pa.Table) -> Iterator[tuple[int, bytes]]:
+        """Yield what a request says of known points, some at a time, and how many these are."""
+        find = self._source.rows.get
+        texts = named["point_fingerprint"].to_pylist()
+        rows = [find(bytes.fromhex(text), -1) for text in texts]
+        found = [(index, row) for index, row in zip(named["point_index"].to_pylist(), rows, strict=True) if row >= 0]
+        for start in range(0, len(found), AT_ONCE):
+            some = found[start : start + AT_ONCE]
+            yield len(some), self._encoded(some)
+
+    def _encoded(self, found: Sequence[tuple[int, int]]) -> bytes:
+        """Return indices and their rows of metrics as the items of a JSON array."""
+        assert self._source.metrics is not None  # noqa: S101  rows are of it
+        metrics = self._source.metrics.take([row for _, row in found])
+        names = metrics.column_names
+        values = zip(*(column.to_pylist() for column in metrics.columns), strict=True) if names else repeat(())
+        known = [
+            {"point_index": index, "metrics": dict(zip(names, each, strict=True))}
+            for (index, _), each in zip(found, values, strict=bool(names))
+        ]
+        return json.dumps(known, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()[1:-1]

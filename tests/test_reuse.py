@@ -143,6 +143,7 @@ def test_failed_points_are_run_again_and_their_neighbours_taken_over(tmp_path: P
 
 def test_what_finds_no_room_is_simulated(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reuse, "MAX_REQUEST_BYTES", 1_000)
+    monkeypatch.setattr(reuse, "AT_ONCE", 1)
     assert protocol.MAX_REQUEST_BYTES > 1_000
     file = queue_sweep(tmp_path, 12)
     begun, done = run(store, file, "new", reusing(source_of(store)))
