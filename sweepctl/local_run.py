@@ -162,7 +162,9 @@ def run_shards(
     ended: SimpleQueue[_Work] = SimpleQueue()
     waiting, running = iter(messages), list[_Work]()
     while True:
-        while len(running) < slots and tally.error is None and not stop.is_set():
+        if stop.is_set() and tally.error is None:
+            tally.error = InterruptedRunError("stopped by a signal", remedy="Start it again: it does what is missing.")
+        while len(running) < slots and tally.error is None:
             message = next(waiting, None)
             if message is None:
                 break
@@ -177,11 +179,6 @@ def run_shards(
             continue
         running.remove(work)
         tally.take(work)
-        if stop.is_set() and tally.error is None:
-            tally.error = InterruptedRunError("stopped by a signal", remedy=_AGAIN)
-
-
-_AGAIN = "Start it again: it does only what is missing."
 
 
 @dataclass(eq=False)
@@ -233,10 +230,9 @@ class _Tally:
         elif isinstance(work.error, ConflictError):
             told = work.error.kind, work.error.message
             self._failed(Failure(work.message.shard_id, *told, retryable=False, remedy=work.error.remedy))
-        elif isinstance(work.error, InterruptedRunError):
-            self.error = self.error or InterruptedRunError("stopped by a signal", remedy=_AGAIN)
         elif isinstance(work.error, SweepctlError):
-            self.error = work.error
+            # Whatever came first ended it: the others may have met what followed from that.
+            self.error = self.error or work.error
         elif work.error is not None:
             raise work.error
         logs.event("shard_finished", **_line(work))

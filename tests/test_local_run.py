@@ -8,7 +8,7 @@ from threading import Event
 import pyarrow.parquet as pq
 import pytest
 from drain import toys
-from store.faulty import FaultyStore
+from store.faulty import Crash, FaultyStore, StoreFault
 from sweep_files import TEST_ENGINE, failing_engine, faulty_sweep, queue_sweep
 
 from sweepctl import plan, sweep_file
@@ -19,6 +19,7 @@ from sweepctl.messages import ShardMessage, ShardMessageV2
 from sweepctl.shard import Result, run_shard
 from sweepctl.store import open_store
 from sweepctl.store.contract import Store
+from sweepctl.verify import Verdict, verify
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 ENGINE = Engine(find_engine())
@@ -110,6 +111,15 @@ def test_a_stop_begins_nothing_more(store: Store, tmp_path: Path) -> None:
     assert (done.error.kind, done.error.exit_code, done.succeeded) == ("interrupted", 130, 0)
 
 
+def test_a_stop_that_came_before_begins_nothing(store: Store, tmp_path: Path) -> None:
+    stop = Event()
+    stop.set()
+    engine = toys.engine(tmp_path)
+    done = run_shards(toy_messages(2), lambda message, _: run_shard(message, engine, store), slots=2, stop=stop)
+    assert done.error is not None
+    assert (done.error.kind, done.succeeded) == ("interrupted", 0)
+
+
 def test_what_nobody_foresaw_is_raised(store: Store) -> None:
     del store
 
@@ -162,6 +172,27 @@ def test_an_outcome_without_all_records_is_missing(store: Store, tmp_path: Path)
     (tmp_path / "healed").touch()
     assert complete(store, begun(store, file), engine).succeeded == 2
     assert begun(store, file).complete == {0, 1}
+
+
+def through(store: Store, file: Path) -> None:
+    """Begin a run and complete it, one call of the store after another."""
+    run = begun(store, file)
+    run_shards(run.missing(), lambda message, _: run_shard(message, ENGINE, store), slots=1, stop=Event())
+
+
+def test_a_death_at_any_call_of_the_store_is_healed_by_the_same_command(tmp_path: Path) -> None:
+    file = queue_sweep(tmp_path)
+    watched = FaultyStore(open_store(str(tmp_path / "watched")))
+    through(watched, file)
+    assert len(watched.calls) >= 20
+    # Before a call is after the one before it.
+    for call in range(len(watched.calls)):
+        store = open_store(str(tmp_path / str(call)))
+        with pytest.raises(Crash):
+            through(FaultyStore(store, {call: StoreFault.CRASH_AFTER}), file)
+        through(store, file)
+        (run_id,) = (name.removeprefix("run=") for name in store.folders("runs/"))
+        assert verify(store, run_id, ENGINE).verdict is Verdict.WHOLE
 
 
 def test_a_run_that_was_cut_otherwise_is_refused(store: Store, tmp_path: Path) -> None:
