@@ -276,8 +276,8 @@ fn snapshots() -> Dataset {
         ("trips_completed", "so far"),
         ("trips_cancelled", "so far, by the rider before the pickup"),
     ];
-    let doc = "the whole seconds after which something had changed, and how many were in each state then; the first \
-               at 0, the last at the end";
+    let doc = "the whole seconds by which something had changed, and how many were in each state then; the first at \
+               0, the last at the end, which need not be a whole second: then the second before it is left out";
     let dataset = Dataset::new("snapshots", doc)
         .column(Column::int("timestamp_ms").unit("ms").doc("from the run's start, events at it included"));
     columns.into_iter().fold(dataset, |dataset, (name, doc)| dataset.column(Column::int(name).doc(doc)))
