@@ -57,6 +57,7 @@ fn settings() -> Settings {
         berlin_traffic: false,
         congestion: false,
         speeds: [20.0, 60.0],
+        most_events: u64::MAX,
     }
 }
 
