@@ -3,6 +3,7 @@
 mod inputs;
 mod invariants;
 mod laws;
+mod semantics;
 mod theory;
 mod validate;
 
