@@ -51,6 +51,44 @@ fn neither_threads_nor_order_nor_shards_change_a_byte() {
     }
 }
 
+/// Threads, shards, their order, and a shard that goes on where another one ended: how often bytes are the same, as a line
+/// for tools/validate.py. The queue's own tests stop workers in the middle.
+#[test]
+#[ignore = "make validate"]
+fn validate_11_determinism() {
+    let all = with(&sweep(), &json!({"threads": 1, "outputs": ["trips", "snapshots"]}));
+    let part = |start: u64, end: u64, threads: u32| {
+        let bounds = json!({"start_index": start, "end_index_exclusive": end, "threads": threads});
+        records(ENGINE, "run", &with(&all, &bounds))
+    };
+    let expected = part(0, 36, 1);
+    let (mut ways, mut same) = (0, 0);
+    let mut tell = |lines: Vec<String>| {
+        ways += 1;
+        same += u32::from(lines == expected);
+    };
+    for threads in [1, 2, 3, 5] {
+        for size in [1_usize, 5, 12, 36] {
+            let starts: Vec<u64> = (0..36).step_by(size).collect();
+            let run = |start: &u64| part(*start, 36.min(start + size as u64), threads);
+            let forwards: Vec<_> = starts.iter().map(run).collect();
+            let mut backwards: Vec<_> = starts.iter().rev().map(run).collect();
+            backwards.reverse();
+            tell(forwards.concat());
+            tell(backwards.concat());
+        }
+    }
+    for end in 1..36 {
+        tell([part(0, end, 2), part(end, 36, 3)].concat());
+    }
+    let what = "Combinations of threads, shards, order and resumption with identical bytes";
+    let verdict = if same == ways { "passes" } else { "fails" };
+    let row = json!({"check": 11, "what": what, "measured": same, "expected": ways.to_string(), "error": null,
+        "number": ways, "verdict": verdict});
+    println!("\n{row}");
+    assert_eq!(same, ways);
+}
+
 #[test]
 fn every_spelling_is_one_point() {
     let spellings = ["cost_based", "costbased", "cost-based", "Cost_Based", "COST-BASED"];
