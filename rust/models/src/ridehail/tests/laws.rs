@@ -6,7 +6,7 @@ use super::validate::{correlation, gaps_and_latitudes};
 use super::*;
 
 /// Expected arrivals from an hour of the first week on, without a cap: the integral of the rate.
-fn expected(cap: f64, week: &calendar::Week, divisor: f64, first: u64, hours: u64) -> f64 {
+pub(super) fn expected(cap: f64, week: &calendar::Week, divisor: f64, first: u64, hours: u64) -> f64 {
     (first..first + hours).map(|hour| calendar::busyness(week, hour * HOUR)).sum::<f64>() * cap
         / hours as f64
         / divisor

@@ -4,6 +4,7 @@ use h3o::{CellIndex, LatLng};
 
 use crate::ridehail::Time;
 use crate::ridehail::space::Space as _;
+use crate::ridehail::tests::laws::expected;
 
 use super::*;
 
@@ -72,7 +73,7 @@ fn chi_square(times: &[Time], week: &calendar::Week) -> f64 {
         counts[usize::try_from(time / HOUR).unwrap()] += 1.0;
     }
     let square = |(hour, count): (usize, &f64)| {
-        let mean = calendar::busyness(week, hour as Time * HOUR) * f64::from(CAP) / WEEK as f64 / DIVISOR;
+        let mean = expected(f64::from(CAP) / WEEK as f64, week, DIVISOR, hour as Time, 1);
         (count - mean) * (count - mean) / mean
     };
     counts.iter().enumerate().map(square).sum()
