@@ -36,6 +36,16 @@ def shard_of(key: str) -> int | None:
     return None if match is None else int(match[1])
 
 
+def outcomes_folder(run_id: str, run_date: str) -> str:
+    """Folder of the outcomes of a run."""
+    return f"shard_outcomes/run_date={run_date}/run={run_id}/"
+
+
+def attempts_folder(run_id: str, run_date: str) -> str:
+    """Folder of the attempts at a run's shards that are recorded beside the outcomes."""
+    return f"shard_attempts/run_date={run_date}/run={run_id}/"
+
+
 def rejection(body_sha256: str) -> str:
     """Key of the record of a message body that no shard can be made of."""
     return f"rejected/{body_sha256}.json"
@@ -57,11 +67,11 @@ class ShardKeys:
     @property
     def outcome(self) -> str:
         """Key of the shard's one outcome."""
-        return f"shard_outcomes/{self._partition}/{self._shard}.parquet"
+        return f"{outcomes_folder(self.run_id, self.run_date)}{self._shard}.parquet"
 
     def attempt(self, attempt_id: str) -> str:
         """Key of the record of an attempt that did not become the shard's outcome, or may not stay it."""
-        return f"shard_attempts/{self._partition}/{self._shard}-{attempt_id}.parquet"
+        return f"{attempts_folder(self.run_id, self.run_date)}{self._shard}-{attempt_id}.parquet"
 
     def dataset(self, name: str, model: str) -> str:
         """Key of a complete attempt's rows in one dataset."""
