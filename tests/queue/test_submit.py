@@ -3,6 +3,10 @@
 import datetime as dt
 import itertools
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 import tracemalloc
 from collections.abc import Mapping
@@ -10,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drain import toys
+from drain.processes import environment
 from servers import Server
 from store.fault_proxy import Fault, FaultProxy
 from typer.testing import CliRunner, Result
@@ -202,8 +208,6 @@ def sweepctl(*arguments: object) -> Result:
 
 
 def waiting(url: str | None = None) -> int:
-    import os  # noqa: PLC0415
-
     return open_queue(url or os.environ["SWEEPCTL_QUEUE_URL"]).facts().visible
 
 
@@ -264,8 +268,6 @@ def test_nothing_is_written_before_all_is_valid(
 
 @pytest.mark.usefixtures("server")
 def test_a_reply_that_is_lost_means_a_message_twice_and_none_less(file: Path, server: Server) -> None:
-    import os  # noqa: PLC0415
-
     with FaultProxy(server.endpoint_url) as proxy:
         url = os.environ["SWEEPCTL_QUEUE_URL"].replace(server.endpoint_url, proxy.url)
         queue = open_queue(url)
@@ -275,6 +277,33 @@ def test_a_reply_that_is_lost_means_a_message_twice_and_none_less(file: Path, se
         done = submit(found.plan("r", "2026-03-01", 2), store, queue, connections=1)
     assert done.sent == 12
     assert waiting() == 22
+
+
+@pytest.mark.usefixtures("server")
+def test_a_signal_ends_a_submission_in_order(file: Path) -> None:
+    file.write_text(SWEEP.format(replications=200_000))
+    settings = environment() | {name: os.environ[name] for name in ("SWEEPCTL_STORE", "SWEEPCTL_QUEUE_URL")}
+    command = [
+        sys.executable,
+        "-P",
+        "-c",
+        "from sweepctl.cli import main; main()",
+        "submit",
+        str(file),
+        "--run-id",
+        "r",
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=settings) as process:
+        try:
+            toys.wait_until(lambda: waiting() > 100)
+            process.send_signal(signal.SIGINT)
+            told = process.communicate(timeout=30)[1]
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    reached = int(told.rstrip().rstrip(".").rpartition("--from-shard ")[2])
+    assert waiting() == reached > 100
+    assert "→ To go on: the same command with --run-id r" in told
 
 
 @pytest.mark.servers
