@@ -33,7 +33,7 @@ quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories validate bench bench-drain \
-        bench-ridehail bench-sweep bench-verify lock schema clean preflight engines FORCE
+        bench-ridehail bench-submit bench-sweep bench-verify lock schema clean preflight engines FORCE
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -99,6 +99,9 @@ bench-drain: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of a worker on
 bench-ridehail: $(VENV)/.dev ## benchmarks of points of the ride-hailing model
 	@cargo bench --quiet --locked -p sweep-models --bench ridehail
 	@$(BIN)/python tests/benchmarks/ridehail.py
+
+bench-submit: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of planning a large sweep and sending its messages
+	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/submit.py
 
 bench-sweep: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of whole runs
 	@$(BIN)/python tests/benchmarks/sweep.py

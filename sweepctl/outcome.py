@@ -50,6 +50,11 @@ class RunRecord:
         """What the run computes."""
         return Spec.from_json(self.spec_json)
 
+    @property
+    def shards(self) -> int | None:
+        """How many shards were planned; None where none was."""
+        return None if self.shard_points is None else -(-self.total_points // self.shard_points)
+
     def shard_bounds(self, shard_id: int) -> tuple[int, int] | None:
         """Return `start_index` and `end_index_exclusive` of a planned shard; None where none was planned."""
         if self.shard_points is None:

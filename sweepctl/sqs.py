@@ -10,7 +10,7 @@ Credentials come through boto3's own chain alone.
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -21,14 +21,15 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sweepctl.aws_errors import CLOCK, CREDENTIALS, LOGIN, SECRET, error_code, explain
-from sweepctl.errors import QueueError, QueueRefusedError, UsageError
+from sweepctl.aws_errors import error_code
+from sweepctl.errors import QueueError, UsageError
 from sweepctl.lease import MOST_AT_ONCE, WAIT_SECONDS
 from sweepctl.messages import MAX_BYTES
+from sweepctl.sqs_errors import TEXT, queue_error, refused_entry
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import MessageTypeDef
+    from mypy_boto3_sqs.type_defs import MessageTypeDef, SendMessageBatchRequestEntryTypeDef
 
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 30
@@ -41,6 +42,7 @@ LEASE_ATTEMPTS = 2
 # Of all bodies in one request. AWS takes 1 MiB, servers that people run themselves no more than AWS once did; a larger
 # body goes alone.
 BATCH_BYTES = 2**18
+CONNECTIONS = 32  # of a sender; a client's threads beyond these would wait, or open and drop one for each request
 # Seconds between tries of the entries of a batch that failed alone: botocore sees a request that succeeded.
 DELAYS = (0.1, 0.2, 0.4, 0.8, 1.6)
 
@@ -53,54 +55,6 @@ _OLDEST_HOST = "queue.amazonaws.com"  # has no region in its name
 # two also stand for a lease that would be longer than 12 hours; the requests are sound otherwise.
 _LOST = {"MessageNotInflight", "ReceiptHandleIsInvalid", "InvalidParameterValue", "InvalidParameterValueException"}
 
-_ALLOW = (
-    "Allow sqs:ReceiveMessage, sqs:ChangeMessageVisibility, sqs:DeleteMessage and sqs:GetQueueAttributes on the queue, "
-    "and sqs:SendMessage to who sends."
-)
-_KEY = "Check the queue's KMS key: it must be enabled, and this identity needs kms:Decrypt and kms:GenerateDataKey."
-_LATER = "Try again later: the queue is overloaded or out of order."
-_MISSING = "Create the queue, or correct its URL and region; sweepctl creates none."
-_SLOWER = "Try again later, or with fewer workers: the queue limits requests."
-_TEXT = "Send UTF-8 text of 1 byte to 1 MiB, without control characters."
-_OTHER = "See the queue's documentation for this code."
-_BY_CODE = {
-    "AccessDenied": _ALLOW,
-    "AccessDeniedException": _ALLOW,
-    "ExpiredToken": LOGIN,
-    "ExpiredTokenException": LOGIN,
-    "InternalError": _LATER,
-    "InternalFailure": _LATER,
-    "InvalidAccessKeyId": CREDENTIALS,
-    "InvalidAddress": _MISSING,
-    "InvalidClientTokenId": CREDENTIALS,
-    "InvalidMessageContents": _TEXT,
-    "InvalidSignatureException": SECRET,
-    "KmsAccessDenied": _KEY,
-    "KmsDisabled": _KEY,
-    "KmsInvalidKeyUsage": _KEY,
-    "KmsInvalidState": _KEY,
-    "KmsNotFound": _KEY,
-    "KmsOptInRequired": _KEY,
-    "KmsThrottled": _SLOWER,
-    "MissingAuthenticationToken": CREDENTIALS,
-    "MissingAuthenticationTokenException": CREDENTIALS,
-    "NonExistentQueue": _MISSING,
-    "OverLimit": "Wait until messages in flight are done: the queue has as many as it may have.",
-    "QueueDoesNotExist": _MISSING,
-    "RequestExpired": CLOCK,
-    "RequestThrottled": _SLOWER,
-    "ServiceUnavailable": _LATER,
-    "SignatureDoesNotMatch": SECRET,
-    "Throttling": _SLOWER,
-    "ThrottlingException": _SLOWER,
-    "TokenRefreshRequired": LOGIN,
-    "UnrecognizedClientException": CREDENTIALS,
-}
-# Nobody but a person ends these. A clock is set and a queue is emptied by others, so those remedies are not here.
-_LASTING = frozenset(
-    code for code, remedy in _BY_CODE.items() if remedy in {_ALLOW, _KEY, _MISSING, CREDENTIALS, LOGIN, SECRET}
-)
-
 
 @dataclass(frozen=True)
 class Received:
@@ -110,6 +64,14 @@ class Received:
     receipt: str
     body: bytes
     receive_count: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why a message of a batch was not taken, and whether sending it again is no use."""
+
+    code: str
+    is_final: bool
 
 
 @dataclass(frozen=True)
@@ -163,10 +125,12 @@ def open_queue(
         clients = Clients(
             polls=session.client("sqs", endpoint_url=endpoint, config=_config(POLL_READ_TIMEOUT, POLL_ATTEMPTS)),
             leases=session.client("sqs", endpoint_url=endpoint, config=_config(LEASE_READ_TIMEOUT, LEASE_ATTEMPTS)),
-            sends=session.client("sqs", endpoint_url=endpoint, config=_config(READ_TIMEOUT, REQUEST_ATTEMPTS)),
+            sends=session.client(
+                "sqs", endpoint_url=endpoint, config=_config(READ_TIMEOUT, REQUEST_ATTEMPTS, CONNECTIONS)
+            ),
         )
     except BotoCoreError as error:
-        raise _queue_error(error, url) from error
+        raise queue_error(error, url) from error
     except ValueError as error:
         raise UsageError(
             f"the SQS endpoint is no URL: {error}", remedy="Give http://host:port or https://host."
@@ -241,21 +205,44 @@ class Queue:
         if self.url.endswith(".fifo"):
             raise refuse_fifo(self.url)
         texts = _texts(bodies)
-        left = set(texts)
-        refused: dict[int, str] = {}
+        failed: dict[int, Failed] = {}
+        for batch in batches(texts.items()):
+            try:
+                failed |= self.send_batch(batch)
+            except QueueError as error:
+                left = _named({*failed, *range(min(batch), len(texts) + 1)}, len(texts))
+                raise type(error)(f"{error.message}; {left} not known to be sent", remedy=error.remedy) from error
+        if failed:
+            raise self.not_accepted(_named(failed, len(texts)), failed)
+
+    def send_batch(self, batch: Mapping[int, str]) -> dict[int, Failed]:
+        """Put one of `batches` on the queue; what fails in passing is sent again alone, with growing delays.
+
+        Returns the positions that were not accepted in the end; one whose reply was lost may be put on it twice.
+
+        Raises:
+            QueueError: the queue did not answer, or refuses; what was sent is not known.
+        """
+        failed: dict[int, Failed] = {}
+        left = dict(batch)
         for _ in self._tries():
-            for batch in _batches({position: texts[position] for position in sorted(left)}):
-                failed = self._send(batch, left, of=len(texts))
-                left -= batch.keys() - {position for position, (_, sender) in failed.items() if not sender}
-                refused |= {position: code for position, (code, sender) in failed.items() if sender}
+            # Positions make good ids: one that comes twice would have the whole batch rejected.
+            entries: list[SendMessageBatchRequestEntryTypeDef] = [
+                {"Id": str(position), "MessageBody": text} for position, text in left.items()
+            ]
+            with self._errors():
+                reply = self._clients.sends.send_message_batch(QueueUrl=self.url, Entries=entries)
+            found = {int(each["Id"]): Failed(each["Code"], each["SenderFault"]) for each in reply.get("Failed", [])}
+            failed = {position: each for position, each in failed.items() if each.is_final} | found
+            left = {position: left[position] for position, each in found.items() if not each.is_final}
             if not left:
                 break
-        if left or refused:
-            code = next(iter(refused.values()), "")
-            raise QueueError(
-                f"{self.url}: {_named(left | refused.keys(), len(texts))} not accepted{code and f' ({code})'}",
-                remedy=_BY_CODE.get(code, _OTHER) if code else _LATER,
-            )
+        return failed
+
+    def not_accepted(self, named: str, failed: Mapping[int, Failed]) -> QueueError:
+        """Return the error of messages that the queue did not take, as a person calls them."""
+        code = next((each.code for each in failed.values() if each.is_final), None)
+        return refused_entry(code, f"{self.url}: {named} not accepted")
 
     def facts(self) -> QueueFacts:
         """Ask the queue about itself."""
@@ -284,22 +271,12 @@ class Queue:
                 return False
         return True
 
-    def _send(self, batch: Mapping[int, str], left: set[int], *, of: int) -> dict[int, tuple[str, bool]]:
-        """Return the positions that failed, each with its code and whether sending it again is no use."""
-        entries = [{"Id": str(position), "MessageBody": text} for position, text in batch.items()]
-        try:
-            reply = self._clients.sends.send_message_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
-        except (BotoCoreError, ClientError) as error:
-            why = _queue_error(error, self.url)
-            raise type(why)(f"{why.message}; {_named(left, of)} not known to be sent", remedy=why.remedy) from error
-        return {int(entry["Id"]): (entry["Code"], entry["SenderFault"]) for entry in reply.get("Failed", [])}
-
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
         except (BotoCoreError, ClientError) as error:
-            raise _queue_error(error, self.url) from error
+            raise queue_error(error, self.url) from error
 
     def _tries(self) -> Iterator[None]:
         yield
@@ -308,10 +285,11 @@ class Queue:
             yield
 
 
-def _config(read_timeout: int, attempts: int) -> Config:
+def _config(read_timeout: int, attempts: int, connections: int = 10) -> Config:
     return Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=read_timeout,
+        max_pool_connections=connections,
         retries={"mode": "standard", "total_max_attempts": attempts},
     )
 
@@ -351,16 +329,17 @@ def _texts(bodies: Sequence[bytes]) -> dict[int, str]:
         try:
             texts[position] = body.decode()
         except UnicodeDecodeError as error:
-            raise QueueError(f"message {position} of {len(bodies)} is no UTF-8 text", remedy=_TEXT) from error
+            raise QueueError(f"message {position} of {len(bodies)} is no UTF-8 text", remedy=TEXT) from error
         if not 0 < len(body) <= MAX_BYTES:
-            raise QueueError(f"message {position} of {len(bodies)} has {len(body)} bytes", remedy=_TEXT)
+            raise QueueError(f"message {position} of {len(bodies)} has {len(body)} bytes", remedy=TEXT)
     return texts
 
 
-def _batches(texts: Mapping[int, str]) -> Iterator[dict[int, str]]:
+def batches(texts: Iterable[tuple[int, str]]) -> Iterator[dict[int, str]]:
+    """Yield messages, each with a position of its own, in batches that one request holds; no more than one is kept."""
     batch: dict[int, str] = {}
     size = 0
-    for position, text in texts.items():
+    for position, text in texts:
         more = len(text.encode())
         if len(batch) == MOST_AT_ONCE or (batch and size + more > BATCH_BYTES):
             yield batch
@@ -371,14 +350,8 @@ def _batches(texts: Mapping[int, str]) -> Iterator[dict[int, str]]:
         yield batch
 
 
-def _named(positions: set[int], of: int) -> str:
+def _named(positions: Iterable[int], of: int) -> str:
     numbered = enumerate(sorted(positions))
     runs = [[position for _, position in run] for _, run in groupby(numbered, key=lambda pair: pair[1] - pair[0])]
     names = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
     return f"message {', '.join(names)} of {of}"
-
-
-def _queue_error(error: BotoCoreError | ClientError, url: str) -> QueueError:
-    text, remedy = explain(error, _BY_CODE, later=_LATER, other=_OTHER)
-    is_lasting = isinstance(error, ClientError) and error_code(error) in _LASTING
-    return (QueueRefusedError if is_lasting else QueueError)(f"{url}: {text}", remedy=remedy)

@@ -1,6 +1,7 @@
 """Draws the figures of docs/validation.md: simulated points on the lines of theory.
 
-Points come from the Rust tests, lines from here: what theory says is computed a second time, by SciPy.
+Points and their constants come from the Rust tests, lines from here: what theory says is computed a second time, by
+SciPy, so that neither computation vouches for itself.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,11 +18,10 @@ from scipy.stats import poisson
 
 Points = Iterable[dict[str, Any]]
 Curve = NDArray[np.float64]
+Constants = dict[str, float]
 
-SERVERS = 20
-KAPPA = 0.5
-GOOSE_DRIVERS, GOOSE_TRIP = 600, 0.1
-STAFFING_TRIP = 0.38
+# What the Rust tests print with the points.
+CONSTANTS = ("servers", "kappa", "goose_drivers", "goose_trip", "staffing_trip")
 # The same points give the same bytes.
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "sweepctl",
@@ -32,23 +32,17 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def draw(points: Points, folder: Path) -> None:
+def draw(points: Points, constants: Constants, folder: Path) -> None:
     """Write every figure of the points, `figure`, `series`, `x`, `y` and `error` each, as SVG into the folder."""
     by_figure: dict[str, list[dict[str, Any]]] = {}
     for point in points:
         by_figure.setdefault(point["figure"], []).append(point)
     folder.mkdir(exist_ok=True)
-    figures: dict[str, Callable[[Axes], None]] = {
-        "erlang": erlang,
-        "pickup": pickup,
-        "goose-chase": goose_chase,
-        "staffing": staffing,
-    }
     with mpl.rc_context(STYLE):
-        for name, theory in figures.items():
+        for name, theory in FIGURES.items():
             figure = Figure(figsize=(7, 4.2), layout="constrained")
             axes = figure.subplots()
-            theory(axes)
+            theory(axes, constants)
             simulated(axes, by_figure[name])
             axes.legend(fontsize="small")
             figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
@@ -64,52 +58,65 @@ def simulated(axes: Axes, points: Points) -> None:
         axes.errorbar(x, y, 3 * error, fmt=mark, markersize=5, markerfacecolor="none", label=f"simulated: {name}")
 
 
-def erlang(axes: Axes) -> None:
+def erlang(axes: Axes, constants: Constants) -> None:
     """Draw Erlang's B, C and A."""
+    servers = constants["servers"]
     load = np.linspace(9, 26, 200)
-    lost = erlang_b(load)
-    stable = load < SERVERS - 0.1
-    waits = SERVERS * lost / (SERVERS - load * (1 - lost))
+    lost = erlang_b(load, servers)
+    stable = load < servers - 0.1
+    waits = servers * lost / (servers - load * (1 - lost))
     axes.plot(load[stable], waits[stable], "k-", linewidth=1, label="Erlang C: share who wait")
     axes.plot(load, lost, "k--", linewidth=1, label="Erlang B: share lost")
-    axes.plot(load, erlang_a(load), "k:", linewidth=1, label="Erlang A: share who abandon, patience two services")
-    axes.set(xlabel=f"offered load, of {SERVERS} drivers", ylabel="share of riders", title="Erlang limits")
+    axes.plot(
+        load, erlang_a(load, servers), "k:", linewidth=1, label="Erlang A: share who abandon, patience two services"
+    )
+    axes.set(xlabel=f"offered load, of {servers:.0f} drivers", ylabel="share of riders", title="Erlang limits")
 
 
-def erlang_b(load: Curve) -> Curve:
+def erlang_b(load: Curve, servers: float) -> Curve:
     """Give the share of riders lost: a truncated Poisson distribution's last term."""
-    return np.asarray(poisson.pmf(SERVERS, load) / poisson.cdf(SERVERS, load))
+    return np.asarray(poisson.pmf(servers, load) / poisson.cdf(servers, load))
 
 
-def erlang_a(load: Curve, impatience: float = 0.5) -> Curve:
+def erlang_a(load: Curve, servers: float, impatience: float = 0.5) -> Curve:
     """Give the share who abandon: queue x rate of impatience / rate of arrivals, of the birth-death process."""
     number = np.arange(1, 2_000)
-    deaths = np.minimum(number, SERVERS) + impatience * np.maximum(number - SERVERS, 0)
+    deaths = np.minimum(number, servers) + impatience * np.maximum(number - servers, 0)
     weights = np.exp(np.cumsum(np.log(load[:, None]) - np.log(deaths), axis=1))
-    queue = (weights * np.maximum(number - SERVERS, 0)).sum(axis=1) / (1 + weights.sum(axis=1))
+    queue = (weights * np.maximum(number - servers, 0)).sum(axis=1) / (1 + weights.sum(axis=1))
     return np.asarray(impatience * queue / load)
 
 
-def pickup(axes: Axes) -> None:
+def pickup(axes: Axes, constants: Constants) -> None:
     """Draw the law of the nearest of n on a unit torus."""
     n = np.geomspace(9, 1_100, 200)
     axes.loglog(n, 0.5 * np.exp(gammaln(n + 1) - gammaln(n + 1.5)), "k-", linewidth=1, label="Γ(n + 1) / 2Γ(n + 3/2)")
-    axes.loglog(n, KAPPA / np.sqrt(n), "k:", linewidth=1, label="0.5 / √n")
+    axes.loglog(n, constants["kappa"] / np.sqrt(n), "k:", linewidth=1, label="0.5 / √n")
     axes.set(xlabel="idle drivers", ylabel="mean distance to the nearest", title="Pickup law on a unit torus")
 
 
-def goose_chase(axes: Axes) -> None:
+def goose_chase(axes: Axes, constants: Constants) -> None:
     """Draw the throughput over idle drivers."""
     idle = np.linspace(4, 420, 500)
-    line = (GOOSE_DRIVERS - idle) / (GOOSE_TRIP + KAPPA / np.sqrt(idle))
+    drivers, trip = constants["goose_drivers"], constants["goose_trip"]
+    line = (drivers - idle) / (trip + constants["kappa"] / np.sqrt(idle))
     axes.plot(idle, line, "k-", linewidth=1, label="L = O + Y (T + 0.5 / √O)")
-    title = f"Wild goose chase: {GOOSE_DRIVERS} drivers, trips of {GOOSE_TRIP}"
+    title = f"Wild goose chase: {drivers:.0f} drivers, trips of {trip}"
     axes.set(xlabel="idle drivers O", ylabel="throughput Y", title=title, ylim=(0, None))
 
 
-def staffing(axes: Axes) -> None:
+def staffing(axes: Axes, constants: Constants) -> None:
     """Draw the fewest drivers beyond the load."""
     load = np.geomspace(300, 9_000, 100)
     # The least of O + Y kappa / sqrt(O), which is where O = (Y kappa / 2) ^ (2/3).
-    axes.loglog(load, 3 * (load / STAFFING_TRIP * KAPPA / 2) ** (2 / 3), "k-", linewidth=1, label="3 (Yκ / 2)^(2/3)")
+    fewest = 3 * (load / constants["staffing_trip"] * constants["kappa"] / 2) ** (2 / 3)
+    axes.loglog(load, fewest, "k-", linewidth=1, label="3 (Yκ / 2)^(2/3)")
     axes.set(xlabel="load: drivers on trips", ylabel="drivers beyond the load", title="Staffing")
+
+
+FIGURES: dict[str, Callable[[Axes, Constants], None]] = {
+    "erlang": erlang,
+    "pickup": pickup,
+    "goose-chase": goose_chase,
+    "staffing": staffing,
+}

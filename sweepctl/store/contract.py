@@ -4,6 +4,7 @@ Objects are created once or replaced under a condition, never deleted and never 
 relative, with `/` between their parts, and hold only characters that a validated message can bring.
 """
 
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ class Entry:
 
     key: str
     bytes: int
+    version: str  # another one once the object was replaced, so that a reader need not read it again
+    modified_at: dt.datetime  # when it was written, by the store's clock
 
 
 class Store(Protocol):

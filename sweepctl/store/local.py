@@ -6,6 +6,7 @@ and pandas skip it even from the root; DuckDB's `**` does so only from a table d
 instant between a rival's link and its sync can take back what was just read.
 """
 
+import datetime as dt
 import hashlib
 import os
 import shutil
@@ -76,11 +77,10 @@ class LocalStore:
                 return []
 
     def objects(self, prefix: str) -> Iterator[Entry]:
-        """List the files below one directory."""
+        """List the files below one directory, a directory at a time."""
         folder = self._root / prefix
         with files.store_errors("list", folder):
-            found = {path.relative_to(self._root).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-            yield from (Entry(key, found[key].stat().st_size) for key in sorted(found))
+            yield from _entries(folder, prefix)
 
     def create(self, key: str, body: bytes | Path) -> Put:
         """Create the object. A file in `scratch()` is given away: it becomes the object, and must not be written again.
@@ -185,6 +185,24 @@ def _fill(path: Path, body: bytes | Path) -> None:
         shutil.copyfile(body, path)
     else:
         path.write_bytes(body)
+
+
+def _entries(folder: Path, prefix: str) -> Iterator[Entry]:
+    """Yield what lies below `folder`, whose key begins with `prefix`."""
+    try:
+        with os.scandir(folder) as found:
+            # As its key goes on: `a.b` comes before `a/b`.
+            named = {f"{each.name}/" if each.is_dir(follow_symlinks=False) else each.name: each for each in found}
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for name in sorted(named):
+        if name.endswith("/"):
+            yield from _entries(folder / name, prefix + name)
+        elif named[name].is_file():
+            facts = named[name].stat()
+            modified_at = dt.datetime.fromtimestamp(facts.st_mtime, dt.UTC)
+            # A replacement is another file, written later.
+            yield Entry(prefix + name, facts.st_size, f"{facts.st_ino}-{facts.st_mtime_ns}", modified_at)
 
 
 def _link(source: Path, path: Path) -> Put:

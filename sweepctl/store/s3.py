@@ -125,7 +125,8 @@ class S3Store:
         """List objects, a page at a time."""
         for page in self._pages(prefix):
             for each in page.get("Contents", []):
-                yield Entry(each["Key"].removeprefix(self._prefix), each["Size"])
+                key = each["Key"].removeprefix(self._prefix)
+                yield Entry(key, each["Size"], each["ETag"], each["LastModified"])
 
     def create(self, key: str, body: bytes | Path) -> Put:
         """Create the object in one PUT, a file streamed from disk."""

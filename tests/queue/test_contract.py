@@ -7,14 +7,19 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import pytest
+from botocore.exceptions import ClientError
 from servers import Server
 from store.fault_proxy import Fault, FaultProxy
 
 from sweepctl.errors import QueueError
 from sweepctl.messages import MAX_BYTES
 from sweepctl.sqs import DELAYS, Queue, Received, open_queue
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
 TWELVE_HOURS = 12 * 60 * 60
 UNKNOWN = "not-a-receipt-of-anything"
@@ -24,6 +29,7 @@ DEVIATIONS = {
     "a lease of 12 hours is refused": {"moto"},
     "a lease of more than 12 hours is granted": {"ministack", "elasticmq"},
     "a body has at most 256 KiB": {"ministack", "elasticmq"},
+    "an id that comes twice is taken": {"ministack"},
 }
 _numbers = itertools.count()
 
@@ -230,6 +236,20 @@ def test_25_messages_go_in_batches(place: Place, proxy: FaultProxy) -> None:
     _at(proxy.url, place.queue.url).send(bodies)
     assert len(proxy.log) == 3
     assert sorted(_drain(place.queue, 25)) == sorted(bodies)
+    assert _is_empty(place.queue)
+
+
+def test_an_id_that_comes_twice_has_the_whole_batch_rejected(place: Place) -> None:
+    """Why ids are positions, and nothing that a message says of itself."""
+    entries: list[SendMessageBatchRequestEntryTypeDef] = [
+        {"Id": number, "MessageBody": "body"} for number in ("1", "2", "1")
+    ]
+    if place.deviates("an id that comes twice is taken"):
+        place.server.sqs.send_message_batch(QueueUrl=place.queue.url, Entries=entries)
+        assert len(_drain(place.queue, 3)) == 3
+        return
+    with pytest.raises(ClientError, match="BatchEntryIdsNotDistinct"):
+        place.server.sqs.send_message_batch(QueueUrl=place.queue.url, Entries=entries)
     assert _is_empty(place.queue)
 
 

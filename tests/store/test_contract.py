@@ -1,5 +1,6 @@
 """The store contract, one suite for every store; real servers are marked `servers`."""
 
+import datetime as dt
 import itertools
 import json
 import subprocess
@@ -186,12 +187,33 @@ def test_rivals_may_probe_together(store: Store) -> None:
 def test_a_listing_names_all_below_a_folder_and_nothing_beside_it(store: Store) -> None:
     for key, body in (("t/m/a", b"1"), ("t/m/b", b"22"), ("t/m/deep/c", b""), ("t/mm/d", b"4444"), ("u", b"5")):
         store.create(key, body)
-    assert list(store.objects("t/m/")) == [Entry("t/m/a", 1), Entry("t/m/b", 2), Entry("t/m/deep/c", 0)]
+    listed = [(entry.key, entry.bytes) for entry in store.objects("t/m/")]
+    assert listed == [("t/m/a", 1), ("t/m/b", 2), ("t/m/deep/c", 0)]
     assert store.folders("t/") == ["m", "mm"]
     assert store.folders("t/m/") == ["deep"]
     assert store.folders("") == ["t"]
     assert list(store.objects("absent/")) == []
     assert store.folders("absent/") == []
+
+
+def test_a_listing_is_in_order_of_keys(store: Store) -> None:
+    keys = ["t/a-b/c", "t/a.b", "t/a/b", "t/a/c", "t/a0", "t/b"]
+    for key in reversed(keys):
+        store.create(key, b"")
+    assert [entry.key for entry in store.objects("t/")] == keys
+
+
+def test_a_listing_tells_what_was_replaced_and_when_it_was_written(store: Store) -> None:
+    def listed() -> Entry:
+        (entry,) = store.objects("t/")
+        return entry
+
+    store.create("t/a", b"first")
+    before = listed()
+    assert listed() == before
+    assert abs(dt.datetime.now(dt.UTC) - before.modified_at) < dt.timedelta(minutes=1)
+    assert store.replace("t/a", b"other", _read(store, "t/a").etag) is Put.WRITTEN
+    assert listed().version != before.version
 
 
 def test_a_listing_of_more_than_a_page_is_whole(place: Place) -> None:

@@ -37,3 +37,9 @@ fn epidemic() {
 fn ridehail() {
     check("ridehail.json");
 }
+
+/// Steady-state statistics and a logit at one speed, until every driver has had enough; with both datasets.
+#[test]
+fn ridehail_until_drivers_leave() {
+    check("ridehail_until_drivers_leave.json");
+}

@@ -51,6 +51,44 @@ fn neither_threads_nor_order_nor_shards_change_a_byte() {
     }
 }
 
+/// Threads, shards, their order, and a shard that goes on where another one ended: how often bytes are the same, as a line
+/// for tools/validate.py. The queue's own tests stop workers in the middle.
+#[test]
+#[ignore = "make validate"]
+fn validate_11_determinism() {
+    let all = with(&sweep(), &json!({"threads": 1, "outputs": ["trips", "snapshots"]}));
+    let part = |start: u64, end: u64, threads: u32| {
+        let bounds = json!({"start_index": start, "end_index_exclusive": end, "threads": threads});
+        records(ENGINE, "run", &with(&all, &bounds))
+    };
+    let expected = part(0, 36, 1);
+    let (mut ways, mut same) = (0, 0);
+    let mut tell = |lines: Vec<String>| {
+        ways += 1;
+        same += u32::from(lines == expected);
+    };
+    for threads in [1, 2, 3, 5] {
+        for size in [1_usize, 5, 12, 36] {
+            let starts: Vec<u64> = (0..36).step_by(size).collect();
+            let run = |start: &u64| part(*start, 36.min(start + size as u64), threads);
+            let forwards: Vec<_> = starts.iter().map(run).collect();
+            let mut backwards: Vec<_> = starts.iter().rev().map(run).collect();
+            backwards.reverse();
+            tell(forwards.concat());
+            tell(backwards.concat());
+        }
+    }
+    for end in 1..36 {
+        tell([part(0, end, 2), part(end, 36, 3)].concat());
+    }
+    let what = "Combinations of threads, shards, order and resumption with identical bytes";
+    let verdict = if same == ways { "passes" } else { "fails" };
+    let row = json!({"check": 11, "what": what, "measured": same, "expected": ways.to_string(), "error": null,
+        "number": ways, "verdict": verdict});
+    println!("\n{row}");
+    assert_eq!(same, ways);
+}
+
 #[test]
 fn every_spelling_is_one_point() {
     let spellings = ["cost_based", "costbased", "cost-based", "Cost_Based", "COST-BASED"];
@@ -103,7 +141,11 @@ fn what_is_out_of_range_is_refused_before_any_point_runs() {
 
 #[test]
 fn trips_and_snapshots_add_up_to_the_metrics() {
-    let shard = with(&sweep(), &json!({"outputs": ["trips", "snapshots"], "end_index_exclusive": 4}));
+    // An end that is no whole second: the last snapshot is at it, and the one before it at least a second earlier.
+    let base = json!({"epoch_ms": 28_800_000, "match_radius": 12, "request_window_ms": 3_600_567});
+    let end = 10_800_567;
+    let shard =
+        with(&sweep(), &json!({"outputs": ["trips", "snapshots"], "end_index_exclusive": 4, "base": base}));
     let lines: Vec<Value> = records(ENGINE, "run", &shard).iter().map(|line| parsed(line)).collect();
     for group in lines.chunks(3) {
         let [snapshots, trips, point] = group else { panic!("two datasets and a point") };
@@ -119,8 +161,10 @@ fn trips_and_snapshots_add_up_to_the_metrics() {
         assert_eq!(i64::try_from(reached("cancelled_at")).unwrap(), in_state("cancelled"));
         assert_eq!(i64::try_from(reached("pickup_at")).unwrap(), in_state("completed") + in_state("on_trip"));
         let times = column(snapshots, "timestamp_ms");
-        assert!(times.iter().map(|time| time.as_i64().unwrap()).is_sorted_by(|one, other| one < other));
-        assert_eq!((&times[0], times.last().unwrap()), (&json!(0), &json!(10_800_000)));
+        assert!(
+            times.iter().map(|time| time.as_i64().unwrap()).is_sorted_by(|one, other| one + 1_000 <= *other)
+        );
+        assert_eq!((&times[0], times.last().unwrap()), (&json!(0), &json!(end)));
         let last = |name: &str| column(snapshots, name).last().unwrap().as_i64().unwrap();
         assert_eq!(last("riders_completed"), metric("completed_riders"));
         assert_eq!(last("riders_cancelled"), metric("cancelled_riders"));
@@ -130,5 +174,55 @@ fn trips_and_snapshots_add_up_to_the_metrics() {
         assert_eq!(last("trips_cancelled"), in_state("cancelled"));
         let drivers = ["drivers_idle", "drivers_evaluating", "drivers_en_route", "drivers_on_trip"].map(last);
         assert_eq!(drivers.iter().sum::<i64>(), metric("drivers_on_duty_at_end"));
+        assert_eq!(metric("completed_trips"), metric("completed_riders"));
+        trips_of_snapshots_are_those_of_the_rows(snapshots, trips);
+    }
+}
+
+#[test]
+fn snapshots_are_a_second_apart_up_to_an_end_within_one() {
+    // Two drivers arrive a second, up to an end that is no whole second.
+    let base = json!({"num_riders": 10, "num_drivers": 30_000, "request_window_ms": 567,
+        "driver_spread_ms": 7_200_567});
+    let shard = with(
+        &request("ridehail", &json!({"commission_rate": [0.1]}), 1),
+        &json!({"outputs": ["snapshots"], "base": base}),
+    );
+    let snapshots = parsed(&records(ENGINE, "run", &shard)[0]);
+    let times = snapshots["columns"]["timestamp_ms"].as_array().unwrap();
+    let times: Vec<i64> = times.iter().map(|time| time.as_i64().unwrap()).collect();
+    assert!(times.is_sorted_by(|one, other| one + 1_000 <= *other));
+    assert_eq!(times[times.len() - 2..], [7_199_000, 7_200_567]);
+}
+
+/// At each snapshot, its four columns of trips are what the rows say of that time, and agree with riders and drivers.
+fn trips_of_snapshots_are_those_of_the_rows(snapshots: &Value, trips: &Value) {
+    let column = |rows: &Value, name: &str| -> Vec<Option<i64>> {
+        rows["columns"][name].as_array().unwrap().iter().map(Value::as_i64).collect()
+    };
+    let told = |name: &str| column(snapshots, name);
+    let [matched, picked_up, dropped_off, cancelled] =
+        ["matched_at", "pickup_at", "dropoff_at", "cancelled_at"].map(|name| column(trips, name));
+    let names = ["trips_en_route", "trips_on_trip", "trips_completed", "trips_cancelled"];
+    let [en_route, on_trip, completed, gone] = names.map(told);
+    for (row, time) in told("timestamp_ms").into_iter().enumerate() {
+        // A drop-off is completed a second later.
+        let by = |times: &[Option<i64>], later: i64| {
+            i64::try_from(times.iter().flatten().filter(|at| **at + later <= time.unwrap()).count()).ok()
+        };
+        assert_eq!((completed[row], gone[row]), (by(&dropped_off, 1_000), by(&cancelled, 0)));
+        let begun =
+            en_route[row].unwrap() + on_trip[row].unwrap() + completed[row].unwrap() + gone[row].unwrap();
+        assert_eq!(Some(begun), by(&matched, 0));
+        assert_eq!(Some(on_trip[row].unwrap() + completed[row].unwrap()), by(&picked_up, 0));
+    }
+    for (trips, others) in [
+        (&en_route, ["drivers_en_route"].as_slice()),
+        (&on_trip, &["drivers_on_trip", "riders_in_transit"]),
+        (&completed, &["riders_completed"]),
+    ] {
+        for other in others {
+            assert_eq!(*trips, told(other), "{other}");
+        }
     }
 }

@@ -71,6 +71,40 @@ mod tests {
         assert_eq!(values.map(f64::to_bits), expected.map(f64::to_bits));
     }
 
+    /// Hours alike, as the contract writes them: .4 x 7 is seven hours of .4.
+    fn spelled<const N: usize>(hours: [(f64, usize); N]) -> Day {
+        let all: Vec<f64> =
+            hours.into_iter().flat_map(|(value, times)| std::iter::repeat_n(value, times)).collect();
+        all.try_into().expect("24 hours")
+    }
+
+    #[test]
+    fn the_tables_are_the_contracts() {
+        let quiet =
+            [(0.4, 7), (2.5, 1), (3.0, 1), (2.0, 1), (1.2, 7), (2.8, 1), (3.2, 1), (2.5, 1), (1.5, 4)];
+        same(RIDERS[0], spelled(quiet));
+        let lively = [2.0, 2.5, 3.0, 2.8, 2.2, 1.8, 1.5, 1.2, 1.0, 0.8, 0.6, 0.5];
+        let later = [0.4, 0.4, 0.4, 0.4, 0.5, 2.8, 3.5, 3.0, 2.5, 2.0, 1.8, 1.5];
+        same(RIDERS[1], [lively, later].concat().try_into().unwrap());
+        let quiet = [
+            (0.6, 6),
+            (1.0, 1),
+            (1.5, 1),
+            (1.8, 1),
+            (1.6, 1),
+            (1.2, 7),
+            (1.7, 1),
+            (2.0, 1),
+            (1.8, 1),
+            (1.3, 4),
+        ];
+        same(DRIVERS[0], spelled(quiet));
+        let lively = [0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 1.6, 1.4, 1.2, 1.0];
+        let later = [0.9, 0.8, 0.7, 0.7, 0.8, 1.7, 2.2, 2.0, 1.8, 1.6, 1.4, 1.2];
+        same(DRIVERS[1], [lively, later].concat().try_into().unwrap());
+        same(BERLIN, spelled([(1.0, 7), (0.45, 2), (0.65, 7), (0.40, 3), (0.75, 5)]));
+    }
+
     #[test]
     fn the_week_has_its_days() {
         // 1970-01-01 was a Thursday, the 2nd a Friday, the 3rd a Saturday, the 4th a Sunday.

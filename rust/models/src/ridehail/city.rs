@@ -108,7 +108,8 @@ pub(super) trait Observer {
 /// events.
 ///
 /// # Errors
-/// `no_destination` where a rider has no place to go to within the distances.
+/// `no_destination` where a rider has no place to go to within the distances; `too_many_events` where there are more
+/// than the settings allow.
 pub(super) fn simulate<'a, S: Space>(
     settings: &'a Settings,
     space: &'a S,
@@ -162,7 +163,7 @@ impl<S: Space> City<'_, S> {
         self.await_rider();
         self.await_driver();
         let end = self.settings.end;
-        loop {
+        while self.handled <= self.settings.most_events {
             // A pass comes before everything else of its time, and sees what happened before that time. So it does not
             // matter whether passes without anything new to look at are made: they are not.
             if self.next_pass <= self.arena.events.next_time().min(end) {
@@ -175,11 +176,25 @@ impl<S: Space> City<'_, S> {
             self.advance(event.time);
             self.handle(event)?;
         }
+        if self.handled > self.settings.most_events {
+            return Err(self.too_many_events());
+        }
         let census = self.census();
         if let Some(observer) = &mut self.observer {
             observer.finish(end, census);
         }
         Ok(())
+    }
+
+    fn too_many_events(&self) -> DomainError {
+        let Settings { most_events, end, .. } = *self.settings;
+        let message = format!(
+            "by {} of {end} ms there were more than the {most_events} events that a point may have: shorten \
+             simulation_duration_hours, lower num_riders, num_drivers or max_quote_rejections, or raise \
+             re_quote_delay_secs or batch_interval_secs",
+            self.now
+        );
+        DomainError::new("too_many_events", message)
     }
 
     fn advance(&mut self, time: Time) {

@@ -55,7 +55,8 @@ fn arrivals() -> Vec<Parameter> {
             .unit("ms")
             .at_least(0)
             .at_most(TEN_YEARS_MS)
-            .doc("riders who arrive before it, and time before it, are simulated but not counted"),
+            .doc("riders who arrive before it, and time before it, are simulated but not counted; nobody is left to count \
+                 where num_riders are met before it"),
     ]
 }
 
@@ -200,9 +201,12 @@ fn counts() -> Vec<Column> {
         money("driver_payouts").doc("the drivers' share of total_fares_collected"),
         money("total_fares_collected").doc("fares of completed trips"),
         Column::int("completed_trips").unit("trips").doc("trips of counted riders that were completed"),
-        riders("riders_abandoned_price").doc("abandoned, and the last quote was too dear"),
-        riders("riders_abandoned_eta").doc("abandoned, and the last quote's ETA was too long"),
-        riders("riders_abandoned_stochastic").doc("abandoned, and the last quote was refused by chance"),
+        riders("riders_abandoned_price")
+            .doc("abandoned, and the last quote was too dear; 0 under logit choice"),
+        riders("riders_abandoned_eta")
+            .doc("abandoned, and the last quote's ETA was too long; 0 under logit choice"),
+        riders("riders_abandoned_stochastic")
+            .doc("abandoned, and the last quote was refused by chance, as all are under logit choice"),
     ]
 }
 
@@ -276,8 +280,8 @@ fn snapshots() -> Dataset {
         ("trips_completed", "so far"),
         ("trips_cancelled", "so far, by the rider before the pickup"),
     ];
-    let doc = "the whole seconds after which something had changed, and how many were in each state then; the first \
-               at 0, the last at the end";
+    let doc = "the whole seconds by which something had changed, and how many were in each state then; the first at \
+               0, the last at the end, which need not be a whole second: then the second before it is left out";
     let dataset = Dataset::new("snapshots", doc)
         .column(Column::int("timestamp_ms").unit("ms").doc("from the run's start, events at it included"));
     columns.into_iter().fold(dataset, |dataset, (name, doc)| dataset.column(Column::int(name).doc(doc)))

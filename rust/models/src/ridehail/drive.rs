@@ -47,3 +47,16 @@ pub(super) fn congestion(drivers: u32) -> f64 {
         _ => 0.55,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crowds_slow_by_steps() {
+        let steps = [(0..=2, 1.0), (3..=5, 0.85), (6..=10, 0.70), (11..=1000, 0.55)];
+        for (drivers, share) in steps.into_iter().flat_map(|(range, share)| range.map(move |n| (n, share))) {
+            assert_eq!(congestion(drivers).to_bits(), f64::to_bits(share), "{drivers}");
+        }
+    }
+}

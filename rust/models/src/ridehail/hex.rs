@@ -10,8 +10,8 @@ pub(crate) struct Hex {
     pub(super) r: i16,
 }
 
-/// The six directions in turn, counter-clockwise.
-const DIRECTIONS: [(i32, i32); 6] = [(1, 0), (0, 1), (-1, 1), (-1, 0), (0, -1), (1, -1)];
+/// The six directions in turn, counter-clockwise: from a cell to its neighbours.
+pub(super) const DIRECTIONS: [(i32, i32); 6] = [(1, 0), (0, 1), (-1, 1), (-1, 0), (0, -1), (1, -1)];
 
 impl Hex {
     /// A cell from wide coordinates, or nothing where they do not fit: then it is on no map.

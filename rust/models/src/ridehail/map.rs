@@ -176,7 +176,8 @@ impl Space for Map {
         for hop in 1..=way.hops {
             let next = way.at(hop);
             let arrival = time + drive.hop(self.km(place, next), time, 1.0, &mut hops);
-            if arrival > until {
+            // At the very ms of a cancellation the cancellation comes first, as it was scheduled first.
+            if arrival >= until {
                 return (until, place);
             }
             (time, place) = (arrival, next);

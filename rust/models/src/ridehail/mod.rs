@@ -70,7 +70,7 @@ impl Model for Ridehail {
         let settings = Settings::read(given)?;
         let Scratch { map, arena, times } = scratch;
         let map = map_of(map, settings.bounds)?;
-        let mut snapshots = output.rows("snapshots").map(Snapshots::new);
+        let mut snapshots = output.rows("snapshots").map(|rows| Snapshots::new(rows, settings.end));
         let observer = snapshots.as_mut().map(|snapshots| snapshots as &mut dyn Observer);
         let events = simulate(&settings, map, streams, arena, observer)?;
         if let Some(rows) = output.rows("trips") {

@@ -202,3 +202,18 @@ pub(super) fn write_trips<S: Space>(space: &S, arena: &Arena<S>, end: Time, rows
         ]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_elements_and_medians_may_be_between_two() {
+        let of = |times: &[Time]| Spread::of(&mut times.to_vec()).0;
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[7]), Some([7.0; 3]));
+        // Elements floor(0.9 x 9) = 8 and floor(0.9 x 10) = 9, from 0.
+        assert_eq!(of(&[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]), Some([4.5, 4.5, 8.0]));
+        assert_eq!(of(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 100]), Some([145.0 / 11.0, 5.0, 9.0]));
+    }
+}

@@ -26,6 +26,10 @@ const DRIVERS: Names = Names {
 pub(super) const SHIFTS: Shifts =
     Shifts { targets: [100.0, 300.0], fatigues: [8.0 * HOUR as f64, 12.0 * HOUR as f64] };
 
+/// Most events of a point: tens of minutes of computing. Beyond, a point would take its shard's other points with it
+/// when the shard runs out of time.
+const MOST_EVENTS: u64 = 1 << 32;
+
 /// Where an [`Arriving`] comes from.
 #[derive(Clone, Copy)]
 struct Names {
@@ -131,6 +135,8 @@ pub(super) struct Settings {
     pub(super) congestion: bool,
     /// Lowest and highest speed of a hop.
     pub(super) speeds: [f64; 2],
+    /// Events after which the point fails; no parameter sets them.
+    pub(super) most_events: u64,
 }
 
 impl Settings {
@@ -169,6 +175,7 @@ impl Settings {
             berlin_traffic: given.string("traffic_profile") == "berlin",
             congestion: given.bool("dynamic_congestion_enabled"),
             speeds: speeds(given),
+            most_events: MOST_EVENTS,
         };
         if settings.warmup >= settings.end {
             let Self { warmup, end, .. } = settings;

@@ -1,4 +1,5 @@
-//! The dataset `snapshots`: how many are in each state, at whole seconds by which something had happened.
+//! The dataset `snapshots`: how many are in each state, at whole seconds by which something had happened, and at the
+//! end.
 
 use sweep_runtime::{Rows, ValueRef};
 
@@ -16,11 +17,20 @@ pub(super) struct Snapshots<'a> {
     due: Time,
     /// The second that was told last.
     told: Option<Time>,
+    /// Where the simulation ends, which is always told.
+    end: Time,
 }
 
 impl<'a> Snapshots<'a> {
-    pub(super) fn new(rows: &'a mut Rows) -> Self {
-        Self { rows, due: 0, told: None }
+    pub(super) fn new(rows: &'a mut Rows, end: Time) -> Self {
+        Self { rows, due: 0, told: None, end }
+    }
+
+    /// Tells the second that is due, unless it was, or the end is less than a second later: then the end tells more.
+    fn write_due(&mut self, census: Census) {
+        if self.told != Some(self.due) && self.due + SECOND <= self.end {
+            self.write(self.due, census);
+        }
     }
 
     fn write(&mut self, time: Time, Census { riders, drivers, trips }: Census) {
@@ -55,16 +65,14 @@ impl<'a> Snapshots<'a> {
 impl Observer for Snapshots<'_> {
     /// Tells how things stood, if a second with events is over.
     fn advance(&mut self, time: Time, census: Census) {
-        if self.due < time && self.told != Some(self.due) {
-            self.write(self.due, census);
+        if self.due < time {
+            self.write_due(census);
         }
         self.due = time.div_ceil(SECOND) * SECOND;
     }
 
     fn finish(&mut self, end: Time, census: Census) {
-        if self.due < end && self.told != Some(self.due) {
-            self.write(self.due, census);
-        }
+        self.write_due(census);
         self.write(end, census);
     }
 }

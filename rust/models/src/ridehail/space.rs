@@ -33,8 +33,8 @@ pub(crate) trait Space {
     /// The place after `hop` of those steps.
     fn on_the_way(&self, from: Self::Place, to: Self::Place, hop: u32) -> Self::Place;
 
-    /// Drives from `start` on, until it is there or, if that is earlier, until `until`; returns when and where that is.
-    /// A place is left when the next one is reached.
+    /// Drives from `start` on, until it is there or, if that is not later, until `until`; returns when and where that
+    /// is. A place is left when the next one is reached, and at `until` no more is.
     fn drive(
         &self,
         from: Self::Place,

@@ -5,7 +5,7 @@ use sweep_runtime::DomainError;
 
 use super::alias::Alias;
 use super::{EARTH_KM, Map};
-use crate::ridehail::hex::Hex;
+use crate::ridehail::hex::{DIRECTIONS, Hex};
 use crate::ridehail::settings::Bounds;
 
 const RESOLUTION: Resolution = Resolution::Nine;
@@ -27,8 +27,6 @@ const CURVATURE: f64 = 0.98;
 const TILING_ERROR: f64 = 1e-6;
 const KM_IN_DEGREE: f64 = EARTH_KM * DEGREE;
 const DEGREE: f64 = std::f64::consts::PI / 180.0;
-/// Offsets of the six neighbours in turn.
-const AROUND: [(i32, i32); 6] = [(1, 0), (0, 1), (-1, 1), (-1, 0), (0, -1), (1, -1)];
 
 /// See [`Map::new`].
 pub(super) fn lay_out(bounds: Bounds) -> Result<Map, DomainError> {
@@ -106,7 +104,7 @@ fn on_sphere(latitude: f64, longitude: f64) -> [f64; 3] {
 fn corners(map: &Map, plane: &[[f64; 2]], cell: Hex) -> [[f64; 2]; 6] {
     let centre = |place: Option<Hex>| place.map_or([f64::NAN; 2], |cell| plane[map.slot(cell)]);
     let own = centre(Some(cell));
-    let around = AROUND.map(|offset| centre(cell.offset(offset)));
+    let around = DIRECTIONS.map(|offset| centre(cell.offset(offset)));
     std::array::from_fn(|corner| {
         let (one, two) = (around[corner], around[(corner + 1) % 6]);
         [0, 1].map(|axis| (own[axis] + one[axis] + two[axis]) / 3.0)
@@ -118,7 +116,7 @@ fn height(map: &Map, cell: Hex) -> Option<f64> {
     let km = |one: Hex, other: Hex| EARTH_KM * map.chord_squared(one, other).sqrt();
     let mut least = f64::INFINITY;
     for corner in 0..6 {
-        let (one, two) = (cell.offset(AROUND[corner])?, cell.offset(AROUND[(corner + 1) % 6])?);
+        let (one, two) = (cell.offset(DIRECTIONS[corner])?, cell.offset(DIRECTIONS[(corner + 1) % 6])?);
         let sides = [km(cell, one), km(cell, two), km(one, two)];
         if !sides.iter().all(|side| SPACING.contains(side)) {
             return None;

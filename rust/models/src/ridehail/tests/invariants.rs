@@ -111,17 +111,31 @@ fn points_share_their_random_numbers() {
 
 #[test]
 fn congestion_in_empty_streets_changes_nothing() {
-    // With one driver a cell is never crowded: legs hop by hop take the very times of legs as single events.
-    for berlin_traffic in [false, true] {
-        let mut settings = Settings { berlin_traffic, radius: 200, end: 12 * HOUR, ..settings() };
-        settings.drivers = Arriving { cap: 1, initial: 1, window: HOUR, ..settings.drivers };
-        settings.acceptance.base = 1_000.0;
-        settings.patience = [10 * HOUR, 10 * HOUR];
-        let congested = Settings { congestion: true, ..settings.clone() };
-        for replicate in 0..5 {
-            let (one, many) = (report(&settings, replicate), report(&congested, replicate));
-            assert!(many.riders[RiderState::Completed as usize] > 1 && many.events > one.events);
-            assert_eq!(Report { events: one.events, ..many }, one);
+    // With one driver a cell is never crowded: legs hop by hop take the very times of legs as single events, and end in
+    // the same cells. Where hops take a second each, and each rider is matched by itself, those with
+    // little patience cancel at the very ms of a hop.
+    let (patient, impatient) = ([10 * HOUR, 10 * HOUR], [5_000, 60_000]);
+    for (patience, speeds, batch) in [(patient, [20.0, 60.0], Some(5_000)), (impatient, [1e6, 1e6], None)] {
+        for berlin_traffic in [false, true] {
+            let mut settings = Settings { berlin_traffic, radius: 200, end: 12 * HOUR, ..settings() };
+            settings.drivers = Arriving { cap: 1, initial: 1, window: HOUR, ..settings.drivers };
+            settings.acceptance.base = 1_000.0;
+            // A driver who never tires of earning has more trips to be compared.
+            settings.shifts.targets = [1e9; 2];
+            (settings.patience, settings.speeds, settings.batch) = (patience, speeds, batch);
+            let congested = Settings { congestion: true, ..settings.clone() };
+            let (mut one, mut many) = (Arena::default(), Arena::default());
+            for replicate in 0..5 {
+                let reports = [run(&settings, replicate, &mut one), run(&congested, replicate, &mut many)];
+                assert!(reports[1].riders[RiderState::Completed as usize] > 1);
+                assert!(reports[1].events > reports[0].events);
+                assert_eq!(Report { events: reports[0].events, ..reports[1] }, reports[0]);
+                let pickups = |arena: &Arena<Map>| {
+                    let km = arena.trips.iter().map(|rider| arena.riders.journeys[*rider as usize].pickup_km);
+                    km.map(f64::to_bits).collect::<Vec<_>>()
+                };
+                assert_eq!(pickups(&one), pickups(&many));
+            }
         }
     }
 }

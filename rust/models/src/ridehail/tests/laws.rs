@@ -2,10 +2,11 @@
 
 use crate::ridehail::entities::{DriverState, Refusal, RiderState};
 
+use super::validate::{correlation, gaps_and_latitudes};
 use super::*;
 
 /// Expected arrivals from an hour of the first week on, without a cap: the integral of the rate.
-fn expected(cap: f64, week: &calendar::Week, divisor: f64, first: u64, hours: u64) -> f64 {
+pub(super) fn expected(cap: f64, week: &calendar::Week, divisor: f64, first: u64, hours: u64) -> f64 {
     (first..first + hours).map(|hour| calendar::busyness(week, hour * HOUR)).sum::<f64>() * cap
         / hours as f64
         / divisor
@@ -57,18 +58,8 @@ fn gaps_know_nothing_of_places() {
     settings.riders.cap = 20_000;
     let mut arena: Arena<Map> = Arena::default();
     run(&settings, 0, &mut arena);
-    let pairs: Vec<(f64, f64)> = arena
-        .riders
-        .requests
-        .windows(2)
-        .map(|pair| ((pair[1].requested_at - pair[0].requested_at) as f64, f64::from(pair[0].pickup.r)))
-        .collect();
-    let count = pairs.len() as f64;
-    let mean = |of: &dyn Fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / count;
-    let (x, y) = (mean(&|pair| pair.0), mean(&|pair| pair.1));
-    let covariance = mean(&|pair| (pair.0 - x) * (pair.1 - y));
-    let spread = mean(&|pair| (pair.0 - x) * (pair.0 - x)) * mean(&|pair| (pair.1 - y) * (pair.1 - y));
-    assert!((covariance / spread.sqrt()).abs() < 3.0 / count.sqrt());
+    let (gaps, latitudes) = gaps_and_latitudes(&arena);
+    assert!(correlation(&gaps, &latitudes).abs() < 3.0 / (gaps.len() as f64).sqrt());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod inputs;
 mod invariants;
 mod laws;
+mod semantics;
 mod theory;
 mod validate;
 
@@ -57,6 +58,7 @@ fn settings() -> Settings {
         berlin_traffic: false,
         congestion: false,
         speeds: [20.0, 60.0],
+        most_events: u64::MAX,
     }
 }
 

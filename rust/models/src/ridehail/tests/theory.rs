@@ -8,7 +8,6 @@ use sweep_runtime::Stream;
 use crate::ridehail::Time;
 use crate::ridehail::calendar::Week;
 use crate::ridehail::drive::Drive;
-use crate::ridehail::entities::NOT_YET;
 use crate::ridehail::settings::Shifts;
 use crate::ridehail::space::{Index, Space, Visitor, whole_seconds};
 
@@ -167,39 +166,4 @@ pub(super) fn tireless(drivers: u32, riders: u32, window: Time) -> Settings {
         batch: Some(1_000),
         ..settings()
     }
-}
-
-#[test]
-fn waiting_is_as_erlang_says() {
-    // c = 20 drivers, load a = 18: mean wait x service rate = 0.275385.
-    let (mean_service, riders, load) = (1e8, 15_000, 18.0);
-    let window = whole(f64::from(riders) * mean_service / load);
-    let settings = tireless(20, riders, window);
-    let mut arena: Arena<Depot> = Arena::default();
-    let replicates = 30;
-    let means: Vec<f64> = (0..replicates)
-        .map(|replicate| {
-            simulate(
-                &settings,
-                &Depot::exponential(mean_service),
-                &Streams::new(42, replicate),
-                &mut arena,
-                None,
-            )
-            .unwrap();
-            // The first ones find an empty city.
-            let waits = arena.riders.requests.iter().zip(&arena.riders.journeys).skip(1_000);
-            let waits: Vec<f64> = waits
-                .filter(|(_, journey)| journey.matched_at != NOT_YET)
-                .map(|(request, journey)| (journey.matched_at - request.requested_at) as f64 / mean_service)
-                .collect();
-            assert!(waits.len() > 13_000);
-            waits.iter().sum::<f64>() / waits.len() as f64
-        })
-        .collect();
-    let count = f64::from(replicates);
-    let mean = means.iter().sum::<f64>() / count;
-    let error =
-        (means.iter().map(|one| (one - mean) * (one - mean)).sum::<f64>() / (count - 1.0) / count).sqrt();
-    assert!(error < 0.02 && (mean - 0.275_385).abs() < 3.0 * error, "{mean} +- {error}");
 }

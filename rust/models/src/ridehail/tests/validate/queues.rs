@@ -8,6 +8,9 @@ use super::*;
 /// Mean service, ms.
 const MEAN: f64 = 1e8;
 const DRIVERS: u32 = 20;
+const REPLICATIONS: u32 = 400;
+/// c = 20 drivers, load a = 18: mean wait x service rate.
+const ERLANG_C_WAIT: f64 = 0.275_385;
 
 /// Simulates a depot with a load, once a replication, and measures what became of the riders but the first ones.
 fn depot<const N: usize>(
@@ -43,9 +46,19 @@ fn waited(arena: &Arena<Depot>, riders: std::ops::Range<usize>) -> [f64; 2] {
 #[test]
 #[ignore = "make validate"]
 fn validate_02_erlang_c() {
-    let [waits, waiting] = depot(&Depot::exponential(MEAN), 18.0, 100, Settings::clone, waited);
-    tell_mean(2, "Erlang C, mean wait x service rate", &waits, 0.275_385);
-    tell_mean(2, "Erlang C, share of riders who wait", &waiting, 0.550_769);
+    let mut lines = Lines::of(2);
+    let [waits, waiting] = depot(&Depot::exponential(MEAN), 18.0, REPLICATIONS, Settings::clone, waited);
+    lines.tell_mean("Erlang C, mean wait x service rate", &waits, ERLANG_C_WAIT);
+    lines.tell_mean("Erlang C, share of riders who wait", &waiting, 0.550_769);
+    lines.end();
+}
+
+/// The same for `make test`, with few replications.
+#[test]
+fn waiting_is_as_erlang_says() {
+    let [waits, _] = depot(&Depot::exponential(MEAN), 18.0, 25, Settings::clone, waited);
+    let (mean, error) = mean_and_error(&waits);
+    assert!(error < 0.02 && (mean - ERLANG_C_WAIT).abs() < 3.0 * error, "{mean} +- {error}");
 }
 
 /// Trips of the real map, in units of their mean.
@@ -78,11 +91,13 @@ fn validate_03_erlang_b() {
         ("deterministic", Service::Deterministic),
         ("empirical", Service::Empirical(real_trips())),
     ];
+    let mut lines = Lines::of(3);
     for (name, service) in all {
         let place = Depot { mean_service: MEAN, service, mean_patience: None };
-        let [lost] = depot(&place, 18.0, 100, impatient, cancelled);
-        tell_mean(3, &format!("Erlang B, share of riders lost, {name} trips"), &lost, 0.109_213);
+        let [lost] = depot(&place, 18.0, REPLICATIONS, impatient, cancelled);
+        lines.tell_mean(&format!("Erlang B, share of riders lost, {name} trips"), &lost, 0.109_213);
     }
+    lines.end();
 }
 
 /// The share who abandon in M/M/c+M, from the stationary distribution of the birth-death process.
@@ -125,21 +140,24 @@ fn fifo(settings: &Settings) -> Settings {
 #[test]
 #[ignore = "make validate"]
 fn validate_04_erlang_a() {
+    let mut lines = Lines::of(4);
     for load in [18.0, 22.0] {
         let place = Depot { mean_patience: Some(MEAN * 2.0), ..Depot::exponential(MEAN) };
-        let [lost] = depot(&place, load, 100, fifo, cancelled);
-        tell_mean(4, &format!("Erlang A, load {load}, share who abandon"), &lost, erlang_a(load, 0.5));
+        let [lost] = depot(&place, load, REPLICATIONS, fifo, cancelled);
+        lines.tell_mean(&format!("Erlang A, load {load}, share who abandon"), &lost, erlang_a(load, 0.5));
         let uniform = |settings: &Settings| Settings { patience: [0, whole(MEAN)], ..fifo(settings) };
-        let [lost] = depot(&Depot::exponential(MEAN), load, 100, uniform, cancelled);
+        let [lost] = depot(&Depot::exponential(MEAN), load, REPLICATIONS, uniform, cancelled);
         let what = format!("M/M/c+G, uniform patience, load {load}, share who abandon");
-        tell_mean(4, &what, &lost, erlang_a_uniform(load, 1.0));
+        lines.tell_mean(&what, &lost, erlang_a_uniform(load, 1.0));
     }
+    lines.end();
 }
 
 /// Points of the figure: shares over the load, of which the checks look at one or two.
 #[test]
 #[ignore = "make validate"]
 fn validate_00_erlang_figure() {
+    tell_constant("servers", DRIVERS.into());
     let place = Depot::exponential(MEAN);
     for load in [10.0, 12.0, 14.0, 16.0, 18.0, 19.0] {
         let [_, waiting] = depot(&place, load, 20, Settings::clone, waited);

@@ -1,0 +1,133 @@
+"""Commands about the runs of a store: how far one is, and which there are."""
+
+from collections import deque
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sweepctl.cli.app import app
+from sweepctl.cli.options import (
+    DEFAULT_STORE,
+    EndpointOption,
+    JsonOption,
+    RegionOption,
+    StoreOption,
+)
+from sweepctl.cli.terminal import on_signals, open_console, print_json, telling
+
+if TYPE_CHECKING:
+    from sweepctl.backlog import Backlog
+    from sweepctl.sqs import Queue, QueueFacts
+    from sweepctl.status import Status
+
+
+@app.command(
+    "status",
+    epilog="Examples:\n\n  sweepctl status demo-001\n\n"
+    "  sweepctl status demo-001 --store s3://bucket/sweeps --queue-url $URL --watch\n\n"
+    "  sweepctl status demo-001 --json",
+)
+def status_command(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The run.")],
+    store: StoreOption = DEFAULT_STORE,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again until the run is done, or Ctrl-C.")] = False,
+    queue_url: Annotated[
+        str | None,
+        typer.Option("--queue-url", envvar="SWEEPCTL_QUEUE_URL", help="The SQS queue's URL, to tell its depth."),
+    ] = None,
+    json_output: JsonOption = False,
+    endpoint_url: EndpointOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Show how far a run is: shards that succeeded, failed and are missing, points, pace and time left.
+
+    All of it comes from the store; outcomes are listed, and only those that are new or changed are read. The pace is
+    that of the last five minutes, or of more where shards take longer. Nothing is proven: `sweepctl verify` does that.
+    Exits with 0 when it could be told, however the run is.
+    """
+    with telling(json_output=json_output) as console:
+        from threading import Event
+
+        from sweepctl import status, view_runs
+        from sweepctl.messages import require_run_id
+        from sweepctl.shard import utc_now
+        from sweepctl.sqs import open_queue
+        from sweepctl.store import open_store
+
+        require_run_id(run_id)
+        queue = None if queue_url is None else _Depth(open_queue(queue_url, region=region))
+        reader = status.StatusReader.of(open_store(store, endpoint_url=endpoint_url, region=region), run_id)
+        reader.stop = stop = Event()
+        facts, backlog, latest = None, None, None
+        with on_signals(stop.set):
+            if watch:
+                with view_runs.watching(console) as show:
+                    for latest in status.watch(reader, utc_now):
+                        facts, backlog = (None, None) if queue is None else queue.ask()
+                        show(latest, facts, backlog)
+            else:
+                with view_runs.reading(open_console(stderr=True)) as reader.observe:
+                    latest = reader.read(utc_now())
+                facts, backlog = (None, None) if queue is None else queue.ask()
+        if json_output:
+            print_json({} if latest is None else _told(latest, facts, backlog))
+        elif latest is not None and not watch:
+            view_runs.show_status(console, latest, facts, backlog)
+
+
+class _Depth:
+    """A queue's depth, and how it became what it is."""
+
+    def __init__(self, queue: "Queue") -> None:
+        from sweepctl.backlog import MOST_DEPTHS, Depth
+
+        self._queue = queue
+        self._depths: deque[Depth] = deque(maxlen=MOST_DEPTHS)
+
+    def ask(self) -> "tuple[QueueFacts, Backlog | None]":
+        """Ask the queue, and say when it will be empty."""
+        import time
+
+        from sweepctl.backlog import Depth, estimate
+
+        facts = self._queue.facts()
+        self._depths.append(Depth(time.monotonic(), facts.visible))
+        return facts, estimate(self._depths)
+
+
+def _told(status: "Status", facts: "QueueFacts | None", backlog: "Backlog | None") -> dict[str, Any]:
+    queue = facts and {
+        "visible": facts.visible,
+        "in_flight": facts.in_flight,
+        "delayed": facts.delayed,
+        "seconds_left": backlog and backlog.seconds_left,
+    }
+    return {**status.to_json(), "queue": queue}
+
+
+@app.command(
+    "runs",
+    epilog="Examples:\n\n  sweepctl runs\n\n  sweepctl runs --store s3://bucket/sweeps --json",
+)
+def runs_command(
+    store: StoreOption = DEFAULT_STORE,
+    json_output: JsonOption = False,
+    endpoint_url: EndpointOption = None,
+    region: RegionOption = None,
+) -> None:
+    """List the runs of a store, the newest first.
+
+    Outcomes are counted and not read: `sweepctl status` tells which shards of a run failed. What lies among the runs
+    and is none is told, and is no error.
+    """
+    with telling(json_output=json_output) as console:
+        from sweepctl import view_runs
+        from sweepctl.runs import list_runs
+        from sweepctl.store import open_store
+
+        results = open_store(store, endpoint_url=endpoint_url, region=region)
+        runs, oddities = list_runs(results)
+        if json_output:
+            print_json({"runs": [run.to_json() for run in runs], "odd": [each.to_json() for each in oddities]})
+        else:
+            view_runs.show_runs(console, results.url, runs, oddities)

@@ -1,0 +1,91 @@
+"""The command that turns a sweep file into a run on a queue."""
+
+from typing import Annotated
+
+import typer
+
+from sweepctl.cli.app import app
+from sweepctl.cli.options import (
+    DEFAULT_STORE,
+    EndpointOption,
+    EngineOption,
+    JsonOption,
+    QueueOption,
+    RegionOption,
+    RunIdOption,
+    StoreOption,
+    SweepFileArgument,
+)
+from sweepctl.cli.terminal import on_signals, open_console, print_json, telling
+
+MOST_CONNECTIONS = 32  # that the queue's client keeps
+
+
+@app.command(
+    "submit",
+    epilog="Examples:\n\n  sweepctl submit sweep.toml --queue-url $URL --store s3://bucket/sweeps\n\n"
+    "  sweepctl submit sweep.toml --queue-url $URL --run-id demo-001 --json\n\n"
+    "  sweepctl submit sweep.toml --queue-url $URL --run-id demo-001 --from-shard 41200",
+)
+def submit_command(
+    file: SweepFileArgument,
+    queue_url: QueueOption,
+    run_id: RunIdOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    engine: EngineOption = None,
+    from_shard: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Go on from this shard: those before it were sent.")
+    ] = 0,
+    connections: Annotated[
+        int, typer.Option(min=1, max=MOST_CONNECTIONS, help="Batches of ten messages that are sent at a time.")
+    ] = 8,
+    json_output: JsonOption = False,
+    endpoint_url: EndpointOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Check a sweep file, write its run record, and put the messages of its shards on a queue.
+
+    Nothing is written or sent before the file, the store and the queue are found good. Shards that have an outcome are
+    not sent, whatever it says: `sweepctl status` shows those that failed. The same file again continues its newest run;
+    a run_id that stands for another sweep is refused. A message that is sent twice does no harm.
+    """
+    with telling(json_output=json_output) as console:
+        from dataclasses import asdict
+        from threading import Event
+
+        from sweepctl import view_runs
+        from sweepctl.engine import Engine, find_engine
+        from sweepctl.messages import require_run_id
+        from sweepctl.pilot import shard_points
+        from sweepctl.plan import draft, pin
+        from sweepctl.shard import utc_now
+        from sweepctl.sqs import open_queue
+        from sweepctl.store import open_store
+        from sweepctl.submit import require_sendable, submit
+        from sweepctl.sweep_file import read
+
+        if run_id is not None:
+            require_run_id(run_id)
+        results = open_store(store, endpoint_url=endpoint_url, region=region)
+        queue = open_queue(queue_url, region=region)
+        worker = Engine(find_engine(engine))
+        drafted = draft(read(file), worker)
+        require_sendable(drafted, queue)
+        results.probe()
+        stop = Event()
+        with on_signals(stop.set):
+            plan, _ = pin(drafted, results, run_id, utc_now(), lambda: shard_points(drafted, worker, stop))
+            with view_runs.sending(open_console(stderr=True), plan, from_shard) as progress:
+                done = submit(
+                    plan,
+                    results,
+                    queue,
+                    from_shard=from_shard,
+                    connections=connections,
+                    progress=progress,
+                    stop=stop,
+                )
+        if json_output:
+            print_json({**asdict(done), "messages_per_second": round(done.messages_per_second, 1)})
+        else:
+            view_runs.show_submission(console, done)
