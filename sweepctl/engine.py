@@ -257,7 +257,8 @@ def find_engine(path: str | None = None) -> Path:
         if found is None:
             msg = f"engine {path}: no such program"
             raise EngineUnavailableError(msg, remedy="Correct --engine or SWEEPCTL_ENGINE.")
-        return Path(found)
+        # Absolute: a relative path without a folder would be looked up on PATH when it is started.
+        return Path(found).absolute()
     found = str(beside) if beside.is_file() else shutil.which(PROGRAM)
     if found is None:
         msg = f"no {PROGRAM} beside sweepctl ({beside}) or on PATH"

@@ -116,12 +116,13 @@ def show_proof(console: Console, report: "Report") -> None:
 def show_failed(console: Console, failed: "FailedShards") -> None:
     """How many shards may be tried again; then those that failed for good, why, and what to do."""
     count = len(failed.retryable)
-    words = "shard failed" if count == 1 else "shards failed"
-    _say(console, f"run [bold]{failed.record.run_id}[/]: {count:,} {words} in a way that another attempt may heal")
+    shards = {0: "no failed shard", 1: "1 failed shard"}.get(count, f"{count:,} failed shards")
+    _say(console, f"run [bold]{failed.record.run_id}[/]: {shards} that another attempt may heal")
     for group in failed.for_good:
         more = ", …" if len(group.shards) > _MOST_SHARDS else ""
-        shards = ", ".join(map(str, group.shards[:_MOST_SHARDS])) + more
-        _say(console, f"  [red]{group.error_code}[/] for good at {len(group.shards):,} (shard {shards})")
+        numbers = ", ".join(map(str, group.shards[:_MOST_SHARDS])) + more
+        which = f"shard {numbers}" if len(group.shards) == 1 else f"{len(group.shards):,} shards: {numbers}"
+        _say(console, f"  [red]{group.error_code}[/] for good, {which}")
         _say(console, f"    {escape(group.example)}")
         _say(console, f"    [dim]→ {escape(failed.advice(group))}[/]")
     if failed.unreadable:

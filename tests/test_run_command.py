@@ -97,8 +97,8 @@ def test_a_failing_point_fails_its_shard_alone(tmp_path: Path) -> None:
     assert result.exit_code == 1
     retried = sweepctl("retry", "r", "--engine", TEST_ENGINE)
     assert retried.exit_code == 1
-    assert "0 shards failed in a way that another attempt may heal" in retried.stdout
-    assert "point_failed for good at 1 (shard 1)" in retried.stdout
+    assert "no failed shard that another attempt may heal" in retried.stdout
+    assert "point_failed for good, shard 1" in retried.stdout
     assert "`sweepctl run --reuse r` takes the others over" in retried.stdout
 
 
@@ -121,7 +121,7 @@ def test_a_crash_is_retried(tmp_path: Path) -> None:
 
 
 def test_a_crash_is_healed_by_running_again(tmp_path: Path) -> None:
-    engine = failing_engine(tmp_path)
+    engine = f"./{failing_engine(tmp_path).name}"  # as a person writes what lies here
     assert told_by("run", queue_sweep(tmp_path), "--engine", engine)["failed"] == 2
     (tmp_path / "healed").touch()
     told = told_by("run", queue_sweep(tmp_path), "--engine", engine)
