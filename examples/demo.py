@@ -1,4 +1,4 @@
-"""Run the two shards of a ride-hailing sweep into ./sweep-results, and look at what came out."""
+"""Run a ride-hailing sweep into ./sweep-results, and look at what came out."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from rich.table import Table
 STORE = "sweep-results"
 RUN = "ridehail-surge"
 SWEEPCTL = Path(sys.executable).parent / "sweepctl"
-MESSAGES = sorted((Path(__file__).parent / RUN).glob("shard-*.json"))
+FILE = Path(__file__).parent / RUN / "sweep.toml"
 
 OUTCOMES = f"""
 SELECT shard_id AS shard, start_index AS start, end_index_exclusive AS end_exclusive, status,
@@ -53,11 +53,11 @@ def show(console: Console, title: str, query: str) -> None:
 def main() -> None:
     """Run the demonstration."""
     console = Console()
-    for message in MESSAGES:
-        console.rule(f"sweepctl run-shard {message.relative_to(Path.cwd())}", align="left")
-        subprocess.run([SWEEPCTL, "run-shard", message, "--store", STORE, "--log-format", "text"], check=True)
-    console.rule(f"sweepctl verify {RUN}", align="left")
-    subprocess.run([SWEEPCTL, "verify", RUN, "--store", STORE], check=True)
+    shown = FILE.relative_to(Path.cwd())
+    console.rule(f"sweepctl plan {shown}", align="left")
+    subprocess.run([SWEEPCTL, "plan", FILE, "--run-id", RUN], check=True)
+    console.rule(f"sweepctl run {shown} --run-id {RUN}", align="left")
+    subprocess.run([SWEEPCTL, "run", FILE, "--run-id", RUN, "--store", STORE, "--log-format", "text"], check=True)
     console.rule("What came out", align="left")
     show(console, "One outcome a shard", OUTCOMES)
     show(console, "One record a point: parameters joined to metrics (the first five of 180)", JOINED)
@@ -67,7 +67,7 @@ def main() -> None:
         console.print(f"  {path}", highlight=False, soft_wrap=True)
     console.print("\nAsk a question of your own:")
     console.print(f'  .venv/bin/python -c "import duckdb; duckdb.sql(\\"{QUESTION}\\").show()"', soft_wrap=True)
-    console.print("\nRun `make demo` again: every shard's success stands, and nothing is simulated twice.")
+    console.print("\nRun `make demo` again: what is there stands, and nothing is simulated twice.")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from sweepctl.cli.options import (
     DEFAULT_STORE,
     DEFAULT_TIMEOUT,
     LONGEST_HOLD,
+    ConcurrencyOption,
     EndpointOption,
     EngineOption,
     InjectionOption,
@@ -43,10 +44,7 @@ def drain_command(
     queue_url: QueueOption,
     store: StoreOption = DEFAULT_STORE,
     engine: EngineOption = None,
-    concurrency: Annotated[
-        int,
-        typer.Option(envvar="SWEEPCTL_CONCURRENCY", min=1, help="Shards at a time: one runs while the other commits."),
-    ] = 2,
+    concurrency: ConcurrencyOption = 2,
     lease: Annotated[
         int,
         typer.Option(envvar="SWEEPCTL_LEASE", min=3, max=3_600, help="Seconds until a dead worker's shard is back."),
