@@ -77,7 +77,7 @@ class Store(Protocol):
         """Names of the folders directly below `prefix`, which is empty or ends in `/`; sorted."""
 
     def objects(self, prefix: str) -> Iterator[Entry]:
-        """Every object below `prefix`, a folder that ends in `/`; in order of their keys."""
+        """Every object below `prefix`, a folder that ends in `/`; in no certain order."""
 
     def create(self, key: str, body: bytes | Path) -> Put:
         """Write `body`, or the content of a file, where nothing stands: WRITTEN or EXISTS. Durable on return.

@@ -196,11 +196,12 @@ def test_a_listing_names_all_below_a_folder_and_nothing_beside_it(store: Store) 
     assert store.folders("absent/") == []
 
 
-def test_a_listing_is_in_order_of_keys(store: Store) -> None:
+def test_a_listing_takes_names_that_begin_alike_for_what_they_are(store: Store) -> None:
     keys = ["t/a-b/c", "t/a.b", "t/a/b", "t/a/c", "t/a0", "t/b"]
-    for key in reversed(keys):
+    for key in keys:
         store.create(key, b"")
-    assert [entry.key for entry in store.objects("t/")] == keys
+    # In no certain order: servers differ in whether `a/` comes before `a-`.
+    assert sorted(entry.key for entry in store.objects("t/")) == keys
 
 
 def test_a_listing_tells_what_was_replaced_and_when_it_was_written(store: Store) -> None:
