@@ -43,6 +43,11 @@ REPORT_SECONDS = 1.0  # between two reports, at the most
 T = TypeVar("T")
 
 
+def start_thread(task: Callable[[], None]) -> None:
+    """Have `task` carried out beside the worker's loop."""
+    Thread(target=task, daemon=True).start()
+
+
 @dataclass(frozen=True)
 class Failed:
     """A thread met what nobody foresaw; the worker ends with it, and the leases run out by themselves."""
@@ -62,6 +67,8 @@ class Worker:
     observe: Callable[[Progress], None] = lambda _: None
     now: Callable[[], dt.datetime] = utc_now
     monotonic: Callable[[], float] = time.monotonic
+    start: Callable[[Callable[[], None]], None] = start_thread
+    new_attempt_id: Callable[[], str] = draw_attempt_id
     _events: "SimpleQueue[lease.Event | Failed]" = field(default_factory=SimpleQueue)
     _works: dict[str, Work] = field(default_factory=dict)
     _tally: Tally = field(default_factory=Tally)
@@ -80,7 +87,7 @@ class Worker:
         """Return what the queue last said to have; it is asked every ten seconds, in the background."""
         if self.monotonic() >= self._ask_depth_at:
             self._ask_depth_at = self.monotonic() + DEPTH_SECONDS
-            Thread(target=self._ask_depth, daemon=True).start()
+            self.start(self._ask_depth)
         return None if self._queue_down else estimate(self._depths)
 
     def _ask_depth(self) -> None:
@@ -168,7 +175,7 @@ class Worker:
             except BaseException as error:  # noqa: BLE001  the loop raises it
                 self._events.put(Failed(error))
 
-        Thread(target=carry_out, daemon=True).start()
+        self.start(carry_out)
 
     def _ask_queue(self, ask: Callable[[], T]) -> T:
         """Ask the queue; tell once that it does not answer, not at each try."""
@@ -204,7 +211,7 @@ class Worker:
             return lease.PollFailed()
         seconds = self.monotonic() - asked_at
         for received in messages:
-            self._works[received.receipt] = Work(received, draw_attempt_id(), {"receive": seconds})
+            self._works[received.receipt] = Work(received, self.new_attempt_id(), {"receive": seconds})
         return lease.Polled(tuple(lease.Message(each.receipt, each.receive_count) for each in messages), asked_at)
 
     def _look(self) -> lease.Event:
@@ -248,6 +255,7 @@ class Worker:
                 progress=work.reach,
                 stop=work.stop,
                 now=self.now,
+                monotonic=self.monotonic,
                 new_attempt_id=lambda: work.attempt_id,
             )
         except MessageError as error:
