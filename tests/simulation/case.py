@@ -1,0 +1,125 @@
+"""What a history is about: how many workers, which messages, what the model does. Drawn from a seed."""
+
+import json
+from dataclasses import dataclass
+from random import Random
+
+from drain import toys
+from simulation.toy_engine import Behaviour
+
+from sweepctl.messages import ShardMessage, decode
+from sweepctl.outcome import RunRecord
+from sweepctl.shard import Conditions
+from sweepctl.spec import Spec
+
+import datetime as dt
+
+EPOCH = dt.datetime(2026, 2, 14, 18, tzinfo=dt.UTC)  # of virtual time; +-12 hours stay within what a run_date may be
+LEASE, GRACE, TIMEOUT = 60, 30.0, 250.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run and its messages."""
+
+    bodies: tuple[bytes, ...]  # of the run, duplicates included
+    strangers: tuple[bytes, ...]  # of another spec or sharding under the same run_id, or no messages at all
+    planned: RunRecord | None
+    behaviour: Behaviour
+    other_version: bool  # one worker's engine is of another model version
+    injected: frozenset[int]
+    lies: bool
+    density: float
+    workers: int
+    concurrency: int
+    max_receive_count: int
+
+    @property
+    def conditions(self) -> Conditions:
+        return Conditions(timeout=TIMEOUT, allow_failure_injection=True)
+
+    @property
+    def shards(self) -> dict[int, ShardMessage]:
+        """The run's messages by shard."""
+        return {message.shard_id: message for message in map(decoded, self.bodies) if message is not None}
+
+
+def decoded(body: bytes) -> ShardMessage | None:
+    """Return what a body means; None for one that means nothing."""
+    try:
+        return decode(body, EPOCH.date())
+    except Exception:  # noqa: BLE001  whatever is wrong with it
+        return None
+
+
+def draw(seed: int) -> Case:
+    """Draw a case; the seed is all that it depends on."""
+    random = Random(f"case {seed}")
+    shards, size = random.choice([1, 2, 2, 3]), random.choice([1, 1, 2, 3])
+    points = shards * size
+    chance = lambda share: random.random() < share  # noqa: E731
+    planned = chance(0.4)
+    injected = frozenset({random.randrange(shards)} if chance(0.08) else ())
+    common = {
+        "dimensions": {"x": list(range(points))},
+        "total_points": points,
+        "failure_injection_shards": sorted(injected),
+        **({} if chance(0.8) else {"run_date": ...}),
+    }
+
+    def message(shard: int, **changes: object) -> bytes:
+        bounds = {"start_index": shard * size, "end_index_exclusive": (shard + 1) * size}
+        fields = json.loads(toys.message(shard, shards))
+        fields |= {**common, **bounds, **changes}
+        return json.dumps({name: value for name, value in fields.items() if value is not ...}).encode()
+
+    bodies = [message(shard) for shard in range(shards)]
+    if chance(0.3):
+        bodies.append(random.choice(bodies))
+    strangers = _strangers(random, message, size, points) if planned else []
+    if chance(0.06):
+        strangers.append(b'{"run_id": "r"}')
+    return Case(
+        bodies=tuple(bodies),
+        strangers=tuple(strangers),
+        planned=_planned(bodies[0], size) if planned else None,
+        behaviour=Behaviour(
+            failing=frozenset({random.randrange(points)} if chance(0.2) else ()),
+            poison=frozenset({random.randrange(points)} if chance(0.1) else ()),
+            refuses=chance(0.03),
+        ),
+        other_version=chance(0.04),
+        injected=injected,
+        lies=chance(0.1),
+        density=random.choice([0.01, 0.03, 0.06, 0.1, 0.15]),
+        workers=random.choice([1, 2, 2, 3]),
+        concurrency=random.choice([1, 2]),
+        max_receive_count=random.choice([3, 5, 8]),
+    )
+
+
+def _strangers(random: Random, message: "object", size: int, points: int) -> list[bytes]:
+    assert callable(message)
+    found: list[bytes] = []
+    if random.random() < 0.2 and size > 1:
+        found.append(message(0, end_index_exclusive=size - 1))
+    if random.random() < 0.15:
+        found.append(message(0, seed=2))
+    if random.random() < 0.1 and points > 1:
+        found.append(message(0, run_date="2026-02-13"))
+    return found
+
+
+def _planned(body: bytes, size: int) -> RunRecord:
+    message = decoded(body)
+    assert message is not None
+    spec: Spec = message.spec
+    return RunRecord(
+        run_id=message.run_id,
+        run_date=message.run_date or EPOCH.date().isoformat(),
+        spec_json=spec.to_json(),
+        spec_fingerprint=spec.fingerprint,
+        total_points=message.total_points,
+        shard_points=size,
+        created_at=EPOCH,
+    )

@@ -1,0 +1,116 @@
+"""Judges a history: each write and each acknowledgement when it happens, and the whole store in the end.
+
+Findings, each of which must not be: overwritten, overwritten_success, downgraded, dangling, outcome_before_history,
+acknowledged_without_outcome, claimed_commit, stale_delete, late_delete, lease_ran_out, lost, unrecorded, orphan,
+stray_task, verify.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from simulation.bucket import Bucket
+from simulation.log import Log
+from simulation.message_queue import Delivery, Message
+
+from sweepctl import layout, table
+from sweepctl.messages import ShardMessage
+from sweepctl.outcome import Outcome, rank
+from sweepctl.shard import Disposition
+from sweepctl.tally import Work
+
+
+@dataclass
+class Checker:
+    """`decoded` is what a message's body means, None where nothing; `work_of` what a worker knows of a delivery."""
+
+    bucket: Bucket
+    log: Log
+    run_id: str
+    now: Callable[[], float]
+    decoded: Callable[[bytes], ShardMessage | None]
+    work_of: Callable[[Delivery], Work | None] = lambda _delivery: None
+    stood: set[str] = field(default_factory=set)  # attempts whose outcome stood once
+    _decoded: dict[bytes, Outcome] = field(default_factory=dict)
+
+    def on_put(self, process: str, key: str, old: bytes | None, new: bytes) -> None:
+        if key.startswith("shard_outcomes/"):
+            self._on_outcome(process, key, old, new)
+        elif old is not None and not key.startswith(".sweepctl/"):
+            self.log.find("overwritten", f"{process} wrote over {key}")
+
+    def _on_outcome(self, process: str, key: str, old: bytes | None, new: bytes) -> None:
+        outcome = self.outcome(new)
+        self.stood.add(outcome.attempt_id)
+        self.log.note(self.now(), process, "outcome", key, f"{rank(outcome).name} {outcome.error_code or ''}")
+        if old is not None:
+            standing = self.outcome(old)
+            if standing.status == "success":
+                self.log.find("overwritten_success", f"{process} replaced {standing.attempt_id} at {key}")
+            elif rank(outcome) <= rank(standing):
+                self.log.find("downgraded", f"{process} replaced {rank(standing).name} by {rank(outcome).name} at {key}")
+        for artifact in outcome.artifacts:
+            body = self.bucket.objects.get(artifact.key)
+            if body is None:
+                self.log.find("dangling", f"{process} names {artifact.key}, which is not there")
+            elif (len(body), hashlib.sha256(body).hexdigest()) != (artifact.bytes, artifact.sha256):
+                self.log.find("dangling", f"{process} names other bytes than stand at {artifact.key}")
+        history = key.replace("shard_outcomes/", "shard_attempts/", 1).replace(".parquet", f"-{outcome.attempt_id}.parquet")
+        if not outcome.complete and history not in self.bucket.objects:
+            self.log.find("outcome_before_history", f"{process} wrote the failure {outcome.attempt_id} at {key}")
+
+    def on_receive(self, message: Message, delivery: Delivery) -> None:
+        """A lease that ran out while nothing was wrong with its holder was not looked after."""
+        if not message.deliveries:
+            return
+        last = message.deliveries[-1]
+        holder = last.process
+        is_ended = holder.dead or not holder.tasks
+        if last.excused or last.handed_back or is_ended or holder.troubled_at >= last.at - 30:
+            return
+        self.log.find("lease_ran_out", f"{last.receipt} of {holder.name}, before {delivery.receipt}")
+
+    def on_delete(self, message: Message, delivery: Delivery) -> None:
+        """Judge an acknowledgement as it leaves the worker."""
+        receipt, holder = delivery.receipt, delivery.process
+        if delivery.told_lost:
+            self.log.find("stale_delete", f"{holder.name} was told that {receipt} is lost, and deletes it")
+        if self.now() >= delivery.known_until and holder.frozen_until < delivery.known_until:
+            self.log.find("late_delete", f"{holder.name} deletes {receipt} after its lease's end")
+        meant = self.decoded(message.body)
+        outcome = None if meant is None else self.standing(meant.shard_id)
+        if meant is None or outcome is None:
+            self.log.find("acknowledged_without_outcome", f"{holder.name} deletes {receipt}")
+            return
+        bounds = (outcome.start_index, outcome.end_index_exclusive)
+        if outcome.retryable or bounds != (meant.start_index, meant.end_index_exclusive):
+            self.log.find("acknowledged_without_outcome", f"{holder.name} deletes {receipt}: {outcome.error_code}, {bounds}")
+        if outcome.spec_fingerprint != meant.spec.fingerprint:
+            self.log.find("acknowledged_without_outcome", f"{holder.name} deletes {receipt} of another spec")
+        work = self.work_of(delivery)
+        result = None if work is None else work.result
+        if work is not None and result is not None and result.disposition is Disposition.COMMITTED:
+            if work.attempt_id not in self.stood:
+                self.log.find("claimed_commit", f"{holder.name} takes another's outcome for its own at {receipt}")
+
+    def standing(self, shard_id: int) -> Outcome | None:
+        """Return the outcome of a shard, wherever it lies."""
+        name = f"/run={self.run_id}/shard-{shard_id:08d}.parquet"
+        found = [key for key in self.bucket.objects if key.startswith("shard_outcomes/") and key.endswith(name)]
+        if len(found) > 1:
+            self.log.find("duplicated", f"shard {shard_id} has outcomes {found}")
+        return self.outcome(self.bucket.objects[found[0]]) if found else None
+
+    def attempts(self, shard_id: int) -> list[Outcome]:
+        """Return the attempts that are recorded beside a shard's outcome."""
+        bodies = [
+            body
+            for key, body in self.bucket.objects.items()
+            if key.startswith("shard_attempts/") and layout.shard_of(key) == shard_id
+        ]
+        return [self.outcome(body) for body in bodies]
+
+    def outcome(self, body: bytes) -> Outcome:
+        if body not in self._decoded:
+            self._decoded[body] = table.decode(Outcome, body, "memory")
+        return self._decoded[body]

@@ -1,0 +1,111 @@
+"""What goes wrong, and when: drawn from a seed, or given as a list.
+
+Every call of the store, the queue and the engine is numbered. A drawn plan can be told again as the list of what it
+did, and that list shortened: the rest of the history then unfolds from the same seed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from random import Random
+
+
+class Fault(Enum):
+    UNAVAILABLE = "503, nothing is done"
+    CONFLICT = "409, nothing is done"
+    LOST = "it is done, the reply is lost for good"
+    RESENT = "it is done, the reply is lost, and it is asked again"
+    TRUNCATED = "half of a body comes"
+    STALL_BEFORE = "it is done minutes later"
+    STALL_AFTER = "it is done, the reply comes minutes later"
+    CRASH_BEFORE = "the process dies, nothing is done"
+    CRASH_AFTER = "it is done, the process dies"
+    FREEZE_BEFORE = "the process stands still for minutes, then it is done"
+    FREEZE_AFTER = "it is done, then the process stands still for minutes"
+    SIGTERM = "the worker is asked to stop"
+    STORE_OUTAGE = "the store answers nobody for a while"
+    QUEUE_OUTAGE = "the queue answers nobody for a while"
+    HEARTBEAT_DEATH = "no lease of this worker can be extended from now on"
+    DUPLICATE = "a message is delivered, and is visible all the same"
+    UNDELETED = "the message is deleted, and comes back"
+    ENGINE_CRASH = "the engine is killed"
+    ENGINE_PARTIAL = "the engine ends in order, without its last record"
+    ENGINE_HANG = "the engine says nothing more"
+    ENGINE_INDEX = "the engine leaves a point out"
+    ENGINE_COUNT = "the engine says that it did more than it wrote"
+    ENGINE_GARBAGE = "the engine writes what is no record"
+    ENGINE_NAN = "a metric is no number"
+    ENGINE_MORE = "the engine writes more after its last record"
+    ENGINE_VALUE = "a metric is another number"
+
+
+F = Fault
+_ANYWHERE = (F.CRASH_BEFORE, F.CRASH_AFTER, F.FREEZE_BEFORE, F.FREEZE_AFTER, F.SIGTERM, F.STALL_BEFORE, F.STALL_AFTER)
+_ANYWHERE += (F.STORE_OUTAGE, F.QUEUE_OUTAGE)
+_ENGINE = (F.ENGINE_CRASH, F.ENGINE_PARTIAL, F.ENGINE_HANG, F.ENGINE_INDEX, F.ENGINE_COUNT, F.ENGINE_GARBAGE)
+_ENGINE += (F.ENGINE_NAN, F.ENGINE_MORE)
+
+# What can happen to a call of each kind.
+BY_CALL: Mapping[str, tuple[Fault, ...]] = {
+    "put": (*_ANYWHERE, F.UNAVAILABLE, F.CONFLICT, F.LOST, F.RESENT, F.LOST, F.RESENT, F.CRASH_AFTER),
+    "get": (*_ANYWHERE, F.UNAVAILABLE, F.TRUNCATED),
+    "receive": (*_ANYWHERE, F.UNAVAILABLE, F.LOST, F.DUPLICATE, F.DUPLICATE),
+    "extend": (*_ANYWHERE, F.UNAVAILABLE, F.LOST, F.HEARTBEAT_DEATH, F.HEARTBEAT_DEATH),
+    "delete": (*_ANYWHERE, F.UNAVAILABLE, F.LOST, F.RESENT, F.UNDELETED),
+    "facts": (F.UNAVAILABLE,),
+    "engine": (F.CRASH_BEFORE, F.FREEZE_BEFORE, F.SIGTERM, F.STALL_BEFORE, *_ENGINE),
+}
+
+
+@dataclass
+class Plan:
+    """Which call meets which fault.
+
+    `density` is how likely a call meets one. With `only`, no fault is drawn, and these happen.
+    """
+
+    seed: int
+    density: float
+    lies: bool = False  # an engine may compute another number: nobody can tell which is right
+    only: Mapping[int, Fault] | None = None
+    enabled: bool = True
+    calls: int = 0
+    happened: dict[int, Fault] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._faults = Random(self.seed * 2 + 1)
+        self._times = Random(self.seed * 2)
+
+    def next(self, call: str) -> Fault | None:
+        """Return what goes wrong with the next call."""
+        number, self.calls = self.calls, self.calls + 1
+        # Both are drawn for each call, so that a fault left out changes as little as it can.
+        strikes, which = self._faults.random() < self.density, self._faults.random()
+        if not self.enabled:
+            return None
+        choices = BY_CALL[call]
+        if self.lies and call == "engine":
+            choices = (*choices, F.ENGINE_VALUE, F.ENGINE_VALUE)
+        if self.only is not None:
+            # The history is another one where earlier faults are left out: this call may be of another kind by now.
+            fault = self.only.get(number)
+            fault = fault if fault in choices else None
+        else:
+            fault = choices[int(which * len(choices))] if strikes else None
+        if fault is not None:
+            self.happened[number] = fault
+        return fault
+
+    def latency(self, usual: float) -> float:
+        """Draw how long something takes: mostly little, sometimes much more, so that every order of things occurs."""
+        drawn = self._times.random()
+        scale = 20.0 if drawn > 0.9 else 1.0
+        return usual * scale * self._times.random()
+
+    def minutes(self) -> float:
+        """Draw a time that outlasts a lease, or nearly."""
+        return 40.0 + 200.0 * self._times.random()
+
+    def choice(self, count: int) -> int:
+        """Draw a number below `count`."""
+        return int(self._times.random() * count)

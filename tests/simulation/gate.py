@@ -1,0 +1,129 @@
+"""Between a worker and everything outside it: each call takes time, and may meet a fault."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from botocore.exceptions import ClientError, ReadTimeoutError
+from simulation.faults import Fault, Plan
+from simulation.log import Log
+from simulation.scheduler import Process, Scheduler
+
+T = TypeVar("T")
+LATENCY = 0.5  # seconds on the way there, or back
+GIVES_UP_AFTER = {"put": 60.0, "get": 60.0}  # seconds that a client waits for a reply
+QUEUE_GIVES_UP_AFTER = 10.0
+
+
+@dataclass
+class Outside:
+    """What the workers of one history share."""
+
+    scheduler: Scheduler
+    plan: Plan
+    log: Log
+    down_until: dict[str, float] = field(default_factory=lambda: {"store": 0.0, "queue": 0.0})
+    network: Process = field(default_factory=lambda: Process("network"))
+    processes: list[Process] = field(default_factory=list)
+
+
+@dataclass
+class Gate:
+    """What lies between one process and the outside."""
+
+    outside: Outside
+    process: Process
+    stop: Callable[[], None] = lambda: None
+
+    def fault(self, call: str, where: str) -> Fault | None:
+        """Number a call, and say what goes wrong with it."""
+        fault = self.outside.plan.next(call)
+        if fault is not None:
+            self.outside.log.note(self.outside.scheduler.now, self.process.name, "fault", f"{call} {where}", fault.name)
+            self.trouble()
+        return fault
+
+    def trouble(self) -> None:
+        """Note that from here on, not everything is this process's own doing."""
+        self.process.troubled_at = self.outside.scheduler.now
+
+    def call(self, call: str, where: str, effect: Callable[[Fault | None], T]) -> T:
+        """Have something done by the store or the queue; it is told what goes wrong, in case that is its own matter."""
+        scheduler, plan = self.outside.scheduler, self.outside.plan
+        fault = self.fault(call, where)
+        scheduler.sleep(plan.latency(LATENCY))
+        self.before(fault)
+        service = "store" if call in GIVES_UP_AFTER else "queue"
+        if fault in {Fault.UNAVAILABLE, Fault.CONFLICT} or scheduler.now < self.outside.down_until[service]:
+            self.trouble()
+            raise refusal(409 if fault is Fault.CONFLICT else 503)
+        if fault is Fault.STALL_BEFORE:
+            self._later(lambda: effect(None), service)
+        if fault is Fault.RESENT:
+            with suppress(ClientError):
+                effect(None)
+        answer = effect(fault)
+        self._after(fault, service)
+        scheduler.sleep(plan.latency(LATENCY))
+        return answer
+
+    def before(self, fault: Fault | None) -> None:
+        """Have happen what happens to the process before anything else."""
+        scheduler, plan = self.outside.scheduler, self.outside.plan
+        match fault:
+            case Fault.CRASH_BEFORE:
+                scheduler.kill(self.process)
+            case Fault.FREEZE_BEFORE:
+                self._freeze()
+            case Fault.SIGTERM:
+                self.stop()
+            case Fault.STORE_OUTAGE | Fault.QUEUE_OUTAGE:
+                service = "store" if fault is Fault.STORE_OUTAGE else "queue"
+                self.outside.down_until[service] = scheduler.now + plan.minutes() / 2
+
+    def _after(self, fault: Fault | None, service: str) -> None:
+        scheduler, plan = self.outside.scheduler, self.outside.plan
+        match fault:
+            case Fault.CRASH_AFTER:
+                scheduler.kill(self.process)
+            case Fault.FREEZE_AFTER:
+                self._freeze()
+            case Fault.LOST:
+                self._give_up(service)
+            case Fault.STALL_AFTER if service == "queue":
+                self._give_up(service)
+            case Fault.STALL_AFTER:
+                scheduler.sleep(plan.minutes())
+                self.trouble()
+
+    def _freeze(self) -> None:
+        self.outside.scheduler.freeze(self.process, self.outside.plan.minutes())
+        self.outside.scheduler.sleep(0)
+        self.trouble()
+
+    def _later(self, effect: Callable[[], object], service: str) -> None:
+        """Have something done after the client has given up: the request was on its way."""
+        scheduler, minutes = self.outside.scheduler, self.outside.plan.minutes()
+
+        def arrive() -> None:
+            scheduler.sleep(minutes)
+            with suppress(ClientError):
+                effect()
+
+        scheduler.start(self.outside.network, arrive)
+        self._give_up(service)
+
+    def _give_up(self, service: str) -> None:
+        self.outside.scheduler.sleep(QUEUE_GIVES_UP_AFTER if service == "queue" else GIVES_UP_AFTER["put"])
+        self.trouble()
+        raise ReadTimeoutError(endpoint_url="memory:")
+
+
+_CODES = {404: "NoSuchKey", 409: "ConditionalRequestConflict", 412: "PreconditionFailed", 503: "SlowDown"}
+
+
+def refusal(status: int, code: str | None = None) -> ClientError:
+    """Return what boto3 raises."""
+    error = {"Code": code or _CODES[status], "Message": "simulated"}
+    return ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": status}}, "Simulated")  # type: ignore[typeddict-item]

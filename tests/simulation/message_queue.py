@@ -1,0 +1,194 @@
+"""A queue in memory with the semantics of SQS in virtual time, and boto3's client of it, as far as `sqs.Queue` uses one.
+
+Messages come in any order, come again when their lease ends or for no reason at all, and move away when they came too
+often. A receipt is stale once its message was delivered again; what a server does with a stale one varies, so it does.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulation.faults import Fault
+from simulation.gate import Gate, Outside, refusal
+from simulation.scheduler import Process
+
+INVALID = "ReceiptHandleIsInvalid"
+
+
+@dataclass
+class Delivery:
+    """One delivery of a message, and what its holder knows of its lease."""
+
+    receipt: str
+    process: Process
+    at: float
+    known_until: float  # the lease's end, as far as the holder can know
+    told_lost: bool = False
+    handed_back: bool = False
+    excused: bool = False  # its end is nobody's fault
+
+
+@dataclass
+class Message:
+    message_id: str
+    body: bytes
+    visible_at: float = 0.0
+    receive_count: int = 0
+    deliveries: list[Delivery] = field(default_factory=list)
+
+
+@dataclass
+class MessageQueue:
+    """The messages. `on_delete` and `on_receive` see what happens to them."""
+
+    outside: Outside
+    max_receive_count: int
+    messages: dict[str, Message] = field(default_factory=dict)
+    dead: list[Message] = field(default_factory=list)
+    on_delete: Callable[[Message, Delivery], None] = lambda _message, _delivery: None
+    on_receive: Callable[[Message, Delivery], None] = lambda _message, _delivery: None
+    _bodies: dict[str, Message] = field(default_factory=dict)
+
+    def send(self, body: bytes) -> None:
+        message = Message(f"m{len(self._bodies)}", body)
+        self.messages[message.message_id] = self._bodies[message.message_id] = message
+
+    def redrive(self) -> None:
+        """Give every dead message another chance, as an operator does."""
+        for message in self.dead:
+            message.receive_count = 0
+            message.visible_at = self.outside.scheduler.now
+            self.messages[message.message_id] = message
+        self.dead.clear()
+
+    def delivery(self, receipt: str) -> tuple[Message, Delivery]:
+        message = self._bodies[receipt.partition("/")[0]]
+        return message, next(each for each in message.deliveries if each.receipt == receipt)
+
+    def is_latest(self, message: Message, delivery: Delivery) -> bool:
+        return message.message_id in self.messages and message.deliveries[-1] is delivery
+
+    def take(self, most: int, visibility: int, process: Process, *, twice: bool) -> Iterator[Message]:
+        now = self.outside.scheduler.now
+        visible = [each for each in self.messages.values() if each.visible_at <= now]
+        while visible and most:
+            message = visible.pop(self.outside.plan.choice(len(visible)))
+            if message.receive_count >= self.max_receive_count:
+                self.dead.append(self.messages.pop(message.message_id))
+                self.outside.log.note(now, "queue", "dead", message.message_id)
+                continue
+            most -= 1
+            message.receive_count += 1
+            receipt = f"{message.message_id}/{len(message.deliveries)}"
+            delivery = Delivery(receipt, process, now, now + visibility, excused=twice)
+            self.on_receive(message, delivery)
+            message.deliveries.append(delivery)
+            message.visible_at = now if twice else now + visibility
+            yield message
+
+
+class Client:
+    """boto3's client of the queue, for one worker whose leases are so long."""
+
+    def __init__(self, queue: MessageQueue, gate: Gate, lease: int) -> None:
+        self._queue = queue
+        self._gate = gate
+        self._lease = lease
+        self._heart_is_dead = False
+
+    def receive_message(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401  boto3's
+        scheduler = self._gate.outside.scheduler
+        asked_at = scheduler.now
+
+        def take(fault: Fault | None) -> list[Message]:
+            until = scheduler.now + request["WaitTimeSeconds"]
+            twice = fault is Fault.DUPLICATE
+            while True:
+                most, visibility = request["MaxNumberOfMessages"], request["VisibilityTimeout"]
+                found = list(self._queue.take(most, visibility, self._gate.process, twice=twice))
+                if found or scheduler.now >= until:
+                    return found
+                due = min((each.visible_at for each in self._queue.messages.values()), default=until)
+                scheduler.sleep(max(0.01, min(due, until) - scheduler.now))
+
+        received = []
+        for message in self._gate.call("receive", "", take):
+            delivery = message.deliveries[-1]
+            delivery.known_until = asked_at + self._lease
+            received.append(
+                {
+                    "MessageId": message.message_id,
+                    "ReceiptHandle": delivery.receipt,
+                    "Body": message.body.decode(),
+                    "Attributes": {"ApproximateReceiveCount": str(message.receive_count)},
+                }
+            )
+            self._note("receive", delivery.receipt)
+        return {"Messages": received}
+
+    def change_message_visibility(self, *, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int) -> None:  # noqa: N803
+        del QueueUrl
+        scheduler = self._gate.outside.scheduler
+        asked_at = scheduler.now
+        message, delivery = self._queue.delivery(ReceiptHandle)
+        is_renewal = VisibilityTimeout == self._lease
+        if not is_renewal:
+            delivery.handed_back = True
+
+        def extend(fault: Fault | None) -> bool:
+            if fault is Fault.HEARTBEAT_DEATH:
+                self._heart_is_dead = True
+                raise refusal(503)
+            held = self._queue.is_latest(message, delivery) and message.visible_at > scheduler.now
+            if held:
+                message.visible_at = scheduler.now + VisibilityTimeout
+            self._note("extend", ReceiptHandle, f"{VisibilityTimeout} {'held' if held else 'lost'}")
+            return held
+
+        if self._heart_is_dead and is_renewal and self._gate.outside.plan.enabled:
+            self._gate.trouble()
+            raise refusal(503)
+        held = self._gate.call("extend", ReceiptHandle, extend)
+        if not held:
+            delivery.told_lost = True
+            raise refusal(400, INVALID)
+        if is_renewal:
+            delivery.known_until = asked_at + self._lease
+
+    def delete_message(self, *, QueueUrl: str, ReceiptHandle: str) -> None:  # noqa: N803
+        del QueueUrl
+        message, delivery = self._queue.delivery(ReceiptHandle)
+        self._queue.on_delete(message, delivery)
+
+        def delete(fault: Fault | None) -> None:
+            is_latest = self._queue.is_latest(message, delivery)
+            # Of a stale receipt, AWS says that the message "might not be deleted": so it might.
+            stale = None if is_latest else ("refused", "ignored", "deleted")[self._gate.outside.plan.choice(3)]
+            self._note("delete", ReceiptHandle, stale or "deleted")
+            if stale == "refused":
+                raise refusal(400, INVALID)
+            if stale != "ignored" and fault is not Fault.UNDELETED:
+                self._queue.messages.pop(message.message_id, None)
+
+        self._gate.call("delete", ReceiptHandle, delete)
+
+    def get_queue_attributes(self, **_request: Any) -> dict[str, Any]:  # noqa: ANN401  boto3's
+        now = self._gate.outside.scheduler.now
+
+        def facts(_fault: Fault | None) -> dict[str, Any]:
+            hidden = sum(each.visible_at > now for each in self._queue.messages.values())
+            return {
+                "Attributes": {
+                    "ApproximateNumberOfMessages": str(len(self._queue.messages) - hidden),
+                    "ApproximateNumberOfMessagesNotVisible": str(hidden),
+                    "ApproximateNumberOfMessagesDelayed": "0",
+                    "VisibilityTimeout": "30",
+                }
+            }
+
+        return self._gate.call("facts", "", facts)
+
+    def _note(self, what: str, receipt: str, effect: str = "") -> None:
+        self._gate.outside.log.note(
+            self._gate.outside.scheduler.now, self._gate.process.name, what, receipt, effect
+        )

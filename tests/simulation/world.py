@@ -1,0 +1,201 @@
+"""One history: workers of a run among faults, then without any until all is settled, then judged.
+
+    history = play(seed)
+    history.findings  # nothing, or what must not be
+
+The production code from `drain` down to `S3Store`, `Queue` and `EngineRun` runs unchanged. Handed in are clock, sleep,
+the start of a task and the worker's inbox, the two clients of boto3, and the engine's child process.
+"""
+
+import datetime as dt
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any, cast
+from unittest.mock import patch
+
+from drain.toys import RUN_ID
+from simulation import bucket, message_queue
+from simulation.case import EPOCH, GRACE, LEASE, Case, decoded, draw
+from simulation.checker import Checker
+from simulation.faults import Fault, Plan
+from simulation.final import judge_end
+from simulation.gate import Gate, Outside
+from simulation.log import Log
+from simulation.message_queue import Delivery
+from simulation.scheduler import Inbox, Process, Scheduler
+from simulation.toy_engine import Behaviour, SimulatedEngine
+
+from sweepctl import commit, drain
+from sweepctl.drain import Worker
+from sweepctl.lease import Policy
+from sweepctl.sqs import Clients, Queue
+from sweepctl.store.files import WorkArea
+from sweepctl.store.s3 import S3Store
+from sweepctl.tally import Work
+
+TROUBLE_SECONDS = 900.0  # of faults, at the most
+SETTLE_SECONDS = 30_000.0
+MOST_WORKERS = 15  # that are started in one history while there are faults
+REDRIVES = 6
+
+
+@dataclass(frozen=True)
+class History:
+    seed: int
+    log: Log
+    faults: Mapping[int, Fault]
+
+    @property
+    def findings(self) -> list[str]:
+        return self.log.findings
+
+
+def play(seed: int, only: Mapping[int, Fault] | None = None) -> History:
+    """Play the history of a seed; with `only`, just these faults happen in it."""
+    case = draw(seed)
+    world = _World(seed, case, Plan(seed, case.density, lies=case.lies, only=only))
+    with _quiet():
+        world.play()
+    return History(seed, world.log, world.plan.happened)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # The loop reports each second to whoever watches. Nobody does, and looking is dear.
+    logger = logging.getLogger("sweepctl")
+    was, logger.disabled = logger.disabled, True
+    try:
+        with patch.object(drain, "REPORT_SECONDS", 3600.0):
+            yield
+    finally:
+        logger.disabled = was
+
+
+@cache
+def _scratch() -> WorkArea:
+    memory = Path("/dev/shm")  # noqa: S108  private folders are made in it
+    return WorkArea(Path(tempfile.mkdtemp(prefix="sweepctl-simulation-", dir=memory if memory.is_dir() else None)))
+
+
+@dataclass
+class _World:
+    seed: int
+    case: Case
+    plan: Plan
+    log: Log = field(default_factory=Log)
+    scheduler: Scheduler = field(default_factory=Scheduler)
+    workers: dict[str, Worker] = field(default_factory=dict)
+    living: list[Process] = field(default_factory=list)
+    attempts: int = 0
+
+    def __post_init__(self) -> None:
+        self.random = Random(f"world {self.seed}")
+        self.outside = Outside(self.scheduler, self.plan, self.log)
+        self.bucket = bucket.Bucket()
+        self.queue = message_queue.MessageQueue(self.outside, self.case.max_receive_count)
+        self.checker = Checker(self.bucket, self.log, RUN_ID, lambda: self.scheduler.now, decoded, self._work_of)
+        self.bucket.on_put = self.checker.on_put
+        self.queue.on_delete = self.checker.on_delete
+        self.queue.on_receive = self.checker.on_receive
+
+    def play(self) -> None:
+        if self.case.planned is not None:
+            commit.pin_run(self.store(), self.case.planned)
+        for body in (*self.case.bodies, *self.case.strangers):
+            self.queue.send(body)
+        director = Process("director")
+        self.scheduler.start(director, self._direct)
+        self.scheduler.run(TROUBLE_SECONDS, lambda: not self.queue.messages)
+        self.scheduler.kill(director)
+        self._settle()
+        judge_end(self)
+
+    def _direct(self) -> None:
+        """Start the workers, and others where some have ended."""
+        while len(self.workers) < MOST_WORKERS:
+            self.living = [process for process in self.living if process.tasks]
+            while len(self.living) < self.case.workers and len(self.workers) < MOST_WORKERS:
+                self._start_worker(self._behaviour(other=self.case.other_version and self.random.random() < 0.5))
+            self.scheduler.sleep(5 + 40 * self.random.random())
+
+    def _settle(self) -> None:
+        """Without faults, with sound workers and with every message given another chance, all must come to an end."""
+        self.plan.enabled = False
+        self.outside.down_until = {"store": 0.0, "queue": 0.0}
+        self.living = [process for process in self.living if process.tasks]
+        for other in (False, True) if self.case.other_version else (False,):
+            self._start_worker(self._behaviour(other=other))
+        until = self.scheduler.now + SETTLE_SECONDS
+        for _ in range(REDRIVES if self.case.other_version else 1):
+            self.queue.redrive()
+            if not self.scheduler.run(until, lambda: not self.queue.messages):
+                self.log.find("unsettled", f"{sorted(self.queue.messages)} are still there")
+                break
+        for process in self.living:
+            self.workers[process.name].stop()
+        if not self.scheduler.run(until + 1_000, lambda: not any(process.tasks for process in self.living)):
+            self.log.find("unended", "a worker that was stopped does not end")
+        self._end()
+
+    def _end(self) -> None:
+        """Leave no task behind."""
+        for process in (*self.living, self.outside.network):
+            self.scheduler.kill(process)
+        self.scheduler.run(self.scheduler.now + 1, lambda: False)
+        for name, error in self.scheduler.crashes:
+            self.log.find("stray_task", f"{name}: {error!r}")
+
+    def _behaviour(self, *, other: bool) -> Behaviour:
+        return Behaviour("2") if other else self.case.behaviour
+
+    def _start_worker(self, behaviour: Behaviour) -> None:
+        process = Process(f"w{len(self.workers)}")
+        gate = Gate(self.outside, process)
+        skew = dt.timedelta(hours=self.random.choice([0, 0, -12, 12, self.random.uniform(-12, 12)]))
+        clock = lambda: self.scheduler.now  # noqa: E731
+        client: Any = message_queue.Client(self.queue, gate, LEASE)
+        worker = Worker(
+            Queue("memory://queue", Clients(client, client, client), self.scheduler.sleep),
+            SimulatedEngine(behaviour, gate, clock),
+            self.store(gate),
+            Policy(concurrency=self.case.concurrency, lease=LEASE, grace=GRACE),
+            self.case.conditions,
+            now=lambda: self._utc_now(skew),
+            monotonic=clock,
+            start=lambda task: self.scheduler.start(process, task),
+            new_attempt_id=self._new_attempt_id,
+            _events=Inbox(self.scheduler),
+        )
+        gate.stop = worker.stop
+        self.workers[process.name] = worker
+        self.living.append(process)
+        self.log.note(self.scheduler.now, process.name, "life", "starts", f"skew {skew}")
+        self.scheduler.start(process, lambda: self._live(process, worker))
+
+    def _live(self, process: Process, worker: Worker) -> None:
+        progress = worker.drain()
+        self.log.note(self.scheduler.now, process.name, "life", "ends", str(progress.why))
+
+    def store(self, gate: Gate | None = None) -> S3Store:
+        """Open the bucket; without a gate, nothing goes wrong."""
+        sleep = (lambda _seconds: None) if gate is None else self.scheduler.sleep
+        store = S3Store("memory", "", cast(Any, bucket.Client(self.bucket, gate)), sleep)
+        store.__dict__["_area"] = _scratch()
+        return store
+
+    def _utc_now(self, skew: dt.timedelta) -> dt.datetime:
+        now = EPOCH + dt.timedelta(seconds=self.scheduler.now) + skew
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+    def _new_attempt_id(self) -> str:
+        self.attempts += 1
+        return f"{self.attempts:032x}"
+
+    def _work_of(self, delivery: Delivery) -> Work | None:
+        return self.workers[delivery.process.name]._works.get(delivery.receipt)
