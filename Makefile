@@ -33,7 +33,8 @@ quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories validate bench bench-drain \
-        bench-ridehail bench-submit bench-sweep bench-verify lock schema clean preflight engines FORCE
+        bench-ridehail bench-submit bench-sweep bench-verify lock schema clean preflight engines simulate \
+        mutants FORCE
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -108,6 +109,12 @@ bench-sweep: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of whole runs
 
 bench-verify: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of verify
 	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/verify.py
+
+simulate: $(VENV)/.dev $(VENV)/.sweepctl ## play N schedules of faults; goes on where it was stopped (make simulate N=1000000)
+	@PYTHONPATH=tests $(RUN) tests/simulation/run.py $(or $(N),5000)
+
+mutants: $(VENV)/.dev $(VENV)/.sweepctl ## break the protocol on purpose, and have the simulation catch it
+	@PYTHONPATH=tests $(RUN) tests/simulation/mutants.py
 
 schema: $(VENV)/.dev $(VENV)/.sweepctl ## write the JSON Schema of sweep files anew
 	@$(RUN) tools/schema.py

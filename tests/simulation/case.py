@@ -1,6 +1,8 @@
 """What a history is about: how many workers, which messages, what the model does. Drawn from a seed."""
 
+import datetime as dt
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -10,9 +12,6 @@ from simulation.toy_engine import Behaviour
 from sweepctl.messages import ShardMessage, decode
 from sweepctl.outcome import RunRecord
 from sweepctl.shard import Conditions
-from sweepctl.spec import Spec
-
-import datetime as dt
 
 EPOCH = dt.datetime(2026, 2, 14, 18, tzinfo=dt.UTC)  # of virtual time; +-12 hours stay within what a run_date may be
 LEASE, GRACE, TIMEOUT = 60, 30.0, 250.0
@@ -30,6 +29,7 @@ class Case:
     injected: frozenset[int]
     lies: bool
     density: float
+    focus: str
     workers: int
     concurrency: int
     max_receive_count: int
@@ -57,7 +57,10 @@ def draw(seed: int) -> Case:
     random = Random(f"case {seed}")
     shards, size = random.choice([1, 2, 2, 3]), random.choice([1, 1, 2, 3])
     points = shards * size
-    chance = lambda share: random.random() < share  # noqa: E731
+
+    def chance(share: float) -> bool:
+        return random.random() < share
+
     planned = chance(0.4)
     injected = frozenset({random.randrange(shards)} if chance(0.08) else ())
     common = {
@@ -74,7 +77,7 @@ def draw(seed: int) -> Case:
         return json.dumps({name: value for name, value in fields.items() if value is not ...}).encode()
 
     bodies = [message(shard) for shard in range(shards)]
-    if chance(0.3):
+    if chance(0.4):
         bodies.append(random.choice(bodies))
     strangers = _strangers(random, message, size, points) if planned else []
     if chance(0.06):
@@ -92,14 +95,16 @@ def draw(seed: int) -> Case:
         injected=injected,
         lies=chance(0.1),
         density=random.choice([0.01, 0.03, 0.06, 0.1, 0.15]),
+        focus=random.choice(
+            ["", "", "", "shard_outcomes", "shard_outcomes", "shard_attempts", "point_", "delete", "extend"]
+        ),
         workers=random.choice([1, 2, 2, 3]),
         concurrency=random.choice([1, 2]),
-        max_receive_count=random.choice([3, 5, 8]),
+        max_receive_count=random.choice([3, 4, 6]),
     )
 
 
-def _strangers(random: Random, message: "object", size: int, points: int) -> list[bytes]:
-    assert callable(message)
+def _strangers(random: Random, message: Callable[..., bytes], size: int, points: int) -> list[bytes]:
     found: list[bytes] = []
     if random.random() < 0.2 and size > 1:
         found.append(message(0, end_index_exclusive=size - 1))
@@ -113,7 +118,7 @@ def _strangers(random: Random, message: "object", size: int, points: int) -> lis
 def _planned(body: bytes, size: int) -> RunRecord:
     message = decoded(body)
     assert message is not None
-    spec: Spec = message.spec
+    spec = message.spec
     return RunRecord(
         run_id=message.run_id,
         run_date=message.run_date or EPOCH.date().isoformat(),

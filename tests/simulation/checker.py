@@ -48,14 +48,18 @@ class Checker:
             if standing.status == "success":
                 self.log.find("overwritten_success", f"{process} replaced {standing.attempt_id} at {key}")
             elif rank(outcome) <= rank(standing):
-                self.log.find("downgraded", f"{process} replaced {rank(standing).name} by {rank(outcome).name} at {key}")
+                self.log.find(
+                    "downgraded", f"{process} replaced {rank(standing).name} by {rank(outcome).name} at {key}"
+                )
         for artifact in outcome.artifacts:
             body = self.bucket.objects.get(artifact.key)
             if body is None:
                 self.log.find("dangling", f"{process} names {artifact.key}, which is not there")
             elif (len(body), hashlib.sha256(body).hexdigest()) != (artifact.bytes, artifact.sha256):
                 self.log.find("dangling", f"{process} names other bytes than stand at {artifact.key}")
-        history = key.replace("shard_outcomes/", "shard_attempts/", 1).replace(".parquet", f"-{outcome.attempt_id}.parquet")
+        history = key.replace("shard_outcomes/", "shard_attempts/", 1).replace(
+            ".parquet", f"-{outcome.attempt_id}.parquet"
+        )
         if not outcome.complete and history not in self.bucket.objects:
             self.log.find("outcome_before_history", f"{process} wrote the failure {outcome.attempt_id} at {key}")
 
@@ -84,14 +88,14 @@ class Checker:
             return
         bounds = (outcome.start_index, outcome.end_index_exclusive)
         if outcome.retryable or bounds != (meant.start_index, meant.end_index_exclusive):
-            self.log.find("acknowledged_without_outcome", f"{holder.name} deletes {receipt}: {outcome.error_code}, {bounds}")
+            self.log.find(
+                "acknowledged_without_outcome", f"{holder.name} deletes {receipt}: {outcome.error_code}, {bounds}"
+            )
         if outcome.spec_fingerprint != meant.spec.fingerprint:
             self.log.find("acknowledged_without_outcome", f"{holder.name} deletes {receipt} of another spec")
         work = self.work_of(delivery)
-        result = None if work is None else work.result
-        if work is not None and result is not None and result.disposition is Disposition.COMMITTED:
-            if work.attempt_id not in self.stood:
-                self.log.find("claimed_commit", f"{holder.name} takes another's outcome for its own at {receipt}")
+        if work is not None and _claims(work) and work.attempt_id not in self.stood:
+            self.log.find("claimed_commit", f"{holder.name} takes another's outcome for its own at {receipt}")
 
     def standing(self, shard_id: int) -> Outcome | None:
         """Return the outcome of a shard, wherever it lies."""
@@ -114,3 +118,7 @@ class Checker:
         if body not in self._decoded:
             self._decoded[body] = table.decode(Outcome, body, "memory")
         return self._decoded[body]
+
+
+def _claims(work: Work) -> bool:
+    return work.result is not None and work.result.disposition is Disposition.COMMITTED

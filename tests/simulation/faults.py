@@ -39,11 +39,29 @@ class Fault(Enum):
     ENGINE_VALUE = "a metric is another number"
 
 
+FOCUS = 0.3
 F = Fault
-_ANYWHERE = (F.CRASH_BEFORE, F.CRASH_AFTER, F.FREEZE_BEFORE, F.FREEZE_AFTER, F.SIGTERM, F.STALL_BEFORE, F.STALL_AFTER)
-_ANYWHERE += (F.STORE_OUTAGE, F.QUEUE_OUTAGE)
-_ENGINE = (F.ENGINE_CRASH, F.ENGINE_PARTIAL, F.ENGINE_HANG, F.ENGINE_INDEX, F.ENGINE_COUNT, F.ENGINE_GARBAGE)
-_ENGINE += (F.ENGINE_NAN, F.ENGINE_MORE)
+_ANYWHERE = (
+    F.CRASH_BEFORE,
+    F.CRASH_AFTER,
+    F.FREEZE_BEFORE,
+    F.FREEZE_AFTER,
+    F.SIGTERM,
+    F.STALL_BEFORE,
+    F.STALL_AFTER,
+    F.STORE_OUTAGE,
+    F.QUEUE_OUTAGE,
+)
+_ENGINE = (
+    F.ENGINE_CRASH,
+    F.ENGINE_PARTIAL,
+    F.ENGINE_HANG,
+    F.ENGINE_INDEX,
+    F.ENGINE_COUNT,
+    F.ENGINE_GARBAGE,
+    F.ENGINE_NAN,
+    F.ENGINE_MORE,
+)
 
 # What can happen to a call of each kind.
 BY_CALL: Mapping[str, tuple[Fault, ...]] = {
@@ -66,6 +84,7 @@ class Plan:
 
     seed: int
     density: float
+    focus: str = ""  # where trouble gathers: calls that this is a part of are FOCUS likely to meet a fault
     lies: bool = False  # an engine may compute another number: nobody can tell which is right
     only: Mapping[int, Fault] | None = None
     enabled: bool = True
@@ -76,11 +95,12 @@ class Plan:
         self._faults = Random(self.seed * 2 + 1)
         self._times = Random(self.seed * 2)
 
-    def next(self, call: str) -> Fault | None:
+    def next(self, call: str, where: str) -> Fault | None:
         """Return what goes wrong with the next call."""
         number, self.calls = self.calls, self.calls + 1
         # Both are drawn for each call, so that a fault left out changes as little as it can.
-        strikes, which = self._faults.random() < self.density, self._faults.random()
+        likely = FOCUS if self.focus and self.focus in f"{call} {where}" else self.density
+        strikes, which = self._faults.random() < likely, self._faults.random()
         if not self.enabled:
             return None
         choices = BY_CALL[call]

@@ -38,7 +38,7 @@ class Gate:
 
     def fault(self, call: str, where: str) -> Fault | None:
         """Number a call, and say what goes wrong with it."""
-        fault = self.outside.plan.next(call)
+        fault = self.outside.plan.next(call, where)
         if fault is not None:
             self.outside.log.note(self.outside.scheduler.now, self.process.name, "fault", f"{call} {where}", fault.name)
             self.trouble()

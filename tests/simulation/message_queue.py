@@ -1,4 +1,4 @@
-"""A queue in memory with the semantics of SQS in virtual time, and boto3's client of it, as far as `sqs.Queue` uses one.
+"""A queue in memory with the semantics of SQS in virtual time, and what `sqs.Queue` uses of boto3's client.
 
 Messages come in any order, come again when their lease ends or for no reason at all, and move away when they came too
 often. A receipt is stale once its message was delivered again; what a server does with a stale one varies, so it does.
@@ -19,13 +19,15 @@ INVALID = "ReceiptHandleIsInvalid"
 class Delivery:
     """One delivery of a message, and what its holder knows of its lease."""
 
+    message: "Message"
     receipt: str
+    receive_count: int
     process: Process
     at: float
     known_until: float  # the lease's end, as far as the holder can know
     told_lost: bool = False
     handed_back: bool = False
-    excused: bool = False  # its end is nobody's fault
+    excused: bool = True  # its end is nobody's fault: so it is until the delivery has arrived
 
 
 @dataclass
@@ -54,12 +56,13 @@ class MessageQueue:
         self.messages[message.message_id] = self._bodies[message.message_id] = message
 
     def redrive(self) -> None:
-        """Give every dead message another chance, as an operator does."""
+        """Give every message another chance, as an operator does."""
         for message in self.dead:
-            message.receive_count = 0
             message.visible_at = self.outside.scheduler.now
             self.messages[message.message_id] = message
         self.dead.clear()
+        for message in self.messages.values():
+            message.receive_count = 0
 
     def delivery(self, receipt: str) -> tuple[Message, Delivery]:
         message = self._bodies[receipt.partition("/")[0]]
@@ -68,7 +71,7 @@ class MessageQueue:
     def is_latest(self, message: Message, delivery: Delivery) -> bool:
         return message.message_id in self.messages and message.deliveries[-1] is delivery
 
-    def take(self, most: int, visibility: int, process: Process, *, twice: bool) -> Iterator[Message]:
+    def take(self, most: int, visibility: int, process: Process, *, twice: bool) -> Iterator[Delivery]:
         now = self.outside.scheduler.now
         visible = [each for each in self.messages.values() if each.visible_at <= now]
         while visible and most:
@@ -80,11 +83,11 @@ class MessageQueue:
             most -= 1
             message.receive_count += 1
             receipt = f"{message.message_id}/{len(message.deliveries)}"
-            delivery = Delivery(receipt, process, now, now + visibility, excused=twice)
+            delivery = Delivery(message, receipt, message.receive_count, process, now, now + visibility)
             self.on_receive(message, delivery)
             message.deliveries.append(delivery)
             message.visible_at = now if twice else now + visibility
-            yield message
+            yield delivery
 
 
 class Client:
@@ -100,7 +103,10 @@ class Client:
         scheduler = self._gate.outside.scheduler
         asked_at = scheduler.now
 
-        def take(fault: Fault | None) -> list[Message]:
+        twice = False
+
+        def take(fault: Fault | None) -> list[Delivery]:
+            nonlocal twice
             until = scheduler.now + request["WaitTimeSeconds"]
             twice = fault is Fault.DUPLICATE
             while True:
@@ -112,15 +118,15 @@ class Client:
                 scheduler.sleep(max(0.01, min(due, until) - scheduler.now))
 
         received = []
-        for message in self._gate.call("receive", "", take):
-            delivery = message.deliveries[-1]
+        for delivery in self._gate.call("receive", "", take):
             delivery.known_until = asked_at + self._lease
+            delivery.excused = twice
             received.append(
                 {
-                    "MessageId": message.message_id,
+                    "MessageId": delivery.message.message_id,
                     "ReceiptHandle": delivery.receipt,
-                    "Body": message.body.decode(),
-                    "Attributes": {"ApproximateReceiveCount": str(message.receive_count)},
+                    "Body": delivery.message.body.decode(),
+                    "Attributes": {"ApproximateReceiveCount": str(delivery.receive_count)},
                 }
             )
             self._note("receive", delivery.receipt)
@@ -189,6 +195,4 @@ class Client:
         return self._gate.call("facts", "", facts)
 
     def _note(self, what: str, receipt: str, effect: str = "") -> None:
-        self._gate.outside.log.note(
-            self._gate.outside.scheduler.now, self._gate.process.name, what, receipt, effect
-        )
+        self._gate.outside.log.note(self._gate.outside.scheduler.now, self._gate.process.name, what, receipt, effect)

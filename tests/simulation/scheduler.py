@@ -50,7 +50,8 @@ class Scheduler:
 
     def start(self, process: Process, work: Callable[[], object]) -> None:
         """Have `work` done by a process, beside whatever else it does."""
-        task = Task(process, greenlet(lambda: self._carry_out(task, work), parent=self._hub))
+        task = Task(process, greenlet(parent=self._hub))
+        task.greenlet.run = lambda: self._carry_out(task, work)
         process.tasks[task] = None
         self._wake(task, self.now)
 
@@ -79,7 +80,7 @@ class Scheduler:
         process.frozen_until = max(process.frozen_until, self.now + seconds)
 
     def run(self, until: float, done: Callable[[], bool]) -> bool:
-        """Let things happen until they are done; False where that is not so at `until`, or nothing is left to happen."""
+        """Let things happen until they are done; False where that is not so at `until`, or nothing is left to do."""
         while not done():
             if not self._agenda or self._agenda[0][0] > until:
                 return False

@@ -49,8 +49,8 @@ class SimulatedEngine(Engine):
     def _child(self, command: str, *, stdin: bytes, timeout: float | None, stop: Event) -> Child:
         request = json.loads(stdin)
         records = _records(command, request, self._behaviour)
-        child = SimulatedChild(records, self._gate, timeout, stop, self._monotonic, int(request["start_index"]))
-        return cast(Child, child)
+        child = SimulatedChild(records, self._gate, timeout, stop, self._monotonic)
+        return cast("Child", child)
 
 
 class SimulatedChild:
@@ -66,7 +66,6 @@ class SimulatedChild:
         timeout: float | None,
         stop: Event,
         monotonic: Callable[[], float],
-        start_index: int,
     ) -> None:
         self._records = records
         self._gate = gate
@@ -74,7 +73,6 @@ class SimulatedChild:
         self._monotonic = monotonic
         self._timeout = timeout
         self._deadline = None if timeout is None else monotonic() + timeout
-        self._where = str(start_index)
         self._status = 0
         self._hangs = False
         self._ready_at: float | None = None
@@ -105,7 +103,7 @@ class SimulatedChild:
         if self._hangs or self._monotonic() < self._ready_at:
             return b""
         self._ready_at = None
-        fault = self._gate.fault("engine", self._where)
+        fault = self._gate.fault("engine", "")
         if fault is Fault.STALL_BEFORE:
             self._ready_at = self._monotonic() + self._gate.outside.plan.minutes()
             return b""
@@ -158,8 +156,9 @@ class SimulatedChild:
 
 @cache
 def _description(version: str) -> Description:
-    (model,) = DESCRIPTION["models"]  # type: ignore[misc]
-    return Description.model_validate({**DESCRIPTION, "models": [{**cast(dict[str, Any], model), "version": version}]})
+    (model,) = DESCRIPTION["models"]
+    models = [{**cast("dict[str, Any]", model), "version": version}]
+    return Description.model_validate({**DESCRIPTION, "models": models})
 
 
 def _records(command: str, request: dict[str, Any], behaviour: Behaviour) -> list[str]:

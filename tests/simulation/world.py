@@ -39,7 +39,7 @@ from sweepctl.store.files import WorkArea
 from sweepctl.store.s3 import S3Store
 from sweepctl.tally import Work
 
-TROUBLE_SECONDS = 900.0  # of faults, at the most
+TROUBLE_SECONDS = 600.0  # of faults, at the most
 SETTLE_SECONDS = 30_000.0
 MOST_WORKERS = 15  # that are started in one history while there are faults
 REDRIVES = 6
@@ -59,7 +59,7 @@ class History:
 def play(seed: int, only: Mapping[int, Fault] | None = None) -> History:
     """Play the history of a seed; with `only`, just these faults happen in it."""
     case = draw(seed)
-    world = _World(seed, case, Plan(seed, case.density, lies=case.lies, only=only))
+    world = _World(seed, case, Plan(seed, case.density, case.focus, lies=case.lies, only=only))
     with _quiet():
         world.play()
     return History(seed, world.log, world.plan.happened)
@@ -185,7 +185,7 @@ class _World:
     def store(self, gate: Gate | None = None) -> S3Store:
         """Open the bucket; without a gate, nothing goes wrong."""
         sleep = (lambda _seconds: None) if gate is None else self.scheduler.sleep
-        store = S3Store("memory", "", cast(Any, bucket.Client(self.bucket, gate)), sleep)
+        store = S3Store("memory", "", cast("Any", bucket.Client(self.bucket, gate)), sleep)
         store.__dict__["_area"] = _scratch()
         return store
 

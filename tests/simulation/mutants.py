@@ -1,0 +1,146 @@
+"""The simulation proved: each mutant breaks one rule of the protocol, and must be caught.
+
+    python tests/simulation/mutants.py [NAME ...]
+
+A mutant is a change of a few words in one production function. The words must be there exactly once, so that a mutant
+cannot go stale unseen.
+"""
+
+import inspect
+import sys
+import textwrap
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+from sweepctl import commit, drain, lease, outcome, records, shard
+from sweepctl.drain import Worker
+from sweepctl.store.s3 import S3Store
+
+MOST_SCHEDULES = 2_000
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`old` becomes `new` in a function, which `owners` hold under its name."""
+
+    name: str
+    owners: tuple[Any, ...]
+    function: str
+    old: str
+    new: str
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        original = getattr(self.owners[0], self.function)
+        source = textwrap.dedent(inspect.getsource(original))
+        assert source.count(self.old) == 1, f"{self.name}: {self.function} does not hold {self.old!r} once"
+        module = sys.modules[original.__module__]
+        made: dict[str, Any] = {}
+        code = compile(source.replace(self.old, self.new), f"<mutant {self.name}>", "exec", dont_inherit=True)
+        exec(code, vars(module), made)  # noqa: S102  this is how a mutant is made
+        with ExitStack() as patches:
+            for owner in self.owners:
+                patches.enter_context(patch.object(owner, self.function, made[self.function]))
+            yield
+
+
+MUTANTS = (
+    Mutant("a plain PUT", (S3Store,), "_create", 'partial(self._client.put_object, IfNoneMatch="*")',
+           "self._client.put_object"),
+    Mutant("a replacement without a condition", (S3Store,), "_replace",
+           "partial(self._client.put_object, IfMatch=etag)", "self._client.put_object"),
+    Mutant("409 taken for success", (S3Store,), "_create", "status == HTTPStatus.OK",
+           "status in {HTTPStatus.OK, HTTPStatus.CONFLICT}"),
+    Mutant("a failure overwrites a success", (outcome, commit), "judge", "rank(standing) >= rank(new)",
+           "standing.attempt_id == new.attempt_id"),
+    Mutant("412 taken for a loss, and cleaned up", (commit,), "_commit_data", "    found = ",
+           "    store._client._bucket.objects.pop(key, None)\n    raise StoreError('lost')\n    found = "),
+    Mutant("acknowledged before the commit", (Worker,), "_execute", "work.result = run_shard(",
+           "self.queue.delete(work.received.receipt)\n        work.result = run_shard("),
+    Mutant("a retryable failure acknowledged", (Worker,), "_execute",
+           "Ending.RETRY if outcome.retryable else Ending.FAILED", "Ending.FAILED"),
+    Mutant("a conflict acknowledged", (Worker,), "_ending_of",
+           "case ConflictError():\n            return Ending.REJECTED",
+           "case ConflictError():\n            return Ending.FAILED"),
+    Mutant("acknowledged although the store is down", (Worker,), "_ending_of", "Ending.STORE_DOWN", "Ending.SKIPPED"),
+    Mutant("the outcome before its data", (commit,), "commit_complete",
+           "artifacts = tuple(_commit_data(store, run, outcome, file) for file in files)\n",
+           "keys = _keys(run, outcome.shard_id)\n"
+           "    named = tuple(_artifact(file, keys.dataset(file.dataset, outcome.model)) for file in files)\n"
+           "    _commit_outcome(store, run, dataclasses.replace(outcome, artifacts=named))\n"
+           "    artifacts = tuple(_commit_data(store, run, outcome, file) for file in files)\n"),
+    Mutant("the verdict before its history", (commit,), "commit_incomplete",
+           "record_attempt(store, run, outcome)\n    return _commit_outcome(store, run, outcome)",
+           "standing = _commit_outcome(store, run, outcome)\n    record_attempt(store, run, outcome)\n"
+           "    return standing"),
+    Mutant("partial rows in the tables", (commit,), "_keep_partial",
+           ".partial(file.dataset, outcome.model, outcome.attempt_id)", ".dataset(file.dataset, outcome.model)"),
+    Mutant("a deletion by a stale receipt", (lease,), "_close",
+           "if lease.lost or now >= lease.renewed_at + state.policy.lease:", "if False:"),
+    Mutant("a lease never renewed", (lease,), "_agenda",
+           "if lease.ending is None and not lease.lost and not lease.renewing:", "if False:"),
+    Mutant("a lease counted from the reply", (lease,), "_held",
+           '"renewed_at": asked_at, "renew_at": asked_at + state.policy.lease / 3',
+           '"renewed_at": now, "renew_at": now + state.policy.lease / 3'),
+    Mutant("the attempt's id ignored on read-back", (commit,), "_commit_outcome",
+           "found is not None and found.attempt_id == outcome.attempt_id", "found is not None"),
+    Mutant("the etag of a second read", (commit,), "_commit_outcome", "store.replace(key, body, stored.etag)",
+           "store.replace(key, body, store.read(key).etag)"),
+    Mutant("an outcome that stands taken for one's own", (commit,), "_commit_outcome", "if put is Put.WRITTEN:",
+           "if put:"),
+    Mutant("an attempt's id drawn per message", (Worker,), "_poll", "self.new_attempt_id()", "received.message_id"),
+    Mutant("the writer's own date", (commit,), "agree_run", "return pin_run(store, proposed)",
+           "pin_run(store, proposed)\n    return proposed"),
+    Mutant("a spec not compared", (commit,), "require_same_run", "if run.spec_fingerprint != message.spec.fingerprint:",
+           "if False:"),
+    Mutant("a sharding not compared", (commit,), "require_same_run",
+           "if planned not in {None, (message.start_index, message.end_index_exclusive)}:", "if False:"),
+    Mutant("an engine not pinned", (shard, drain), "run_shard",
+           "commit.agree_engine(store, attempt.engine_pin)", "pass"),
+    Mutant("an engine's counts believed", (records.RecordReader,), "finish",
+           "if seen[0] != self._message.points or said != seen or self._held:", "if False:"),
+    Mutant("a broken body taken for whole", (S3Store,), "_download", "failure = error", 'return response["ETag"]'),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Kill:
+    mutant: str
+    schedules: int  # that it took
+    finding: str | None  # None: it lives
+
+    def __str__(self) -> str:
+        told = "LIVES" if self.finding is None else self.finding[:90]
+        return f"{self.mutant:45} {self.schedules:5}  {told}"
+
+
+def hunt(mutant: Mutant, first_seed: int = 0, most: int = MOST_SCHEDULES) -> Kill:
+    """Play schedules until one catches the mutant."""
+    from simulation.world import play  # noqa: PLC0415  the workers' modules, before anything is patched
+
+    for number in range(most):
+        with mutant.applied():
+            history = play(first_seed + number)
+        if history.findings:
+            return Kill(mutant.name, number + 1, history.findings[0])
+    return Kill(mutant.name, most, None)
+
+
+def main(names: Sequence[str]) -> int:
+    began_at = time.monotonic()
+    kills = []
+    for mutant in MUTANTS:
+        if not names or mutant.name in names:
+            kills.append(hunt(mutant))
+            print(kills[-1], flush=True)
+    print(f"{sum(kill.finding is not None for kill in kills)} of {len(kills)} caught, "
+          f"{time.monotonic() - began_at:.0f} s")  # fmt: skip
+    return int(any(kill.finding is None for kill in kills))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

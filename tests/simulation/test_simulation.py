@@ -1,0 +1,79 @@
+"""Faults by the thousand through the worker's whole path: no history breaks a promise, and one seed is one history."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from simulation import pool, run, shrink
+from simulation.faults import Fault
+from simulation.mutants import MUTANTS, Mutant, hunt
+from simulation.world import play
+
+SCHEDULES = int(os.environ.get("SIMULATE", "5000"))
+FEW = 40
+
+
+@pytest.mark.timeout(1800)
+def test_no_schedule_breaks_a_promise(capsys: pytest.CaptureFixture[str]) -> None:
+    whole = pool.Summary()
+    for _, summary in pool.play_all(range(SCHEDULES)):
+        whole.add(summary)
+    with capsys.disabled():
+        print(f"\n  {whole}")  # noqa: T201
+    for seed in list(whole.failing)[:1]:
+        pytest.fail(shrink.tell(shrink.shrink(play(seed))))
+    assert whole.schedules == SCHEDULES
+    assert set(whole.faults) == {fault.name for fault in Fault}, "each fault happens"
+
+
+def test_one_seed_is_one_history() -> None:
+    script = f"from simulation.world import play\nfor seed in range({FEW}): print(play(seed).log)"
+    command = [sys.executable, "-P", "-c", script]
+    path = os.pathsep.join(each for each in sys.path if each)
+    logs = {
+        subprocess.run(
+            command, env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": hashes}, capture_output=True, check=True
+        ).stdout
+        for hashes in ("1", "2")
+    }
+    assert len(logs) == 1
+    assert len(next(iter(logs)).splitlines()) > FEW
+
+
+def test_a_history_told_by_its_faults_is_the_same() -> None:
+    for seed in range(FEW):
+        drawn = play(seed)
+        assert play(seed, drawn.faults).log.ops == drawn.log.ops
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_is_caught(mutant: Mutant, capsys: pytest.CaptureFixture[str]) -> None:
+    kill = hunt(mutant)
+    with capsys.disabled():
+        print(f"\n  {kill}", end="")  # noqa: T201
+    assert kill.finding is not None
+
+
+def test_a_failing_history_shrinks_and_is_kept(tmp_path: Path) -> None:
+    mutant = next(each for each in MUTANTS if each.function == "_replace")
+    with mutant.applied():
+        failing = next(history for history in map(play, range(2_000)) if history.findings)
+        smallest = shrink.shrink(failing)
+        assert smallest.findings
+        assert len(smallest.faults) < len(failing.faults)
+        kept = shrink.save(smallest, tmp_path)
+        assert play(*shrink.load(kept)).log.ops == smallest.log.ops
+    assert play(*shrink.load(kept)).findings == []
+
+
+@pytest.mark.parametrize("path", sorted(shrink.REGRESSIONS.glob("*.json")), ids=lambda path: path.stem)
+def test_what_failed_once_does_not_fail_again(path: Path) -> None:
+    history = play(*shrink.load(path))
+    assert not history.findings, shrink.tell(history)
+
+
+def test_the_digest_is_of_the_code() -> None:
+    assert run.digest() == run.digest()
