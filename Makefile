@@ -34,7 +34,7 @@ quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
 .DELETE_ON_ERROR:
 .PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories validate bench bench-drain \
         bench-ridehail bench-submit bench-sweep bench-verify lock schema clean preflight engines simulate \
-        mutants FORCE
+        mutants fuzz FORCE
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -115,6 +115,12 @@ simulate: $(VENV)/.dev $(VENV)/.sweepctl ## play N schedules of faults; goes on 
 
 mutants: $(VENV)/.dev $(VENV)/.sweepctl ## break the protocol on purpose, and have the simulation catch it
 	@PYTHONPATH=tests $(RUN) tests/simulation/mutants.py
+
+fuzz: $(VENV)/.dev $(VENV)/.sweepctl ## spoil messages and requests for SECONDS each (600); new kinds of input are kept
+	$(say) "fuzz: the decoder of messages"
+	@PYTHONPATH=tests $(RUN) tests/fuzz/messages.py $(or $(SECONDS),600)
+	$(say) "fuzz: the parser of requests"
+	@SWEEP_FUZZ_SECONDS=$(or $(SECONDS),600) cargo test --quiet --locked -p sweep-runtime fuzz -- --nocapture
 
 schema: $(VENV)/.dev $(VENV)/.sweepctl ## write the JSON Schema of sweep files anew
 	@$(RUN) tools/schema.py

@@ -56,6 +56,15 @@ def judge_end(world: "_World") -> None:
     _judge_by_verify(world, unfinished)
 
 
+def is_unfinished(world: "_World", body: bytes) -> bool:
+    """Say whether a message is of a shard that should have a verdict, and has none."""
+    message = decoded(body)
+    if message is None or body in world.case.strangers:
+        return False
+    outcome = world.checker.standing(message.shard_id)
+    return (outcome is None or outcome.retryable) and not _is_excused(world, message)
+
+
 def _is_excused(world: "_World", message: ShardMessage) -> bool:
     """Say whether a shard cannot come to a verdict by itself."""
     case = world.case

@@ -24,7 +24,7 @@ from simulation import bucket, message_queue
 from simulation.case import EPOCH, GRACE, LEASE, Case, decoded, draw
 from simulation.checker import Checker
 from simulation.faults import Fault, Plan
-from simulation.final import judge_end
+from simulation.final import is_unfinished, judge_end
 from simulation.gate import Gate, Outside
 from simulation.log import Log
 from simulation.message_queue import Delivery
@@ -132,10 +132,13 @@ class _World:
         for other in (False, True) if self.case.other_version else (False,):
             self._start_worker(self._behaviour(other=other))
         until = self.scheduler.now + SETTLE_SECONDS
-        for _ in range(REDRIVES if self.case.other_version else 1):
+        for _ in range(REDRIVES):
             self.queue.redrive()
             if not self.scheduler.run(until, lambda: not self.queue.messages):
                 self.log.find("unsettled", f"{sorted(self.queue.messages)} are still there")
+                break
+            # What was under way when the faults ended may have used up the receives.
+            if not any(is_unfinished(self, message.body) for message in self.queue.dead):
                 break
         for process in self.living:
             self.workers[process.name].stop()

@@ -36,6 +36,8 @@ mod declaration;
 mod describe;
 mod design;
 mod execute;
+#[cfg(test)]
+mod fuzz;
 mod known;
 mod literal;
 mod model;

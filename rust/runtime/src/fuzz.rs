@@ -1,0 +1,238 @@
+//! The request parser against spoiled requests: whatever the bytes are, it plans or refuses, soon and in little memory.
+//!
+//! A few seconds with every test run; `SWEEP_FUZZ_SECONDS=600` for longer, which keeps inputs that are answered in a
+//! new way in `fuzz/`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use sweep_space::Streams;
+
+use crate::declaration::{Column, Dataset, Declaration, Parameter};
+use crate::model::{AnyModel, DomainError, Model, Parameters};
+use crate::output::Output;
+use crate::plan::Plan;
+use crate::request::read_line;
+
+/// Of one input of 64 KiB; usual are some ten microseconds.
+const MOST_TIME: Duration = Duration::from_secs(2);
+const MOST_KIB: u64 = 512 << 10;
+const LONGEST: usize = 1 << 16;
+const LONGEST_KEPT: usize = 2_000;
+const MOST_KEPT: u64 = 200;
+const POINTS_OF_A_PLAN: u64 = 3;
+const TOKENS: [&str; 30] = [
+    "null",
+    "true",
+    "NaN",
+    "1e999",
+    "-0",
+    "-0.0",
+    "1e-400",
+    "9223372036854775807",
+    "9223372036854775808",
+    "18446744073709551615",
+    "18446744073709551616",
+    "0.1",
+    "01",
+    "\"\"",
+    "\"\\ud800\"",
+    "\"\\u0000\"",
+    "{}",
+    "[]",
+    ",",
+    ":",
+    "\"kind\":\"zip\",",
+    "\"samples\":4294967297,",
+    "{\"linspace\":{\"start\":0,\"stop\":1,\"num\":9}}",
+    "{\"logspace\":{\"start\":-400,\"stop\":400,\"num\":3}}",
+    "{\"range\":{\"start\":0,\"stop\":1e300,\"step\":1e-300}}",
+    "{\"normal\":{\"mean\":0,\"std\":1e308}}",
+    "{\"choice\":[]}",
+    "\"scramble\":true,",
+    "\"flag\"",
+    "\"text\"",
+];
+
+/// A parameter of every type, under the names that the corpus has.
+struct Toy;
+
+impl Model for Toy {
+    type Scratch = ();
+
+    fn declaration(&self) -> Declaration {
+        Declaration::new("queue", "1", "a model of every type")
+            .parameter(Parameter::float("arrival_rate", 0.5).doc("a float"))
+            .parameter(Parameter::float("service_rate", 1.0).at_least(0.0).doc("a float within bounds"))
+            .parameter(Parameter::int("servers", 1).at_least(1).doc("an integer within bounds"))
+            .parameter(Parameter::int("customers", 9).null_by_default().doc("an integer or null"))
+            .parameter(Parameter::bool("flag", false).doc("a truth value"))
+            .parameter(Parameter::string("text", "").doc("a text"))
+            .metric(Column::float("m"))
+            .dataset(Dataset::new("parts", "rows").column(Column::int("p")))
+    }
+
+    fn run(&self, _: &Parameters<'_>, _: &Streams, (): &mut (), _: &mut Output) -> Result<(), DomainError> {
+        Ok(())
+    }
+}
+
+const MODELS: &[&dyn AnyModel] = &[&Toy];
+
+/// A small generator: seeded, so that a failure comes again.
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self, below: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        usize::try_from((z ^ (z >> 31)) % below.max(1) as u64).expect("below a usize")
+    }
+
+    fn mutate(&mut self, text: &[u8], corpus: &[Vec<u8>]) -> Vec<u8> {
+        let mut text = text.to_vec();
+        for _ in 0..[1, 1, 1, 2, 5][self.next(5)] {
+            let (at, other) = (self.next(text.len() + 1), &corpus[self.next(corpus.len())]);
+            match self.next(8) {
+                0 if at < text.len() => text[at] ^= 1 << self.next(8),
+                1 => drop(text.drain(at..(at + [1, 2, 8, 64][self.next(4)]).min(text.len()))),
+                2 => {
+                    let part =
+                        text[at..(at + 1 + self.next(64)).min(text.len())].repeat([1, 2, 60][self.next(3)]);
+                    drop(text.splice(at..at, part));
+                }
+                3 => drop(text.splice(at..at, TOKENS[self.next(TOKENS.len())].bytes())),
+                4 => drop(
+                    text.splice(at..at, ["[", "{\"a\":"][self.next(2)].repeat(self.next(300)).into_bytes()),
+                ),
+                5 => {
+                    text.truncate(at);
+                    text.extend_from_slice(&other[self.next(other.len() + 1)..]);
+                }
+                _ => self.exchange(&mut text, other),
+            }
+            text.truncate(LONGEST);
+        }
+        text
+    }
+
+    /// Puts a token of somewhere else into a token's place.
+    fn exchange(&mut self, text: &mut Vec<u8>, other: &[u8]) {
+        let (mine, others) = (tokens(text), tokens(other));
+        if mine.is_empty() || others.is_empty() {
+            return;
+        }
+        let (start, end) = mine[self.next(mine.len())];
+        let (from, to) = others[self.next(others.len())];
+        let new =
+            if self.next(2) == 0 { TOKENS[self.next(TOKENS.len())].as_bytes() } else { &other[from..to] };
+        text.splice(start..end, new.iter().copied());
+    }
+}
+
+/// Where a text's words, numbers and strings are.
+fn tokens(text: &[u8]) -> Vec<(usize, usize)> {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"\"_.+-".contains(&byte);
+    let mut found = Vec::new();
+    let mut start = None;
+    for (place, &byte) in text.iter().chain(b" ").enumerate() {
+        match (start, is_word(byte)) {
+            (None, true) => start = Some(place),
+            (Some(from), false) => {
+                found.push((from, place));
+                start = None;
+            }
+            _ => (),
+        }
+    }
+    found
+}
+
+/// Plans, and decodes the first points; says what came of it, without what of it is the input's own.
+fn answer(text: &[u8]) -> String {
+    let line = match read_line(&mut &*text).expect("memory can be read") {
+        Ok(line) => line,
+        Err(refusal) => return refusal.message,
+    };
+    match Plan::new(MODELS, &line) {
+        Err(refusal) => {
+            assert!(refusal.message.chars().count() <= 3_000, "a message that grows with its input");
+            // What stands in quotes or counts something comes from the input, and so may the path that comes first.
+            let message = refusal.message.split(" at line ").next().unwrap_or_default();
+            let outside = message.split(['"', '`']).step_by(2).collect::<String>();
+            let words: String =
+                outside.chars().filter(|letter| *letter == ' ' || letter.is_ascii_lowercase()).collect();
+            format!("{:?} {}", refusal.error_code, &words[words.len().saturating_sub(24)..])
+        }
+        Ok(plan) => {
+            let mut values = Vec::new();
+            for index in plan.points.clone().take(usize::try_from(POINTS_OF_A_PLAN).expect("few")) {
+                plan.fill(plan.numbering.split(index).0, &mut values);
+            }
+            format!("planned {}", values.len())
+        }
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+}
+
+fn corpus() -> Vec<Vec<u8>> {
+    let mut paths: Vec<_> = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.iter().map(|path| fs::read(path).unwrap()).collect()
+}
+
+/// The most memory that this process has had, in KiB.
+fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test of how long something takes")]
+fn whatever_comes_is_planned_or_refused() {
+    let asked: Option<u64> = std::env::var("SWEEP_FUZZ_SECONDS").ok().map(|text| text.parse().unwrap());
+    let (began_at, for_long) = (Instant::now(), Duration::from_secs(asked.unwrap_or(3)));
+    let mut corpus = corpus();
+    let sound = corpus.len();
+    let mut answers: BTreeSet<_> = corpus.iter().map(|text| answer(text)).collect();
+    let mut dice = Dice(if asked.is_some() { u64::from(std::process::id()) } else { 0 });
+    let (mut inputs, mut planned, mut slowest, mut kept) = (0_u64, 0_u64, Duration::ZERO, 0);
+    while began_at.elapsed() < for_long {
+        // Half of the time a sound one: what is refused stays refused, mostly.
+        let place = if dice.next(2) == 0 { dice.next(sound) } else { dice.next(corpus.len()) };
+        let text = dice.mutate(&corpus[place], &corpus);
+        let asked_at = Instant::now();
+        let shown = || String::from_utf8_lossy(&text).into_owned();
+        let found = catch_unwind(|| answer(&text)).unwrap_or_else(|_| panic!("it panics: {}", shown()));
+        slowest = slowest.max(asked_at.elapsed());
+        assert!(asked_at.elapsed() < MOST_TIME, "it takes {:?}: {}", asked_at.elapsed(), shown());
+        inputs += 1;
+        planned += u64::from(found.starts_with("planned"));
+        if text.len() <= LONGEST_KEPT && kept < MOST_KEPT && answers.insert(found) {
+            if asked.is_some() {
+                fs::write(
+                    folder().join(format!("{:016x}.json", u64::from(std::process::id()) << 32 | kept)),
+                    &text,
+                )
+                .unwrap();
+            }
+            kept += 1;
+            corpus.push(text);
+        }
+    }
+    assert!(peak() < MOST_KIB, "it took {} KiB", peak());
+    assert!(planned > 10, "{planned} of {inputs}");
+    println!(
+        "{inputs} inputs, {planned} planned, {} kinds of answer, {kept} new ones, the slowest {slowest:?}",
+        answers.len()
+    );
+}

@@ -1,0 +1,106 @@
+"""Fuzzes the decoder of shard messages.
+
+    python tests/fuzz/messages.py SECONDS
+
+Whatever the bytes are, `decode` returns a message or raises MessageError in one line, soon and in little memory. What
+it returns, it reads back from its own writing. Inputs that it answers in a new way are kept in messages/.
+"""
+
+import datetime as dt
+import hashlib
+import re
+import resource
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from fuzz.mutate import mutate
+
+from sweepctl.errors import MessageError
+from sweepctl.messages import ShardMessage, decode
+
+CORPUS = Path(__file__).parent / "messages"
+TODAY = dt.date(2026, 3, 1)
+SECONDS_AN_INPUT = 2.0  # of 64 KiB; usual are some ten microseconds
+MEMORY_BYTES = 256 << 20  # that it may all take, beside what the interpreter has
+LONGEST_KEPT = 2_000
+
+
+@dataclass
+class Fuzzer:
+    """Mutates what it has, and keeps what is answered in a new way."""
+
+    seed: int = 0
+    inputs: int = 0
+    accepted: int = 0
+    corpus: list[bytes] = field(default_factory=lambda: [path.read_bytes() for path in sorted(CORPUS.glob("*.json"))])
+    found: list[bytes] = field(default_factory=list)
+    slowest: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._random = Random(self.seed)
+        self._answers = {self.answer(text) for text in self.corpus}
+        self._memory = _memory()
+
+    def run(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            text = mutate(self._random.choice(self.corpus), self.corpus, self._random)
+            answer = self.answer(text)
+            if answer not in self._answers:
+                self._answers.add(answer)
+                if len(text) <= LONGEST_KEPT:
+                    self.corpus.append(text)
+                    self.found.append(text)
+        assert _memory() - self._memory < MEMORY_BYTES
+
+    def answer(self, text: bytes) -> str:
+        """Decode; return the kind of answer, without what of it is the input's own."""
+        self.inputs += 1
+        began_at = time.process_time()
+        try:
+            message: ShardMessage | None = decode(text, TODAY)
+        except MessageError as error:
+            message, refusal = None, error
+        if message is None:
+            assert "\n" not in refusal.message, text
+            assert refusal.remedy, text
+            answer = re.sub(r"[0-9]+|'[^']*'|\"[^\"]*\"|[^ -~]", "", refusal.message)[:60]
+        else:
+            self.accepted += 1
+            assert decode(message.to_json(), TODAY) == message, text
+            assert decode(message.to_json(), TODAY).spec.fingerprint == message.spec.fingerprint, text
+            answer = type(message).__name__
+        took = time.process_time() - began_at
+        self.slowest = max(self.slowest, took)
+        assert took < SECONDS_AN_INPUT, text
+        return answer
+
+    def __str__(self) -> str:
+        return (
+            f"{self.inputs:,} inputs, {self.accepted:,} of them messages, {len(self._answers)} kinds of answer, "
+            f"{len(self.found)} new ones, the slowest {1000 * self.slowest:.1f} ms"
+        )
+
+
+def keep(found: list[bytes]) -> None:
+    """Add inputs to the corpus."""
+    for text in found:
+        (CORPUS / f"{hashlib.sha256(text).hexdigest()[:16]}.json").write_bytes(text)
+
+
+def _memory() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main(seconds: float) -> None:
+    fuzzer = Fuzzer(seed=time.time_ns())
+    fuzzer.run(seconds)
+    keep(fuzzer.found)
+    sys.stdout.write(f"{fuzzer}\n")
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]))
