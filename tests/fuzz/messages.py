@@ -26,6 +26,7 @@ TODAY = dt.date(2026, 3, 1)
 SECONDS_AN_INPUT = 2.0  # of 64 KiB; usual are some ten microseconds
 MEMORY_BYTES = 256 << 20  # that it may all take, beside what the interpreter has
 LONGEST_KEPT = 2_000
+MOST_KEPT = 200
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Fuzzer:
             answer = self.answer(text)
             if answer not in self._answers:
                 self._answers.add(answer)
-                if len(text) <= LONGEST_KEPT:
+                if len(text) <= LONGEST_KEPT and len(self.found) < MOST_KEPT:
                     self.corpus.append(text)
                     self.found.append(text)
         assert _memory() - self._memory < MEMORY_BYTES

@@ -6,6 +6,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, BinaryIO
 
 from botocore.exceptions import ClientError, IncompleteReadError
@@ -20,16 +21,18 @@ class Bucket:
     """The objects. `on_put` sees every write that changes something."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
     on_put: OnPut = lambda _process, _key, _old, _new: None
 
     def put(self, process: str, key: str, body: bytes, conditions: dict[str, str]) -> str:
         """Write under the conditions; return what became of it."""
-        old = self.objects.get(key)
-        if "IfNoneMatch" in conditions and old is not None:
-            return "exists"
-        if "IfMatch" in conditions and (old is None or etag_of(old) != conditions["IfMatch"]):
-            return "gone" if old is None else "changed"
-        self.objects[key] = body
+        with self.lock:
+            old = self.objects.get(key)
+            if "IfNoneMatch" in conditions and old is not None:
+                return "exists"
+            if "IfMatch" in conditions and (old is None or etag_of(old) != conditions["IfMatch"]):
+                return "gone" if old is None else "changed"
+            self.objects[key] = body
         self.on_put(process, key, old, body)
         return "created" if old is None else "replaced"
 

@@ -1,8 +1,8 @@
 """Judges a history: each write and each acknowledgement when it happens, and the whole store in the end.
 
 Findings, each of which must not be: overwritten, overwritten_success, downgraded, dangling, outcome_before_history,
-acknowledged_without_outcome, claimed_commit, stale_delete, late_delete, lease_ran_out, lost, unrecorded, orphan,
-stray_task, verify.
+acknowledged_without_outcome, claimed_commit, stale_delete, late_delete, lease_ran_out, lost, duplicated, unrecorded,
+false_conflict, orphan, stray_task, unsettled, unended, verify.
 """
 
 import hashlib

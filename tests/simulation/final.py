@@ -51,6 +51,10 @@ def judge_end(world: "_World") -> None:
                 log.find("lost", f"shard {shard_id} has no verdict, and no message")
         elif case.injected.isdisjoint({shard_id}) and not case.behaviour.refuses and not outcome.complete:
             log.find("lost", f"shard {shard_id} has {outcome.error_code} instead of its points")
+        if not case.lies and not _has_stranger(world, shard_id):
+            for attempt in checker.attempts(shard_id):
+                if attempt.status == "conflict":
+                    log.find("false_conflict", f"shard {shard_id}: {attempt.error_message}")
     for body in case.strangers:
         _judge_stranger(world, body, body in dead)
     _judge_by_verify(world, unfinished)
@@ -74,6 +78,11 @@ def _is_excused(world: "_World", message: ShardMessage) -> bool:
     statuses = {attempt.status for attempt in world.checker.attempts(message.shard_id)}
     # Where an engine lied, the shard is in conflict for good; that is recorded.
     return case.lies and "conflict" in statuses
+
+
+def _has_stranger(world: "_World", shard_id: int) -> bool:
+    strangers = [decoded(body) for body in world.case.strangers]
+    return any(message is not None and message.shard_id == shard_id for message in strangers)
 
 
 def _judge_stranger(world: "_World", body: bytes, is_dead: bool) -> None:  # noqa: FBT001
