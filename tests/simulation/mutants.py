@@ -7,6 +7,7 @@ cannot go stale unseen.
 """
 
 import inspect
+import multiprocessing
 import sys
 import textwrap
 import time
@@ -130,13 +131,25 @@ def hunt(mutant: Mutant, first_seed: int = 0, most: int = MOST_SCHEDULES) -> Kil
     return Kill(mutant.name, most, None)
 
 
+def hunt_number(number: int) -> Kill:
+    """Hunt one of MUTANTS: a mutant itself cannot be sent to another process."""
+    return hunt(MUTANTS[number])
+
+
+def hunt_all(numbers: Sequence[int]) -> Iterator[Kill]:
+    """Hunt on all cores; yield kills in the mutants' order."""
+    with multiprocessing.get_context("spawn").Pool() as pool:
+        yield from pool.imap(hunt_number, numbers)
+
+
 def main(names: Sequence[str]) -> int:
+    from simulation.mutants import hunt_all  # noqa: PLC0415  by its own name, which other processes know it by
+
     began_at = time.monotonic()
     kills = []
-    for mutant in MUTANTS:
-        if not names or mutant.name in names:
-            kills.append(hunt(mutant))
-            print(kills[-1], flush=True)
+    for kill in hunt_all([number for number, mutant in enumerate(MUTANTS) if not names or mutant.name in names]):
+        kills.append(kill)
+        print(kill, flush=True)
     print(f"{sum(kill.finding is not None for kill in kills)} of {len(kills)} caught, "
           f"{time.monotonic() - began_at:.0f} s")  # fmt: skip
     return int(any(kill.finding is None for kill in kills))

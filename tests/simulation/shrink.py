@@ -44,9 +44,10 @@ def tell(history: History) -> str:
     return f"seed {history.seed}, faults {{{faults}}}\n{history.log}\n{findings}"
 
 
-def save(history: History, folder: Path = REGRESSIONS) -> Path:
+def save(history: History, folder: Path = REGRESSIONS, name: str | None = None) -> Path:
     """Keep a history as a regression file."""
-    path = folder / f"seed-{history.seed}.json"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name or f'seed-{history.seed}'}.json"
     faults = {str(number): fault.name for number, fault in history.faults.items()}
     path.write_text(
         json.dumps({"seed": history.seed, "faults": faults, "finding": history.findings[0]}, indent=1) + "\n"
