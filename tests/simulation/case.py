@@ -4,6 +4,7 @@ import datetime as dt
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from drain import toys
@@ -15,6 +16,7 @@ from sweepctl.shard import Conditions
 
 EPOCH = dt.datetime(2026, 2, 14, 18, tzinfo=dt.UTC)  # of virtual time; +-12 hours stay within what a run_date may be
 LEASE, GRACE, TIMEOUT = 60, 30.0, 250.0
+FOCUSES = ("", "", "", "shard_outcomes", "shard_outcomes", "shard_attempts", "point_", "delete", "extend")
 
 
 @dataclass(frozen=True)
@@ -57,51 +59,59 @@ def draw(seed: int) -> Case:
     random = Random(f"case {seed}")
     shards, size = random.choice([1, 2, 2, 3]), random.choice([1, 1, 2, 3])
     points = shards * size
-
-    def chance(share: float) -> bool:
-        return random.random() < share
-
-    planned = chance(0.4)
-    injected = frozenset({random.randrange(shards)} if chance(0.08) else ())
-    common = {
-        "dimensions": {"x": list(range(points))},
-        "total_points": points,
-        "failure_injection_shards": sorted(injected),
-        **({} if chance(0.8) else {"run_date": ...}),
-    }
-
-    def message(shard: int, **changes: object) -> bytes:
-        bounds = {"start_index": shard * size, "end_index_exclusive": (shard + 1) * size}
-        fields = json.loads(toys.message(shard, shards))
-        fields |= {**common, **bounds, **changes}
-        return json.dumps({name: value for name, value in fields.items() if value is not ...}).encode()
-
+    planned = _chance(random, 0.4)
+    injected = frozenset({random.randrange(shards)} if _chance(random, 0.08) else ())
+    message = partial(_message, shards, size, injected, is_dated=_chance(random, 0.8))
     bodies = [message(shard) for shard in range(shards)]
-    if chance(0.4):
+    if _chance(random, 0.4):
         bodies.append(random.choice(bodies))
     strangers = _strangers(random, message, size, points) if planned else []
-    if chance(0.06):
+    if _chance(random, 0.06):
         strangers.append(b'{"run_id": "r"}')
     return Case(
         bodies=tuple(bodies),
         strangers=tuple(strangers),
         planned=_planned(bodies[0], size) if planned else None,
         behaviour=Behaviour(
-            failing=frozenset({random.randrange(points)} if chance(0.2) else ()),
-            poison=frozenset({random.randrange(points)} if chance(0.1) else ()),
-            refuses=chance(0.03),
+            failing=frozenset({random.randrange(points)} if _chance(random, 0.2) else ()),
+            poison=frozenset({random.randrange(points)} if _chance(random, 0.1) else ()),
+            refuses=_chance(random, 0.03),
         ),
-        other_version=chance(0.04),
+        other_version=_chance(random, 0.04),
         injected=injected,
-        lies=chance(0.1),
+        lies=_chance(random, 0.1),
         density=random.choice([0.01, 0.03, 0.06, 0.1, 0.15]),
-        focus=random.choice(
-            ["", "", "", "shard_outcomes", "shard_outcomes", "shard_attempts", "point_", "delete", "extend"]
-        ),
+        focus=random.choice(FOCUSES),
         workers=random.choice([1, 2, 2, 3]),
         concurrency=random.choice([1, 2]),
         max_receive_count=random.choice([3, 4, 6]),
     )
+
+
+def _chance(random: Random, share: float) -> bool:
+    return random.random() < share
+
+
+def _message(
+    shards: int,
+    size: int,
+    injected: frozenset[int],
+    shard: int,
+    *,
+    is_dated: bool,
+    **changes: object,
+) -> bytes:
+    fields = {
+        **json.loads(toys.message(shard, shards)),
+        "dimensions": {"x": list(range(shards * size))},
+        "total_points": shards * size,
+        "failure_injection_shards": sorted(injected),
+        "start_index": shard * size,
+        "end_index_exclusive": (shard + 1) * size,
+    }
+    if not is_dated:
+        del fields["run_date"]
+    return json.dumps({**fields, **changes}).encode()
 
 
 def _strangers(random: Random, message: Callable[..., bytes], size: int, points: int) -> list[bytes]:

@@ -22,7 +22,7 @@ const MOST_TIME: Duration = Duration::from_secs(2);
 const MOST_KIB: u64 = 512 << 10;
 const LONGEST: usize = 1 << 16;
 const LONGEST_KEPT: usize = 2_000;
-const MOST_KEPT: u64 = 200;
+const MOST_KEPT: u64 = 50;
 const POINTS_OF_A_PLAN: u64 = 3;
 const TOKENS: [&str; 30] = [
     "null",
