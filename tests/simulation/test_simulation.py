@@ -11,7 +11,7 @@ from simulation.faults import Fault
 from simulation.mutants import MUTANTS, hunt_all
 from simulation.world import play
 
-SCHEDULES = int(os.environ.get("SIMULATE", "5000"))
+SCHEDULES = int(os.environ.get("SIMULATE", "2000"))
 FEW = 40
 
 
