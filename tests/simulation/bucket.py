@@ -3,6 +3,7 @@
 `S3Store` itself runs unchanged on top: what it makes of 503, 409, 412 and lost replies is part of what is tested.
 """
 
+import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ class Bucket:
     """The objects. `on_put` sees every write that changes something."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
+    written_at: dict[str, dt.datetime] = field(default_factory=dict)  # by the wall clock; no history depends on it
     lock: Lock = field(default_factory=Lock)
     on_put: OnPut = lambda _process, _key, _old, _new: None
 
@@ -33,6 +35,7 @@ class Bucket:
             if "IfMatch" in conditions and (old is None or etag_of(old) != conditions["IfMatch"]):
                 return "gone" if old is None else "changed"
             self.objects[key] = body
+            self.written_at[key] = dt.datetime.now(dt.UTC)
         self.on_put(process, key, old, body)
         return "created" if old is None else "replaced"
 
@@ -103,6 +106,10 @@ class Client:
             raise NoSuchKey
         return {"Body": _Body(body, fault is Fault.TRUNCATED), "ETag": etag_of(body)}
 
+    def _listed(self, key: str) -> dict[str, Any]:
+        body = self._bucket.objects[key]
+        return {"Key": key, "Size": len(body), "ETag": etag_of(body), "LastModified": self._bucket.written_at[key]}
+
     def get_paginator(self, _operation: str) -> "Client":
         return self
 
@@ -110,7 +117,7 @@ class Client:
         del Bucket
         below = sorted(key for key in self._bucket.objects if key.startswith(Prefix))
         if not Delimiter:
-            yield {"Contents": [{"Key": key, "Size": len(self._bucket.objects[key])} for key in below]}
+            yield {"Contents": [self._listed(key) for key in below]}
             return
         rests = [key[len(Prefix) :] for key in below]
         folders = {rest.partition(Delimiter)[0] for rest in rests if Delimiter in rest}
