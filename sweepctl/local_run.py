@@ -163,7 +163,7 @@ def run_shards(
     waiting, running = iter(messages), list[_Work]()
     while True:
         if stop.is_set() and tally.error is None:
-            tally.error = InterruptedRunError("stopped by a signal", remedy="Start it again: it does what is missing.")
+            tally.error = _stopped()
         while len(running) < slots and tally.error is None:
             message = next(waiting, None)
             if message is None:
@@ -232,7 +232,7 @@ class _Tally:
             self._failed(Failure(work.message.shard_id, *told, retryable=False, remedy=work.error.remedy))
         elif isinstance(work.error, SweepctlError):
             # Whatever came first ended it: the others may have met what followed from that.
-            self.error = self.error or work.error
+            self.error = self.error or (_stopped() if isinstance(work.error, InterruptedRunError) else work.error)
         elif work.error is not None:
             raise work.error
         logs.event("shard_finished", **_line(work))
@@ -288,3 +288,7 @@ def _line(work: _Work) -> dict[str, object]:
     if outcome.error_code is not None:
         told |= {"error_code": outcome.error_code, "error": outcome.error_message}
     return told | {f"{name}_seconds": round(seconds, 4) for name, seconds in work.result.seconds.items()}
+
+
+def _stopped() -> InterruptedRunError:
+    return InterruptedRunError("stopped by a signal", remedy="Start it again: it does what is missing.")

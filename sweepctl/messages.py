@@ -230,9 +230,10 @@ def require_run_id(text: str) -> None:
     try:
         TypeAdapter(RunId).validate_python(text)
     except ValidationError as error:
-        raise UsageError(
-            f"{short(text)} is no run_id: {_describe(error)}", remedy="Name a run of the store."
-        ) from error
+        remedy = (
+            "A run_id has 1 to 64 letters, digits, '.', '_' and '-', the first one a letter or a digit, and no '..'."
+        )
+        raise UsageError(f"{short(repr(text))} is no run_id: {_describe(error)}", remedy=remedy) from error
 
 
 def body_digest(body: bytes) -> str:

@@ -31,6 +31,7 @@ class Pilot:
     """How long a point takes, from some that were run."""
 
     points: int
+    failed: int  # of these: they have no result, and would have none in the run
     seconds: Interval  # of one core, a point
 
 
@@ -43,7 +44,7 @@ def run_pilot(
     progress: Callable[[int], None] = lambda _points: None,
     stop: Event | None = None,
 ) -> Pilot:
-    """Run about so many points and return the time that one takes.
+    """Run some of a sweep's points, at most so many, and return the time that one takes.
 
     With `patience`, in seconds, no block is begun after so long, once there are two.
 
@@ -52,19 +53,22 @@ def run_pilot(
         EngineFaultError: the engine failed on a block.
     """
     total = draft.total_points
-    blocks = min(BLOCKS, points, total)
-    size = -(-min(points, total) // blocks)
+    # Two points tell what a second one takes: the first one's time has what a process does once, such as a map.
+    blocks = max(1, min(BLOCKS, min(points, total) // 2))
+    size = max(1, min(points, total) // blocks)
     clock = _Clock(draft, engine, stop)
-    began_at, measured = time.monotonic(), list[float]()
+    began_at, measured, failed = time.monotonic(), list[float](), 0
     # In an order that covers the design however soon it ends.
     for place in sorted(range(blocks), key=lambda block: block * GOLDEN_RATIO % 1):
         start = min(place * total // blocks, total - size)
-        measured.append(clock.of_a_point(start, start + size))
+        seconds, failures = clock.of_a_point(start, start + size)
+        measured.append(seconds)
+        failed += failures
         progress(len(measured) * size)
         if patience is not None and len(measured) > 1 and time.monotonic() - began_at > patience:
             break
     # From a single block, nothing is known of how much others differ.
-    return Pilot(len(measured) * size, interval(measured if len(measured) > 1 else measured * 2))
+    return Pilot(len(measured) * size, failed, interval(measured if len(measured) > 1 else measured * 2))
 
 
 def shard_points(draft: Draft, engine: Engine, stop: Event | None = None) -> int:
@@ -75,7 +79,7 @@ def shard_points(draft: Draft, engine: Engine, stop: Event | None = None) -> int
     """
     wanted, total = draft.file.sweep.shards.seconds or DEFAULT_SHARD_SECONDS, draft.total_points
     clock, size = _Clock(draft, engine, stop), 1
-    while size * BLOCKS * 4 <= total and clock.of(0, size) - clock.start_up < BLOCK_SECONDS:
+    while size * BLOCKS * 4 <= total and clock.of(0, size)[0] - clock.start_up < BLOCK_SECONDS:
         size *= 4
     pilot = run_pilot(draft, engine, size * BLOCKS, patience=PATIENCE_SECONDS, stop=stop)
     fitting = min(wanted / max(pilot.seconds.mean, 1e-9), total, MAX_SHARD_POINTS)
@@ -86,30 +90,32 @@ GOLDEN_RATIO = 0.618034
 
 
 class _Clock:
-    """Measures engines on blocks of points."""
+    """Measures engines on blocks of points: CPU seconds, and how many points failed."""
 
     def __init__(self, draft: Draft, engine: Engine, stop: Event | None) -> None:
         self._draft = draft
         self._engine = engine
         self._stop = stop or Event()
 
-    def of(self, start: int, end: int, command: Literal["run", "points"] = "run") -> float:
-        """Return the CPU seconds of an engine's process that runs these points."""
+    def of(self, start: int, end: int, command: Literal["run", "points"] = "run") -> tuple[float, int]:
+        """Measure an engine's process that runs these points."""
         request = encode_request(self._draft.spec, self._draft.file.space, start, end, threads=1)
         run = self._engine.start(request, command=command, stop=self._stop)
         with run:
             run.begin()
             for _ in run.blocks():
                 pass
-        return run.cpu_seconds
+        return run.cpu_seconds, run.finished.failed
 
     @cached_property
     def start_up(self) -> float:
         """CPU seconds of a process that runs nothing."""
-        return self.of(0, 1, "points")
+        return self.of(0, 1, "points")[0]
 
-    def of_a_point(self, start: int, end: int) -> float:
-        """Return the CPU seconds that one of these points takes, what a process takes once taken off."""
+    def of_a_point(self, start: int, end: int) -> tuple[float, int]:
+        """Measure one of these points, what a process takes once taken off; the failures are of all."""
+        seconds, failed = self.of(start, end)
         if end - start == 1:
-            return max(0.0, self.of(start, end) - self.start_up)
-        return max(0.0, self.of(start, end) - self.of(start, start + 1)) / (end - start - 1)
+            return max(0.0, seconds - self.start_up), failed
+        first, _ = self.of(start, start + 1)
+        return max(0.0, seconds - first) / (end - start - 1), failed

@@ -15,7 +15,7 @@ from sweepctl import commit, stored_design
 from sweepctl.design import Grid, LatinHypercube, Random, Sobol, Space, Table, Zip, total_points
 from sweepctl.engine import Engine
 from sweepctl.errors import ConflictError, RefusedError, WrongEngineError
-from sweepctl.messages import ShardMessageV2
+from sweepctl.messages import ShardMessageV2, require_run_id
 from sweepctl.outcome import RunRecord
 from sweepctl.protocol import Model
 from sweepctl.spec import Spec
@@ -28,6 +28,7 @@ from sweepctl.toml_lines import TomlPath
 # A design whose JSON is longer is stored, and messages name it: so they stay below 4 KB.
 MAX_INLINE_BYTES = 2_048
 FINGERPRINT_DIGITS = 8
+MAX_SHARDS = 10_000_000  # several files each; a store that holds more can hardly be listed
 ROWS_AT_ONCE = 1 << 16  # of a table, in one question
 
 
@@ -112,8 +113,16 @@ class Draft:
         return None
 
     def plan(self, run_id: str, run_date: str, shard_points: int) -> Plan:
-        """Return the plan of a run of this sweep."""
-        return Plan(self.spec, self.file.space, self.stored, run_id, run_date, self.total_points, shard_points)
+        """Return the plan of a run of this sweep.
+
+        Raises:
+            SweepFileError: it would have more shards than anybody could list.
+        """
+        plan = Plan(self.spec, self.file.space, self.stored, run_id, run_date, self.total_points, shard_points)
+        if plan.shards > MAX_SHARDS:
+            rule = f"{plan.shards:,} shards of {shard_points:,} points: must be at most {MAX_SHARDS:,}"
+            raise self.file.error({("shards",): rule})
+        return plan
 
     def new_run_id(self, run_date: str) -> str:
         """Return what a run of this sweep is called unless a person says it."""
@@ -132,10 +141,14 @@ def draft(file: SweepFile, engine: Engine) -> Draft:
         engine.model(sweep.model)
     except WrongEngineError as error:
         raise file.error({("model",): error.message}) from error
-    is_stored = isinstance(sweep.design, TableFile) or len(file.design_body) > MAX_INLINE_BYTES
+    design: Mapping[str, Any]
+    if isinstance(sweep.design, TableFile) or len(file.design_body) > MAX_INLINE_BYTES:
+        stored, design = file.design_body, {"sha256": stored_design.digest(file.design_body)}
+    else:
+        stored, design = None, sweep.design.to_json()
     spec = Spec(
         model=sweep.model,
-        design={"sha256": stored_design.digest(file.design_body)} if is_stored else json.loads(file.design_body),
+        design=design,
         base=sweep.base,
         replications=sweep.replications,
         seed=sweep.seed,
@@ -147,7 +160,7 @@ def draft(file: SweepFile, engine: Engine) -> Draft:
         raise file.error(_refusals(file, spec, engine) or {(): refusal.message}) from refusal
     if file.wrong:
         raise file.error({})
-    return Draft(file, spec, file.design_body if is_stored else None)
+    return Draft(file, spec, stored)
 
 
 def _accept(spec: Spec, space: Space, engine: Engine) -> None:
@@ -218,13 +231,16 @@ def pin(
     a shard where neither the file nor the record does.
 
     Raises:
+        UsageError: no run can have this run_id.
         ConflictError: the run_id stands for another sweep; nothing was written.
     """
-    standing = _newest(draft, store) if run_id is None else commit.standing_run(store, run_id)
-    if standing is None:
+    if run_id is not None:
+        require_run_id(run_id)
+    record = standing(draft, store, run_id)
+    if record is None:
         run_date = now.date().isoformat()
         proposed = RunRecord(
-            run_id=run_id or draft.new_run_id(run_date),
+            run_id=draft.new_run_id(run_date) if run_id is None else run_id,
             run_date=run_date,
             spec_json=draft.spec.to_json(),
             spec_fingerprint=draft.spec.fingerprint,
@@ -232,16 +248,22 @@ def pin(
             shard_points=draft.shard_points or measure(),
             created_at=now,
         )
+        draft.plan(proposed.run_id, run_date, proposed.shard_points or 1)
         if draft.stored is not None:
             # The design before the record: a record is a promise that its design is there.
             stored_design.put(store, draft.stored)
-        standing = commit.pin_run(store, proposed)
-    if standing.spec_fingerprint != draft.spec.fingerprint:
-        specs = f"spec {standing.spec_fingerprint}, this file says {draft.spec.fingerprint}"
-        msg = f"run {standing.run_id} stands for {specs}"
+        record = commit.pin_run(store, proposed)
+    if record.spec_fingerprint != draft.spec.fingerprint:
+        specs = f"spec {record.spec_fingerprint}, this file says {draft.spec.fingerprint}"
+        msg = f"run {record.run_id} stands for {specs}"
         raise ConflictError(msg, remedy="A run_id means one sweep: give this one another --run-id.")
-    shard_points = standing.shard_points or draft.shard_points or measure()
-    return draft.plan(standing.run_id, standing.run_date, shard_points), standing
+    shard_points = record.shard_points or draft.shard_points or measure()
+    return draft.plan(record.run_id, record.run_date, shard_points), record
+
+
+def standing(draft: Draft, store: Store, run_id: str | None) -> RunRecord | None:
+    """Return the record of the run that would be continued: of this name, else the newest of this sweep."""
+    return _newest(draft, store) if run_id is None else commit.standing_run(store, run_id)
 
 
 def _newest(draft: Draft, store: Store) -> RunRecord | None:

@@ -31,7 +31,7 @@ def parse(text: bytes) -> Any:  # noqa: ANN401  any JSON value
         _refuse(f"line {error.lineno}, column {error.colno}: must be JSON: {error.msg}")
     except RecursionError:
         _refuse(f"must nest at most {MAX_DEPTH} levels deep")
-    _check_tree(value)
+    require_bounded(value)
     return value
 
 
@@ -71,8 +71,12 @@ def _float(digits: str) -> float:
     return value
 
 
-def _check_tree(root: Any) -> None:  # noqa: ANN401  any JSON value
-    """Check depth and text of every value, without recursion."""
+def require_bounded(root: Any) -> None:  # noqa: ANN401  any JSON value
+    """Check depth and text of every value, without recursion.
+
+    Raises:
+        ValueError: the rule that is broken.
+    """
     level: list[Any] = [root]
     for _ in range(MAX_DEPTH):
         inner: list[Any] = []

@@ -20,6 +20,7 @@ from sweepctl.design import Design, Space, Table, path_parts, total_points
 from sweepctl.design.values import Count, Integer, Scalar, Strict, reject
 from sweepctl.errors import SweepFileError, UsageError
 from sweepctl.names import DatasetName, Name
+from sweepctl.strict_json import require_bounded
 from sweepctl.table_file import encode_file
 from sweepctl.toml_lines import TomlPath, line_of, lines_by_path
 
@@ -37,7 +38,7 @@ class Shards(Strict):
     """How the points are cut into shards; one of these."""
 
     points: Count | None = Field(default=None, description="Points of each shard; the last one may have fewer.")
-    count: Count | None = Field(default=None, description="How many shards.")
+    count: Count | None = Field(default=None, description="How many shards at most; they are equally large.")
     seconds: Annotated[float, BeforeValidator(lambda value: float(value) if type(value) is int else value)] | None = (
         Field(default=None, gt=0, le=36_000, description="Seconds that a shard should take on one core, by a pilot.")
     )
@@ -126,7 +127,8 @@ def read(path: Path) -> SweepFile:
     text = _text(path)
     try:
         fields = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        require_bounded(fields)
+    except (ValueError, RecursionError) as error:
         raise _error(path, {(): f"must be TOML: {error}"}, {}) from error
     lines = lines_by_path(text)
     wrong: dict[TomlPath, str] = {}
@@ -141,8 +143,8 @@ def read(path: Path) -> SweepFile:
             raise _error(path, wrong, lines) from error
     space: Space
     if isinstance(sweep.design, TableFile):
-        body = encode_file(path.parent / sweep.design.file)
         try:
+            body = encode_file(path.parent / sweep.design.file)
             space = stored_design.decode(body)
         except ValueError as error:
             raise _error(path, wrong | {("design", "file"): stored_design.rule_of(error)}, lines) from error
@@ -159,7 +161,7 @@ def read(path: Path) -> SweepFile:
 
 
 def _without(fields: Mapping[str, Any], wrong: Iterable[TomlPath]) -> Mapping[str, Any]:
-    """Leave out the values at some paths."""
+    """Leave out the values at some paths; what must be there and decides nothing else is made up."""
     left = deepcopy(dict(fields))
     for path in wrong:
         inner: Any = left
@@ -169,7 +171,7 @@ def _without(fields: Mapping[str, Any], wrong: Iterable[TomlPath]) -> Mapping[st
             inner = inner.get(key) if isinstance(inner, dict) else None
         if isinstance(inner, dict):
             inner.pop(keys[-1], None)
-    return left
+    return {"name": "x", "seed": 0} | left
 
 
 def _text(path: Path) -> str:
@@ -181,7 +183,7 @@ def _text(path: Path) -> str:
     if len(body) > MAX_BYTES:
         raise _error(path, {(): "must be at most 64 MiB: long lists belong into a table's file"}, {})
     try:
-        return body.decode()
+        return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _error(path, {(): f"byte {error.start}: must be UTF-8"}, {}) from error
 

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweepctl.errors import SweepFileError
-
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -21,7 +19,7 @@ def encode_file(path: Path) -> bytes:
     """Return a table's file as a stored design: its columns, then a line a row.
 
     Raises:
-        SweepFileError: it cannot be read, holds no rows, or holds what no parameter can be.
+        ValueError: it cannot be read, holds no rows, or holds what no parameter can be.
     """
     table = _read(path)
     if len(set(table.column_names)) < table.num_columns:
@@ -60,7 +58,27 @@ def _read(path: Path) -> "pa.Table":
             )
         ):
             raise _refuse(path, f"column {column.name!r} is {kind}: must hold numbers, text, true or false")
+        if path.suffix != ".parquet" and pa.types.is_string(kind):
+            _require_alike(path, column.name, table[column.name].to_pylist())
     return table
+
+
+def _require_alike(path: Path, name: str, values: list[str]) -> None:
+    """Raise ValueError where text makes text of the numbers before it: the first number would be blamed later on."""
+    row = next((row for row, value in enumerate(values) if not _is_number(value)), 0)
+    if row > 0:
+        raise _refuse(
+            path,
+            f"row {row}, not counting the names, of column {name!r} is {values[row]!r}: the others above are numbers",
+        )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _rows(path: Path, table: "pa.Table") -> Iterator[str]:
@@ -76,5 +94,5 @@ def _dump(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def _refuse(path: Path, rule: str) -> SweepFileError:
-    return SweepFileError((f"{path}: {rule}",), remedy="Correct the file; docs/sweep-files.md says what a table holds.")
+def _refuse(path: Path, rule: str) -> ValueError:
+    return ValueError(f"{path}: {rule}")

@@ -38,10 +38,11 @@ def show_plan(console: Console, report: "PlanReport") -> None:
     console.print(
         f"[bold]{plan.run_id}[/]  model {spec.model} {report.model_version}, seed {spec.seed}", highlight=False
     )
-    cells = f"{plan.space.cells:,} cells" + (f" x {spec.replications:,} replications" if spec.replications > 1 else "")
-    console.print(
-        f"{report.draft.file.sweep.design.kind}: {cells} = [bold]{plan.total_points:,}[/] points", highlight=False
+    cells = f"{plan.space.cells:,} cell{'s' if plan.space.cells > 1 else ''}" + (
+        f" x {spec.replications:,} replications" if spec.replications > 1 else ""
     )
+    points = f"[bold]{plan.total_points:,}[/] point{'s' if plan.total_points > 1 else ''}"
+    console.print(f"{report.draft.file.sweep.design.kind}: {cells} = {points}", highlight=False)
     _show_space(console, report)
     _show_samples(console, report)
     each = "1 shard" if plan.shards == 1 else f"{plan.shards:,} shards of {plan.shard_points:,} points"
@@ -100,7 +101,7 @@ def _show_samples(console: Console, report: "PlanReport") -> None:
 
 
 def _value(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)
+    return f"{value:.12g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)
 
 
 def _show_estimate(console: Console, report: "PlanReport") -> None:
@@ -118,6 +119,9 @@ def _show_estimate(console: Console, report: "PlanReport") -> None:
     for name, value, show in rows:
         table.add_row(name, *_shown(value, show))
     console.print(table)
+    if pilot.failed:
+        told = f"{pilot.failed:,} of these points have no result, and would have none in the run"
+        console.print(f"[red]{told}: run the sweep, or one shard of it, to see why.[/]")
     console.print(
         f"[dim]List prices of us-east-1, {PRICES_OF}, with queue and store requests; an estimate, no bill.[/]"
     )

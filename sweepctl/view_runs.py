@@ -19,6 +19,8 @@ from sweepctl.status import Status
 from sweepctl.submit import Submission
 from sweepctl.view import duration, new_table
 
+WIDE = 120  # columns of a terminal that a whole row of runs needs
+
 
 @contextmanager
 def sending(console: Console, plan: Plan, from_shard: int) -> Iterator[Callable[[int], None]]:
@@ -132,7 +134,9 @@ def _queue(facts: QueueFacts, backlog: Backlog | None) -> str:
 
 def _advice(status: Status) -> Iterator[str]:
     if status.shards_retryable:
-        yield f"sweepctl retry {status.run_id} sends the failed shards again."
+        yield f"sweepctl retry {status.run_id} runs the failed shards again here, or sends them with --queue-url."
+    if status.shards_failed:
+        yield f"sweepctl retry {status.run_id} says why shards failed for good, and what to do."
     if status.shards_unreadable or (status.is_done and status.points_succeeded):
         yield f"sweepctl verify {status.run_id} looks at every file."
 
@@ -147,19 +151,24 @@ def _line(status: Status, facts: QueueFacts | None) -> str:
 def show_runs(console: Console, store: str, runs: Sequence[StoredRun], oddities: Sequence[Oddity]) -> None:
     """One row a run, the newest first; then what else lies among them."""
     if runs:
-        table = new_table("run", "date", "model", "points", "shards with an outcome", "other attempts", "last activity")
+        # A pipe has no width; on a narrow terminal --json tells the rest.
+        if not console.is_terminal:
+            console.width = max(console.width, WIDE)
+        more = ("date", "other attempts") if console.width >= WIDE else ()
+        table = new_table("run", "model", "points", "outcomes", "last activity", *more)
         for run in runs:
             planned = "" if run.shards is None else f" of {run.shards:,}"
             whole = "[green]" if run.outcomes == run.shards else "[default]"
             table.add_row(
                 escape(run.run_id),
-                run.run_date,
                 escape(run.model),
                 f"{run.total_points:,}",
                 f"{whole}{run.outcomes:,}{planned}[/]",
-                f"{run.attempts:,}" if run.attempts else "",
-                _time(run.last_activity),
+                f"{run.last_activity.astimezone(dt.UTC):%m-%d %H:%M}Z",
+                *((run.run_date, f"{run.attempts:,}" if run.attempts else "") if more else ()),
             )
+        for column in table.columns[1:]:
+            column.no_wrap = True
         console.print(table, highlight=False)
     elif not oddities:
         console.print(f"{escape(store)} holds no runs.", highlight=False, soft_wrap=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sweepctl import commit, layout, plan, sweep_file
 from sweepctl.engine import Engine, find_engine
-from sweepctl.errors import ConflictError
+from sweepctl.errors import ConflictError, UsageError
 from sweepctl.estimate import Interval, estimate, interval
 from sweepctl.messages import decode
 from sweepctl.pilot import MAX_SHARD_POINTS, run_pilot, shard_points
@@ -107,6 +107,21 @@ def test_a_run_id_means_one_sweep(tmp_path: Path, engine: Engine) -> None:
     assert sorted(path.name for path in (tmp_path / "store").rglob("*")) == before
 
 
+@pytest.mark.parametrize("run_id", ["../x", "has space", ""])
+def test_no_record_gets_a_name_that_no_run_can_have(tmp_path: Path, engine: Engine, run_id: str) -> None:
+    store = open_store(str(tmp_path / "store"))
+    with pytest.raises(UsageError, match="is no run_id"):
+        plan.pin(draft(tmp_path, engine), store, run_id, NOW, never)
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_pilot_counts_points_without_a_result(tmp_path: Path, engine: Engine) -> None:
+    text = SWEEP.replace('"queue"', '"ridehail"').replace("customers = 50", "num_riders = 5")
+    text = text.replace('"sobol"', '"grid"').replace("samples = 1_000_000_000", "").partition("arrival_rate")[0]
+    crossed = text + "min_trip_cells = [5, 61]\n[shards]\ncount = 1\n"
+    assert run_pilot(draft(tmp_path, engine, crossed), engine, 6).failed > 0
+
+
 def test_a_message_cut_otherwise_than_planned_is_a_conflict(tmp_path: Path, engine: Engine) -> None:
     store = open_store(str(tmp_path / "store"))
     planned, record = plan.pin(draft(tmp_path, engine), store, "r", NOW, never)
@@ -131,6 +146,8 @@ def test_a_pilot_measures_what_a_shard_takes(tmp_path: Path, engine: Engine) -> 
     assert 0 <= pilot.seconds.low <= pilot.seconds.mean <= pilot.seconds.high
     # 5,000 customers take some tenths of a ms.
     assert 2e-5 < pilot.seconds.mean < 2e-2
+    assert pilot.failed == 0
+    assert run_pilot(drafted, engine, 100).points == 96
     one = draft(tmp_path, engine, SWEEP.replace("1_000_000_000", "1").replace("replications = 3", ""))
     assert run_pilot(one, engine, 800).points == 1
 

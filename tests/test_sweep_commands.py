@@ -58,6 +58,7 @@ def test_messages_are_written_with_the_design_that_they_name(started: Path) -> N
     assert (started / "m/specs" / messages[0].spec.design["sha256"]).is_file()
     again = RUNNER.invoke(app, ["plan", str(started / "long.toml"), "--out", str(started / "m")])
     assert again.exit_code == 2
+    assert [path.name for path in started.iterdir() if path.name.startswith(".")] == []
     assert "Name a folder that is not there yet" in again.stderr
 
 

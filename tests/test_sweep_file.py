@@ -126,7 +126,33 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, engine: Engine) -> N
         file.truncate(sweep_file.MAX_BYTES + 1)
     with pytest.raises(SweepFileError, match="at most 64 MiB"):
         sweep_file.read(tmp_path / "s.toml")
-    assert errors(tmp_path, TABLE, engine) == ["points.csv: No such file or directory"]
+    (error,) = errors(tmp_path, TABLE, engine)
+    assert error == f"s.toml:9: design.file: {tmp_path}/points.csv: No such file or directory"
+
+
+@pytest.mark.parametrize("value", ["9" * 5_000, "[" * 900 + "]" * 900, "[" * 20 + "]" * 20])
+def test_values_that_no_parser_likes_are_told(tmp_path: Path, engine: Engine, value: str) -> None:
+    (error,) = errors(tmp_path, GOOD.replace("customers = 50", f"customers = {value}"), engine)
+    assert error.startswith("s.toml: must be TOML: ")
+
+
+def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text("\ufeff" + GOOD)
+    assert sweep_file.read(tmp_path / "s.toml").sweep.name == "s"
+
+
+def test_a_table_may_stand_in_the_file(tmp_path: Path, engine: Engine) -> None:
+    text = TABLE.replace('file = "points.csv"', 'columns = ["servers"]\nrows = [[1], [2]]')
+    drafted = draft(tmp_path, text, engine)
+    assert (drafted.total_points, drafted.stored) == (6, None)
+    assert drafted.spec.design == {"kind": "table", "columns": ["servers"], "rows": [[1], [2]]}
+
+
+def test_shards_are_not_without_number(tmp_path: Path, engine: Engine) -> None:
+    text = GOOD.replace("[0.5, 0.8]", "{ linspace = { start = 0.1, stop = 0.9, num = 10000001 } }")
+    drafted = draft(tmp_path, text, engine)
+    with pytest.raises(SweepFileError, match=r"s.toml:12: shards: .* shards of 1 points: must be at most 10,000,000"):
+        drafted.plan("r", "2026-01-01", 1)
 
 
 def test_a_table_keeps_integers_and_digits(tmp_path: Path, engine: Engine) -> None:
@@ -150,6 +176,10 @@ def test_a_table_keeps_integers_and_digits(tmp_path: Path, engine: Engine) -> No
         ("servers\n2026-01-01\n", "points.csv: column 'servers' is date32[day]: must hold numbers"),
         ("arrival_rate\nnan\n", "points.csv: must hold finite numbers only"),
         ("Servers\n1\n", "s.toml:9: design.file: columns.0: String should match pattern"),
+        (
+            "servers\n1\n2\nx\n",
+            "row 2, not counting the names, of column 'servers' is 'x': the others above are numbers",
+        ),
         ("server\n1\n", 's.toml:9: design.file.server: no parameter "server"; did you mean "servers"?'),
         ("servers\n1\n0\n", "s.toml:9: design.file.servers: row 1: servers = 0: must be >= 1"),
         ("customers\n1\n", "s.toml:6: base.customers: is varied by the design, too"),

@@ -17,6 +17,7 @@ from sweepctl.cli.options import (
     SweepFileArgument,
 )
 from sweepctl.cli.terminal import on_signals, open_console, print_json, telling
+from sweepctl.errors import UsageError
 
 MOST_CONNECTIONS = 32  # that the queue's client keeps
 
@@ -57,7 +58,7 @@ def submit_command(
         from sweepctl.engine import Engine, find_engine
         from sweepctl.messages import require_run_id
         from sweepctl.pilot import shard_points
-        from sweepctl.plan import draft, pin
+        from sweepctl.plan import draft, pin, standing
         from sweepctl.shard import utc_now
         from sweepctl.sqs import open_queue
         from sweepctl.store import open_store
@@ -73,6 +74,9 @@ def submit_command(
         require_sendable(drafted, queue)
         results.probe()
         stop = Event()
+        if from_shard and standing(drafted, results, run_id) is None:
+            msg = f"--from-shard {from_shard}: there is no run of this sweep to go on with"
+            raise UsageError(msg, remedy="Leave it out: a submission begins with shard 0.")
         with on_signals(stop.set):
             plan, _ = pin(drafted, results, run_id, utc_now(), lambda: shard_points(drafted, worker, stop))
             with view_runs.sending(open_console(stderr=True), plan, from_shard) as progress:

@@ -23,7 +23,7 @@ def plan_command(
     file: SweepFileArgument,
     pilot: Annotated[
         int | None,
-        typer.Option(min=2, max=1_000_000, help="Run so many points, and estimate time and cost from them."),
+        typer.Option(min=4, max=1_000_000, help="Run so many points, and estimate time and cost from them."),
     ] = None,
     out: Annotated[
         Path | None,
@@ -65,23 +65,32 @@ def plan_command(
 
 
 def _write(folder: Path, plan: "Plan") -> dict[str, Any]:
-    """Write the messages, one a line, and the design that they name; a folder that is there already stays as it is."""
+    """Write the messages, one a line, and the design that they name; a new folder, there whole or not at all."""
+    import shutil
+    import tempfile
+
     from sweepctl.errors import UsageError
     from sweepctl.layout import stored_design
 
+    if folder.exists():
+        raise UsageError(f"{folder} is there already", remedy="Name a folder that is not there yet.")
     try:
-        folder.mkdir(parents=True)
-        messages = folder / "messages.jsonl"
-        if plan.stored is not None:
-            design = folder / stored_design(plan.spec.design["sha256"])
-            design.parent.mkdir()
-            design.write_bytes(plan.stored)
-        with messages.open("xb") as file:
-            for body in plan.bodies(range(plan.shards)):
-                file.write(body + b"\n")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            if plan.stored is not None:
+                design = part / stored_design(plan.spec.design["sha256"])
+                design.parent.mkdir()
+                design.write_bytes(plan.stored)
+            with (part / "messages.jsonl").open("wb") as file:
+                file.writelines(body + b"\n" for body in plan.bodies(range(plan.shards)))
+            part.chmod(0o755)  # a temporary folder is private
+            part.rename(folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror}", remedy="Name a folder that is not there yet.") from error
-    return {"messages": plan.shards, "path": str(messages)}
+        raise UsageError(f"{folder}: {error.strerror}", remedy="Name a folder that can be written.") from error
+    return {"messages": plan.shards, "path": str(folder / "messages.jsonl")}
 
 
 @app.command("init", epilog="Examples:\n\n  sweepctl init my-sweep\n\n  cd my-sweep && sweepctl run sweep.toml")
