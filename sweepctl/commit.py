@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from sweepctl import layout, table
-from sweepctl.errors import ConflictError, MessageError, StoreError, WrongEngineError
+from sweepctl.errors import ConflictError, MessageError, StoreError, UnknownRunError, WrongEngineError
 from sweepctl.messages import ShardMessage, body_digest
 from sweepctl.outcome import TWO_RESULTS, Artifact, EnginePin, Outcome, RunRecord, Verdict, judge
 from sweepctl.store.contract import Put, Store
@@ -51,6 +51,21 @@ def standing_run(store: Store, run_id: str) -> RunRecord | None:
     key = layout.run_record(run_id)
     stored = store.read(key)
     return None if stored is None else _run_record(stored.body, store.locate(key))
+
+
+def require_run(store: Store, run_id: str) -> RunRecord:
+    """Return the run record that stands.
+
+    Raises:
+        UnknownRunError: there is none.
+        StoreError: the store does not answer, or the record cannot be read.
+    """
+    record = standing_run(store, run_id)
+    if record is None:
+        msg = f"the store {store.url} has no record of a run {run_id!r}"
+        remedy = "`sweepctl runs` lists the runs of a store: correct the run_id, or the --store."
+        raise UnknownRunError(msg, remedy=remedy)
+    return record
 
 
 def require_same_run(run: RunRecord, message: ShardMessage) -> None:

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sweepctl import commit, layout, listing
-from sweepctl.errors import UnknownRunError
 from sweepctl.messages import ShardMessage, decode
 from sweepctl.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, POINT_FAILED, RunRecord
 from sweepctl.store.contract import Store
@@ -68,10 +67,7 @@ def failed_shards(store: Store, run_id: str) -> FailedShards:
         UnknownRunError: the store holds no such run.
         StoreError: the store does not answer.
     """
-    record = commit.standing_run(store, run_id)
-    if record is None:
-        msg = f"the store {store.url} holds no run {run_id!r}"
-        raise UnknownRunError(msg, remedy="Correct the run_id, or the --store.")
+    record = commit.require_run(store, run_id)
     # A shard that failed for good may have no row in shard_attempts, so all outcomes are read.
     shards = [shard for shard, _ in listing.outcomes(store, run_id, record.run_date)]
     keys = [layout.ShardKeys(run_id, record.run_date, shard).outcome for shard in shards]

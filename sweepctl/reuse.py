@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from sweepctl import commit, layout, listing, table
 from sweepctl.engine import Engine, EngineRun
-from sweepctl.errors import EngineFaultError, InterruptedRunError, RefusedError, StoreError, UnknownRunError
+from sweepctl.errors import EngineFaultError, InterruptedRunError, RefusedError, StoreError
 from sweepctl.outcome import EnginePin, Outcome, RunRecord
 from sweepctl.protocol import MAX_REQUEST_BYTES, Model
 from sweepctl.records import identity_schema, parse_records
@@ -76,10 +76,7 @@ def read_source(store: Store, run_id: str, model: Model, seed: int, stop: Event)
         StoreError: the store does not answer.
         InterruptedRunError: `stop` was set.
     """
-    record = commit.standing_run(store, run_id)
-    if record is None:
-        msg = f"the store {store.url} holds no run {run_id!r} to take points from"
-        raise UnknownRunError(msg, remedy="Correct --reuse, or the --store.")
+    record = commit.require_run(store, run_id)
     source = Source(run_id, model.name, _nothing(store, record, model, seed))
     if source.nothing is not None:
         return source

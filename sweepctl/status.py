@@ -14,7 +14,7 @@ from threading import Event
 from typing import Any, NamedTuple
 
 from sweepctl import commit, listing, table
-from sweepctl.errors import InterruptedRunError, StoreError, UnknownRunError
+from sweepctl.errors import InterruptedRunError, StoreError
 from sweepctl.outcome import Outcome, RunRecord
 from sweepctl.store.contract import Entry, Store
 
@@ -113,13 +113,7 @@ class StatusReader:
             UnknownRunError: the store has no record of it.
             StoreError: the store does not answer, or the record cannot be read.
         """
-        record = commit.standing_run(store, run_id)
-        if record is None:
-            raise UnknownRunError(
-                f"the store {store.url} has no record of a run {run_id!r}",
-                remedy="`sweepctl runs` lists the runs of a store: correct the run_id, or the --store.",
-            )
-        return cls(store, record)
+        return cls(store, commit.require_run(store, run_id))
 
     def read(self, now: dt.datetime) -> Status:
         """Return how far the run is at `now`.

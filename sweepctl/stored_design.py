@@ -9,9 +9,10 @@ import hashlib
 import json
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from itertools import accumulate
+from io import BytesIO
+from itertools import accumulate, chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
@@ -41,8 +42,19 @@ def encode(design: Design) -> bytes:
     """Return the bytes under whose digest a design is stored; equal designs, equal bytes."""
     if not isinstance(design, Table):
         return _dump(design.to_json()).encode()
-    header = {"columns": design.columns, "kind": "table", "rows": design.cells}
-    return "".join(f"{_dump(line)}\n" for line in (header, *design.rows)).encode()
+    return encode_table(design.columns, design.cells, design.rows)
+
+
+def encode_table(columns: Sequence[str], count: int, rows: Iterable[Sequence[Value]]) -> bytes:
+    """Return the bytes of a table of so many rows, as `encode` does.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    header = {"columns": columns, "kind": "table", "rows": count}
+    body = BytesIO()  # not a list of lines, which would take several times the room
+    body.writelines(f"{_dump(line)}\n".encode() for line in chain([header], rows))
+    return body.getvalue()
 
 
 def digest(body: bytes) -> str:

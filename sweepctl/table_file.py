@@ -3,10 +3,12 @@
 Integers stay integers, and floats keep every digit. What a column may hold is the engine's to judge.
 """
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from sweepctl.spec import Value
+from sweepctl.stored_design import encode_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,8 +26,10 @@ def encode_file(path: Path) -> bytes:
     table = _read(path)
     if len(set(table.column_names)) < table.num_columns:
         raise _refuse(path, "must name each column once")
-    header = {"columns": table.column_names, "kind": "table", "rows": table.num_rows}
-    return "".join([f"{_dump(header)}\n", *_rows(path, table)]).encode()
+    try:
+        return encode_table(table.column_names, table.num_rows, _rows(table))
+    except ValueError as error:
+        raise _refuse(path, "must hold finite numbers only") from error
 
 
 def _read(path: Path) -> "pa.Table":
@@ -81,17 +85,9 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _rows(path: Path, table: "pa.Table") -> Iterator[str]:
+def _rows(table: "pa.Table") -> Iterator[Sequence[Value]]:
     for batch in table.to_batches(max_chunksize=ROWS_AT_ONCE):
-        columns = [column.to_pylist() for column in batch.columns]
-        try:
-            yield "".join(f"{_dump(row)}\n" for row in zip(*columns, strict=True))
-        except ValueError as error:
-            raise _refuse(path, "must hold finite numbers only") from error
-
-
-def _dump(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 def _refuse(path: Path, rule: str) -> ValueError:
