@@ -1,0 +1,71 @@
+"""Everything that a report of a run shows beside verify's verdict, as one value."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from sweepctl.analysis import MetricSummary, Summary, points, shards, summarize
+from sweepctl.analysis.effects import Estimates, estimates
+from sweepctl.analysis.points import Row
+from sweepctl.analysis.shards import Costs, ShardMap, Slow
+from sweepctl.analysis.subject import Dimension, Subject
+from sweepctl.spec import Value
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection as Connection
+
+TOP = 5  # points at each end of a metric, and shards that were slow
+MOST_FAILED = 20
+MOST_ROWS = 500  # of the table of points
+PAIRED = 3  # dimensions of which each pair has its map
+
+Pair = tuple[Dimension, Dimension, Estimates]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A run as its report shows it."""
+
+    summary: Summary
+    pairs: Sequence[Sequence[Pair]]  # of the dimensions that matter most to a metric; one a metric
+    shard_map: ShardMap
+    slowest: Sequence[Slow]
+    costs: Costs
+    failed: Sequence[Row]  # the first ones
+    rows: Sequence[Row]  # all points, or some at equal distances
+    fixed: Mapping[str, Value]  # what all points have in common
+
+
+def look_over(connection: "Connection", subject: Subject) -> Overview:
+    """Return what a report shows of a run."""
+    summary = summarize(connection, subject, TOP)
+    wanted = [_pairs(metric) for metric in summary.metrics]
+    groups = list({(a.name, b.name): (a, b) for pairs in wanted for a, b in pairs}.values())
+    found = {
+        (a.name, b.name): each for (a, b), each in zip(groups, estimates(connection, subject, groups), strict=True)
+    }
+    return Overview(
+        summary,
+        [
+            [(a, b, {cell: [each[place]] for cell, each in found[a.name, b.name].items()}) for a, b in pairs]
+            for place, pairs in enumerate(wanted)
+        ],
+        shards.shard_map(connection, subject.record),
+        shards.slowest(connection, TOP),
+        shards.costs(connection),
+        points.failed(connection, subject, MOST_FAILED),
+        points.spread(connection, subject, MOST_ROWS),
+        points.fixed_parameters(connection, subject),
+    )
+
+
+def _pairs(metric: MetricSummary) -> list[tuple[Dimension, Dimension]]:
+    """Return the pairs of the dimensions by whose levels a metric's means differ most."""
+    ranges = sorted((-_range(found), dimension.name, dimension) for dimension, found in metric.effects)
+    return list(combinations([dimension for width, _, dimension in ranges[:PAIRED] if width], 2))
+
+
+def _range(found: Estimates) -> float:
+    means = [each.mean for values in found.values() for each in values if each is not None]
+    return max(means, default=0.0) - min(means, default=0.0)

@@ -1,0 +1,89 @@
+"""Means by level against their definition, written out in Python."""
+
+import math
+import random
+from statistics import fmean, stdev
+
+import pytest
+from analysis.views import cells_of, connect, grid, subject_of
+from scipy.stats import t
+
+from sweepctl.analysis.effects import T_975, Estimate, estimates
+from sweepctl.analysis.subject import MAX_BATCHES
+from sweepctl.spec import Value
+
+DESIGN = grid(a=[1, 2, 4], b=["x", "y"], c=[0.5])
+CELLS = cells_of(DESIGN)
+NOISE = [random.Random(seed).gauss(0, 3) for seed in range(200)]
+
+
+def value(cell: dict[str, Value], replicate: int) -> float:
+    return cell["a"] * 10.0 + (5.0 if cell["b"] == "y" else 0.0) + NOISE[replicate] * cell["a"]  # type: ignore[operator]
+
+
+def interval(means: list[float]) -> float:
+    return float(t.ppf(0.975, len(means) - 1)) * stdev(means) / math.sqrt(len(means))
+
+
+def test_the_table_is_students_t() -> None:
+    assert len(T_975) == MAX_BATCHES - 1
+    assert list(T_975) == [pytest.approx(t.ppf(0.975, freedom), abs=6e-5) for freedom in range(1, MAX_BATCHES)]
+
+
+def test_an_interval_is_over_the_means_of_replicates() -> None:
+    connection = connect(CELLS, lambda cell, replicate: {"m": value(cell, replicate)}, 5)
+    subject = subject_of(connection, DESIGN, 5)
+    assert [dimension.name for dimension in subject.dimensions] == ["a", "b"]
+    (by_a, by_b) = estimates(connection, subject, [[dimension] for dimension in subject.dimensions])
+    for place, level in enumerate([1, 2, 4]):
+        means = [fmean(value(cell, r) for cell in CELLS if cell["a"] == level) for r in range(5)]
+        assert by_a[place,] == [Estimate(pytest.approx(fmean(means)), pytest.approx(interval(means), rel=1e-4), 5, 10)]
+    means = [fmean(value(cell, r) for cell in CELLS if cell["b"] == "y") for r in range(5)]
+    assert by_b[1,] == [Estimate(pytest.approx(fmean(means)), pytest.approx(interval(means), rel=1e-4), 5, 15)]
+
+
+def test_one_replicate_has_no_interval() -> None:
+    connection = connect(CELLS, lambda cell, replicate: {"m": value(cell, replicate)})
+    subject = subject_of(connection, DESIGN)
+    (by_a,) = estimates(connection, subject, [subject.dimensions[:1]])
+    assert [each and each.half_width for (each,) in by_a.values()] == [None] * 3
+
+
+def test_many_replicates_are_batched() -> None:
+    connection = connect(CELLS[:2], lambda cell, replicate: {"m": value(cell, replicate)}, 130)
+    subject = subject_of(connection, DESIGN, 130)
+    (by_b,) = estimates(connection, subject, [subject.dimensions])
+    means = [fmean(value(CELLS[0], r) for r in range(130) if r % 64 == batch) for batch in range(64)]
+    assert by_b[0,] == [Estimate(pytest.approx(fmean(means)), pytest.approx(interval(means), rel=1e-4), 64, 130)]
+
+
+def test_two_dimensions_come_in_the_order_that_is_asked() -> None:
+    connection = connect(CELLS, lambda cell, replicate: {"m": value(cell, replicate), "n": 1})
+    subject = subject_of(connection, DESIGN)
+    a, b = subject.dimensions
+    alone, crossed = estimates(connection, subject, [[a], [b, a]])
+    assert list(alone) == [(0,), (1,), (2,)]
+    assert list(crossed) == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+    (m, n) = crossed[1, 2]
+    assert m is not None
+    assert n == Estimate(1.0, None, 1, 1)
+    assert m.mean == pytest.approx(value({"a": 4, "b": "y"}, 0))
+
+
+def test_failed_points_and_missing_values_do_not_count() -> None:
+    def function(cell: dict[str, Value], _replicate: int) -> dict[str, Value] | str:
+        if cell["a"] == 4:
+            return "too_large"
+        return {"m": None if cell["a"] == 2 else 3.0}
+
+    connection = connect(CELLS, function)  # type: ignore[arg-type]
+    subject = subject_of(connection, DESIGN)
+    (by_a,) = estimates(connection, subject, [subject.dimensions[:1]])
+    assert by_a == {(0,): [Estimate(3.0, None, 1, 2)], (1,): [None]}
+
+
+def test_a_bool_is_a_share_and_values_that_are_missing_are_a_level() -> None:
+    design = grid(limit=[1.5, 2.5])
+    connection = connect([{"limit": None}, {"limit": 1.5}], lambda cell, _: {"m": cell["limit"] is None})
+    (by_limit,) = estimates(connection, subject_of(connection, design), [subject_of(connection, design).dimensions])
+    assert by_limit == {(0,): [Estimate(1.0, None, 1, 1)], (1,): [Estimate(0.0, None, 1, 1)]}
