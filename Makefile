@@ -126,7 +126,7 @@ schema: $(VENV)/.dev $(VENV)/.sweepctl ## write the JSON Schema of sweep files a
 	@$(RUN) tools/schema.py
 
 lock: $(VENV)/.dev ## lock the Python versions anew from pyproject.toml (newest ones: make lock ARGS=--upgrade)
-	@$(BIN)/uv $(LOCK) --extra sensitivity --group dev --output-file requirements/dev.txt $(ARGS)
+	@$(BIN)/uv $(LOCK) --extra lambda --extra sensitivity --group dev --output-file requirements/dev.txt $(ARGS)
 	@$(BIN)/uv $(LOCK) --group build --output-file requirements/demo.txt --constraint requirements/dev.txt
 LOCK := pip compile --quiet pyproject.toml --extra query --universal --python-version 3.11 --generate-hashes \
         --no-header --no-annotate --no-emit-index-url

@@ -27,6 +27,12 @@ class UsageError(SweepctlError):
     kind = "usage"
 
 
+class QueryError(UsageError):
+    """A statement that is no question, or that names what is not there."""
+
+    kind = "query"
+
+
 class MessageError(SweepctlError):
     """A shard message that breaks a rule of its schema; nothing was written."""
 

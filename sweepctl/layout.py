@@ -15,9 +15,12 @@ def is_key(text: str) -> bool:
     return _KEY.fullmatch(text) is not None
 
 
+RUN_PARTITION = "run="
+
+
 def run_folder(run_id: str) -> str:
     """Folder of what is said once a run."""
-    return f"runs/run={run_id}/"
+    return f"runs/{RUN_PARTITION}{run_id}/"
 
 
 def run_record(run_id: str) -> str:
@@ -44,6 +47,11 @@ def outcomes_folder(run_id: str, run_date: str) -> str:
 def attempts_folder(run_id: str, run_date: str) -> str:
     """Folder of the attempts at a run's shards that are recorded beside the outcomes."""
     return f"shard_attempts/run_date={run_date}/run={run_id}/"
+
+
+def dataset_folder(name: str, model: str, run_id: str, run_date: str) -> str:
+    """Folder of the rows of one dataset of a run."""
+    return f"{name}/{model}/run_date={run_date}/run={run_id}/"
 
 
 def rejection(body_sha256: str) -> str:
@@ -75,15 +83,11 @@ class ShardKeys:
 
     def dataset(self, name: str, model: str) -> str:
         """Key of a complete attempt's rows in one dataset."""
-        return f"{name}/{model}/{self._partition}/{self._shard}.parquet"
+        return f"{dataset_folder(name, model, self.run_id, self.run_date)}{self._shard}.parquet"
 
     def partial(self, name: str, model: str, attempt_id: str) -> str:
         """Key of the rows of an attempt that did not run every point; in no table."""
-        return f"partial/{name}/{model}/{self._partition}/{self._shard}-{attempt_id}.parquet"
-
-    @property
-    def _partition(self) -> str:
-        return f"run_date={self.run_date}/run={self.run_id}"
+        return f"partial/{dataset_folder(name, model, self.run_id, self.run_date)}{self._shard}-{attempt_id}.parquet"
 
     @property
     def _shard(self) -> str:

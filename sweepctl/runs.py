@@ -13,7 +13,6 @@ from sweepctl.outcome import RunRecord
 from sweepctl.store.contract import Store
 
 IN_FLIGHT = 32  # requests of the store at a time
-PREFIX = "run="
 
 
 @dataclass(frozen=True)
@@ -63,13 +62,13 @@ def list_runs(store: Store) -> tuple[Sequence[StoredRun], Sequence[Oddity]]:
 
 
 def _look(store: Store, folder: str) -> StoredRun | Oddity:
-    run_id = folder.removeprefix(PREFIX)
+    run_id = folder.removeprefix(layout.RUN_PARTITION)
     try:
         require_run_id(run_id)
     except UsageError:
         return Oddity(folder, "is not named after a run_id")
-    if not folder.startswith(PREFIX):
-        return Oddity(folder, f"is not named {PREFIX}RUN_ID")
+    if not folder.startswith(layout.RUN_PARTITION):
+        return Oddity(folder, f"is not named {layout.RUN_PARTITION}RUN_ID")
     key = layout.run_record(run_id)
     stored = store.read(key)
     if stored is None:

@@ -10,9 +10,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sweepctl.layout import is_key
+
+if TYPE_CHECKING:
+    from pyarrow import fs
 
 
 def require_key(key: str) -> str:
@@ -78,6 +81,9 @@ class Store(Protocol):
 
     def objects(self, prefix: str) -> Iterator[Entry]:
         """Every object below `prefix`, a folder that ends in `/`; in no certain order."""
+
+    def filesystem(self) -> "tuple[fs.FileSystem, str]":
+        """Arrow's way to the same objects, and what it puts before a key: for readers of many columns and files."""
 
     def create(self, key: str, body: bytes | Path) -> Put:
         """Write `body`, or the content of a file, where nothing stands: WRITTEN or EXISTS. Durable on return.

@@ -13,10 +13,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sweepctl.errors import StoreError
 from sweepctl.store import files
 from sweepctl.store.contract import Entry, Put, Stored, require_key
+
+if TYPE_CHECKING:
+    from pyarrow import fs
 
 
 class LocalStore:
@@ -81,6 +85,12 @@ class LocalStore:
         folder = self._root / prefix
         with files.store_errors("list", folder):
             yield from _entries(folder, prefix)
+
+    def filesystem(self) -> "tuple[fs.FileSystem, str]":
+        """Return Arrow's file system, and the store's own folder."""
+        from pyarrow import fs  # noqa: PLC0415  only readers of many files wait for it
+
+        return fs.LocalFileSystem(), f"{self._root}/"
 
     def create(self, key: str, body: bytes | Path) -> Put:
         """Create the object. A file in `scratch()` is given away: it becomes the object, and must not be written again.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from sweepctl.errors import StoreError, UsageError
 from sweepctl.store import files
@@ -28,6 +28,7 @@ from sweepctl.store.s3_errors import store_error
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, ListObjectsV2OutputTypeDef, PutObjectOutputTypeDef
+    from pyarrow import fs
 
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 60
@@ -127,6 +128,26 @@ class S3Store:
             for each in page.get("Contents", []):
                 key = each["Key"].removeprefix(self._prefix)
                 yield Entry(key, each["Size"], each["ETag"], each["LastModified"])
+
+    def filesystem(self) -> "tuple[fs.FileSystem, str]":
+        """Return Arrow's S3, with what boto3 found: credentials as they are now, region and server."""
+        from pyarrow import fs  # noqa: PLC0415  only readers of many files wait for it
+
+        meta = self._client.meta
+        found = boto3.session.Session().get_credentials()
+        if found is None:
+            raise store_error(NoCredentialsError(), self.url)
+        credentials = found.get_frozen_credentials()
+        system = fs.S3FileSystem(
+            access_key=credentials.access_key,
+            secret_key=credentials.secret_key,
+            session_token=credentials.token,
+            region=meta.region_name,
+            endpoint_override=meta.endpoint_url,
+            request_timeout=READ_TIMEOUT,
+            connect_timeout=CONNECT_TIMEOUT,
+        )
+        return system, f"{self._bucket}/{self._prefix}"
 
     def create(self, key: str, body: bytes | Path) -> Put:
         """Create the object in one PUT, a file streamed from disk."""

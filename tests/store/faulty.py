@@ -13,6 +13,8 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from pyarrow import fs
+
 from sweepctl.errors import StoreError
 from sweepctl.store.contract import Entry, Put, Store, Stored
 
@@ -68,6 +70,9 @@ class FaultyStore:
 
     def replace(self, key: str, body: bytes, etag: str) -> Put:
         return self._call("replace", key, lambda: self.inner.replace(key, body, etag))
+
+    def filesystem(self) -> tuple[fs.FileSystem, str]:
+        return self.inner.filesystem()
 
     def scratch(self) -> AbstractContextManager[Path]:
         return self.inner.scratch()
