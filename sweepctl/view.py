@@ -202,7 +202,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
-_VERDICTS = {
+VERDICTS = {
     Verdict.WHOLE: ("green", "every point is there exactly once, as designed and as promised"),
     Verdict.FAILURES: ("yellow", "every shard has its verdict, and some failed for good"),
     Verdict.INCOMPLETE: ("yellow", "some points have no record yet"),
@@ -230,7 +230,7 @@ def show_report(console: Console, report: Report) -> None:
     show_verdict(console, report)
     table = new_table("", "check", "looked at", "found")
     for check, tally in report.tallies.items():
-        looked_at = ", ".join(_counted(kind, count) for kind, count in tally.checked.items()) or "nothing"
+        looked_at = ", ".join(counted(kind, count) for kind, count in tally.checked.items()) or "nothing"
         if tally.not_checked is not None:
             looked_at += f"\n[yellow]not checked: {escape(tally.not_checked)}[/]"
         found = len(report.found_by(check))
@@ -247,13 +247,14 @@ def show_report(console: Console, report: Report) -> None:
 
 def show_verdict(console: Console, report: Report) -> None:
     """One line: the one word on a run, and what it says."""
-    colour, sentence = _VERDICTS[report.verdict]
+    colour, sentence = VERDICTS[report.verdict]
     name = f"[bold {colour}]{report.verdict.name}[/]"
     points = "" if report.total_points is None else f", {report.total_points:,} points in {report.shards:,} shards"
     console.print(f"{name}  run [bold]{escape(report.run_id)}[/]{points}: {sentence}", highlight=False, soft_wrap=True)
 
 
-def _counted(kind: str, count: int) -> str:
+def counted(kind: str, count: int) -> str:
+    """Return how much of something was looked at."""
     return _bytes(count) if kind == "bytes" else f"{count:,} {kind}"
 
 

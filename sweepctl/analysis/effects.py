@@ -78,7 +78,7 @@ def _query(subject: Subject, dimensions: Sequence[Dimension], groups: Sequence[S
     keys = ", ".join(names.values())
     metrics = range(len(subject.metrics))
     levels = ", ".join(f"{dimension.key_sql} AS {names[dimension.name]}" for dimension in dimensions)
-    values = ", ".join(f"{number(metric)} AS m{place}" for place, metric in enumerate(subject.metrics))
+    values = ", ".join(f"{number(subject.joined(metric))} AS m{place}" for place, metric in enumerate(subject.metrics))
     sets = ", ".join("(" + ", ".join([*(names[each.name] for each in group), "batch"]) + ")" for group in groups)
     means = ", ".join(f"avg(m{place}) AS a{place}, count(m{place}) AS n{place}" for place in metrics)
     over = ", ".join(f"avg(a{place}), stddev_samp(a{place}), count(a{place}), sum(n{place})" for place in metrics)

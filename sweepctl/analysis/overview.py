@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 TOP = 5  # points at each end of a metric, and shards that were slow
 MOST_FAILED = 20
-MOST_ROWS = 500  # of the table of points
+MOST_ROWS, MOST_VALUES = 500, 10_000  # of the table of points, so that the page stays small
+MOST_EFFECTS = 12  # of a metric, the dimensions that matter most
 PAIRED = 3  # dimensions of which each pair has its map
 
 Pair = tuple[Dimension, Dimension, Estimates]
@@ -40,6 +41,7 @@ class Overview:
 def look_over(connection: "Connection", subject: Subject) -> Overview:
     """Return what a report shows of a run."""
     summary = summarize(connection, subject, TOP)
+    most = min(MOST_ROWS, MOST_VALUES // (1 + len(subject.varied) + len(subject.metrics)))
     wanted = [_pairs(metric) for metric in summary.metrics]
     groups = list({(a.name, b.name): (a, b) for pairs in wanted for a, b in pairs}.values())
     found = {
@@ -55,15 +57,20 @@ def look_over(connection: "Connection", subject: Subject) -> Overview:
         shards.slowest(connection, TOP),
         shards.costs(connection),
         points.failed(connection, subject, MOST_FAILED),
-        points.spread(connection, subject, MOST_ROWS),
+        points.spread(connection, subject, most),
         points.fixed_parameters(connection, subject),
     )
 
 
 def _pairs(metric: MetricSummary) -> list[tuple[Dimension, Dimension]]:
-    """Return the pairs of the dimensions by whose levels a metric's means differ most."""
-    ranges = sorted((-_range(found), dimension.name, dimension) for dimension, found in metric.effects)
-    return list(combinations([dimension for width, _, dimension in ranges[:PAIRED] if width], 2))
+    """Return the pairs of the few dimensions that matter most, as far as they matter at all."""
+    few = [dimension for dimension, found in ranked(metric)[:PAIRED] if _range(found)]
+    return list(combinations(few, 2))
+
+
+def ranked(metric: MetricSummary) -> Sequence[tuple[Dimension, Estimates]]:
+    """Return a metric's means by dimension, those first whose means differ most."""
+    return sorted(metric.effects, key=lambda effect: (-_range(effect[1]), effect[0].name))
 
 
 def _range(found: Estimates) -> float:

@@ -112,7 +112,7 @@ def rows(connection: "Connection", subject: Subject, indexes: Sequence[int]) -> 
         return []
     names = subject.varied
     found = connection.execute(
-        f"SELECT {select([*_IDENTITY, *names, *subject.metrics])} FROM points "
+        f"SELECT {select([*_IDENTITY, *names, *map(subject.joined, subject.metrics)])} FROM points "
         f"WHERE point_index IN ({', '.join(map(str, indexes))}) ORDER BY point_index"
     ).fetchall()
     return [

@@ -130,7 +130,8 @@ def _of_sample(connection: "Connection", subject: Subject, metric: str) -> Sensi
     ordered = ", ".join(f"dense_rank() OVER (ORDER BY {quoted(name)})::DOUBLE AS {quoted(name)}" for name in names)
     sample = connection.execute(f"""
         WITH cells AS (
-            SELECT point_index // {subject.replications} AS cell, avg({number(metric)}) AS y, {select(names)}
+            SELECT point_index // {subject.replications} AS cell, {select(names)},
+                   avg({number(subject.joined(metric))}) AS y
             FROM points WHERE status = 'success' AND point_index < {MAX_SAMPLES * subject.replications}
             GROUP BY ALL HAVING y IS NOT NULL
         ) SELECT y, {ordered} FROM cells ORDER BY cell""").fetchnumpy()

@@ -14,7 +14,7 @@ from sweepctl.spec import Value
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
-MAX_LEVELS = 20  # a dimension with more values is cut into intervals: a plot of more is no easier to read
+MAX_LEVELS = 16  # a dimension with more values is cut into intervals: a plot of more is no easier to read
 INTERVALS = 12
 LOG_RATIO = 100  # from the lowest to the highest value: from here on intervals are equally wide in logarithms
 MAX_BATCHES = 64  # of replicates: more would make intervals of means hardly narrower, and use memory for each level
@@ -84,6 +84,10 @@ class Subject:
         """How many points a cell has."""
         return self.record.spec.replications
 
+    def joined(self, metric: str) -> str:
+        """Return what a metric is called in `points`, where a parameter of its name comes before it."""
+        return f"metric_{metric}" if metric in (*self.varied, *self.fixed) else metric
+
     @classmethod
     def of(
         cls, connection: "Connection", record: RunRecord, space: Space, metrics: Sequence[str] = (), *, most: int = 1
@@ -100,18 +104,16 @@ class Subject:
         Raises:
             UsageError: there is no such metric, or it is no number.
         """
-        columns = {name: str(kind) for name, kind, *_ in connection.execute("DESCRIBE points").fetchall()}
-        names = list(columns)
-        parameters = names[names.index("effective_parameters_json") + 1 : names.index("status")]
-        declared = names[names.index("error_message") + 1 :]
-        numbers = [name for name in declared if columns[name] in (*_NUMBERS, "BOOLEAN")]
+        parameters = _columns_after(connection, "effective_parameters", "effective_parameters_json")
+        declared = _columns_after(connection, "point_outcomes", "error_message")
+        numbers = [name for name, kind in declared.items() if kind in (*_NUMBERS, "BOOLEAN")]
         for name in metrics if declared else ():
             _require_metric(name, numbers, declared)
         chosen = list(dict.fromkeys(name for name in metrics if name in numbers)) or numbers[:most]
         counts = "SELECT count(*), count(*) FILTER (status = 'success') FROM point_outcomes"
         points, succeeded = connection.execute(counts).fetchall()[0]
         varied = [name for name in sorted(space.parameters) if name in parameters]
-        found = (_dimension(connection, name, is_number=columns[name] in _NUMBERS) for name in varied)
+        found = (_dimension(connection, name, is_number=parameters[name] in _NUMBERS) for name in varied)
         return cls(
             record,
             space,
@@ -123,6 +125,13 @@ class Subject:
             points,
             succeeded,
         )
+
+
+def _columns_after(connection: "Connection", view: str, last: str) -> dict[str, str]:
+    """Return a view's columns behind those that every model has, each with its type."""
+    kinds = {name: str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE {view}").fetchall()}
+    names = list(kinds)
+    return {name: kinds[name] for name in names[names.index(last) + 1 :]}
 
 
 def quoted(name: str) -> str:
@@ -140,7 +149,7 @@ def number(metric: str) -> str:
     return f"CAST({quoted(metric)} AS DOUBLE)"
 
 
-def _require_metric(name: str, numbers: Sequence[str], declared: Sequence[str]) -> None:
+def _require_metric(name: str, numbers: Sequence[str], declared: Iterable[str]) -> None:
     if name in numbers:
         return
     if name in declared:

@@ -77,7 +77,7 @@ def verify_command(
             raise UsageError(f"{missing}: no such folder", remedy="Name a file that can be written.")
         require_run_id(run_id)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
-        prover, again, stop = _engine(engine), _reexecution(reexecute, seed), Event()
+        prover, again, stop = find_prover(engine), _reexecution(reexecute, seed), Event()
         with view.examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):
             report = verify(results, run_id, prover, again, observe=observe, stop=stop)
         if not json_output:
@@ -95,7 +95,8 @@ def verify_command(
         raise typer.Exit(0 if report.verdict in accepted else 1)
 
 
-def _engine(path: str | None) -> "Engine | None":
+def find_prover(path: str | None) -> "Engine | None":
+    """Return the engine that verify asks; None where nobody named one and none is found."""
     from sweepctl.engine import Engine, find_engine
 
     try:

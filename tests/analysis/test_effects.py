@@ -2,7 +2,9 @@
 
 import math
 import random
+from collections.abc import Mapping
 from statistics import fmean, stdev
+from typing import Any
 
 import pytest
 from analysis.views import cells_of, connect, grid, subject_of
@@ -17,12 +19,14 @@ CELLS = cells_of(DESIGN)
 NOISE = [random.Random(seed).gauss(0, 3) for seed in range(200)]
 
 
-def value(cell: dict[str, Value], replicate: int) -> float:
-    return cell["a"] * 10.0 + (5.0 if cell["b"] == "y" else 0.0) + NOISE[replicate] * cell["a"]  # type: ignore[operator]
+def value(cell: Mapping[str, Any], replicate: int) -> float:
+    return float(cell["a"] * 10 + 5 * (cell["b"] == "y") + NOISE[replicate] * cell["a"])
 
 
-def interval(means: list[float]) -> float:
-    return float(t.ppf(0.975, len(means) - 1)) * stdev(means) / math.sqrt(len(means))
+def estimate(means: list[float], points: int) -> Estimate:
+    half_width = t.ppf(0.975, len(means) - 1) * stdev(means) / math.sqrt(len(means))
+    mean: Any = pytest.approx(fmean(means))
+    return Estimate(mean, pytest.approx(half_width, rel=1e-4), len(means), points)  # type: ignore[arg-type]
 
 
 def test_the_table_is_students_t() -> None:
@@ -37,9 +41,9 @@ def test_an_interval_is_over_the_means_of_replicates() -> None:
     (by_a, by_b) = estimates(connection, subject, [[dimension] for dimension in subject.dimensions])
     for place, level in enumerate([1, 2, 4]):
         means = [fmean(value(cell, r) for cell in CELLS if cell["a"] == level) for r in range(5)]
-        assert by_a[place,] == [Estimate(pytest.approx(fmean(means)), pytest.approx(interval(means), rel=1e-4), 5, 10)]
+        assert by_a[place,] == [estimate(means, 10)]
     means = [fmean(value(cell, r) for cell in CELLS if cell["b"] == "y") for r in range(5)]
-    assert by_b[1,] == [Estimate(pytest.approx(fmean(means)), pytest.approx(interval(means), rel=1e-4), 5, 15)]
+    assert by_b[1,] == [estimate(means, 15)]
 
 
 def test_one_replicate_has_no_interval() -> None:
@@ -54,7 +58,7 @@ def test_many_replicates_are_batched() -> None:
     subject = subject_of(connection, DESIGN, 130)
     (by_b,) = estimates(connection, subject, [subject.dimensions])
     means = [fmean(value(CELLS[0], r) for r in range(130) if r % 64 == batch) for batch in range(64)]
-    assert by_b[0,] == [Estimate(pytest.approx(fmean(means)), pytest.approx(interval(means), rel=1e-4), 64, 130)]
+    assert by_b[0,] == [estimate(means, 130)]
 
 
 def test_two_dimensions_come_in_the_order_that_is_asked() -> None:
@@ -71,12 +75,12 @@ def test_two_dimensions_come_in_the_order_that_is_asked() -> None:
 
 
 def test_failed_points_and_missing_values_do_not_count() -> None:
-    def function(cell: dict[str, Value], _replicate: int) -> dict[str, Value] | str:
+    def function(cell: Mapping[str, Any], _replicate: int) -> Mapping[str, Value] | str:
         if cell["a"] == 4:
             return "too_large"
         return {"m": None if cell["a"] == 2 else 3.0}
 
-    connection = connect(CELLS, function)  # type: ignore[arg-type]
+    connection = connect(CELLS, function)
     subject = subject_of(connection, DESIGN)
     (by_a,) = estimates(connection, subject, [subject.dimensions[:1]])
     assert by_a == {(0,): [Estimate(3.0, None, 1, 2)], (1,): [None]}

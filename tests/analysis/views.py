@@ -17,13 +17,14 @@ from sweepctl.table import ARROW_TYPES, EFFECTIVE_PARAMETERS, OUTCOME, POINT_OUT
 Metrics = Mapping[str, Value]
 Function = Callable[[Mapping[str, Any], int], Metrics | str]  # metrics of a cell's replicate, or its error code
 
+NOW = dt.datetime(2026, 2, 14, tzinfo=dt.UTC)
 _KINDS = {bool: "bool", int: "int", float: "float", str: "string"}
 
 
 def record_of(design: Mapping[str, Any], replications: int, shard_points: int | None = None) -> RunRecord:
     spec = Spec("toy", design, {}, replications, 1, ())
     total = DESIGN.validate_python(design).cells * replications
-    return RunRecord("r", "2026-02-14", spec.to_json(), spec.fingerprint, total, shard_points, dt.datetime.now(dt.UTC))
+    return RunRecord("r", "2026-02-14", spec.to_json(), spec.fingerprint, total, shard_points, NOW)
 
 
 def grid(**dimensions: Sequence[Value]) -> dict[str, Any]:
@@ -39,9 +40,16 @@ def connect(
     cells: Sequence[Mapping[str, Value]], function: Function, replications: int = 1
 ) -> duckdb.DuckDBPyConnection:
     """Return a connection to a run of these cells; what `function` has no metrics for failed with its code."""
-    parameters, outcomes = [], []
+    parameters: list[dict[str, Value]] = []
+    outcomes: list[dict[str, Value]] = []
     for index, (cell, replicate) in enumerate(product(cells, range(replications))):
-        who = {"run_id": "r", "shard_id": 0, "point_index": index, "replicate": replicate, "point_fingerprint": "f"}
+        who: dict[str, Value] = {
+            "run_id": "r",
+            "shard_id": 0,
+            "point_index": index,
+            "replicate": replicate,
+            "point_fingerprint": "f",
+        }
         found = function(cell, replicate)
         ending: dict[str, Value] = (
             {"status": "failure", "error_code": found, "error_message": f"{found} at {index}"}

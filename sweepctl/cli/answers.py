@@ -1,0 +1,174 @@
+"""Commands that answer the questions that every run is asked: on the terminal, and as a page."""
+
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sweepctl.cli.app import app
+from sweepctl.cli.options import (
+    DEFAULT_STORE,
+    EndpointOption,
+    EngineOption,
+    JsonOption,
+    RegionOption,
+    StoreOption,
+)
+from sweepctl.cli.proof import find_prover
+from sweepctl.cli.terminal import on_signals, open_console, print_json, telling
+from sweepctl.errors import EngineUnavailableError, StoreError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from duckdb import DuckDBPyConnection
+
+    from sweepctl.engine import Engine
+    from sweepctl.outcome import RunRecord
+    from sweepctl.store.contract import Store
+
+MOST_METRICS = 6  # of a report where nobody says which: each has its figures, and the page stays small
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN_ID", help="The run.")]
+
+
+@app.command(
+    "summary",
+    epilog="Examples:\n\n  sweepctl summary demo-001\n\n"
+    "  sweepctl summary demo-001 --metric mean_wait --metric p_wait --top 10\n\n"
+    "  sweepctl summary demo-001 --store s3://bucket/sweeps --json",
+)
+def summary_command(
+    run_id: RunArgument,
+    store: StoreOption = DEFAULT_STORE,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option("--metric", help="What to tell of; again for more.", show_default="the first one"),
+    ] = None,
+    top: Annotated[int, typer.Option("--top", min=1, max=1_000, help="Points at each end of a metric.")] = 5,
+    json_output: JsonOption = False,
+    endpoint_url: EndpointOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Tell what a run's results say: means by level, sensitivity, points at both ends, failures.
+
+    Intervals are over replicates. Sobol indices are exact for a full grid, and estimated for a sample. It tells of the
+    points that there are: `sweepctl verify` says whether that is all. Exits with 0 when it could be told.
+    """
+    with telling(json_output=json_output) as console:
+        from sweepctl import view_summary
+        from sweepctl.analysis import summarize
+        from sweepctl.analysis.subject import Subject
+        from sweepctl.commit import require_run
+        from sweepctl.messages import require_run_id
+        from sweepctl.store import open_store
+        from sweepctl.stored_design import resolve
+
+        require_run_id(run_id)
+        results = open_store(store, endpoint_url=endpoint_url, region=region)
+        record = require_run(results, run_id)
+        space = resolve(results, record.spec)
+        with _views(results, run_id) as connection:
+            summary = summarize(connection, Subject.of(connection, record, space, metric or ()), top)
+        if json_output:
+            print_json(summary.to_json())
+        else:
+            view_summary.show_summary(console, summary)
+
+
+@app.command(
+    "report",
+    epilog="Examples:\n\n  sweepctl report demo-001\n\n"
+    "  sweepctl report demo-001 --out demo.html --metric mean_wait --metric p_wait\n\n"
+    "  sweepctl report demo-001 --store s3://bucket/sweeps --json",
+)
+def report_command(
+    run_id: RunArgument,
+    store: StoreOption = DEFAULT_STORE,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the page goes.", dir_okay=False)] = Path(
+        "report.html"
+    ),
+    metric: Annotated[
+        list[str] | None,
+        typer.Option("--metric", help="What to show; again for more.", show_default=f"the first {MOST_METRICS}"),
+    ] = None,
+    engine: EngineOption = None,
+    json_output: JsonOption = False,
+    endpoint_url: EndpointOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Write one page about a run that opens without a network: verdict, figures, failures, points.
+
+    The run is verified first, and the verdict heads the page. A large run is aggregated: the page stays below a
+    megabyte. Exits with 0 when the page was written, however the run is.
+    """
+    with telling(json_output=json_output) as console:
+        from threading import Event
+
+        from sweepctl import view
+        from sweepctl.analysis.overview import look_over
+        from sweepctl.analysis.subject import Subject
+        from sweepctl.commit import require_run
+        from sweepctl.messages import require_run_id
+        from sweepctl.report_page import render
+        from sweepctl.store import open_store
+        from sweepctl.stored_design import resolve
+        from sweepctl.verify import verify
+
+        require_run_id(run_id)
+        results = open_store(store, endpoint_url=endpoint_url, region=region)
+        record = require_run(results, run_id)
+        space = resolve(results, record.spec)
+        prover, stop, began_at = find_prover(engine), Event(), time.monotonic()
+        # Before minutes of proof: what cannot be shown is refused at once.
+        with _views(results, run_id) as connection:
+            subject = Subject.of(connection, record, space, metric or (), most=MOST_METRICS)
+            with view.examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):
+                proof = verify(results, run_id, prover, observe=observe, stop=stop)
+            proven_at = time.monotonic()
+            page = render(proof, look_over(connection, subject), _units(prover, record)).encode()
+        _write(out, page)
+        seconds = {"verify": proven_at - began_at, "page": time.monotonic() - proven_at}
+        if json_output:
+            told = {"run_id": run_id, "verdict": proof.verdict.value, "out": str(out), "bytes": len(page)}
+            print_json({**told, "points": subject.points, "seconds": seconds})
+        else:
+            view.show_verdict(console, proof)
+            console.print(f"report written to {out}: {len(page):,} bytes", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _views(results: "Store", run_id: str) -> "Iterator[DuckDBPyConnection]":
+    """Open a run's views; what cannot be read of its files is the store's error."""
+    from sweepctl import query
+
+    with query.connect(results, run_id) as connection:
+        import duckdb
+
+        try:
+            yield connection
+        except duckdb.Error as error:
+            remedy = f"`sweepctl verify {run_id}` tells what is wrong with them."
+            raise StoreError(f"the files of run {run_id} cannot be read: {error}", remedy=remedy) from error
+
+
+def _units(engine: "Engine | None", record: "RunRecord") -> dict[str, str]:
+    """Return the units of parameters and metrics, as far as an engine is here that knows the model."""
+    try:
+        model = None if engine is None else engine.model(record.spec.model)
+    except EngineUnavailableError:
+        model = None
+    return {} if model is None else {column.name: column.unit for column in (*model.parameters, *model.metrics)}
+
+
+def _write(path: Path, page: bytes) -> None:
+    """Write a page; it is there whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(page)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UsageError(f"{path}: {error.strerror}", remedy="Name a file that can be written.") from error

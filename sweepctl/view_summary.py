@@ -1,0 +1,121 @@
+"""What a run's results say, on a terminal."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+
+from sweepctl.analysis import MetricSummary, Summary
+from sweepctl.analysis.effects import Estimate, Estimates
+from sweepctl.analysis.points import Failure, Row
+from sweepctl.analysis.sensitivity import Sensitivity
+from sweepctl.analysis.subject import MAX_BATCHES, Dimension, Subject
+from sweepctl.numerals import shown, span
+from sweepctl.spec import Value
+from sweepctl.view import new_table
+
+
+def show_summary(console: Console, summary: Summary) -> None:
+    """How much of the run there is, then each metric, then what failed."""
+    subject = summary.subject
+    failed = subject.points - subject.succeeded
+    told = f", [red]{failed:,} failed[/]" if failed else ""
+    console.print(
+        f"run [bold]{escape(subject.record.run_id)}[/] of {escape(subject.record.spec.model)}: {subject.points:,} of "
+        f"{subject.record.total_points:,} points have their record{told}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for metric in summary.metrics if subject.succeeded else ():
+        _show_metric(console, subject, metric)
+    _show_failures(console, summary.failures)
+    for line in _advice(summary):
+        console.print(f"[dim]→ {escape(line)}[/]", highlight=False, soft_wrap=True)
+
+
+def _advice(summary: Summary) -> list[str]:
+    subject = summary.subject
+    told = []
+    if subject.points < subject.record.total_points:
+        told.append(f"sweepctl status {subject.record.run_id} tells how far the run is.")
+    if subject.other_metrics and subject.succeeded:
+        told.append(f"--metric NAME tells of another metric: {', '.join(subject.other_metrics)}")
+    return told
+
+
+def _show_metric(console: Console, subject: Subject, metric: MetricSummary) -> None:
+    spread = metric.distribution
+    missing = f", {spread.missing:,} without a value" if spread.missing else ""
+    console.print(
+        f"\n[bold]{escape(metric.name)}[/]  mean {shown(spread.mean)}, standard deviation {shown(spread.deviation)}, "
+        f"from {shown(spread.minimum)} to {shown(spread.maximum)}, {spread.points:,} points{missing}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if metric.effects:
+        _show_effects(console, subject, metric.effects)
+    _show_sensitivity(console, metric.sensitivity)
+    for title, rows in (("lowest", metric.lowest), ("highest", metric.highest)):
+        if rows:
+            _show_rows(console, f"{title} {metric.name}", rows, metric.name)
+
+
+def _show_effects(console: Console, subject: Subject, effects: Sequence[tuple[Dimension, Estimates]]) -> None:
+    over = f"{MAX_BATCHES} batches of replicates" if subject.replications > MAX_BATCHES else "replicates"
+    interval = f"95 % interval over {over}" if subject.replications > 1 else "no interval: one replicate"
+    table = new_table("dimension", "level", "mean", interval, "points", title="mean by level")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for dimension, found in effects:
+        for (place,), (estimate,) in found.items():
+            name, level = escape(dimension.name) if place == 0 else "", dimension.levels[place]
+            table.add_row(name, escape(span(level.low, level.high)), *_estimated(estimate))
+    console.print(table, highlight=False)
+
+
+def _estimated(estimate: Estimate | None) -> tuple[str, str, str]:
+    if estimate is None:
+        return "–", "", "0"
+    width = "" if estimate.half_width is None else f"± {shown(estimate.half_width)}"
+    return shown(estimate.mean), width, f"{estimate.points:,}"
+
+
+def _show_sensitivity(console: Console, sensitivity: Sensitivity) -> None:
+    if sensitivity.indices:
+        # Not the table's title, which would be folded at its width.
+        told = f"[bold]Sobol indices[/]: {sensitivity.method}, {sensitivity.cells:,} cells"
+        console.print(told, highlight=False, soft_wrap=True)
+        table = new_table("dimension", "first order", "total")
+        for index in sensitivity.indices:
+            width = "" if index.half_width is None else f" ± {index.half_width:.3f}"
+            total = "–" if index.total is None else f"{index.total:.3f}"
+            table.add_row(escape(index.dimension), f"{index.first_order:.3f}{width}", total)
+        console.print(table, highlight=False)
+    if sensitivity.why_not:
+        console.print(f"[yellow]![/] Sobol indices: {escape(sensitivity.why_not)}", highlight=False, soft_wrap=True)
+
+
+def _show_rows(console: Console, title: str, rows: Sequence[Row], metric: str) -> None:
+    names = list(rows[0].parameters)
+    table = new_table("point", "replicate", *map(escape, names), escape(metric), title=escape(title))
+    for row in rows:
+        table.add_row(
+            f"{row.point_index:,}", f"{row.replicate:,}", *_values(row.parameters), shown(row.metrics[metric])
+        )
+    console.print(table, highlight=False)
+
+
+def _values(values: Mapping[str, Value]) -> list[str]:
+    return [escape(shown(value)) for value in values.values()]
+
+
+def _show_failures(console: Console, failures: Sequence[Failure]) -> None:
+    if not failures:
+        return
+    table = new_table("failed", "error code", "the first one", "its message", title="failures")
+    for each in failures:
+        one = each.of.removesuffix("s")
+        table.add_row(
+            f"{each.count:,} {each.of}", escape(each.error_code), f"{one} {each.example:,}", escape(each.message)
+        )
+    console.print(table, highlight=False)
