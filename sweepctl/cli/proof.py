@@ -16,7 +16,7 @@ from sweepctl.cli.options import (
     RegionOption,
     StoreOption,
 )
-from sweepctl.cli.terminal import on_signals, open_console, print_json, telling
+from sweepctl.cli.terminal import on_signals, open_console, print_json, telling, written_whole
 from sweepctl.errors import EngineUnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -121,18 +121,10 @@ def _reexecution(wanted: str | None, seed: int) -> "Reexecution | None":
 
 def _write(path: Path, report: "Report") -> int:
     """Write one message a line and return how many; a file is there whole or not at all."""
-    # A device or a pipe is written into; a file is replaced.
-    replaces = path.is_file() or not path.exists()
-    part = path.with_name(f".{path.name}.part") if replaces else path
     count = 0
-    try:
-        with part.open("wb") as file:
-            for count, body in enumerate(report.messages(), start=1):  # noqa: B007  the last one is the count
-                file.write(body + b"\n")
-        if replaces:
-            part.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", remedy="Name a file that can be written.") from error
+    with written_whole(path) as file:
+        for count, body in enumerate(report.messages(), start=1):  # noqa: B007  the last one is the count
+            file.write(body + b"\n")
     return count
 
 

@@ -125,6 +125,28 @@ def _opened(path: str, read: Callable[[BinaryIO], T]) -> T:
         raise UsageError(msg, remedy="Give the path of a shard message, or - for standard input.") from error
 
 
+@contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write, which is at `path` whole or not at all; a device or a pipe there is written into.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    replaces = path.is_file() or not path.exists()
+    part = path.with_name(f".{path.name}.part") if replaces else path
+    try:
+        with part.open("wb") as file:
+            yield file
+        if replaces:
+            part.replace(path)
+    except OSError as error:
+        msg = f"{path}: {error.strerror or error}"
+        raise UsageError(msg, remedy="Name a file that can be written.") from error
+    finally:
+        if replaces:
+            part.unlink(missing_ok=True)
+
+
 def open_console(*, stderr: bool) -> "Console":
     """Return a console that a reader who leaves does not end."""
     from rich.console import Console
@@ -142,6 +164,16 @@ def print_json(value: dict[str, Any]) -> None:
     """Print the one JSON object of a command."""
     try:
         typer.echo(json.dumps(value, default=_json_time))
+    except BrokenPipeError:
+        _drop_output()
+
+
+@contextmanager
+def patient_output() -> Iterator[BinaryIO]:
+    """Give standard output for bytes; a reader who leaves ends the writing, and is no error."""
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
     except BrokenPipeError:
         _drop_output()
 

@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Mapping
 from importlib.resources import files
 
-from sweepctl import __version__
 from sweepctl.analysis.overview import Overview
 from sweepctl.report_page import metrics, run
 from sweepctl.report_page.markup import Markup, element
@@ -43,7 +42,7 @@ def render(report: Report, overview: Overview, units: Mapping[str, str]) -> str:
         run.slow_shards(overview),
         run.points(overview, units),
     )
-    foot = element("footer", f"sweepctl {__version__}. How each number is estimated: docs/report.md.")
+    foot = element("footer", "How each number is estimated: docs/report.md of sweepctl.")
     body = element("body", run.header(report, subject), main, foot, element("script", Markup(script)))
     return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
 

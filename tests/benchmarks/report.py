@@ -16,7 +16,7 @@ from rich.table import Table
 from sweepctl import query
 from sweepctl.analysis.overview import Overview, look_over
 from sweepctl.analysis.subject import Subject
-from sweepctl.cli.answers import MOST_METRICS
+from sweepctl.cli.report import MOST_METRICS
 from sweepctl.commit import require_run
 from sweepctl.engine import Engine, find_engine
 from sweepctl.messages import ShardMessageV2

@@ -126,7 +126,7 @@ def test_a_report_replaces_its_file_whole_or_not_at_all(monkeypatch: pytest.Monk
     make_run(open_store("sweep-results"), "r", WHOLE)
     Path("report.html").write_text("older")
     with monkeypatch.context() as full:
-        full.setattr(Path, "write_bytes", Mock(side_effect=OSError(28, "No space left on device")))
+        full.setattr(Path, "replace", Mock(side_effect=OSError(28, "No space left on device")))
         result = invoke("report", "r")
     assert (result.exit_code, "No space left" in result.stderr) == (2, True)
     assert Path("report.html").read_text() == "older"

@@ -17,8 +17,8 @@ from sweepctl.cli.options import (
     StoreOption,
 )
 from sweepctl.cli.proof import find_prover
-from sweepctl.cli.terminal import on_signals, open_console, print_json, telling
-from sweepctl.errors import EngineUnavailableError, StoreError, UsageError
+from sweepctl.cli.terminal import on_signals, open_console, print_json, telling, written_whole
+from sweepctl.errors import EngineUnavailableError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,7 +129,8 @@ def report_command(
                 proof = verify(results, run_id, prover, observe=observe, stop=stop)
             proven_at = time.monotonic()
             page = render(proof, look_over(connection, subject), _units(prover, record)).encode()
-        _write(out, page)
+        with written_whole(out) as file:
+            file.write(page)
         seconds = {"verify": proven_at - began_at, "page": time.monotonic() - proven_at}
         if json_output:
             told = {"run_id": run_id, "verdict": proof.verdict.value, "out": str(out), "bytes": len(page)}
@@ -161,14 +162,3 @@ def _units(engine: "Engine | None", record: "RunRecord") -> dict[str, str]:
     except EngineUnavailableError:
         model = None
     return {} if model is None else {column.name: column.unit for column in (*model.parameters, *model.metrics)}
-
-
-def _write(path: Path, page: bytes) -> None:
-    """Write a page; it is there whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(page)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise UsageError(f"{path}: {error.strerror}", remedy="Name a file that can be written.") from error

@@ -1,0 +1,93 @@
+"""The command that asks a store's tables in SQL."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from sweepctl.cli.app import app
+from sweepctl.cli.options import DEFAULT_STORE, EndpointOption, JsonOption, RegionOption, StoreOption
+from sweepctl.cli.terminal import on_signals, patient_output, telling, written_whole
+from sweepctl.errors import UsageError
+
+BINARY = ("parquet", "arrow")
+
+
+@app.command(
+    "query",
+    epilog="Examples:\n\n  sweepctl query demo-001 'SELECT commission_rate, avg(revenue) FROM points GROUP BY ALL'\n\n"
+    "  sweepctl query demo-001 'SELECT * FROM points' --out points.parquet --format parquet\n\n"
+    "  sweepctl query --all 'SELECT run_id, count(*) FROM shard_outcomes GROUP BY run_id' --json",
+)
+def query_command(
+    question: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN_ID SQL", help="The run, and one SELECT statement; with --all, SQL alone."),
+    ],
+    all_runs: Annotated[bool, typer.Option("--all", help="Ask all runs of the store.")] = False,
+    store: StoreOption = DEFAULT_STORE,
+    form: Annotated[
+        Literal["table", "csv", "json", "parquet", "arrow"] | None,
+        typer.Option(
+            "--format",
+            help="What to write; arrow is Arrow's IPC stream.",
+            show_default="a table on a terminal, json with --json, csv elsewhere",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write there; not a table.", dir_okay=False)
+    ] = None,
+    json_output: JsonOption = False,
+    endpoint_url: EndpointOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Ask a run's tables in SQL: points, effective_parameters, point_outcomes, shard_outcomes, shard_attempts, runs.
+
+    `points` has a row a point, its parameters beside its metrics; `DESCRIBE points` lists the columns. Only SELECT is
+    run, and it reaches the store's tables alone: no other file, no network. Only what is recorded is there: `sweepctl
+    verify` says whether that is all.
+    """
+    with telling(json_output=json_output) as console:
+        import sys
+
+        from sweepctl import answer, query, view_query
+        from sweepctl.messages import require_run_id
+        from sweepctl.store import open_store
+
+        run_id, sql = _understood(question, all_runs=all_runs)
+        if run_id is not None:
+            require_run_id(run_id)
+        chosen = form or ("json" if json_output else "table" if out is None and sys.stdout.isatty() else "csv")
+        _require_place(chosen, out, is_terminal=sys.stdout.isatty())
+        results = open_store(store, endpoint_url=endpoint_url, region=region)
+        with query.connect(results, run_id) as database, on_signals(database.interrupt):
+            rows = query.ask(database, sql)
+            if chosen == "table":
+                with answer.batches(rows) as reader:
+                    view_query.show_answer(console, reader)
+            elif out is None:
+                with patient_output() as output:
+                    answer.write(rows, chosen, output)
+            else:
+                with written_whole(out) as file:
+                    answer.write(rows, chosen, file)
+
+
+def _understood(question: list[str], *, all_runs: bool) -> tuple[str | None, str]:
+    """Return the run_id, None for all runs, and the statement."""
+    match question:
+        case [sql] if all_runs:
+            return None, sql
+        case [run_id, sql] if not all_runs:
+            return run_id, sql
+    raise UsageError(
+        f"{len(question)} arguments{' with --all' if all_runs else ''}",
+        remedy='sweepctl query RUN_ID "SELECT …", or sweepctl query --all "SELECT …"; SQL is one argument, in quotes.',
+    )
+
+
+def _require_place(form: str, out: Path | None, *, is_terminal: bool) -> None:
+    if form == "table" and out is not None:
+        raise UsageError("a table goes to the terminal only", remedy="Choose --format csv, json, parquet or arrow.")
+    if form in BINARY and out is None and is_terminal:
+        raise UsageError(f"{form} is no text for a terminal", remedy="Give --out FILE, or pipe it.")

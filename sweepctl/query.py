@@ -1,0 +1,169 @@
+"""SQL over the runs of a store: DuckDB with one view a table, nothing else within its reach.
+
+    with connect(store, "demo-001") as database:
+        rows = ask(database, "SELECT count(*) FROM points").to_arrow_table()
+
+Views: `runs`, `shard_outcomes`, `shard_attempts`, `effective_parameters`, `point_outcomes`, one for each extra dataset,
+and `points`, which joins parameters to metrics, a row a point. Local files are read by DuckDB itself, those in S3
+through Arrow datasets: DuckDB would have to fetch an extension for them. The database has no way to any other file, to
+the network or to Python's variables, and only SELECT statements are run.
+"""
+
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyarrow import fs
+
+from sweepctl import commit, table
+from sweepctl.errors import QueryError, UsageError
+from sweepctl.outcome import RunRecord
+from sweepctl.run_tables import SHARD_ATTEMPTS, SHARD_OUTCOMES, RunTables, all_runs
+from sweepctl.store.contract import Store
+from sweepctl.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow.dataset as ds
+
+VIEWS = ("points", EFFECTIVE_PARAMETERS, POINT_OUTCOMES, SHARD_OUTCOMES, SHARD_ATTEMPTS, "runs")
+
+_FILES = "shard-*.parquet"
+# A pattern to DuckDB wherever they stand in a path; no escape of them passes its list of allowed directories.
+_WILDCARDS = re.compile(r"[*?\[]")
+# Of both tables; `points` has them once.
+_SHARED = ("run_id", "shard_id", "point_index", "replicate", "point_fingerprint")
+# What each view has at the least, whatever has been run.
+_LEAST = {
+    EFFECTIVE_PARAMETERS: table.schema_of(EFFECTIVE_PARAMETERS, ()),
+    POINT_OUTCOMES: table.schema_of(POINT_OUTCOMES, ()),
+    SHARD_OUTCOMES: table.OUTCOME,
+    SHARD_ATTEMPTS: table.OUTCOME,
+}
+
+
+@contextmanager
+def connect(store: Store, run_id: str | None) -> "Iterator[duckdb.DuckDBPyConnection]":
+    """Open a database with the views of one run, or of all runs of the store.
+
+    What is written to the store later on, in files that were not there, may or may not be seen.
+
+    Raises:
+        UnknownRunError: the store has no record of the run.
+        StoreError: the store does not answer, or a file cannot be read.
+        UsageError: DuckDB is not installed.
+    """
+    try:
+        import duckdb  # noqa: PLC0415  an extra
+    except ImportError as error:
+        raise UsageError("queries need DuckDB", remedy="pip install 'sweepctl[query]'") from error
+
+    runs = all_runs(store) if run_id is None else [commit.require_run(store, run_id)]
+    with tempfile.TemporaryDirectory(prefix="sweepctl-query-") as scratch, duckdb.connect(":memory:") as database:
+        database.execute("SET temp_directory = ?", [scratch])
+        _make_views(database, store, runs)
+        _close_off(database)
+        yield database
+
+
+def ask(database: "duckdb.DuckDBPyConnection", sql: str) -> "duckdb.DuckDBPyRelation":
+    """Return the rows of one SELECT statement, which are computed as they are fetched.
+
+    Raises:
+        QueryError: it is not one SELECT statement, or DuckDB refuses it.
+    """
+    import duckdb  # noqa: PLC0415  as in `connect`
+
+    try:
+        statements = database.extract_statements(sql)
+        if [each.type for each in statements] != [duckdb.StatementType.SELECT]:
+            raise QueryError(
+                "this is not one SELECT statement", remedy="Results are only read: ask with a single SELECT or WITH."
+            )
+        return database.sql(sql)
+    except duckdb.Error as error:
+        raise refused(error) from error
+
+
+def refused(error: Exception) -> QueryError:
+    """Return what DuckDB says of a statement, as an error of ours; fetching rows raises such errors, too."""
+    message = str(error).strip()
+    if "disabled by configuration" in message or "disabled through configuration" in message:
+        return QueryError(message, remedy=f"Only the store's own views can be read: {', '.join(VIEWS)}.")
+    return QueryError(message, remedy=f"Views: {', '.join(VIEWS)}. `DESCRIBE points` lists a view's columns.")
+
+
+def quoted(name: str) -> str:
+    """Return a name as SQL takes it, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _make_views(database: "duckdb.DuckDBPyConnection", store: Store, runs: Sequence[RunRecord]) -> None:
+    """Make every view; let DuckDB into the folders that it reads itself."""
+    database.register("runs", pa.Table.from_pylist([vars(run) for run in runs], schema=table.RUN_RECORD))
+    selects = {name: [_rows(database, name, schema.empty_table())] for name, schema in _LEAST.items()}
+    folders = []
+    for tables in (RunTables(store, run) for run in runs):
+        for name in tables.folders:
+            rows = selects.setdefault(name, [])
+            folder = _own_folder(tables, name)
+            if folder is None:
+                rows.append(_rows(database, f"{name} of {tables.run.run_id}", tables.dataset(name)))
+            else:
+                folders.append(folder)
+                pattern = (folder + _FILES).replace("'", "''")
+                rows.append(f"SELECT * FROM read_parquet('{pattern}', hive_partitioning = false)")  # noqa: S608  quoted
+    database.execute("SET allowed_directories = ?", [folders])
+    for name, parts in selects.items():
+        database.execute(f"CREATE VIEW {quoted(name)} AS {' UNION ALL BY NAME '.join(parts)}")
+    _make_points(database, match_run=len(runs) != 1)
+
+
+def _make_points(database: "duckdb.DuckDBPyConnection", *, match_run: bool) -> None:
+    # Within a run the index says it all; comparing run ids would take half as long again.
+    match = "p.point_index = o.point_index" + (" AND p.run_id = o.run_id" if match_run else "")
+    parameters, metrics = (set(columns(database, name)) for name in (EFFECTIVE_PARAMETERS, POINT_OUTCOMES))
+    # A model may call a parameter and a metric alike.
+    both = sorted(parameters & metrics - set(_SHARED))
+    renamed = ", ".join(f"{quoted(name)} AS {quoted(f'metric_{name}')}" for name in both)
+    database.execute(
+        f"CREATE VIEW points AS SELECT p.*, o.* EXCLUDE ({', '.join(_SHARED)}) "
+        f"{f'RENAME ({renamed}) ' if both else ''}"
+        f"FROM {EFFECTIVE_PARAMETERS} p JOIN {POINT_OUTCOMES} o ON {match}"
+    )
+
+
+def columns(database: "duckdb.DuckDBPyConnection", view: str) -> list[str]:
+    """Return the names of a view's columns."""
+    return [name for name, *_ in database.execute(f"DESCRIBE {quoted(view)}").fetchall()]
+
+
+def _own_folder(tables: RunTables, name: str) -> str | None:
+    """Return the folder whose files DuckDB can read itself; None for those in S3, none at all, or under odd names."""
+    filesystem, root = tables.store.filesystem()
+    folder = root + tables.folders[name]
+    is_readable = isinstance(filesystem, fs.LocalFileSystem) and not _WILDCARDS.search(folder)
+    return folder if is_readable and any(tables.keys(name)) else None
+
+
+def _rows(database: "duckdb.DuckDBPyConnection", name: str, rows: "pa.Table | ds.Dataset") -> str:
+    """Hand Arrow's rows to the database; return what selects them."""
+    database.register(f"arrow: {name}", rows)
+    return f"SELECT * FROM {quoted(f'arrow: {name}')}"  # noqa: S608  quoted
+
+
+def _close_off(database: "duckdb.DuckDBPyConnection") -> None:
+    """Leave nothing within reach of a statement but the views."""
+    for setting in (
+        "enable_external_access = false",
+        "autoinstall_known_extensions = false",
+        "autoload_known_extensions = false",
+        "python_enable_replacements = false",
+        "enable_progress_bar = false",  # it goes to standard output, amid the rows
+        "TimeZone = 'UTC'",
+        "lock_configuration = true",
+    ):
+        database.execute(f"SET {setting}")
