@@ -108,12 +108,13 @@ def _indices(name: str, sensitivity: Sensitivity) -> Markup:
     if not sensitivity.indices:
         return element("div", element("h4", "Sensitivity"), why_not)
     has_totals = any(index.total is not None for index in sensitivity.indices)
+    method = f"{sensitivity.method}, {sensitivity.cells:,} cells"
     said = "Bar: the part of the variance that a dimension explains alone (first-order Sobol index)"
     total = "; outline: with all its interactions (total index)" if has_totals else ""
     return element(
         "div",
         element("h4", "Sensitivity"),
-        element("p", f"{said}{total}. {sensitivity.method}, {sensitivity.cells:,} cells.", class_="note"),
+        element("p", f"{said}{total}. {_sentence(method)}", class_="note"),
         plots.indices(name, sensitivity),
         why_not,
     )

@@ -192,8 +192,8 @@ def histogram(metric: str, spread: Distribution) -> Markup:
 
 def indices(metric: str, sensitivity: Sensitivity) -> Markup:
     """Draw first-order indices as bars, and totals as their outlines."""
-    left, row = 150.0, 24.0
-    x = Scale(0, 1, left, 430)
+    left, row = 190.0, 24.0
+    x = Scale(0, 1, left, 450)
     height = row * len(sensitivity.indices)
     drawn = []
     for place, index in enumerate(sensitivity.indices):
@@ -207,14 +207,14 @@ def indices(metric: str, sensitivity: Sensitivity) -> Markup:
         )
         said = said if index.total is None else f"{said}, total {index.total:.2f}"
         drawn += [
-            element("text", cut(index.dimension, 22), x=left - 8, y=y + 7, class_="y"),
+            element("text", cut(index.dimension, 28), x=left - 8, y=y + 7, class_="y"),
             element("rect", x=left, y=y, width=x.at(total) - left, height=14, class_="total") if total else "",
             element("rect", x=left, y=y, width=x.at(first) - left, height=14, class_="bar"),
             element("text", said, x=x.at(max(first, total)) + 7, y=y + 7, class_="start"),
         ]
     return _drawing(
         f"Sobol indices of {metric}",
-        560,
+        600,
         height + 6,
         element("line", x1=left, x2=left, y1=0, y2=height + 4, class_="axis"),
         *drawn,
