@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from servers import BUCKET, Server
 from typer.testing import CliRunner, Result
 from verify.runs import ENGINE, SPEC, make_run, messages
 
@@ -132,3 +133,12 @@ def test_a_report_replaces_its_file_whole_or_not_at_all(monkeypatch: pytest.Monk
     assert Path("report.html").read_text() == "older"
     assert not Path(".report.html.part").exists()
     assert invoke("report", "r", "--out", "nowhere/report.html").exit_code == 2
+
+
+def test_in_a_bucket_it_is_the_same(moto_server: Server) -> None:
+    bucket = f"s3://{BUCKET}/summary"
+    make_run(open_store("sweep-results"), "r", SPEC)
+    make_run(open_store(bucket, endpoint_url=moto_server.endpoint_url), "r", SPEC)
+    where = ("--store", bucket, "--endpoint-url", moto_server.endpoint_url)
+    assert told("summary", "r", *where) == told("summary", "r")
+    assert told("report", "r", *where)["verdict"] == "failures"
