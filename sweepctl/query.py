@@ -19,7 +19,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from sweepctl import commit, table
-from sweepctl.errors import QueryError, UsageError
+from sweepctl.errors import QueryError, StoreError, UsageError
 from sweepctl.outcome import RunRecord
 from sweepctl.run_tables import SHARD_ATTEMPTS, SHARD_OUTCOMES, RunTables, all_runs
 from sweepctl.store.contract import Store
@@ -64,7 +64,11 @@ def connect(store: Store, run_id: str | None) -> "Iterator[duckdb.DuckDBPyConnec
     runs = all_runs(store) if run_id is None else [commit.require_run(store, run_id)]
     with tempfile.TemporaryDirectory(prefix="sweepctl-query-") as scratch, duckdb.connect(":memory:") as database:
         database.execute("SET temp_directory = ?", [scratch])
-        _make_views(database, store, runs)
+        try:
+            _make_views(database, store, runs)
+        except duckdb.Error as error:
+            remedy = "`sweepctl verify RUN_ID` tells which files are damaged."
+            raise StoreError(f"the store {store.url} holds what cannot be read: {error}", remedy=remedy) from error
         _close_off(database)
         yield database
 

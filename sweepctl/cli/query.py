@@ -1,7 +1,9 @@
 """The command that asks a store's tables in SQL."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -9,6 +11,9 @@ from sweepctl.cli.app import app
 from sweepctl.cli.options import DEFAULT_STORE, EndpointOption, JsonOption, RegionOption, StoreOption
 from sweepctl.cli.terminal import on_signals, patient_output, telling, written_whole
 from sweepctl.errors import UsageError
+
+if TYPE_CHECKING:
+    import duckdb
 
 BINARY = ("parquet", "arrow")
 
@@ -60,7 +65,7 @@ def query_command(
         chosen = form or ("json" if json_output else "table" if out is None and sys.stdout.isatty() else "csv")
         _require_place(chosen, out, is_terminal=sys.stdout.isatty())
         results = open_store(store, endpoint_url=endpoint_url, region=region)
-        with query.connect(results, run_id) as database, on_signals(database.interrupt):
+        with query.connect(results, run_id) as database, _interruptible(database):
             rows = query.ask(database, sql)
             if chosen == "table":
                 with answer.batches(rows) as reader:
@@ -71,6 +76,29 @@ def query_command(
             else:
                 with written_whole(out) as file:
                     answer.write(rows, chosen, file)
+
+
+@contextmanager
+def _interruptible(database: "duckdb.DuckDBPyConnection") -> Iterator[None]:
+    """Interrupt the query at a signal; again and again, because DuckDB forgets what comes between two of its steps."""
+    from threading import Event, Thread
+
+    stop, done = Event(), Event()
+
+    def interrupt() -> None:
+        stop.wait()
+        while not done.wait(0.1):
+            database.interrupt()
+
+    watcher = Thread(target=interrupt)
+    watcher.start()
+    try:
+        with on_signals(stop.set):
+            yield
+    finally:
+        done.set()
+        stop.set()
+        watcher.join()
 
 
 def _understood(question: list[str], *, all_runs: bool) -> tuple[str | None, str]:
