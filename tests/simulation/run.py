@@ -2,8 +2,8 @@
 
     python tests/simulation/run.py N
 
-What has been played is kept in .simulation/, with a digest of the code: other code begins anew. A failing seed is
-shrunk, printed, and kept as a regression file.
+What has been played is kept in played.json, with a digest of the code that a schedule runs: once that has changed, it
+begins anew. A failing seed is shrunk, printed, and kept as a regression file.
 """
 
 import hashlib
@@ -12,22 +12,22 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-STATE = ROOT / ".simulation" / "state.json"
+STATE = Path(__file__).with_name("played.json")
 SECONDS_BETWEEN_LINES = 60
+PACKAGES = {"drain", "engines", "simulation", "sweepctl"}
 # What no history depends on.
-BESIDE = ("mutants.py", "pool.py", "run.py", "shrink.py", "test_simulation.py")
+BESIDE = {"simulation.mutants", "simulation.pool", "simulation.run", "simulation.shrink"}
 
 
 def digest() -> str:
-    """Return what tells this code, simulation included, from any other."""
-    simulation = [path for path in ROOT.glob("tests/simulation/*.py") if path.name not in BESIDE]
-    paths = sorted(
-        [*ROOT.glob("sweepctl/**/*.py"), *simulation, ROOT / "tests/engines.py", ROOT / "tests/drain/toys.py"]
-    )
+    """Return what tells the code that a schedule runs, simulation included, from any other."""
+    from simulation.world import play  # noqa: PLC0415  as in `main`
+
+    play(0)  # imports what is imported late
     whole = hashlib.sha256()
-    for path in paths:
-        whole.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+    for name, module in sorted(sys.modules.items()):
+        if name.partition(".")[0] in PACKAGES and name not in BESIDE and getattr(module, "__file__", None):
+            whole.update(f"{name}\n".encode() + Path(str(module.__file__)).read_bytes())
     return whole.hexdigest()
 
 
@@ -41,12 +41,11 @@ def main(wanted: int) -> int:
     whole = Summary.from_json(kept["whole"]) if kept.get("code") == code else Summary()
     if whole.schedules:
         print(f"goes on after {whole.schedules:,} schedules")
-    STATE.parent.mkdir(exist_ok=True)
     told_at = time.monotonic()
     for _, summary in play_all(range(whole.schedules, wanted)):
         whole.add(summary)
         partial = STATE.with_suffix(".new")
-        partial.write_text(json.dumps({"code": code, "whole": vars(whole)}))
+        partial.write_text(json.dumps({"code": code, "whole": vars(whole)}, indent=2) + "\n")
         partial.rename(STATE)
         for seed in summary.failing:
             smallest = shrink(play(seed))

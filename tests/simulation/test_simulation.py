@@ -11,7 +11,7 @@ from simulation.faults import Fault
 from simulation.mutants import MUTANTS, hunt_all
 from simulation.world import play
 
-SCHEDULES = int(os.environ.get("SIMULATE", "2000"))
+SCHEDULES = int(os.environ.get("SIMULATE", "5000"))
 FEW = 40
 
 
@@ -78,7 +78,7 @@ def test_what_failed_once_does_not_fail_again(path: Path) -> None:
 def test_a_long_run_goes_on_where_it_was_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(run, "STATE", tmp_path / "of its own" / "state.json")
+    monkeypatch.setattr(run, "STATE", tmp_path / "played.json")
     assert run.main(pool.CHUNK) == 0
     assert run.main(pool.CHUNK + 10) == 0
     printed = capsys.readouterr().out

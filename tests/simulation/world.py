@@ -20,7 +20,7 @@ from typing import Any, cast
 from unittest.mock import patch
 
 from drain.toys import RUN_ID
-from simulation import bucket, message_queue
+from simulation import arrow_files, bucket, message_queue
 from simulation.case import EPOCH, GRACE, LEASE, Case, decoded, draw
 from simulation.checker import Checker
 from simulation.faults import Fault, Plan
@@ -31,13 +31,14 @@ from simulation.message_queue import Delivery
 from simulation.scheduler import Inbox, Process, Scheduler
 from simulation.toy_engine import Behaviour, SimulatedEngine
 
-from sweepctl import commit, drain
+from sweepctl import commit, drain, table
 from sweepctl.drain import Worker
 from sweepctl.lease import Policy
 from sweepctl.sqs import Clients, Queue
 from sweepctl.store.files import WorkArea
 from sweepctl.store.s3 import S3Store
 from sweepctl.tally import Work
+from sweepctl.verify import artifacts
 
 TROUBLE_SECONDS = 600.0  # of faults, at the most
 SETTLE_SECONDS = 30_000.0
@@ -71,7 +72,11 @@ def _quiet() -> Iterator[None]:
     logger = logging.getLogger("sweepctl")
     was, logger.disabled = logger.disabled, True
     try:
-        with patch.object(drain, "REPORT_SECONDS", 3600.0):
+        with (
+            patch.object(drain, "REPORT_SECONDS", 3600.0),
+            patch.object(table, "pq", arrow_files),
+            patch.object(artifacts, "pq", arrow_files),
+        ):
             yield
     finally:
         logger.disabled = was
