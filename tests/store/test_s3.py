@@ -3,6 +3,7 @@
 Faults are put in by an HTTP proxy before moto. Waits of botocore and of the store are taken out.
 """
 
+import errno
 import os
 import socket
 import tempfile
@@ -15,7 +16,7 @@ from botocore.retries.standard import ExponentialBackoff
 from servers import BUCKET, Server, moto_ignoring
 from store.fault_proxy import Fault, FaultProxy
 
-from sweepctl.errors import StoreError
+from sweepctl.errors import ScratchError, StoreError
 from sweepctl.store import Put, open_store, s3
 from sweepctl.store.s3 import S3Store, open_s3
 
@@ -253,6 +254,17 @@ def test_scratch_in_a_folder_that_another_user_took_is_refused(
     (tmp_path / f"sweepctl-{os.getuid()}").mkdir(mode=0o777)
     (tmp_path / f"sweepctl-{os.getuid()}").chmod(0o777)
     _refused(lambda: store.scratch().__enter__(), "TMPDIR")
+
+
+def test_a_disk_without_room_for_any_temporary_folder_is_told_as_such(
+    store: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_none() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", find_none)
+    with pytest.raises(ScratchError, match="No usable temporary directory"):
+        store.scratch().__enter__()
 
 
 def test_a_fetch_that_cannot_be_written_is_told(store: S3Store, tmp_path: Path) -> None:
