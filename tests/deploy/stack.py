@@ -69,8 +69,8 @@ class Stack:
 
 
 @cache
-def raw() -> dict[str, Any]:
-    template: dict[str, Any] = load(str(TEMPLATE))
+def raw(path: Path = TEMPLATE) -> dict[str, Any]:
+    template: dict[str, Any] = load(str(path))
     return template
 
 
