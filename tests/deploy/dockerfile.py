@@ -46,7 +46,7 @@ def sources() -> list[Path]:
 
 
 def is_in_context(path: Path) -> bool:
-    """Whether Dockerfile.dockerignore lets a file through: the last pattern that matches it or a folder above counts."""
+    """Whether Dockerfile.dockerignore lets a file through: the last pattern of it or a folder above counts."""
     lines = PATH.with_name("Dockerfile.dockerignore").read_text().splitlines()
     let = True
     for pattern in (line for line in lines if line and not line.startswith("#")):
