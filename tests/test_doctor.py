@@ -6,16 +6,21 @@ import json
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.stub import Stubber
 from servers import REGION, Server, free_ports
 from test_iam import STATEMENT
 from typer.testing import CliRunner
 
 from sweepctl import doctor
-from sweepctl.account import is_of_aws
+from sweepctl.account import is_of_aws, open_account
 from sweepctl.cli import app
+from sweepctl.errors import AccountError, StoreError
 from sweepctl.preflight import Check
 from sweepctl.sqs import QueueFacts
+from sweepctl.store.bucket import Bucket
 
 NOW = dt.datetime(2026, 2, 14, 12, tzinfo=dt.UTC)
 LOCAL = ["versions", "engine", "store"]
@@ -235,3 +240,43 @@ def test_which_endpoint_is_of_aws(endpoint: str, expected: bool) -> None:  # noq
 
 def state_of(check: Check) -> str:
     return str(check.to_json()["state"])
+
+
+def test_a_clock_is_read_from_the_refusal_that_it_causes() -> None:
+    account = open_account(REGION)
+    with Stubber(account.sts) as replies:
+        for _ in range(2):
+            replies.add_client_error(
+                "get_caller_identity",
+                "SignatureDoesNotMatch",
+                http_status_code=403,
+                response_meta={"HTTPHeaders": {"date": "Sat, 14 Feb 2026 10:00:00 GMT"}},
+            )
+        with pytest.raises(AccountError) as refused:
+            account.caller()
+        assert "clock" in str(refused.value.remedy)
+        (found,) = doctor.check_clock(account.server_time(), NOW)
+    assert found.finding.startswith("7200 s ahead")
+    assert state_of(found) == "error"
+
+
+def test_the_clock_of_another_server_is_read_from_a_refusal_too(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    found = told("--store", "s3://doctor-none/x", "--endpoint-url", place.server.endpoint_url, exit_code=1)
+    assert found["store"]["state"] == "error"
+    assert found["clock"]["state"] == "ok"
+
+
+def test_a_server_that_is_not_there_has_no_clock() -> None:
+    (port,) = free_ports(1)
+    settings = Config(retries={"total_max_attempts": 1})
+    client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", config=settings)
+    with pytest.raises(StoreError):
+        Bucket("none", "", client).server_time()
+
+
+def test_a_profile_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "none")
+    with pytest.raises(AccountError) as refused:
+        open_account(None)
+    assert "AWS_PROFILE" in str(refused.value.remedy)
