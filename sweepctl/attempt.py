@@ -16,7 +16,7 @@ from sweepctl.errors import (
     EngineFaultError,
     EngineUnavailableError,
     RefusedError,
-    StoreError,
+    ScratchError,
     SweepctlError,
 )
 from sweepctl.messages import ShardMessage
@@ -42,16 +42,25 @@ class Conditions:
     timeout: float | None = None  # seconds
     force: bool = False  # run again what stands already, and compare
     allow_failure_injection: bool = False
+    deadline: float | None = (
+        None  # of an engine, by the worker's monotonic clock: whoever runs the worker ends it soon after
+    )
+
+    def engine_seconds(self, now: float) -> float | None:
+        """Return how long an engine may run that starts now; None: as long as it takes."""
+        left = None if self.deadline is None else max(0.0, self.deadline - now)
+        return min((each for each in (self.timeout, left) if each is not None), default=None)
 
 
 @contextmanager
 def scratch_errors(folder: Path) -> Iterator[None]:
-    """Turn an OSError of writing files on their way to the store into a StoreError: a full disk, most of all."""
+    """Turn an OSError of writing files on their way to the store into a ScratchError: a full disk, most of all."""
     try:
         yield
     except OSError as error:
         msg = f"cannot write in {folder}: {error.strerror or error}"
-        raise StoreError(msg, remedy="Free space there. Nothing half-written is in the store.") from error
+        remedy = "Free space there, or plan smaller shards. Nothing half-written is in the store."
+        raise ScratchError(msg, remedy=remedy) from error
 
 
 class Stopwatch:
@@ -142,7 +151,7 @@ class Attempt:
 def execute(
     attempt: Attempt,
     engine: Engine,
-    conditions: Conditions,
+    seconds: float | None,
     folder: Path,
     encoding: Stopwatch,
     *,
@@ -150,7 +159,10 @@ def execute(
     progress: Callable[[int], None],
     stop: Event,
 ) -> Execution:
-    """Run what `request` asks for into files under `folder`; every way in which an engine can fail ends in a value."""
+    """Run what `request` asks for into files under `folder`, in so many seconds.
+
+    Every way in which an engine can fail ends in a value.
+    """
     message, model = attempt.message, attempt.model
     if message.shard_id in message.failure_injection_shards:
         return Execution("failure", INJECTED_FAILURE, "the message asked for this failure")
@@ -161,7 +173,7 @@ def execute(
             name: open_files.enter_context(DatasetWriter(name, schema, folder))
             for name, schema in schemas(model, message.outputs).items()
         }
-        run = engine.start(request, timeout=conditions.timeout, stop=stop)
+        run = engine.start(request, timeout=seconds, stop=stop)
         try:
             with run:
                 _require_described(run.begin(), attempt)

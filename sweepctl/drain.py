@@ -14,23 +14,14 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import TypeVar
 
-from sweepctl import commit, lease, logs
+from sweepctl import lease, logs
 from sweepctl.backlog import MOST_DEPTHS, Backlog, Depth, estimate
+from sweepctl.delivery import deliver
 from sweepctl.engine import Engine
-from sweepctl.errors import (
-    ConflictError,
-    EngineUnavailableError,
-    InterruptedRunError,
-    MessageError,
-    QueueError,
-    QueueRefusedError,
-    StoreError,
-    SweepctlError,
-    WrongEngineError,
-)
+from sweepctl.errors import MessageError, QueueError, QueueRefusedError, StoreError, SweepctlError
 from sweepctl.lease import Ending, Policy, Why
 from sweepctl.messages import decode
-from sweepctl.shard import Conditions, Disposition, draw_attempt_id, run_shard, utc_now
+from sweepctl.shard import Conditions, draw_attempt_id, utc_now
 from sweepctl.sqs import Queue
 from sweepctl.store.contract import Store
 from sweepctl.tally import Progress, Tally, Work
@@ -239,60 +230,10 @@ class Worker:
         return lease.Probed(answers=True)
 
     def _run(self, work: Work) -> lease.Event:
-        work.ending = self._execute(work)
+        deliver(work, self.engine, self.store, self.conditions, now=self.now, monotonic=self.monotonic)
+        if work.engine_error is not None:
+            self._give_up(Why.ENGINE_UNAVAILABLE, work.engine_error)
         return lease.Ended(work.received.receipt, work.ending)
-
-    def _execute(self, work: Work) -> Ending:
-        """Run one message's shard, and say how it ended in the words of a lease."""
-        try:
-            work.message = decode(work.received.body, self.now().date())
-            work.result = run_shard(
-                work.message,
-                self.engine,
-                self.store,
-                self.conditions,
-                attempt_number=work.received.receive_count,
-                progress=work.reach,
-                stop=work.stop,
-                now=self.now,
-                monotonic=self.monotonic,
-                new_attempt_id=lambda: work.attempt_id,
-            )
-        except MessageError as error:
-            work.error = error
-            return self._reject(work, error)
-        except SweepctlError as error:
-            work.error = error
-            return self._ending_of(error)
-        outcome = work.result.outcome
-        work.seconds |= work.result.seconds
-        if outcome.status == "success":
-            # A success that stood, or came first, is somebody else's: this message was a duplicate.
-            return Ending.SUCCEEDED if work.result.disposition is Disposition.COMMITTED else Ending.SKIPPED
-        return Ending.RETRY if outcome.retryable else Ending.FAILED
-
-    def _reject(self, work: Work, reason: MessageError) -> Ending:
-        try:
-            commit.record_rejection(self.store, work.received.body, work.received.message_id, reason, self.now())
-        except StoreError as error:
-            work.error = error
-            return Ending.STORE_DOWN
-        return Ending.REJECTED
-
-    def _ending_of(self, error: SweepctlError) -> Ending:
-        match error:
-            case ConflictError():
-                return Ending.REJECTED
-            case WrongEngineError():
-                return Ending.WRONG_WORKER
-            case EngineUnavailableError():
-                self._give_up(Why.ENGINE_UNAVAILABLE, error)
-                return Ending.RETRY
-            case StoreError():
-                return Ending.STORE_DOWN
-            case InterruptedRunError():
-                return Ending.INTERRUPTED
-        raise error
 
     def _close(self, receipt: str, settle: Callable[[str], bool]) -> lease.Event:
         """Acknowledge or hand back; where the queue does not answer, the lease runs out and does the latter."""

@@ -245,12 +245,13 @@ class EngineRun:
 
 
 def find_engine(path: str | None = None) -> Path:
-    """Return the engine to use: `path` if given, else the one installed beside sweepctl, else one on PATH.
+    """Return the engine to use: `path` if given, else the one installed with sweepctl, else one on PATH.
 
     Raises:
         EngineUnavailableError: there is none.
     """
-    beside = Path(sysconfig.get_path("scripts")) / PROGRAM
+    # The second is where `pip install --target` puts programs: the function's package is such a folder.
+    beside, in_target = Path(sysconfig.get_path("scripts")) / PROGRAM, Path(__file__).parents[1] / "bin" / PROGRAM
     if path is not None:
         # As a shell does: a name without a folder is looked up on PATH.
         found = shutil.which(path)
@@ -259,7 +260,8 @@ def find_engine(path: str | None = None) -> Path:
             raise EngineUnavailableError(msg, remedy="Correct --engine or SWEEPCTL_ENGINE.")
         # Absolute: a relative path without a folder would be looked up on PATH when it is started.
         return Path(found).absolute()
-    found = str(beside) if beside.is_file() else shutil.which(PROGRAM)
+    installed = next((str(each) for each in (beside, in_target) if each.is_file()), None)
+    found = installed or shutil.which(PROGRAM)
     if found is None:
         msg = f"no {PROGRAM} beside sweepctl ({beside}) or on PATH"
         raise EngineUnavailableError(msg, remedy="Install sweepctl's wheel, or give --engine or SWEEPCTL_ENGINE.")

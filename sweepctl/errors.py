@@ -120,6 +120,12 @@ class StoreError(SweepctlError):
     kind = "store"
 
 
+class ScratchError(StoreError):
+    """There is no room, or no place, on this machine for files on their way to the store."""
+
+    kind = "scratch"
+
+
 class QueueError(SweepctlError):
     """The queue cannot be reached, refuses the request, or does not keep its contract."""
 
@@ -129,6 +135,18 @@ class QueueError(SweepctlError):
 
 class QueueRefusedError(QueueError):
     """The queue refuses, and goes on refusing until a person changes something: asking again is no use."""
+
+
+class EventError(SweepctlError):
+    """What invoked the function is no batch of messages of a queue that it can work on."""
+
+    kind = "bad_event"
+
+
+class OutOfTimeError(SweepctlError):
+    """Too little is left of an invocation to begin a shard; nothing was begun."""
+
+    kind = "out_of_time"
 
 
 class InterruptedRunError(SweepctlError):

@@ -109,7 +109,7 @@ def run_shard(
             execution = execute(
                 attempt,
                 engine,
-                conditions,
+                conditions.engine_seconds(began_at),
                 folder,
                 encoding,
                 request=request,

@@ -25,6 +25,8 @@ _EXIT_CODES = {
 }
 _REMEDIES = {
     INVALID_PARAMETERS: "Correct the parameter; `sweepctl models NAME` shows what a model takes.",
+    "engine_timeout": "It was handed back, and may be faster elsewhere. Give workers more seconds (--timeout, or the "
+    "function's), or plan smaller shards.",
     POINT_FAILED: "It would fail again. `sweepctl point` shows what the point that failed was run with.",
 }
 _AGAIN = "It was handed back: another attempt may succeed."
@@ -48,6 +50,12 @@ class Work:
     def reach(self, points: int) -> None:
         """Note how many points have been run."""
         self.points = points
+
+    @property
+    def engine_error(self) -> SweepctlError | None:
+        """Why this worker's engine is of no use for any shard; None where it is."""
+        # An engine that failed on this shard alone has an outcome that says so, and no error.
+        return self.error if self.ending is Ending.RETRY else None
 
     @property
     def attempt(self) -> Outcome | None:

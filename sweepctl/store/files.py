@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Lock
 
-from sweepctl.errors import StoreError
+from sweepctl.errors import ScratchError, StoreError
 
 _PERMISSION = "Give this user the permission, or choose another directory."
 _ABILITY = "Use a file system with hard links, locks and durable directories (ext4, xfs, btrfs, APFS), or an S3 store."
@@ -38,13 +38,13 @@ _REMEDIES = {
 
 
 @contextmanager
-def store_errors(action: str, path: Path) -> Iterator[None]:
-    """Turn an OSError in the block into a StoreError that names `path` and a remedy."""
+def store_errors(action: str, path: Path, kind: type[StoreError] = StoreError) -> Iterator[None]:
+    """Turn an OSError in the block into a StoreError, of that kind, that names `path` and a remedy."""
     try:
         yield
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0, "Check the disk and its file system.")
-        raise StoreError(f"cannot {action} {path}: {error.strerror or error}", remedy=remedy) from error
+        raise kind(f"cannot {action} {path}: {error.strerror or error}", remedy=remedy) from error
 
 
 def sync(path: Path) -> None:
@@ -104,9 +104,9 @@ class WorkArea:
         """Lend a private folder, gone on exit.
 
         Raises:
-            StoreError: the folder cannot be made. Errors of the block that uses it pass unchanged.
+            ScratchError: the folder cannot be made. Errors of the block that uses it pass unchanged.
         """
-        with store_errors("make a work folder in", self._area):
+        with store_errors("make a work folder in", self._area, ScratchError):
             with self._claiming:
                 # Somebody may have cleared the area, which takes nothing from the store.
                 if self._part is None or not self._part.is_dir():

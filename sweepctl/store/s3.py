@@ -20,7 +20,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sweepctl.errors import StoreError, UsageError
+from sweepctl.errors import ScratchError, StoreError, UsageError
 from sweepctl.store import files
 from sweepctl.store.bucket import Bucket
 from sweepctl.store.contract import Entry, Put, Stored, require_key
@@ -276,8 +276,10 @@ def _require_one_put(body: bytes | Path, address: str) -> None:
 
 def _work_area() -> Path:
     """Return this user's own folder for work in progress; one whose name another user took is refused."""
-    area = Path(tempfile.gettempdir()) / f"sweepctl-{os.getuid()}"
-    with files.store_errors("make a work folder in", area):
+    # Python looks for a temporary directory by writing into some: on a full disk there is none.
+    with files.store_errors("write in", Path("TMPDIR or /tmp"), ScratchError):
+        area = Path(tempfile.gettempdir()) / f"sweepctl-{os.getuid()}"
+    with files.store_errors("make a work folder in", area, ScratchError):
         area.mkdir(mode=0o700, exist_ok=True)
         found = area.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from sweepctl import commit, drain, lease, outcome, records, shard
+from sweepctl import commit, delivery, lease, outcome, records, shard
 from sweepctl.drain import Worker
 from sweepctl.store.s3 import S3Store
 
@@ -60,14 +60,15 @@ MUTANTS = (
            "standing.attempt_id == new.attempt_id"),
     Mutant("412 taken for a loss, and cleaned up", (commit,), "_commit_data", "    found = ",
            "    store._client._bucket.objects.pop(key, None)\n    raise StoreError('lost')\n    found = "),
-    Mutant("acknowledged before the commit", (Worker,), "_execute", "work.result = run_shard(",
-           "self.queue.delete(work.received.receipt)\n        work.result = run_shard("),
-    Mutant("a retryable failure acknowledged", (Worker,), "_execute",
-           "Ending.RETRY if outcome.retryable else Ending.FAILED", "Ending.FAILED"),
-    Mutant("a conflict acknowledged", (Worker,), "_ending_of",
+    Mutant("acknowledged before the commit", (Worker,), "_run", "deliver(",
+           "self.queue.delete(work.received.receipt)\n    deliver("),
+    Mutant("a retryable failure acknowledged", (delivery,), "_ending_of",
+           "Ending.RETRY if result.outcome.retryable else Ending.FAILED", "Ending.FAILED"),
+    Mutant("a conflict acknowledged", (delivery,), "_ending_after",
            "case ConflictError():\n            return Ending.REJECTED",
            "case ConflictError():\n            return Ending.FAILED"),
-    Mutant("acknowledged although the store is down", (Worker,), "_ending_of", "Ending.STORE_DOWN", "Ending.SKIPPED"),
+    Mutant("acknowledged although the store is down", (delivery,), "_ending_after", "Ending.STORE_DOWN",
+           "Ending.SKIPPED"),
     Mutant("the outcome before its data", (commit,), "commit_complete",
            "artifacts = tuple(_commit_data(store, run, outcome, file) for file in files)\n",
            "keys = _keys(run, outcome.shard_id)\n"
@@ -100,7 +101,7 @@ MUTANTS = (
            "if False:"),
     Mutant("a sharding not compared", (commit,), "require_same_run",
            "if planned not in {None, (message.start_index, message.end_index_exclusive)}:", "if False:"),
-    Mutant("an engine not pinned", (shard, drain), "run_shard",
+    Mutant("an engine not pinned", (shard, delivery), "run_shard",
            "commit.agree_engine(store, attempt.engine_pin)", "pass"),
     Mutant("an engine's counts believed", (records.RecordReader,), "finish",
            "if seen[0] != self._message.points or said != seen or self._held:", "if False:"),

@@ -1,0 +1,90 @@
+"""The function on AWS Lambda: `sweepctl.aws_lambda.handler`, invoked with batches of a queue's messages.
+
+Environment: `SWEEPCTL_STORE`, and `SWEEPCTL_ENGINE` for another engine than the package's own.
+
+Importing this module opens everything, which is AWS's way: the time before the first event has a whole core, and what
+cannot work (no store named, an engine that does not start) fails where a deployment shows it, not at each message.
+Only the store is not yet asked: that writes, and is left to `Bench`.
+"""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+
+from sweepctl.batch import Bench
+from sweepctl.engine import Engine, find_engine
+from sweepctl.errors import UsageError
+from sweepctl.lease import SETTLED, Ending
+from sweepctl.sqs_event import answer, read_event
+from sweepctl.store import open_store
+from sweepctl.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from sweepctl.tally import Work
+
+NAMESPACE = "sweepctl"
+
+
+class _Lines(LambdaPowertoolsFormatter):
+    """Puts the fields of `logs.event` beside the function's own, so that a query names them as they are."""
+
+    def serialize(self, log: Any) -> str:  # noqa: ANN401  the toolkit's own types contradict one another
+        fields = log.pop("fields", {})
+        return super().serialize({**log, **fields})
+
+
+def open_bench(environment: "Mapping[str, str]") -> Bench:
+    """Open the store and the engine that the environment names, and have the engine describe itself.
+
+    Raises:
+        UsageError: no store is named, or what is named is none.
+        EngineUnavailableError: there is no engine, or none that can be used.
+    """
+    url = environment.get("SWEEPCTL_STORE")
+    if not url:
+        raise UsageError("SWEEPCTL_STORE is not set", remedy="Set it to s3://bucket/prefix in the function.")
+    engine = Engine(find_engine(environment.get("SWEEPCTL_ENGINE")))
+    _ = engine.description
+    return Bench(engine, open_store(url))
+
+
+# Named like the logger of `logs`, which thereby writes JSON with the invocation's id to standard output.
+logger = Logger(service="sweepctl", level="INFO", logger_formatter=_Lines(), utc=True)
+metrics = Metrics(namespace=NAMESPACE, service=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "sweepctl"))
+bench = open_bench(os.environ)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event: object, context: "LambdaContext") -> dict[str, "Sequence[dict[str, Any]]"]:
+    """Run the shards of one batch; name the messages that are to come again."""
+    batch = read_event(event)
+    works = bench.work_off(batch, context.get_remaining_time_in_millis() / 1000)
+    tally = Tally()
+    for work in works:
+        tally.take(work)
+    _measure(tally, works)
+    return answer(works)
+
+
+def _measure(tally: Tally, works: "Sequence[Work]") -> None:
+    endings = tally.endings
+    counts = {
+        "Points": tally.points,
+        "Shards": endings[Ending.SUCCEEDED],
+        "Failures": endings[Ending.FAILED] + endings[Ending.REJECTED],
+        "Duplicates": endings[Ending.SKIPPED],
+        "HandedBack": len(works) - sum(endings[ending] for ending in SETTLED),
+    }
+    for name, count in counts.items():
+        metrics.add_metric(name, MetricUnit.Count, count)
+    for work in works:
+        for name, seconds in work.seconds.items():
+            metrics.add_metric(f"{name.title()}Seconds", MetricUnit.Seconds, seconds)
