@@ -2,14 +2,18 @@
 
 import itertools
 import json
-from collections.abc import Collection
+import logging
+import os
+import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from deploy import calls
-from deploy.stack import Stack, create, stack, texts
+from deploy.event_source import Handler, deliver
+from deploy.stack import BUCKET, Stack, create, stack, texts
 from servers import Server
 from typer.testing import CliRunner
 
@@ -76,6 +80,68 @@ def test_a_sweep_from_submit_to_verify_by_drain(deployed: Deployed) -> None:
     done = deployed.sweepctl("drain", "--max-shards", 4)
     assert done["points"] == 4
     assert deployed.sweepctl("verify", run_id)["verdict"] == "whole"
+
+
+class Context:
+    """What a function is told of its invocation."""
+
+    function_name = "sweeps"
+    function_version = "$LATEST"
+    memory_limit_in_mb = 1769
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:sweeps"
+    aws_request_id = "00000000-0000-0000-0000-000000000000"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 900_000
+
+
+@pytest.fixture
+def handle(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> Iterator[Handler]:
+    """The function, of this test's stack; it takes the process's logger over, which is given back."""
+    log = logging.getLogger("sweepctl")
+    before = (log.handlers[:], log.level, log.propagate)
+    from sweepctl import aws_lambda  # noqa: PLC0415  reads the environment when it is imported
+
+    settings = {**os.environ, **deployed.made.properties("Function")["Environment"]["Variables"]}
+    settings["SWEEPCTL_STORE"] = settings["SWEEPCTL_STORE"].replace(BUCKET, deployed.bucket)
+    monkeypatch.setattr(aws_lambda, "bench", aws_lambda.open_bench(settings))
+    log.handlers = [aws_lambda.logger.registered_handler]
+    yield lambda event: aws_lambda.handler(event, Context())
+    log.handlers, log.level, log.propagate = before
+
+
+def test_a_sweep_from_submit_to_verify_by_the_function(deployed: Deployed, handle: Handler) -> None:
+    run_id = deployed.submit()
+    deployed.server.sqs.send_message(QueueUrl=deployed.queue_url, MessageBody="{}")
+    assert deliver(deployed.server, deployed.queue_url, handle, batch_size=3) == 1
+    assert deployed.sweepctl("verify", run_id, "--reexecute", "all")["verdict"] == "whole"
+    assert deployed.sweepctl("submit", deployed.sweep, "--run-id", run_id)["sent"] == 0
+
+
+def test_the_function_may_do_what_it_does(deployed: Deployed, handle: Handler) -> None:
+    deployed.submit()
+    with calls.recorded() as made:
+        deliver(deployed.server, deployed.queue_url, handle, batch_size=10)
+    refused = [each for each in made if not deployed.made.allows("WorkerRole", each)]
+    assert made
+    assert not refused
+
+
+def test_the_function_writes_what_its_alarm_looks_at(
+    deployed: Deployed, handle: Handler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployed.submit()
+    deliver(deployed.server, deployed.queue_url, handle, batch_size=10)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (written,) = (line for line in lines if "Shards" in line)
+    (directive,) = written["_aws"]["CloudWatchMetrics"]
+    names = {each["Name"] for each in directive["Metrics"]}
+    rate, *metrics = deployed.made.properties("FailedShardsAlarm")["Metrics"]
+    assert set(re.findall(r"[a-z]{2,}", rate["Expression"])) == {each["Id"] for each in metrics}
+    for each in (metric["MetricStat"]["Metric"] for metric in metrics):
+        assert each["MetricName"] in names
+        assert each["Namespace"] == directive["Namespace"]
+        assert directive["Dimensions"] == [[dimension["Name"] for dimension in each["Dimensions"]]]
 
 
 def test_doctor_finds_the_stack_well(deployed: Deployed) -> None:

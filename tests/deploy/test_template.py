@@ -131,4 +131,4 @@ def test_alarms_tell_the_topic_and_look_at_the_right_queue() -> None:
     assert all(each["AlarmActions"] == [] for each in stack().of_type("AWS::CloudWatch::Alarm").values())
     watched = {name: each["Dimensions"][0]["Value"] for name, each in alarms.items() if "Dimensions" in each}
     assert watched == {"DeadLettersAlarm": "DeadLetters.QueueName", "OldestMessageAlarm": "Queue.QueueName"}
-    assert len(alarms) == 3
+    assert len(alarms) == 4
