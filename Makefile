@@ -35,7 +35,7 @@ quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories validate bench bench-drain \
-        bench-ridehail bench-submit bench-sweep bench-verify lock schema clean preflight engines simulate \
+        bench-ridehail bench-submit bench-sweep bench-verify lock schema tables clean preflight engines simulate \
         mutants fuzz FORCE
 
 help: ## list the commands
@@ -126,6 +126,9 @@ fuzz: $(VENV)/.dev $(VENV)/.sweepctl ## spoil messages and requests for SECONDS 
 
 schema: $(VENV)/.dev $(VENV)/.sweepctl ## write the JSON Schema of sweep files anew
 	@$(RUN) tools/schema.py
+
+tables: $(VENV)/.dev $(VENV)/.sweepctl ## write the Glue tables of the deployment's template anew
+	@$(RUN) tools/glue_tables.py
 
 lock: $(VENV)/.dev ## lock the Python versions anew from pyproject.toml (newest ones: make lock ARGS=--upgrade)
 	@$(BIN)/uv $(LOCK) --extra lambda --extra sensitivity --group dev --output-file requirements/dev.txt $(ARGS)

@@ -92,7 +92,7 @@ class _Resolver:
             case {"Fn::GetAtt": [*parts]}:
                 return self._name(".".join(parts))
             case {"Fn::Sub": text}:
-                return re.sub(r"\$\{([^}]+)\}", lambda found: str(self._name(found[1])), text)
+                return re.sub(r"\$\{([^}]+)\}", self._put_in, text)
             case {"Fn::If": [condition, yes, no]}:
                 return self.resolve(yes if self._holds(self.template["Conditions"][condition]) else no)
             case {"Fn::FindInMap": [table, *keys]}:
@@ -105,6 +105,10 @@ class _Resolver:
             case [*items]:
                 return [value for item in items if (value := self.resolve(item)) is not None]
         return node
+
+    def _put_in(self, found: re.Match[str]) -> str:
+        name = found[1]
+        return f"${{{name[1:]}}}" if name.startswith("!") else str(self._name(name))
 
     def _name(self, name: str) -> str | None:
         for known in (PSEUDO, self.values, NAMES):

@@ -1,78 +1,23 @@
 """A sweep through the stack's queue, bucket and tables, and whether its roles allow just what was called for that."""
 
-import itertools
 import json
 import logging
 import os
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 from deploy import calls
+from deploy.deployed import Deployed
 from deploy.event_source import Handler, deliver
-from deploy.stack import BUCKET, Stack, create, stack, texts
-from servers import Server
-from typer.testing import CliRunner
+from deploy.stack import BUCKET, texts
 
-from sweepctl.cli import app
 from sweepctl.iam import Request
 
-SWEEP = """
-name = "deployed"
-model = "queue"
-seed = 7
-[base]
-customers = 50
-[design]
-kind = "grid"
-[design.dimensions]
-servers = [1, 2]
-arrival_rate = [0.5, 0.9]
-[shards]
-points = 1
-"""
 WRONG_MODEL = json.dumps(
     {"schema_version": "v1", "run_id": "other", "run_date": "2026-02-14", "model": "unknown", "dimensions": {"x": [1]},
      "total_points": 1, "shard_id": 0, "start_index": 0, "end_index_exclusive": 1, "seed": 1}
 )  # fmt: skip
-_numbers = itertools.count()
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """The stack on a server, as environment variables have it, and a sweep."""
-
-    server: Server
-    made: Stack
-    queue_url: str
-    bucket: str
-    sweep: Path
-
-    def sweepctl(self, *arguments: object, exit_code: int = 0) -> dict[str, Any]:
-        """Run a command and return the object that it prints."""
-        result = CliRunner().invoke(app, [*map(str, arguments), "--json"])
-        assert result.exit_code == exit_code, result.output
-        told: dict[str, Any] = json.loads(result.stdout)
-        return told
-
-    def submit(self) -> str:
-        run_id: str = self.sweepctl("submit", self.sweep)["run_id"]
-        return run_id
-
-
-@pytest.fixture
-def deployed(moto_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployed:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server.endpoint_url)
-    made = stack()
-    queue_url, bucket = create(moto_server, made, f"deployed-{next(_numbers)}")
-    monkeypatch.setenv("SWEEPCTL_QUEUE_URL", queue_url)
-    monkeypatch.setenv("SWEEPCTL_STORE", f"s3://{bucket}/sweeps")
-    sweep = tmp_path / "sweep.toml"
-    sweep.write_text(SWEEP)
-    return Deployed(moto_server, made, queue_url, bucket, sweep)
 
 
 def test_a_sweep_from_submit_to_verify_by_drain(deployed: Deployed) -> None:
