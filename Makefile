@@ -22,7 +22,8 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 # `-P`: the tests import the installed wheel, not the folder they are started in.
 RUN := $(BIN)/python -P
 # --compile: start-up time matters, and an environment may have switched byte-code off.
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --compile
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALL := $(PIP) install --compile
 # The lock names everything: a resolver has no choice left, and older ones choose wrongly between `coverage`, which is
 # pinned, and the `coverage[toml]` that another package asks for.
 LOCKED := --no-deps --require-hashes
@@ -35,8 +36,8 @@ quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories validate bench bench-drain \
-        bench-ridehail bench-submit bench-sweep bench-verify lock schema tables clean preflight engines simulate \
-        mutants fuzz FORCE
+        bench-lambda bench-ridehail bench-submit bench-sweep bench-verify lambda lock schema tables clean preflight \
+        engines simulate mutants fuzz FORCE
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -90,6 +91,10 @@ licences: $(VENV)/.dev $(DENY) ## permissive licences only, in both languages
 advisories: $(VENV)/.dev $(DENY) ## published advisories, where their databases can be reached
 	@$(RUN) tools/advisories.py $(DENY)
 
+lambda: $(VENV)/.sweepctl ## dist/sweepctl-lambda.zip, the function's package for AWS Lambda
+	$(say) "package: the function"
+	@$(BIN)/python tools/lambda_package.py target/wheel/*.whl dist/sweepctl-lambda.zip $(LAMBDA_PYTHON)
+
 validate: $(VENV)/.dev ## the ride-hailing model against theory; writes docs/validation.md and its figures
 	@$(BIN)/python tools/validate.py
 
@@ -108,6 +113,9 @@ bench-submit: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of planning a large s
 
 bench-sweep: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of whole runs
 	@$(BIN)/python tests/benchmarks/sweep.py
+
+bench-lambda: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of the function's package under AWS's runtime client
+	@PYTHONPATH=tests:tools $(BIN)/python tests/benchmarks/lambda.py
 
 bench-verify: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of verify
 	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/verify.py
@@ -131,12 +139,13 @@ tables: $(VENV)/.dev $(VENV)/.sweepctl ## write the Glue tables of the deploymen
 	@$(RUN) tools/glue_tables.py
 
 lock: $(VENV)/.dev ## lock the Python versions anew from pyproject.toml (newest ones: make lock ARGS=--upgrade)
-	@$(BIN)/uv $(LOCK) --extra lambda --extra sensitivity --group dev --output-file requirements/dev.txt $(ARGS)
-	@$(BIN)/uv $(LOCK) --group build --output-file requirements/demo.txt --constraint requirements/dev.txt
+	@$(BIN)/uv $(LOCK) --extra query --extra lambda --extra sensitivity --group dev --output-file requirements/dev.txt $(ARGS)
+	@$(BIN)/uv $(LOCK) --extra query --group build --output-file requirements/demo.txt --constraint requirements/dev.txt
+	@$(BIN)/uv $(LOCK) --extra lambda --output-file requirements/lambda.txt --constraint requirements/dev.txt
 	@$(BIN)/uv $(LOCK_ALONE) --group sam --output-file requirements/sam.txt $(ARGS)
 LOCK_ALONE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
               --no-emit-index-url
-LOCK := $(LOCK_ALONE) pyproject.toml --extra query
+LOCK := $(LOCK_ALONE) pyproject.toml
 
 clean: ## remove everything that was built
 	@rm -rf $(VENV) target dist
@@ -159,21 +168,23 @@ $(VENV)/.python: requirements/demo.txt requirements/dev.txt \
 
 $(VENV)/.demo: $(VENV)/.python
 	$(say) "environment: requirements/demo.txt"
-	@$(PIP) $(LOCKED) -r requirements/demo.txt
+	@$(INSTALL) $(LOCKED) -r requirements/demo.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
 	$(say) "environment: requirements/dev.txt"
-	@$(PIP) $(LOCKED) -r requirements/dev.txt
+	@$(INSTALL) $(LOCKED) -r requirements/dev.txt
 	$(call quietly,$(BIN)/python -m pip --disable-pip-version-check check)
 	@touch $@
 
 # The real wheel, as a user gets it: tests then prove its contents, its entry point and its engine. Without build
-# isolation, because the build backend is locked too.
+# isolation, because the build backend is locked too. It stays in target/wheel, for the function's package.
 $(VENV)/.sweepctl: $(SOURCES) $(VENV)/.demo
 	$(say) "build: the wheel, with sweep-engine"
 	@touch $@.started # an edit during the build is newer than this, and is built the next time
-	@$(PIP) --no-deps --no-build-isolation --force-reinstall .
+	@rm -rf target/wheel
+	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir target/wheel .
+	@$(INSTALL) --no-deps --force-reinstall target/wheel/*.whl
 	@mv $@.started $@
 
 # Made with the environment's Python, which preflight has chosen.

@@ -56,7 +56,7 @@ def open_bench(environment: "Mapping[str, str]") -> Bench:
 
 
 # Named like the logger of `logs`, which thereby writes JSON with the invocation's id to standard output.
-logger = Logger(service="sweepctl", level="INFO", logger_formatter=_Lines(), utc=True)
+logger = Logger(service="sweepctl", level="INFO", logger_formatter=_Lines(utc=True, use_rfc3339=True), location=None)
 metrics = Metrics(namespace=NAMESPACE, service=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "sweepctl"))
 bench = open_bench(os.environ)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from sweepctl.errors import EventError
 from sweepctl.lease import SETTLED
@@ -18,11 +18,10 @@ class _Attributes(BaseModel):
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(str_min_length=1)  # an empty identifier in the answer would hand back the whole batch
-
     source: Literal["aws:sqs"] = Field(alias="eventSource")
     queue: str = Field(alias="eventSourceARN")
-    message_id: str = Field(alias="messageId")
+    # An empty one in the answer would hand back the whole batch.
+    message_id: str = Field(alias="messageId", min_length=1)
     receipt: str = Field(alias="receiptHandle")
     body: str
     attributes: _Attributes

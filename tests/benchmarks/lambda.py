@@ -1,0 +1,101 @@
+"""Speed and memory of the function's package, as AWS runs it: `make bench-lambda`.
+
+The package runs under AWS's own runtime client against a Runtime API of this process. A shard's overhead is what its
+invocation takes beyond its engine, which is timed alone on the same request.
+"""
+
+import json
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from aws_runtime import Function, Sandbox, build, event, find_wheel, unpack
+from lambda_package import ENGINE, files
+from rich.console import Console
+from rich.table import Table
+
+STARTS, SHARDS = 5, 200
+MILLION = 1_000_000
+
+
+def message(run_id: str, shard: int, points: int, shards: int) -> bytes:
+    """Return one shard of a run that repeats one small point."""
+    run = {"run_id": run_id, "model": "queue", "dimensions": {}, "base": {"customers": 1}, "seed": 1}
+    bounds = {"shard_id": shard, "start_index": shard * points, "end_index_exclusive": (shard + 1) * points}
+    return json.dumps({**run, **bounds, "replications": shards * points, "total_points": shards * points}).encode()
+
+
+def engine_alone(function: Function) -> float:
+    """Return the median seconds of an engine that runs one point, from its start to its end."""
+    request = {
+        "protocol": "v1",
+        "model": "queue",
+        "design": {"kind": "grid", "dimensions": {}},
+        "base": {"customers": 1},
+        "replications": 1,
+        "seed": 1,
+        "outputs": [],
+        "start_index": 0,
+        "end_index_exclusive": 1,
+    }
+    taken = []
+    for _ in range(SHARDS):
+        began_at = time.perf_counter()
+        subprocess.run(
+            (function.task / ENGINE, "run"), input=json.dumps(request).encode() + b"\n", check=True, capture_output=True
+        )
+        taken.append(time.perf_counter() - began_at)
+    return statistics.median(taken)
+
+
+def cold(function: Function, store: Path) -> tuple[float, float]:
+    """Return the median seconds from a process's start to its first question, and of its first shard."""
+    ready, first = [], []
+    for number in range(STARTS):
+        with Sandbox(function, {"SWEEPCTL_STORE": str(store)}) as sandbox:
+            ready.append(sandbox.ready())
+            first.append(sandbox.invoke(event([message(f"cold-{number}", 0, 1, 1)])).seconds)
+    return statistics.median(ready), statistics.median(first)
+
+
+def warm(function: Function, store: Path) -> tuple[list[float], float, float]:
+    """Return the sorted seconds of small shards, and the memory in MB after them and after one of a million points."""
+    with Sandbox(function, {"SWEEPCTL_STORE": str(store)}) as sandbox:
+        bodies = [message("warm", shard, 1, SHARDS) for shard in range(SHARDS)]
+        replies = [sandbox.invoke(event([body])) for body in bodies]
+        after = sandbox.megabytes()
+        replies.append(sandbox.invoke(event([message("large", 0, MILLION, 1)])))
+        assert not any(reply.failed for reply in replies)
+        return sorted(reply.seconds for reply in replies[1:-1]), after, sandbox.megabytes()
+
+
+def main() -> None:
+    """Measure and print the table."""
+    wheel = find_wheel()
+    assert wheel is not None, "make lambda"
+    table = Table("what", "measured", "target", title="The function", title_justify="left")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        package = build(wheel, folder)
+        function = unpack(package, folder)
+        sizes = package.stat().st_size / 1e6, sum(path.stat().st_size for path in files(function.task)) / 1e6
+        engine = engine_alone(function)
+        ready, first = cold(function, folder / "cold")
+        seconds, small, large = warm(function, folder / "warm")
+    table.add_row("package, zipped and unzipped", f"{sizes[0]:.0f} MB, {sizes[1]:.0f} MB", "unzipped < 250 MB")
+    table.add_row("cold start: process to first question", f"{ready:.2f} s", "<= 1.5")
+    table.add_row("first shard after it", f"{first * 1000:.0f} ms", "")
+    table.add_row("one point's engine alone", f"{engine * 1000:.1f} ms", "")
+    overhead = (statistics.median(seconds) - engine) * 1000
+    table.add_row("warm overhead a shard, local store, median", f"{overhead:.1f} ms", "<= 30")
+    late = (seconds[int(len(seconds) * 0.95)] - engine) * 1000
+    table.add_row("the same, 95th percentile", f"{late:.1f} ms", "")
+    table.add_row(f"memory after {SHARDS} small shards", f"{small:.0f} MB", "")
+    table.add_row("memory after a shard of 1 M points", f"{large:.0f} MB", "")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
