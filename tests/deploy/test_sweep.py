@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator
 
 import pytest
+from aws_runtime import Function, Sandbox
 from deploy import calls
 from deploy.deployed import Deployed
 from deploy.event_source import Handler, deliver
@@ -61,6 +62,22 @@ def test_a_sweep_from_submit_to_verify_by_the_function(deployed: Deployed, handl
     assert deliver(deployed.server, deployed.queue_url, handle, batch_size=3) == 1
     assert deployed.sweepctl("verify", run_id, "--reexecute", "all")["verdict"] == "whole"
     assert deployed.sweepctl("submit", deployed.sweep, "--run-id", run_id)["sent"] == 0
+
+
+@pytest.mark.servers
+@pytest.mark.timeout(180)
+def test_a_sweep_from_submit_to_verify_by_the_package_under_the_runtime_client(
+    deployed: Deployed, function: Function
+) -> None:
+    run_id = deployed.submit()
+    deployed.server.sqs.send_message(QueueUrl=deployed.queue_url, MessageBody="{}")
+    settings = {"AWS_ENDPOINT_URL": deployed.server.endpoint_url, "SWEEPCTL_STORE": f"s3://{deployed.bucket}/sweeps"}
+    with Sandbox(function, settings) as sandbox:
+        handed_back = deliver(
+            deployed.server, deployed.queue_url, lambda event: sandbox.invoke(event).body, batch_size=3
+        )
+    assert handed_back == 1
+    assert deployed.sweepctl("verify", run_id, "--reexecute", "all")["verdict"] == "whole"
 
 
 def test_the_function_may_do_what_it_does(deployed: Deployed, handle: Handler) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import lambda_package
 import pytest
 from deploy.stack import ROOT, TEMPLATE, raw, stack
 
@@ -72,6 +73,15 @@ def test_what_sam_makes_of_it(transformed: Path) -> None:
         "SubmitterRole",
         "ReaderRole",
     }
+
+
+def test_the_function_is_what_make_lambda_builds() -> None:
+    function = stack().properties("Function")
+    assert function["Runtime"] == f"python{lambda_package.FUNCTION_PYTHON}"
+    package = (TEMPLATE.parent / function["CodeUri"]).resolve().relative_to(ROOT)
+    assert str(package) in (ROOT / "Makefile").read_text().partition("\nlambda:")[2].partition("\n\n")[0]
+    module, _, name = function["Handler"].rpartition(".")
+    assert f"\ndef {name}(" in (ROOT / f"{module.replace('.', '/')}.py").read_text()
 
 
 def test_no_template_needs_what_cloudformation_does_not_read() -> None:
