@@ -2,6 +2,7 @@
 #
 # requirements/demo.txt  what the wheel needs to be built, run and queried: `make demo`, and deployments
 # requirements/dev.txt   that and every tool of `make test`
+# requirements/sam.txt   AWS SAM, beside the others: it checks examples/deploy/template.yaml
 
 PYTHON ?=
 CARGO_DENY := 0.20.2
@@ -11,6 +12,7 @@ BIN := $(VENV)/bin
 # Debug: this tool runs for a second, and optimizing it would take a minute more. The version is in the path, so that
 # another version is another file.
 DENY := target/tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
+SAM := target/tools/sam
 # Directories too: a deleted file touches nothing but its directory.
 SOURCES := pyproject.toml hatch_build.py Cargo.toml Cargo.lock \
            $(shell find sweepctl rust -not -name '*.pyc' -not -name __pycache__ 2>/dev/null)
@@ -34,7 +36,7 @@ quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories validate bench bench-drain \
-        bench-lambda bench-report bench-ridehail bench-submit bench-sweep bench-verify lambda lock schema clean preflight \
+        bench-lambda bench-report bench-ridehail bench-submit bench-sweep bench-verify lambda lock schema tables clean preflight \
         engines simulate mutants fuzz FORCE
 
 help: ## list the commands
@@ -76,7 +78,7 @@ test-rust: | preflight ## tests of the Rust workspace
 	@report=$$(cargo test --quiet --workspace --locked 2>&1) || { echo "$$report"; exit 1; }; \
 	echo "$$report" | awk '/^test result:/ { passed += $$4 } END { print "  " passed " passed" }'
 
-test-python: $(VENV)/.dev $(VENV)/.sweepctl engines ## tests of the Python package, real servers included, with coverage
+test-python: $(VENV)/.dev $(VENV)/.sweepctl $(SAM)/.installed engines ## tests of the Python package, real servers included, with coverage
 	$(say) "tests: Python"
 	@$(RUN) -m pytest -q --cov --cov-report=term $(ARGS)
 
@@ -136,12 +138,17 @@ fuzz: $(VENV)/.dev $(VENV)/.sweepctl ## spoil messages and requests for SECONDS 
 schema: $(VENV)/.dev $(VENV)/.sweepctl ## write the JSON Schema of sweep files anew
 	@$(RUN) tools/schema.py
 
+tables: $(VENV)/.dev $(VENV)/.sweepctl ## write the Glue tables of the deployment's template anew
+	@$(RUN) tools/glue_tables.py
+
 lock: $(VENV)/.dev ## lock the Python versions anew from pyproject.toml (newest ones: make lock ARGS=--upgrade)
 	@$(BIN)/uv $(LOCK) --extra query --extra lambda --extra sensitivity --group dev --output-file requirements/dev.txt $(ARGS)
 	@$(BIN)/uv $(LOCK) --extra query --group build --output-file requirements/demo.txt --constraint requirements/dev.txt
 	@$(BIN)/uv $(LOCK) --extra lambda --output-file requirements/lambda.txt --constraint requirements/dev.txt
-LOCK := pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
-        --no-header --no-annotate --no-emit-index-url
+	@$(BIN)/uv $(LOCK_ALONE) --group sam --output-file requirements/sam.txt $(ARGS)
+LOCK_ALONE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+              --no-emit-index-url
+LOCK := $(LOCK_ALONE) pyproject.toml
 
 clean: ## remove everything that was built
 	@rm -rf $(VENV) target dist
@@ -182,6 +189,13 @@ $(VENV)/.sweepctl: $(SOURCES) $(VENV)/.demo
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir target/wheel .
 	@$(INSTALL) --no-deps --force-reinstall target/wheel/*.whl
 	@mv $@.started $@
+
+# Made with the environment's Python, which preflight has chosen.
+$(SAM)/.installed: requirements/sam.txt $(VENV)/.python
+	$(say) "environment: requirements/sam.txt"
+	@$(BIN)/python -m venv --clear $(SAM)
+	@$(SAM)/bin/python -m pip --disable-pip-version-check --quiet install $(LOCKED) -r requirements/sam.txt
+	@touch $@
 
 $(DENY): | preflight
 	$(say) "build: cargo-deny $(CARGO_DENY)"

@@ -1,7 +1,9 @@
 """What every AWS service and botocore refuse alike, with a remedy. Decided by codes and classes, never by wording."""
 
+import datetime as dt
 from collections.abc import Mapping
-from typing import NamedTuple
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -44,6 +46,12 @@ def error_code(error: ClientError) -> str:
     """Return the service's code in its short form: SQS has two names for one error, and prefixes on both."""
     found = error.response["Error"]
     return str(found.get("QueryErrorCode") or found["Code"]).rpartition(".")[2]
+
+
+def date_of(reply: Mapping[str, Any]) -> dt.datetime | None:
+    """Return when a server sent `reply`, by its clock; of an error, `reply` is its `response`."""
+    date = reply["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
+    return None if date is None else parsedate_to_datetime(date)
 
 
 class Explained(NamedTuple):

@@ -78,6 +78,12 @@ class UnknownRunError(SweepctlError):
     kind = "unknown_run"
 
 
+class AccountError(SweepctlError):
+    """boto3 has no credentials, or AWS does not take them."""
+
+    kind = "account"
+
+
 class EngineUnavailableError(SweepctlError):
     """This worker has no engine that can be used: missing, not starting, or not what it described."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sweepctl.engine import Engine
 from sweepctl.errors import SweepctlError
@@ -21,6 +22,15 @@ class Check:
     remedy: str | None = None
     error: SweepctlError | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the finding as JSON."""
+        return {
+            "what": self.what,
+            "state": "error" if self.error else "warning" if self.remedy else "ok",
+            "finding": self.finding,
+            "remedy": self.remedy,
+        }
+
 
 def examine(find: Callable[[], Engine], store: Store, queue: Queue, lease: int) -> tuple[Check, ...]:
     """Look at everything, whatever fails; nothing is received and no message is touched.
@@ -28,41 +38,49 @@ def examine(find: Callable[[], Engine], store: Store, queue: Queue, lease: int) 
     The store's probe leaves its object, and makes a store's directory.
     """
     return (
-        *_look("engine", lambda: _engine(find())),
-        *_look("store", lambda: _store(store)),
-        *_look("queue", lambda: _queue(queue.url, queue.facts(), lease)),
+        *look("engine", lambda: check_engine(find())),
+        *look("store", lambda: check_store(store)),
+        *look("queue", lambda: _queue(queue.url, queue.facts(), lease)),
     )
 
 
-def _look(what: str, look: Callable[[], Sequence[Check]]) -> Sequence[Check]:
+def look(what: str, look_at: Callable[[], Sequence[Check]]) -> Sequence[Check]:
+    """Return what is found, or the error that it ended with as a finding."""
     try:
-        return look()
+        return look_at()
     except SweepctlError as error:
         return [Check(what, error.message, error.remedy, error)]
 
 
-def _engine(engine: Engine) -> Sequence[Check]:
+def check_engine(engine: Engine) -> Sequence[Check]:
+    """Say what the engine holds."""
     described = engine.description
     models = ", ".join(f"{model.name} {model.version}" for model in described.models)
     return [Check("engine", f"{engine.path}, version {described.engine_version}; models: {models}")]
 
 
-def _store(store: Store) -> Sequence[Check]:
+def check_store(store: Store) -> Sequence[Check]:
+    """Probe the store."""
     store.probe()
     return [Check("store", f"{store.url} can be written and honours conditional writes")]
 
 
 def _queue(url: str, facts: QueueFacts, lease: int) -> Sequence[Check]:
-    if facts.fifo:
-        raise refuse_fifo(url)
-    depth = f"{facts.visible} messages to receive, {facts.in_flight} in flight, {facts.delayed} delayed"
     visibility = (
         f"{facts.visibility_timeout} s by the queue's own setting; this worker's lease of {lease} s overrides it"
     )
-    return [Check("queue", depth), Check("visibility", visibility), _dead_letters(facts)]
+    return [check_queue(url, facts), Check("visibility", visibility), check_redrive(facts)]
 
 
-def _dead_letters(facts: QueueFacts) -> Check:
+def check_queue(url: str, facts: QueueFacts) -> Check:
+    """Say how deep the queue is; raises QueueError for a FIFO one."""
+    if facts.fifo:
+        raise refuse_fifo(url)
+    return Check("queue", f"{facts.visible} messages to receive, {facts.in_flight} in flight, {facts.delayed} delayed")
+
+
+def check_redrive(facts: QueueFacts) -> Check:
+    """Say what becomes of a message that always fails."""
     if facts.dead_letter_queue is None or facts.max_receive_count is None:
         remedy = "Give the queue a redrive policy, else a message that always fails comes back until it expires."
         return Check("dead letters", "the queue has no dead-letter queue", remedy)

@@ -85,6 +85,7 @@ class QueueFacts:
     dead_letter_queue: str | None
     max_receive_count: int | None
     fifo: bool
+    retention: int | None = None  # seconds that a message is kept; some servers do not say
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,16 @@ class Queue:
         self.url = url
         self._clients = clients
         self._sleep = sleep
+
+    @property
+    def region(self) -> str:
+        """The region that requests are signed for."""
+        return self._clients.leases.meta.region_name
+
+    @property
+    def endpoint(self) -> str:
+        """Where requests go."""
+        return self._clients.leases.meta.endpoint_url
 
     def receive(self, most: int, *, wait: int, visibility: int) -> list[Received]:
         """Wait up to `wait` seconds for messages and lease them for `visibility` seconds.
@@ -259,6 +270,7 @@ class Queue:
             dead_letter_queue=dead and dead.rpartition(":")[2],
             max_receive_count=int(redrive["maxReceiveCount"]) if dead else None,
             fifo=found.get("FifoQueue") == "true",
+            retention=int(kept) if (kept := found.get("MessageRetentionPeriod")) else None,
         )
 
     def _leased(self, call: Callable[[], object]) -> bool:

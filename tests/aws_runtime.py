@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import lambda_package
+import pytest
 import servers
 
 ROOT = Path(__file__).parents[1]
@@ -83,6 +84,22 @@ def unpack(package: Path, folder: Path) -> Function:
     lambda_package.install(runtime, lambda_package.version_of(python), locked)
     subprocess.run((python, "-m", "compileall", "-q", str(runtime)), check=True)
     return Function(python, task, runtime)
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    wheel = find_wheel()
+    if wheel is None:
+        message = "no wheel in target/wheel for the function's package: `make lambda` builds it"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return build(wheel, tmp_path_factory.mktemp("package"))
+
+
+@pytest.fixture(scope="session")
+def function(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Function:
+    return unpack(package, tmp_path_factory.mktemp("function"))
 
 
 @cache

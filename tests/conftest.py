@@ -1,3 +1,3 @@
-"""Fixtures for every test; the servers are in servers.py."""
+"""Fixtures for every test; the servers are in servers.py, the function's package is in aws_runtime.py."""
 
-pytest_plugins = ["servers"]
+pytest_plugins = ["servers", "aws_runtime"]

@@ -1,14 +1,13 @@
 """The package of the function under AWS's own runtime client: what is in it, what it does, and what breaks it."""
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import lambda_package
 import pytest
-from aws_runtime import Function, Sandbox, build, can_seal, clean_environment, event, find_wheel, unpack
+from aws_runtime import Function, Sandbox, build, can_seal, clean_environment, event, find_wheel
 from drain import toys, whole
 from servers import BUCKET, SECRET_KEY, Server
 
@@ -50,22 +49,6 @@ written = [can_write(path) for path in ({task!r} + "/mark", "/var/tmp/mark", {fo
 with open({folder!r} + "/seen", "w") as file:
     json.dump({{"environment": dict(os.environ), "written": written}}, file)
 """
-
-
-@pytest.fixture(scope="session")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    wheel = find_wheel()
-    if wheel is None:
-        message = "no wheel in target/wheel for the function's package: `make lambda` builds it"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    return build(wheel, tmp_path_factory.mktemp("package"))
-
-
-@pytest.fixture(scope="session")
-def function(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Function:
-    return unpack(package, tmp_path_factory.mktemp("function"))
 
 
 def settings(folder: Path, behaviour: str = "") -> dict[str, str]:

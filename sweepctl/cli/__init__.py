@@ -7,10 +7,10 @@ import traceback
 
 import typer
 
-from sweepctl.cli import proof, query, queue, report, run, runs, shards, submit, sweeps
+from sweepctl.cli import doctor, proof, query, queue, report, run, runs, shards, submit, sweeps
 from sweepctl.cli.app import app
 
-__all__ = ["app", "main", "proof", "query", "queue", "report", "run", "runs", "shards", "submit", "sweeps"]
+__all__ = ["app", "doctor", "main", "proof", "query", "queue", "report", "run", "runs", "shards", "submit", "sweeps"]
 
 DEFECT = 70  # EX_SOFTWARE of sysexits.h
 

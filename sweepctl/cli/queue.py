@@ -135,8 +135,7 @@ def _tell_checks(console: "Console", checks: "Sequence[Check]", *, json_output: 
 
     exit_code = next((each.error.exit_code for each in checks if each.error is not None), 0)
     if json_output:
-        told = [{"what": each.what, "finding": each.finding, "remedy": each.remedy} for each in checks]
-        print_json({"checks": told, "ok": exit_code == 0, "exit_code": exit_code})
+        print_json({"checks": [each.to_json() for each in checks], "ok": exit_code == 0, "exit_code": exit_code})
     else:
         view.show_checks(console, checks)
     return exit_code

@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from sweepctl.errors import ScratchError, StoreError, UsageError
 from sweepctl.store import files
+from sweepctl.store.bucket import Bucket
 from sweepctl.store.contract import Entry, Put, Stored, require_key
 from sweepctl.store.s3_errors import store_error
 
@@ -92,6 +93,11 @@ class S3Store:
     def url(self) -> str:
         """The store as `s3://bucket/prefix`."""
         return self._address("").rstrip("/")
+
+    @property
+    def bucket(self) -> Bucket:
+        """The bucket, to be asked about itself."""
+        return Bucket(self._bucket, self._prefix, self._client)
 
     def locate(self, key: str) -> str:
         """Return the object's `s3://` address."""

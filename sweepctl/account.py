@@ -1,0 +1,88 @@
+"""Who AWS takes this process for, by STS: asked by a person who looks for what is wrong, never by a worker."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sweepctl.aws_errors import CLOCK, CREDENTIALS, LOGIN, REGION, SECRET, date_of, explain
+from sweepctl.errors import AccountError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sts import STSClient
+
+_BY_CODE = {
+    "ExpiredToken": LOGIN,
+    "InvalidClientTokenId": CREDENTIALS,
+    "RegionDisabledException": REGION,
+    "RequestExpired": CLOCK,
+    "SignatureDoesNotMatch": f"{SECRET} {CLOCK}",  # STS says so of a clock that is wrong, too
+}
+_LATER = "Try again later: AWS does not answer."
+_OTHER = "See the documentation of STS for this code."
+
+
+@dataclass(frozen=True)
+class Account:
+    """boto3's credentials, and whom AWS knows them for.
+
+    Every method raises AccountError where there are none, or AWS does not take them.
+    """
+
+    method: str  # how boto3 found the credentials, for instance `env` or `iam-role`
+    sts: "STSClient"
+
+    @property
+    def endpoint(self) -> str:
+        """Where requests go."""
+        return self.sts.meta.endpoint_url
+
+    def caller(self) -> str:
+        """Return the ARN of who asks."""
+        try:
+            return self.sts.get_caller_identity()["Arn"]
+        except (BotoCoreError, ClientError) as error:
+            raise _account_error(error) from error
+
+    def server_time(self) -> dt.datetime | None:
+        """Return what AWS's clock says, in whatever it answers."""
+        try:
+            return date_of(self.sts.get_caller_identity())
+        except ClientError as error:
+            return date_of(error.response)
+        except BotoCoreError as error:
+            raise _account_error(error) from error
+
+
+def open_account(region: str | None) -> Account:
+    """Find boto3's credentials; nothing is sent yet, unless their provider needs it.
+
+    Raises:
+        AccountError: there are none, or boto3's settings cannot be used.
+    """
+    config = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
+    try:
+        session = boto3.session.Session(region_name=region)
+        credentials = session.get_credentials()
+        if credentials is None:
+            raise AccountError("boto3 finds no credentials", remedy=CREDENTIALS)
+        # STS has a global endpoint: who has no region still learns who he is.
+        sts = session.client("sts", region_name=session.region_name or "us-east-1", config=config)
+        return Account(credentials.method, sts)
+    except BotoCoreError as error:
+        raise _account_error(error) from error
+
+
+def is_of_aws(endpoint: str) -> bool:
+    """Whether requests to `endpoint` go to AWS, and not to another server that speaks its protocol."""
+    host = urlsplit(endpoint).hostname or ""
+    return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
+
+
+def _account_error(error: BotoCoreError | ClientError) -> AccountError:
+    text, remedy = explain(error, _BY_CODE, later=_LATER, other=_OTHER)
+    return AccountError(text, remedy=remedy)

@@ -1,0 +1,238 @@
+"""The image and the two services that run it, checked without an engine: nothing here was ever built by Docker."""
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+import yaml
+from deploy import dockerfile
+from deploy.stack import ROOT, raw, stack
+from deploy.test_template import lint
+
+from sweepctl.cli import app
+
+DEPLOY = ROOT / "examples" / "deploy"
+ECS = DEPLOY / "ecs-service.yaml"
+USER = "10001"
+# As docs say: the grace ends so many seconds before the container is killed, for the last commit.
+COMMIT_SECONDS = 30
+CARGO = """#!/bin/sh
+echo '{"executable": "ENGINE", "target": {"name": "sweep-engine"}}'
+"""
+
+
+def test_what_is_copied_is_there_and_in_the_context() -> None:
+    sources = dockerfile.sources()
+    assert len(sources) >= 9
+    for source in sources:
+        assert (ROOT / source).exists(), source
+        assert dockerfile.is_in_context(source), source
+    assert dockerfile.is_in_context(Path("sweepctl/cli/app.py"))
+    for other in (".git", "target/release/x", ".venv/x", "tests/servers.py", "sweepctl/__pycache__/x.pyc"):
+        assert not dockerfile.is_in_context(Path(other)), other
+
+
+def test_what_is_copied_is_enough_for_a_wheel(tmp_path: Path) -> None:
+    """As the build stage does it, with an engine that stands there already in the place of cargo's."""
+    context = tmp_path / "src"
+    for source in dockerfile.sources():
+        place = context / source
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, place, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / source, place)
+    scripts = tmp_path / "bin"
+    scripts.mkdir()
+    (scripts / "engine").write_text("#!/bin/sh\n")
+    (scripts / "cargo").write_text(CARGO.replace("ENGINE", str(scripts / "engine")))
+    (scripts / "cargo").chmod(0o755)
+    (command,) = (each.text for each in dockerfile.read() if each.text.endswith("--no-build-isolation ."))
+    assert command.startswith("pip install ")
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir"]
+    environment = {"PATH": f"{scripts}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [*build, tmp_path / "out", "."], cwd=context, env=environment, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    (wheel,) = (tmp_path / "out").iterdir()
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {"sweepctl/drain.py", "sweepctl/starter/sweep.toml"} <= set(names)
+    assert any(name.endswith(".data/scripts/sweep-engine") for name in names)
+
+
+def test_the_image_is_built_with_the_versions_of_the_project() -> None:
+    versions = dict(each.text.split("=") for each in dockerfile.read() if each.name == "ARG")
+    minimum = re.search(r'^rust-version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)
+    assert minimum is not None
+    assert versions["RUST"] == minimum[1]
+    assert f"python{versions['PYTHON']}" == stack().properties("Function")["Runtime"]
+    # Nothing is installed but what is locked, and no image is of a tag that moves to another release.
+    installs = [each.text for each in dockerfile.read() if each.name == "RUN" and "pip install" in each.text]
+    assert all("--no-deps" in each for each in installs)
+    assert sum("--require-hashes" in each for each in installs) == 1
+    images = [each.words[0] for each in dockerfile.read() if each.name == "FROM"]
+    assert all("${" in image and "latest" not in image for image in images)
+
+
+def test_every_path_that_a_stage_takes_from_another_is_made_there() -> None:
+    instructions = dockerfile.read()
+    stages = {words[2]: each.stage for each in instructions if each.name == "FROM" and len(words := each.words) == 3}
+    for each in instructions:
+        if each.name == "COPY" and each.text.startswith("--from="):
+            option, source, _ = each.words
+            earlier = stages[option.removeprefix("--from=")]
+            assert earlier < each.stage
+            made = "rust:" if source.startswith("/usr/local/") else f"venv {source}"  # the Rust image has cargo there
+            assert any(made in other.text for other in instructions if other.stage == earlier), source
+
+
+def test_the_image_is_nobody_and_hands_signals_on() -> None:
+    last = {each.name: each for each in dockerfile.read() if each.stage == 2}
+    assert last["USER"].text == f"{USER}:{USER}"
+    assert last["ENTRYPOINT"].words == ["/usr/bin/tini", "--", "sweepctl"]
+    assert last["CMD"].words == ["drain"]
+    assert last["VOLUME"].text == "/tmp"  # noqa: S108  of the image
+    assert "tini" in next(each.text for each in dockerfile.read() if each.stage == 2 and each.name == "RUN")
+    assert not re.search(r"\b(amd64|x86_64|arm64|aarch64)\b", " ".join(each.text for each in dockerfile.read()))
+
+
+def ecs() -> dict[str, Any]:
+    return {name: each["Properties"] for name, each in raw(ECS)["Resources"].items()}
+
+
+def test_the_ecs_service_passes_the_linter_of_cloudformation(tmp_path: Path) -> None:
+    assert lint(ECS) == ""
+    wrong = tmp_path / "ecs.yaml"
+    wrong.write_text(ECS.read_text().replace("ReadonlyRootFilesystem", "ReadOnlyRootFilesystem"))
+    assert lint(wrong)
+
+
+def test_the_ecs_task_is_sealed_and_stops_in_time() -> None:
+    task = ecs()["Task"]
+    (worker,) = task["ContainerDefinitions"]
+    assert worker["User"] == f"{USER}:{USER}"
+    assert worker["ReadonlyRootFilesystem"] is True
+    assert worker["Privileged"] is False
+    assert worker["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
+    (mount,) = worker["MountPoints"]
+    assert mount["ContainerPath"] == "/tmp"  # noqa: S108  of the image
+    assert [volume["Name"] for volume in task["Volumes"]] == [mount["SourceVolume"]]
+    settings = {each["Name"]: each["Value"] for each in worker["Environment"]}
+    assert float(settings["SWEEPCTL_GRACE"]) + COMMIT_SECONDS <= worker["StopTimeout"] <= 120
+    assert_known(worker["Command"], settings)
+
+
+def test_the_ecs_service_is_of_spot_and_may_shrink_to_nothing() -> None:
+    found = ecs()
+    assert found["Service"]["CapacityProviderStrategy"] == [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1}]
+    assert found["Scaling"]["MinCapacity"] == 0
+    assert found["MessagesWait"]["AlarmActions"] == [{"Ref": "Begin"}]
+    assert found["NothingLeft"]["AlarmActions"] == [{"Ref": "End"}]
+    metrics = {each["MetricStat"]["Metric"]["MetricName"] for each in found["NothingLeft"]["Metrics"][1:]}
+    assert metrics == {"ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible"}
+
+
+def test_what_the_ecs_service_is_told_the_stack_has() -> None:
+    outputs = raw()["Outputs"]
+    named = re.findall(r"template\.yaml \(output (\w+)\)", ECS.read_text())
+    assert len(named) == 3
+    assert set(named) <= outputs.keys()
+    trusted = stack().properties("WorkerRole")["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"]
+    assert "ecs-tasks.amazonaws.com" in trusted
+
+
+@pytest.fixture
+def kubernetes() -> dict[str, dict[str, Any]]:
+    found = {each["kind"]: each for each in yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())}
+    assert {kind: each["apiVersion"] for kind, each in found.items()} == {
+        "ServiceAccount": "v1",
+        "Deployment": "apps/v1",
+        "TriggerAuthentication": "keda.sh/v1alpha1",
+        "ScaledObject": "keda.sh/v1alpha1",
+    }
+    return found
+
+
+def test_the_pod_is_sealed_and_stops_in_time(kubernetes: dict[str, dict[str, Any]]) -> None:
+    deployment = kubernetes["Deployment"]["spec"]
+    pod = deployment["template"]["spec"]
+    assert set(pod) <= POD_FIELDS
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert {pod["securityContext"][key] for key in ("runAsUser", "runAsGroup", "fsGroup")} == {int(USER)}
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    (worker,) = pod["containers"]
+    assert set(worker) <= CONTAINER_FIELDS
+    assert worker["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert worker["volumeMounts"] == [{"name": "scratch", "mountPath": "/tmp"}]  # noqa: S108  of the image
+    assert [volume["name"] for volume in pod["volumes"] if "emptyDir" in volume] == ["scratch"]
+    settings = {each["name"]: each["value"] for each in worker["env"]}
+    assert float(settings["SWEEPCTL_GRACE"]) + COMMIT_SECONDS <= pod["terminationGracePeriodSeconds"]
+    assert_known(worker["args"], settings)
+    for kind in ("requests", "limits"):
+        assert set(worker["resources"][kind]) == {"cpu", "memory", "ephemeral-storage"}
+        assert all(isinstance(value, str) for value in worker["resources"][kind].values())
+
+
+def test_the_objects_of_kubernetes_name_one_another(kubernetes: dict[str, dict[str, Any]]) -> None:
+    assert {each["metadata"]["name"] for each in kubernetes.values()} == {"sweep-worker"}
+    assert {each["metadata"]["namespace"] for each in kubernetes.values()} == {"default"}
+    deployment = kubernetes["Deployment"]["spec"]
+    assert deployment["selector"]["matchLabels"] == deployment["template"]["metadata"]["labels"]
+    assert "replicas" not in deployment, "two would decide"
+    assert deployment["template"]["spec"]["serviceAccountName"] == "sweep-worker"
+
+
+def test_the_scaler_has_the_fields_that_keda_knows(kubernetes: dict[str, dict[str, Any]]) -> None:
+    scaled = kubernetes["ScaledObject"]["spec"]
+    assert set(scaled) <= SCALED_FIELDS
+    assert scaled["scaleTargetRef"] == {"name": "sweep-worker"}
+    assert 0 == scaled["minReplicaCount"] < scaled["maxReplicaCount"]
+    (trigger,) = scaled["triggers"]
+    assert trigger["type"] == "aws-sqs-queue"
+    assert trigger["authenticationRef"] == {"name": "sweep-worker"}
+    assert {"queueURL", "awsRegion"} <= set(trigger["metadata"]) <= SQS_FIELDS
+    assert all(isinstance(value, str) for value in trigger["metadata"].values()), "KEDA takes texts"
+    assert trigger["metadata"]["scaleOnInFlight"] == "true"
+    identity = kubernetes["TriggerAuthentication"]["spec"]
+    assert identity == {"podIdentity": {"provider": "aws", "identityOwner": "workload"}}
+    worker = kubernetes["Deployment"]["spec"]["template"]["spec"]["containers"][0]
+    settings = {each["name"]: each["value"] for each in worker["env"]}
+    assert settings["SWEEPCTL_QUEUE_URL"] == trigger["metadata"]["queueURL"]
+    assert settings["AWS_REGION"] == trigger["metadata"]["awsRegion"]
+
+
+def assert_known(command: list[str], settings: dict[str, Any]) -> None:
+    """The container runs `drain`, and drain knows each of its settings."""
+    assert command == ["drain"]
+    commands: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
+    known = {parameter.envvar for parameter in commands["drain"].params if getattr(parameter, "envvar", None)}
+    assert {name for name in settings if name.startswith("SWEEPCTL_")} <= known
+    assert {"SWEEPCTL_QUEUE_URL", "SWEEPCTL_STORE", "SWEEPCTL_GRACE"} <= settings.keys()
+
+
+POD_FIELDS = {
+    *("serviceAccountName", "automountServiceAccountToken", "terminationGracePeriodSeconds", "securityContext"),
+    *("containers", "volumes"),
+}
+CONTAINER_FIELDS = {"name", "image", "args", "env", "securityContext", "resources", "volumeMounts"}
+# Of ScaledObject and of the trigger, by KEDA's reference.
+SCALED_FIELDS = {
+    *("scaleTargetRef", "pollingInterval", "cooldownPeriod", "initialCooldownPeriod", "idleReplicaCount"),
+    *("minReplicaCount", "maxReplicaCount", "fallback", "advanced", "triggers"),
+}
+SQS_FIELDS = {
+    *("queueURL", "queueURLFromEnv", "queueLength", "activationQueueLength", "awsRegion", "awsEndpoint"),
+    *("scaleOnInFlight", "scaleOnDelayed"),
+}
