@@ -132,6 +132,12 @@ class ScratchError(StoreError):
     kind = "scratch"
 
 
+class CatalogError(StoreError):
+    """Glue or Athena refuses what would describe a store's tables."""
+
+    kind = "catalog"
+
+
 class QueueError(SweepctlError):
     """The queue cannot be reached, refuses the request, or does not keep its contract."""
 

@@ -11,6 +11,7 @@ import sqlglot
 from deploy.deployed import Deployed
 from deploy.stack import TEMPLATE, stack
 
+from sweepctl.athena.tables import type_of
 from sweepctl.engine import Engine, find_engine
 
 DOC = TEMPLATE.parents[2] / "docs" / "deploy.md"
@@ -57,7 +58,7 @@ def test_every_file_of_a_run_is_in_a_table_of_its_columns(deployed: Deployed) ->
         assert len(over) == 2
         for table in over:
             columns = {each["Name"]: each["Type"] for each in table["StorageDescriptor"]["Columns"]}
-            assert columns == {field.name: glue_tables.type_of(field.type) for field in schema}
+            assert columns == {field.name: type_of(field.type) for field in schema}
 
 
 def place(table: dict[str, Any], **values: str) -> str:
