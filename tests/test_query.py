@@ -171,7 +171,7 @@ def test_the_same_answers_from_s3(root: Path, server: str, request: pytest.Fixtu
             assert asked(store, run_id, sql) == asked(open_store(str(root)), run_id, sql)
     for sql in FORBIDDEN:
         with pytest.raises(QueryError):
-            asked(store, "a", sql.format(root=root))
+            asked(store, "a", with_paths(sql, root))
 
 
 def test_s3_without_credentials_is_told(moto_server: Server, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,21 +206,46 @@ FORBIDDEN = [
     "CREATE TABLE t AS SELECT 1",
     "DROP VIEW points",
     "EXPORT DATABASE '{root}/x'",
+    "WITH x AS (COPY (SELECT 1) TO '{folder}/x.parquet') SELECT * FROM x",
+    "WITH x AS (COPY (SELECT 1) TO '{folder}/shard-00000000.parquet') SELECT 1 UNION SELECT * FROM x",
+    "FROM query('WITH x AS (COPY (SELECT 1) TO ''/tmp/x.parquet'') SELECT * FROM x')",
+    "WITH x AS (INSERT INTO runs SELECT * FROM runs RETURNING *) SELECT * FROM x",
+    "SELECT filename FROM read_blob('{folder}/../../../../runs/run=a/run.parquet')",
+    "SELECT filename FROM read_blob('{folder}/../run=b/shard-00000000.parquet')",
+    "FROM read_blob('{folder}/link')",
+    "FROM enable_logging(storage = 'file', storage_path = '{root}/log')",
+    "FROM enable_profiling(save_location = '{root}/profile')",
+    "FROM duckdb_secrets()",
     "SELECT 1; SELECT 2",
     "",
     "-- nothing",
 ]
 
 
+def with_paths(sql: str, root: Path) -> str:
+    """Put in paths as SQL takes them: the store's folder, and the one of a table that DuckDB reads itself."""
+    (folder,) = (root / "point_outcomes/queue").glob("*/run=a")
+    return sql.replace("{root}", str(root).replace("'", "''")).replace("{folder}", str(folder).replace("'", "''"))
+
+
 @pytest.mark.parametrize("sql", FORBIDDEN)
-def test_nothing_but_the_views_is_within_reach(root: Path, sql: str) -> None:
-    (root.parent / "other.txt").write_text("secret")
+def test_nothing_but_the_views_is_within_reach(root: Path, tmp_path: Path, sql: str) -> None:
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True)
+    (tmp_path.parent / "other.txt").write_text("secret")
+    (folder,) = (tmp_path / "point_outcomes/queue").glob("*/run=a")
+    (folder / "link").symlink_to(tmp_path.parent / "other.txt")
     secret_of_python = pd.DataFrame({"x": [1]})
-    before = sorted(root.rglob("*"))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     with pytest.raises(QueryError):
-        asked(open_store(str(root)), "a", sql.format(root=root))
-    assert sorted(root.rglob("*")) == before
+        asked(open_store(str(tmp_path)), "a", with_paths(sql, tmp_path))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     del secret_of_python
+
+
+def test_a_refused_path_would_be_read_but_for_the_sandbox(root: Path) -> None:
+    """The statements above fail because of where they point: inside the run's own folders the same is answered."""
+    own = "SELECT count(*) AS n FROM read_blob('{folder}/shard-00000000.parquet')"
+    assert asked(open_store(str(root)), "a", with_paths(own, root)) == [{"n": 1}]
 
 
 def test_what_is_wrong_with_a_question_is_said(root: Path) -> None:
