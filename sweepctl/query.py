@@ -94,12 +94,16 @@ def ask(database: "duckdb.DuckDBPyConnection", sql: str) -> "duckdb.DuckDBPyRela
         raise refused(error) from error
 
 
-def refused(error: Exception) -> QueryError:
+def refused(error: "duckdb.Error") -> QueryError | StoreError:
     """Return what DuckDB says of a statement, as an error of ours; fetching rows raises such errors, too."""
-    message = str(error).strip()
-    if "disabled by configuration" in message or "disabled through configuration" in message:
-        return QueryError(message, remedy=f"Only the store's own views can be read: {', '.join(VIEWS)}.")
-    return QueryError(message, remedy=f"Views: {', '.join(VIEWS)}. `DESCRIBE points` lists a view's columns.")
+    import duckdb  # noqa: PLC0415  as in `connect`
+
+    message, views = str(error).strip(), ", ".join(VIEWS)
+    if isinstance(error, duckdb.PermissionException):
+        return QueryError(message, remedy=f"Only the store's own views can be read: {views}.")
+    if isinstance(error, duckdb.IOException):
+        return StoreError(message, remedy="`sweepctl verify RUN_ID` tells which files are damaged or missing.")
+    return QueryError(message, remedy=f"Views: {views}. `DESCRIBE points` lists a view's columns.")
 
 
 def quoted(name: str) -> str:
