@@ -33,7 +33,7 @@ quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories validate bench bench-drain \
-        bench-ridehail bench-submit bench-sweep bench-verify lock schema clean preflight engines simulate \
+        bench-query bench-ridehail bench-submit bench-sweep bench-verify lock schema clean preflight engines simulate \
         mutants fuzz FORCE
 
 help: ## list the commands
@@ -96,6 +96,9 @@ bench: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of one shard
 
 bench-drain: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of a worker on a queue
 	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/worker.py
+
+bench-query: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of queries
+	@$(BIN)/python tests/benchmarks/query.py
 
 bench-ridehail: $(VENV)/.dev ## benchmarks of points of the ride-hailing model
 	@cargo bench --quiet --locked -p sweep-models --bench ridehail
