@@ -103,7 +103,12 @@ def refused(error: "duckdb.Error") -> QueryError | StoreError:
         return QueryError(message, remedy=f"Only the store's own views can be read: {views}.")
     if isinstance(error, duckdb.IOException):
         return StoreError(message, remedy="`sweepctl verify RUN_ID` tells which files are damaged or missing.")
-    return QueryError(message, remedy=f"Views: {views}. `DESCRIBE points` lists a view's columns.")
+    if isinstance(error, (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)):
+        return QueryError(message, remedy=f"Views: {views}. `DESCRIBE points` lists a view's columns.")
+    # Met among the rows, and by its class a statement's fault and a file's damage are the same.
+    return QueryError(
+        message, remedy="Correct the statement; if it is sound, `sweepctl verify RUN_ID` tells which files are damaged."
+    )
 
 
 def quoted(name: str) -> str:

@@ -144,6 +144,15 @@ def test_a_damaged_file_is_told(root: Path, tmp_path: Path) -> None:
         asked(open_store(str(tmp_path)), "a", "SELECT * FROM points")
 
 
+def test_damage_that_a_query_comes_across_is_told(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True)
+    (last,) = (tmp_path / "point_outcomes/queue").glob("*/run=a/shard-00000002.parquet")
+    last.write_bytes(last.read_bytes()[:-100])
+    with pytest.raises(QueryError, match="shard-00000002") as told:
+        asked(open_store(str(tmp_path)), "a", "SELECT * FROM points")
+    assert "sweepctl verify" in str(told.value.remedy)
+
+
 def test_a_parameter_and_a_metric_of_one_name_are_told_apart(tmp_path: Path) -> None:
     folders = [tmp_path / f"{name}/m/run_date=2026-02-14/run=r" for name in ("effective_parameters", "point_outcomes")]
     identity = {"run_id": ["r"], "shard_id": [0], "point_index": [0], "replicate": [0], "point_fingerprint": ["f"]}
