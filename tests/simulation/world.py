@@ -9,18 +9,15 @@ the start of a task and the worker's inbox, the two clients of boto3, and the en
 
 import datetime as dt
 import logging
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from random import Random
 from typing import Any, cast
 from unittest.mock import patch
 
 from drain.toys import RUN_ID
-from simulation import bucket, message_queue
+from simulation import bucket, disk, message_queue
 from simulation.case import EPOCH, GRACE, LEASE, Case, decoded, draw
 from simulation.checker import Checker
 from simulation.faults import Fault, Plan
@@ -35,7 +32,6 @@ from sweepctl import commit, drain
 from sweepctl.drain import Worker
 from sweepctl.lease import Policy
 from sweepctl.sqs import Clients, Queue
-from sweepctl.store.files import WorkArea
 from sweepctl.store.s3 import S3Store
 from sweepctl.tally import Work
 
@@ -71,16 +67,10 @@ def _quiet() -> Iterator[None]:
     logger = logging.getLogger("sweepctl")
     was, logger.disabled = logger.disabled, True
     try:
-        with patch.object(drain, "REPORT_SECONDS", 3600.0):
+        with patch.object(drain, "REPORT_SECONDS", 3600.0), disk.in_memory():
             yield
     finally:
         logger.disabled = was
-
-
-@cache
-def _scratch() -> WorkArea:
-    memory = Path("/dev/shm")  # noqa: S108  private folders are made in it
-    return WorkArea(Path(tempfile.mkdtemp(prefix="sweepctl-simulation-", dir=memory if memory.is_dir() else None)))
 
 
 @dataclass
@@ -189,7 +179,7 @@ class _World:
         """Open the bucket; without a gate, nothing goes wrong."""
         sleep = (lambda _seconds: None) if gate is None else self.scheduler.sleep
         store = S3Store("memory", "", cast("Any", bucket.Client(self.bucket, gate)), sleep)
-        store.__dict__["_area"] = _scratch()
+        store.__dict__["_area"] = disk
         return store
 
     def _utc_now(self, skew: dt.timedelta) -> dt.datetime:
