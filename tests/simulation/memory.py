@@ -20,11 +20,11 @@ from unittest.mock import patch
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweepctl import attempt, table
+from sweepctl import attempt, drain, messages, records, table
 from sweepctl.errors import StoreError
 from sweepctl.outcome import Artifact
 from sweepctl.table import DataFile, DatasetWriter
-from sweepctl.verify import artifacts, shards
+from sweepctl.verify import artifacts, identity, shards
 
 MANY = 4096  # of each kind are remembered: most histories hold the same few tables
 
@@ -41,6 +41,9 @@ def in_memory() -> Iterator[None]:
             (attempt, "DatasetWriter", Writer),
             (shards, "TemporaryDirectory", folder),
             (shards, "Path", File),
+            (records, "parse_records", _parse_records),
+            (identity, "parse_records", _parse_records),
+            (drain, "decode", decode_message),
         ):
             patches.enter_context(patch.object(owner, name, stand_in))
         yield
@@ -200,3 +203,7 @@ def _decoded(kind: Callable[..., object], body: bytes) -> object:
     found = tuple(Artifact(**each) for each in fields.pop("artifacts"))
     times = {name: datetime.fromisoformat(text) for name, text in fields.items() if name.endswith("_at")}
     return kind(**fields | times | ({"artifacts": found} if name == "Outcome" else {}))
+
+
+_parse_records = lru_cache(MANY)(records.parse_records)
+decode_message = lru_cache(MANY)(messages.decode)
