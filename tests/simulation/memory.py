@@ -43,6 +43,8 @@ def in_memory() -> Iterator[None]:
             (shards, "Path", File),
             (records, "parse_records", _parse_records),
             (identity, "parse_records", _parse_records),
+            (records, "_check_points", _check_points),
+            (records, "_datasets", _datasets),
             (drain, "decode", decode_message),
         ):
             patches.enter_context(patch.object(owner, name, stand_in))
@@ -105,7 +107,8 @@ class Writer:
     def __init__(self, dataset: str, schema: pa.Schema, folder: File) -> None:
         self._dataset = dataset
         self._path = folder / f"{dataset}.parquet"
-        self._rows = [schema.empty_table()]
+        self._schema = schema
+        self._rows: list[pa.Table] = []
 
     def __enter__(self) -> Self:
         return self
@@ -117,7 +120,7 @@ class Writer:
         self._rows.append(rows)
 
     def finish(self) -> DataFile:
-        rows = pa.concat_tables(self._rows).combine_chunks()
+        rows = pa.concat_tables(self._rows).combine_chunks() if self._rows else self._schema.empty_table()
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, rows.schema) as stream:
             stream.write_table(rows)
@@ -205,5 +208,22 @@ def _decoded(kind: Callable[..., object], body: bytes) -> object:
     return kind(**fields | times | ({"artifacts": found} if name == "Outcome" else {}))
 
 
+def _once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Remember what came of values that never change and have no hash, as Arrow's: by which they are."""
+    known: dict[tuple[int, ...], tuple[object, Any]] = {}
+
+    def remembered(*values: object) -> Any:  # noqa: ANN401  whatever it returns
+        key = tuple(map(id, values))
+        if key not in known:
+            if len(known) == MANY:
+                known.clear()
+            known[key] = values, function(*values)
+        return known[key][1]
+
+    return remembered
+
+
+_check_points = _once(records._check_points)
+_datasets = _once(records._datasets)
 _parse_records = lru_cache(MANY)(records.parse_records)
 decode_message = lru_cache(MANY)(messages.decode)
