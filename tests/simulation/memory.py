@@ -1,7 +1,8 @@
-"""What stands for a worker's disk and for the encoder: files in memory, records of one row as JSON, each table made once.
+"""What stands for a worker's disk and for its encoder: files in memory, and what was computed once remembered.
 
-Tables are real Parquet, as `DatasetWriter` writes it: but equal rows are encoded once in this process, and equal bytes
-are decoded once. A history is the same on a real disk with every byte encoded anew; a test compares them.
+Records of one row are JSON. Tables are Parquet as `DatasetWriter` writes it; but equal rows are encoded once in a
+process, equal bytes are decoded once, and equal lines of an engine and equal messages are parsed and checked once. A
+history is the same on a real disk with all of it computed anew: a test compares them.
 """
 
 import io
@@ -11,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import lru_cache
 from itertools import count
-from pathlib import Path
+from pathlib import Path, PosixPath
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any, ClassVar, Self, cast
@@ -23,6 +24,7 @@ import pyarrow.parquet as pq
 from sweepctl import attempt, drain, messages, records, table
 from sweepctl.errors import StoreError
 from sweepctl.outcome import Artifact
+from sweepctl.store.s3 import S3Store
 from sweepctl.table import DataFile, DatasetWriter
 from sweepctl.verify import artifacts, identity, shards
 
@@ -38,6 +40,7 @@ def in_memory() -> Iterator[None]:
             (table, "decode", decode),
             (table, "pq", _Parquet),
             (artifacts, "pq", _Parquet),
+            (S3Store, "_area", SimpleNamespace(folder=folder)),
             (attempt, "DatasetWriter", Writer),
             (shards, "TemporaryDirectory", folder),
             (shards, "Path", File),
@@ -51,7 +54,7 @@ def in_memory() -> Iterator[None]:
         yield
 
 
-class File(type(Path())):  # type: ignore[misc]  the path of this system
+class File(PosixPath):
     """The path of a file that lies in memory."""
 
     files: ClassVar[dict[str, bytes]] = {}
@@ -91,9 +94,9 @@ _numbers = count()
 
 
 @contextmanager
-def folder(*_: Any, **__: Any) -> Iterator[File]:
+def folder(*, prefix: str = "") -> Iterator[File]:
     """Lend a private folder, gone on exit."""
-    name = f"/memory/{next(_numbers)}"
+    name = f"/memory/{prefix}{next(_numbers)}"
     try:
         yield File(name)
     finally:
@@ -156,14 +159,14 @@ class _Read:
     def close(self) -> None:
         pass
 
-    def iter_batches(self, **_: Any) -> Iterator[pa.RecordBatch]:
+    def iter_batches(self, **_: int) -> Iterator[pa.RecordBatch]:
         return iter(self._batches)
 
     def read_row_group(self, number: int) -> pa.Table:
         return self._file.read_row_group(number)
 
-    def read(self, **options: Any) -> pa.Table:
-        return self._file.read(**options)
+    def read(self, *, columns: list[str], use_threads: bool) -> pa.Table:
+        return self._file.read(columns=columns, use_threads=use_threads)
 
 
 _read = lru_cache(MANY)(_Read)

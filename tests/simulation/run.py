@@ -2,32 +2,51 @@
 
     python tests/simulation/run.py N
 
-What has been played is kept in .simulation/, with a digest of the code: other code begins anew. A failing seed is
-shrunk, printed, and kept as a regression file.
+What has been played is kept in played.json, beside a digest of the code: other code begins anew. The file is committed,
+so that a million goes over as many sittings and clones as it takes. A failing seed is shrunk, printed, and kept as a
+regression file.
 """
 
 import hashlib
 import json
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-STATE = ROOT / ".simulation" / "state.json"
+TESTS = Path(__file__).resolve().parents[1]
+STATE = TESTS / "simulation" / "played.json"
 SECONDS_BETWEEN_LINES = 60
-# What no history depends on.
-BESIDE = ("mutants.py", "pool.py", "run.py", "shrink.py", "test_simulation.py")
+# Some schedules in an interpreter of their own, and which modules they took.
+_TAKEN = """
+import json, sys
+from simulation.world import play
+for seed in range(50):
+    play(seed)
+print(json.dumps({name: getattr(module, "__file__", None) for name, module in sys.modules.items()}))
+"""
+
+
+def modules() -> dict[str, Path]:
+    """Return the project's modules that a schedule takes, and where they lie."""
+    path = os.pathsep.join(each for each in sys.path if each)
+    command = [sys.executable, "-P", "-c", _TAKEN]
+    said = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, check=True).stdout
+    found = {name: Path(file) for name, file in json.loads(said).items() if file}
+    # What is installed is what is played: sweepctl is told by its name, wherever it lies.
+    return {
+        name: file
+        for name, file in sorted(found.items())
+        if name.partition(".")[0] == "sweepctl" or file.is_relative_to(TESTS)
+    }
 
 
 def digest() -> str:
-    """Return what tells this code, simulation included, from any other."""
-    simulation = [path for path in ROOT.glob("tests/simulation/*.py") if path.name not in BESIDE]
-    paths = sorted(
-        [*ROOT.glob("sweepctl/**/*.py"), *simulation, ROOT / "tests/engines.py", ROOT / "tests/drain/toys.py"]
-    )
+    """Return what tells the code that schedules take, simulation included, from any other."""
     whole = hashlib.sha256()
-    for path in paths:
-        whole.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+    for name, file in modules().items():
+        whole.update(f"{name}\n".encode() + file.read_bytes())
     return whole.hexdigest()
 
 
@@ -41,12 +60,11 @@ def main(wanted: int) -> int:
     whole = Summary.from_json(kept["whole"]) if kept.get("code") == code else Summary()
     if whole.schedules:
         print(f"goes on after {whole.schedules:,} schedules")
-    STATE.parent.mkdir(exist_ok=True)
     told_at = time.monotonic()
     for _, summary in play_all(range(whole.schedules, wanted)):
         whole.add(summary)
         partial = STATE.with_suffix(".new")
-        partial.write_text(json.dumps({"code": code, "whole": vars(whole)}))
+        partial.write_text(json.dumps({"code": code, "whole": vars(whole)}, indent=1) + "\n")
         partial.rename(STATE)
         for seed in summary.failing:
             smallest = shrink(play(seed))

@@ -4,7 +4,7 @@
     history.findings  # nothing, or what must not be
 
 The production code from `drain` down to `S3Store`, `Queue` and `EngineRun` runs unchanged. Handed in are clock, sleep,
-the start of a task and the worker's inbox, the two clients of boto3, and the engine's child process.
+the start of a task and the worker's inbox, the two clients of boto3, the engine's child process, and its files.
 """
 
 import datetime as dt
@@ -17,13 +17,14 @@ from typing import Any, cast
 from unittest.mock import patch
 
 from drain.toys import RUN_ID
-from simulation import bucket, memory, message_queue
+from simulation import bucket, message_queue
 from simulation.case import EPOCH, GRACE, LEASE, Case, decoded, draw
 from simulation.checker import Checker
 from simulation.faults import Fault, Plan
 from simulation.final import is_unfinished, judge_end
 from simulation.gate import Gate, Outside
 from simulation.log import Log
+from simulation.memory import in_memory
 from simulation.message_queue import Delivery
 from simulation.scheduler import Inbox, Process, Scheduler
 from simulation.toy_engine import Behaviour, SimulatedEngine
@@ -68,7 +69,7 @@ def _quiet() -> Iterator[None]:
     logger = logging.getLogger("sweepctl")
     was, logger.disabled = logger.disabled, True
     try:
-        with patch.object(drain, "REPORT_SECONDS", 3600.0), memory.in_memory():
+        with patch.object(drain, "REPORT_SECONDS", 3600.0), in_memory():
             yield
     finally:
         logger.disabled = was
@@ -181,9 +182,7 @@ class _World:
     def store(self, gate: Gate | None = None) -> S3Store:
         """Open the bucket; without a gate, nothing goes wrong."""
         sleep = (lambda _seconds: None) if gate is None else self.scheduler.sleep
-        store = S3Store("memory", "", cast("Any", bucket.Client(self.bucket, gate)), sleep)
-        store.__dict__["_area"] = memory
-        return store
+        return S3Store("memory", "", cast("Any", bucket.Client(self.bucket, gate)), sleep)
 
     def _utc_now(self, skew: dt.timedelta) -> dt.datetime:
         now = EPOCH + dt.timedelta(seconds=self.scheduler.now) + skew
