@@ -80,7 +80,7 @@ test-rust: | preflight ## tests of the Rust workspace
 
 test-python: $(VENV)/.dev $(VENV)/.sweepctl $(SAM)/.installed engines ## tests of the Python package, real servers included, with coverage
 	$(say) "tests: Python"
-	@$(RUN) -m pytest -q --cov --cov-report=term $(ARGS)
+	@$(RUN) -m pytest -q -n 2 --dist loadfile --cov --cov-report=term $(ARGS)
 
 licences: $(VENV)/.dev $(DENY) ## permissive licences only, in both languages
 	$(say) "licences: Rust"
