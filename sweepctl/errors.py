@@ -132,6 +132,12 @@ class ScratchError(StoreError):
     kind = "scratch"
 
 
+class CatalogError(StoreError):
+    """Athena or Glue, which hold the store's tables, cannot be reached or refuse; what was done before stays done."""
+
+    kind = "catalog"
+
+
 class QueueError(SweepctlError):
     """The queue cannot be reached, refuses the request, or does not keep its contract."""
 

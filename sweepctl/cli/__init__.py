@@ -7,10 +7,24 @@ import traceback
 
 import typer
 
-from sweepctl.cli import doctor, proof, query, queue, report, run, runs, shards, submit, sweeps
+from sweepctl.cli import athena, doctor, proof, query, queue, report, run, runs, shards, submit, sweeps
 from sweepctl.cli.app import app
 
-__all__ = ["app", "doctor", "main", "proof", "query", "queue", "report", "run", "runs", "shards", "submit", "sweeps"]
+__all__ = [
+    "app",
+    "athena",
+    "doctor",
+    "main",
+    "proof",
+    "query",
+    "queue",
+    "report",
+    "run",
+    "runs",
+    "shards",
+    "submit",
+    "sweeps",
+]
 
 DEFECT = 70  # EX_SOFTWARE of sysexits.h
 

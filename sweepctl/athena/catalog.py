@@ -1,0 +1,69 @@
+"""All that a database of Athena has over one store: the names of its tables and views, checked together."""
+
+import difflib
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from sweepctl.athena.tables import Table, tables
+from sweepctl.athena.views import View, views
+from sweepctl.errors import UsageError
+from sweepctl.protocol import Description
+from sweepctl.store import place_in_s3
+
+# What Glue and Athena both take.
+_DATABASE = re.compile(r"[a-z0-9_]{1,255}")
+_UNFIT = frozenset("'*")  # in a location: a quote in the middle of a statement, a wildcard
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """A database over the store at `root`."""
+
+    database: str
+    root: str
+    tables: tuple[Table, ...]
+    views: tuple[View, ...]
+
+
+def catalog(description: Description, model: str | None, *, database: str, store: str) -> Catalog:
+    """Return what `database` gets over `store`: of one model, or of all that the engine has.
+
+    Raises:
+        UsageError: the engine has no such model, the store is not in S3, or a name is none in Athena.
+    """
+    if not _DATABASE.fullmatch(database):
+        raise UsageError(
+            f"{database!r} is no name of a database in Athena: small letters, digits and _, at most 255",
+            remedy=f"Give --database {re.sub('[^a-z0-9_]', '_', database.lower())[:255] or 'sweeps'}.",
+        )
+    models = [each for each in description.models if model in {None, each.name}]
+    if not models:
+        names = [each.name for each in description.models]
+        close = difflib.get_close_matches(str(model), names, n=1) or [", ".join(names)]
+        raise UsageError(f"the engine has no model {model!r}", remedy=f"It has {close[0]}.")
+    found = Catalog(database, _root(store), tuple(tables(models)), tuple(views(models, database)))
+    _require_distinct([*(table.name for table in found.tables), *(view.name for view in found.views)])
+    return found
+
+
+def _root(store: str) -> str:
+    place = place_in_s3(store)
+    if place is None:
+        raise UsageError(
+            f"the store {store!r} is a directory: Athena reads S3 alone",
+            remedy="Give --store s3://bucket/prefix; `sweepctl query` asks directories, too.",
+        )
+    bucket, prefix = place
+    if _UNFIT & set(prefix):
+        raise UsageError(f"{store!r}: Athena takes neither ' nor * in a location", remedy="Keep results elsewhere.")
+    return f"s3://{bucket}/{prefix}".rstrip("/")
+
+
+def _require_distinct(names: list[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise UsageError(
+            f"two tables or views would be called {twice[0]}: dataset and model make a name together",
+            remedy="Give each of these models a database of its own: --model with --database.",
+        )
