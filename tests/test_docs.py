@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,16 @@ EXAMPLES = [
 ]
 
 
+def commands_of(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401  Typer's own click
+    for name, command in vars(group)["commands"].items():
+        if "commands" in vars(command):
+            yield from commands_of(command, f"{path}{name} ")
+        else:
+            yield path + name, command
+
+
 def test_every_command_and_option_is_in_the_readme() -> None:
-    commands: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
-    for name, command in commands.items():
+    for name, command in commands_of(typer.main.get_command(app)):
         assert f"sweepctl {name}" in README
         assert command.epilog
         assert "Examples:" in command.epilog

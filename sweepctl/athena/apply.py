@@ -225,13 +225,14 @@ def _make_view(
     athena: "AthenaClient", catalog: Catalog, view: View, queries: Queries, sleep: Callable[[float], None]
 ) -> Change:
     with _errors(f"view {view.name}"):
-        place: Any = {"OutputLocation": queries.output_location} if queries.output_location else {}
-        query = athena.start_query_execution(
-            QueryString=create_view(catalog, view),
-            QueryExecutionContext={"Database": catalog.database},
-            WorkGroup=queries.workgroup,
-            ResultConfiguration=place,
-        )["QueryExecutionId"]
+        request: Any = {
+            "QueryString": create_view(catalog, view),
+            "QueryExecutionContext": {"Database": catalog.database},
+            "WorkGroup": queries.workgroup,
+        }
+        if queries.output_location:
+            request["ResultConfiguration"] = {"OutputLocation": queries.output_location}
+        query = athena.start_query_execution(**request)["QueryExecutionId"]
         status = _end_of(athena, query, sleep)
     if status["State"] != "SUCCEEDED":
         why = status.get("StateChangeReason", f"not done within {LONGEST_STATEMENT:g} s")

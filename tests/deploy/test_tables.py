@@ -31,7 +31,7 @@ def test_every_table_is_found_by_projection_and_takes_a_run_as_a_literal() -> No
     for name, table in made.items():
         keys = [each["Name"] for each in table["PartitionKeys"]]
         dates = [] if name.startswith("run_files") else ["run_date"]
-        assert keys == (dates + ["run"] if name.endswith("_of_run") else dates)
+        assert keys == ([*dates, "run"] if name.endswith("_of_run") else dates)
         assert {f"projection.{key}.type" for key in keys} <= table["Parameters"].keys()
         assert table["Parameters"].get("projection.run.type") == ("injected" if "run" in keys else None)
         location = table["StorageDescriptor"]["Location"]

@@ -1,0 +1,21 @@
+-- Is a run whole? Points as planned and as recorded; a point that is recorded twice would count as a duplicate.
+WITH recorded AS (
+  SELECT
+    run_id,
+    count(*) AS point_rows,
+    count(DISTINCT point_index) AS points,
+    count_if(status = 'failure') AS failed
+  FROM point_outcomes_queue_of_run
+  WHERE run = 'waits' AND run_date = '2026-02-14'
+  GROUP BY run_id
+)
+SELECT
+  runs_of_run.run_id,
+  total_points AS planned,
+  coalesce(points, 0) AS recorded,
+  total_points - coalesce(points, 0) AS missing,
+  coalesce(point_rows - points, 0) AS duplicates,
+  coalesce(failed, 0) AS failed
+FROM runs_of_run
+LEFT JOIN recorded ON recorded.run_id = runs_of_run.run_id
+WHERE run = 'waits'
