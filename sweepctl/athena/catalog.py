@@ -11,8 +11,8 @@ from sweepctl.errors import UsageError
 from sweepctl.protocol import Description
 from sweepctl.store import place_in_s3
 
-# What Glue and Athena both take.
-_DATABASE = re.compile(r"[a-z0-9_]{1,255}")
+# What Glue and Athena both take, quoted as it is everywhere: with a dash, as CloudFormation makes names.
+_DATABASE = re.compile(r"[a-z0-9_-]{1,255}")
 _UNFIT = frozenset("'*")  # in a location: a quote in the middle of a statement, a wildcard
 
 
@@ -34,8 +34,8 @@ def catalog(description: Description, model: str | None, *, database: str, store
     """
     if not _DATABASE.fullmatch(database):
         raise UsageError(
-            f"{database!r} is no name of a database in Athena: small letters, digits and _, at most 255",
-            remedy=f"Give --database {re.sub('[^a-z0-9_]', '_', database.lower())[:255] or 'sweeps'}.",
+            f"{database!r} is no name of a database in Athena: small letters, digits, _ and -, at most 255",
+            remedy=f"Give --database {re.sub('[^a-z0-9_-]', '_', database.lower())[:255] or 'sweeps'}.",
         )
     models = [each for each in description.models if model in {None, each.name}]
     if not models:

@@ -59,7 +59,7 @@ def test_apply_tells_what_it_does() -> None:
         (("--store", "./results", *RESULTS), 2, "usage"),
         ((*STORE, "--output-location", "results"), 2, "usage"),
         ((*STORE, *RESULTS, "--model", "no"), 2, "usage"),
-        ((*STORE, *RESULTS, "--database", "no-name"), 2, "usage"),
+        ((*STORE, *RESULTS, "--database", "no name"), 2, "usage"),
         ((*STORE, *RESULTS, "--engine", "/no/engine"), 4, "engine_unavailable"),
     ],
 )

@@ -209,6 +209,11 @@ def test_a_literal_reaches_both_sides_of_a_join() -> None:
         assert partitions <= passed, "as columns: no literal passes an expression"
 
 
+def test_a_database_of_cloudformations() -> None:
+    for _, sql in statements(catalog(ENGINE.description, "queue", database="stack-database-1x", store=STORE)):
+        assert parsed(sql)
+
+
 def test_one_model_alone() -> None:
     names = {each.name for each in made_by(ENGINE.description, "queue").tables}
     assert "customers_queue_of_run" in names
@@ -223,7 +228,7 @@ def test_one_model_alone() -> None:
         ({"store": "s3://bucket/it's"}, "takes neither ' nor *"),
         ({"store": "gs://bucket/x"}, "is no store"),
         ({"model": "qeue"}, "no model 'qeue'"),
-        ({"database": "My-Sweeps"}, "no name of a database"),
+        ({"database": "My Sweeps"}, "no name of a database"),
         ({"database": ""}, "no name of a database"),
     ],
 )
@@ -239,7 +244,7 @@ def test_remedies_name_what_is_near() -> None:
         made_by(ENGINE.description, "qeue")
     assert caught.value.remedy == "It has queue."
     with pytest.raises(UsageError) as caught:
-        catalog(ENGINE.description, None, database="My-Sweeps", store=STORE)
+        catalog(ENGINE.description, None, database="My Sweeps", store=STORE)
     assert caught.value.remedy == "Give --database my_sweeps."
 
 
