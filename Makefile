@@ -36,8 +36,8 @@ quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories validate bench bench-drain \
-        bench-lambda bench-report bench-ridehail bench-submit bench-sweep bench-verify lambda lock schema tables clean preflight \
-        engines simulate mutants fuzz FORCE
+        bench-lambda bench-query bench-report bench-ridehail bench-submit bench-sweep bench-verify lambda lock schema tables \
+        clean preflight engines simulate mutants fuzz FORCE
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -103,6 +103,9 @@ bench: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of one shard
 
 bench-drain: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of a worker on a queue
 	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/worker.py
+
+bench-query: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of queries
+	@$(BIN)/python tests/benchmarks/query.py
 
 bench-report: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of a run's report
 	@$(BIN)/python tests/benchmarks/report.py

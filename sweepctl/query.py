@@ -87,17 +87,28 @@ def ask(database: "duckdb.DuckDBPyConnection", sql: str) -> "duckdb.DuckDBPyRela
             raise QueryError(
                 "this is not one SELECT statement", remedy="Results are only read: ask with a single SELECT or WITH."
             )
-        return database.sql(sql)
+        # Not at the top: there, DuckDB's WITH can write (`WITH x AS (COPY …) SELECT …`), into the store's folders, too.
+        # And `query` tells columns of one name apart, which most forms of an answer cannot hold.
+        return database.sql(f"FROM query({_text(sql)})")
     except duckdb.Error as error:
         raise refused(error) from error
 
 
-def refused(error: Exception) -> QueryError:
+def refused(error: "duckdb.Error") -> QueryError | StoreError:
     """Return what DuckDB says of a statement, as an error of ours; fetching rows raises such errors, too."""
-    message = str(error).strip()
-    if "disabled by configuration" in message or "disabled through configuration" in message:
-        return QueryError(message, remedy=f"Only the store's own views can be read: {', '.join(VIEWS)}.")
-    return QueryError(message, remedy=f"Views: {', '.join(VIEWS)}. `DESCRIBE points` lists a view's columns.")
+    import duckdb  # noqa: PLC0415  as in `connect`
+
+    message, views = str(error).strip(), ", ".join(VIEWS)
+    if isinstance(error, duckdb.PermissionException):
+        return QueryError(message, remedy=f"Only the store's own views can be read: {views}.")
+    if isinstance(error, duckdb.IOException):
+        return StoreError(message, remedy="`sweepctl verify RUN_ID` tells which files are damaged or missing.")
+    if isinstance(error, (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)):
+        return QueryError(message, remedy=f"Views: {views}. `DESCRIBE points` lists a view's columns.")
+    # Met among the rows, and by its class a statement's fault and a file's damage are the same.
+    return QueryError(
+        message, remedy="Correct the statement; if it is sound, `sweepctl verify RUN_ID` tells which files are damaged."
+    )
 
 
 def quoted(name: str) -> str:
@@ -105,24 +116,31 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def _text(text: str) -> str:
+    """Return a text as SQL takes it, whatever is in it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def _make_views(database: "duckdb.DuckDBPyConnection", store: Store, runs: Sequence[RunRecord]) -> None:
     """Make every view; let DuckDB into the folders that it reads itself."""
     database.register("runs", pa.Table.from_pylist([vars(run) for run in runs], schema=table.RUN_RECORD))
-    selects = {name: [_rows(database, name, schema.empty_table())] for name, schema in _LEAST.items()}
+    selects: dict[str, list[str]] = {name: [] for name in _LEAST}
     folders = []
     for tables in (RunTables(store, run) for run in runs):
         for name in tables.folders:
             rows = selects.setdefault(name, [])
             folder = _own_folder(tables, name)
-            if folder is None:
-                rows.append(_rows(database, f"{name} of {tables.run.run_id}", tables.dataset(name)))
-            else:
+            if folder is not None:
                 folders.append(folder)
-                pattern = (folder + _FILES).replace("'", "''")
-                rows.append(f"SELECT * FROM read_parquet('{pattern}', hive_partitioning = false)")  # noqa: S608  quoted
+                rows.append(f"SELECT * FROM read_parquet({_text(folder + _FILES)}, hive_partitioning = false)")  # noqa: S608  quoted
+            elif (dataset := tables.dataset(name)).files:
+                rows.append(_rows(database, f"{name} of {tables.run.run_id}", dataset))
     database.execute("SET allowed_directories = ?", [folders])
-    for name, parts in selects.items():
-        database.execute(f"CREATE VIEW {quoted(name)} AS {' UNION ALL BY NAME '.join(parts)}")
+    for name, rows in selects.items():
+        # Not beside rows: a join of an empty table and files takes three times as long as one of the files alone.
+        least = _LEAST.get(name, table.schema_of(name, ())).empty_table()
+        select = " UNION ALL BY NAME ".join(rows) or _rows(database, name, least)
+        database.execute(f"CREATE VIEW {quoted(name)} AS {select}")
     _make_points(database, match_run=len(runs) != 1)
 
 

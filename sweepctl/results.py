@@ -84,7 +84,7 @@ class Run:
         return self.record.run_id
 
     def points(self, *, columns: Sequence[str] | None = None, where: str | None = None) -> Rows:
-        """Return a row for each recorded point: its parameters and its metrics.
+        """Return a row for each recorded point, in no certain order: its parameters and its metrics.
 
         Args:
             columns: Which columns, in this order; all of the view `points` without it (docs/queries.md).

@@ -14,6 +14,8 @@ from sweepctl.view import new_table
 
 MOST_ROWS = 100
 MOST_BLOCKS = 10  # where each row takes as many lines as it has columns
+# A string of a run must not steer the terminal.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
 
 
 def show_answer(console: Console, reader: pa.RecordBatchReader) -> None:
@@ -63,4 +65,4 @@ def _cell(value: object) -> Text:
     """Return a value as text, in which nothing is markup."""
     if value is None:
         return Text("null", style="dim")
-    return Text(f"{value:.6g}" if isinstance(value, float) else str(value))
+    return Text(f"{value:.6g}" if isinstance(value, float) else str(value).translate(_CONTROLS))

@@ -17,8 +17,8 @@ from sweepctl.store import open_store
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]
 
 TOO_LITTLE_DISK = "128k"
-# Of what sweepctl has as extras, and the function has not.
-EXTRAS = {"duckdb", "SALib", "numpy", "scipy", "polars", "pandas"}
+# What only queries and extras of sweepctl take, and the function has not.
+EXTRAS = {"duckdb", "SALib", "numpy", "scipy", "polars", "pandas", "pyarrow.dataset"}
 IMPORT_ALL = f"""
 import importlib, pkgutil, sys
 import pyarrow, sweepctl

@@ -1,10 +1,11 @@
 """The README's examples run, and no command, option or exit code goes unmentioned."""
 
+import doctest
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,13 @@ EXAMPLES = [
 ]
 
 
-def commands_of(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401  Typer's own click
+def commands_of(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401  Typer's own
+    """Yield every command by its full name, those of groups too."""
     for name, command in vars(group)["commands"].items():
         if "commands" in vars(command):
-            yield from commands_of(command, f"{path}{name} ")
+            yield from commands_of(command, f"{prefix}{name} ")
         else:
-            yield path + name, command
+            yield f"{prefix}{name}", command
 
 
 def test_every_command_and_option_is_in_the_readme() -> None:
@@ -50,7 +52,9 @@ def test_every_exit_code_is_in_the_readme() -> None:
     assert all(f"\n| {code} |" in table for code in codes | {0})
 
 
-def test_the_examples_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Return a shell in an empty folder with the project's examples and a `sweepctl` to activate."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     scripts = tmp_path / ".venv" / "bin"
     scripts.mkdir(parents=True)
@@ -60,7 +64,32 @@ def test_the_examples_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.Monk
     )
     (scripts / "sweepctl").chmod(0o755)
     monkeypatch.setenv("PATH", f"{scripts}:{find_engine().parent}:/usr/bin:/bin")
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(["/bin/sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        return done
+
+    return run
+
+
+def test_the_examples_of_the_readme_run(shell: Callable[[str], subprocess.CompletedProcess[str]]) -> None:
     assert len(EXAMPLES) > 5
     for example in EXAMPLES:
-        done = subprocess.run(["/bin/sh", "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{example}\n{done.stderr}"
+        shell(example)
+
+
+def test_queries_print_what_their_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: Callable[[str], subprocess.CompletedProcess[str]]
+) -> None:
+    page = (ROOT / "docs" / "queries.md").read_text()
+    for shard in range(4):
+        shell(f"sweepctl run-shard examples/queue/shard-{shard}.json")
+    examples = re.findall(r"^\$ (.*)\n((?:(?!\$ |```).*\n)*)", page, re.MULTILINE)
+    assert len(examples) > 3
+    for command, printed in examples:
+        assert shell(command).stdout == printed, command
+    monkeypatch.chdir(tmp_path)
+    (python,) = re.findall(r"```pycon\n(.*?)```", page, re.DOTALL)
+    examples_of_python = doctest.DocTestParser().get_doctest(python, {}, "docs/queries.md", None, None)
+    assert doctest.DocTestRunner().run(examples_of_python) == (0, 8)

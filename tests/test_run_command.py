@@ -230,7 +230,7 @@ def test_a_full_store_ends_the_run_in_order(tmp_path: Path) -> None:
     # No file beyond twenty kilobytes: an outcome fits, the data of a shard does not.
     process = started("run", file, prefix=("/bin/sh", "-c", 'ulimit -f 40; exec "$@"', "sh"))
     told = json.loads(process.communicate(timeout=60)[0])
-    assert (process.returncode, told["error"]["kind"], told["succeeded"]) == (5, "store", 0)
+    assert (process.returncode, told["error"]["kind"], told["succeeded"]) == (5, "scratch", 0)
     resumed = told_by("run", file)
     assert (resumed["exit_code"], resumed["succeeded"], resumed["verdict"]) == (0, 4, "whole")
 

@@ -49,16 +49,16 @@ class Queries:
     """Where Athena runs statements, and where it puts their results; None: where the work group says."""
 
     workgroup: str
-    output_location: str | None
+    output: str | None
 
 
 @dataclass(frozen=True)
-class Change:
-    """What became of a database, table or view. A view is written anew each time: Athena compares none."""
+class Made:
+    """One thing of a catalog, and what became of it. A view is replaced each time: Athena compares none."""
 
     kind: Literal["database", "table", "view"]
     name: str
-    action: Literal["created", "updated", "unchanged", "written"]
+    change: Literal["created", "updated", "unchanged", "replaced"]
     differences: tuple[str, ...] = ()  # of an updated table
 
 
@@ -76,7 +76,7 @@ def open_clients(region: str | None) -> Clients:
 
 def apply(
     catalog: Catalog, clients: Clients, queries: Queries, *, sleep: Callable[[float], None] = time.sleep
-) -> Iterator[Change]:
+) -> Iterator[Made]:
     """Make everything of `catalog` stand, and yield each step as it is done.
 
     Raises:
@@ -124,10 +124,10 @@ def _require_place_for_results(athena: "AthenaClient", queries: Queries) -> None
         found: Mapping[str, Any] = athena.get_work_group(WorkGroup=queries.workgroup)["WorkGroup"]
     settings = found.get("Configuration", {})
     is_managed = settings.get("ManagedQueryResultsConfiguration", {}).get("Enabled", False)
-    if not (queries.output_location or is_managed or settings.get("ResultConfiguration", {}).get("OutputLocation")):
+    if not (queries.output or is_managed or settings.get("ResultConfiguration", {}).get("OutputLocation")):
         raise CatalogError(
             f"the work group {queries.workgroup} has no place for results of queries, and Athena runs none without it",
-            remedy="Give --output-location s3://bucket/prefix/, outside the store, or a --workgroup that has one.",
+            remedy="Give --output s3://bucket/prefix/, outside the store, or a --workgroup that has one.",
         )
 
 
@@ -161,25 +161,25 @@ def _require_ours(catalog: Catalog, standing: Standing) -> None:
         )
 
 
-def _make_database(glue: "GlueClient", database: str, *, exists: bool) -> Change:
+def _make_database(glue: "GlueClient", database: str, *, exists: bool) -> Made:
     if exists:
-        return Change("database", database, "unchanged")
+        return Made("database", database, "unchanged")
     with _errors(f"database {database}"):
         glue.create_database(DatabaseInput={"Name": database})
-    return Change("database", database, "created")
+    return Made("database", database, "created")
 
 
-def _make_table(glue: "GlueClient", catalog: Catalog, table: Table, standing: Mapping[str, Any] | None) -> Change:
+def _make_table(glue: "GlueClient", catalog: Catalog, table: Table, standing: Mapping[str, Any] | None) -> Made:
     wanted = table_input(table, catalog.root)
     with _errors(f"table {table.name}"):
         if standing is None:
             glue.create_table(DatabaseName=catalog.database, TableInput=wanted)
-            return Change("table", table.name, "created")
+            return Made("table", table.name, "created")
         found = tuple(differences(standing, wanted))
         if not found:
-            return Change("table", table.name, "unchanged")
+            return Made("table", table.name, "unchanged")
         glue.update_table(DatabaseName=catalog.database, TableInput=wanted)
-        return Change("table", table.name, "updated", found)
+        return Made("table", table.name, "updated", found)
 
 
 def differences(standing: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
@@ -223,15 +223,15 @@ def _formats(table: Mapping[str, Any]) -> Mapping[str, str]:
 
 def _make_view(
     athena: "AthenaClient", catalog: Catalog, view: View, queries: Queries, sleep: Callable[[float], None]
-) -> Change:
+) -> Made:
     with _errors(f"view {view.name}"):
         request: Any = {
             "QueryString": create_view(catalog, view),
             "QueryExecutionContext": {"Database": catalog.database},
             "WorkGroup": queries.workgroup,
         }
-        if queries.output_location:
-            request["ResultConfiguration"] = {"OutputLocation": queries.output_location}
+        if queries.output:
+            request["ResultConfiguration"] = {"OutputLocation": queries.output}
         query = athena.start_query_execution(**request)["QueryExecutionId"]
         status = _end_of(athena, query, sleep)
     if status["State"] != "SUCCEEDED":
@@ -240,7 +240,7 @@ def _make_view(
             f"view {view.name}: Athena's query {query} is {status['State']}: {why}",
             remedy="`sweepctl athena ddl` prints its statement. When Athena takes that, run the command again.",
         )
-    return Change("view", view.name, "written")
+    return Made("view", view.name, "replaced")
 
 
 def _end_of(athena: "AthenaClient", query: str, sleep: Callable[[float], None]) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sweepctl.athena.tables import Table, tables
@@ -26,22 +27,23 @@ class Catalog:
     views: tuple[View, ...]
 
 
-def catalog(description: Description, model: str | None, *, database: str, store: str) -> Catalog:
-    """Return what `database` gets over `store`: of one model, or of all that the engine has.
+def catalog(description: Description, names: Collection[str], *, database: str, store: str) -> Catalog:
+    """Return what `database` gets over `store`: of these models, or of all that the engine has.
 
     Raises:
-        UsageError: the engine has no such model, the store is not in S3, or a name is none in Athena.
+        UsageError: the engine lacks a model, the store is not in S3, or a name is none in Athena.
     """
     if not _DATABASE.fullmatch(database):
         raise UsageError(
             f"{database!r} is no name of a database in Athena: small letters, digits, _ and -, at most 255",
             remedy=f"Give --database {re.sub('[^a-z0-9_-]', '_', database.lower())[:255] or 'sweeps'}.",
         )
-    models = [each for each in description.models if model in {None, each.name}]
-    if not models:
-        names = [each.name for each in description.models]
-        close = difflib.get_close_matches(str(model), names, n=1) or [", ".join(names)]
-        raise UsageError(f"the engine has no model {model!r}", remedy=f"It has {close[0]}.")
+    known = [each.name for each in description.models]
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1) or [", ".join(known)]
+            raise UsageError(f"the engine has no model {name!r}", remedy=f"It has {close[0]}.")
+    models = [each for each in description.models if each.name in names or not names]
     found = Catalog(database, _root(store), tuple(tables(models)), tuple(views(models, database)))
     _require_distinct([*(table.name for table in found.tables), *(view.name for view in found.views)])
     return found

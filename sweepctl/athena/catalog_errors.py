@@ -13,7 +13,7 @@ _ALLOW = (
 _AGAIN = "Run the command again: it goes on where it ended."
 _LATER = "Try again later: AWS is overloaded or out of order."
 _OTHER = "See the documentation of Glue or Athena for this code."
-_WORKGROUP = "Check --workgroup and --output-location: both must exist, in this region."
+_WORKGROUP = "Check --workgroup and --output: both must exist, in this region."
 _BY_CODE = {
     "AccessDeniedException": _ALLOW,
     "AlreadyExistsException": f"Somebody else made it meanwhile. {_AGAIN}",

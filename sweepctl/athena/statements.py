@@ -11,13 +11,13 @@ from sweepctl.athena.tables import Table, type_of
 from sweepctl.athena.views import View, quoted
 
 
-def statements(catalog: Catalog) -> Iterator[tuple[str, str]]:
-    """Yield name and statement of the database, every table and every view, in an order in which they can be run."""
-    yield catalog.database, f"CREATE DATABASE IF NOT EXISTS {_name(catalog.database)}"
+def ddl(catalog: Catalog) -> Iterator[str]:
+    """Yield the statements of the database, every table and every view, in an order in which they can be run."""
+    yield f"CREATE DATABASE IF NOT EXISTS {_name(catalog.database)}"
     for table in catalog.tables:
-        yield table.name, create_table(catalog, table)
+        yield create_table(catalog, table)
     for view in catalog.views:
-        yield view.name, create_view(catalog, view)
+        yield create_view(catalog, view)
 
 
 def create_table(catalog: Catalog, table: Table) -> str:

@@ -1,89 +1,105 @@
-"""Commands that put a store's tables into Athena."""
+"""Commands that give Athena a store's tables."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sweepctl.cli.app import app
-from sweepctl.cli.options import DEFAULT_STORE, EngineOption, JsonOption, RegionOption, StoreOption
+from sweepctl.cli.options import EngineOption, JsonOption, RegionOption
 from sweepctl.cli.terminal import print_json, telling
 from sweepctl.errors import UsageError
 
 if TYPE_CHECKING:
     from sweepctl.athena.catalog import Catalog
 
-DatabaseOption = Annotated[str, typer.Option(help="The database of the tables.")]
-ModelOption = Annotated[str | None, typer.Option(help="Of this model only.", show_default="all of the engine's")]
+athena = typer.Typer(
+    help="Tables and views of a store in Amazon Athena.",
+    epilog="Examples:\n\n  sweepctl athena ddl --store s3://bucket/sweeps > tables.sql\n\n"
+    "  sweepctl athena apply --store s3://bucket/sweeps --database sweeps",
+    no_args_is_help=True,
+)
+app.add_typer(athena, name="athena")
 
-athena_app = typer.Typer(help="Put a store's tables and views into Amazon Athena.", no_args_is_help=True)
-app.add_typer(athena_app, name="athena")
+# As elsewhere, but without a default: a directory is none of Athena's.
+BucketOption = Annotated[
+    str, typer.Option("--store", envvar="SWEEPCTL_STORE", help="The store: s3://bucket/prefix. It is not looked into.")
+]
+DatabaseOption = Annotated[str, typer.Option("--database", help="The Glue database.")]
+ModelOption = Annotated[
+    list[str] | None,
+    typer.Option("--model", help="Tables of this model; again for more.", show_default="all that the engine has"),
+]
 
 
-@athena_app.command(
+@athena.command(
     "ddl",
     epilog="Examples:\n\n  sweepctl athena ddl --store s3://bucket/sweeps\n\n"
-    "  sweepctl athena ddl --store s3://bucket/sweeps --model queue --database research",
+    "  sweepctl athena ddl --store s3://bucket/sweeps --database sweeps --model queue > tables.sql",
 )
 def ddl_command(
-    store: StoreOption = DEFAULT_STORE,
+    store: BucketOption,
     database: DatabaseOption = "sweeps",
     model: ModelOption = None,
     engine: EngineOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Print the statements that make database, tables and views; nothing is sent.
+    """Print the statements that make database, tables and views; Athena runs them one at a time.
 
-    Columns and types are those that the engine describes. Athena takes one statement at a time.
+    Columns and types come from what the engine describes. Partitions are projected: nothing is to be crawled or
+    repaired, and a shard can be queried the moment that it is committed.
     """
     with telling(json_output=json_output):
-        from sweepctl.athena.statements import statements
+        from sweepctl.athena.statements import ddl
 
-        found = _catalog(store, database, model, engine)
-        named = [{"name": name, "sql": sql} for name, sql in statements(found)]
+        catalog = _catalog(store, database, model, engine)
+        statements = list(ddl(catalog))
         if json_output:
-            print_json({"database": database, "statements": named})
+            print_json({"database": database, "store": catalog.root, "statements": statements})
         else:
-            typer.echo("\n".join(f"{each['sql']};\n" for each in named))
+            typer.echo("\n\n".join(f"{each};" for each in statements))
 
 
-@athena_app.command(
+@athena.command(
     "apply",
-    epilog="Examples:\n\n  sweepctl athena apply --store s3://bucket/sweeps --workgroup research\n\n"
-    "  sweepctl athena apply --store s3://bucket/sweeps --output-location s3://bucket/athena-results/",
+    epilog="Examples:\n\n  sweepctl athena apply --store s3://bucket/sweeps\n\n"
+    "  sweepctl athena apply --store s3://bucket/sweeps --workgroup sweeps --output s3://bucket/athena/ --json",
 )
 def apply_command(
-    store: StoreOption = DEFAULT_STORE,
+    store: BucketOption,
     database: DatabaseOption = "sweeps",
     model: ModelOption = None,
-    workgroup: Annotated[str, typer.Option(help="Athena's work group that runs the views' statements.")] = "primary",
-    output_location: Annotated[
+    workgroup: Annotated[
+        str, typer.Option("--workgroup", help="The Athena workgroup that makes the views.")
+    ] = "primary",
+    output: Annotated[
         str | None,
-        typer.Option(help="Where Athena puts results of statements.", show_default="the work group's own"),
+        typer.Option("--output", help="Where Athena puts results.", show_default="the workgroup's own place"),
     ] = None,
     engine: EngineOption = None,
     json_output: JsonOption = False,
     region: RegionOption = None,
 ) -> None:
-    """Make database, tables and views stand in AWS as `ddl` prints them; again, it changes only what differs.
+    """Make database, tables and views through Glue and Athena; again, what is right already is left alone.
 
-    A table with other columns is updated, and told. One over another store is left alone, and so is everything then.
+    A table with other columns is updated, and each difference told. One over another store is left alone, and so is
+    everything then. Nothing is dropped, no data is read.
     """
     with telling(json_output=json_output) as console:
         from sweepctl import view_athena
         from sweepctl.athena.apply import Queries, apply, open_clients
 
-        found = _catalog(store, database, model, engine)
-        if output_location is not None and not output_location.startswith("s3://"):
-            raise UsageError(f"{output_location!r} is no place in S3", remedy="Give s3://bucket/prefix/.")
-        steps = apply(found, open_clients(region), Queries(workgroup, output_location))
+        catalog = _catalog(store, database, model, engine)
+        if output is not None and not output.startswith("s3://"):
+            raise UsageError(f"--output {output!r} is not in S3", remedy="Give s3://bucket/prefix/.")
+        steps = apply(catalog, open_clients(region), Queries(workgroup, output))
         if json_output:
-            print_json({"database": database, "store": found.root, "changes": [vars(step) for step in steps]})
+            print_json({"database": database, "store": catalog.root, "made": [vars(step) for step in steps]})
         else:
-            view_athena.show_changes(console, found, steps)
+            view_athena.show_made(console, catalog, steps)
 
 
-def _catalog(store: str, database: str, model: str | None, engine: str | None) -> "Catalog":
+def _catalog(store: str, database: str, models: list[str] | None, engine: str | None) -> "Catalog":
     from sweepctl.athena.catalog import catalog
     from sweepctl.engine import Engine, find_engine
 
-    return catalog(Engine(find_engine(engine)).description, model, database=database, store=store)
+    return catalog(Engine(find_engine(engine)).description, models or (), database=database, store=store)

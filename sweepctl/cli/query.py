@@ -9,19 +9,22 @@ import typer
 
 from sweepctl.cli.app import app
 from sweepctl.cli.options import DEFAULT_STORE, EndpointOption, JsonOption, RegionOption, StoreOption
-from sweepctl.cli.terminal import on_signals, patient_output, telling, written_whole
+from sweepctl.cli.terminal import on_signals, open_console, patient_output, print_json, telling, written_whole
 from sweepctl.errors import UsageError
 
 if TYPE_CHECKING:
     import duckdb
 
+    from sweepctl.store.contract import Store
+
+FORMS = ("csv", "json", "parquet", "arrow")
 BINARY = ("parquet", "arrow")
 
 
 @app.command(
     "query",
     epilog="Examples:\n\n  sweepctl query demo-001 'SELECT commission_rate, avg(revenue) FROM points GROUP BY ALL'\n\n"
-    "  sweepctl query demo-001 'SELECT * FROM points' --out points.parquet --format parquet\n\n"
+    "  sweepctl query demo-001 'SELECT * FROM points' --out points.parquet\n\n"
     "  sweepctl query --all 'SELECT run_id, count(*) FROM shard_outcomes GROUP BY run_id' --json",
 )
 def query_command(
@@ -36,7 +39,7 @@ def query_command(
         typer.Option(
             "--format",
             help="What to write; arrow is Arrow's IPC stream.",
-            show_default="a table on a terminal, json with --json, csv elsewhere",
+            show_default="as --out ends, a table on a terminal, json with --json, else csv",
         ),
     ] = None,
     out: Annotated[
@@ -62,20 +65,39 @@ def query_command(
         run_id, sql = _understood(question, all_runs=all_runs)
         if run_id is not None:
             require_run_id(run_id)
-        chosen = form or ("json" if json_output else "table" if out is None and sys.stdout.isatty() else "csv")
-        _require_place(chosen, out, is_terminal=sys.stdout.isatty())
+        is_terminal = sys.stdout.isatty()
+        chosen = form or _usual_form(out, json_output=json_output, is_terminal=is_terminal)
+        _require_place(chosen, out, json_output=json_output, is_terminal=is_terminal)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         with query.connect(results, run_id) as database, _interruptible(database):
+            _tell_gaps(results, run_id)
             rows = query.ask(database, sql)
             if chosen == "table":
-                with answer.batches(rows) as reader:
+                with answer.batches(answer.plain(rows)) as reader:
                     view_query.show_answer(console, reader)
             elif out is None:
                 with patient_output() as output:
                     answer.write(rows, chosen, output)
             else:
                 with written_whole(out) as file:
-                    answer.write(rows, chosen, file)
+                    count = answer.write(rows, chosen, file)
+                console.print(f"rows written to {out}: {count:,}", highlight=False, markup=False, soft_wrap=True)
+                if json_output:
+                    print_json({"out": str(out), "format": chosen, "rows": count})
+
+
+def _tell_gaps(store: "Store", run_id: str | None) -> None:
+    """Say on stderr what an answer cannot be about: shards that are not recorded yet."""
+    from sweepctl import commit, listing
+
+    if run_id is None:
+        return
+    run = commit.require_run(store, run_id)
+    recorded = sum(1 for _ in listing.outcomes(store, run_id, run.run_date))
+    if recorded == 0 or (run.shards is not None and recorded < run.shards):
+        of_all = "" if run.shards is None else f" of {run.shards:,}"
+        told = f"{recorded:,}{of_all} shards of run {run_id} are recorded; `sweepctl status {run_id}` follows it"
+        open_console(stderr=True).print(told, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager
@@ -114,8 +136,19 @@ def _understood(question: list[str], *, all_runs: bool) -> tuple[str | None, str
     )
 
 
-def _require_place(form: str, out: Path | None, *, is_terminal: bool) -> None:
+def _usual_form(out: Path | None, *, json_output: bool, is_terminal: bool) -> str:
+    if out is not None:
+        ending = out.suffix.removeprefix(".")
+        return ending if ending in FORMS else "csv"
+    if json_output:
+        return "json"
+    return "table" if is_terminal else "csv"
+
+
+def _require_place(form: str, out: Path | None, *, json_output: bool, is_terminal: bool) -> None:
     if form == "table" and out is not None:
         raise UsageError("a table goes to the terminal only", remedy="Choose --format csv, json, parquet or arrow.")
     if form in BINARY and out is None and is_terminal:
         raise UsageError(f"{form} is no text for a terminal", remedy="Give --out FILE, or pipe it.")
+    if json_output and out is None and form != "json":
+        raise UsageError(f"--json and --format {form} both want standard output", remedy="Give --out FILE, or one.")

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from sweepctl.athena.apply import Change, Clients, Queries, apply, differences, open_clients, table_input
+from sweepctl.athena.apply import Clients, Made, Queries, apply, differences, open_clients, table_input
 from sweepctl.athena.catalog import Catalog, catalog
 from sweepctl.engine import Engine, find_engine
 from sweepctl.errors import CatalogError
 
 DESCRIPTION = Engine(find_engine()).description
-MADE = catalog(DESCRIPTION, "queue", database="sweeps", store="s3://bucket/sweeps")
+MADE = catalog(DESCRIPTION, ["queue"], database="sweeps", store="s3://bucket/sweeps")
 PLACE = Queries("primary", "s3://bucket/athena-results/")
 OUTCOMES = "point_outcomes_queue"
 
@@ -24,7 +24,7 @@ def clients() -> Iterator[Clients]:
         yield open_clients(None)
 
 
-def applied(clients: Clients, made: Catalog = MADE, queries: Queries = PLACE) -> list[Change]:
+def applied(clients: Clients, made: Catalog = MADE, queries: Queries = PLACE) -> list[Made]:
     return list(apply(made, clients, queries, sleep=lambda _: None))
 
 
@@ -49,11 +49,11 @@ def refusal(code: str, message: str = "because") -> Mapping[str, Any]:
 def test_everything_is_made_once(clients: Clients) -> None:
     first = applied(clients)
     assert [each.kind for each in first] == ["database"] + ["table"] * len(MADE.tables) + ["view"] * len(MADE.views)
-    assert {each.action for each in first} == {"created", "written"}
+    assert {each.change for each in first} == {"created", "replaced"}
     made = standing(clients)
     assert set(made) == {each.name for each in MADE.tables}
     again = applied(clients)
-    assert {each.action for each in again} == {"unchanged", "written"}
+    assert {each.change for each in again} == {"unchanged", "replaced"}
     assert [each.name for each in again] == [each.name for each in first]
     assert standing(clients) == made
 
@@ -82,8 +82,8 @@ def test_a_table_with_other_columns_is_updated_and_told(clients: Clients) -> Non
     changed["Parameters"] |= {"projection.run_date.range": "2026-01-01,NOW", "projection.hour.type": "integer"}
     clients.glue.update_table(DatabaseName="sweeps", TableInput=changed)
     changes = applied(clients)
-    assert [each for each in changes if each.action not in {"unchanged", "written"}] == [
-        Change(
+    assert [each for each in changes if each.change not in {"unchanged", "replaced"}] == [
+        Made(
             "table",
             OUTCOMES,
             "updated",
@@ -96,7 +96,7 @@ def test_a_table_with_other_columns_is_updated_and_told(clients: Clients) -> Non
             ),
         )
     ]
-    assert {each.action for each in applied(clients)} == {"unchanged", "written"}
+    assert {each.change for each in applied(clients)} == {"unchanged", "replaced"}
 
 
 def test_order_partitions_and_formats_are_told_too() -> None:
@@ -116,7 +116,7 @@ def test_order_partitions_and_formats_are_told_too() -> None:
 
 @pytest.mark.parametrize("taken", [OUTCOMES, "points_queue"])
 def test_what_is_not_ours_is_left_alone(clients: Clients, taken: str) -> None:
-    elsewhere = catalog(DESCRIPTION, "queue", database="sweeps", store="s3://another/sweeps")
+    elsewhere = catalog(DESCRIPTION, ["queue"], database="sweeps", store="s3://another/sweeps")
     other: Any = table_input(next(each for each in elsewhere.tables if each.name == OUTCOMES), elsewhere.root)
     clients.glue.create_database(DatabaseInput={"Name": "sweeps"})
     clients.glue.create_table(DatabaseName="sweeps", TableInput=other | {"Name": taken})
@@ -130,7 +130,7 @@ def test_what_is_not_ours_is_left_alone(clients: Clients, taken: str) -> None:
 def test_a_work_group_without_a_place_for_results(clients: Clients) -> None:
     with pytest.raises(CatalogError, match="work group primary has no place for results") as caught:
         applied(clients, queries=Queries("primary", None))
-    assert "--output-location" in str(caught.value.remedy)
+    assert "--output " in str(caught.value.remedy)
     assert not clients.glue.get_databases()["DatabaseList"], "nothing was made"
 
 

@@ -12,7 +12,7 @@ from sweepctl.athena import apply
 from sweepctl.cli import app
 
 STORE = ("--store", "s3://bucket/sweeps")
-RESULTS = ("--output-location", "s3://bucket/athena-results/")
+RESULTS = ("--output", "s3://bucket/athena-results/")
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_ddl_prints_statements_that_end_with_a_semicolon() -> None:
     for each in printed:
         assert "research" in parsed(each).sql(dialect="athena")
     told = json.loads(athena("ddl", *STORE, "--model", "queue", "--database", "research", "--json").stdout)
-    assert [each["sql"] for each in told["statements"]] == [each.strip() for each in printed]
+    assert told["statements"] == [each.strip() for each in printed]
 
 
 @pytest.mark.usefixtures("aws")
@@ -43,12 +43,12 @@ def test_apply_tells_what_it_does() -> None:
     assert first.exit_code == 0, first.output
     assert "database sweeps created" in first.stdout
     assert "table point_outcomes_queue_of_run created" in first.stdout
-    assert "view points_queue written" in first.stdout
+    assert "view points_queue replaced" in first.stdout
     again = athena("apply", *STORE, *RESULTS, "--model", "queue")
-    assert "sweeps over s3://bucket/sweeps: 13 unchanged, 4 written" in again.stdout
+    assert "sweeps over s3://bucket/sweeps: 13 unchanged, 4 replaced" in again.stdout
     told = json.loads(athena("apply", *STORE, *RESULTS, "--json").stdout)
     assert told["store"] == "s3://bucket/sweeps"
-    assert {"kind": "table", "name": "trips_ridehail", "action": "created", "differences": []} in told["changes"]
+    assert {"kind": "table", "name": "trips_ridehail", "change": "created", "differences": []} in told["made"]
 
 
 @pytest.mark.usefixtures("aws")
@@ -57,7 +57,7 @@ def test_apply_tells_what_it_does() -> None:
     [
         ((*STORE,), 5, "catalog"),  # no place for results
         (("--store", "./results", *RESULTS), 2, "usage"),
-        ((*STORE, "--output-location", "results"), 2, "usage"),
+        ((*STORE, "--output", "results"), 2, "usage"),
         ((*STORE, *RESULTS, "--model", "no"), 2, "usage"),
         ((*STORE, *RESULTS, "--database", "no name"), 2, "usage"),
         ((*STORE, *RESULTS, "--engine", "/no/engine"), 4, "engine_unavailable"),

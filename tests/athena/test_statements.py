@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from sweepctl.athena.apply import table_input
 from sweepctl.athena.catalog import Catalog, catalog
-from sweepctl.athena.statements import create_table, statements
+from sweepctl.athena.statements import create_table, ddl
 from sweepctl.engine import Engine, find_engine
 from sweepctl.errors import UsageError
 from sweepctl.protocol import Description
@@ -40,18 +40,18 @@ def described(parameters: list[str], metrics: list[str], name: str = "toy", data
 AWKWARD = described(["date", "end", "order", "rate", "rows", "table"], ["from", "rate", "timestamp", "user"])
 
 
-def made_by(description: Description, model: str | None = None) -> Catalog:
-    return catalog(description, model, database="sweeps", store=STORE)
+def made_by(description: Description, *models: str) -> Catalog:
+    return catalog(description, models, database="sweeps", store=STORE)
 
 
 @pytest.mark.parametrize("description", [ENGINE.description, AWKWARD], ids=["built in", "awkward names"])
 def test_every_statement_is_athenas_and_quotes_every_name(description: Description) -> None:
-    for name, sql in statements(made_by(description)):
+    for sql in ddl(made_by(description)):
         statement = parsed(sql)
         bare = {each.name for each in statement.find_all(exp.Identifier) if not each.args["quoted"]}
-        assert bare <= {"p", "o"}, name
+        assert bare <= {"p", "o"}, sql
         quote = '"' if statement.args["kind"] == "VIEW" else "`"
-        assert not {'"', "`"} - {quote} & set(sql), name
+        assert not {'"', "`"} - {quote} & set(sql), sql
 
 
 TYPOS = [
@@ -82,7 +82,7 @@ TYPOS = [
 
 @pytest.mark.parametrize(("right", "wrong"), TYPOS)
 def test_a_typo_is_noticed(right: str, wrong: str) -> None:
-    affected = [sql for _, sql in statements(made_by(ENGINE.description, "queue")) if right in sql]
+    affected = [sql for sql in ddl(made_by(ENGINE.description, "queue")) if right in sql]
     assert affected
     for sql in affected:
         with pytest.raises(NotAthenasError):
@@ -210,8 +210,8 @@ def test_a_literal_reaches_both_sides_of_a_join() -> None:
 
 
 def test_a_database_of_cloudformations() -> None:
-    for _, sql in statements(catalog(ENGINE.description, "queue", database="stack-database-1x", store=STORE)):
-        assert parsed(sql)
+    for sql in ddl(catalog(ENGINE.description, ["queue"], database="stack-database-1x", store=STORE)):
+        parsed(sql)
 
 
 def test_one_model_alone() -> None:
@@ -227,13 +227,18 @@ def test_one_model_alone() -> None:
         ({"store": "./results"}, "'./results' is a directory: Athena reads S3 alone"),
         ({"store": "s3://bucket/it's"}, "takes neither ' nor *"),
         ({"store": "gs://bucket/x"}, "is no store"),
-        ({"model": "qeue"}, "no model 'qeue'"),
+        ({"names": ["queue", "qeue"]}, "no model 'qeue'"),
         ({"database": "My Sweeps"}, "no name of a database"),
         ({"database": ""}, "no name of a database"),
     ],
 )
 def test_bad_input_is_told(changes: dict[str, Any], told: str) -> None:
-    arguments = {"description": ENGINE.description, "model": None, "database": "sweeps", "store": STORE} | changes
+    arguments: dict[str, Any] = {
+        "description": ENGINE.description,
+        "names": (),
+        "database": "sweeps",
+        "store": STORE,
+    } | changes
     with pytest.raises(UsageError, match=re.escape(told)) as caught:
         catalog(**arguments)
     assert caught.value.remedy
@@ -244,7 +249,7 @@ def test_remedies_name_what_is_near() -> None:
         made_by(ENGINE.description, "qeue")
     assert caught.value.remedy == "It has queue."
     with pytest.raises(UsageError) as caught:
-        catalog(ENGINE.description, None, database="My Sweeps", store=STORE)
+        catalog(ENGINE.description, (), database="My Sweeps", store=STORE)
     assert caught.value.remedy == "Give --database my_sweeps."
 
 

@@ -135,10 +135,22 @@ def test_a_report_replaces_its_file_whole_or_not_at_all(monkeypatch: pytest.Monk
     assert invoke("report", "r", "--out", "nowhere/report.html").exit_code == 2
 
 
+def rounded(value: Any) -> Any:  # noqa: ANN401  JSON
+    """Return it without the last digits of floats, which differ by the order of sums."""
+    match value:
+        case dict():
+            return {key: rounded(each) for key, each in value.items()}
+        case list():
+            return [rounded(each) for each in value]
+        case float():
+            return float(f"{value:.12g}")
+    return value
+
+
 def test_in_a_bucket_it_is_the_same(moto_server: Server) -> None:
     bucket = f"s3://{BUCKET}/summary"
     make_run(open_store("sweep-results"), "r", SPEC)
     make_run(open_store(bucket, endpoint_url=moto_server.endpoint_url), "r", SPEC)
     where = ("--store", bucket, "--endpoint-url", moto_server.endpoint_url)
-    assert told("summary", "r", *where) == told("summary", "r")
+    assert rounded(told("summary", "r", *where)) == rounded(told("summary", "r"))
     assert told("report", "r", *where)["verdict"] == "failures"

@@ -8,9 +8,10 @@ from functools import partial
 from random import Random
 
 from drain import toys
+from simulation import memory
 from simulation.toy_engine import Behaviour
 
-from sweepctl.messages import ShardMessage, decode
+from sweepctl.messages import ShardMessage
 from sweepctl.outcome import RunRecord
 from sweepctl.shard import Conditions
 
@@ -49,7 +50,7 @@ class Case:
 def decoded(body: bytes) -> ShardMessage | None:
     """Return what a body means; None for one that means nothing."""
     try:
-        return decode(body, EPOCH.date())
+        return memory.decode_message(body, EPOCH.date())
     except Exception:  # noqa: BLE001  whatever is wrong with it
         return None
 

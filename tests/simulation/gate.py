@@ -55,7 +55,7 @@ class Gate:
         scheduler.sleep(plan.latency(LATENCY))
         self.before(fault)
         service = "store" if call in GIVES_UP_AFTER else "queue"
-        if fault in {Fault.UNAVAILABLE, Fault.CONFLICT} or scheduler.now < self.outside.down_until[service]:
+        if fault is Fault.UNAVAILABLE or fault is Fault.CONFLICT or scheduler.now < self.outside.down_until[service]:
             self.trouble()
             raise refusal(409 if fault is Fault.CONFLICT else 503)
         if fault is Fault.STALL_BEFORE:

@@ -48,7 +48,7 @@ class Summary:
 def play_some(seeds: range) -> Summary:
     """Play the schedules of some seeds in this process."""
     summary = Summary()
-    began_at = os.times().user
+    began_at = _cpu_seconds()
     for seed in seeds:
         history = play(seed)
         summary.schedules += 1
@@ -57,8 +57,13 @@ def play_some(seeds: range) -> Summary:
         summary.outcomes.update(op.effect.split()[0] for op in history.log.ops if op.what == "outcome")
         if history.findings:
             summary.failing[seed] = history.findings[0]
-    summary.seconds = os.times().user - began_at
+    summary.seconds = _cpu_seconds() - began_at
     return summary
+
+
+def _cpu_seconds() -> float:
+    spent = os.times()
+    return spent.user + spent.system
 
 
 def play_all(seeds: range, processes: int | None = None) -> Iterator[tuple[int, Summary]]:

@@ -2,32 +2,51 @@
 
     python tests/simulation/run.py N
 
-What has been played is kept in played.json, with a digest of the code that a schedule runs: once that has changed, it
-begins anew. A failing seed is shrunk, printed, and kept as a regression file.
+What has been played is kept in played.json, beside a digest of the code: other code begins anew. The file is committed,
+so that a million goes over as many sittings and clones as it takes. A failing seed is shrunk, printed, and kept as a
+regression file.
 """
 
 import hashlib
 import json
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
-STATE = Path(__file__).with_name("played.json")
+TESTS = Path(__file__).resolve().parents[1]
+STATE = TESTS / "simulation" / "played.json"
 SECONDS_BETWEEN_LINES = 60
-PACKAGES = {"drain", "engines", "simulation", "sweepctl"}
-# What no history depends on.
-BESIDE = {"simulation.mutants", "simulation.pool", "simulation.run", "simulation.shrink"}
+# Some schedules in an interpreter of their own, and which modules they took.
+_TAKEN = """
+import json, sys
+from simulation.world import play
+for seed in range(50):
+    play(seed)
+print(json.dumps({name: getattr(module, "__file__", None) for name, module in sys.modules.items()}))
+"""
+
+
+def modules() -> dict[str, Path]:
+    """Return the project's modules that a schedule takes, and where they lie."""
+    path = os.pathsep.join(each for each in sys.path if each)
+    command = [sys.executable, "-P", "-c", _TAKEN]
+    said = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, check=True).stdout
+    found = {name: Path(file) for name, file in json.loads(said).items() if file}
+    # What is installed is what is played: sweepctl is told by its name, wherever it lies.
+    return {
+        name: file
+        for name, file in sorted(found.items())
+        if name.partition(".")[0] == "sweepctl" or file.is_relative_to(TESTS)
+    }
 
 
 def digest() -> str:
-    """Return what tells the code that a schedule runs, simulation included, from any other."""
-    from simulation.world import play  # noqa: PLC0415  as in `main`
-
-    play(0)  # imports what is imported late
+    """Return what tells the code that schedules take, simulation included, from any other."""
     whole = hashlib.sha256()
-    for name, module in sorted(sys.modules.items()):
-        if name.partition(".")[0] in PACKAGES and name not in BESIDE and getattr(module, "__file__", None):
-            whole.update(f"{name}\n".encode() + Path(str(module.__file__)).read_bytes())
+    for name, file in modules().items():
+        whole.update(f"{name}\n".encode() + file.read_bytes())
     return whole.hexdigest()
 
 
@@ -45,7 +64,7 @@ def main(wanted: int) -> int:
     for _, summary in play_all(range(whole.schedules, wanted)):
         whole.add(summary)
         partial = STATE.with_suffix(".new")
-        partial.write_text(json.dumps({"code": code, "whole": vars(whole)}, indent=2) + "\n")
+        partial.write_text(json.dumps({"code": code, "whole": vars(whole)}, indent=1) + "\n")
         partial.rename(STATE)
         for seed in summary.failing:
             smallest = shrink(play(seed))

@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from simulation import pool, run, shrink
+from simulation import pool, run, shrink, world
 from simulation.faults import Fault
 from simulation.mutants import MUTANTS, hunt_all
 from simulation.world import play
@@ -48,6 +50,15 @@ def test_a_history_told_by_its_faults_is_the_same() -> None:
         assert play(seed, drawn.faults).log.ops == drawn.log.ops
 
 
+def test_files_in_memory_change_no_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a real disk, with every byte encoded and decoded anew."""
+    quick = [play(seed).log for seed in range(FEW)]
+    monkeypatch.setattr(world, "in_memory", nullcontext)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert [play(seed).log for seed in range(FEW)] == quick
+    assert any(tmp_path.iterdir()), "the disk was used"
+
+
 @pytest.mark.timeout(1800)
 def test_every_mutant_is_caught(capsys: pytest.CaptureFixture[str]) -> None:
     kills = list(hunt_all(range(len(MUTANTS))))
@@ -79,6 +90,7 @@ def test_a_long_run_goes_on_where_it_was_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(run, "STATE", tmp_path / "played.json")
+    monkeypatch.setattr(run, "digest", lambda: "this code")
     assert run.main(pool.CHUNK) == 0
     assert run.main(pool.CHUNK + 10) == 0
     printed = capsys.readouterr().out
@@ -87,3 +99,10 @@ def test_a_long_run_goes_on_where_it_was_stopped(
     monkeypatch.setattr(run, "digest", lambda: "other code")
     assert run.main(10) == 0
     assert "goes on" not in capsys.readouterr().out
+
+
+def test_only_code_that_schedules_take_begins_a_long_run_anew() -> None:
+    taken = run.modules()
+    assert taken.keys() >= {"sweepctl.lease", "sweepctl.verify.rows", "simulation.checker", "engines"}
+    assert taken.keys().isdisjoint({"sweepctl.view", "sweepctl.cli", "simulation.run", "simulation.mutants", "pytest"})
+    assert all(file.is_file() for file in taken.values())

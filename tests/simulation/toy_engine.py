@@ -173,6 +173,7 @@ def _records(command: str, request: dict[str, Any], behaviour: Behaviour) -> lis
     return [started, *points, finished(len(indices), failed)]
 
 
+@cache
 def _point(command: str, index: int, x: int, behaviour: Behaviour) -> str:
     if command == "run" and index in behaviour.poison:
         return "poison"

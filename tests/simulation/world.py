@@ -4,46 +4,43 @@
     history.findings  # nothing, or what must not be
 
 The production code from `drain` down to `S3Store`, `Queue` and `EngineRun` runs unchanged. Handed in are clock, sleep,
-the start of a task and the worker's inbox, the two clients of boto3, and the engine's child process.
+the start of a task and the worker's inbox, the two clients of boto3, the engine's child process, and its files.
 """
 
 import datetime as dt
 import logging
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from random import Random
 from typing import Any, cast
 from unittest.mock import patch
 
 from drain.toys import RUN_ID
-from simulation import arrow_files, bucket, message_queue
+from simulation import bucket, message_queue
 from simulation.case import EPOCH, GRACE, LEASE, Case, decoded, draw
 from simulation.checker import Checker
 from simulation.faults import Fault, Plan
 from simulation.final import is_unfinished, judge_end
 from simulation.gate import Gate, Outside
 from simulation.log import Log
+from simulation.memory import in_memory
 from simulation.message_queue import Delivery
 from simulation.scheduler import Inbox, Process, Scheduler
 from simulation.toy_engine import Behaviour, SimulatedEngine
 
-from sweepctl import commit, drain, table
+from sweepctl import commit, drain, lease
 from sweepctl.drain import Worker
 from sweepctl.lease import Policy
 from sweepctl.sqs import Clients, Queue
-from sweepctl.store.files import WorkArea
 from sweepctl.store.s3 import S3Store
 from sweepctl.tally import Work
-from sweepctl.verify import artifacts
 
 TROUBLE_SECONDS = 600.0  # of faults, at the most
 SETTLE_SECONDS = 30_000.0
 MOST_WORKERS = 15  # that are started in one history while there are faults
 REDRIVES = 6
+LONGEST_POLL = 20  # seconds that SQS allows
 
 
 @dataclass(frozen=True)
@@ -72,20 +69,10 @@ def _quiet() -> Iterator[None]:
     logger = logging.getLogger("sweepctl")
     was, logger.disabled = logger.disabled, True
     try:
-        with (
-            patch.object(drain, "REPORT_SECONDS", 3600.0),
-            patch.object(table, "pq", arrow_files),
-            patch.object(artifacts, "pq", arrow_files),
-        ):
+        with patch.object(drain, "REPORT_SECONDS", 3600.0), in_memory():
             yield
     finally:
         logger.disabled = was
-
-
-@cache
-def _scratch() -> WorkArea:
-    memory = Path("/dev/shm")  # noqa: S108  private folders are made in it
-    return WorkArea(Path(tempfile.mkdtemp(prefix="sweepctl-simulation-", dir=memory if memory.is_dir() else None)))
 
 
 @dataclass
@@ -118,7 +105,9 @@ class _World:
         self.scheduler.start(director, self._direct)
         self.scheduler.run(TROUBLE_SECONDS, lambda: not self.queue.messages)
         self.scheduler.kill(director)
-        self._settle()
+        # Nothing goes wrong with a poll any more: the fewer, the better.
+        with patch.object(lease, "WAIT_SECONDS", LONGEST_POLL):
+            self._settle()
         judge_end(self)
 
     def _direct(self) -> None:
@@ -193,9 +182,7 @@ class _World:
     def store(self, gate: Gate | None = None) -> S3Store:
         """Open the bucket; without a gate, nothing goes wrong."""
         sleep = (lambda _seconds: None) if gate is None else self.scheduler.sleep
-        store = S3Store("memory", "", cast("Any", bucket.Client(self.bucket, gate)), sleep)
-        store.__dict__["_area"] = _scratch()
-        return store
+        return S3Store("memory", "", cast("Any", bucket.Client(self.bucket, gate)), sleep)
 
     def _utc_now(self, skew: dt.timedelta) -> dt.datetime:
         now = EPOCH + dt.timedelta(seconds=self.scheduler.now) + skew

@@ -1,0 +1,232 @@
+"""What stands for a worker's disk and for its encoder: files in memory, and what was computed once remembered.
+
+Records of one row are JSON. Tables are Parquet as `DatasetWriter` writes it; but equal rows are encoded once in a
+process, equal bytes are decoded once, and equal lines of an engine and equal messages are parsed and checked once. A
+history is the same on a real disk with all of it computed anew: a test compares them.
+"""
+
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from functools import lru_cache
+from itertools import count
+from pathlib import Path, PosixPath
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any, ClassVar, Self, cast
+from unittest.mock import patch
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sweepctl import attempt, drain, messages, records, table
+from sweepctl.errors import StoreError
+from sweepctl.outcome import Artifact
+from sweepctl.store.s3 import S3Store
+from sweepctl.table import DataFile, DatasetWriter
+from sweepctl.verify import artifacts, identity, shards
+
+MANY = 4096  # of each kind are remembered: most histories hold the same few tables
+
+
+@contextmanager
+def in_memory() -> Iterator[None]:
+    """Hand them in."""
+    with ExitStack() as patches:
+        for owner, name, stand_in in (
+            (table, "encode", encode),
+            (table, "decode", decode),
+            (table, "pq", _Parquet),
+            (artifacts, "pq", _Parquet),
+            (S3Store, "_area", SimpleNamespace(folder=folder)),
+            (attempt, "DatasetWriter", Writer),
+            (shards, "TemporaryDirectory", folder),
+            (shards, "Path", File),
+            (records, "parse_records", _parse_records),
+            (identity, "parse_records", _parse_records),
+            (records, "_check_points", _check_points),
+            (records, "_datasets", _datasets),
+            (drain, "decode", decode_message),
+        ):
+            patches.enter_context(patch.object(owner, name, stand_in))
+        yield
+
+
+class File(PosixPath):
+    """The path of a file that lies in memory."""
+
+    files: ClassVar[dict[str, bytes]] = {}
+
+    def open(self, mode: str = "r", *_: Any, **__: Any) -> Any:  # noqa: ANN401  as of pathlib
+        if mode == "wb":
+            return _Sink(str(self))
+        assert mode == "rb"
+        return io.BytesIO(self.read_bytes())
+
+    def read_bytes(self) -> bytes:
+        try:
+            return self.files[str(self)]
+        except KeyError:
+            raise FileNotFoundError(str(self)) from None
+
+    def stat(self, **_: Any) -> Any:  # noqa: ANN401  as of pathlib
+        return SimpleNamespace(st_size=len(self.read_bytes()))
+
+    def unlink(self, missing_ok: bool = False) -> None:  # noqa: FBT001, FBT002  as of pathlib
+        assert not missing_ok
+        del self.files[str(self)]
+
+
+class _Sink(io.BytesIO):
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def close(self) -> None:
+        if not self.closed:
+            File.files[self._name] = self.getvalue()
+        super().close()
+
+
+_numbers = count()
+
+
+@contextmanager
+def folder(*, prefix: str = "") -> Iterator[File]:
+    """Lend a private folder, gone on exit."""
+    name = f"/memory/{prefix}{next(_numbers)}"
+    try:
+        yield File(name)
+    finally:
+        for each in [each for each in File.files if each.startswith(f"{name}/")]:
+            del File.files[each]
+
+
+class Writer:
+    """`DatasetWriter`, whose file is made when its rows are known."""
+
+    def __init__(self, dataset: str, schema: pa.Schema, folder: File) -> None:
+        self._dataset = dataset
+        self._path = folder / f"{dataset}.parquet"
+        self._schema = schema
+        self._rows: list[pa.Table] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def add(self, rows: pa.Table) -> None:
+        self._rows.append(rows)
+
+    def finish(self) -> DataFile:
+        rows = pa.concat_tables(self._rows).combine_chunks() if self._rows else self._schema.empty_table()
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, rows.schema) as stream:
+            stream.write_table(rows)
+        File.files[str(self._path)] = _file_of(self._dataset, sink.getvalue().to_pybytes())
+        return DataFile(self._dataset, self._path, rows.num_rows)
+
+
+@lru_cache(MANY)
+def _file_of(dataset: str, rows: bytes) -> bytes:
+    """Return what the real writer makes of a table, given as a stream of Arrow."""
+    with pa.ipc.open_stream(rows) as stream:
+        whole = stream.read_all()
+    with TemporaryDirectory() as folder, DatasetWriter(dataset, whole.schema, Path(folder)) as writer:
+        if whole.num_rows:
+            writer.add(whole)
+        return writer.finish().path.read_bytes()
+
+
+class _Read:
+    """A `ParquetFile` that is read, once and for all."""
+
+    def __init__(self, body: bytes, dictionaries: tuple[str, ...]) -> None:
+        self._file = pq.ParquetFile(pa.BufferReader(body), read_dictionary=list(dictionaries))
+        self.metadata = self._file.metadata
+        self._batches = list(self._file.iter_batches(use_threads=False))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def iter_batches(self, **_: int) -> Iterator[pa.RecordBatch]:
+        return iter(self._batches)
+
+    def read_row_group(self, number: int) -> pa.Table:
+        return self._file.read_row_group(number)
+
+    def read(self, *, columns: list[str], use_threads: bool) -> pa.Table:
+        return self._file.read(columns=columns, use_threads=use_threads)
+
+
+_read = lru_cache(MANY)(_Read)
+
+
+class _Parquet:
+    """What production code uses of `pyarrow.parquet` on files."""
+
+    ParquetWriter = pq.ParquetWriter
+
+    @staticmethod
+    def ParquetFile(file: File, metadata: object = None, read_dictionary: Sequence[str] = ()) -> _Read:  # noqa: N802
+        del metadata
+        return _read(file.read_bytes(), tuple(read_dictionary))
+
+    @staticmethod
+    def read_metadata(file: File) -> pq.FileMetaData:
+        return _read(file.read_bytes(), ()).metadata
+
+
+def encode(record: Any) -> bytes:  # noqa: ANN401  any record
+    """Stand for `table.encode`."""
+    fields = vars(record) | {"artifacts": [vars(each) for each in getattr(record, "artifacts", ())]}
+    return json.dumps([type(record).__name__, fields], default=datetime.isoformat).encode()
+
+
+def decode(kind: Callable[..., table.Record], body: bytes, where: str) -> table.Record:
+    """Stand for `table.decode`."""
+    try:
+        return cast("table.Record", _decoded(kind, body))
+    except ValueError as error:
+        raise StoreError(f"{where} is no record: {error}") from error
+
+
+@lru_cache(MANY)
+def _decoded(kind: Callable[..., object], body: bytes) -> object:
+    name, fields = json.loads(body)
+    if name != kind.__name__:
+        raise ValueError(name)
+    found = tuple(Artifact(**each) for each in fields.pop("artifacts"))
+    times = {name: datetime.fromisoformat(text) for name, text in fields.items() if name.endswith("_at")}
+    return kind(**fields | times | ({"artifacts": found} if name == "Outcome" else {}))
+
+
+def _once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Remember what came of values that never change and have no hash, as Arrow's: by which they are."""
+    known: dict[tuple[int, ...], tuple[object, Any]] = {}
+
+    def remembered(*values: object) -> Any:  # noqa: ANN401  whatever it returns
+        key = tuple(map(id, values))
+        if key not in known:
+            if len(known) == MANY:
+                known.clear()
+            known[key] = values, function(*values)
+        return known[key][1]
+
+    return remembered
+
+
+_check_points = _once(records._check_points)
+_datasets = _once(records._datasets)
+_parse_records = lru_cache(MANY)(records.parse_records)
+decode_message = lru_cache(MANY)(messages.decode)
