@@ -133,7 +133,7 @@ class ScratchError(StoreError):
 
 
 class CatalogError(StoreError):
-    """Glue or Athena refuses what would describe a store's tables."""
+    """Athena or Glue, which hold the store's tables, cannot be reached or refuse; what was done before stays done."""
 
     kind = "catalog"
 

@@ -1,13 +1,21 @@
--- Is each point of a run there exactly once? Planned by the outcomes, recorded by the points.
-WITH planned AS (
-  SELECT max(total_points) AS points, sum(end_index_exclusive - start_index) AS in_outcomes, count(*) AS shards
-  FROM shard_outcomes_of_run
-  WHERE run_date = '2026-02-14' AND run = 'queue-demo'
-), recorded AS (
-  SELECT count(*) AS records, count(DISTINCT point_index) AS points
+-- Is a run whole? Points as planned and as recorded; a point that is recorded twice would count as a duplicate.
+WITH recorded AS (
+  SELECT
+    run_id,
+    count(*) AS point_rows,
+    count(DISTINCT point_index) AS points,
+    count_if(status = 'failure') AS failed
   FROM point_outcomes_queue_of_run
-  WHERE run_date = '2026-02-14' AND run = 'queue-demo'
+  WHERE run = 'waits' AND run_date = '2026-02-14'
+  GROUP BY run_id
 )
-SELECT planned.points AS planned, planned.shards AS shards_with_outcome, recorded.points AS recorded,
-  planned.points - recorded.points AS missing, recorded.records - recorded.points AS duplicates
-FROM planned CROSS JOIN recorded
+SELECT
+  runs_of_run.run_id,
+  total_points AS planned,
+  coalesce(points, 0) AS recorded,
+  total_points - coalesce(points, 0) AS missing,
+  coalesce(point_rows - points, 0) AS duplicates,
+  coalesce(failed, 0) AS failed
+FROM runs_of_run
+LEFT JOIN recorded ON recorded.run_id = runs_of_run.run_id
+WHERE run = 'waits'

@@ -1,6 +1,11 @@
--- The same through the joined view, across the runs of some days: whoever names no run scans all of these days.
-SELECT run_id, servers, count(*) AS points, round(max(utilisation), 3) AS busiest
-FROM points_queue
-WHERE run_date BETWEEN '2026-02-01' AND '2026-02-28'
-GROUP BY run_id, servers
-ORDER BY run_id, servers
+-- What the parameters do to a metric: mean wait by arrival rate and servers, over replicates.
+SELECT
+  arrival_rate,
+  servers,
+  count(*) AS points,
+  round(avg(mean_wait), 4) AS mean_wait,
+  round(stddev_samp(mean_wait) / sqrt(count(*)), 4) AS standard_error
+FROM points_queue_of_run
+WHERE run = 'waits' AND run_date = '2026-02-14' AND status = 'success'
+GROUP BY arrival_rate, servers
+ORDER BY arrival_rate, servers

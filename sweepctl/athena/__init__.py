@@ -1,1 +1,1 @@
-"""A store's tables in Amazon Athena: as values (`tables`), as statements (`statements`), and made there (`catalog`)."""
+"""A store's tables and views in Athena: what they are (`catalog`), as SQL (`statements`), and in AWS (`apply`)."""

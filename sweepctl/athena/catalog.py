@@ -1,157 +1,71 @@
-"""Makes a store's tables and views through Glue and Athena. What stands already is left, or brought up to date.
+"""All that a database of Athena has over one store: the names of its tables and views, checked together."""
 
-Tables go through Glue, which answers at once and whose answers can be compared; a view is a statement that Athena runs.
-No data is read, and nothing is ever dropped.
-"""
-
-import time
-from collections.abc import Callable, Iterator
+import difflib
+import re
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-
-from sweepctl.athena.statements import View, views
-from sweepctl.athena.tables import GlueTable, tables, type_of
-from sweepctl.aws_errors import CREDENTIALS, LOGIN, explain
-from sweepctl.errors import CatalogError
+from sweepctl.athena.tables import Table, tables
+from sweepctl.athena.views import View, views
+from sweepctl.errors import UsageError
 from sweepctl.protocol import Description
+from sweepctl.store import place_in_s3
 
-if TYPE_CHECKING:
-    from mypy_boto3_athena import AthenaClient
-    from mypy_boto3_glue import GlueClient
-
-POLL_SECONDS = 0.5
-MOST_POLLS = 240
-_SERDE = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
-_FORMAT = "org.apache.hadoop.hive.ql.io.parquet.MapredParquet{}Format"
-_ALLOW = (
-    "Allow glue:GetDatabase, CreateDatabase, GetTable, CreateTable and UpdateTable on the catalog, the database and "
-    "its tables, athena:StartQueryExecution and GetQueryExecution on the workgroup, and s3:PutObject where its results "
-    "go."
-)
-_BY_CODE = {
-    "AccessDeniedException": _ALLOW,
-    "ExpiredTokenException": LOGIN,
-    "InvalidRequestException": "Name an existing --workgroup, and with --output where it may put results in S3.",
-    "InvalidSignatureException": CREDENTIALS,
-    "UnrecognizedClientException": CREDENTIALS,
-}
-
-
-@dataclass(frozen=True)
-class Made:
-    """One thing of the catalog, and what became of it."""
-
-    kind: Literal["database", "table", "view"]
-    name: str
-    change: Literal["created", "updated", "unchanged", "replaced"]
+# What Glue and Athena both take, quoted as it is everywhere: with a dash, as CloudFormation makes names.
+_DATABASE = re.compile(r"[a-z0-9_-]{1,255}")
+_UNFIT = frozenset("'*")  # in a location: a quote in the middle of a statement, a wildcard
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """A Glue database, and the Athena workgroup that makes views in it."""
+    """A database over the store at `root`."""
 
-    glue: "GlueClient"
-    athena: "AthenaClient"
     database: str
-    workgroup: str
-    output: str | None  # where the workgroup has no place of its own for results
-    sleep: Callable[[float], None] = time.sleep
-
-    def apply(self, description: Description, location: str) -> Iterator[Made]:
-        """Make database, tables and views, and yield each once it is there; again, it changes nothing.
-
-        Raises:
-            CatalogError: AWS refuses, or a statement fails.
-        """
-        try:
-            yield self._database()
-            for table in tables(description):
-                yield self._table(table, location)
-            for view in views(description, self.database):
-                yield self._view(view)
-        except (BotoCoreError, ClientError) as error:
-            text, remedy = explain(error, _BY_CODE, later="Try again later.", other="See AWS's documentation.")
-            raise CatalogError(f"{self.database}: {text}", remedy=remedy) from error
-
-    def _database(self) -> Made:
-        try:
-            self.glue.create_database(DatabaseInput={"Name": self.database})
-        except self.glue.exceptions.AlreadyExistsException:
-            return Made("database", self.database, "unchanged")
-        return Made("database", self.database, "created")
-
-    def _table(self, table: GlueTable, location: str) -> Made:
-        wanted = table_input(table, location)
-        try:
-            found = self.glue.get_table(DatabaseName=self.database, Name=table.name)["Table"]
-        except self.glue.exceptions.EntityNotFoundException:
-            self.glue.create_table(DatabaseName=self.database, TableInput=wanted)
-            return Made("table", table.name, "created")
-        if _holds(found, wanted):
-            return Made("table", table.name, "unchanged")
-        self.glue.update_table(DatabaseName=self.database, TableInput=wanted)
-        return Made("table", table.name, "updated")
-
-    def _view(self, view: View) -> Made:
-        result: Any = {} if self.output is None else {"ResultConfiguration": {"OutputLocation": self.output}}
-        started = self.athena.start_query_execution(
-            QueryString=view.sql,
-            QueryExecutionContext={"Database": self.database},
-            WorkGroup=self.workgroup,
-            **result,
-        )
-        for _ in range(MOST_POLLS):
-            execution = self.athena.get_query_execution(QueryExecutionId=started["QueryExecutionId"])
-            status = execution["QueryExecution"]["Status"]
-            if status["State"] == "SUCCEEDED":
-                return Made("view", view.name, "replaced")
-            if status["State"] in {"FAILED", "CANCELLED"}:
-                why = status.get("StateChangeReason", status["State"])
-                raise CatalogError(f"view {view.name}: {why}", remedy=_ALLOW)
-            self.sleep(POLL_SECONDS)
-        waited = f"no answer after {MOST_POLLS * POLL_SECONDS:.0f} s"
-        raise CatalogError(f"view {view.name}: {waited}", remedy="See the workgroup's queue in Athena, and try again.")
+    root: str
+    tables: tuple[Table, ...]
+    views: tuple[View, ...]
 
 
-def open_catalog(database: str, workgroup: str, output: str | None, region: str | None) -> Catalog:
-    """Open a catalog with boto3's own settings; nothing is sent yet.
+def catalog(description: Description, names: Collection[str], *, database: str, store: str) -> Catalog:
+    """Return what `database` gets over `store`: of these models, or of all that the engine has.
 
     Raises:
-        CatalogError: boto3's settings cannot be used.
+        UsageError: the engine lacks a model, the store is not in S3, or a name is none in Athena.
     """
-    try:
-        session = boto3.session.Session(region_name=region)
-        return Catalog(session.client("glue"), session.client("athena"), database, workgroup, output)
-    except BotoCoreError as error:
-        text, remedy = explain(error, {}, later="", other="")
-        raise CatalogError(text, remedy=remedy) from error
+    if not _DATABASE.fullmatch(database):
+        raise UsageError(
+            f"{database!r} is no name of a database in Athena: small letters, digits, _ and -, at most 255",
+            remedy=f"Give --database {re.sub('[^a-z0-9_-]', '_', database.lower())[:255] or 'sweeps'}.",
+        )
+    known = [each.name for each in description.models]
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1) or [", ".join(known)]
+            raise UsageError(f"the engine has no model {name!r}", remedy=f"It has {close[0]}.")
+    models = [each for each in description.models if each.name in names or not names]
+    found = Catalog(database, _root(store), tuple(tables(models)), tuple(views(models, database)))
+    _require_distinct([*(table.name for table in found.tables), *(view.name for view in found.views)])
+    return found
 
 
-def table_input(table: GlueTable, location: str) -> Any:  # noqa: ANN401  the SDK's own type, which others build, too
-    """Return what Glue is told of a table over the store at `location`."""
-    return {
-        "Name": table.name,
-        "TableType": "EXTERNAL_TABLE",
-        "PartitionKeys": [{"Name": name, "Type": "string"} for name in table.partitions],
-        "Parameters": table.properties(location),
-        "StorageDescriptor": {
-            "Location": f"{location}/{table.folder}/",
-            "InputFormat": _FORMAT.format("Input"),
-            "OutputFormat": _FORMAT.format("Output"),
-            "SerdeInfo": {"SerializationLibrary": _SERDE},
-            "Columns": [{"Name": field.name, "Type": type_of(field.type)} for field in table.columns],
-        },
-    }
+def _root(store: str) -> str:
+    place = place_in_s3(store)
+    if place is None:
+        raise UsageError(
+            f"the store {store!r} is a directory: Athena reads S3 alone",
+            remedy="Give --store s3://bucket/prefix; `sweepctl query` asks directories, too.",
+        )
+    bucket, prefix = place
+    if _UNFIT & set(prefix):
+        raise UsageError(f"{store!r}: Athena takes neither ' nor * in a location", remedy="Keep results elsewhere.")
+    return f"s3://{bucket}/{prefix}".rstrip("/")
 
 
-def _holds(found: object, wanted: object) -> bool:
-    """Whether Glue's answer says all that is wanted; it says more."""
-    match wanted, found:
-        case dict(), dict():
-            return all(key in found and _holds(found[key], value) for key, value in wanted.items())
-        case list(), list():
-            return len(found) == len(wanted) and all(map(_holds, found, wanted))
-    return found == wanted
+def _require_distinct(names: list[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise UsageError(
+            f"two tables or views would be called {twice[0]}: dataset and model make a name together",
+            remedy="Give each of these models a database of its own: --model with --database.",
+        )

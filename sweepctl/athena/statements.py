@@ -1,76 +1,41 @@
-"""The statements that make a store's tables and views in Athena, each whole and to be run alone.
+"""A catalog as statements for Athena. Pure: nothing is sent.
 
-Every identifier is quoted, with backticks where Athena passes a statement to Hive and with double quotes elsewhere: a
-model may call a parameter `end`, and artifacts have `rows`.
+Every name is quoted, since a parameter may be called `end` or `date`: in backticks in DDL, which Hive's grammar
+reads, and in double quotes in views, which Trino's does.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from sweepctl import table
-from sweepctl.athena.tables import GlueTable, tables, type_of
-from sweepctl.protocol import Description, Model
-from sweepctl.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
-
-# Of both tables; a view has them once.
-SHARED = ("run_id", "shard_id", "point_index", "replicate", "point_fingerprint")
+from sweepctl.athena.catalog import Catalog
+from sweepctl.athena.tables import Table, type_of
+from sweepctl.athena.views import View, quoted
 
 
-@dataclass(frozen=True)
-class View:
-    """A view that joins parameters to metrics, a row a point."""
-
-    name: str
-    sql: str  # creates it, or replaces it
-
-
-def ddl(description: Description, database: str, location: str) -> Iterator[str]:
-    """Yield every statement, in the order in which they are to be run.
-
-    Args:
-        description: The engine's, whose models the tables are of.
-        database: The Glue database.
-        location: The store, as `s3://bucket/prefix`.
-    """
-    yield f"CREATE DATABASE IF NOT EXISTS `{database}`"
-    for each in tables(description):
-        yield _create(each, database, location)
-    for view in views(description, database):
-        yield view.sql
+def ddl(catalog: Catalog) -> Iterator[str]:
+    """Yield the statements of the database, every table and every view, in an order in which they can be run."""
+    yield f"CREATE DATABASE IF NOT EXISTS {_name(catalog.database)}"
+    for table in catalog.tables:
+        yield create_table(catalog, table)
+    for view in catalog.views:
+        yield create_view(catalog, view)
 
 
-def views(description: Description, database: str) -> Iterator[View]:
-    """Yield each model's `points_M`, and its `points_M_of_run`."""
-    for model in description.models:
-        for suffix, partitions in (("", ("run_date",)), ("_of_run", ("run_date", "run"))):
-            name = f"points_{model.name}{suffix}"
-            selected = ",\n  ".join(_columns(model, partitions))
-            match = " AND ".join(f'p."{key}" = o."{key}"' for key in (*partitions, "run_id", "point_index"))
-            yield View(
-                name,
-                f'CREATE OR REPLACE VIEW "{database}"."{name}" AS\nSELECT\n  {selected}\n'
-                f'FROM "{database}"."{EFFECTIVE_PARAMETERS}_{model.name}{suffix}" p\n'
-                f'JOIN "{database}"."{POINT_OUTCOMES}_{model.name}{suffix}" o\n  ON {match}',
-            )
-
-
-def _columns(model: Model, partitions: tuple[str, ...]) -> Iterator[str]:
-    parameters, metrics = table.schemas(model, ()).values()
-    for name in (*partitions, *parameters.names):
-        yield f'p."{name}"'
-    for name in metrics.names:
-        if name in SHARED:
-            continue
-        # A model may call a parameter and a metric alike.
-        yield f'o."{name}" AS "metric_{name}"' if name in parameters.names else f'o."{name}"'
-
-
-def _create(each: GlueTable, database: str, location: str) -> str:
-    columns = ",\n  ".join(f"`{field.name}` {type_of(field.type, '`')}" for field in each.columns)
-    partitions = ", ".join(f"`{name}` string" for name in each.partitions)
-    properties = ",\n  ".join(f"'{name}' = '{value}'" for name, value in each.properties(location).items())
+def create_table(catalog: Catalog, table: Table) -> str:
+    """Return the statement that makes a table where there is none of its name."""
+    columns = ",\n  ".join(f"{_name(field.name)} {type_of(field.type, _name)}" for field in table.schema)
+    partitions = ", ".join(f"{_name(name)} string" for name in table.partitions)
+    partitioned = f"PARTITIONED BY ({partitions})\n" if partitions else ""
+    properties = ",\n  ".join(f"'{key}' = '{value}'" for key, value in table.parameters(catalog.root).items())
     return (
-        f"CREATE EXTERNAL TABLE IF NOT EXISTS `{database}`.`{each.name}` (\n  {columns}\n)\n"
-        f"PARTITIONED BY ({partitions})\nSTORED AS PARQUET\nLOCATION '{location}/{each.folder}/'\n"
-        f"TBLPROPERTIES (\n  {properties}\n)"
+        f"CREATE EXTERNAL TABLE IF NOT EXISTS {_name(catalog.database)}.{_name(table.name)} (\n  {columns}\n)\n"
+        f"{partitioned}STORED AS PARQUET\nLOCATION '{table.location(catalog.root)}'\nTBLPROPERTIES (\n  {properties}\n)"
     )
+
+
+def create_view(catalog: Catalog, view: View) -> str:
+    """Return the statement that makes a view, or puts it in the place of the one that stands."""
+    return f"CREATE OR REPLACE VIEW {quoted(catalog.database)}.{quoted(view.name)} AS\n{view.query}"
+
+
+def _name(name: str) -> str:
+    return f"`{name}`"

@@ -1,80 +1,90 @@
-"""The tables that Athena sees over a store, as values: from what the engine describes and what workers write.
+"""The tables of Athena over a store, from what the engine describes; neither SQL nor AWS.
 
-Columns and types are those of `sweepctl.table`, so that they never drift. Partition projection finds every file, so
-that nothing crawls and nobody repairs partitions. Over the same files stand two tables: one across runs, by `run_date`,
-and one `…_of_run`, whose `run` has to be given as a literal (Athena's `injected`) and which lists that run's objects
-alone.
+Columns are those that workers write (`sweepctl.table`). Partition projection finds every file, so that nothing crawls
+and nobody repairs partitions. Over the same files stand two tables, because Athena demands a literal for a partition
+that it cannot enumerate: one across runs, by `run_date`, which finds the folders of runs below by itself; and one
+`…_of_run`, whose `run` has to be given and which lists that run's objects alone.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from sweepctl import table
-from sweepctl.protocol import Description
+from sweepctl.messages import FIRST_RUN_DATE
+from sweepctl.protocol import Model
+
+RUN_DATE, RUN = "run_date", "run"
+OF_RUN = "_of_run"
+RUN_FILES = "run_files"
+# The run record and the engine pin of a run lie in one folder: a row has the columns of one of them.
+RECORD_OR_PIN = pa.unify_schemas([table.RUN_RECORD, table.ENGINE_PIN])
 
 _TYPES: Mapping[pa.DataType, str] = {
     table.INT: "bigint",
     table.FLOAT: "double",
     table.BOOL: "boolean",
     table.TEXT: "string",
-    table.TIME: "timestamp",
+    table.TIME: "timestamp",  # without a zone, and in UTC as the files are
 }
-# `date` counts from the first run_date that a message may have, to tomorrow, which it may have, too.
-_BY_DATE = {
-    "projection.enabled": "true",
-    "projection.run_date.type": "date",
-    "projection.run_date.format": "yyyy-MM-dd",
-    "projection.run_date.range": "2000-01-01,NOW+1DAY",
-    "projection.run_date.interval": "1",
-    "projection.run_date.interval.unit": "DAYS",
+_PROJECTIONS: Mapping[str, Mapping[str, str]] = {
+    RUN_DATE: {
+        "type": "date",
+        "format": "yyyy-MM-dd",
+        # Every date that a message may have: tomorrow's, too.
+        "range": f"{FIRST_RUN_DATE},NOW+1DAY",
+        "interval": "1",
+        "interval.unit": "DAYS",
+    },
+    RUN: {"type": "injected"},
 }
-_OF_RUN = {"projection.run.type": "injected"}
 
 
 @dataclass(frozen=True)
-class GlueTable:
-    """A table over the files below one folder of the store."""
+class Table:
+    """A table over the files below one folder of the store. Its partitions are texts, and columns of no file."""
 
     name: str
     folder: str
-    columns: pa.Schema
-    is_of_run: bool
+    schema: pa.Schema
+    partitions: tuple[str, ...]
 
-    @property
-    def partitions(self) -> tuple[str, ...]:
-        """The names of its partition columns, all of them texts."""
-        return ("run_date", "run") if self.is_of_run else ("run_date",)
+    def location(self, root: str) -> str:
+        """Return where its files lie, `root` being the store's address."""
+        return f"{root}/{self.folder}/"
 
-    def properties(self, location: str) -> dict[str, str]:
-        """Return what Athena needs to find the files of the store at `location`, an `s3://` address."""
-        path = "".join(f"/{name}=${{{name}}}" for name in self.partitions)
-        return {
-            "classification": "parquet",
-            **_BY_DATE,
-            **(_OF_RUN if self.is_of_run else {}),
-            "storage.location.template": f"{location}/{self.folder}{path}/",
+    def parameters(self, root: str) -> Mapping[str, str]:
+        """Return what Athena needs to find the files."""
+        classification = {"classification": "parquet"}
+        if not self.partitions:
+            return classification
+        projections = {
+            f"projection.{name}.{key}": value for name in self.partitions for key, value in _PROJECTIONS[name].items()
         }
+        path = "".join(f"{name}=${{{name}}}/" for name in self.partitions)
+        template = {"storage.location.template": self.location(root) + path}
+        return classification | {"projection.enabled": "true"} | projections | template
 
 
-def tables(description: Description) -> Iterator[GlueTable]:
-    """Yield every table of a store whose workers have this engine."""
+def tables(models: Sequence[Model]) -> Iterator[Table]:
+    """Yield every table of a store whose workers run these models."""
+    yield Table(RUN_FILES, "runs", RECORD_OR_PIN, ())
+    yield Table(RUN_FILES + OF_RUN, "runs", RECORD_OR_PIN, (RUN,))
     folders = {"shard_outcomes": table.OUTCOME, "shard_attempts": table.OUTCOME}
-    for model in description.models:
+    for model in models:
         every = table.schemas(model, [dataset.name for dataset in model.datasets])
         folders |= {f"{dataset}/{model.name}": schema for dataset, schema in every.items()}
     for folder, schema in folders.items():
         name = folder.replace("/", "_")
-        yield GlueTable(name, folder, schema, is_of_run=False)
-        yield GlueTable(f"{name}_of_run", folder, schema, is_of_run=True)
+        yield Table(name, folder, schema, (RUN_DATE,))
+        yield Table(name + OF_RUN, folder, schema, (RUN_DATE, RUN))
 
 
-def type_of(kind: pa.DataType, quote: str = "") -> str:
-    """Return what Athena calls a type of Arrow's, with `quote` around the names of fields."""
+def type_of(kind: pa.DataType, quote: Callable[[str], str] = str) -> str:
+    """Return what Athena calls a type of Arrow's; `quote` is for the names of a struct's fields."""
     if pa.types.is_list(kind):
         return f"array<{type_of(kind.value_type, quote)}>"
     if pa.types.is_struct(kind):
-        fields = (f"{quote}{field.name}{quote}:{type_of(field.type, quote)}" for field in kind)
-        return f"struct<{','.join(fields)}>"
+        return f"struct<{','.join(f'{quote(field.name)}:{type_of(field.type, quote)}' for field in kind)}>"
     return _TYPES[kind]

@@ -10,7 +10,7 @@ from sweepctl.cli.terminal import print_json, telling
 from sweepctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from sweepctl.protocol import Description
+    from sweepctl.athena.catalog import Catalog
 
 athena = typer.Typer(
     help="Tables and views of a store in Amazon Athena.",
@@ -20,6 +20,7 @@ athena = typer.Typer(
 )
 app.add_typer(athena, name="athena")
 
+# As elsewhere, but without a default: a directory is none of Athena's.
 BucketOption = Annotated[
     str, typer.Option("--store", envvar="SWEEPCTL_STORE", help="The store: s3://bucket/prefix. It is not looked into.")
 ]
@@ -50,10 +51,10 @@ def ddl_command(
     with telling(json_output=json_output):
         from sweepctl.athena.statements import ddl
 
-        location = _location(store)
-        statements = list(ddl(_described(engine, model), _named(database), location))
+        catalog = _catalog(store, database, model, engine)
+        statements = list(ddl(catalog))
         if json_output:
-            print_json({"database": database, "store": location, "statements": statements})
+            print_json({"database": database, "store": catalog.root, "statements": statements})
         else:
             typer.echo("\n\n".join(f"{each};" for each in statements))
 
@@ -80,45 +81,25 @@ def apply_command(
 ) -> None:
     """Make database, tables and views through Glue and Athena; again, what is right already is left alone.
 
-    A table whose columns or place are others is updated, and told. Nothing is dropped, no data is read.
+    A table with other columns is updated, and each difference told. One over another store is left alone, and so is
+    everything then. Nothing is dropped, no data is read.
     """
     with telling(json_output=json_output) as console:
-        from sweepctl.athena.catalog import open_catalog
+        from sweepctl import view_athena
+        from sweepctl.athena.apply import Queries, apply, open_clients
 
-        catalog = open_catalog(_named(database), workgroup, output, region)
-        made = []
-        for each in catalog.apply(_described(engine, model), _location(store)):
-            made.append(vars(each))
-            console.print(f"{each.change:9}  {each.kind:8}  {each.name}", highlight=False, markup=False)
+        catalog = _catalog(store, database, model, engine)
+        if output is not None and not output.startswith("s3://"):
+            raise UsageError(f"--output {output!r} is not in S3", remedy="Give s3://bucket/prefix/.")
+        steps = apply(catalog, open_clients(region), Queries(workgroup, output))
         if json_output:
-            print_json({"database": database, "made": made})
+            print_json({"database": database, "store": catalog.root, "made": [vars(step) for step in steps]})
+        else:
+            view_athena.show_made(console, catalog, steps)
 
 
-def _described(engine: str | None, models: list[str] | None) -> "Description":
-    """Return what the engine describes, of the models that were named."""
+def _catalog(store: str, database: str, models: list[str] | None, engine: str | None) -> "Catalog":
+    from sweepctl.athena.catalog import catalog
     from sweepctl.engine import Engine, find_engine
 
-    found = Engine(find_engine(engine))
-    if not models:
-        return found.description
-    return found.description.model_copy(update={"models": tuple(found.model(name) for name in models)})
-
-
-def _location(store: str) -> str:
-    from sweepctl.store import open_store
-
-    location = store.rstrip("/")
-    if not location.startswith("s3://"):
-        raise UsageError(f"{store!r} is not in S3, where Athena looks", remedy="Give --store s3://bucket/prefix.")
-    open_store(location)  # what is no bucket or prefix is refused
-    return location
-
-
-def _named(database: str) -> str:
-    import re
-
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,254}", database):
-        raise UsageError(
-            f"{database!r} is no name of a database", remedy="Use lower-case letters, digits and _, a letter first."
-        )
-    return database
+    return catalog(Engine(find_engine(engine)).description, models or (), database=database, store=store)

@@ -8,7 +8,7 @@ import re
 from sweepctl.errors import UsageError
 from sweepctl.store.contract import Put, Store, Stored
 
-__all__ = ["Put", "Store", "Stored", "open_store"]
+__all__ = ["Put", "Store", "Stored", "open_store", "place_in_s3"]
 
 _S3 = re.compile(r"s3://(?P<bucket>[A-Za-z0-9._-]{3,63})(?:/(?P<prefix>.*))?")
 # What AWS calls safe, so that a prefix is the same in every tool and never needs quoting.
@@ -29,8 +29,23 @@ def open_store(url: str, *, endpoint_url: str | None = None, region: str | None 
         UsageError: `url` names no store, or the endpoint is no URL.
         StoreError: boto3's settings cannot be used.
     """
-    if not _SCHEME.match(url):
+    place = place_in_s3(url)
+    if place is None:
         return _open_local(url)
+    # boto3 takes longer to import than all the rest of a command: only who uses S3 waits for it.
+    from sweepctl.store.s3 import open_s3  # noqa: PLC0415
+
+    return open_s3(*place, endpoint_url=endpoint_url, region=region)
+
+
+def place_in_s3(url: str) -> tuple[str, str] | None:
+    """Return bucket and prefix of the store at `url`, or None for a directory's path.
+
+    Raises:
+        UsageError: `url` names no store.
+    """
+    if not _SCHEME.match(url):
+        return None
     match = _S3.fullmatch(url)
     if match is None:
         hint = "A bucket's name has 3 to 63 characters." if url.startswith("s3://") else f"A directory: ./{url}"
@@ -41,10 +56,7 @@ def open_store(url: str, *, endpoint_url: str | None = None, region: str | None 
             f"{url!r}: this prefix is read differently by different tools",
             remedy="Use letters, digits and !_.*'()=- between single slashes.",
         )
-    # boto3 takes longer to import than all the rest of a command: only who uses S3 waits for it.
-    from sweepctl.store.s3 import open_s3  # noqa: PLC0415
-
-    return open_s3(match["bucket"], prefix, endpoint_url=endpoint_url, region=region)
+    return match["bucket"], prefix
 
 
 def _open_local(url: str) -> Store:

@@ -27,14 +27,16 @@ def test_the_template_has_the_tables_that_the_engine_describes() -> None:
 
 def test_every_table_is_found_by_projection_and_takes_a_run_as_a_literal() -> None:
     made = {each["TableInput"]["Name"]: each["TableInput"] for each in stack().of_type("AWS::Glue::Table").values()}
-    assert len(made) == 2 * (2 + 2 * 3 + 3)  # outcomes and attempts; two of each model; the extra datasets
+    assert len(made) == 2 * (1 + 2 + 2 * 3 + 3)  # runs; outcomes and attempts; two of each model; the extra datasets
     for name, table in made.items():
         keys = [each["Name"] for each in table["PartitionKeys"]]
-        assert keys == (["run_date", "run"] if name.endswith("_of_run") else ["run_date"])
+        dates = [] if name.startswith("run_files") else ["run_date"]
+        assert keys == ([*dates, "run"] if name.endswith("_of_run") else dates)
         assert {f"projection.{key}.type" for key in keys} <= table["Parameters"].keys()
         assert table["Parameters"].get("projection.run.type") == ("injected" if "run" in keys else None)
-        template = table["Parameters"]["storage.location.template"]
-        assert template.startswith(table["StorageDescriptor"]["Location"])
+        location = table["StorageDescriptor"]["Location"]
+        template = table["Parameters"].get("storage.location.template", location)
+        assert template.startswith(location)
         assert template.endswith("/")
         assert re.findall(r"\$\{(\w+)\}", template) == keys
         names = [each["Name"] for each in table["StorageDescriptor"]["Columns"]]
@@ -63,7 +65,7 @@ def test_every_file_of_a_run_is_in_a_table_of_its_columns(deployed: Deployed) ->
 
 def place(table: dict[str, Any], **values: str) -> str:
     """Return the folder, relative to the store, that a table looks in for a partition."""
-    template = table["Parameters"]["storage.location.template"]
+    template = table["Parameters"].get("storage.location.template", table["StorageDescriptor"]["Location"])
     for name, value in values.items():
         template = template.replace(f"${{{name}}}", value)
     match = PLACE.fullmatch(template)

@@ -1,0 +1,23 @@
+"""Rich rendering of what became of a store's tables in Athena."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.markup import escape
+
+from sweepctl.athena.apply import Made
+from sweepctl.athena.catalog import Catalog
+
+
+def show_made(console: Console, catalog: Catalog, steps: Iterable[Made]) -> None:
+    """One line for whatever is changed, as it is done; the rest is counted."""
+    counts: Counter[str] = Counter()
+    for made in steps:
+        counts[made.change] += 1
+        if made.change != "unchanged":
+            console.print(f"[green]✓[/] {made.kind} [bold]{made.name}[/] {made.change}", highlight=False)
+        for difference in made.differences:
+            console.print(f"  {escape(difference)}", highlight=False, soft_wrap=True)
+    told = ", ".join(f"{count} {change}" for change, count in counts.items())
+    console.print(f"[bold green]✓[/] {catalog.database} over {escape(catalog.root)}: {told}", soft_wrap=True)
