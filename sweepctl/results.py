@@ -38,6 +38,7 @@ class Rows:
     store: Store = field(repr=False)
     run_id: str
     sql: str
+    columns: tuple[str, ...] = ()  # of the view `points`, which are named
 
     def arrow(self) -> pa.Table:
         """Return all rows."""
@@ -51,7 +52,10 @@ class Rows:
 
     def pandas(self) -> "pd.DataFrame":
         """Return all rows as a data frame of pandas."""
-        frame: pd.DataFrame = self.arrow().to_pandas()
+        try:
+            frame: pd.DataFrame = self.arrow().to_pandas()
+        except ImportError as error:
+            raise UsageError("pandas is not installed", remedy="pip install pandas") from error
         return frame
 
     def polars(self) -> "pl.DataFrame":
@@ -64,11 +68,17 @@ class Rows:
 
     @contextmanager
     def _reader(self) -> Iterator[pa.RecordBatchReader]:
-        with (
-            query.connect(self.store, self.run_id) as database,
-            answer.batches(query.ask(database, self.sql)) as reader,
-        ):
-            yield reader
+        with query.connect(self.store, self.run_id) as database:
+            self._require_columns(query.columns(database, "points") if self.columns else [])
+            with answer.batches(query.ask(database, self.sql)) as reader:
+                yield reader
+
+    def _require_columns(self, known: Sequence[str]) -> None:
+        for name in self.columns:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                remedy = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(known)}."
+                raise UsageError(f"points of {self.run_id} have no column {name!r}", remedy=remedy)
 
 
 @dataclass(frozen=True)
@@ -90,14 +100,12 @@ class Run:
             columns: Which columns, in this order; all of the view `points` without it (docs/queries.md).
             where: A condition in SQL, for instance `"num_drivers > 100 AND status = 'success'"`.
 
-        Raises:
-            UsageError: there is no such column; it names the nearest.
+        A column that does not exist is told, with the nearest one, once the rows are taken.
         """
-        if columns is not None:
-            self._require(columns)
         selected = "*" if columns is None else ", ".join(map(query.quoted, columns))
         condition = "" if where is None else f" WHERE ({where}\n)"  # a comment in it ends with its line
-        return self.ask(f"SELECT {selected} FROM points{condition}")  # noqa: S608  the database only reads
+        sql = f"SELECT {selected} FROM points{condition}"  # noqa: S608  the database only reads
+        return Rows(self.store, self.run_id, sql, tuple(columns or ()))
 
     def outcomes(self) -> Rows:
         """Return a row for each shard that has its outcome."""
@@ -114,16 +122,6 @@ class Run:
             StoreError: the store does not answer.
         """
         return verify(self.store, self.run_id, engine)
-
-    def _require(self, columns: Sequence[str]) -> None:
-        with query.connect(self.store, self.run_id) as database:
-            known = query.columns(database, "points")
-        for name in columns:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-                raise UsageError(
-                    f"points of {self.run_id} have no column {name!r}", remedy=f"Did you mean {near[0]!r}?"
-                )
 
 
 def open_run(run_id: str, store: str = "./sweep-results") -> Run:

@@ -329,6 +329,10 @@ def test_the_ending_of_a_file_is_its_form(root: Path, tmp_path: Path) -> None:
     done = invoke(root, "a", SELECT, "--out", str(out), "--json")
     assert json.loads(done.stdout) == {"out": str(out), "format": "parquet", "rows": 12}
     assert pq.read_table(out).num_rows == 12
+    assert invoke(root, "a", SELECT, "--out", str(tmp_path / "x.PARQUET")).exit_code == 0
+    assert pq.read_table(tmp_path / "x.PARQUET").num_rows == 12
+    done = invoke(root, "a", SELECT, "--out", str(tmp_path / "x.csv.gz"))
+    assert (done.exit_code, "says no form" in done.stderr) == (2, True)
 
 
 def test_what_only_arrow_has_a_type_for_is_text_elsewhere(root: Path, tmp_path: Path) -> None:
@@ -353,6 +357,21 @@ def test_columns_of_one_name_are_told_apart(root: Path) -> None:
 
 def test_a_string_does_not_steer_the_terminal(root: Path) -> None:
     assert r"a\x1b[2Jb" in invoke(root, "a", "SELECT 'a' || chr(27) || '[2Jb' AS s", "--format", "table").stdout
+
+
+def test_what_nobody_planned_says_so(root: Path, tmp_path: Path) -> None:
+    assert "3 (of how many, nobody planned) shards of run a" in invoke(root, "a", "SELECT 1").stderr
+    assert "has no runs" in invoke(tmp_path / "nope", "--all", "SELECT 1").stderr
+
+
+def test_points_of_a_shard_without_its_outcome_can_be_left_out(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True)
+    (outcomes,) = (tmp_path / "shard_outcomes").glob("*/run=a")
+    (outcomes / "shard-00000002.parquet").unlink()
+    counted = "SELECT count(*) AS n FROM points"
+    store = open_store(str(tmp_path))
+    assert asked(store, "a", counted) == [{"n": 12}]
+    assert asked(store, "a", f"{counted} SEMI JOIN shard_outcomes USING (shard_id)") == [{"n": 8}]
 
 
 def test_a_run_that_is_not_whole_says_so(root: Path, tmp_path: Path) -> None:
@@ -414,7 +433,7 @@ def test_a_reader_who_leaves_is_no_error(root: Path) -> None:
         assert child.stderr is not None
         assert child.stdout.readline() == b'"range"\n'
         child.stdout.close()
-        assert (child.wait(60), child.stderr.read()) == (0, b"")
+        assert (child.wait(60), b"Traceback" in child.stderr.read()) == (0, False)
 
 
 def test_ctrl_c_ends_a_query(root: Path, tmp_path: Path) -> None:
@@ -459,8 +478,11 @@ def test_an_opened_run_gives_outcomes_and_is_verified(root: Path) -> None:
 
 def test_what_an_opened_run_does_not_have(root: Path) -> None:
     with pytest.raises(UsageError) as told:
-        sweepctl.open_run("a", str(root)).points(columns=["arrivalrate"])
+        sweepctl.open_run("a", str(root)).points(columns=["arrivalrate"]).arrow()
     assert told.value.remedy == "Did you mean 'arrival_rate'?"
+    with pytest.raises(UsageError) as told:
+        sweepctl.open_run("a", str(root)).points(columns=["qqq"]).arrow()
+    assert "mean_wait" in str(told.value.remedy)
     with pytest.raises(UnknownRunError):
         sweepctl.open_run("nope", str(root))
 

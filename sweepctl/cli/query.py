@@ -91,12 +91,15 @@ def _tell_gaps(store: "Store", run_id: str | None) -> None:
     from sweepctl import commit, listing
 
     if run_id is None:
-        return
-    run = commit.require_run(store, run_id)
-    recorded = sum(1 for _ in listing.outcomes(store, run_id, run.run_date))
-    if recorded == 0 or (run.shards is not None and recorded < run.shards):
-        of_all = "" if run.shards is None else f" of {run.shards:,}"
-        told = f"{recorded:,}{of_all} shards of run {run_id} are recorded; `sweepctl status {run_id}` follows it"
+        told = "" if store.folders("runs/") else f"the store {store.url} has no runs"
+    else:
+        run = commit.require_run(store, run_id)
+        recorded = sum(1 for _ in listing.outcomes(store, run_id, run.run_date))
+        of_all = " (of how many, nobody planned)" if run.shards is None else f" of {run.shards:,}"
+        is_all = run.shards is not None and recorded >= run.shards
+        told = "" if is_all else f"{recorded:,}{of_all} shards of run {run_id} are recorded; "
+        told += "" if is_all else f"`sweepctl status {run_id}` follows it"
+    if told:
         open_console(stderr=True).print(told, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -138,8 +141,12 @@ def _understood(question: list[str], *, all_runs: bool) -> tuple[str | None, str
 
 def _usual_form(out: Path | None, *, json_output: bool, is_terminal: bool) -> str:
     if out is not None:
-        ending = out.suffix.removeprefix(".")
-        return ending if ending in FORMS else "csv"
+        ending = out.suffix.removeprefix(".").lower()
+        if ending not in FORMS:
+            raise UsageError(
+                f"{out}: its ending says no form", remedy=f"End it in .{', .'.join(FORMS)}, or give --format."
+            )
+        return ending
     if json_output:
         return "json"
     return "table" if is_terminal else "csv"
