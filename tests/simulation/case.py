@@ -11,6 +11,8 @@ from drain import toys
 from simulation import memory
 from simulation.toy_engine import Behaviour
 
+from sweepctl import stored_design
+from sweepctl.design import DESIGN
 from sweepctl.messages import ShardMessage
 from sweepctl.outcome import RunRecord
 from sweepctl.shard import Conditions
@@ -27,6 +29,7 @@ class Case:
     bodies: tuple[bytes, ...]  # of the run, duplicates included
     strangers: tuple[bytes, ...]  # of another spec or sharding under the same run_id, or no messages at all
     planned: RunRecord | None
+    stored: bytes | None  # the run's design, where messages name a stored one
     behaviour: Behaviour
     other_version: bool  # one worker's engine is of another model version
     injected: frozenset[int]
@@ -60,9 +63,10 @@ def draw(seed: int) -> Case:
     random = Random(f"case {seed}")
     shards, size = random.choice([1, 2, 2, 3]), random.choice([1, 1, 2, 3])
     points = shards * size
+    stored = _stored(points) if _chance(Random(f"design {seed}"), 0.15) else None
     planned = _chance(random, 0.4)
     injected = frozenset({random.randrange(shards)} if _chance(random, 0.08) else ())
-    message = partial(_message, shards, size, injected, is_dated=_chance(random, 0.8))
+    message = partial(_message, shards, size, injected, stored, is_dated=_chance(random, 0.8))
     bodies = [message(shard) for shard in range(shards)]
     if _chance(random, 0.4):
         bodies.append(random.choice(bodies))
@@ -73,6 +77,7 @@ def draw(seed: int) -> Case:
         bodies=tuple(bodies),
         strangers=tuple(strangers),
         planned=_planned(bodies[0], size) if planned else None,
+        stored=stored,
         behaviour=Behaviour(
             failing=frozenset({random.randrange(points)} if _chance(random, 0.2) else ()),
             poison=frozenset({random.randrange(points)} if _chance(random, 0.1) else ()),
@@ -82,7 +87,7 @@ def draw(seed: int) -> Case:
         injected=injected,
         lies=_chance(random, 0.1),
         density=random.choice([0.01, 0.03, 0.06, 0.1, 0.15]),
-        focus=random.choice(FOCUSES),
+        focus=random.choice(FOCUSES) or ("" if stored is None else "specs/"),
         workers=random.choice([1, 2, 2, 3]),
         concurrency=random.choice([1, 2]),
         max_receive_count=random.choice([3, 4, 6]),
@@ -97,6 +102,7 @@ def _message(
     shards: int,
     size: int,
     injected: frozenset[int],
+    stored: bytes | None,
     shard: int,
     *,
     is_dated: bool,
@@ -110,9 +116,16 @@ def _message(
         "start_index": shard * size,
         "end_index_exclusive": (shard + 1) * size,
     }
+    if stored is not None:
+        del fields["dimensions"]
+        fields |= {"schema_version": "v2", "design_sha256": stored_design.digest(stored)}
     if not is_dated:
         del fields["run_date"]
     return json.dumps({**fields, **changes}).encode()
+
+
+def _stored(points: int) -> bytes:
+    return stored_design.encode(DESIGN.validate_python({"kind": "grid", "dimensions": {"x": list(range(points))}}))
 
 
 def _strangers(random: Random, message: Callable[..., bytes], size: int, points: int) -> list[bytes]:

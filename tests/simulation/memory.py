@@ -21,7 +21,7 @@ from unittest.mock import patch
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweepctl import attempt, drain, messages, records, table
+from sweepctl import attempt, drain, messages, records, stored_design, table
 from sweepctl.errors import StoreError
 from sweepctl.outcome import Artifact
 from sweepctl.store.s3 import S3Store
@@ -44,6 +44,8 @@ def in_memory() -> Iterator[None]:
             (attempt, "DatasetWriter", Writer),
             (shards, "TemporaryDirectory", folder),
             (shards, "Path", File),
+            (stored_design, "TemporaryDirectory", folder),
+            (stored_design, "Path", File),
             (records, "parse_records", _parse_records),
             (identity, "parse_records", _parse_records),
             (records, "_check_points", _check_points),

@@ -64,7 +64,7 @@ def main(wanted: int) -> int:
     for _, summary in play_all(range(whole.schedules, wanted)):
         whole.add(summary)
         partial = STATE.with_suffix(".new")
-        partial.write_text(json.dumps({"code": code, "whole": vars(whole)}, indent=1) + "\n")
+        partial.write_text(json.dumps({"code": code, "whole": vars(whole)}, indent=1, sort_keys=True) + "\n")
         partial.rename(STATE)
         for seed in summary.failing:
             smallest = shrink(play(seed))

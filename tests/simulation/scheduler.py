@@ -17,7 +17,7 @@ from typing import Any
 from greenlet import getcurrent, greenlet
 from store.faulty import Crash
 
-__all__ = ["Crash", "Inbox", "Process", "Scheduler", "Task"]
+__all__ = ["Crash", "Inbox", "Lock", "Process", "Scheduler", "Task"]
 
 
 @dataclass
@@ -174,3 +174,19 @@ class Inbox(SimpleQueue[Any]):
         if self.empty():
             raise Empty
         return super().get(block=False)
+
+
+class Lock:
+    """What one task at a time holds, and others wait for in virtual time."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._held = False
+
+    def __enter__(self) -> None:
+        while self._held:
+            self._scheduler.sleep(1.0)
+        self._held = True
+
+    def __exit__(self, *_: object) -> None:
+        self._held = False

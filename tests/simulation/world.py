@@ -26,13 +26,15 @@ from simulation.gate import Gate, Outside
 from simulation.log import Log
 from simulation.memory import in_memory
 from simulation.message_queue import Delivery
-from simulation.scheduler import Inbox, Process, Scheduler
+from simulation.scheduler import Inbox, Lock, Process, Scheduler
 from simulation.toy_engine import Behaviour, SimulatedEngine
 
-from sweepctl import commit, drain, lease
+from sweepctl import commit, drain, lease, stored_design
+from sweepctl.design import Space
 from sweepctl.drain import Worker
 from sweepctl.lease import Policy
 from sweepctl.sqs import Clients, Queue
+from sweepctl.store.contract import Store
 from sweepctl.store.s3 import S3Store
 from sweepctl.tally import Work
 
@@ -75,6 +77,21 @@ def _quiet() -> Iterator[None]:
         logger.disabled = was
 
 
+class _Kept:
+    """The stored designs that each process keeps, under a lock for which its tasks wait in virtual time."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._of: dict[str, stored_design._Kept] = {}
+
+    def get(self, store: Store, sha256: str) -> Space:
+        name = self._scheduler.current.process.name
+        if name not in self._of:
+            self._of[name] = stored_design._Kept()
+            self._of[name].__dict__["_lock"] = Lock(self._scheduler)
+        return self._of[name].get(store, sha256)
+
+
 @dataclass
 class _World:
     seed: int
@@ -97,6 +114,12 @@ class _World:
         self.queue.on_receive = self.checker.on_receive
 
     def play(self) -> None:
+        with patch.object(stored_design, "_kept", _Kept(self.scheduler)):
+            self._play()
+
+    def _play(self) -> None:
+        if self.case.stored is not None:
+            stored_design.put(self.store(), self.case.stored)
         if self.case.planned is not None:
             commit.pin_run(self.store(), self.case.planned)
         for body in (*self.case.bodies, *self.case.strangers):
