@@ -9,7 +9,7 @@ from sweepctl.analysis import MetricSummary, Summary
 from sweepctl.analysis.effects import Estimate, Estimates
 from sweepctl.analysis.points import Failure, Row
 from sweepctl.analysis.sensitivity import Sensitivity
-from sweepctl.analysis.subject import MAX_BATCHES, Dimension, Subject
+from sweepctl.analysis.subject import Dimension, Subject
 from sweepctl.numerals import shown, span
 from sweepctl.spec import Value
 from sweepctl.view import new_table
@@ -61,7 +61,7 @@ def _show_metric(console: Console, subject: Subject, metric: MetricSummary) -> N
 
 
 def _show_effects(console: Console, subject: Subject, effects: Sequence[tuple[Dimension, Estimates]]) -> None:
-    over = f"{MAX_BATCHES} batches of replicates" if subject.replications > MAX_BATCHES else "replicates"
+    over = f"{subject.batches} batches of replicates" if subject.batches < subject.replications else "replicates"
     interval = f"95 % interval over {over}" if subject.replications > 1 else "no interval: one replicate"
     table = new_table("dimension", "level", "mean", interval, "points", title="mean by level")
     for column in table.columns[2:]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAX_LEVELS = 16  # a dimension with more values is cut into intervals: a plot of more is no easier to read
 INTERVALS = 12
 LOG_RATIO = 100  # from the lowest to the highest value: from here on intervals are equally wide in logarithms
-MAX_BATCHES = 64  # of replicates: more would make intervals of means hardly narrower, and use memory for each level
+MIN_BATCHES, MAX_BATCHES = 8, 64  # of replicates: more would make intervals hardly narrower, and use memory
 
 _NUMBERS = ("BIGINT", "DOUBLE")
 
@@ -83,6 +83,14 @@ class Subject:
     def replications(self) -> int:
         """How many points a cell has."""
         return self.record.spec.replications
+
+    @property
+    def batches(self) -> int:
+        """How many batches of equal size the replicates are put into; all of them where no such number will do."""
+        if self.replications <= MAX_BATCHES:
+            return self.replications
+        most = max(count for count in range(1, MAX_BATCHES + 1) if self.replications % count == 0)
+        return most if most >= MIN_BATCHES else self.replications
 
     def joined(self, metric: str) -> str:
         """Return what a metric is called in `points`, where a parameter of its name comes before it."""
