@@ -214,8 +214,8 @@ def points(overview: Overview, units: Mapping[str, str]) -> Markup:
     rest: Markup | str = ""
     if len(rows) < subject.points:
         text = (
-            f"{len(rows):,} of {subject.points:,} points, at equal distances, with the parameters that the design "
-            "varies; all others are above. The rest: "
+            f"{len(rows):,} of {subject.points:,} points, chosen as if at random, with the parameters that the "
+            "design varies; all others are above. The rest: "
         )
         rest = element("code", f'sweepctl query {subject.record.run_id} "SELECT * FROM points"')
     return _section(

@@ -110,12 +110,16 @@ def test_failures_are_told_by_code_with_an_example() -> None:
     assert points.fixed_parameters(connection, subject) == {"constant": 7}
 
 
-def test_some_points_are_spread_over_all() -> None:
-    design = grid(a=[*range(100)])
-    connection = connect(cells_of(design), lambda _cell, _: {"m": 1})
-    subject = subject_of(connection, design)
-    assert len(points.spread(connection, subject, 100)) == 100
-    assert [row.point_index for row in points.spread(connection, subject, 30)] == [*range(0, 100, 4)]
+def test_some_points_are_spread_over_all_levels_and_replicates() -> None:
+    design = grid(a=[*range(10)], b=[*range(10)])
+    connection = connect(cells_of(design), lambda _cell, _: {"m": 1}, 10)
+    subject = subject_of(connection, design, 10)
+    assert len(points.spread(connection, subject, 1000)) == 1000
+    some = points.spread(connection, subject, 100)
+    indexes = [row.point_index for row in some]
+    assert (len(indexes), indexes) == (100, sorted(set(indexes)))
+    assert len({row.replicate for row in some}) == len({row.parameters["b"] for row in some}) == 10
+    assert points.spread(connection, subject, 100) == some
 
 
 def test_the_map_has_every_shard_and_the_worst_is_kept_when_they_are_put_together(

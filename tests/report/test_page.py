@@ -96,7 +96,7 @@ def test_a_large_run_stays_below_a_megabyte() -> None:
     outline = Outline(page)
     assert outline.names.count("article") == 6
     assert "Not shown, and chosen by sweepctl report --metric: metric_6, metric_7." in outline.text
-    assert "500 of 3,000 points, at equal distances" in outline.text
+    assert "500 of 3,000 points, chosen as if at random" in outline.text
     assert 'sweepctl query r "SELECT * FROM points"' in outline.text
     assert len(page.encode()) < 1_000_000
 
