@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from sweepctl.analysis import MetricSummary, Summary
-from sweepctl.analysis.effects import Estimate, Estimates
+from sweepctl.analysis.effects import UNBALANCED, Estimate, Estimates
 from sweepctl.analysis.points import Failure, Row
 from sweepctl.analysis.sensitivity import Sensitivity
 from sweepctl.analysis.subject import Dimension, Subject
@@ -59,6 +59,8 @@ def _show_metric(console: Console, subject: Subject, metric: MetricSummary) -> N
     )
     if metric.effects:
         _show_effects(console, subject, metric.effects)
+    if not metric.balanced:
+        console.print(f"[yellow]![/] {UNBALANCED}", highlight=False, soft_wrap=True)
     _show_sensitivity(console, metric.sensitivity)
     for title, rows in (("lowest", metric.lowest), ("highest", metric.highest)):
         if rows:

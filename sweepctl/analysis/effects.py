@@ -6,7 +6,7 @@ of batches of them that are equal in size.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,9 @@ from sweepctl.analysis.subject import Dimension, Subject, number
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
+
+_SAMPLED = ("random", "latin_hypercube", "sobol")  # levels differ by chance, whatever the other dimensions are
+UNBALANCED = "Levels have different numbers of points: differences of their means may be those of other dimensions."
 
 # Student's t at 0.975 for 1, 2, … 63 degrees of freedom.
 T_975 = (
@@ -64,6 +67,18 @@ def estimates(connection: "Connection", subject: Subject, groups: Sequence[Seque
             _estimate(*values[start : start + 4]) for start in range(0, len(values), 4)
         ]
     return [_in_order(found[_mask(dimensions, group)], dimensions, group) for group in groups]
+
+
+def balanced(subject: Subject, effects: Iterable[tuple[Dimension, Estimates]]) -> bool:
+    """Return whether levels of one metric have equal numbers of points, as far as the design means them to."""
+    if getattr(subject.space, "kind", "table") in _SAMPLED:
+        return True
+    return all(
+        len({0 if estimate is None else estimate.points for (estimate,) in found.values()}) == 1
+        and len(found) == len(dimension.levels)
+        for dimension, found in effects
+        if not dimension.is_cut
+    )
 
 
 def _mask(dimensions: Sequence[Dimension], group: Sequence[Dimension]) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from sweepctl.analysis import MetricSummary
+from sweepctl.analysis.effects import UNBALANCED
 from sweepctl.analysis.overview import MOST_EFFECTS, Overview, Pair, ranked
 from sweepctl.analysis.sensitivity import Sensitivity
 from sweepctl.analysis.subject import Subject
@@ -87,6 +88,7 @@ def _effects(subject: Subject, metric: MetricSummary, name: str, units: Mapping[
         "div",
         element("h4", "Distribution and means by level"),
         element("p", f"{_interval(subject)}{_left_out(metric)}", class_="note"),
+        "" if metric.balanced else element("p", UNBALANCED, class_="note"),
         element("div", *figures, class_="figures"),
     )
 
