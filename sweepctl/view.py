@@ -55,6 +55,15 @@ _WHY = {
 }
 
 
+# All but tabs and ends of lines.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
+
+
+def plain(text: str) -> str:
+    """Return a string of a run so that it cannot steer the terminal."""
+    return text.translate(_CONTROLS)
+
+
 def show_error(console: Console, error: SweepctlError) -> None:
     """One line that says what is wrong, one that says what to do."""
     label = error.kind.replace("_", " ")

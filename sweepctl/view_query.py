@@ -10,12 +10,10 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from sweepctl.view import new_table
+from sweepctl.view import new_table, plain
 
 MOST_ROWS = 100
 MOST_BLOCKS = 10  # where each row takes as many lines as it has columns
-# A string of a run must not steer the terminal.
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
 
 
 def show_answer(console: Console, reader: pa.RecordBatchReader) -> None:
@@ -44,7 +42,7 @@ def _rows(reader: pa.RecordBatchReader) -> Iterator[Sequence[object]]:
 def _table(names: Sequence[str], is_number: Sequence[bool], rows: Sequence[Sequence[object]]) -> Table:
     table = new_table()
     for name, right in zip(names, is_number, strict=True):
-        table.add_column(Text(name), justify="right" if right else "left", no_wrap=True)
+        table.add_column(Text(plain(name)), justify="right" if right else "left", no_wrap=True)
     for row in rows:
         table.add_row(*map(_cell, row))
     return table
@@ -56,7 +54,7 @@ def _blocks(names: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     table.add_column(overflow="fold")
     for row in rows:
         for name, value in zip(names, row, strict=True):
-            table.add_row(Text(name), _cell(value))
+            table.add_row(Text(plain(name)), _cell(value))
         table.add_section()
     return table
 
@@ -65,4 +63,4 @@ def _cell(value: object) -> Text:
     """Return a value as text, in which nothing is markup."""
     if value is None:
         return Text("null", style="dim")
-    return Text(f"{value:.6g}" if isinstance(value, float) else str(value).translate(_CONTROLS))
+    return Text(f"{value:.6g}" if isinstance(value, float) else plain(str(value)))

@@ -6,13 +6,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from sweepctl.analysis import MetricSummary, Summary
-from sweepctl.analysis.effects import Estimate, Estimates
+from sweepctl.analysis.effects import UNBALANCED, Estimate, Estimates
 from sweepctl.analysis.points import Failure, Row
 from sweepctl.analysis.sensitivity import Sensitivity
-from sweepctl.analysis.subject import MAX_BATCHES, Dimension, Subject
+from sweepctl.analysis.subject import Dimension, Subject
 from sweepctl.numerals import shown, span
 from sweepctl.spec import Value
-from sweepctl.view import new_table
+from sweepctl.view import new_table, plain
 
 
 def show_summary(console: Console, summary: Summary) -> None:
@@ -21,7 +21,7 @@ def show_summary(console: Console, summary: Summary) -> None:
     failed = subject.points - subject.succeeded
     told = f", [red]{failed:,} failed[/]" if failed else ""
     console.print(
-        f"run [bold]{escape(subject.record.run_id)}[/] of {escape(subject.record.spec.model)}: {subject.points:,} of "
+        f"run [bold]{_text(subject.record.run_id)}[/] of {_text(subject.record.spec.model)}: {subject.points:,} of "
         f"{subject.record.total_points:,} points have their record{told}",
         highlight=False,
         soft_wrap=True,
@@ -30,7 +30,12 @@ def show_summary(console: Console, summary: Summary) -> None:
         _show_metric(console, subject, metric)
     _show_failures(console, summary.failures)
     for line in _advice(summary):
-        console.print(f"[dim]→ {escape(line)}[/]", highlight=False, soft_wrap=True)
+        console.print(f"[dim]→ {_text(line)}[/]", highlight=False, soft_wrap=True)
+
+
+def _text(value: str) -> str:
+    """Return a string of a run in which nothing is markup, and nothing steers the terminal."""
+    return escape(plain(value))
 
 
 def _advice(summary: Summary) -> list[str]:
@@ -47,13 +52,15 @@ def _show_metric(console: Console, subject: Subject, metric: MetricSummary) -> N
     spread = metric.distribution
     missing = f", {spread.missing:,} without a value" if spread.missing else ""
     console.print(
-        f"\n[bold]{escape(metric.name)}[/]  mean {shown(spread.mean)}, standard deviation {shown(spread.deviation)}, "
+        f"\n[bold]{_text(metric.name)}[/]  mean {shown(spread.mean)}, standard deviation {shown(spread.deviation)}, "
         f"from {shown(spread.minimum)} to {shown(spread.maximum)}, {spread.points:,} points{missing}",
         highlight=False,
         soft_wrap=True,
     )
     if metric.effects:
         _show_effects(console, subject, metric.effects)
+    if not metric.balanced:
+        console.print(f"[yellow]![/] {UNBALANCED}", highlight=False, soft_wrap=True)
     _show_sensitivity(console, metric.sensitivity)
     for title, rows in (("lowest", metric.lowest), ("highest", metric.highest)):
         if rows:
@@ -61,15 +68,15 @@ def _show_metric(console: Console, subject: Subject, metric: MetricSummary) -> N
 
 
 def _show_effects(console: Console, subject: Subject, effects: Sequence[tuple[Dimension, Estimates]]) -> None:
-    over = f"{MAX_BATCHES} batches of replicates" if subject.replications > MAX_BATCHES else "replicates"
+    over = f"{subject.batches} batches of replicates" if subject.batches < subject.replications else "replicates"
     interval = f"95 % interval over {over}" if subject.replications > 1 else "no interval: one replicate"
     table = new_table("dimension", "level", "mean", interval, "points", title="mean by level")
     for column in table.columns[2:]:
         column.justify = "right"
     for dimension, found in effects:
         for (place,), (estimate,) in found.items():
-            name, level = escape(dimension.name) if place == 0 else "", dimension.levels[place]
-            table.add_row(name, escape(span(level.low, level.high)), *_estimated(estimate))
+            name, level = _text(dimension.name) if place == 0 else "", dimension.levels[place]
+            table.add_row(name, _text(span(level.low, level.high)), *_estimated(estimate))
     console.print(table, highlight=False)
 
 
@@ -89,15 +96,15 @@ def _show_sensitivity(console: Console, sensitivity: Sensitivity) -> None:
         for index in sensitivity.indices:
             width = "" if index.half_width is None else f" ± {index.half_width:.3f}"
             total = "–" if index.total is None else f"{index.total:.3f}"
-            table.add_row(escape(index.dimension), f"{index.first_order:.3f}{width}", total)
+            table.add_row(_text(index.dimension), f"{index.first_order:.3f}{width}", total)
         console.print(table, highlight=False)
     if sensitivity.why_not:
-        console.print(f"[yellow]![/] Sobol indices: {escape(sensitivity.why_not)}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]![/] Sobol indices: {_text(sensitivity.why_not)}", highlight=False, soft_wrap=True)
 
 
 def _show_rows(console: Console, title: str, rows: Sequence[Row], metric: str) -> None:
     names = list(rows[0].parameters)
-    table = new_table("point", "replicate", *map(escape, names), escape(metric), title=escape(title))
+    table = new_table("point", "replicate", *map(_text, names), _text(metric), title=_text(title))
     for row in rows:
         table.add_row(
             f"{row.point_index:,}", f"{row.replicate:,}", *_values(row.parameters), shown(row.metrics[metric])
@@ -106,7 +113,7 @@ def _show_rows(console: Console, title: str, rows: Sequence[Row], metric: str) -
 
 
 def _values(values: Mapping[str, Value]) -> list[str]:
-    return [escape(shown(value)) for value in values.values()]
+    return [_text(shown(value)) for value in values.values()]
 
 
 def _show_failures(console: Console, failures: Sequence[Failure]) -> None:
@@ -116,6 +123,6 @@ def _show_failures(console: Console, failures: Sequence[Failure]) -> None:
     for each in failures:
         one = each.of.removesuffix("s")
         table.add_row(
-            f"{each.count:,} {each.of}", escape(each.error_code), f"{one} {each.example:,}", escape(each.message)
+            f"{each.count:,} {each.of}", _text(each.error_code), f"{one} {each.example:,}", _text(each.message)
         )
     console.print(table, highlight=False)

@@ -356,6 +356,7 @@ def test_columns_of_one_name_are_told_apart(root: Path) -> None:
 
 
 def test_a_string_does_not_steer_the_terminal(root: Path) -> None:
+    assert r"c\x1b[2J" in invoke(root, "a", 'SELECT 1 AS "c\x1b[2J"', "--format", "table").stdout
     assert r"a\x1b[2Jb" in invoke(root, "a", "SELECT 'a' || chr(27) || '[2Jb' AS s", "--format", "table").stdout
 
 

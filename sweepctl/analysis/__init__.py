@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from sweepctl.analysis import points
-from sweepctl.analysis.effects import Estimates, estimates
+from sweepctl.analysis.effects import Estimates, balanced, estimates
 from sweepctl.analysis.points import Distribution, Failure, Row
 from sweepctl.analysis.sensitivity import Sensitivity, sensitivities
 from sweepctl.analysis.subject import Dimension, Subject
@@ -25,6 +25,7 @@ class MetricSummary:
     name: str
     distribution: Distribution
     effects: tuple[tuple[Dimension, Estimates], ...]  # of one metric: each sequence of estimates has one
+    balanced: bool  # whether levels have equal numbers of points, so that their means can be compared
     sensitivity: Sensitivity
     lowest: Sequence[Row]
     highest: Sequence[Row]
@@ -62,12 +63,14 @@ def summarize(connection: "Connection", subject: Subject, top: int) -> Summary:
     metrics = []
     for place, name in enumerate(subject.metrics):
         own = [{level: [each[place]] for level, each in found.items()} for found in effects]
+        by_dimension = tuple(zip(subject.dimensions, own, strict=True))
         lowest, highest = points.extremes(connection, subject, name, top)
         metrics.append(
             MetricSummary(
                 name,
                 spreads[place],
-                tuple(zip(subject.dimensions, own, strict=True)),
+                by_dimension,
+                balanced(subject, by_dimension),
                 indices[place],
                 lowest,
                 highest,
@@ -90,6 +93,7 @@ def _metric_json(metric: MetricSummary) -> dict[str, Any]:
             }
             for dimension, found in metric.effects
         ],
+        "balanced": metric.balanced,
         "sensitivity": asdict(metric.sensitivity),
         "lowest": [asdict(row) for row in metric.lowest],
         "highest": [asdict(row) for row in metric.highest],

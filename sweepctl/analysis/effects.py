@@ -1,20 +1,24 @@
 """Means of metrics by level of a dimension, or of two, with intervals over replicates (docs/report.md).
 
 Points of one run share their random numbers across cells and differ across replicates. So replicates are what is
-independent: the mean of each replicate is taken first, and the interval is Student's over these means.
+independent: the estimate is the mean over all points, and the interval is Student's over the means of replicates, or
+of batches of them that are equal in size.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sweepctl.analysis.subject import MAX_BATCHES, Dimension, Subject, number
+from sweepctl.analysis.subject import Dimension, Subject, number
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
-# Student's t at 0.975 for 1, 2, … MAX_BATCHES - 1 degrees of freedom.
+_SAMPLED = ("random", "latin_hypercube", "sobol")  # levels differ by chance, whatever the other dimensions are
+UNBALANCED = "Levels have different numbers of points: differences of their means may be those of other dimensions."
+
+# Student's t at 0.975 for 1, 2, … 63 degrees of freedom.
 T_975 = (
     12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281, 2.2010, 2.1788, 2.1604, 2.1448,
     2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860, 2.0796, 2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484,
@@ -22,6 +26,11 @@ T_975 = (
     2.0167, 2.0154, 2.0141, 2.0129, 2.0117, 2.0106, 2.0096, 2.0086, 2.0076, 2.0066, 2.0057, 2.0049, 2.0040, 2.0032,
     2.0025, 2.0017, 2.0010, 2.0003, 1.9996, 1.9990, 1.9983,
 )  # fmt: skip
+
+
+def t_975(freedom: int) -> float:
+    """Return Student's t at 0.975; beyond the table by its expansion around the normal's, which is off by 0.001."""
+    return T_975[freedom - 1] if freedom <= len(T_975) else 1.95996 + 2.37227 / freedom
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,18 @@ def estimates(connection: "Connection", subject: Subject, groups: Sequence[Seque
     return [_in_order(found[_mask(dimensions, group)], dimensions, group) for group in groups]
 
 
+def balanced(subject: Subject, effects: Iterable[tuple[Dimension, Estimates]]) -> bool:
+    """Return whether levels of one metric have equal numbers of points, as far as the design means them to."""
+    if getattr(subject.space, "kind", "table") in _SAMPLED:
+        return True
+    return all(
+        len({0 if estimate is None else estimate.points for (estimate,) in found.values()}) == 1
+        and len(found) == len(dimension.levels)
+        for dimension, found in effects
+        if not dimension.is_cut
+    )
+
+
 def _mask(dimensions: Sequence[Dimension], group: Sequence[Dimension]) -> int:
     """Return what GROUPING says of a group: a bit a dimension, set where it is summed over; the first is highest."""
     bits = "".join("0" if dimension in group else "1" for dimension in dimensions)
@@ -81,11 +102,13 @@ def _query(subject: Subject, dimensions: Sequence[Dimension], groups: Sequence[S
     values = ", ".join(f"{number(subject.joined(metric))} AS m{place}" for place, metric in enumerate(subject.metrics))
     sets = ", ".join("(" + ", ".join([*(names[each.name] for each in group), "batch"]) + ")" for group in groups)
     means = ", ".join(f"avg(m{place}) AS a{place}, count(m{place}) AS n{place}" for place in metrics)
-    over = ", ".join(f"avg(a{place}), stddev_samp(a{place}), count(a{place}), sum(n{place})" for place in metrics)
-    batches = min(subject.replications, MAX_BATCHES)
+    over = ", ".join(
+        f"sum(a{place} * n{place}) / sum(n{place}), stddev_samp(a{place}), count(a{place}), sum(n{place})"
+        for place in metrics
+    )
     return f"""
         WITH observed AS (
-            SELECT {levels}, replicate % {batches} AS batch, {values} FROM points WHERE status = 'success'
+            SELECT {levels}, replicate % {subject.batches} AS batch, {values} FROM points WHERE status = 'success'
         ), batches AS (
             SELECT GROUPING({keys}) AS mask, {keys}, batch, {means} FROM observed GROUP BY GROUPING SETS ({sets})
         )
@@ -95,5 +118,5 @@ def _query(subject: Subject, dimensions: Sequence[Dimension], groups: Sequence[S
 def _estimate(mean: float | None, deviation: float | None, replicates: int, points: int) -> Estimate | None:
     if mean is None:
         return None
-    half_width = None if deviation is None else T_975[replicates - 2] * deviation / math.sqrt(replicates)
+    half_width = None if deviation is None else t_975(replicates - 1) * deviation / math.sqrt(replicates)
     return Estimate(mean, half_width, replicates, int(points))

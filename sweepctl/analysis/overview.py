@@ -34,7 +34,7 @@ class Overview:
     slowest: Sequence[Slow]
     costs: Costs
     failed: Sequence[Row]  # the first ones
-    rows: Sequence[Row]  # all points, or some at equal distances
+    rows: Sequence[Row]  # all points, or some chosen by a hash
     fixed: Mapping[str, Value]  # what all points have in common
 
 

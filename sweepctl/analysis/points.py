@@ -100,9 +100,8 @@ def failed(connection: "Connection", subject: Subject, most: int) -> list[Row]:
 
 
 def spread(connection: "Connection", subject: Subject, most: int) -> list[Row]:
-    """Return all points, or at most `most` at equal distances."""
-    step = -(-subject.record.total_points // most)
-    indexes = f"SELECT point_index FROM point_outcomes WHERE point_index % {step} = 0"
+    """Return all points, or `most` in the order of a hash: equal distances fall in step with replicates and axes."""
+    indexes = f"SELECT point_index FROM point_outcomes ORDER BY hash(point_index), point_index LIMIT {most}"
     return rows(connection, subject, [index for (index,) in connection.execute(indexes).fetchall()])
 
 

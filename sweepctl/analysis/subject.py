@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAX_LEVELS = 16  # a dimension with more values is cut into intervals: a plot of more is no easier to read
 INTERVALS = 12
 LOG_RATIO = 100  # from the lowest to the highest value: from here on intervals are equally wide in logarithms
-MAX_BATCHES = 64  # of replicates: more would make intervals of means hardly narrower, and use memory for each level
+MIN_BATCHES, MAX_BATCHES = 8, 64  # of replicates: more would make intervals hardly narrower, and use memory
 
 _NUMBERS = ("BIGINT", "DOUBLE")
 
@@ -50,11 +50,14 @@ class Dimension:
         name = quoted(self.name)
         if not self.is_cut:
             return name
-        low, high = (f"CAST('{end!r}' AS DOUBLE)" for end in (self.levels[0].low, self.levels[-1].high))
+        nulls = sum(level.low is None for level in self.levels)  # one at most, and before the intervals
+        intervals = self.levels[nulls:]
+        low, high = (f"CAST('{end!r}' AS DOUBLE)" for end in (intervals[0].low, intervals[-1].high))
         place = f"({name} - {low}) / ({high} - {low})"
         if self.is_log:
             place = f"ln({name} / {low}) / ln({high} / {low})"
-        return f"least({len(self.levels) - 1}, CAST(floor({place} * {len(self.levels)}) AS BIGINT))"
+        interval = f"least({len(intervals) - 1}, CAST(floor({place} * {len(intervals)}) AS BIGINT))"
+        return f"CASE WHEN {name} IS NULL THEN 0 ELSE {nulls} + {interval} END"
 
     def place(self, key: Value) -> int:
         """Return the place of the level that `key_sql` told."""
@@ -83,6 +86,14 @@ class Subject:
     def replications(self) -> int:
         """How many points a cell has."""
         return self.record.spec.replications
+
+    @property
+    def batches(self) -> int:
+        """How many batches of equal size the replicates are put into; all of them where no such number will do."""
+        if self.replications <= MAX_BATCHES:
+            return self.replications
+        most = max(count for count in range(1, MAX_BATCHES + 1) if self.replications % count == 0)
+        return most if most >= MIN_BATCHES else self.replications
 
     def joined(self, metric: str) -> str:
         """Return what a metric is called in `points`, where a parameter of its name comes before it."""
@@ -169,12 +180,13 @@ def _dimension(connection: "Connection", name: str, *, is_number: bool) -> Dimen
     if len(values) <= MAX_LEVELS:
         levels = tuple(Level(value, value) for value in values)
         return Dimension(name, levels, is_number, is_number and _is_log([each for each in values if each is not None]))
-    ends = f"SELECT min({column})::DOUBLE, max({column})::DOUBLE FROM effective_parameters"
-    low, high = connection.execute(ends).fetchall()[0]
+    ends = f"SELECT min({column})::DOUBLE, max({column})::DOUBLE, count(*) > count({column}) FROM effective_parameters"
+    low, high, has_null = connection.execute(ends).fetchall()[0]
     is_log = _is_log([low, high])
     edges = [_between(low, high, place / INTERVALS, is_log=is_log) for place in range(INTERVALS + 1)]
     edges[-1] = high
-    return Dimension(name, tuple(map(Level, edges[:-1], edges[1:])), is_number, is_log)
+    null = [Level(None, None)] if has_null else []
+    return Dimension(name, (*null, *map(Level, edges[:-1], edges[1:])), is_number, is_log)
 
 
 def _is_log(numbers: Sequence[float]) -> bool:

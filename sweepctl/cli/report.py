@@ -18,7 +18,7 @@ from sweepctl.cli.options import (
 )
 from sweepctl.cli.proof import find_prover
 from sweepctl.cli.terminal import on_signals, open_console, print_json, telling, written_whole
-from sweepctl.errors import EngineUnavailableError, StoreError
+from sweepctl.errors import EngineUnavailableError, ScratchError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from sweepctl.outcome import RunRecord
     from sweepctl.store.contract import Store
 
-MOST_METRICS = 6  # of a report where nobody says which: each has its figures, and the page stays small
+# Of a report where nobody says which, and where somebody does: each has its figures, and the page stays small.
+MOST_METRICS, MOST_ASKED = 6, 12
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN_ID", help="The run.")]
 
@@ -92,7 +93,11 @@ def report_command(
     ),
     metric: Annotated[
         list[str] | None,
-        typer.Option("--metric", help="What to show; again for more.", show_default=f"the first {MOST_METRICS}"),
+        typer.Option(
+            "--metric",
+            help=f"What to show; again for more, {MOST_ASKED} at most.",
+            show_default=f"the first {MOST_METRICS}",
+        ),
     ] = None,
     engine: EngineOption = None,
     json_output: JsonOption = False,
@@ -102,7 +107,7 @@ def report_command(
     """Write one page about a run that opens without a network: verdict, figures, failures, points.
 
     The run is verified first, and the verdict heads the page. A large run is aggregated: the page stays below a
-    megabyte. Exits with 0 when the page was written, however the run is.
+    megabyte with six metrics, below 1.5 with twelve. Exits with 0 when the page was written, however the run is.
     """
     with telling(json_output=json_output) as console:
         from threading import Event
@@ -118,6 +123,9 @@ def report_command(
         from sweepctl.verify import verify
 
         require_run_id(run_id)
+        if metric and len(metric) > MOST_ASKED:
+            remedy = "Write several pages, each with its own --out."
+            raise UsageError(f"a page shows at most {MOST_ASKED} metrics, not {len(metric)}", remedy=remedy)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         record = require_run(results, run_id)
         space = resolve(results, record.spec)
@@ -150,7 +158,11 @@ def _views(results: "Store", run_id: str) -> "Iterator[DuckDBPyConnection]":
 
         try:
             yield connection
-        except duckdb.Error as error:
+        except duckdb.OutOfMemoryException as error:
+            remedy = "Run it on a machine with more memory, or ask for fewer metrics."
+            raise ScratchError(f"run {run_id} needs more memory or space for work: {error}", remedy=remedy) from error
+        # Others are faults of this program, which nobody should look for in the files.
+        except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
             remedy = f"`sweepctl verify {run_id}` tells what is wrong with them."
             raise StoreError(f"the files of run {run_id} cannot be read: {error}", remedy=remedy) from error
 

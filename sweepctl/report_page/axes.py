@@ -69,8 +69,10 @@ def edges(dimension: Dimension) -> list[tuple[float, str]]:
     """Return the labels of an axis of equal slots, each with its place in slots: intervals are named at their ends."""
     if not dimension.is_cut:
         return [(place + 0.5, label(level)) for place, level in enumerate(dimension.levels)]
-    ends = [*(level.low for level in dimension.levels), dimension.levels[-1].high]
-    return [(float(place), shown(end)) for place, end in enumerate(ends)]
+    # Values that are missing are a slot of their own, before the intervals.
+    slots = [(0.5 if level.low is None else float(place), label(level) if level.low is None else shown(level.low))
+             for place, level in enumerate(dimension.levels)]  # fmt: skip
+    return [*slots, (float(len(dimension.levels)), shown(dimension.levels[-1].high))]
 
 
 def labels(said: Iterable[tuple[float, str]]) -> Markup:

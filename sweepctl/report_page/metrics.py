@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from sweepctl.analysis import MetricSummary
+from sweepctl.analysis.effects import UNBALANCED
 from sweepctl.analysis.overview import MOST_EFFECTS, Overview, Pair, ranked
 from sweepctl.analysis.sensitivity import Sensitivity
-from sweepctl.analysis.subject import MAX_BATCHES, Subject
+from sweepctl.analysis.subject import Subject
 from sweepctl.report_page import plots
 from sweepctl.report_page.markup import Markup, element
 from sweepctl.report_page.tables import definitions, points_table, with_unit
@@ -87,6 +88,7 @@ def _effects(subject: Subject, metric: MetricSummary, name: str, units: Mapping[
         "div",
         element("h4", "Distribution and means by level"),
         element("p", f"{_interval(subject)}{_left_out(metric)}", class_="note"),
+        "" if metric.balanced else element("p", UNBALANCED, class_="note"),
         element("div", *figures, class_="figures"),
     )
 
@@ -99,7 +101,7 @@ def _left_out(metric: MetricSummary) -> str:
 def _interval(subject: Subject) -> str:
     if subject.replications == 1:
         return "One replicate: there are no intervals. The dashed line is the mean over all points."
-    of = "replicates" if subject.replications <= MAX_BATCHES else f"{MAX_BATCHES} batches of replicates"
+    of = "replicates" if subject.batches == subject.replications else f"{subject.batches} batches of replicates"
     return f"Bars are 95 % intervals over {of}. The dashed line is the mean over all points."
 
 

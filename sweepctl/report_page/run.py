@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from sweepctl.analysis.overview import Overview
-from sweepctl.analysis.shards import ShardMap
+from sweepctl.analysis.shards import MapCell, ShardMap
 from sweepctl.analysis.subject import Subject
 from sweepctl.numerals import time
 from sweepctl.report_page.markup import Markup, element, join
-from sweepctl.report_page.plots import STATES, shard_map, state
+from sweepctl.report_page.plots import shard_map, state
 from sweepctl.report_page.tables import Cell, definitions, points_table, table, with_unit
 from sweepctl.verify import Finding, Report, Tally, Verdict
 from sweepctl.view import VERDICTS, counted, duration
@@ -118,13 +118,12 @@ def _fixed(overview: Overview) -> Markup:
     )
 
 
-_STATES = {
-    "whole": "succeeded",
-    "partly": "partly missing",
-    "missing": "no outcome yet",
-    "points": "complete, with failed points",
-    "retryable": "failed, another attempt may succeed",
-    "failed": "failed for good, without records",
+_STATES = {  # of a cell's shards: the colour, and what it means
+    "succeeded": ("whole", "succeeded"),
+    "missing": ("missing", "no outcome yet"),
+    "points_failed": ("points", "complete, with failed points"),
+    "retryable": ("retryable", "failed, another attempt may succeed"),
+    "failed": ("failed", "failed for good, without records"),
 }
 
 
@@ -144,19 +143,23 @@ def completeness(overview: Overview) -> Markup:
 
 
 def _legend(found: ShardMap) -> Markup:
-    counts = dict.fromkeys(STATES, 0)
-    for cell in found.cells:
-        counts[state(cell)] += 1
+    """Return how many shards came to what, and how many squares have a colour that is no single shard's."""
     key = element("svg", element("rect", width=10, height=10), width=10, height=10, aria_hidden="true")
+    counts = [(*told, sum(getattr(cell, kind) for cell in found.cells)) for kind, told in _STATES.items()]
+    counts.insert(1, ("partly", "squares of which a part has no outcome yet", sum(map(_is_partly, found.cells))))
     return element(
         "ul",
         *(
-            element("li", Markup(key.replace("<rect", f'<rect class="shard {name}"')), f" {count:,} {_STATES[name]}")
-            for name, count in counts.items()
+            element("li", Markup(key.replace("<rect", f'<rect class="shard {colour}"')), f" {count:,} {meaning}")
+            for colour, meaning, count in counts
             if count
         ),
         class_="legend",
     )
+
+
+def _is_partly(cell: MapCell) -> bool:
+    return state(cell) == "partly"
 
 
 def failures(overview: Overview, units: Mapping[str, str]) -> Markup:
@@ -211,8 +214,8 @@ def points(overview: Overview, units: Mapping[str, str]) -> Markup:
     rest: Markup | str = ""
     if len(rows) < subject.points:
         text = (
-            f"{len(rows):,} of {subject.points:,} points, at equal distances, with the parameters that the design "
-            "varies; all others are above. The rest: "
+            f"{len(rows):,} of {subject.points:,} points, chosen as if at random, with the parameters that the "
+            "design varies; all others are above. The rest: "
         )
         rest = element("code", f'sweepctl query {subject.record.run_id} "SELECT * FROM points"')
     return _section(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from analysis.views import cells_of, connect, grid, record_of, register_outcomes, subject_of
 
-from sweepctl.analysis import points, shards, summarize
+from sweepctl.analysis import effects, points, shards, summarize
 from sweepctl.analysis.overview import look_over
 from sweepctl.analysis.points import BARS, Failure
 from sweepctl.analysis.shards import MapCell
@@ -45,6 +45,19 @@ def test_values_over_orders_of_magnitude_are_cut_by_their_logarithms() -> None:
     assert a.levels[3].high == pytest.approx(10.0)
     counts = connection.execute(f"SELECT {a.key_sql} AS k, count(*) FROM points GROUP BY k ORDER BY k").fetchall()
     assert [count for _, count in counts] == pytest.approx([25] * 12, abs=2)
+
+
+def test_missing_values_are_a_level_before_the_intervals() -> None:
+    cells: list[dict[str, Any]] = [{"a": None}, *({"a": 1.0 + place} for place in range(24))]
+    connection = connect(cells, lambda cell, _: {"m": cell["a"] or 0.0})
+    subject = subject_of(connection, grid(a=[0.0, 1.0]))
+    (a,) = subject.dimensions
+    assert a.levels[:2] == (Level(None, None), Level(1.0, pytest.approx(1 + 23 / 12)))  # type: ignore[arg-type]
+    assert len(a.levels) == 1 + INTERVALS
+    (effect,) = effects.estimates(connection, subject, [[a]])
+    assert [each and (each.mean, each.points) for (each,) in effect.values()] == [
+        (0.0, 1), *((1.5 + 2 * place, 2) for place in range(12))
+    ]  # fmt: skip
 
 
 def test_words_are_levels_and_too_many_of_them_are_left_out() -> None:
@@ -97,12 +110,16 @@ def test_failures_are_told_by_code_with_an_example() -> None:
     assert points.fixed_parameters(connection, subject) == {"constant": 7}
 
 
-def test_some_points_are_spread_over_all() -> None:
-    design = grid(a=[*range(100)])
-    connection = connect(cells_of(design), lambda _cell, _: {"m": 1})
-    subject = subject_of(connection, design)
-    assert len(points.spread(connection, subject, 100)) == 100
-    assert [row.point_index for row in points.spread(connection, subject, 30)] == [*range(0, 100, 4)]
+def test_some_points_are_spread_over_all_levels_and_replicates() -> None:
+    design = grid(a=[*range(10)], b=[*range(10)])
+    connection = connect(cells_of(design), lambda _cell, _: {"m": 1}, 10)
+    subject = subject_of(connection, design, 10)
+    assert len(points.spread(connection, subject, 1000)) == 1000
+    some = points.spread(connection, subject, 100)
+    indexes = [row.point_index for row in some]
+    assert (len(indexes), indexes) == (100, sorted(set(indexes)))
+    assert len({row.replicate for row in some}) == len({row.parameters["b"] for row in some}) == 10
+    assert points.spread(connection, subject, 100) == some
 
 
 def test_the_map_has_every_shard_and_the_worst_is_kept_when_they_are_put_together(

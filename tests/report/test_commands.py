@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+import duckdb
 import pytest
 from servers import BUCKET, Server
 from typer.testing import CliRunner, Result
@@ -43,6 +44,7 @@ def test_a_summary_tells_means_indices_and_ends() -> None:
     result = invoke("summary", "r", "--top", "2")
     assert result.exit_code == 0
     assert result.stdout.startswith("run r of queue: 12 of 12 points have their record\n")
+    assert "different numbers of points" not in result.stdout
     for word in ("mean_wait", "95 % interval over replicates", "lowest mean_wait", "functional analysis of variance"):
         assert word in result.stdout
     assert "--metric NAME tells of another metric: p_wait, utilisation, mean_queue_length" in result.stdout
@@ -75,9 +77,12 @@ def test_a_half_written_run_is_told_as_far_as_it_is() -> None:
     result = invoke("summary", "r")
     assert result.exit_code == 0
     assert "6 of 12 points have their record" in result.stdout
+    assert "! Levels have different numbers of points" in result.stdout
+    assert not told("summary", "r")["metrics"][0]["balanced"]
     assert "sweepctl status r tells how far the run is" in result.stdout
     report = told("report", "r")
     assert report["verdict"] == "incomplete"
+    assert "Levels have different numbers of points" in Path("report.html").read_text()
     assert "1 no outcome yet" not in Path("report.html").read_text()  # nobody planned how many shards there are
 
 
@@ -103,6 +108,31 @@ def test_what_cannot_be_told_is_refused(command: str) -> None:
     damaged = invoke(command, "r")
     assert (damaged.exit_code, "sweepctl verify r" in damaged.stderr) == (5, True)
     assert not Path("report.html").exists()
+
+
+def test_more_metrics_than_a_page_holds_are_refused() -> None:
+    result = invoke("report", "r", *(word for place in range(13) for word in ("--metric", f"m{place}")))
+    assert (result.exit_code, "at most 12 metrics, not 13" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "said"),
+    [
+        (duckdb.OutOfMemoryException("full"), 5, "needs more memory"),
+        (duckdb.IOException("gone"), 5, "files of run r cannot be read"),
+        (duckdb.BinderException("a fault of ours"), 1, ""),
+    ],
+    ids=["memory", "file", "fault"],
+)
+def test_only_what_is_the_files_fault_is_told_as_theirs(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, exit_code: int, said: str
+) -> None:
+    make_run(open_store("sweep-results"), "r", WHOLE)
+    monkeypatch.setattr("sweepctl.analysis.summarize", Mock(side_effect=error))
+    result = invoke("summary", "r")
+    assert result.exit_code == exit_code
+    assert said in result.stderr
+    assert (result.exception is error) is (not said)
 
 
 def test_a_report_is_one_file_with_verdict_units_and_points() -> None:

@@ -1,5 +1,6 @@
 """The page as text: what is on it, what is left out and told, and that nothing in it can be mistaken for markup."""
 
+import datetime as dt
 import math
 import re
 from html import unescape
@@ -9,11 +10,14 @@ from random import Random
 from typing import Any
 
 import pytest
-from analysis.views import grid
+from analysis.views import connect, grid, register_outcomes, subject_of
 from report.pages import HOSTILE, page_of
 
+from sweepctl.analysis import shards
+from sweepctl.analysis.overview import look_over
 from sweepctl.report_page.axes import Scale, labels
 from sweepctl.report_page.markup import Markup, element
+from sweepctl.report_page.run import completeness
 from sweepctl.verify import Finding
 
 
@@ -92,7 +96,7 @@ def test_a_large_run_stays_below_a_megabyte() -> None:
     outline = Outline(page)
     assert outline.names.count("article") == 6
     assert "Not shown, and chosen by sweepctl report --metric: metric_6, metric_7." in outline.text
-    assert "500 of 3,000 points, at equal distances" in outline.text
+    assert "500 of 3,000 points, chosen as if at random" in outline.text
     assert 'sweepctl query r "SELECT * FROM points"' in outline.text
     assert len(page.encode()) < 1_000_000
 
@@ -105,12 +109,26 @@ def test_a_large_run_stays_below_a_megabyte() -> None:
         ([{"a": 1}, {"a": 2}], lambda _cell, _: {"m": None}, "0, 2 without"),
         ([{"a": 1}], lambda _cell, _: {"m": 5.0}, "One replicate: there are no intervals"),
         ([{"a": 1}, {"a": 2}], lambda cell, _: {"m": cell["a"]}, "by a [<i>km</i>]"),
+        ([{"a": None, "b": 1}, *({"a": a, "b": a % 2} for a in range(20))], lambda cell, _: {"m": cell["b"]}, "by a"),
         ([{"a": 1e300}, {"a": -1e300}], lambda cell, _: {"m": cell["a"]}, "by a"),
     ],
-    ids=["no points", "all failed", "no values", "no dimension", "one dimension", "huge"],
+    ids=["no points", "all failed", "no values", "no dimension", "one dimension", "null among many", "huge"],
 )
 def test_a_run_at_the_edge_has_a_page(cells: list[dict[str, Any]], function: Any, said: str) -> None:  # noqa: ANN401
     assert said in Outline(page_of(cells, function, design=None if cells else grid(a=[1, 2]))).text
+
+
+def test_the_legend_of_the_map_counts_shards_where_a_square_is_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "MAX_CELLS", 1)
+    connection = connect([{"a": 1}], lambda _cell, _: {"m": 1.0})
+    at = dt.datetime(2026, 2, 14, tzinfo=dt.UTC)
+    usual = {"run_id": "r", "status": "success", "retryable": False, "start_index": 0, "end_index_exclusive": 1,
+             "content_sha256": "c", "started_at": at, "finished_at": at, "cpu_seconds": 1.0}  # fmt: skip
+    register_outcomes(connection, [{**usual, "shard_id": 0}, {**usual, "shard_id": 1}, {**usual, "shard_id": 4}])
+    overview = look_over(connection, subject_of(connection, grid(a=[1])))
+    text = Outline(completeness(overview)).text
+    assert "5 shards in the order of their points. Each square is 5 shards" in text
+    assert text.endswith(" 3 succeeded 1 squares of which a part has no outcome yet 2 no outcome yet")
 
 
 def test_figures_have_no_number_that_is_none() -> None:
