@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from sweepctl.outcome import RunRecord
     from sweepctl.store.contract import Store
 
-# Of a report where nobody says which, and where somebody does: each has its figures, and the page stays small.
-MOST_METRICS, MOST_ASKED = 6, 12
+MOST_METRICS = 6  # of a report: each has its figures, and the largest page stays below a megabyte
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN_ID", help="The run.")]
 
@@ -95,7 +94,7 @@ def report_command(
         list[str] | None,
         typer.Option(
             "--metric",
-            help=f"What to show; again for more, {MOST_ASKED} at most.",
+            help=f"What to show; again for more, {MOST_METRICS} at most.",
             show_default=f"the first {MOST_METRICS}",
         ),
     ] = None,
@@ -107,7 +106,7 @@ def report_command(
     """Write one page about a run that opens without a network: verdict, figures, failures, points.
 
     The run is verified first, and the verdict heads the page. A large run is aggregated: the page stays below a
-    megabyte with six metrics, below 1.5 with twelve. Exits with 0 when the page was written, however the run is.
+    megabyte. Exits with 0 when the page was written, however the run is.
     """
     with telling(json_output=json_output) as console:
         from threading import Event
@@ -123,9 +122,9 @@ def report_command(
         from sweepctl.verify import verify
 
         require_run_id(run_id)
-        if metric and len(metric) > MOST_ASKED:
+        if metric and len(metric) > MOST_METRICS:
             remedy = "Write several pages, each with its own --out."
-            raise UsageError(f"a page shows at most {MOST_ASKED} metrics, not {len(metric)}", remedy=remedy)
+            raise UsageError(f"a page shows at most {MOST_METRICS} metrics, not {len(metric)}", remedy=remedy)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         record = require_run(results, run_id)
         space = resolve(results, record.spec)
