@@ -133,10 +133,20 @@ def test_the_ecs_service_is_of_spot_and_may_shrink_to_nothing() -> None:
     found = ecs()
     assert found["Service"]["CapacityProviderStrategy"] == [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1}]
     assert found["Scaling"]["MinCapacity"] == 0
+    assert "DesiredCount" not in found["Service"], "two would decide"
     assert found["MessagesWait"]["AlarmActions"] == [{"Ref": "Begin"}]
     assert found["NothingLeft"]["AlarmActions"] == [{"Ref": "End"}]
     metrics = {each["MetricStat"]["Metric"]["MetricName"] for each in found["NothingLeft"]["Metrics"][1:]}
     assert metrics == {"ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible"}
+
+
+def test_messages_that_wait_never_lower_the_number_of_tasks() -> None:
+    found = ecs()
+    scaling = found["Begin"]["StepScalingPolicyConfiguration"]
+    assert scaling["AdjustmentType"] == "ExactCapacity"
+    assert {repr(step["ScalingAdjustment"]) for step in scaling["StepAdjustments"]} == {
+        repr(found["Scaling"]["MaxCapacity"])
+    }
 
 
 def test_what_the_ecs_service_is_told_the_stack_has() -> None:
