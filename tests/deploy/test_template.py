@@ -114,7 +114,8 @@ def test_bucket_and_queues_are_closed_and_encrypted() -> None:
     for name in ("Queue", "DeadLetters"):
         assert plain.properties(name)["SqsManagedSseEnabled"] is True
         assert keyed.properties(name)["KmsMasterKeyId"].endswith(":key/k")
-    assert plain.resources["Bucket"]["DeletionPolicy"] == "Retain"
+    for name in ("Bucket", "BucketPolicy"):
+        assert plain.resources[name]["DeletionPolicy"] == plain.resources[name]["UpdateReplacePolicy"] == "Retain"
 
 
 def _encryption(made: Any) -> dict[str, str]:  # noqa: ANN401  a stack
