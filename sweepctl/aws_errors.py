@@ -30,7 +30,7 @@ CREDENTIALS = "Give boto3 credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_K
 LOGIN = "Log in anew (for instance `aws sso login`), or renew the temporary credentials."
 SECRET = "Check AWS_SECRET_ACCESS_KEY: it does not belong to the access key."  # noqa: S105 - advice
 CLOCK = "Set this machine's clock."
-REGION = "Give the right region: --region, or AWS_REGION."
+REGION = "Give the right region: --region, or AWS_DEFAULT_REGION."
 _ENDPOINT = "Check the network and the endpoint: --endpoint-url, or AWS_ENDPOINT_URL."
 
 _BY_CLASS: tuple[tuple[tuple[type[BotoCoreError], ...], str], ...] = (

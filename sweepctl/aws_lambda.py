@@ -79,7 +79,7 @@ def _measure(tally: Tally, works: "Sequence[Work]") -> None:
     counts = {
         "Points": tally.points,
         "Shards": endings[Ending.SUCCEEDED],
-        "Failures": endings[Ending.FAILED] + endings[Ending.REJECTED],
+        "Failures": endings[Ending.FAILED],
         "Duplicates": endings[Ending.SKIPPED],
         "HandedBack": len(works) - sum(endings[ending] for ending in SETTLED),
     }

@@ -33,7 +33,6 @@ class Bench:
     store: Store
     monotonic: Callable[[], float] = time.monotonic
     _store_proven: bool = False
-    _longest: float = 0.0  # seconds of a shard, so far
 
     def work_off(self, batch: Sequence[Received], seconds: float) -> list[Work]:
         """Run the shards of `batch` within `seconds`; return what came of each message, in order.
@@ -41,13 +40,15 @@ class Bench:
         What is not begun is UNUSED: it goes back untouched, and its error says why.
         """
         end = self.monotonic() + seconds
+        longest = 0.0  # seconds of a shard of this batch: another run's shards say nothing of these
         works = [Work(received, draw_attempt_id(), {}) for received in batch]
         unfit: SweepctlError | None = self._prove_store()
-        for number, work in enumerate(works):
-            # A shard as long as the longest is begun only by who comes first: it has all the time that there is.
-            work.error = unfit or self._out_of_time(end - self.monotonic(), 0.0 if number == 0 else self._longest)
+        for work in works:
+            began_at = self.monotonic()
+            work.error = unfit or self._out_of_time(end - began_at, longest)
             if work.error is None:
                 unfit = self._run(work, end)
+                longest = max(longest, self.monotonic() - began_at)
         return works
 
     def _prove_store(self) -> StoreError | None:
@@ -73,7 +74,6 @@ class Bench:
 
     def _run(self, work: Work, end: float) -> SweepctlError | None:
         """Run one shard; return what keeps this process from running any other, if anything does."""
-        began_at = self.monotonic()
         conditions = Conditions(deadline=end - COMMIT_SECONDS)
         try:
             deliver(work, self.engine, self.store, conditions, monotonic=self.monotonic)
@@ -81,7 +81,6 @@ class Bench:
             work.ending = Ending.RETRY
             logs.warn("defect", message_id=work.received.message_id, trace=traceback.format_exc())
             return None
-        self._longest = max(self._longest, self.monotonic() - began_at)
         # A disk that this shard filled is empty again: the next one may be smaller.
         if work.ending is Ending.STORE_DOWN and not isinstance(work.error, ScratchError):
             self._store_proven = False

@@ -9,7 +9,7 @@ import datetime as dt
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 from sweepctl import __version__, iam
 from sweepctl.account import Account, is_of_aws
@@ -29,13 +29,14 @@ REFUSED_OFFSET = dt.timedelta(minutes=5)
 NOTABLE_OFFSET = dt.timedelta(seconds=30)
 LIBRARIES = ("boto3", "pyarrow", "pydantic")
 TEMPLATE = "examples/deploy/template.yaml has it"
+_Place = TypeVar("_Place", Queue, Store)
 
 
 def diagnose(
     find: Callable[[], Engine],
     open_account: Callable[[], Account],
-    store: Store,
-    queue: Queue | None,
+    open_store: Callable[[], Store],
+    open_queue: Callable[[], Queue] | None,
     *,
     function_timeout: int | None,
     now: Callable[[], dt.datetime],
@@ -45,22 +46,31 @@ def diagnose(
     Args:
         find: Finds the engine.
         open_account: Finds the credentials; called where the store or the queue needs some.
-        store: Where results go.
-        queue: Where messages come from, if any.
+        open_store: Opens where results go.
+        open_queue: Opens where messages come from, if any.
         function_timeout: Seconds that a Lambda function which the queue feeds may run, if there is one.
         now: This machine's clock.
     """
+    store, no_store = _opened("store", open_store)
+    queue, no_queue = (None, []) if open_queue is None else _opened("queue", open_queue)
     bucket = store.bucket if isinstance(store, S3Store) else None
     endpoints = [each.endpoint for each in (bucket, queue) if each is not None]
     found = [Check("versions", _versions()), *look("engine", lambda: check_engine(find()))]
     if endpoints:
         found += _check_account(open_account, endpoints, bucket, now)
-    found += look("store", lambda: check_store(store))
+    found += no_store if store is None else look("store", lambda: check_store(store))
     if bucket is not None:
         found += _check_bucket(bucket, queue)
-    if queue is not None:
-        found += look("queue", lambda: _check_queue(queue, function_timeout))
+    found += no_queue if queue is None else look("queue", lambda: _check_queue(queue, function_timeout))
     return tuple(found)
+
+
+def _opened(what: str, opens: Callable[[], _Place]) -> tuple[_Place | None, list[Check]]:
+    """Open a store or a queue; return it, or as a finding what boto3's settings lack for it."""
+    try:
+        return opens(), []
+    except (QueueError, StoreError) as error:
+        return None, [_fault(what, error)]
 
 
 def _versions() -> str:

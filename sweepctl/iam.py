@@ -1,8 +1,8 @@
 """AWS policy documents, as far as one can tell from a document alone whether a statement applies to a request.
 
 Reads the elements and operators that policies of buckets and workers are made of. A condition by another operator, or
-a statement for one principal alone, applies to nothing here: who asks whether something is denied to all is then
-told no.
+a statement for one principal alone or for all but one, applies to nothing here: who asks whether something is denied
+to all is then told no.
 """
 
 import re
@@ -30,7 +30,8 @@ def denies(policy: Document, request: Request) -> bool:
 def applies(statement: Document, request: Request) -> bool:
     """Whether a statement, of whatever effect, speaks of this request by anybody."""
     return (
-        statement.get("Principal", "*") in ("*", {"AWS": "*"}, {"AWS": ["*"]})
+        "NotPrincipal" not in statement
+        and statement.get("Principal", "*") in ("*", {"AWS": "*"}, {"AWS": ["*"]})
         and _covers(statement, "Action", request.action, ignoring_case=True)
         and _covers(statement, "Resource", request.resource)
         and all(

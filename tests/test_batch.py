@@ -165,6 +165,20 @@ def test_a_shard_is_begun_where_one_as_long_as_the_longest_would_end_in_time_or_
     assert endings(place.work_off(bodies[2:], 100)) == [Ending.SUCCEEDED, Ending.UNUSED]
 
 
+def test_a_slow_batch_takes_nothing_from_the_next(place: Place) -> None:
+    place.open()
+
+    def pass_time(call: Call) -> None:
+        if call.method == "create" and call.key.startswith("shard_outcomes/"):
+            place.now += 300
+
+    place.store.before = pass_time
+    first, *rest = toys.messages(4)
+    assert endings(place.work_off([first])) == [Ending.SUCCEEDED]
+    place.store.before = lambda _: None
+    assert endings(place.work_off(rest, 100)) == [Ending.SUCCEEDED] * 3
+
+
 def test_a_store_is_proven_once(place: Place) -> None:
     probes = []
     place.store.before = lambda call: probes.append(call) if call.method == "probe" else None

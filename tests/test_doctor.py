@@ -275,6 +275,29 @@ def test_a_server_that_is_not_there_has_no_clock() -> None:
         Bucket("none", "", client).server_time()
 
 
+QUEUE_ELSEWHERE = "http://127.0.0.1:1/123456789012/q"
+
+
+def test_a_missing_region_is_a_finding_in_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    arguments = ["--store", str(tmp_path), "--queue-url", QUEUE_ELSEWHERE]
+    found = told(*arguments, exit_code=1)
+    assert list(found) == [*LOCAL, "queue"]
+    assert "AWS_DEFAULT_REGION" in found["queue"]["remedy"]
+    monkeypatch.setenv("COLUMNS", "200")
+    table = CliRunner().invoke(app, ["doctor", *arguments]).output
+    assert "✓   engine" in table
+    assert "✗   queue" in table
+
+
+def test_a_profile_that_opens_neither_store_nor_queue_is_a_finding_of_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "none")
+    found = told("--store", "s3://bucket/sweeps", "--queue-url", QUEUE_ELSEWHERE, exit_code=1)
+    assert list(found) == [*LOCAL, "queue"]
+    assert found["store"]["state"] == found["queue"]["state"] == "error"
+    assert "AWS_PROFILE" in found["store"]["remedy"]
+
+
 def test_a_profile_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "none")
     with pytest.raises(AccountError) as refused:

@@ -40,6 +40,12 @@ def test_a_statement_applies_or_not(change: dict[str, Any], expected: bool) -> N
     assert not denies({"Statement": [{**statement, "Effect": "Allow"}]}, PUT)
 
 
+def test_a_statement_for_all_but_one_principal_denies_nothing_to_everybody() -> None:
+    statement = {key: value for key, value in STATEMENT.items() if key != "Principal"}
+    assert applies(statement, PUT)
+    assert not applies({**statement, "NotPrincipal": {"AWS": "arn:aws:iam::1:role/worker"}}, PUT)
+
+
 def test_what_is_not_named_is_meant_by_the_other_elements() -> None:
     rest = {"Effect": "Deny", "NotAction": "sqs:*", "NotResource": "arn:aws:s3:::other/*"}
     assert applies(rest, PUT)

@@ -54,8 +54,8 @@ def doctor_command(
         checks = diagnose(
             lambda: Engine(find_engine(engine)),
             lambda: open_account(region),
-            open_store(store, endpoint_url=endpoint_url, region=region),
-            None if queue_url is None else open_queue(queue_url, region=region),
+            lambda: open_store(store, endpoint_url=endpoint_url, region=region),
+            None if queue_url is None else lambda: open_queue(queue_url, region=region),
             function_timeout=function_timeout,
             now=utc_now,
         )

@@ -9,7 +9,7 @@ _ALLOW = (
     "Allow s3:GetObject and s3:PutObject on the prefix and s3:ListBucket on the bucket; without the last one, "
     "S3 answers `access denied` for an object that does not exist."
 )
-_REGION = "Give the bucket's own region: --region, or AWS_REGION."
+_REGION = "Give the bucket's own region: --region, or AWS_DEFAULT_REGION."
 _LATER = "Try again later: the store is overloaded or out of order."
 _OTHER = "See the store's documentation for this code."
 

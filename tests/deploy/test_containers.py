@@ -133,10 +133,20 @@ def test_the_ecs_service_is_of_spot_and_may_shrink_to_nothing() -> None:
     found = ecs()
     assert found["Service"]["CapacityProviderStrategy"] == [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1}]
     assert found["Scaling"]["MinCapacity"] == 0
+    assert "DesiredCount" not in found["Service"], "two would decide"
     assert found["MessagesWait"]["AlarmActions"] == [{"Ref": "Begin"}]
     assert found["NothingLeft"]["AlarmActions"] == [{"Ref": "End"}]
     metrics = {each["MetricStat"]["Metric"]["MetricName"] for each in found["NothingLeft"]["Metrics"][1:]}
     assert metrics == {"ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible"}
+
+
+def test_messages_that_wait_never_lower_the_number_of_tasks() -> None:
+    found = ecs()
+    scaling = found["Begin"]["StepScalingPolicyConfiguration"]
+    assert scaling["AdjustmentType"] == "ExactCapacity"
+    assert {repr(step["ScalingAdjustment"]) for step in scaling["StepAdjustments"]} == {
+        repr(found["Scaling"]["MaxCapacity"])
+    }
 
 
 def test_what_the_ecs_service_is_told_the_stack_has() -> None:
@@ -158,6 +168,12 @@ def kubernetes() -> dict[str, dict[str, Any]]:
         "ScaledObject": "keda.sh/v1alpha1",
     }
     return found
+
+
+def test_the_policy_of_the_service_account_is_an_output_of_the_stack() -> None:
+    named = re.findall(r"template\.yaml \(output (\w+)\)", (DEPLOY / "kubernetes.yaml").read_text())
+    assert named == ["WorkerPolicy"]
+    assert raw()["Outputs"]["WorkerPolicy"]["Value"] == {"Ref": "WorkerPolicy"}
 
 
 def test_the_pod_is_sealed_and_stops_in_time(kubernetes: dict[str, dict[str, Any]]) -> None:
@@ -205,12 +221,15 @@ def test_the_scaler_has_the_fields_that_keda_knows(kubernetes: dict[str, dict[st
     assert {"queueURL", "awsRegion"} <= set(trigger["metadata"]) <= SQS_FIELDS
     assert all(isinstance(value, str) for value in trigger["metadata"].values()), "KEDA takes texts"
     assert trigger["metadata"]["scaleOnInFlight"] == "true"
+    behavior = scaled["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    assert behavior == {"scaleDown": {"selectPolicy": "Disabled"}}
     identity = kubernetes["TriggerAuthentication"]["spec"]
-    assert identity == {"podIdentity": {"provider": "aws", "identityOwner": "workload"}}
+    assert identity == {"podIdentity": {"provider": "aws", "identityOwner": "keda"}}
     worker = kubernetes["Deployment"]["spec"]["template"]["spec"]["containers"][0]
     settings = {each["name"]: each["value"] for each in worker["env"]}
     assert settings["SWEEPCTL_QUEUE_URL"] == trigger["metadata"]["queueURL"]
-    assert settings["AWS_REGION"] == trigger["metadata"]["awsRegion"]
+    assert settings["SWEEPCTL_CONCURRENCY"] == trigger["metadata"]["queueLength"]
+    assert settings["AWS_DEFAULT_REGION"] == trigger["metadata"]["awsRegion"]
 
 
 def assert_known(command: list[str], settings: dict[str, Any]) -> None:

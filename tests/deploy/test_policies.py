@@ -17,6 +17,7 @@ RUN = f"{BUCKET}/sweeps/runs/run=r/run.parquet"
 SPEC = f"{BUCKET}/sweeps/specs/{'0' * 64}"
 PROBE = f"{BUCKET}/sweeps/.sweepctl/probe"
 REJECTED = f"{BUCKET}/sweeps/rejected/{'0' * 64}.json"
+PARTIAL = DATA.replace("/sweeps/", "/sweeps/partial/")
 OTHER = f"{BUCKET}/other/x"
 FOREIGN = "arn:aws:s3:::another-bucket/sweeps/x"
 CREATE = {"s3:if-none-match": "*"}
@@ -28,7 +29,7 @@ Row = tuple[str, str, dict[str, str]]
 ALLOWED: dict[str, list[Row]] = {
     "WorkerRole": [
         *(("s3:GetObject", where, {}) for where in (OUTCOME, DATA, RUN, SPEC, PROBE)),
-        *(("s3:PutObject", where, CREATE) for where in (OUTCOME, DATA, RUN, PROBE, REJECTED)),
+        *(("s3:PutObject", where, CREATE) for where in (OUTCOME, DATA, RUN, PROBE, REJECTED, PARTIAL)),
         *(("s3:PutObject", where, REPLACE) for where in (OUTCOME, PROBE)),
         ("s3:ListBucket", BUCKET, {}),
         ("sqs:ReceiveMessage", QUEUE, {}),
@@ -74,8 +75,7 @@ ALLOWED: dict[str, list[Row]] = {
 DENIED: dict[str, list[Row]] = {
     "WorkerRole": [
         ("s3:PutObject", OUTCOME, {}),
-        ("s3:PutObject", DATA, {}),
-        ("s3:PutObject", DATA, REPLACE),
+        *(("s3:PutObject", where, how) for where in (DATA, REJECTED, PARTIAL) for how in ({}, REPLACE)),
         ("s3:PutObject", RUN, REPLACE),
         ("s3:PutObject", SPEC, {}),
         ("s3:PutObject", OTHER, CREATE),
