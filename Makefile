@@ -93,7 +93,7 @@ advisories: $(VENV)/.dev $(DENY) ## published advisories, where their databases 
 
 lambda: $(VENV)/.sweepctl ## dist/sweepctl-lambda.zip, the function's package for AWS Lambda
 	$(say) "package: the function"
-	@$(BIN)/python tools/lambda_package.py target/wheel/*.whl dist/sweepctl-lambda.zip $(LAMBDA_PYTHON)
+	@$(BIN)/python tools/lambda_package.py target/wheel/*.whl dist/sweepctl-lambda.zip "$(LAMBDA_PYTHON)" "$(LAMBDA_ENGINE)"
 
 validate: $(VENV)/.dev ## the ride-hailing model against theory; writes docs/validation.md and its figures
 	@$(BIN)/python tools/validate.py

@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, TypeVar
 
+from botocore.exceptions import ClientError
+
 from sweepctl import __version__, iam
 from sweepctl.account import Account, is_of_aws
-from sweepctl.aws_errors import CLOCK, REGION
+from sweepctl.aws_errors import CLOCK, REGION, error_code
 from sweepctl.engine import Engine
 from sweepctl.errors import AccountError, QueueError, StoreError, SweepctlError
 from sweepctl.preflight import Check, check_engine, check_queue, check_redrive, check_store, look
@@ -127,9 +129,10 @@ def _setting(what: str, permission: str, look_at: Callable[[], Sequence[Check]])
     try:
         return look_at()
     except StoreError as error:
-        return [
-            Check(what, error.message, f"Allow {permission} to who runs this, if you want to know; workers need not.")
-        ]
+        cause, remedy = error.__cause__, error.remedy
+        if isinstance(cause, ClientError) and error_code(cause) == "AccessDenied":
+            remedy = f"Allow {permission} to who runs this, if you want to know; workers need not."
+        return [Check(what, error.message, remedy)]
 
 
 def check_region(buckets: str | None, ours: str | None, queues: str | None) -> Sequence[Check]:

@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,6 +102,19 @@ def test_an_engine_of_a_newer_libc_is_refused_with_a_remedy(tmp_path: Path) -> N
     program.write_bytes(b"\x7fELF\0GLIBC_2.17\0GLIBC_2.38\0GLIBC_2.4\0")
     with pytest.raises(SystemExit, match=r"needs glibc 2\.38, and Amazon Linux 2023 has 2\.34(.|\n)*cargo zigbuild"):
         lambda_package.require_glibc(program)
+
+
+def test_an_engine_that_is_named_takes_the_wheels_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def install(tree: Path, *_: object) -> None:
+        (tree / "bin").mkdir(exist_ok=True)
+        (tree / lambda_package.ENGINE).write_bytes(b"the wheel's\0GLIBC_2.38\0")
+
+    monkeypatch.setattr(lambda_package, "install", install)
+    engine = tmp_path / "engine"
+    engine.write_bytes(b"of an older system\0GLIBC_2.30\0")
+    lambda_package.build(tmp_path / "x.whl", tmp_path / "package.zip", sys.executable, engine)
+    with zipfile.ZipFile(tmp_path / "package.zip") as package:
+        assert package.read(lambda_package.ENGINE) == engine.read_bytes()
 
 
 def queue_shard(shard: int = 0, points: int = 1, run_id: str = toys.RUN_ID) -> bytes:

@@ -47,13 +47,18 @@ KEPT = {
 NOTES = ("*.dist-info/RECORD", "*.dist-info/direct_url.json", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED")
 
 
-def build(wheel: Path, package: Path, python: str) -> None:
-    """Write the package for the version of Python that `python` starts, which compiles its modules."""
+def build(wheel: Path, package: Path, python: str, engine: Path | None = None) -> None:
+    """Write the package for the version of Python that `python` starts, which compiles its modules.
+
+    An `engine` takes the place of the one in the wheel: one that was linked for an older system.
+    """
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)
         version = version_of(python)
         for what in (("--require-hashes", "-r", str(LOCK)), (str(wheel),)):
             install(tree, version, what)
+        if engine is not None:
+            shutil.copy2(engine, tree / ENGINE)
         require_glibc(tree / ENGINE)
         trim(tree)
         compile_modules(tree, python)
@@ -100,6 +105,7 @@ def require_glibc(program: Path) -> None:
             f"{program.name} needs glibc 2.{needed}, and Amazon Linux 2023 has 2.{GLIBC}. Build on an older system, or:"
             f"\n  pip install cargo-zigbuild ziglang"
             f"\n  cargo zigbuild --release --locked -p sweep-engine --target {MACHINE}-unknown-linux-gnu.2.{GLIBC}"
+            f"\n  make lambda LAMBDA_ENGINE=target/{MACHINE}-unknown-linux-gnu/release/sweep-engine"
         )
 
 
@@ -142,15 +148,15 @@ def files(tree: Path) -> Iterator[Path]:
     yield from sorted(path for path in tree.rglob("*") if path.is_file())
 
 
-def main(wheel: str, package: str, python: str | None = None) -> None:
-    """Build with the Python that is named, else with the function's own."""
-    python = python or find_python()
-    if python is None:
+def main(wheel: str, package: str, python: str = "", engine: str = "") -> None:
+    """Build with the Python that is named, else with the function's own, and with the engine that is named."""
+    compiler = python or find_python()
+    if compiler is None:
         sys.exit(
             f"missing: python{FUNCTION_PYTHON}, which compiles the function's modules.\n"
             "         Install it, or name it: make lambda LAMBDA_PYTHON=/path/to/it"
         )
-    build(Path(wheel), Path(package), python)
+    build(Path(wheel), Path(package), compiler, Path(engine) if engine else None)
 
 
 if __name__ == "__main__":

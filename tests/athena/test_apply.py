@@ -1,11 +1,10 @@
 """`apply` against moto's Glue and Athena; what moto cannot do, AWS's answers are put in its place."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from sweepctl.athena.apply import Clients, Made, Queries, apply, differences, open_clients, table_input
 from sweepctl.athena.catalog import Catalog, catalog
@@ -19,9 +18,8 @@ OUTCOMES = "point_outcomes_queue"
 
 
 @pytest.fixture
-def clients() -> Iterator[Clients]:
-    with mock_aws():
-        yield open_clients(None)
+def clients(glue_and_athena: None) -> Clients:  # noqa: ARG001  they answer
+    return open_clients(None)
 
 
 def applied(clients: Clients, made: Catalog = MADE, queries: Queries = PLACE) -> list[Made]:
@@ -131,7 +129,7 @@ def test_a_work_group_without_a_place_for_results(clients: Clients) -> None:
     with pytest.raises(CatalogError, match="work group primary has no place for results") as caught:
         applied(clients, queries=Queries("primary", None))
     assert "--output " in str(caught.value.remedy)
-    assert not clients.glue.get_databases()["DatabaseList"], "nothing was made"
+    assert "sweeps" not in {each["Name"] for each in clients.glue.get_databases()["DatabaseList"]}, "nothing was made"
 
 
 @pytest.mark.parametrize(

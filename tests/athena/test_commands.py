@@ -1,11 +1,9 @@
 """`sweepctl athena ddl` and `apply`, as a person and a script see them."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from athena.athenas_sql import parsed
-from moto import mock_aws
 from typer.testing import CliRunner, Result
 
 from sweepctl.athena import apply
@@ -16,10 +14,8 @@ RESULTS = ("--output", "s3://bucket/athena-results/")
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def aws(glue_and_athena: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001  they answer
     monkeypatch.setattr(apply, "POLL_SECONDS", 0.01)
-    with mock_aws():
-        yield
 
 
 def athena(*arguments: str) -> Result:

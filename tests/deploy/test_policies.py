@@ -12,6 +12,7 @@ MADE = stack()
 BUCKET, QUEUE, DEAD = NAMES["Bucket.Arn"], NAMES["Queue.Arn"], NAMES["DeadLetters.Arn"]
 RESULTS = f"{BUCKET}/athena-results/x.csv"
 OUTCOME = f"{BUCKET}/sweeps/shard_outcomes/run_date=2026-02-14/run=r/shard-00000000.parquet"
+TRIPS = f"{BUCKET}/sweeps/trips/ridehail/run_date=2026-02-14/run=r/shard-00000000.parquet"
 DATA = f"{BUCKET}/sweeps/point_outcomes/queue/run_date=2026-02-14/run=r/shard-00000000.parquet"
 RUN = f"{BUCKET}/sweeps/runs/run=r/run.parquet"
 SPEC = f"{BUCKET}/sweeps/specs/{'0' * 64}"
@@ -75,7 +76,7 @@ ALLOWED: dict[str, list[Row]] = {
 DENIED: dict[str, list[Row]] = {
     "WorkerRole": [
         ("s3:PutObject", OUTCOME, {}),
-        *(("s3:PutObject", where, how) for where in (DATA, REJECTED, PARTIAL) for how in ({}, REPLACE)),
+        *(("s3:PutObject", where, how) for where in (DATA, TRIPS, REJECTED, PARTIAL) for how in ({}, REPLACE)),
         ("s3:PutObject", RUN, REPLACE),
         ("s3:PutObject", SPEC, {}),
         ("s3:PutObject", OTHER, CREATE),
