@@ -14,7 +14,7 @@ ACCOUNT = "123456789012"  # moto's
 
 @pytest.fixture
 def glue_and_athena() -> Iterator[None]:
-    """Answer in AWS's place. Only Athena is reset: the rest is what `moto_server` serves other tests in this process."""
+    """Answer in AWS's place. Only Athena is reset: the rest is what `moto_server` serves other tests here."""
     mock = mock_aws()
     mock.start(reset=False)
     get_backend("athena")[ACCOUNT][REGION].reset()
