@@ -7,6 +7,7 @@ from unittest.mock import patch
 
 from drain.toys import RUN_ID
 from simulation.case import decoded
+from simulation.faults import Fault
 from simulation.toy_engine import Behaviour, SimulatedEngine
 
 from sweepctl import layout
@@ -112,14 +113,18 @@ def _judge_by_verify(world: "_World", unfinished: set[int]) -> None:
 
 
 def _judge_leftover(world: "_World", key: str, unfinished: set[int]) -> None:
-    """Data without an outcome belongs to a shard without a verdict; partial data to a worker that was in trouble."""
+    """Data without an outcome belongs to a shard without a verdict; partial data to a worker that was in trouble.
+
+    An outage of the store, whoever met it first, is everybody's: the attempt of partial data may be unrecorded then.
+    """
     if not key.startswith("partial/"):
         if layout.shard_of(key) not in unfinished:
             world.log.find("orphan", key)
         return
     writers = {op.process for op in world.log.ops if op.what == "put" and op.where == key}
-    troubled = {op.process for op in world.log.ops if op.what == "fault"}
-    if not writers & troubled:
+    faults = [op for op in world.log.ops if op.what == "fault"]
+    is_outage = any(op.effect == Fault.STORE_OUTAGE.name for op in faults)
+    if not is_outage and not writers & {op.process for op in faults}:
         world.log.find("orphan", key)
 
 
