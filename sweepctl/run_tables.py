@@ -83,6 +83,7 @@ def all_runs(store: Store) -> list[RunRecord]:
     Raises:
         StoreError: the store does not answer, or a record cannot be read.
     """
-    folders = [folder for folder in store.folders("runs/") if folder.startswith(layout.RUN_PARTITION)]
-    records = [commit.standing_run(store, folder.removeprefix(layout.RUN_PARTITION)) for folder in folders]
+    folders = [each for each in store.folders("runs/") if each.startswith(layout.RUN_PARTITION)]
+    run_ids = [each.removeprefix(layout.RUN_PARTITION) for each in folders if layout.is_key(each)]
+    records = [commit.standing_run(store, run_id) for run_id in run_ids]
     return [record for record in records if record is not None]

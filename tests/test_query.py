@@ -118,6 +118,13 @@ def test_times_are_utc_and_artifacts_are_nested(store: Store) -> None:
     assert row["artifacts"][0]["rows"] == 12
 
 
+def test_what_is_no_run_among_the_runs_is_passed_over(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True)
+    for folder in ("run=a b", "run=..x", "notes"):
+        (tmp_path / "runs" / folder).mkdir()
+    assert asked(open_store(str(tmp_path)), None, "SELECT count(*) AS n FROM runs") == [{"n": 3}]
+
+
 def test_a_store_without_runs_has_every_view(tmp_path: Path) -> None:
     for view in query.VIEWS:
         assert asked(open_store(str(tmp_path)), None, f"SELECT * FROM {view}") == []
