@@ -13,7 +13,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from sweepctl.errors import InterruptedRunError, QueryError
-from sweepctl.query import quoted, refused
+from sweepctl.names import quoted
+from sweepctl.query import refused
 
 if TYPE_CHECKING:
     import duckdb

@@ -1,4 +1,4 @@
-"""Which names runs, models, parameters, metrics and datasets may have, so that they can be columns and folders."""
+"""Which names models, parameters, metrics and datasets may have, to be columns and folders; and how SQL takes them."""
 
 from typing import Annotated
 
@@ -38,3 +38,8 @@ def _not_reserved(name: str) -> str:
 # `\Z` is not in pydantic's regex dialect; its `$` matches only at the end of the text.
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$"), AfterValidator(_not_an_identity_column)]
 DatasetName = Annotated[Name, AfterValidator(_not_reserved)]
+
+
+def quoted(name: str) -> str:
+    """Return a name as SQL takes it, reserved or not, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'

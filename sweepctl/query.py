@@ -1,6 +1,6 @@
 """SQL over the runs of a store: DuckDB with one view a table, nothing else within its reach.
 
-    with connect(store, "demo-001") as database:
+    with connect(store, require_run(store, "demo-001")) as database:
         rows = ask(database, "SELECT count(*) FROM points").to_arrow_table()
 
 Views: `runs`, `shard_outcomes`, `shard_attempts`, `effective_parameters`, `point_outcomes`, one for each extra dataset,
@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyarrow import fs
 
-from sweepctl import commit, table
+from sweepctl import table
 from sweepctl.errors import QueryError, StoreError, UsageError
+from sweepctl.names import quoted
 from sweepctl.outcome import RunRecord
-from sweepctl.run_tables import SHARD_ATTEMPTS, SHARD_OUTCOMES, RunTables, all_runs
+from sweepctl.run_tables import RunTables, all_runs
 from sweepctl.store.contract import Store
-from sweepctl.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
+from sweepctl.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES, SHARD_ATTEMPTS, SHARD_OUTCOMES, SHARED_COLUMNS
 
 if TYPE_CHECKING:
     import duckdb
@@ -34,8 +35,6 @@ VIEWS = ("points", EFFECTIVE_PARAMETERS, POINT_OUTCOMES, SHARD_OUTCOMES, SHARD_A
 _FILES = "shard-*.parquet"
 # A pattern to DuckDB wherever they stand in a path; no escape of them passes its list of allowed directories.
 _WILDCARDS = re.compile(r"[*?\[]")
-# Of both tables; `points` has them once.
-_SHARED = ("run_id", "shard_id", "point_index", "replicate", "point_fingerprint")
 # What each view has at the least, whatever has been run.
 _LEAST = {
     EFFECTIVE_PARAMETERS: table.schema_of(EFFECTIVE_PARAMETERS, ()),
@@ -46,13 +45,16 @@ _LEAST = {
 
 
 @contextmanager
-def connect(store: Store, run_id: str | None) -> "Iterator[duckdb.DuckDBPyConnection]":
+def connect(store: Store, run: RunRecord | None) -> "Iterator[duckdb.DuckDBPyConnection]":
     """Open a database with the views of one run, or of all runs of the store.
 
     What is written to the store later on, in files that were not there, may or may not be seen.
 
+    Args:
+        store: Where the runs are.
+        run: The record of the one run; None for all.
+
     Raises:
-        UnknownRunError: the store has no record of the run.
         StoreError: the store does not answer, or a file cannot be read.
         UsageError: DuckDB is not installed.
     """
@@ -61,7 +63,7 @@ def connect(store: Store, run_id: str | None) -> "Iterator[duckdb.DuckDBPyConnec
     except ImportError as error:
         raise UsageError("queries need DuckDB", remedy="pip install 'sweepctl[query]'") from error
 
-    runs = all_runs(store) if run_id is None else [commit.require_run(store, run_id)]
+    runs = all_runs(store) if run is None else [run]
     with tempfile.TemporaryDirectory(prefix="sweepctl-query-") as scratch, duckdb.connect(":memory:") as database:
         database.execute("SET temp_directory = ?", [scratch])
         try:
@@ -111,11 +113,6 @@ def refused(error: "duckdb.Error") -> QueryError | StoreError:
     )
 
 
-def quoted(name: str) -> str:
-    """Return a name as SQL takes it, whatever is in it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _text(text: str) -> str:
     """Return a text as SQL takes it, whatever is in it."""
     return "'" + text.replace("'", "''") + "'"
@@ -126,15 +123,20 @@ def _make_views(database: "duckdb.DuckDBPyConnection", store: Store, runs: Seque
     database.register("runs", pa.Table.from_pylist([vars(run) for run in runs], schema=table.RUN_RECORD))
     selects: dict[str, list[str]] = {name: [] for name in _LEAST}
     folders = []
-    for tables in (RunTables(store, run) for run in runs):
-        for name in tables.folders:
+    filesystem, root = store.filesystem()
+    # DuckDB reads local files itself.
+    is_readable = isinstance(filesystem, fs.LocalFileSystem) and not _WILDCARDS.search(root)
+    for run in runs:
+        tables = RunTables(store, run, filesystem, root)
+        for name, folder in tables.folders.items():
             rows = selects.setdefault(name, [])
-            folder = _own_folder(tables, name)
-            if folder is not None:
-                folders.append(folder)
-                rows.append(f"SELECT * FROM read_parquet({_text(folder + _FILES)}, hive_partitioning = false)")  # noqa: S608  quoted
-            elif (dataset := tables.dataset(name)).files:
-                rows.append(_rows(database, f"{name} of {tables.run.run_id}", dataset))
+            if not is_readable:
+                dataset = tables.dataset(name)
+                rows += [] if dataset is None else [_rows(database, f"{name} of {run.run_id}", dataset)]
+            elif any(tables.keys(name)):
+                folders.append(root + folder)
+                files = _text(root + folder + _FILES)
+                rows.append(f"SELECT * FROM read_parquet({files}, hive_partitioning = false)")  # noqa: S608  quoted
     database.execute("SET allowed_directories = ?", [folders])
     for name, rows in selects.items():
         # Not beside rows: a join of an empty table and files takes three times as long as one of the files alone.
@@ -149,10 +151,10 @@ def _make_points(database: "duckdb.DuckDBPyConnection", *, match_run: bool) -> N
     match = "p.point_index = o.point_index" + (" AND p.run_id = o.run_id" if match_run else "")
     parameters, metrics = (set(columns(database, name)) for name in (EFFECTIVE_PARAMETERS, POINT_OUTCOMES))
     # A model may call a parameter and a metric alike.
-    both = sorted(parameters & metrics - set(_SHARED))
+    both = sorted(parameters & metrics - set(SHARED_COLUMNS))
     renamed = ", ".join(f"{quoted(name)} AS {quoted(f'metric_{name}')}" for name in both)
     database.execute(
-        f"CREATE VIEW points AS SELECT p.*, o.* EXCLUDE ({', '.join(_SHARED)}) "
+        f"CREATE VIEW points AS SELECT p.*, o.* EXCLUDE ({', '.join(SHARED_COLUMNS)}) "
         f"{f'RENAME ({renamed}) ' if both else ''}"
         f"FROM {EFFECTIVE_PARAMETERS} p JOIN {POINT_OUTCOMES} o ON {match}"
     )
@@ -161,14 +163,6 @@ def _make_points(database: "duckdb.DuckDBPyConnection", *, match_run: bool) -> N
 def columns(database: "duckdb.DuckDBPyConnection", view: str) -> list[str]:
     """Return the names of a view's columns."""
     return [name for name, *_ in database.execute(f"DESCRIBE {quoted(view)}").fetchall()]
-
-
-def _own_folder(tables: RunTables, name: str) -> str | None:
-    """Return the folder whose files DuckDB can read itself; None for those in S3, none at all, or under odd names."""
-    filesystem, root = tables.store.filesystem()
-    folder = root + tables.folders[name]
-    is_readable = isinstance(filesystem, fs.LocalFileSystem) and not _WILDCARDS.search(folder)
-    return folder if is_readable and any(tables.keys(name)) else None
 
 
 def _rows(database: "duckdb.DuckDBPyConnection", name: str, rows: "pa.Table | ds.Dataset") -> str:

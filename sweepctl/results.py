@@ -18,6 +18,7 @@ from sweepctl import answer, commit, query
 from sweepctl.engine import Engine
 from sweepctl.errors import UsageError
 from sweepctl.messages import require_run_id
+from sweepctl.names import quoted
 from sweepctl.outcome import RunRecord
 from sweepctl.store import Store, open_store
 from sweepctl.verify import Report, verify
@@ -36,7 +37,7 @@ class Rows:
     """
 
     store: Store = field(repr=False)
-    run_id: str
+    run: RunRecord
     sql: str
     columns: tuple[str, ...] = ()  # of the view `points`, which are named
 
@@ -68,7 +69,7 @@ class Rows:
 
     @contextmanager
     def _reader(self) -> Iterator[pa.RecordBatchReader]:
-        with query.connect(self.store, self.run_id) as database:
+        with query.connect(self.store, self.run) as database:
             self._require_columns(query.columns(database, "points") if self.columns else [])
             with answer.batches(query.ask(database, self.sql)) as reader:
                 yield reader
@@ -78,7 +79,7 @@ class Rows:
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
                 remedy = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(known)}."
-                raise UsageError(f"points of {self.run_id} have no column {name!r}", remedy=remedy)
+                raise UsageError(f"points of {self.run.run_id} have no column {name!r}", remedy=remedy)
 
 
 @dataclass(frozen=True)
@@ -102,10 +103,10 @@ class Run:
 
         A column that does not exist is told, with the nearest one, once the rows are taken.
         """
-        selected = "*" if columns is None else ", ".join(map(query.quoted, columns))
+        selected = "*" if columns is None else ", ".join(map(quoted, columns))
         condition = "" if where is None else f" WHERE ({where}\n)"  # a comment in it ends with its line
         sql = f"SELECT {selected} FROM points{condition}"  # noqa: S608  the database only reads
-        return Rows(self.store, self.run_id, sql, tuple(columns or ()))
+        return Rows(self.store, self.record, sql, tuple(columns or ()))
 
     def outcomes(self) -> Rows:
         """Return a row for each shard that has its outcome."""
@@ -113,7 +114,7 @@ class Run:
 
     def ask(self, sql: str) -> Rows:
         """Return what one SELECT statement over the run's views gives (docs/queries.md)."""
-        return Rows(self.store, self.run_id, sql)
+        return Rows(self.store, self.record, sql)
 
     def verify(self, *, engine: Engine | None = None) -> Report:
         """Prove the run from its store, as `sweepctl verify` does; with an engine, identities are derived anew.

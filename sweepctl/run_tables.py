@@ -10,14 +10,13 @@ from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.dataset as ds
+from pyarrow import fs
 
 from sweepctl import commit, layout, table
 from sweepctl.errors import StoreError
 from sweepctl.outcome import RunRecord
 from sweepctl.store.contract import Store
-from sweepctl.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
-
-SHARD_OUTCOMES, SHARD_ATTEMPTS = "shard_outcomes", "shard_attempts"
+from sweepctl.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES, SHARD_ATTEMPTS, SHARD_OUTCOMES
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,8 @@ class RunTables:
 
     store: Store
     run: RunRecord
+    filesystem: fs.FileSystem  # Arrow's way to the store, and what it puts before a key
+    root: str
 
     @cached_property
     def folders(self) -> Mapping[str, str]:
@@ -50,28 +51,28 @@ class RunTables:
             if layout.shard_of(entry.key) is not None:
                 yield entry.key
 
-    def dataset(self, name: str) -> ds.Dataset:
+    def dataset(self, name: str) -> ds.Dataset | None:
         """Return a table as an Arrow dataset, whose readers take only what they need of columns and row groups.
 
-        Without a file, it has no columns of the model: what these are, the files alone say.
+        None where there is no file.
 
         Raises:
             StoreError: the store does not answer, or a file cannot be read.
         """
         keys = sorted(self.keys(name))
-        if name in {SHARD_OUTCOMES, SHARD_ATTEMPTS}:
-            schema = table.OUTCOME
-        else:
-            schema = self._schema_at(keys[0]) if keys else table.schema_of(name, ())
-        filesystem, root = self.store.filesystem()
+        if not keys:
+            return None
+        is_of_shards = name in {SHARD_OUTCOMES, SHARD_ATTEMPTS}
         return ds.FileSystemDataset.from_paths(
-            [root + key for key in keys], schema=schema, format=ds.ParquetFileFormat(), filesystem=filesystem
+            [self.root + key for key in keys],
+            schema=table.OUTCOME if is_of_shards else self._schema_at(keys[0]),
+            format=ds.ParquetFileFormat(),
+            filesystem=self.filesystem,
         )
 
     def _schema_at(self, key: str) -> pa.Schema:
-        filesystem, root = self.store.filesystem()
         try:
-            return ds.ParquetFileFormat().inspect(root + key, filesystem).remove_metadata()
+            return ds.ParquetFileFormat().inspect(self.root + key, self.filesystem).remove_metadata()
         except table.PARQUET_ERRORS as error:
             msg = f"{self.store.locate(key)} cannot be read: {error}"
             raise StoreError(msg, remedy=f"`sweepctl verify {self.run.run_id}` tells what else is wrong.") from error

@@ -20,6 +20,8 @@ from sweepctl.protocol import Column, Model
 
 EFFECTIVE_PARAMETERS = "effective_parameters"
 POINT_OUTCOMES = "point_outcomes"
+SHARD_OUTCOMES = "shard_outcomes"
+SHARD_ATTEMPTS = "shard_attempts"
 
 ROW_GROUP_ROWS = 65_536
 BUFFER_BYTES = 1 << 18
@@ -102,6 +104,8 @@ _IDENTITY = {
         ("error_message", TEXT),
     ],
 }
+# Of both tables of points: what joins them has these once.
+SHARED_COLUMNS = tuple(name for name, _ in _IDENTITY[POINT_OUTCOMES] if name in dict(_IDENTITY[EFFECTIVE_PARAMETERS]))
 
 
 def schema_of(dataset: str, columns: Sequence[tuple[str, pa.DataType]]) -> pa.Schema:

@@ -6,9 +6,11 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -21,6 +23,7 @@ from typer.testing import CliRunner
 import sweepctl
 from sweepctl import answer, query
 from sweepctl.cli import app
+from sweepctl.commit import require_run
 from sweepctl.engine import Engine, find_engine
 from sweepctl.errors import InterruptedRunError, QueryError, StoreError, UnknownRunError, UsageError
 from sweepctl.messages import ShardMessageV1
@@ -62,8 +65,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def connect(store: Store, run_id: str | None) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    return query.connect(store, None if run_id is None else require_run(store, run_id))
+
+
 def asked(store: Store, run_id: str | None, sql: str) -> list[dict[str, Any]]:
-    with query.connect(store, run_id) as database, answer.batches(query.ask(database, sql)) as reader:
+    with connect(store, run_id) as database, answer.batches(query.ask(database, sql)) as reader:
         rows: list[dict[str, Any]] = reader.read_all().to_pylist()
         return rows
 
@@ -194,10 +201,10 @@ def test_s3_without_credentials_is_told(moto_server: Server, root: Path, monkeyp
     for path in root.rglob("run.parquet"):
         moto_server.s3.upload_file(str(path), BUCKET, f"bare/{path.relative_to(root)}")
     store = open_store(f"s3://{BUCKET}/bare", endpoint_url=moto_server.endpoint_url)
-    with query.connect(store, "a"):
+    with connect(store, "a"):
         pass
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    with pytest.raises(StoreError, match="credentials"), query.connect(store, "a"):
+    with pytest.raises(StoreError, match="credentials"), connect(store, "a"):
         pass
 
 
@@ -276,7 +283,7 @@ def test_what_is_wrong_with_a_question_is_said(root: Path) -> None:
 
 
 def test_an_interrupted_query_says_so(root: Path) -> None:
-    with query.connect(open_store(str(root)), "a") as database:
+    with connect(open_store(str(root)), "a") as database:
         rows = query.ask(database, "SELECT sum(hash(a.range + b.range)) FROM range(10_000_000) a, range(100_000) b")
         signal.signal(signal.SIGALRM, lambda *_: database.interrupt())
         signal.setitimer(signal.ITIMER_REAL, 0.5)
@@ -502,6 +509,6 @@ def test_the_package_alone_imports_nothing_heavy() -> None:
 
 def test_without_duckdb_the_remedy_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "duckdb", None)
-    with pytest.raises(UsageError) as told, query.connect(open_store(str(root)), "a"):
+    with pytest.raises(UsageError) as told, connect(open_store(str(root)), "a"):
         pass
     assert told.value.remedy == "pip install 'sweepctl[query]'"

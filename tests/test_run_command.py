@@ -26,12 +26,7 @@ from sweepctl.store import open_store
 SWEEPCTL = (sys.executable, "-P", "-c", "from sweepctl.cli import main; main()")
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run in a folder of its own, at a width at which nothing is folded."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("TERMINAL_WIDTH", "200")
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def sweepctl(*arguments: object) -> Result:

@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from sweepctl.athena.tables import Table, tables, type_of
+from sweepctl.athena.apply import table_input
+from sweepctl.athena.tables import Table, tables
 from sweepctl.engine import Engine, find_engine
 from sweepctl.protocol import Description
 
@@ -19,6 +20,8 @@ ROOT = "s3://${Bucket}/${Prefix}"
 
 def resource(each: Table) -> Iterator[str]:
     """Yield the lines of a table's resource in the template."""
+    wanted = table_input(each, ROOT)
+    files = wanted["StorageDescriptor"]
     identifier = "".join(part.capitalize() for part in each.name.split("_")) + "Table"
     yield f"  {identifier}:"
     yield "    Type: AWS::Glue::Table"
@@ -27,23 +30,23 @@ def resource(each: Table) -> Iterator[str]:
     yield "      DatabaseName: !Ref Database"
     yield "      TableInput:"
     yield f"        Name: {each.name}"
-    yield "        TableType: EXTERNAL_TABLE"
+    yield f"        TableType: {wanted['TableType']}"
     yield f"        PartitionKeys:{'' if each.partitions else ' []'}"
     yield from (f"          - {{Name: {name}, Type: string}}" for name in each.partitions)
     yield "        Parameters:"
-    for name, value in each.parameters(ROOT).items():
+    for name, value in wanted["Parameters"].items():
         if name == "storage.location.template":
             yield f'          {name}: !Sub "{_escaped(value, each)}"'
         else:
             yield f'          {name}: "{value}"'
     yield "        StorageDescriptor:"
-    yield f'          Location: !Sub "{each.location(ROOT)}"'
-    yield "          InputFormat: org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat"
-    yield "          OutputFormat: org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat"
+    yield f'          Location: !Sub "{files["Location"]}"'
+    yield f"          InputFormat: {files['InputFormat']}"
+    yield f"          OutputFormat: {files['OutputFormat']}"
     yield "          SerdeInfo:"
-    yield "            SerializationLibrary: org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
+    yield f"            SerializationLibrary: {files['SerdeInfo']['SerializationLibrary']}"
     yield "          Columns:"
-    yield from (f'            - {{Name: "{field.name}", Type: "{type_of(field.type)}"}}' for field in each.schema)
+    yield from (f'            - {{Name: "{column["Name"]}", Type: "{column["Type"]}"}}' for column in files["Columns"])
     yield ""
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sweepctl.analysis.subject import Subject, number, quoted, select
+from sweepctl.analysis.subject import Subject, number, select
+from sweepctl.names import quoted
 from sweepctl.spec import Value
 
 if TYPE_CHECKING:

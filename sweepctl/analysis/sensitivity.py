@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sweepctl.analysis.subject import Dimension, Subject, number, quoted, select
+from sweepctl.analysis.subject import Dimension, Subject, number, select
 from sweepctl.design import Grid, LatinHypercube, Random, Sobol
 from sweepctl.design.axes import length_of
+from sweepctl.names import quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection

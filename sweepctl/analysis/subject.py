@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from sweepctl.design import Space
 from sweepctl.errors import UsageError
+from sweepctl.names import quoted
 from sweepctl.outcome import RunRecord
 from sweepctl.spec import Value
 
@@ -143,11 +144,6 @@ def _columns_after(connection: "Connection", view: str, last: str) -> dict[str, 
     kinds = {name: str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE {view}").fetchall()}
     names = list(kinds)
     return {name: kinds[name] for name in names[names.index(last) + 1 :]}
-
-
-def quoted(name: str) -> str:
-    """Return a column's name as SQL takes it, reserved words too."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def select(names: Iterable[str]) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from sweepctl.athena.catalog import Catalog
 from sweepctl.athena.tables import Table, type_of
-from sweepctl.athena.views import View, quoted
+from sweepctl.athena.views import View
+from sweepctl.names import quoted
 
 
 def ddl(catalog: Catalog) -> Iterator[str]:

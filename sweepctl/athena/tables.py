@@ -71,7 +71,7 @@ def tables(models: Sequence[Model]) -> Iterator[Table]:
     """Yield every table of a store whose workers run these models."""
     yield Table(RUN_FILES, "runs", RECORD_OR_PIN, ())
     yield Table(RUN_FILES + OF_RUN, "runs", RECORD_OR_PIN, (RUN,))
-    folders = {"shard_outcomes": table.OUTCOME, "shard_attempts": table.OUTCOME}
+    folders = {table.SHARD_OUTCOMES: table.OUTCOME, table.SHARD_ATTEMPTS: table.OUTCOME}
     for model in models:
         every = table.schemas(model, [dataset.name for dataset in model.datasets])
         folders |= {f"{dataset}/{model.name}": schema for dataset, schema in every.items()}

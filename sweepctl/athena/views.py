@@ -8,11 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sweepctl.athena.tables import OF_RUN, RECORD_OR_PIN, RUN, RUN_DATE, RUN_FILES
+from sweepctl.names import quoted
 from sweepctl.protocol import Model
-from sweepctl.table import EFFECTIVE_PARAMETERS, ENGINE_PIN, POINT_OUTCOMES, RUN_RECORD, schemas
-
-# Of both tables of points; a view has them once.
-_SHARED = frozenset({"run_id", "shard_id", "point_index", "replicate", "point_fingerprint"})
+from sweepctl.table import EFFECTIVE_PARAMETERS, ENGINE_PIN, POINT_OUTCOMES, RUN_RECORD, SHARED_COLUMNS, schemas
 
 
 @dataclass(frozen=True)
@@ -21,11 +19,6 @@ class View:
 
     name: str
     query: str
-
-
-def quoted(name: str) -> str:
-    """Return a name as queries take it, reserved or not; no name of ours has a quote in it."""
-    return f'"{name}"'
 
 
 def views(models: Sequence[Model], database: str) -> Iterator[View]:
@@ -59,7 +52,7 @@ def _points(model: Model, database: str, suffix: str, partitions: Sequence[str],
     """
     every = schemas(model, ())
     parameters, outcomes = every[EFFECTIVE_PARAMETERS].names, every[POINT_OUTCOMES].names
-    own = [name for name in outcomes if name not in _SHARED]
+    own = [name for name in outcomes if name not in SHARED_COLUMNS]
     columns = [
         *(f"p.{quoted(name)}" for name in (*parameters, *partitions)),
         # A model may call a parameter and a metric alike.

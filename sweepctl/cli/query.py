@@ -15,6 +15,7 @@ from sweepctl.errors import UsageError
 if TYPE_CHECKING:
     import duckdb
 
+    from sweepctl.outcome import RunRecord
     from sweepctl.store.contract import Store
 
 FORMS = ("csv", "json", "parquet", "arrow")
@@ -59,6 +60,7 @@ def query_command(
         import sys
 
         from sweepctl import answer, query, view_query
+        from sweepctl.commit import require_run
         from sweepctl.messages import require_run_id
         from sweepctl.store import open_store
 
@@ -69,8 +71,10 @@ def query_command(
         chosen = form or _usual_form(out, json_output=json_output, is_terminal=is_terminal)
         _require_place(chosen, out, json_output=json_output, is_terminal=is_terminal)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
-        with query.connect(results, run_id) as database, _interruptible(database):
-            _tell_gaps(results, run_id)
+        run = None if run_id is None else require_run(results, run_id)
+        with query.connect(results, run) as database, _interruptible(database):
+            if gaps := _gaps(results, run):
+                open_console(stderr=True).print(gaps, style="yellow", highlight=False, markup=False, soft_wrap=True)
             rows = query.ask(database, sql)
             if chosen == "table":
                 with answer.batches(answer.plain(rows)) as reader:
@@ -86,21 +90,17 @@ def query_command(
                     print_json({"out": str(out), "format": chosen, "rows": count})
 
 
-def _tell_gaps(store: "Store", run_id: str | None) -> None:
-    """Say on stderr what an answer cannot be about: shards that are not recorded yet."""
-    from sweepctl import commit, listing
+def _gaps(store: "Store", run: "RunRecord | None") -> str | None:
+    """Return what an answer cannot be about, shards that are not recorded yet; None where all are."""
+    from sweepctl import listing
 
-    if run_id is None:
-        told = "" if store.folders("runs/") else f"the store {store.url} has no runs"
-    else:
-        run = commit.require_run(store, run_id)
-        recorded = sum(1 for _ in listing.outcomes(store, run_id, run.run_date))
-        of_all = " (of how many, nobody planned)" if run.shards is None else f" of {run.shards:,}"
-        is_all = run.shards is not None and recorded >= run.shards
-        told = "" if is_all else f"{recorded:,}{of_all} shards of run {run_id} are recorded; "
-        told += "" if is_all else f"`sweepctl status {run_id}` follows it"
-    if told:
-        open_console(stderr=True).print(told, style="yellow", highlight=False, markup=False, soft_wrap=True)
+    if run is None:
+        return None if store.folders("runs/") else f"the store {store.url} has no runs"
+    recorded = sum(1 for _ in listing.outcomes(store, run.run_id, run.run_date))
+    if run.shards is not None and recorded >= run.shards:
+        return None
+    of_all = " (of how many, nobody planned)" if run.shards is None else f" of {run.shards:,}"
+    return f"{recorded:,}{of_all} shards of run {run.run_id} are recorded; `sweepctl status {run.run_id}` follows it"
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def summary_command(
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         record = require_run(results, run_id)
         space = resolve(results, record.spec)
-        with _views(results, run_id) as connection:
+        with _views(results, record) as connection:
             summary = summarize(connection, Subject.of(connection, record, space, metric or ()), top)
         if json_output:
             print_json(summary.to_json())
@@ -130,7 +130,7 @@ def report_command(
         space = resolve(results, record.spec)
         prover, stop, began_at = find_prover(engine), Event(), time.monotonic()
         # Before minutes of proof: what cannot be shown is refused at once.
-        with _views(results, run_id) as connection:
+        with _views(results, record) as connection:
             subject = Subject.of(connection, record, space, metric or (), most=MOST_METRICS)
             with view.examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):
                 proof = verify(results, run_id, prover, observe=observe, stop=stop)
@@ -148,22 +148,23 @@ def report_command(
 
 
 @contextmanager
-def _views(results: "Store", run_id: str) -> "Iterator[DuckDBPyConnection]":
+def _views(results: "Store", run: "RunRecord") -> "Iterator[DuckDBPyConnection]":
     """Open a run's views; what cannot be read of its files is the store's error."""
     from sweepctl import query
 
-    with query.connect(results, run_id) as connection:
+    with query.connect(results, run) as connection:
         import duckdb
 
         try:
             yield connection
         except duckdb.OutOfMemoryException as error:
             remedy = "Run it on a machine with more memory, or ask for fewer metrics."
-            raise ScratchError(f"run {run_id} needs more memory or space for work: {error}", remedy=remedy) from error
+            msg = f"run {run.run_id} needs more memory or space for work: {error}"
+            raise ScratchError(msg, remedy=remedy) from error
         # Others are faults of this program, which nobody should look for in the files.
         except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
-            remedy = f"`sweepctl verify {run_id}` tells what is wrong with them."
-            raise StoreError(f"the files of run {run_id} cannot be read: {error}", remedy=remedy) from error
+            remedy = f"`sweepctl verify {run.run_id}` tells what is wrong with them."
+            raise StoreError(f"the files of run {run.run_id} cannot be read: {error}", remedy=remedy) from error
 
 
 def _units(engine: "Engine | None", record: "RunRecord") -> dict[str, str]:

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sweepctl import layout, open_run, query, table
+from sweepctl.commit import require_run
 from sweepctl.errors import SweepctlError
 from sweepctl.outcome import Outcome, RunRecord
 from sweepctl.spec import Spec
@@ -151,7 +152,7 @@ def timed(action: Callable[[], object]) -> float:
 
 def by_views(store: Store) -> list[tuple[object, ...]]:
     """Ask the views, from opening the run on."""
-    with query.connect(store, RUN_ID) as database:
+    with query.connect(store, require_run(store, RUN_ID)) as database:
         return query.ask(database, QUESTION.format(points="points")).fetchall()
 
 
@@ -188,7 +189,7 @@ def open_many_shards(folder: str, shown: Table) -> None:
     make_run(Path(folder), MANY_SHARDS * 10, MANY_SHARDS)
 
     def connect() -> None:
-        with query.connect(store, RUN_ID):
+        with query.connect(store, require_run(store, RUN_ID)):
             pass
 
     def count() -> None:

@@ -20,11 +20,7 @@ WHOLE = replace(SPEC, design={"kind": "grid", "dimensions": {"servers": [*range(
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run in a folder of its own, at a width at which nothing is folded."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("TERMINAL_WIDTH", "200")
+def a_whole_run(elsewhere: None) -> None:  # noqa: ARG001  the run is made there
     make_run(open_store("sweep-results"), "r", WHOLE)
 
 
