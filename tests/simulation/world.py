@@ -36,7 +36,7 @@ from sweepctl.lease import Policy
 from sweepctl.sqs import Clients, Queue
 from sweepctl.store.contract import Store
 from sweepctl.store.s3 import S3Store
-from sweepctl.tally import Work
+from sweepctl.tally import Ending, Work
 
 TROUBLE_SECONDS = 600.0  # of faults, at the most
 SETTLE_SECONDS = 30_000.0
@@ -157,11 +157,19 @@ class _World:
             # What was under way when the faults ended may have used up the receives.
             if not any(is_unfinished(self, message.body) for message in self.queue.dead):
                 break
+            self._stop_wrong_workers()
         for process in self.living:
             self.workers[process.name].stop()
         if not self.scheduler.run(until + 1_000, lambda: not any(process.tasks for process in self.living)):
             self.log.find("unended", "a worker that was stopped does not end")
         self._end()
+
+    def _stop_wrong_workers(self) -> None:
+        """As an operator does who reads that a run is pinned to another version than some workers' engines have."""
+        for process in self.living:
+            worker = self.workers[process.name]
+            if worker._tally.endings[Ending.WRONG_WORKER]:
+                worker.stop()
 
     def _end(self) -> None:
         """Leave no task behind."""
