@@ -167,6 +167,11 @@ def test_a_function_that_the_queue_does_not_wait_for(place: Place) -> None:
     assert place.told("--function-timeout", "31", exit_code=1)["visibility"]["state"] == "error"
 
 
+def test_a_function_without_its_queue_is_refused() -> None:
+    result = CliRunner().invoke(app, ["doctor", "--function-timeout", "30"])
+    assert (result.exit_code, "--queue-url" in result.stderr) == (2, True)
+
+
 def test_dead_letters(place: Place) -> None:
     place.server.sqs.send_message(QueueUrl=f"{place.queue}-dead", MessageBody="x")
     found = place.told()["dead-letter queue"]

@@ -14,6 +14,7 @@ from sweepctl.cli.options import (
     StoreOption,
 )
 from sweepctl.cli.terminal import print_json, telling
+from sweepctl.errors import UsageError
 
 
 @app.command(
@@ -51,6 +52,10 @@ def doctor_command(
         from sweepctl.sqs import open_queue
         from sweepctl.store import open_store
 
+        if function_timeout is not None and queue_url is None:
+            raise UsageError(
+                "--function-timeout is judged against a queue's", remedy="Name the queue with --queue-url."
+            )
         checks = diagnose(
             lambda: Engine(find_engine(engine)),
             lambda: open_account(region),

@@ -1,7 +1,5 @@
 """The command that asks a store's tables in SQL."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,12 +7,17 @@ import typer
 
 from sweepctl.cli.app import app
 from sweepctl.cli.options import DEFAULT_STORE, EndpointOption, JsonOption, RegionOption, StoreOption
-from sweepctl.cli.terminal import on_signals, open_console, patient_output, print_json, telling, written_whole
+from sweepctl.cli.terminal import (
+    interrupted_by_signals,
+    open_console,
+    patient_output,
+    print_json,
+    telling,
+    written_whole,
+)
 from sweepctl.errors import UsageError
 
 if TYPE_CHECKING:
-    import duckdb
-
     from sweepctl.outcome import RunRecord
     from sweepctl.store.contract import Store
 
@@ -72,7 +75,7 @@ def query_command(
         _require_place(chosen, out, json_output=json_output, is_terminal=is_terminal)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         run = None if run_id is None else require_run(results, run_id)
-        with query.connect(results, run) as database, _interruptible(database):
+        with query.connect(results, run) as database, interrupted_by_signals(database.interrupt):
             if gaps := _gaps(results, run):
                 open_console(stderr=True).print(gaps, style="yellow", highlight=False, markup=False, soft_wrap=True)
             rows = query.ask(database, sql)
@@ -101,29 +104,6 @@ def _gaps(store: "Store", run: "RunRecord | None") -> str | None:
         return None
     of_all = " (of how many, nobody planned)" if run.shards is None else f" of {run.shards:,}"
     return f"{recorded:,}{of_all} shards of run {run.run_id} are recorded; `sweepctl status {run.run_id}` follows it"
-
-
-@contextmanager
-def _interruptible(database: "duckdb.DuckDBPyConnection") -> Iterator[None]:
-    """Interrupt the query at a signal; again and again, because DuckDB forgets what comes between two of its steps."""
-    from threading import Event, Thread
-
-    stop, done = Event(), Event()
-
-    def interrupt() -> None:
-        stop.wait()
-        while not done.wait(0.1):
-            database.interrupt()
-
-    watcher = Thread(target=interrupt)
-    watcher.start()
-    try:
-        with on_signals(stop.set):
-            yield
-    finally:
-        done.set()
-        stop.set()
-        watcher.join()
 
 
 def _understood(question: list[str], *, all_runs: bool) -> tuple[str | None, str]:

@@ -17,8 +17,8 @@ from sweepctl.cli.options import (
     StoreOption,
 )
 from sweepctl.cli.proof import find_prover
-from sweepctl.cli.terminal import on_signals, open_console, print_json, telling, written_whole
-from sweepctl.errors import EngineUnavailableError, ScratchError, StoreError, UsageError
+from sweepctl.cli.terminal import interrupted_by_signals, on_signals, open_console, print_json, telling, written_whole
+from sweepctl.errors import EngineUnavailableError, InterruptedRunError, ScratchError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,11 +152,13 @@ def _views(results: "Store", run: "RunRecord") -> "Iterator[DuckDBPyConnection]"
     """Open a run's views; what cannot be read of its files is the store's error."""
     from sweepctl import query
 
-    with query.connect(results, run) as connection:
+    with query.connect(results, run) as connection, interrupted_by_signals(connection.interrupt):
         import duckdb
 
         try:
             yield connection
+        except duckdb.InterruptException as error:
+            raise InterruptedRunError("stopped by a signal", remedy="Nothing was written; start it again.") from error
         except duckdb.OutOfMemoryException as error:
             remedy = "Run it on a machine with more memory, or ask for fewer metrics."
             msg = f"run {run.run_id} needs more memory or space for work: {error}"

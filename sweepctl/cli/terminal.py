@@ -67,6 +67,29 @@ def on_signals(stop: Callable[[], None]) -> Iterator[None]:
         restore()
 
 
+@contextmanager
+def interrupted_by_signals(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Call `interrupt` from the first signal on, again and again: DuckDB forgets one between two of its steps."""
+    from threading import Event, Thread
+
+    stop, done = Event(), Event()
+
+    def watch() -> None:
+        stop.wait()
+        while not done.wait(0.1):
+            interrupt()
+
+    watcher = Thread(target=watch)
+    watcher.start()
+    try:
+        with on_signals(stop.set):
+            yield
+    finally:
+        done.set()
+        stop.set()
+        watcher.join()
+
+
 def _show_cursor() -> None:
     """Undo what a live view does to a terminal, which it gets no time to do itself."""
     with suppress(OSError):

@@ -1,6 +1,8 @@
 """`sweepctl summary` and `sweepctl report` on real runs: whole, failed, half-written, empty, unknown."""
 
 import json
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -128,6 +130,17 @@ def test_only_what_is_the_files_fault_is_told_as_theirs(
     assert result.exit_code == exit_code
     assert said in result.stderr
     assert (result.exception is error) is (not said)
+
+
+def test_ctrl_c_ends_a_query_of_the_summary(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(database: duckdb.DuckDBPyConnection, *_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        database.execute("SELECT sum(hash(a.range + b.range)) FROM range(10_000_000) a, range(100_000) b").fetchall()
+
+    make_run(open_store("sweep-results"), "r", WHOLE)
+    monkeypatch.setattr("sweepctl.analysis.summarize", interrupted)
+    result = invoke("summary", "r")
+    assert (result.exit_code, "stopped by a signal" in result.stderr) == (130, True)
 
 
 def test_a_report_is_one_file_with_verdict_units_and_points() -> None:
