@@ -1,8 +1,8 @@
 """Judges a history: each write and each acknowledgement when it happens, and the whole store in the end.
 
 Findings, each of which must not be: overwritten, overwritten_success, downgraded, dangling, outcome_before_history,
-acknowledged_without_outcome, claimed_commit, stale_delete, late_delete, lease_ran_out, lost, duplicated, unrecorded,
-false_conflict, orphan, stray_task, unsettled, unended, verify.
+acknowledged_without_outcome, claimed_commit, stale_delete, late_delete, lease_ran_out, left_behind, lost, duplicated,
+unrecorded, false_conflict, false_rejection, wrong_worker, orphan, stray_task, unsettled, unended, verify.
 """
 
 import hashlib
@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from simulation.bucket import Bucket
+from simulation.case import LEASE
 from simulation.log import Log
 from simulation.message_queue import Delivery, Message
 
 from sweepctl import layout, table
+from sweepctl.errors import ConflictError, InterruptedRunError
 from sweepctl.messages import ShardMessage
 from sweepctl.outcome import Outcome, rank
 from sweepctl.shard import Disposition
@@ -64,15 +66,36 @@ class Checker:
             self.log.find("outcome_before_history", f"{process} wrote the failure {outcome.attempt_id} at {key}")
 
     def on_receive(self, message: Message, delivery: Delivery) -> None:
-        """A lease that ran out while nothing was wrong with its holder was not looked after."""
+        """A lease that ran out while neither its holder nor the queue stood still was not looked after."""
         if not message.deliveries:
             return
         last = message.deliveries[-1]
-        holder = last.process
+        holder, since = last.process, last.at - 30
+        # Those who leave messages behind are judged when they end.
         is_ended = holder.dead or not holder.tasks
-        if last.excused or last.handed_back or is_ended or holder.troubled_at >= last.at - 30:
+        if last.excused or last.told_lost or last.handed_back or is_ended or holder.frozen_until >= since:
             return
-        self.log.find("lease_ran_out", f"{last.receipt} of {holder.name}, before {delivery.receipt}")
+        # While the queue does not answer, its holder goes on asking.
+        is_asking = self.work_of(last) is None or self.now() - last.asked_at <= LEASE / 2
+        if holder.troubled_at["queue"] < since or not is_asking:
+            self.log.find("lease_ran_out", f"{last.receipt} of {holder.name}, before {delivery.receipt}")
+
+    def on_close(self, delivery: Delivery) -> None:
+        """An attempt that is over and is not the shard's success, or may not be, has left its row."""
+        work = self.work_of(delivery)
+        if work is None:
+            return
+        if work.result is not None:
+            is_due = work.result.attempt is not None and not work.result.attempt.complete
+        else:
+            # These are recorded after what failed: where the store does not answer either, they are not.
+            is_due = isinstance(work.error, ConflictError | InterruptedRunError)
+            is_due = is_due and delivery.process.troubled_at["store"] < delivery.at
+        if is_due and not any(key.endswith(f"-{work.attempt_id}.parquet") for key in self._rows()):
+            self.log.find("unrecorded", f"attempt {work.attempt_id} ended as {work.ending.value}, and has no row")
+
+    def _rows(self) -> list[str]:
+        return [key for key in self.bucket.objects if key.startswith("shard_attempts/")]
 
     def on_delete(self, message: Message, delivery: Delivery) -> None:
         """Judge an acknowledgement as it leaves the worker."""
@@ -108,12 +131,8 @@ class Checker:
 
     def attempts(self, shard_id: int) -> list[Outcome]:
         """Return the attempts that are recorded beside a shard's outcome."""
-        bodies = [
-            body
-            for key, body in self.bucket.objects.items()
-            if key.startswith("shard_attempts/") and layout.shard_of(key) == shard_id
-        ]
-        return [self.outcome(body) for body in bodies]
+        keys = [key for key in self._rows() if layout.shard_of(key) == shard_id]
+        return [self.outcome(self.bucket.objects[key]) for key in keys]
 
     def outcome(self, body: bytes) -> Outcome:
         if body not in self._decoded:

@@ -8,10 +8,13 @@ from unittest.mock import patch
 from drain.toys import RUN_ID
 from simulation.case import decoded
 from simulation.faults import Fault
+from simulation.gate import LONGEST_WAY
+from simulation.log import Op
 from simulation.toy_engine import Behaviour, SimulatedEngine
 
 from sweepctl import layout
-from sweepctl.messages import ShardMessage
+from sweepctl.lease import Ending
+from sweepctl.messages import ShardMessage, body_digest
 from sweepctl.verify import verify
 from sweepctl.verify.report import CODES, Severity
 
@@ -20,6 +23,12 @@ if TYPE_CHECKING:
 
 # What may be left where an attempt was killed, or was in conflict with what stood.
 _LEFTOVERS = {"artifacts.uncommitted"}
+_CRASHES = {Fault.CRASH_BEFORE.name, Fault.CRASH_AFTER.name}
+# They keep no attempt that has partial data from being recorded.
+_HARMLESS = {fault.name for fault in Fault if fault.name.startswith("ENGINE_")} | {
+    *(Fault.SIGTERM.name, Fault.FREEZE_BEFORE.name, Fault.FREEZE_AFTER.name, Fault.QUEUE_OUTAGE.name),
+    *(Fault.HEARTBEAT_DEATH.name, Fault.DUPLICATE.name, Fault.UNDELETED.name, Fault.TRUNCATED.name),
+}
 
 
 class Inline(Executor):
@@ -58,6 +67,7 @@ def judge_end(world: "_World") -> None:
                     log.find("false_conflict", f"shard {shard_id}: {attempt.error_message}")
     for body in case.strangers:
         _judge_stranger(world, body, body in dead)
+    _judge_rejections(world)
     _judge_by_verify(world, unfinished)
 
 
@@ -81,6 +91,18 @@ def _is_excused(world: "_World", message: ShardMessage) -> bool:
     return case.lies and "conflict" in statuses
 
 
+def _judge_rejections(world: "_World") -> None:
+    """No sound message is rejected, and no worker takes its engine for the wrong one where all are of one version."""
+    unsound = {layout.rejection(body_digest(body)) for body in world.case.strangers if decoded(body) is None}
+    for key in world.bucket.objects:
+        if key.startswith("rejected/") and key not in unsound:
+            world.log.find("false_rejection", key)
+    if not world.case.other_version:
+        for name, worker in world.workers.items():
+            if worker._tally.endings[Ending.WRONG_WORKER]:
+                world.log.find("wrong_worker", name)
+
+
 def _has_stranger(world: "_World", shard_id: int) -> bool:
     strangers = [decoded(body) for body in world.case.strangers]
     return any(message is not None and message.shard_id == shard_id for message in strangers)
@@ -91,7 +113,7 @@ def _judge_stranger(world: "_World", body: bytes, is_dead: bool) -> None:  # noq
         world.log.find("acknowledged_without_outcome", f"a message of no shard is gone: {body[:60]!r}")
     message = decoded(body)
     if message is None:
-        if not any(key.startswith("rejected/") for key in world.bucket.objects):
+        if layout.rejection(body_digest(body)) not in world.bucket.objects:
             world.log.find("unrecorded", f"a rejection: {body[:60]!r}")
     elif not any(attempt.status == "conflict" for attempt in world.checker.attempts(message.shard_id)):
         world.log.find("unrecorded", f"a conflict at shard {message.shard_id}")
@@ -113,7 +135,7 @@ def _judge_by_verify(world: "_World", unfinished: set[int]) -> None:
 
 
 def _judge_leftover(world: "_World", key: str, unfinished: set[int]) -> None:
-    """Data without an outcome belongs to a shard without a verdict; partial data to a worker that was in trouble.
+    """Data without an outcome belongs to a shard without a verdict; partial data to a worker that failed after it.
 
     An outage of the store, whoever met it first, is everybody's: the attempt of partial data may be unrecorded then.
     """
@@ -121,11 +143,20 @@ def _judge_leftover(world: "_World", key: str, unfinished: set[int]) -> None:
         if layout.shard_of(key) not in unfinished:
             world.log.find("orphan", key)
         return
-    writers = {op.process for op in world.log.ops if op.what == "put" and op.where == key}
-    faults = [op for op in world.log.ops if op.what == "fault"]
-    is_outage = any(op.effect == Fault.STORE_OUTAGE.name for op in faults)
-    if not is_outage and not writers & {op.process for op in faults}:
+    written = next(op for op in world.log.ops if op.what == "put" and op.where == key)
+    if not any(op.what == "fault" and _keeps_row_away(op, written) for op in world.log.ops):
         world.log.find("orphan", key)
+
+
+def _keeps_row_away(fault: Op, written: Op) -> bool:
+    """Say whether a fault may be why an attempt has no row, whose partial data was written."""
+    # A fault is drawn when its call begins, and may strike when it ends.
+    is_later = fault.at >= written.at - LONGEST_WAY
+    if fault.effect == Fault.STORE_OUTAGE.name:
+        return is_later
+    if fault.process != written.process or fault.effect in _HARMLESS:
+        return False
+    return is_later or fault.effect in _CRASHES or fault.where == f"put {written.where}"
 
 
 def _outcomes(world: "_World") -> list[bytes]:

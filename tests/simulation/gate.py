@@ -11,9 +11,12 @@ from simulation.log import Log
 from simulation.scheduler import Process, Scheduler
 
 T = TypeVar("T")
-LATENCY = 0.5  # seconds on the way there, or back
-GIVES_UP_AFTER = {"put": 60.0, "get": 60.0}  # seconds that a client waits for a reply
-QUEUE_GIVES_UP_AFTER = 10.0
+LATENCY = 0.5  # seconds on the way there, or back; mostly
+LONGEST_WAY = 20 * LATENCY  # as `Plan.latency` draws
+GIVES_UP_AFTER = {"store": 60.0, "queue": 10.0}  # seconds that a client waits for a reply
+_STORE_CALLS = frozenset({"put", "get"})
+# They befall the worker or everybody; which calls they spoil shows later.
+_OF_NO_CALL = frozenset({Fault.SIGTERM, Fault.STORE_OUTAGE, Fault.QUEUE_OUTAGE})
 
 
 @dataclass
@@ -25,7 +28,6 @@ class Outside:
     log: Log
     down_until: dict[str, float] = field(default_factory=lambda: {"store": 0.0, "queue": 0.0})
     network: Process = field(default_factory=lambda: Process("network"))
-    processes: list[Process] = field(default_factory=list)
 
 
 @dataclass
@@ -41,12 +43,13 @@ class Gate:
         fault = self.outside.plan.next(call, where)
         if fault is not None:
             self.outside.log.note(self.outside.scheduler.now, self.process.name, "fault", f"{call} {where}", fault.name)
-            self.trouble()
+            if call != "engine" and fault not in _OF_NO_CALL:
+                self.trouble(_service(call))
         return fault
 
-    def trouble(self) -> None:
-        """Note that from here on, not everything is this process's own doing."""
-        self.process.troubled_at = self.outside.scheduler.now
+    def trouble(self, service: str) -> None:
+        """Note that a call of the store or of the queue goes wrong, which is not this process's own doing."""
+        self.process.troubled_at[service] = self.outside.scheduler.now
 
     def call(self, call: str, where: str, effect: Callable[[Fault | None], T]) -> T:
         """Have something done by the store or the queue; it is told what goes wrong, in case that is its own matter."""
@@ -54,9 +57,9 @@ class Gate:
         fault = self.fault(call, where)
         scheduler.sleep(plan.latency(LATENCY))
         self.before(fault)
-        service = "store" if call in GIVES_UP_AFTER else "queue"
+        service = _service(call)
         if fault is Fault.UNAVAILABLE or fault is Fault.CONFLICT or scheduler.now < self.outside.down_until[service]:
-            self.trouble()
+            self.trouble(service)
             raise refusal(409 if fault is Fault.CONFLICT else 503)
         if fault is Fault.STALL_BEFORE:
             self._later(lambda: effect(None), service)
@@ -95,12 +98,11 @@ class Gate:
                 self._give_up(service)
             case Fault.STALL_AFTER:
                 scheduler.sleep(plan.minutes())
-                self.trouble()
+                self.trouble(service)
 
     def _freeze(self) -> None:
         self.outside.scheduler.freeze(self.process, self.outside.plan.minutes())
         self.outside.scheduler.sleep(0)
-        self.trouble()
 
     def _later(self, effect: Callable[[], object], service: str) -> None:
         """Have something done after the client has given up: the request was on its way."""
@@ -115,9 +117,13 @@ class Gate:
         self._give_up(service)
 
     def _give_up(self, service: str) -> None:
-        self.outside.scheduler.sleep(QUEUE_GIVES_UP_AFTER if service == "queue" else GIVES_UP_AFTER["put"])
-        self.trouble()
+        self.outside.scheduler.sleep(GIVES_UP_AFTER[service])
+        self.trouble(service)
         raise ReadTimeoutError(endpoint_url="memory:")
+
+
+def _service(call: str) -> str:
+    return "store" if call in _STORE_CALLS else "queue"
 
 
 _CODES = {404: "NoSuchKey", 409: "ConditionalRequestConflict", 412: "PreconditionFailed", 503: "SlowDown"}

@@ -21,7 +21,7 @@ from unittest.mock import patch
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweepctl import attempt, drain, messages, records, stored_design, table
+from sweepctl import attempt, delivery, drain, messages, records, stored_design, table
 from sweepctl.errors import StoreError
 from sweepctl.outcome import Artifact
 from sweepctl.store.s3 import S3Store
@@ -50,6 +50,7 @@ def in_memory() -> Iterator[None]:
             (identity, "parse_records", _parse_records),
             (records, "_check_points", _check_points),
             (records, "_datasets", _datasets),
+            (delivery, "decode", decode_message),
             (drain, "decode", decode_message),
         ):
             patches.enter_context(patch.object(owner, name, stand_in))

@@ -25,6 +25,7 @@ class Delivery:
     process: Process
     at: float
     known_until: float  # the lease's end, as far as the holder can know
+    asked_at: float  # when its holder last asked for more time, or had it closed
     told_lost: bool = False
     handed_back: bool = False
     excused: bool = True  # its end is nobody's fault: so it is until the delivery has arrived
@@ -41,13 +42,14 @@ class Message:
 
 @dataclass
 class MessageQueue:
-    """The messages. `on_delete` and `on_receive` see what happens to them."""
+    """The messages. The callbacks see what happens to them; `on_close` sees what is deleted or handed back."""
 
     outside: Outside
     max_receive_count: int
     messages: dict[str, Message] = field(default_factory=dict)
     dead: list[Message] = field(default_factory=list)
     on_delete: Callable[[Message, Delivery], None] = lambda _message, _delivery: None
+    on_close: Callable[[Delivery], None] = lambda _delivery: None
     on_receive: Callable[[Message, Delivery], None] = lambda _message, _delivery: None
     _bodies: dict[str, Message] = field(default_factory=dict)
 
@@ -83,7 +85,7 @@ class MessageQueue:
             most -= 1
             message.receive_count += 1
             receipt = f"{message.message_id}/{len(message.deliveries)}"
-            delivery = Delivery(message, receipt, message.receive_count, process, now, now + visibility)
+            delivery = Delivery(message, receipt, message.receive_count, process, now, now + visibility, now)
             self.on_receive(message, delivery)
             message.deliveries.append(delivery)
             message.visible_at = now if twice else now + visibility
@@ -137,33 +139,43 @@ class Client:
         scheduler = self._gate.outside.scheduler
         asked_at = scheduler.now
         message, delivery = self._queue.delivery(ReceiptHandle)
+        delivery.asked_at = asked_at
         is_renewal = VisibilityTimeout == self._lease
         if not is_renewal:
             delivery.handed_back = True
+            self._queue.on_close(delivery)
 
         def extend(fault: Fault | None) -> bool:
             if fault is Fault.HEARTBEAT_DEATH:
                 self._heart_is_dead = True
                 raise refusal(503)
-            held = self._queue.is_latest(message, delivery) and message.visible_at > scheduler.now
-            if held:
+            is_latest = self._queue.is_latest(message, delivery)
+            held = is_latest and message.visible_at > scheduler.now
+            # Of a lease that is over, servers refuse more or grant it; of a message that somebody else has, or nobody
+            # any more, some say yes and do nothing.
+            granted = held or self._gate.outside.plan.choice(2) == 1
+            if granted and is_latest:
                 message.visible_at = scheduler.now + VisibilityTimeout
-            self._note("extend", ReceiptHandle, f"{VisibilityTimeout} {'held' if held else 'lost'}")
-            return held
+            effect = "held" if held else "granted" if granted else "lost"
+            self._note("extend", ReceiptHandle, f"{VisibilityTimeout} {effect}")
+            return granted
 
         if self._heart_is_dead and is_renewal and self._gate.outside.plan.enabled:
-            self._gate.trouble()
+            self._gate.trouble("queue")
             raise refusal(503)
-        held = self._gate.call("extend", ReceiptHandle, extend)
-        if not held:
+        if not self._gate.call("extend", ReceiptHandle, extend):
             delivery.told_lost = True
             raise refusal(400, INVALID)
         if is_renewal:
-            delivery.known_until = asked_at + self._lease
+            # Whoever asked after its end had lost it, whatever the server grants.
+            delivery.told_lost = asked_at >= delivery.known_until
+            delivery.known_until = max(delivery.known_until, 0 if delivery.told_lost else asked_at + self._lease)
 
     def delete_message(self, *, QueueUrl: str, ReceiptHandle: str) -> None:  # noqa: N803
         del QueueUrl
         message, delivery = self._queue.delivery(ReceiptHandle)
+        delivery.asked_at = self._gate.outside.scheduler.now
+        self._queue.on_close(delivery)
         self._queue.on_delete(message, delivery)
 
         def delete(fault: Fault | None) -> None:

@@ -20,14 +20,18 @@ from store.faulty import Crash
 __all__ = ["Crash", "Inbox", "Lock", "Process", "Scheduler", "Task"]
 
 
+NEVER = float("-inf")
+
+
 @dataclass
 class Process:
     """What lives, stands still and dies as one."""
 
     name: str
     dead: bool = False
-    frozen_until: float = 0.0
-    troubled_at: float = -1.0  # when something last went wrong for it: what it fails to do then is no fault of its own
+    frozen_until: float = NEVER
+    # When a call of either last went wrong for it: what it fails to do then is no fault of its own.
+    troubled_at: dict[str, float] = field(default_factory=lambda: {"store": NEVER, "queue": NEVER})
     tasks: "dict[Task, None]" = field(default_factory=dict)  # in order of their start
 
 

@@ -6,6 +6,7 @@ a point a record, and takes its time for each.
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -141,7 +142,7 @@ class SimulatedChild:
             case Fault.ENGINE_GARBAGE:
                 self._records = ["\x00{", *said]
             case Fault.ENGINE_NAN:
-                self._records = [said[0].replace('"m":', '"m":NaN,"n":'), *said[1:]]
+                self._records = [re.sub('"m":[^,}]+', '"m":NaN', said[0]), *said[1:]]
             case Fault.ENGINE_MORE:
                 self._records = [*said, "{}"]
             case Fault.ENGINE_VALUE:

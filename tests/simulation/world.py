@@ -32,11 +32,11 @@ from simulation.toy_engine import Behaviour, SimulatedEngine
 from sweepctl import commit, drain, lease, stored_design
 from sweepctl.design import Space
 from sweepctl.drain import Worker
-from sweepctl.lease import Policy
+from sweepctl.lease import Ending, Policy
 from sweepctl.sqs import Clients, Queue
 from sweepctl.store.contract import Store
 from sweepctl.store.s3 import S3Store
-from sweepctl.tally import Ending, Work
+from sweepctl.tally import Work
 
 TROUBLE_SECONDS = 600.0  # of faults, at the most
 SETTLE_SECONDS = 30_000.0
@@ -111,6 +111,7 @@ class _World:
         self.checker = Checker(self.bucket, self.log, RUN_ID, lambda: self.scheduler.now, decoded, self._work_of)
         self.bucket.on_put = self.checker.on_put
         self.queue.on_delete = self.checker.on_delete
+        self.queue.on_close = self.checker.on_close
         self.queue.on_receive = self.checker.on_receive
 
     def play(self) -> None:
@@ -138,7 +139,8 @@ class _World:
         while len(self.workers) < MOST_WORKERS:
             self.living = [process for process in self.living if process.tasks]
             while len(self.living) < self.case.workers and len(self.workers) < MOST_WORKERS:
-                self._start_worker(self._behaviour(other=self.case.other_version and self.random.random() < 0.5))
+                other = self.case.other_version and self.random.random() < 0.5
+                self._start_worker(self._behaviour(other=other), until_empty=self.random.random() < 0.25)
             self.scheduler.sleep(5 + 40 * self.random.random())
 
     def _settle(self) -> None:
@@ -182,7 +184,7 @@ class _World:
     def _behaviour(self, *, other: bool) -> Behaviour:
         return Behaviour("2") if other else self.case.behaviour
 
-    def _start_worker(self, behaviour: Behaviour) -> None:
+    def _start_worker(self, behaviour: Behaviour, *, until_empty: bool = False) -> None:
         process = Process(f"w{len(self.workers)}")
         gate = Gate(self.outside, process)
         skew = dt.timedelta(hours=self.random.choice([0, 0, -12, 12, self.random.uniform(-12, 12)]))
@@ -192,7 +194,7 @@ class _World:
             Queue("memory://queue", Clients(client, client, client), self.scheduler.sleep),
             SimulatedEngine(behaviour, gate, clock),
             self.store(gate),
-            Policy(concurrency=self.case.concurrency, lease=LEASE, grace=GRACE),
+            Policy(concurrency=self.case.concurrency, lease=LEASE, grace=GRACE, until_empty=until_empty),
             self.case.conditions,
             now=lambda: self._utc_now(skew),
             monotonic=clock,
@@ -208,6 +210,8 @@ class _World:
 
     def _live(self, process: Process, worker: Worker) -> None:
         progress = worker.drain()
+        if worker._works:
+            self.log.find("left_behind", f"{process.name} ends, and holds {sorted(worker._works)}")
         self.log.note(self.scheduler.now, process.name, "life", "ends", str(progress.why))
 
     def store(self, gate: Gate | None = None) -> S3Store:
