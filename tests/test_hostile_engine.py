@@ -3,10 +3,10 @@
 A sound engine finishes the shard afterwards. The worker's time and memory stay bounded.
 """
 
-import resource
 import time
 from pathlib import Path
 
+import process_memory
 import pytest
 from drain import whole
 from engines import scripted, toy_message
@@ -66,10 +66,10 @@ def _end_is_soon(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_it_does_is_recorded_and_reaches_no_table(tmp_path: Path, behaviour: str, code: str) -> None:
     store = open_store(str(tmp_path / "store"))
     message = toy_message(POINTS)
-    began_at, memory = time.monotonic(), _peak()
+    began_at, memory = time.monotonic(), process_memory.begin()
     result = run_shard(message, Engine(scripted(tmp_path, behaviour)), store, Conditions(timeout=5), attempt_number=1)
     assert time.monotonic() - began_at < SOON
-    assert _peak() - memory < MEMORY_BYTES
+    assert process_memory.peak() - memory < MEMORY_BYTES
     assert (result.outcome.error_code, result.outcome.retryable) == (code, True)
     assert len(result.outcome.error_message or "") <= 2_000
     found = whole.objects(store)
@@ -80,13 +80,17 @@ def test_what_it_does_is_recorded_and_reaches_no_table(tmp_path: Path, behaviour
     whole.require_verified(store, message.run_id)
 
 
-def test_a_disk_that_it_fills_is_told_and_nothing_half_written_stays(tmp_path: Path) -> None:
-    """What it writes beside its protocol is its own affair; what is left of the disk decides about the shard."""
+def test_an_engine_for_which_the_disk_is_full_is_told(tmp_path: Path) -> None:
+    """It writes until the system refuses more, here by a limit of its own, and dies of it."""
     fill = "fd = os.open('{path}', os.O_CREAT | os.O_WRONLY)\nresource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
     fill += "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nwhile True: os.write(fd, b'x' * 4096)"
     store = open_store(str(tmp_path / "store"))
     behaviour = "import resource\n" + SAY_FIVE + fill.format(path=tmp_path / "filled")
     result = run_shard(toy_message(POINTS), Engine(scripted(tmp_path, behaviour)), store, Conditions(timeout=5))
+    assert (tmp_path / "filled").stat().st_size == 4096
+    found = whole.objects(store)
+    assert not [key for key in found if key.startswith(("effective_parameters/", "point_outcomes/"))]
+    assert [attempt.error_code for attempt in whole.attempts(found)] == ["engine_crashed"]
     assert result.outcome.error_code == "engine_crashed"
     assert "File too large" in (result.outcome.error_message or "")
     assert result.outcome.points_succeeded == 5
@@ -99,7 +103,3 @@ def test_a_line_of_the_longest_length_is_no_flood(tmp_path: Path) -> None:
         toy_message(POINTS), Engine(scripted(tmp_path, behaviour)), open_store(str(tmp_path / "store"))
     ).outcome
     assert outcome.status == "success"
-
-
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

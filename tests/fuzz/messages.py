@@ -1,6 +1,6 @@
 """Fuzzes the decoder of shard messages.
 
-    python tests/fuzz/messages.py SECONDS
+    python tests/fuzz/messages.py SECONDS [SEED]
 
 Whatever the bytes are, `decode` returns a message or raises MessageError in one line, soon and in little memory. What
 it returns, it reads back from its own writing. Inputs that it answers in a new way are kept in messages/.
@@ -9,13 +9,13 @@ it returns, it reads back from its own writing. Inputs that it answers in a new 
 import datetime as dt
 import hashlib
 import re
-import resource
 import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+import process_memory
 from fuzz.mutate import mutate
 
 from sweepctl.errors import MessageError
@@ -45,7 +45,7 @@ class Fuzzer:
         kinds = [(text, self.answer(text)) for text in self.corpus]
         self._answers = {kind for _, kind in kinds}
         self._sound = [text for text, kind in kinds if kind.startswith("ShardMessage")]
-        self._memory = _memory()
+        self._memory = process_memory.begin()
 
     def run(self, seconds: float) -> None:
         random, until = self._random, time.monotonic() + seconds
@@ -59,7 +59,7 @@ class Fuzzer:
                 if len(text) <= LONGEST_KEPT and len(self.found) < MOST_KEPT:
                     self.corpus.append(text)
                     self.found.append(text)
-        assert _memory() - self._memory < MEMORY_BYTES
+        assert process_memory.peak() - self._memory < MEMORY_BYTES
 
     def answer(self, text: bytes) -> str:
         """Decode; return the kind of answer, without what of it is the input's own."""
@@ -69,6 +69,9 @@ class Fuzzer:
             message: ShardMessage | None = decode(text, TODAY)
         except MessageError as error:
             message, refusal = None, error
+        except BaseException as error:
+            error.add_note(f"the input: {text!r}")
+            raise
         if message is None:
             assert "\n" not in refusal.message, text
             assert refusal.remedy, text
@@ -96,16 +99,13 @@ def keep(found: list[bytes]) -> None:
         (CORPUS / f"{hashlib.sha256(text).hexdigest()[:16]}.json").write_bytes(text)
 
 
-def _memory() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def main(seconds: float) -> None:
-    fuzzer = Fuzzer(seed=time.time_ns())
+def main(seconds: float, seed: int) -> None:
+    sys.stdout.write(f"seed {seed}\n")
+    fuzzer = Fuzzer(seed)
     fuzzer.run(seconds)
     keep(fuzzer.found)
     sys.stdout.write(f"{fuzzer}\n")
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]))
+    main(float(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else time.time_ns())

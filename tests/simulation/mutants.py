@@ -2,12 +2,14 @@
 
     python tests/simulation/mutants.py [NAME ...]
 
+Of mutants that are named, the smallest history that catches each is kept in regressions/, for every test run to play.
 A mutant is a change of a few words in one production function. The words must be there exactly once, so that a mutant
 cannot go stale unseen.
 """
 
 import inspect
 import multiprocessing
+import re
 import sys
 import textwrap
 import time
@@ -33,6 +35,11 @@ class Mutant:
     function: str
     old: str
     new: str
+
+    @property
+    def file_name(self) -> str:
+        """Of a history that catches it, where one is kept among the regressions."""
+        return re.sub(r"\W+", "-", self.name)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -139,16 +146,16 @@ class Kill:
         return f"{self.mutant:45} {self.schedules:5}  {told}"
 
 
-def hunt(mutant: Mutant, first_seed: int = 0, most: int = MOST_SCHEDULES) -> Kill:
+def hunt(mutant: Mutant) -> Kill:
     """Play schedules until one catches the mutant."""
     from simulation.world import play  # noqa: PLC0415  the workers' modules, before anything is patched
 
-    for number in range(most):
+    for seed in range(MOST_SCHEDULES):
         with mutant.applied():
-            history = play(first_seed + number)
+            history = play(seed)
         if history.findings:
-            return Kill(mutant.name, number + 1, history.findings[0])
-    return Kill(mutant.name, most, None)
+            return Kill(mutant.name, seed + 1, history.findings[0])
+    return Kill(mutant.name, MOST_SCHEDULES, None)
 
 
 def hunt_number(number: int) -> Kill:
@@ -162,6 +169,14 @@ def hunt_all(numbers: Sequence[int]) -> Iterator[Kill]:
         yield from pool.imap(hunt_number, numbers)
 
 
+def keep(kill: Kill) -> None:
+    from simulation import shrink, world  # noqa: PLC0415  as in `hunt`
+
+    mutant = next(each for each in MUTANTS if each.name == kill.mutant)
+    with mutant.applied():
+        shrink.save(shrink.shrink(world.play(kill.schedules - 1)), name=mutant.file_name)
+
+
 def main(names: Sequence[str]) -> int:
     from simulation.mutants import hunt_all  # noqa: PLC0415  by its own name, which other processes know it by
 
@@ -170,6 +185,8 @@ def main(names: Sequence[str]) -> int:
     for kill in hunt_all([number for number, mutant in enumerate(MUTANTS) if not names or mutant.name in names]):
         kills.append(kill)
         print(kill, flush=True)
+        if names and kill.finding is not None:
+            keep(kill)
     print(f"{sum(kill.finding is not None for kill in kills)} of {len(kills)} caught, "
           f"{time.monotonic() - began_at:.0f} s")  # fmt: skip
     return int(any(kill.finding is None for kill in kills))

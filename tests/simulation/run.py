@@ -63,12 +63,13 @@ def main(wanted: int) -> int:
     told_at = time.monotonic()
     for _, summary in play_all(range(whole.schedules, wanted)):
         whole.add(summary)
-        partial = STATE.with_suffix(".new")
-        partial.write_text(json.dumps({"code": code, "whole": vars(whole)}, indent=1, sort_keys=True) + "\n")
-        partial.rename(STATE)
+        # Before they count as played: stopped in between, they fail again.
         for seed in summary.failing:
             smallest = shrink(play(seed))
             print(f"{tell(smallest)}\nkept as {save(smallest)}")
+        partial = STATE.with_suffix(".new")
+        partial.write_text(json.dumps({"code": code, "whole": vars(whole)}, indent=1, sort_keys=True) + "\n")
+        partial.rename(STATE)
         if time.monotonic() > told_at + SECONDS_BETWEEN_LINES:
             told_at = time.monotonic()
             print(whole, flush=True)

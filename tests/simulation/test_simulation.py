@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from simulation import pool, run, shrink, world
 from simulation.faults import Fault
-from simulation.mutants import MUTANTS, hunt_all
+from simulation.mutants import MUTANTS, Mutant, hunt_all
 from simulation.world import play
 
-SCHEDULES = int(os.environ.get("SIMULATE", "5000"))
+SCHEDULES = 5_000
 FEW = 40
 
 
@@ -83,6 +83,15 @@ def test_a_failing_history_shrinks_and_is_kept(tmp_path: Path) -> None:
 def test_what_failed_once_does_not_fail_again(path: Path) -> None:
     history = play(*shrink.load(path))
     assert not history.findings, shrink.tell(history)
+
+
+KEPT = [mutant for mutant in MUTANTS if (shrink.REGRESSIONS / f"{mutant.file_name}.json").exists()]
+
+
+@pytest.mark.parametrize("mutant", KEPT, ids=lambda mutant: mutant.file_name)
+def test_a_history_that_is_kept_of_a_mutant_catches_it(mutant: Mutant) -> None:
+    with mutant.applied():
+        assert play(*shrink.load(shrink.REGRESSIONS / f"{mutant.file_name}.json")).findings
 
 
 @pytest.mark.timeout(600)

@@ -1,7 +1,7 @@
 //! The request parser against spoiled requests: whatever the bytes are, it plans or refuses, soon and in little memory.
 //!
 //! A few seconds with every test run; `SWEEP_FUZZ_SECONDS=600` for longer, which keeps inputs that are answered in a
-//! new way in `fuzz/`.
+//! new way in `fuzz/`. It tells its seed; `SWEEP_FUZZ_SEED` plays one again.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -201,19 +201,23 @@ fn peak() -> u64 {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test of how long something takes")]
 fn whatever_comes_is_planned_or_refused() {
-    let asked: Option<u64> = std::env::var("SWEEP_FUZZ_SECONDS").ok().map(|text| text.parse().unwrap());
+    let given = |name| -> Option<u64> { std::env::var(name).ok().map(|text| text.parse().unwrap()) };
+    let asked = given("SWEEP_FUZZ_SECONDS");
+    let seed =
+        given("SWEEP_FUZZ_SEED").unwrap_or(if asked.is_some() { u64::from(std::process::id()) } else { 0 });
+    println!("seed {seed}");
     let (began_at, for_long) = (Instant::now(), Duration::from_secs(asked.unwrap_or(3)));
     let mut corpus = corpus();
     let sound = corpus.len();
     let mut answers: BTreeSet<_> = corpus.iter().map(|text| answer(text)).collect();
-    let mut dice = Dice(if asked.is_some() { u64::from(std::process::id()) } else { 0 });
+    let mut dice = Dice(seed);
     let (mut inputs, mut planned, mut slowest, mut kept) = (0_u64, 0_u64, Duration::ZERO, 0);
     while began_at.elapsed() < for_long {
         // Half of the time a sound one: what is refused stays refused, mostly.
         let place = if dice.next(2) == 0 { dice.next(sound) } else { dice.next(corpus.len()) };
         let text = dice.mutate(&corpus[place], &corpus);
         let asked_at = Instant::now();
-        let shown = || String::from_utf8_lossy(&text).into_owned();
+        let shown = || text.escape_ascii().to_string();
         let found = catch_unwind(|| answer(&text)).unwrap_or_else(|_| panic!("it panics: {}", shown()));
         slowest = slowest.max(asked_at.elapsed());
         assert!(asked_at.elapsed() < MOST_TIME, "it takes {:?}: {}", asked_at.elapsed(), shown());
@@ -221,11 +225,7 @@ fn whatever_comes_is_planned_or_refused() {
         planned += u64::from(found.starts_with("planned"));
         if text.len() <= LONGEST_KEPT && kept < MOST_KEPT && answers.insert(found) {
             if asked.is_some() {
-                fs::write(
-                    folder().join(format!("{:016x}.json", u64::from(std::process::id()) << 32 | kept)),
-                    &text,
-                )
-                .unwrap();
+                fs::write(folder().join(format!("{:016x}.json", seed << 32 | kept)), &text).unwrap();
             }
             kept += 1;
             corpus.push(text);
