@@ -143,7 +143,7 @@ class Kill:
 
     def __str__(self) -> str:
         told = "LIVES" if self.finding is None else self.finding[:90]
-        return f"{self.mutant:45} {self.schedules:5}  {told}"
+        return f"{self.mutant:55} {self.schedules:5}  {told}"
 
 
 def hunt(mutant: Mutant) -> Kill:
