@@ -26,7 +26,8 @@ _LEFTOVERS = {"artifacts.uncommitted"}
 _CRASHES = {Fault.CRASH_BEFORE.name, Fault.CRASH_AFTER.name}
 # They keep no attempt that has partial data from being recorded.
 _HARMLESS = {fault.name for fault in Fault if fault.name.startswith("ENGINE_")} | {
-    *(Fault.SIGTERM.name, Fault.FREEZE_BEFORE.name, Fault.FREEZE_AFTER.name, Fault.QUEUE_OUTAGE.name),
+    *(Fault.SIGTERM.name, Fault.FREEZE_BEFORE.name, Fault.FREEZE_AFTER.name),
+    *(Fault.STORE_OUTAGE.name, Fault.QUEUE_OUTAGE.name),
     *(Fault.HEARTBEAT_DEATH.name, Fault.DUPLICATE.name, Fault.UNDELETED.name, Fault.TRUNCATED.name),
 }
 
@@ -144,18 +145,18 @@ def _judge_leftover(world: "_World", key: str, unfinished: set[int]) -> None:
             world.log.find("orphan", key)
         return
     written = next(op for op in world.log.ops if op.what == "put" and op.where == key)
-    if not any(op.what == "fault" and _keeps_row_away(op, written) for op in world.log.ops):
+    faults = (op for op in world.log.ops if op.what == "fault" and op.process == written.process)
+    # An outage is drawn when a call begins, and may begin minutes later: where that call's process stands still.
+    if world.outside.store_last_down_at < written.at and not any(_keeps_row_away(fault, written) for fault in faults):
         world.log.find("orphan", key)
 
 
 def _keeps_row_away(fault: Op, written: Op) -> bool:
-    """Say whether a fault may be why an attempt has no row, whose partial data was written."""
-    # A fault is drawn when its call begins, and may strike when it ends.
-    is_later = fault.at >= written.at - LONGEST_WAY
-    if fault.effect == Fault.STORE_OUTAGE.name:
-        return is_later
-    if fault.process != written.process or fault.effect in _HARMLESS:
+    """Say whether its own fault may be why an attempt has no row, whose partial data was written."""
+    if fault.effect in _HARMLESS:
         return False
+    # A fault is drawn when its call begins, and may strike when it ends; that of a crash may have taken long.
+    is_later = fault.at >= written.at - LONGEST_WAY
     return is_later or fault.effect in _CRASHES or fault.where == f"put {written.where}"
 
 

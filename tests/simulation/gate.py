@@ -8,7 +8,7 @@ from typing import TypeVar
 from botocore.exceptions import ClientError, ReadTimeoutError
 from simulation.faults import Fault, Plan
 from simulation.log import Log
-from simulation.scheduler import Process, Scheduler
+from simulation.scheduler import NEVER, Process, Scheduler
 
 T = TypeVar("T")
 LATENCY = 0.5  # seconds on the way there, or back; mostly
@@ -27,6 +27,7 @@ class Outside:
     plan: Plan
     log: Log
     down_until: dict[str, float] = field(default_factory=lambda: {"store": 0.0, "queue": 0.0})
+    store_last_down_at: float = NEVER
     network: Process = field(default_factory=lambda: Process("network"))
 
 
@@ -84,6 +85,8 @@ class Gate:
             case Fault.STORE_OUTAGE | Fault.QUEUE_OUTAGE:
                 service = "store" if fault is Fault.STORE_OUTAGE else "queue"
                 self.outside.down_until[service] = scheduler.now + plan.minutes() / 2
+                if service == "store":
+                    self.outside.store_last_down_at = scheduler.now
 
     def _after(self, fault: Fault | None, service: str) -> None:
         scheduler, plan = self.outside.scheduler, self.outside.plan
