@@ -73,10 +73,9 @@ def _cpu_seconds() -> float:
     return spent.user + spent.system
 
 
-def play_all(seeds: range) -> Iterator[tuple[int, Summary]]:
-    """Play on all cores; yield up to which seed all have been played, and what the last ones came to, in order."""
+def play_all(seeds: range) -> Iterator[Summary]:
+    """Play on all cores; yield what some seeds came to, and then the next ones, in order."""
     parts = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
     # Spawned: a fork of a process with threads may hang.
     with multiprocessing.get_context("spawn").Pool(initializer=_collect_seldom) as pool:
-        for part, summary in zip(parts, pool.imap(play_some, parts), strict=True):
-            yield part.stop, summary
+        yield from pool.imap(play_some, parts)
