@@ -14,20 +14,20 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
-from sweepctl.batch import Bench
-from sweepctl.engine import Engine, find_engine
+from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import UsageError
-from sweepctl.lease import SETTLED, Ending
-from sweepctl.sqs_event import answer, read_event
 from sweepctl.store import open_store
-from sweepctl.tally import Tally
+from sweepctl.worker.batch import Bench
+from sweepctl.worker.lambda_event import answer, read_event
+from sweepctl.worker.lease import SETTLED, Ending
+from sweepctl.worker.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from sweepctl.tally import Work
+    from sweepctl.worker.tally import Work
 
 NAMESPACE = "sweepctl"
 

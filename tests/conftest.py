@@ -1,10 +1,10 @@
-"""Fixtures for every test; the servers are in servers.py, the function's package is in aws_runtime.py."""
+"""Fixtures for every test; servers and stand-ins are in fakes/."""
 
 from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["servers", "aws_runtime"]
+pytest_plugins = ["fakes.servers", "fakes.aws_runtime", "fakes.aws", "results.runs"]
 
 
 @pytest.fixture

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import lambda_package
 import pytest
-from aws_runtime import Function, Sandbox, build, can_seal, clean_environment, event, find_wheel
-from drain import toys, whole
-from servers import BUCKET, SECRET_KEY, Server
+from fakes import toys
+from fakes.aws_runtime import Function, Sandbox, build, can_seal, clean_environment, event, find_wheel
+from fakes.servers import BUCKET, SECRET_KEY, Server
+from worker import whole
 
-from sweepctl.batch import COMMIT_SECONDS, LEAST_SECONDS
 from sweepctl.store import open_store
+from sweepctl.worker.batch import COMMIT_SECONDS, LEAST_SECONDS
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(180)]
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import typer.main
+from paths import ROOT
 
 from sweepctl import errors
 from sweepctl.cli import app
-from sweepctl.engine import find_engine
+from sweepctl.engine.client import find_engine
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 EXAMPLES = [
     line.removeprefix("$ ")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweepctl.design import DESIGN
-from sweepctl.engine import Engine, find_engine
+from sweepctl.engine.client import Engine, find_engine
 from sweepctl.spec import Spec, canonical_json, fingerprint
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import boto3
 import pytest
-from servers import free_ports
+from fakes.servers import free_ports
+from paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 COMMANDS = re.search(r"\n```\n(sweepctl send .*?)```", README, re.DOTALL)
 

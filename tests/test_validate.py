@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 ROW = {"check": 2, "what": "a wait", "measured": 1.5, "expected": "1", "error": 0.1, "number": 3}
 
 

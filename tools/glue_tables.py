@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sweepctl.athena.apply import table_input
 from sweepctl.athena.tables import Table, tables
-from sweepctl.engine import Engine, find_engine
+from sweepctl.engine.client import Engine, find_engine
 from sweepctl.protocol import Description
 
 TEMPLATE = Path(__file__).parents[1] / "examples" / "deploy" / "template.yaml"

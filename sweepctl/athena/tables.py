@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from sweepctl import table
 from sweepctl.messages import FIRST_RUN_DATE
 from sweepctl.protocol import Model
+from sweepctl.records import table
 
 RUN_DATE, RUN = "run_date", "run"
 OF_RUN = "_of_run"

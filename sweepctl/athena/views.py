@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from sweepctl.athena.tables import OF_RUN, RECORD_OR_PIN, RUN, RUN_DATE, RUN_FILES
 from sweepctl.names import quoted
 from sweepctl.protocol import Model
-from sweepctl.table import EFFECTIVE_PARAMETERS, ENGINE_PIN, POINT_OUTCOMES, RUN_RECORD, SHARED_COLUMNS, schemas
+from sweepctl.records.table import (
+    EFFECTIVE_PARAMETERS,
+    ENGINE_PIN,
+    POINT_OUTCOMES,
+    RUN_RECORD,
+    SHARED_COLUMNS,
+    schemas,
+)
 
 
 @dataclass(frozen=True)

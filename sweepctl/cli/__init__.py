@@ -7,23 +7,23 @@ import traceback
 
 import typer
 
-from sweepctl.cli import athena, doctor, proof, query, queue, report, run, runs, shards, submit, sweeps
+from sweepctl.cli import athena, doctor, drain, plan, query, report, run, runs, shards, submit, verify
 from sweepctl.cli.app import app
 
 __all__ = [
     "app",
     "athena",
     "doctor",
+    "drain",
     "main",
-    "proof",
+    "plan",
     "query",
-    "queue",
     "report",
     "run",
     "runs",
     "shards",
     "submit",
-    "sweeps",
+    "verify",
 ]
 
 DEFECT = 70  # EX_SOFTWARE of sysexits.h

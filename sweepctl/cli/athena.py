@@ -85,8 +85,8 @@ def apply_command(
     everything then. Nothing is dropped, no data is read.
     """
     with telling(json_output=json_output) as console:
-        from sweepctl import view_athena
         from sweepctl.athena.apply import Queries, apply, open_clients
+        from sweepctl.view.athena import show_made
 
         catalog = _catalog(store, database, model, engine)
         if output is not None and not output.startswith("s3://"):
@@ -95,11 +95,11 @@ def apply_command(
         if json_output:
             print_json({"database": database, "store": catalog.root, "made": [vars(step) for step in steps]})
         else:
-            view_athena.show_made(console, catalog, steps)
+            show_made(console, catalog, steps)
 
 
 def _catalog(store: str, database: str, models: list[str] | None, engine: str | None) -> "Catalog":
     from sweepctl.athena.catalog import catalog
-    from sweepctl.engine import Engine, find_engine
+    from sweepctl.engine.client import Engine, find_engine
 
     return catalog(Engine(find_engine(engine)).description, models or (), database=database, store=store)

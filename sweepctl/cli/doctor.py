@@ -44,13 +44,13 @@ def doctor_command(
     something keeps a worker from its work; what is only unwise is told and exits with 0.
     """
     with telling(json_output=json_output) as console:
-        from sweepctl import view
-        from sweepctl.account import open_account
-        from sweepctl.doctor import diagnose
-        from sweepctl.engine import Engine, find_engine
-        from sweepctl.shard import utc_now
-        from sweepctl.sqs import open_queue
+        from sweepctl.doctor.account import open_account
+        from sweepctl.doctor.diagnose import diagnose
+        from sweepctl.engine.client import Engine, find_engine
+        from sweepctl.queue.sqs import open_queue
+        from sweepctl.shard.run import utc_now
         from sweepctl.store import open_store
+        from sweepctl.view.console import show_checks
 
         if function_timeout is not None and queue_url is None:
             raise UsageError(
@@ -68,5 +68,5 @@ def doctor_command(
         if json_output:
             print_json({"checks": [each.to_json() for each in checks], "ok": exit_code == 0, "exit_code": exit_code})
         else:
-            view.show_checks(console, checks)
+            show_checks(console, checks)
         raise typer.Exit(exit_code)

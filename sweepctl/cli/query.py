@@ -18,7 +18,7 @@ from sweepctl.cli.terminal import (
 from sweepctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from sweepctl.outcome import RunRecord
+    from sweepctl.records.outcome import RunRecord
     from sweepctl.store.contract import Store
 
 FORMS = ("csv", "json", "parquet", "arrow")
@@ -62,10 +62,11 @@ def query_command(
     with telling(json_output=json_output) as console:
         import sys
 
-        from sweepctl import answer, query, view_query
-        from sweepctl.commit import require_run
         from sweepctl.messages import require_run_id
+        from sweepctl.results import formats, views
+        from sweepctl.shard.commit import require_run
         from sweepctl.store import open_store
+        from sweepctl.view.query import show_answer
 
         run_id, sql = _understood(question, all_runs=all_runs)
         if run_id is not None:
@@ -75,19 +76,19 @@ def query_command(
         _require_place(chosen, out, json_output=json_output, is_terminal=is_terminal)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         run = None if run_id is None else require_run(results, run_id)
-        with query.connect(results, run) as database, interrupted_by_signals(database.interrupt):
+        with views.connect(results, run) as database, interrupted_by_signals(database.interrupt):
             if gaps := _gaps(results, run):
                 open_console(stderr=True).print(gaps, style="yellow", highlight=False, markup=False, soft_wrap=True)
-            rows = query.ask(database, sql)
+            rows = views.ask(database, sql)
             if chosen == "table":
-                with answer.batches(answer.plain(rows)) as reader:
-                    view_query.show_answer(console, reader)
+                with formats.batches(formats.plain(rows)) as reader:
+                    show_answer(console, reader)
             elif out is None:
                 with patient_output() as output:
-                    answer.write(rows, chosen, output)
+                    formats.write(rows, chosen, output)
             else:
                 with written_whole(out) as file:
-                    count = answer.write(rows, chosen, file)
+                    count = formats.write(rows, chosen, file)
                 console.print(f"rows written to {out}: {count:,}", highlight=False, markup=False, soft_wrap=True)
                 if json_output:
                     print_json({"out": str(out), "format": chosen, "rows": count})
@@ -95,7 +96,7 @@ def query_command(
 
 def _gaps(store: "Store", run: "RunRecord | None") -> str | None:
     """Return what an answer cannot be about, shards that are not recorded yet; None where all are."""
-    from sweepctl import listing
+    from sweepctl.records import run as listing
 
     if run is None:
         return None if store.folders("runs/") else f"the store {store.url} has no runs"

@@ -16,8 +16,8 @@ from sweepctl.cli.options import (
     RegionOption,
     StoreOption,
 )
-from sweepctl.cli.proof import find_prover
 from sweepctl.cli.terminal import interrupted_by_signals, on_signals, open_console, print_json, telling, written_whole
+from sweepctl.cli.verify import find_prover
 from sweepctl.errors import EngineUnavailableError, InterruptedRunError, ScratchError, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-    from sweepctl.engine import Engine
-    from sweepctl.outcome import RunRecord
+    from sweepctl.engine.client import Engine
+    from sweepctl.records.outcome import RunRecord
     from sweepctl.store.contract import Store
 
 MOST_METRICS = 6  # of a report: each has its figures, and the largest page stays below a megabyte
@@ -58,13 +58,13 @@ def summary_command(
     points that there are: `sweepctl verify` says whether that is all. Exits with 0 when it could be told.
     """
     with telling(json_output=json_output) as console:
-        from sweepctl import view_summary
-        from sweepctl.analysis import summarize
-        from sweepctl.analysis.subject import Subject
-        from sweepctl.commit import require_run
         from sweepctl.messages import require_run_id
+        from sweepctl.records.design import resolve
+        from sweepctl.results.analysis.subject import Subject
+        from sweepctl.results.analysis.summary import summarize
+        from sweepctl.shard.commit import require_run
         from sweepctl.store import open_store
-        from sweepctl.stored_design import resolve
+        from sweepctl.view.summary import show_summary
 
         require_run_id(run_id)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
@@ -75,7 +75,7 @@ def summary_command(
         if json_output:
             print_json(summary.to_json())
         else:
-            view_summary.show_summary(console, summary)
+            show_summary(console, summary)
 
 
 @app.command(
@@ -111,15 +111,15 @@ def report_command(
     with telling(json_output=json_output) as console:
         from threading import Event
 
-        from sweepctl import view
-        from sweepctl.analysis.overview import look_over
-        from sweepctl.analysis.subject import Subject
-        from sweepctl.commit import require_run
         from sweepctl.messages import require_run_id
-        from sweepctl.report_page import render
+        from sweepctl.records.design import resolve
+        from sweepctl.results.analysis.overview import look_over
+        from sweepctl.results.analysis.subject import Subject
+        from sweepctl.shard.commit import require_run
         from sweepctl.store import open_store
-        from sweepctl.stored_design import resolve
         from sweepctl.verify import verify
+        from sweepctl.view.console import examining, show_verdict
+        from sweepctl.view.page.page import render
 
         require_run_id(run_id)
         if metric and len(metric) > MOST_METRICS:
@@ -132,7 +132,7 @@ def report_command(
         # Before minutes of proof: what cannot be shown is refused at once.
         with _views(results, record) as connection:
             subject = Subject.of(connection, record, space, metric or (), most=MOST_METRICS)
-            with view.examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):
+            with examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):
                 proof = verify(results, run_id, prover, observe=observe, stop=stop)
             proven_at = time.monotonic()
             page = render(proof, look_over(connection, subject), _units(prover, record)).encode()
@@ -143,16 +143,16 @@ def report_command(
             told = {"run_id": run_id, "verdict": proof.verdict.value, "out": str(out), "bytes": len(page)}
             print_json({**told, "points": subject.points, "seconds": seconds})
         else:
-            view.show_verdict(console, proof)
+            show_verdict(console, proof)
             console.print(f"report written to {out}: {len(page):,} bytes", highlight=False, soft_wrap=True)
 
 
 @contextmanager
 def _views(results: "Store", run: "RunRecord") -> "Iterator[DuckDBPyConnection]":
     """Open a run's views; what cannot be read of its files is the store's error."""
-    from sweepctl import query
+    from sweepctl.results import views
 
-    with query.connect(results, run) as connection, interrupted_by_signals(connection.interrupt):
+    with views.connect(results, run) as connection, interrupted_by_signals(connection.interrupt):
         import duckdb
 
         try:

@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from sweepctl.engine import Engine
-    from sweepctl.local_run import Progress, RunOne
+    from sweepctl.engine.client import Engine
     from sweepctl.messages import ShardMessage
-    from sweepctl.outcome import RunRecord
-    from sweepctl.plan import Draft
-    from sweepctl.retry import FailedShards
-    from sweepctl.reuse import Source
-    from sweepctl.shard import Conditions
+    from sweepctl.records.outcome import RunRecord
+    from sweepctl.runs.local import Progress, RunOne
+    from sweepctl.runs.retry import FailedShards
+    from sweepctl.runs.reuse import Source
+    from sweepctl.shard.run import Conditions
     from sweepctl.store import Store
+    from sweepctl.sweep.plan import Draft
     from sweepctl.verify import Report
 
 
@@ -73,11 +73,11 @@ def run_command(
     """
     with telling(json_output=json_output) as console:
         from sweepctl import logs
-        from sweepctl.engine import Engine, find_engine
-        from sweepctl.plan import draft
-        from sweepctl.shard import Conditions
+        from sweepctl.engine.client import Engine, find_engine
+        from sweepctl.shard.run import Conditions
         from sweepctl.store import open_store
-        from sweepctl.sweep_file import read
+        from sweepctl.sweep.file import read
+        from sweepctl.sweep.plan import draft
 
         is_text = logs.configure(log_format) == "text"
         results = open_store(store, endpoint_url=endpoint_url, region=region)
@@ -130,18 +130,23 @@ class _Sweep:
 
     def run(self, drafted: "Draft", run_id: str | None, reuse: str | None) -> tuple[dict[str, Any], int]:
         """Run a sweep; return what --json prints, and the exit code."""
-        from sweepctl import local_run, view_sweep
-        from sweepctl.shard import utc_now
+        from sweepctl.runs import local
+        from sweepctl.shard.run import utc_now
         from sweepctl.verify import Verdict
+        from sweepctl.view.sweep import (
+            show_begun,
+            show_source,
+            waiting,
+        )
 
         source = None if reuse is None else self._read(reuse, drafted)
         # All that can be refused is refused before the probe writes its object.
         self._store.probe()
-        with view_sweep.waiting(self._aside, "how many points a shard has, and which shards are missing"):
-            begun = local_run.begin(drafted, self._engine, self._store, run_id, now=utc_now(), stop=self.stop)
-        view_sweep.show_begun(self._console, begun)
+        with waiting(self._aside, "how many points a shard has, and which shards are missing"):
+            begun = local.begin(drafted, self._engine, self._store, run_id, now=utc_now(), stop=self.stop)
+        show_begun(self._console, begun)
         if source is not None:
-            view_sweep.show_source(self._console, source)
+            show_source(self._console, source)
         total, stood = begun.plan.total_points, begun.complete_points
         done = self.shards(begun.missing(), begun.record, total, stood, source)
         report = self._prove(begun.record.run_id) if done.error is None else None
@@ -162,7 +167,7 @@ class _Sweep:
 
     def retry(self, failed: "FailedShards") -> "Progress":
         """Run the shards that may succeed now."""
-        from sweepctl.shard import utc_now
+        from sweepctl.shard.run import utc_now
 
         total = sum(each.end_index_exclusive - each.start_index for each in failed.retryable)
         return self.shards(failed.messages(utc_now().date()), failed.record, total, 0, None)
@@ -176,29 +181,35 @@ class _Sweep:
         source: "Source | None",
     ) -> "Progress":
         """Run shards of a run that has `total` points to be done, of which `stood` are, and tell of it."""
-        from sweepctl import view, view_sweep
-        from sweepctl.local_run import run_shards
+        from sweepctl.runs.local import run_shards
+        from sweepctl.view.console import show_error
+        from sweepctl.view.sweep import (
+            running,
+            show_done,
+        )
 
         run_one, reused = self._runner(source)
-        with view_sweep.running(self._aside, record.run_id, total, stood, is_watched=self._is_watched) as observe:
+        with running(self._aside, record.run_id, total, stood, is_watched=self._is_watched) as observe:
             done = run_shards(messages, run_one, slots=self._slots, stop=self.stop, observe=observe, reused=reused)
-        view_sweep.show_done(self._console, done)
+        show_done(self._console, done)
         if done.error is not None:
-            view.show_error(self._aside, done.error)
+            show_error(self._aside, done.error)
         return done
 
     def _read(self, reuse: str, drafted: "Draft") -> "Source":
-        from sweepctl import view_sweep
-        from sweepctl.reuse import read_source
+        from sweepctl.runs.reuse import read_source
+        from sweepctl.view.sweep import (
+            waiting,
+        )
 
         model = self._engine.model(drafted.spec.model)
-        with view_sweep.waiting(self._aside, f"reading the points of run {reuse}"):
+        with waiting(self._aside, f"reading the points of run {reuse}"):
             return read_source(self._store, reuse, model, drafted.spec.seed, self.stop)
 
     def _runner(self, source: "Source | None") -> "tuple[RunOne, Callable[[ShardMessage], int]]":
         """Return how a shard is run, and how many of its points were taken over."""
-        from sweepctl.reuse import ReusingEngine
-        from sweepctl.shard import Result, run_shard
+        from sweepctl.runs.reuse import ReusingEngine
+        from sweepctl.shard.run import Result, run_shard
 
         engine = self._engine
         taken: dict[int, int] = {}
@@ -212,12 +223,15 @@ class _Sweep:
         return run_one, lambda message: taken.get(message.start_index, 0)
 
     def _prove(self, run_id: str) -> "Report":
-        from sweepctl import view, view_sweep
         from sweepctl.verify import verify
+        from sweepctl.view.console import examining
+        from sweepctl.view.sweep import (
+            show_proof,
+        )
 
-        with view.examining(self._aside, run_id) as observe:
+        with examining(self._aside, run_id) as observe:
             report = verify(self._store, run_id, self._engine, observe=observe, stop=self.stop)
-        view_sweep.show_proof(self._console, report)
+        show_proof(self._console, report)
         return report
 
 
@@ -248,23 +262,27 @@ def retry_command(
     file is needed. Exits with 0 when no failed shard is left, or all were sent; with 1 when some are left.
     """
     with telling(json_output=json_output) as console:
-        from sweepctl import logs, view_sweep
-        from sweepctl.engine import Engine, find_engine
+        from sweepctl import logs
+        from sweepctl.engine.client import Engine, find_engine
         from sweepctl.messages import require_run_id
-        from sweepctl.retry import failed_shards
-        from sweepctl.shard import Conditions
-        from sweepctl.sqs import open_queue
+        from sweepctl.queue.sqs import open_queue
+        from sweepctl.runs.retry import failed_shards
+        from sweepctl.shard.run import Conditions
         from sweepctl.store import open_store
+        from sweepctl.view.sweep import (
+            show_failed,
+            show_sent,
+        )
 
         is_text = logs.configure(log_format) == "text"
         require_run_id(run_id)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         failed = failed_shards(results, run_id)
-        view_sweep.show_failed(console, failed)
+        show_failed(console, failed)
         told, exit_code = failed.to_json(), 1 if failed.for_good or failed.unreadable else 0
         if failed.retryable and queue_url is not None:
             open_queue(queue_url, region=region).send(list(failed.bodies()))
-            view_sweep.show_sent(console, len(failed.retryable))
+            show_sent(console, len(failed.retryable))
             told["sent"] = len(failed.retryable)
         elif failed.retryable:
             worker = Engine(find_engine(engine))

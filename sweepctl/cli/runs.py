@@ -16,9 +16,9 @@ from sweepctl.cli.options import (
 from sweepctl.cli.terminal import on_signals, open_console, print_json, telling
 
 if TYPE_CHECKING:
-    from sweepctl.backlog import Backlog
-    from sweepctl.sqs import Queue, QueueFacts
-    from sweepctl.status import Status
+    from sweepctl.queue.backlog import Backlog
+    from sweepctl.queue.sqs import Queue, QueueFacts
+    from sweepctl.runs.status import Status
 
 
 @app.command(
@@ -48,11 +48,12 @@ def status_command(
     with telling(json_output=json_output) as console:
         from threading import Event
 
-        from sweepctl import status, view_runs
         from sweepctl.messages import require_run_id
-        from sweepctl.shard import utc_now
-        from sweepctl.sqs import open_queue
+        from sweepctl.queue.sqs import open_queue
+        from sweepctl.runs import status
+        from sweepctl.shard.run import utc_now
         from sweepctl.store import open_store
+        from sweepctl.view.runs import reading, show_status, watching
 
         require_run_id(run_id)
         queue = None if queue_url is None else _Depth(open_queue(queue_url, region=region))
@@ -61,25 +62,25 @@ def status_command(
         facts, backlog, latest = None, None, None
         with on_signals(stop.set):
             if watch:
-                with view_runs.watching(console) as show:
+                with watching(console) as show:
                     for latest in status.watch(reader, utc_now):
                         facts, backlog = (None, None) if queue is None else queue.ask()
                         show(latest, facts, backlog)
             else:
-                with view_runs.reading(open_console(stderr=True)) as reader.observe:
+                with reading(open_console(stderr=True)) as reader.observe:
                     latest = reader.read(utc_now())
                 facts, backlog = (None, None) if queue is None else queue.ask()
         if json_output:
             print_json({} if latest is None else _told(latest, facts, backlog))
         elif latest is not None and not watch:
-            view_runs.show_status(console, latest, facts, backlog)
+            show_status(console, latest, facts, backlog)
 
 
 class _Depth:
     """A queue's depth, and how it became what it is."""
 
     def __init__(self, queue: "Queue") -> None:
-        from sweepctl.backlog import MOST_DEPTHS, Depth
+        from sweepctl.queue.backlog import MOST_DEPTHS, Depth
 
         self._queue = queue
         self._depths: deque[Depth] = deque(maxlen=MOST_DEPTHS)
@@ -88,7 +89,7 @@ class _Depth:
         """Ask the queue, and say when it will be empty."""
         import time
 
-        from sweepctl.backlog import Depth, estimate
+        from sweepctl.queue.backlog import Depth, estimate
 
         facts = self._queue.facts()
         self._depths.append(Depth(time.monotonic(), facts.visible))
@@ -121,13 +122,13 @@ def runs_command(
     and is none is told, and is no error.
     """
     with telling(json_output=json_output) as console:
-        from sweepctl import view_runs
-        from sweepctl.runs import list_runs
+        from sweepctl.runs.index import list_runs
         from sweepctl.store import open_store
+        from sweepctl.view.runs import show_runs
 
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         runs, oddities = list_runs(results)
         if json_output:
             print_json({"runs": [run.to_json() for run in runs], "odd": [each.to_json() for each in oddities]})
         else:
-            view_runs.show_runs(console, results.url, runs, oddities)
+            show_runs(console, results.url, runs, oddities)

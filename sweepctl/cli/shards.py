@@ -25,7 +25,7 @@ from sweepctl.cli.terminal import on_signals, open_console, print_json, read_mes
 from sweepctl.errors import EngineFaultError, UsageError
 
 if TYPE_CHECKING:
-    from sweepctl.outcome import Outcome
+    from sweepctl.records.outcome import Outcome
 
 
 @app.command(
@@ -52,11 +52,12 @@ def run_shard_command(
     the engine failed, 5 when the store did, 130 when interrupted. A shard whose success stands is not run again.
     """
     with telling(json_output=json_output) as console:
-        from sweepctl import logs, view
-        from sweepctl.engine import Engine, find_engine
-        from sweepctl.shard import Conditions, require_injection_allowed, run_shard
+        from sweepctl import logs
+        from sweepctl.engine.client import Engine, find_engine
+        from sweepctl.records.design import space_of
+        from sweepctl.shard.run import Conditions, require_injection_allowed, run_shard
         from sweepctl.store import open_store
-        from sweepctl.stored_design import space_of
+        from sweepctl.view.console import progress_of, show_result
 
         logs.configure(log_format)
         shard = read_message(message)
@@ -69,7 +70,7 @@ def run_shard_command(
         space_of(results, shard)
         results.probe()
         stop = Event()
-        with view.progress_of(open_console(stderr=True), shard) as progress, on_signals(stop.set):
+        with progress_of(open_console(stderr=True), shard) as progress, on_signals(stop.set):
             result = run_shard(shard, worker, results, conditions, progress=progress, stop=stop)
         # With --force the question is what this attempt came to; otherwise, what stands.
         verdict = result.attempt if force and result.attempt is not None else result.outcome
@@ -79,7 +80,7 @@ def run_shard_command(
             outcome = dataclasses.asdict(result.outcome)
             print_json({"disposition": result.disposition.value, "outcome": outcome, "attempt": attempt})
         else:
-            view.show_result(console, result, results)
+            show_result(console, result, results)
         raise typer.Exit(_exit_code(verdict))
 
 
@@ -94,8 +95,8 @@ def models_command(
 ) -> None:
     """Show the models of the engine: their parameters, metrics and datasets."""
     with telling(json_output=json_output) as console:
-        from sweepctl import view
-        from sweepctl.engine import Engine, find_engine
+        from sweepctl.engine.client import Engine, find_engine
+        from sweepctl.view.console import show_model, show_models
 
         description = Engine(find_engine(engine)).description
         models = {model.name: model for model in description.models}
@@ -106,9 +107,9 @@ def models_command(
         if json_output:
             print_json((description if name is None else models[name]).model_dump())
         elif name is None:
-            view.show_models(console, description)
+            show_models(console, description)
         else:
-            view.show_model(console, models[name])
+            show_model(console, models[name])
 
 
 @app.command(
@@ -130,10 +131,10 @@ def point_command(
     Nothing is simulated. The store is asked only for a design that lies there.
     """
     with telling(json_output=json_output) as console:
-        from sweepctl import view
-        from sweepctl.engine import Engine, find_engine
+        from sweepctl.engine.client import Engine, find_engine
+        from sweepctl.records.design import space_of
         from sweepctl.store import open_store
-        from sweepctl.stored_design import space_of
+        from sweepctl.view.console import show_point
 
         shard = read_message(message)
         if index >= shard.total_points:
@@ -146,7 +147,7 @@ def point_command(
         if json_output:
             print_json(point.model_dump(exclude={"record"}))
         else:
-            view.show_point(console, shard, space.parameters, point)
+            show_point(console, shard, space.parameters, point)
 
 
 def _exit_code(outcome: "Outcome") -> int:

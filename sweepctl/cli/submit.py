@@ -54,16 +54,16 @@ def submit_command(
         from dataclasses import asdict
         from threading import Event
 
-        from sweepctl import view_runs
-        from sweepctl.engine import Engine, find_engine
+        from sweepctl.engine.client import Engine, find_engine
         from sweepctl.messages import require_run_id
-        from sweepctl.pilot import shard_points
-        from sweepctl.plan import draft, pin, standing
-        from sweepctl.shard import utc_now
-        from sweepctl.sqs import open_queue
+        from sweepctl.queue.sqs import open_queue
+        from sweepctl.runs.submit import require_sendable, submit
+        from sweepctl.shard.run import utc_now
         from sweepctl.store import open_store
-        from sweepctl.submit import require_sendable, submit
-        from sweepctl.sweep_file import read
+        from sweepctl.sweep.file import read
+        from sweepctl.sweep.pilot import shard_points
+        from sweepctl.sweep.plan import draft, pin, standing
+        from sweepctl.view.runs import sending, show_submission
 
         if run_id is not None:
             require_run_id(run_id)
@@ -79,7 +79,7 @@ def submit_command(
             raise UsageError(msg, remedy="Leave it out: a submission begins with shard 0.")
         with on_signals(stop.set):
             plan, _ = pin(drafted, results, run_id, utc_now(), lambda: shard_points(drafted, worker, stop))
-            with view_runs.sending(open_console(stderr=True), plan, from_shard) as progress:
+            with sending(open_console(stderr=True), plan, from_shard) as progress:
                 done = submit(
                     plan,
                     results,
@@ -92,4 +92,4 @@ def submit_command(
         if json_output:
             print_json({**asdict(done), "messages_per_second": round(done.messages_per_second, 1)})
         else:
-            view_runs.show_submission(console, done)
+            show_submission(console, done)

@@ -31,12 +31,12 @@ def telling(*, json_output: bool) -> Iterator["Console"]:
     try:
         yield console
     except SweepctlError as error:
-        from sweepctl import view
+        from sweepctl.view.console import show_error
 
         if json_output:
             told = {"kind": error.kind, "message": error.message, "remedy": error.remedy}
             print_json({"error": told, "exit_code": error.exit_code})
-        view.show_error(open_console(stderr=True), error)
+        show_error(open_console(stderr=True), error)
         raise typer.Exit(error.exit_code) from error
 
 
@@ -101,7 +101,7 @@ def _show_cursor() -> None:
 def read_message(source: str) -> "ShardMessage":
     """Return the message in a file, or on standard input for `-`."""
     from sweepctl.messages import decode
-    from sweepctl.shard import utc_now
+    from sweepctl.shard.run import utc_now
 
     return decode(_read(source), utc_now().date())
 
@@ -113,7 +113,7 @@ def read_bodies(source: str) -> list[bytes]:
         MessageError: one does not; it says which.
     """
     from sweepctl.messages import decode
-    from sweepctl.shard import utc_now
+    from sweepctl.shard.run import utc_now
 
     if source.endswith(".jsonl"):
         lines = enumerate(_opened(source, lambda file: file.read().split(b"\n")), start=1)

@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from sweepctl.layout import is_key
+from sweepctl.records.layout import is_key
 
 if TYPE_CHECKING:
     from pyarrow import fs

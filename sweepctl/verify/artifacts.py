@@ -10,11 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweepctl import layout
-from sweepctl.outcome import Artifact, Outcome
+from sweepctl.records import layout
+from sweepctl.records.outcome import Artifact, Outcome
+from sweepctl.records.table import PARQUET_ERRORS
 from sweepctl.store.contract import Store
 from sweepctl.store.files import store_errors
-from sweepctl.table import PARQUET_ERRORS
 from sweepctl.verify.inventory import Inventory
 from sweepctl.verify.report import Finding
 from sweepctl.verify.run import Run

@@ -10,9 +10,9 @@ from threading import Event
 
 import pyarrow as pa
 
-from sweepctl.engine import Engine
+from sweepctl.engine.client import Engine
+from sweepctl.engine.reader import identity_schema, parse_records
 from sweepctl.protocol import Model
-from sweepctl.records import identity_schema, parse_records
 from sweepctl.verify.rows import Differences, Pair, Pieces
 
 NAMING_SECONDS = 3600.0  # a million points a second and core is usual

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from sweepctl import layout
 from sweepctl.names import RESERVED_DATASETS
+from sweepctl.records import layout
+from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
 from sweepctl.store.contract import Store
-from sweepctl.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
 
 # Folders at the top of a store that hold no rows of points.
 _OTHER = RESERVED_DATASETS - {EFFECTIVE_PARAMETERS, POINT_OUTCOMES}

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from sweepctl import layout, table
+from sweepctl.engine.reader import FINGERPRINT
 from sweepctl.errors import StoreError
-from sweepctl.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, POINT_FAILED, Outcome
-from sweepctl.records import FINGERPRINT
+from sweepctl.records import layout, table
+from sweepctl.records.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, POINT_FAILED, Outcome
 from sweepctl.store.contract import Store
 from sweepctl.verify.report import FailureGroup, Finding
 from sweepctl.verify.run import Run

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweepctl.design import Space
-from sweepctl.engine import Engine
+from sweepctl.engine.client import Engine
+from sweepctl.engine.reader import RecordReader
 from sweepctl.messages import ShardMessage, ShardMessageV2
-from sweepctl.outcome import Outcome
 from sweepctl.protocol import Model, encode_request
-from sweepctl.records import RecordReader
-from sweepctl.table import POINT_OUTCOMES
+from sweepctl.records.outcome import Outcome
+from sweepctl.records.table import POINT_OUTCOMES
 from sweepctl.verify.report import Finding
 from sweepctl.verify.rows import Differences, Pieces, pieces_of
 from sweepctl.verify.run import Run

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from sweepctl.messages import ShardMessageV2
-from sweepctl.outcome import Outcome, RunRecord
+from sweepctl.records.outcome import Outcome, RunRecord
 
 Bounds = tuple[int, int]
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
-from sweepctl.outcome import RunRecord
+from sweepctl.records.outcome import RunRecord
 from sweepctl.verify.repair import MissingShard, messages_of
 
 

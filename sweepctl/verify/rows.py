@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sweepctl.outcome import MAX_ERROR_MESSAGE, Outcome
-from sweepctl.table import EFFECTIVE_PARAMETERS, FLOAT, INT, POINT_OUTCOMES, ROW_GROUP_ROWS, schema_of
+from sweepctl.records.outcome import MAX_ERROR_MESSAGE, Outcome
+from sweepctl.records.table import EFFECTIVE_PARAMETERS, FLOAT, INT, POINT_OUTCOMES, ROW_GROUP_ROWS, schema_of
 from sweepctl.verify.report import MOST_POINTS, FailedPoints, Finding
 from sweepctl.verify.run import Run, Tables
 

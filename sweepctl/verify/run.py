@@ -9,15 +9,15 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweepctl import layout, table
 from sweepctl.design import Space, total_points
 from sweepctl.errors import MessageError, MissingDesignError, StoreError
-from sweepctl.outcome import EnginePin, RunRecord
 from sweepctl.protocol import Column, Model
+from sweepctl.records import layout, table
+from sweepctl.records.design import resolve
+from sweepctl.records.outcome import EnginePin, RunRecord
+from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
 from sweepctl.spec import Spec
 from sweepctl.store.contract import Store
-from sweepctl.stored_design import resolve
-from sweepctl.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
 from sweepctl.verify.report import Finding
 
 

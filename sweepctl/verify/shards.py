@@ -12,13 +12,13 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweepctl import layout
-from sweepctl.engine import Engine
+from sweepctl.engine.client import Engine
 from sweepctl.errors import EngineFaultError, EngineUnavailableError, MessageError, RefusedError
-from sweepctl.outcome import Outcome
 from sweepctl.protocol import Model, encode_request
+from sweepctl.records import layout
+from sweepctl.records.outcome import Outcome
+from sweepctl.records.table import EFFECTIVE_PARAMETERS, PARQUET_ERRORS, POINT_OUTCOMES, ROW_GROUP_ROWS
 from sweepctl.store.contract import Store
-from sweepctl.table import EFFECTIVE_PARAMETERS, PARQUET_ERRORS, POINT_OUTCOMES, ROW_GROUP_ROWS
 from sweepctl.verify import artifacts
 from sweepctl.verify.artifacts import Borrowed
 from sweepctl.verify.identity import examine_identity, named_by_engine

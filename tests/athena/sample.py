@@ -12,15 +12,15 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import sqlglot
-from sweep_files import failing_engine
+from fakes.sweep_files import failing_engine
 
-from sweepctl import table
 from sweepctl.athena.catalog import Catalog
 from sweepctl.athena.tables import Table
-from sweepctl.engine import Engine, find_engine
+from sweepctl.engine.client import Engine, find_engine
 from sweepctl.messages import ShardMessageV1
-from sweepctl.outcome import Outcome
-from sweepctl.shard import Conditions, run_shard
+from sweepctl.records import table
+from sweepctl.records.outcome import Outcome
+from sweepctl.shard.run import Conditions, run_shard
 from sweepctl.store import open_store
 
 RUN_DATE = "2026-02-14"

@@ -8,7 +8,7 @@ import pytest
 
 from sweepctl.athena.apply import Clients, Made, Queries, apply, differences, open_clients, table_input
 from sweepctl.athena.catalog import Catalog, catalog
-from sweepctl.engine import Engine, find_engine
+from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import CatalogError
 
 DESCRIPTION = Engine(find_engine()).description

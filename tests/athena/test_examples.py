@@ -9,12 +9,12 @@ import duckdb
 import pytest
 from athena import sample
 from athena.athenas_sql import RESERVED, NotAthenasError, parsed
+from paths import ROOT
 from sqlglot import exp
 
 from sweepctl.athena.catalog import Catalog, catalog
-from sweepctl.engine import Engine, find_engine
+from sweepctl.engine.client import Engine, find_engine
 
-ROOT = Path(__file__).parents[2]
 EXAMPLES = {path.name: path.read_text() for path in sorted((ROOT / "examples" / "athena").glob("*.sql"))}
 PAGE = (ROOT / "docs" / "analytics.md").read_text()
 # On the page: a query and its answer, below the name of its file.

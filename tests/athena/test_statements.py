@@ -8,13 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 from athena import sample
 from athena.athenas_sql import NotAthenasError, parsed
-from engines import DESCRIPTION
+from fakes.engines import DESCRIPTION
 from sqlglot import exp
 
 from sweepctl.athena.apply import table_input
 from sweepctl.athena.catalog import Catalog, catalog
 from sweepctl.athena.statements import create_table, ddl
-from sweepctl.engine import Engine, find_engine
+from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import UsageError
 from sweepctl.protocol import Description
 

@@ -12,12 +12,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from aws_runtime import Function, Sandbox, build, event, find_wheel, unpack
+from fakes.aws_runtime import Function, Sandbox, build, event, find_wheel, unpack
 from lambda_package import ENGINE, files
 from rich.console import Console
 from rich.table import Table
 
-from sweepctl.engine import Engine
+from sweepctl.engine.client import Engine
 from sweepctl.messages import decode
 from sweepctl.protocol import encode_request
 

@@ -20,10 +20,12 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
-from sweepctl import layout, open_run, query, table
-from sweepctl.commit import require_run
+from sweepctl import open_run
 from sweepctl.errors import SweepctlError
-from sweepctl.outcome import Outcome, RunRecord
+from sweepctl.records import layout, table
+from sweepctl.records.outcome import Outcome, RunRecord
+from sweepctl.results import views
+from sweepctl.shard.commit import require_run
 from sweepctl.spec import Spec
 from sweepctl.store import open_store
 from sweepctl.store.contract import Store
@@ -152,8 +154,8 @@ def timed(action: Callable[[], object]) -> float:
 
 def by_views(store: Store) -> list[tuple[object, ...]]:
     """Ask the views, from opening the run on."""
-    with query.connect(store, require_run(store, RUN_ID)) as database:
-        return query.ask(database, QUESTION.format(points="points")).fetchall()
+    with views.connect(store, require_run(store, RUN_ID)) as database:
+        return views.ask(database, QUESTION.format(points="points")).fetchall()
 
 
 def by_duckdb(folder: str, key: str) -> list[tuple[object, ...]]:
@@ -189,7 +191,7 @@ def open_many_shards(folder: str, shown: Table) -> None:
     make_run(Path(folder), MANY_SHARDS * 10, MANY_SHARDS)
 
     def connect() -> None:
-        with query.connect(store, require_run(store, RUN_ID)):
+        with views.connect(store, require_run(store, RUN_ID)):
             pass
 
     def count() -> None:

@@ -13,20 +13,20 @@ from typing import TypeVar
 from rich.console import Console
 from rich.table import Table
 
-from sweepctl import query
-from sweepctl.analysis.overview import Overview, look_over
-from sweepctl.analysis.subject import Subject
 from sweepctl.cli.report import MOST_METRICS
-from sweepctl.commit import require_run
-from sweepctl.engine import Engine, find_engine
+from sweepctl.engine.client import Engine, find_engine
 from sweepctl.messages import ShardMessageV2
-from sweepctl.report_page import render
-from sweepctl.shard import run_shard
+from sweepctl.records.design import resolve
+from sweepctl.results import views
+from sweepctl.results.analysis.overview import Overview, look_over
+from sweepctl.results.analysis.subject import Subject
+from sweepctl.shard.commit import require_run
+from sweepctl.shard.run import run_shard
 from sweepctl.spec import Spec
 from sweepctl.store import open_store
 from sweepctl.store.contract import Store
-from sweepctl.stored_design import resolve
 from sweepctl.verify import verify
+from sweepctl.view.page.page import render
 
 POINTS = int(os.environ.get("POINTS", "1000000"))
 SHARD_POINTS, REPLICATES = 10_000, 10
@@ -67,7 +67,7 @@ def measure(engine: Engine, points: int, table: Table) -> None:
 
         def look() -> Overview:
             record = require_run(store, RUN_ID)
-            with query.connect(store, require_run(store, RUN_ID)) as connection:
+            with views.connect(store, require_run(store, RUN_ID)) as connection:
                 space = resolve(store, record.spec)
                 return look_over(connection, Subject.of(connection, record, space, most=MOST_METRICS))
 

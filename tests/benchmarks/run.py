@@ -18,10 +18,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sweepctl.engine import Engine
+from sweepctl.engine.client import Engine
 from sweepctl.messages import ShardMessageV1
 from sweepctl.protocol import encode_request
-from sweepctl.shard import run_shard
+from sweepctl.shard.run import run_shard
 from sweepctl.store import open_store
 
 CORES = os.cpu_count() or 1

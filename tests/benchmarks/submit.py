@@ -17,16 +17,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import servers
+from fakes import servers
 from rich.console import Console
 from rich.table import Table
 
-from sweepctl import plan, sweep_file
-from sweepctl.engine import Engine, find_engine
-from sweepctl.plan import Plan
-from sweepctl.sqs import batches, open_queue
+from sweepctl.engine.client import Engine, find_engine
+from sweepctl.queue.sqs import batches, open_queue
+from sweepctl.runs.submit import CONNECTIONS, submit
 from sweepctl.store import open_store
-from sweepctl.submit import CONNECTIONS, submit
+from sweepctl.sweep import file as sweep_file
+from sweepctl.sweep import plan
+from sweepctl.sweep.plan import Plan
 
 POINTS = 1_000_000_000
 SHARDS = int(os.environ.get("SHARDS", "100000"))

@@ -20,15 +20,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sweepctl import local_run, plan, sweep_file
-from sweepctl.engine import Engine, find_engine
-from sweepctl.layout import ShardKeys
-from sweepctl.local_run import Begun
+from sweepctl.engine.client import Engine, find_engine
 from sweepctl.messages import ShardMessage
-from sweepctl.reuse import ReusingEngine, read_source
-from sweepctl.shard import Result, run_shard
+from sweepctl.records.layout import ShardKeys
+from sweepctl.runs import local
+from sweepctl.runs.local import Begun
+from sweepctl.runs.reuse import ReusingEngine, read_source
+from sweepctl.shard.run import Result, run_shard
 from sweepctl.store import open_store
 from sweepctl.store.contract import Store
+from sweepctl.sweep import file as sweep_file
+from sweepctl.sweep import plan
 from sweepctl.verify import verify
 
 MILLION = 1_000_000
@@ -55,7 +57,7 @@ def begin(engine: Engine, folder: str, points: int, total: int = MILLION, run_id
     path = Path(folder) / "sweep.toml"
     path.write_text(SWEEP.format(replications=total // 1000, points=points))
     store = open_store(f"{folder}/store")
-    return local_run.begin(plan.draft(sweep_file.read(path), engine), engine, store, run_id, now=NOW), store
+    return local.begin(plan.draft(sweep_file.read(path), engine), engine, store, run_id, now=NOW), store
 
 
 def execute(begun: Begun, store: Store, engine: Engine, slots: int = 2) -> float:
@@ -64,7 +66,7 @@ def execute(begun: Begun, store: Store, engine: Engine, slots: int = 2) -> float
     def run_one(message: ShardMessage, _: object) -> Result:
         return run_shard(message, engine, store)
 
-    done = local_run.run_shards(begun.missing(), run_one, slots=slots, stop=Event())
+    done = local.run_shards(begun.missing(), run_one, slots=slots, stop=Event())
     assert done.points == begun.plan.total_points, asdict(done)
     return done.seconds
 

@@ -15,17 +15,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
-import servers
+from fakes import servers
 from rich.console import Console
 from rich.table import Table
 
-from sweepctl.engine import Engine, find_engine
+from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import SweepctlError
 from sweepctl.messages import ShardMessageV2
-from sweepctl.shard import run_shard
+from sweepctl.shard.run import run_shard
 from sweepctl.spec import Spec
 from sweepctl.store import open_store
-from sweepctl.verify import IN_FLIGHT, Verdict, verify
+from sweepctl.verify import Verdict, verify
+from sweepctl.verify.proof import IN_FLIGHT
 
 POINTS = int(os.environ.get("POINTS", "10000000"))
 SHARDS = int(os.environ.get("SHARDS", "1000"))

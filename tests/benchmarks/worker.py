@@ -11,17 +11,17 @@ import tempfile
 import time
 from pathlib import Path
 
-import servers
-from drain.memory_queue import MemoryQueue
+from fakes import servers
+from fakes.memory_queue import MemoryQueue
 from rich.console import Console
 from rich.table import Table
 
-from sweepctl.drain import Worker
-from sweepctl.engine import Engine
-from sweepctl.lease import Policy
-from sweepctl.shard import Conditions
-from sweepctl.sqs import Queue, open_queue
+from sweepctl.engine.client import Engine
+from sweepctl.queue.sqs import Queue, open_queue
+from sweepctl.shard.run import Conditions
 from sweepctl.store import open_store
+from sweepctl.worker.drain import Worker
+from sweepctl.worker.lease import Policy
 
 CORES = os.cpu_count() or 1
 RELEASE = Path(__file__).parents[2] / "target" / "release"

@@ -9,7 +9,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from deploy.stack import NAMES
 
-from sweepctl.iam import Request
+from sweepctl.doctor.iam import Request
 
 ACTIONS = {
     ("s3", "GetObject"): "s3:GetObject",

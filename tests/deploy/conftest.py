@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from deploy.deployed import SWEEP, Deployed
 from deploy.stack import create, stack
-from servers import Server
+from fakes.servers import Server
 
 _numbers = itertools.count()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.stack import Stack
-from servers import Server
+from fakes.servers import Server
 from typer.testing import CliRunner
 
 from sweepctl.cli import app

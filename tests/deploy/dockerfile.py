@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from deploy.stack import ROOT
+from paths import ROOT
 
 PATH = ROOT / "examples" / "deploy" / "Dockerfile"
 KNOWN = {"ARG", "FROM", "RUN", "COPY", "ENV", "WORKDIR", "USER", "VOLUME", "ENTRYPOINT", "CMD"}

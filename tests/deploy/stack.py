@@ -15,11 +15,11 @@ from typing import Any
 
 import boto3
 from cfnlint.decode.cfn_yaml import load
-from servers import REGION, Server
+from fakes.servers import REGION, Server
+from paths import ROOT
 
-from sweepctl import iam
+from sweepctl.doctor import iam
 
-ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "examples" / "deploy" / "template.yaml"
 ACCOUNT = "123456789012"
 PSEUDO = {

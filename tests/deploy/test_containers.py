@@ -12,8 +12,9 @@ import pytest
 import typer.main
 import yaml
 from deploy import dockerfile
-from deploy.stack import ROOT, raw, stack
+from deploy.stack import raw, stack
 from deploy.test_template import lint
+from paths import ROOT
 
 from sweepctl.cli import app
 
@@ -63,7 +64,7 @@ def test_what_is_copied_is_enough_for_a_wheel(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (wheel,) = (tmp_path / "out").iterdir()
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"sweepctl/drain.py", "sweepctl/starter/sweep.toml"} <= set(names)
+    assert {"sweepctl/worker/drain.py", "sweepctl/sweep/starter/sweep.toml"} <= set(names)
     assert any(name.endswith(".data/scripts/sweep-engine") for name in names)
 
 

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 import typer.main
 from botocore.session import get_session
-from deploy.stack import ROOT, raw, stack
+from deploy.stack import raw, stack
 from deploy.test_template import SAM, run
+from paths import ROOT
 
-from sweepctl import engine
 from sweepctl.cli import app
-from sweepctl.doctor import VISIBILITY_TIMES
-from sweepctl.estimate import PRICES_OF, Interval, estimate
-from sweepctl.lease import LONGEST_DELAY
+from sweepctl.doctor.diagnose import VISIBILITY_TIMES
+from sweepctl.engine import client
+from sweepctl.sweep.cost import PRICES_OF, Interval, estimate
+from sweepctl.worker.lease import LONGEST_DELAY
 
 DOC = (ROOT / "docs" / "deploy.md").read_text()
 WORDS = " ".join(DOC.split())
@@ -125,7 +126,7 @@ def test_numbers_of_the_text_are_those_of_template_and_code() -> None:
     assert VISIBILITY_TIMES == 6
     variables = re.search(r"it is started with (.*?) alone", WORDS)
     assert variables is not None
-    assert set(re.findall(r"`(\w+)`", variables[1])) == set(engine.ENVIRONMENT)
+    assert set(re.findall(r"`(\w+)`", variables[1])) == set(client.ENVIRONMENT)
 
 
 def test_the_policy_of_the_other_account_is_json_and_names_what_the_worker_does() -> None:

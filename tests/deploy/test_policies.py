@@ -5,8 +5,8 @@ import re
 import pytest
 from deploy.stack import NAMES, raw, stack, texts
 
-from sweepctl import doctor, iam
-from sweepctl.iam import Request
+from sweepctl.doctor import diagnose, iam
+from sweepctl.doctor.iam import Request
 
 MADE = stack()
 BUCKET, QUEUE, DEAD = NAMES["Bucket.Arn"], NAMES["Queue.Arn"], NAMES["DeadLetters.Arn"]
@@ -172,7 +172,7 @@ def test_even_an_administrator_overwrites_no_outcome() -> None:
     guard = MADE.properties("BucketPolicy")["PolicyDocument"]
     for action in ("s3:PutObject", "S3:putobject"):
         assert iam.denies(guard, Request(action, OUTCOME, SECURE))
-    (found,) = doctor.check_policy(guard, lambda key: f"{BUCKET}/sweeps/{key}")
+    (found,) = diagnose.check_policy(guard, lambda key: f"{BUCKET}/sweeps/{key}")
     assert found.to_json()["state"] == "ok", found
 
 

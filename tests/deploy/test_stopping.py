@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 from deploy import dockerfile
-from drain import toys
-from drain.processes import environment
-from servers import Server
+from fakes import toys
+from fakes.servers import Server
+from worker.processes import environment
 
-from sweepctl.sqs import open_queue
+from sweepctl.queue.sqs import open_queue
 
 PROGRAM = [sys.executable, "-P", "-c", "from sweepctl.cli import main; main()"]
 # The folder is the only place that can be written to, as /tmp is in the containers; the worker is process 1.

@@ -7,13 +7,13 @@ import re
 from collections.abc import Collection, Iterator
 
 import pytest
-from aws_runtime import Function, Sandbox
 from deploy import calls
 from deploy.deployed import Deployed
 from deploy.event_source import Handler, deliver
 from deploy.stack import BUCKET, texts
+from fakes.aws_runtime import Function, Sandbox
 
-from sweepctl.iam import Request
+from sweepctl.doctor.iam import Request
 
 WRONG_MODEL = json.dumps(
     {"schema_version": "v1", "run_id": "other", "run_date": "2026-02-14", "model": "unknown", "dimensions": {"x": [1]},

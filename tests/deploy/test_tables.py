@@ -12,7 +12,7 @@ from deploy.deployed import Deployed
 from deploy.stack import TEMPLATE, stack
 
 from sweepctl.athena.tables import type_of
-from sweepctl.engine import Engine, find_engine
+from sweepctl.engine.client import Engine, find_engine
 
 DOC = TEMPLATE.parents[2] / "docs" / "deploy.md"
 PLACE = re.compile(r"s3://[^/]+/sweeps/(.*)")

@@ -9,10 +9,11 @@ from typing import Any
 
 import lambda_package
 import pytest
-from deploy.stack import ROOT, TEMPLATE, raw, stack
+from deploy.stack import TEMPLATE, raw, stack
+from paths import ROOT
 
-from sweepctl import doctor
-from sweepctl.preflight import ENOUGH_RECEIVES
+from sweepctl.doctor import diagnose
+from sweepctl.doctor.preflight import ENOUGH_RECEIVES
 from sweepctl.store import open_store
 
 SAM = Path(os.environ.get("SWEEPCTL_SAM", ROOT / "target" / "tools" / "sam")) / "bin"
@@ -93,7 +94,7 @@ def test_no_template_needs_what_cloudformation_does_not_read() -> None:
 @pytest.mark.parametrize("timeout", TIMEOUTS)
 def test_the_queue_waits_for_six_times_the_function(timeout: str) -> None:
     made = stack(FunctionTimeout=timeout)
-    check = doctor.check_visibility(
+    check = diagnose.check_visibility(
         made.properties("Queue")["VisibilityTimeout"], int(made.properties("Function")["Timeout"])
     )
     assert check.remedy is None, check

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import ClientError
-from servers import Server
-from store.fault_proxy import Fault, FaultProxy
+from fakes.fault_proxy import Fault, FaultProxy
+from fakes.servers import Server
 
 from sweepctl.errors import QueueError
 from sweepctl.messages import MAX_BYTES
-from sweepctl.sqs import DELAYS, Queue, Received, open_queue
+from sweepctl.queue.sqs import DELAYS, Queue, Received, open_queue
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef

@@ -6,15 +6,15 @@ import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import boto3
 import pytest
-from servers import free_ports
+from fakes.servers import free_ports
+from paths import ROOT
 
-from sweepctl.sqs import open_queue
+from sweepctl.queue.sqs import open_queue
 
-SCRIPT = Path(__file__).parents[2] / "tools" / "dev_servers.py"
+SCRIPT = ROOT / "tools" / "dev_servers.py"
 
 
 def _start(port: int) -> subprocess.Popen[str]:

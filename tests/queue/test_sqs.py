@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
-from servers import REGION, Server
+from fakes.servers import REGION, Server
 
 from sweepctl.errors import QueueError, QueueRefusedError, UsageError
-from sweepctl.lease import WAIT_SECONDS
 from sweepctl.messages import MAX_BYTES
-from sweepctl.sqs import DELAYS, Clients, Queue, open_queue
+from sweepctl.queue.sqs import DELAYS, Clients, Queue, open_queue
+from sweepctl.worker.lease import WAIT_SECONDS
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
-from drain import toys
+from fakes import toys
 from simulation import memory
 from simulation.toy_engine import Behaviour
 
-from sweepctl import stored_design
 from sweepctl.design import DESIGN
 from sweepctl.messages import ShardMessage
-from sweepctl.outcome import RunRecord
-from sweepctl.shard import Conditions
+from sweepctl.records import design as stored_design
+from sweepctl.records.outcome import RunRecord
+from sweepctl.shard.run import Conditions
 
 EPOCH = dt.datetime(2026, 2, 14, 18, tzinfo=dt.UTC)  # of virtual time; +-12 hours stay within what a run_date may be
 LEASE, GRACE, TIMEOUT = 60, 30.0, 250.0

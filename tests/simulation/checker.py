@@ -14,12 +14,12 @@ from simulation.case import LEASE
 from simulation.log import Log
 from simulation.message_queue import Delivery, Message
 
-from sweepctl import layout, table
 from sweepctl.errors import ConflictError, InterruptedRunError
 from sweepctl.messages import ShardMessage
-from sweepctl.outcome import Outcome, rank
-from sweepctl.shard import Disposition
-from sweepctl.tally import Work
+from sweepctl.records import layout, table
+from sweepctl.records.outcome import Outcome, rank
+from sweepctl.shard.run import Disposition
+from sweepctl.worker.tally import Work
 
 
 @dataclass

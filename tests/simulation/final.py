@@ -5,18 +5,18 @@ from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from drain.toys import RUN_ID
+from fakes.toys import RUN_ID
 from simulation.case import decoded
 from simulation.faults import Fault
 from simulation.gate import LONGEST_WAY
 from simulation.log import Op
 from simulation.toy_engine import Behaviour, SimulatedEngine
 
-from sweepctl import layout
-from sweepctl.lease import Ending
 from sweepctl.messages import ShardMessage, body_digest
+from sweepctl.records import layout
 from sweepctl.verify import verify
 from sweepctl.verify.report import CODES, Severity
+from sweepctl.worker.lease import Ending
 
 if TYPE_CHECKING:
     from simulation.world import _World
@@ -123,7 +123,7 @@ def _judge_stranger(world: "_World", body: bytes, is_dead: bool) -> None:  # noq
 def _judge_by_verify(world: "_World", unfinished: set[int]) -> None:
     version = next(iter(sorted({world.checker.outcome(body).model_version for body in _outcomes(world)})), "1")
     engine = SimulatedEngine(Behaviour(version), None, lambda: 0.0)
-    with patch("sweepctl.verify.ThreadPoolExecutor", Inline):
+    with patch("sweepctl.verify.proof.ThreadPoolExecutor", Inline):
         report = verify(world.store(), RUN_ID, engine)
     for finding in report.findings:
         severity = CODES[finding.code]

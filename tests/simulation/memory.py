@@ -21,12 +21,17 @@ from unittest.mock import patch
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweepctl import attempt, delivery, drain, messages, records, stored_design, table
+from sweepctl import messages
+from sweepctl.engine import reader
 from sweepctl.errors import StoreError
-from sweepctl.outcome import Artifact
+from sweepctl.records import design as stored_design
+from sweepctl.records import table
+from sweepctl.records.outcome import Artifact
+from sweepctl.records.table import DataFile, DatasetWriter
+from sweepctl.shard import attempt
 from sweepctl.store.s3 import S3Store
-from sweepctl.table import DataFile, DatasetWriter
 from sweepctl.verify import artifacts, identity, shards
+from sweepctl.worker import delivery, drain
 
 MANY = 4096  # of each kind are remembered: most histories hold the same few tables
 
@@ -46,10 +51,10 @@ def in_memory() -> Iterator[None]:
             (shards, "Path", File),
             (stored_design, "TemporaryDirectory", folder),
             (stored_design, "Path", File),
-            (records, "parse_records", _parse_records),
+            (reader, "parse_records", _parse_records),
             (identity, "parse_records", _parse_records),
-            (records, "_check_points", _check_points),
-            (records, "_datasets", _datasets),
+            (reader, "_check_points", _check_points),
+            (reader, "_datasets", _datasets),
             (delivery, "decode", decode_message),
             (drain, "decode", decode_message),
         ):
@@ -229,7 +234,7 @@ def _once(function: Callable[..., Any]) -> Callable[..., Any]:
     return remembered
 
 
-_check_points = _once(records._check_points)
-_datasets = _once(records._datasets)
-_parse_records = lru_cache(MANY)(records.parse_records)
+_check_points = _once(reader._check_points)
+_datasets = _once(reader._datasets)
+_parse_records = lru_cache(MANY)(reader.parse_records)
 decode_message = lru_cache(MANY)(messages.decode)

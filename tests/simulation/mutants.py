@@ -19,9 +19,12 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from sweepctl import commit, delivery, lease, outcome, records, shard
-from sweepctl.drain import Worker
+from sweepctl.engine import reader
+from sweepctl.records import outcome
+from sweepctl.shard import commit, run
 from sweepctl.store.s3 import S3Store
+from sweepctl.worker import delivery, lease
+from sweepctl.worker.drain import Worker
 
 MOST_SCHEDULES = 2_000
 
@@ -108,9 +111,9 @@ MUTANTS = (
            "if False:"),
     Mutant("a sharding not compared", (commit,), "require_same_run",
            "if planned not in {None, (message.start_index, message.end_index_exclusive)}:", "if False:"),
-    Mutant("an engine not pinned", (shard, delivery), "run_shard",
+    Mutant("an engine not pinned", (run, delivery), "run_shard",
            "commit.agree_engine(store, attempt.engine_pin)", "pass"),
-    Mutant("an engine's counts believed", (records.RecordReader,), "finish",
+    Mutant("an engine's counts believed", (reader.RecordReader,), "finish",
            "if seen[0] != self._message.points or said != seen or self._held:", "if False:"),
     Mutant("an object that the store does not give taken for none", (S3Store,), "_get",
            "        raise store_error(error, self._address(key)) from error", "        return None"),
@@ -126,7 +129,7 @@ MUTANTS = (
            "now + state.policy.lease"),
     Mutant("a lease that is over taken back", (lease,), "_held",
            "not held or asked_at >= state.leases[receipt].renewed_at + state.policy.lease", "not held"),
-    Mutant("an interruption without a row", (shard, delivery), "run_shard",
+    Mutant("an interruption without a row", (run, delivery), "run_shard",
            'commit.record_attempt(store, run, attempt.outcome(ended_by(interruption, "interrupted"), now()))', "pass"),
     Mutant("a failure without a row where another stands", (commit,), "commit_incomplete",
            "record_attempt(store, run, outcome)\n",

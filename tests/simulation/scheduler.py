@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from fakes.faulty import Crash
 from greenlet import getcurrent, greenlet
-from store.faulty import Crash
 
 __all__ = ["Crash", "Inbox", "Lock", "Process", "Scheduler", "Task"]
 

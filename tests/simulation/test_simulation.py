@@ -112,6 +112,8 @@ def test_a_long_run_goes_on_where_it_was_stopped(
 
 def test_only_code_that_schedules_take_begins_a_long_run_anew() -> None:
     taken = run.modules()
-    assert taken.keys() >= {"sweepctl.lease", "sweepctl.verify.rows", "simulation.checker", "engines"}
-    assert taken.keys().isdisjoint({"sweepctl.view", "sweepctl.cli", "simulation.run", "simulation.mutants", "pytest"})
+    assert taken.keys() >= {"sweepctl.worker.lease", "sweepctl.verify.rows", "simulation.checker", "fakes.engines"}
+    assert taken.keys().isdisjoint(
+        {"sweepctl.view.console", "sweepctl.cli", "simulation.run", "simulation.mutants", "pytest"}
+    )
     assert all(file.is_file() for file in taken.values())

@@ -15,12 +15,12 @@ from threading import Event
 from types import TracebackType
 from typing import Any, Self, cast
 
-from engines import DESCRIPTION, STARTED, finished, line, point
+from fakes.engines import DESCRIPTION, STARTED, finished, line, point
 from simulation.faults import Fault
 from simulation.gate import Gate
 
-from sweepctl.child import Child
-from sweepctl.engine import Engine
+from sweepctl.engine.child import Child
+from sweepctl.engine.client import Engine
 from sweepctl.errors import EngineFaultError, InterruptedRunError
 from sweepctl.protocol import Description
 

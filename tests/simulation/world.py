@@ -16,7 +16,7 @@ from random import Random
 from typing import Any, TypeVar, cast
 from unittest.mock import patch
 
-from drain.toys import RUN_ID
+from fakes.toys import RUN_ID
 from simulation import bucket, message_queue
 from simulation.case import EPOCH, GRACE, LEASE, Case, decoded, draw
 from simulation.checker import Checker
@@ -29,14 +29,16 @@ from simulation.message_queue import Delivery
 from simulation.scheduler import Inbox, Lock, Process, Scheduler
 from simulation.toy_engine import Behaviour, SimulatedEngine
 
-from sweepctl import commit, drain, lease, stored_design
 from sweepctl.design import Space
-from sweepctl.drain import Worker
-from sweepctl.lease import Ending, Policy
-from sweepctl.sqs import Clients, Queue
+from sweepctl.queue.sqs import Clients, Queue
+from sweepctl.records import design as stored_design
+from sweepctl.shard import commit
 from sweepctl.store.contract import Store
 from sweepctl.store.s3 import S3Store
-from sweepctl.tally import Work
+from sweepctl.worker import drain, lease
+from sweepctl.worker.drain import Worker
+from sweepctl.worker.lease import Ending, Policy
+from sweepctl.worker.tally import Work
 
 T = TypeVar("T")
 TROUBLE_SECONDS = 600.0  # of faults, at the most

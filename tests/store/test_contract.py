@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import pytest
-from servers import BUCKET, Server
+from fakes.faulty import Crash, FaultyStore, StoreFault
+from fakes.servers import BUCKET, Server
 from simulation.bucket import Bucket, Client
 from store import racer
-from store.faulty import Crash, FaultyStore, StoreFault
 
 from sweepctl.errors import StoreError
 from sweepctl.store import Put, Store, Stored, open_store

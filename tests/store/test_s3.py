@@ -13,8 +13,8 @@ from uuid import uuid4
 
 import pytest
 from botocore.retries.standard import ExponentialBackoff
-from servers import BUCKET, Server, moto_ignoring
-from store.fault_proxy import Fault, FaultProxy
+from fakes.fault_proxy import Fault, FaultProxy
+from fakes.servers import BUCKET, Server, moto_ignoring
 
 from sweepctl.errors import ScratchError, StoreError
 from sweepctl.store import Put, open_store, s3

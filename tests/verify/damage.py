@@ -16,8 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweepctl import layout, table
-from sweepctl.outcome import EnginePin, Outcome, RunRecord
+from sweepctl.records import layout, table
+from sweepctl.records.outcome import EnginePin, Outcome, RunRecord
 
 RUN_ID, RUN_DATE, MODEL = "whole", "2026-02-14", "queue"
 

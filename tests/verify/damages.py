@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from verify.damage import MODEL, RUN_DATE, RUN_ID, Damaged
 from verify.runs import SPEC
 
-from sweepctl import table
-from sweepctl.outcome import Artifact, Outcome
+from sweepctl.records import table
+from sweepctl.records.outcome import Artifact, Outcome
 
 PARAMETERS, OUTCOMES, CUSTOMERS = "effective_parameters", "point_outcomes", "customers"
 OTHER_DATE = "2026-02-15"

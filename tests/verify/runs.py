@@ -1,9 +1,9 @@
 """Small real runs for verify to look at: the engine's own queue model, four shards of six points."""
 
 from sweepctl.design import DESIGN, total_points
-from sweepctl.engine import Engine, find_engine
+from sweepctl.engine.client import Engine, find_engine
 from sweepctl.messages import ShardMessage, ShardMessageV2
-from sweepctl.shard import run_shard
+from sweepctl.shard.run import run_shard
 from sweepctl.spec import Spec
 from sweepctl.store.contract import Store
 

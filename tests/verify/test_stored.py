@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from verify.runs import ENGINE, SPEC, messages, total
 
-from sweepctl import layout
 from sweepctl.design import DESIGN
 from sweepctl.messages import ShardMessage, ShardMessageV2, decode
-from sweepctl.shard import run_shard, utc_now
+from sweepctl.records import layout
+from sweepctl.records.design import encode, put
+from sweepctl.shard.run import run_shard, utc_now
 from sweepctl.spec import Spec
 from sweepctl.store import Store, open_store
-from sweepctl.stored_design import encode, put
 from sweepctl.verify import Reexecution, Verdict, verify
 
 POINTS = total(SPEC)

@@ -10,16 +10,17 @@ from pathlib import Path
 from threading import Event, Timer
 
 import pytest
-from engines import scripted
-from servers import BUCKET, Server
-from store.faulty import Crash, FaultyStore, StoreFault, T
+from fakes.engines import scripted
+from fakes.faulty import Crash, FaultyStore, StoreFault, T
+from fakes.servers import BUCKET, Server
+from paths import ROOT
 from verify.damage import Damaged
 from verify.runs import ENGINE, RUN_DATE, make_run, messages, total
 
-from sweepctl.engine import Engine
+from sweepctl.engine.client import Engine
 from sweepctl.errors import InterruptedRunError, StoreError, UnknownRunError
 from sweepctl.messages import ShardMessage, ShardMessageV2, decode
-from sweepctl.shard import run_shard, utc_now
+from sweepctl.shard.run import run_shard, utc_now
 from sweepctl.spec import Spec
 from sweepctl.store import Store, open_store
 from sweepctl.verify import Check, Reexecution, Report, Severity, Verdict, verify
@@ -27,7 +28,6 @@ from sweepctl.verify.reexecute import draw_sample
 from sweepctl.verify.report import CODES, FailedPoints
 
 WHOLE = Spec("queue", {"kind": "grid", "dimensions": {"servers": [1, 2, 3]}}, {"customers": 9}, 4, 1, ())
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -1,0 +1,111 @@
+"""Commands about sweep files: what one would run, and one to begin with."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sweepctl.cli.app import app
+from sweepctl.cli.options import EngineOption, JsonOption, RunIdOption, SweepFileArgument
+from sweepctl.cli.terminal import on_signals, open_console, print_json, telling
+
+if TYPE_CHECKING:
+    from sweepctl.sweep.plan import Plan
+
+
+@app.command(
+    "plan",
+    epilog="Examples:\n\n  sweepctl plan examples/ridehail/sweep.toml\n\n"
+    "  sweepctl plan examples/ridehail/sweep.toml --pilot 200\n\n"
+    "  sweepctl plan examples/ridehail/sweep.toml --out messages",
+)
+def plan_command(
+    file: SweepFileArgument,
+    pilot: Annotated[
+        int | None,
+        typer.Option(min=4, max=1_000_000, help="Run so many points, and estimate time and cost from them."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the messages into a new folder, for `sweepctl send`."),
+    ] = None,
+    run_id: RunIdOption = None,
+    engine: EngineOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Check a sweep file and show what it would run: space, sample points, shards, and with --pilot time and cost.
+
+    Nothing is sent, and no store is touched. All errors of a file are told at once, with their lines. Without
+    `shards` in the file, or with `shards.seconds`, a pilot measures how many points a shard should have.
+    """
+    with telling(json_output=json_output) as console:
+        from threading import Event
+
+        from sweepctl.engine.client import Engine, find_engine
+        from sweepctl.shard.run import utc_now
+        from sweepctl.sweep.file import read
+        from sweepctl.sweep.plan import draft
+        from sweepctl.sweep.preview import report
+        from sweepctl.view.plan import piloting, show_plan, show_written
+
+        worker = Engine(find_engine(engine))
+        drafted = draft(read(file), worker)
+        stop = Event()
+        with piloting(open_console(stderr=True), pilot) as progress, on_signals(stop.set):
+            found = report(drafted, worker, run_id, utc_now().date(), pilot, progress=progress, stop=stop)
+        told = found.to_json()
+        if out is not None:
+            told["written"] = _write(out, found.plan)
+        if json_output:
+            print_json(told)
+        else:
+            show_plan(console, found)
+            if out is not None:
+                show_written(console, found.plan, out)
+
+
+def _write(folder: Path, plan: "Plan") -> dict[str, Any]:
+    """Write the messages, one a line, and the design that they name; a new folder, there whole or not at all."""
+    import shutil
+    import tempfile
+
+    from sweepctl.errors import UsageError
+    from sweepctl.records.layout import stored_design
+
+    if folder.exists():
+        raise UsageError(f"{folder} is there already", remedy="Name a folder that is not there yet.")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            if plan.stored is not None:
+                design = part / stored_design(plan.spec.design["sha256"])
+                design.parent.mkdir()
+                design.write_bytes(plan.stored)
+            with (part / "messages.jsonl").open("wb") as file:
+                file.writelines(body + b"\n" for body in plan.bodies(range(plan.shards)))
+            part.chmod(0o755)  # a temporary folder is private
+            part.rename(folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror}", remedy="Name a folder that can be written.") from error
+    return {"messages": plan.shards, "path": str(folder / "messages.jsonl")}
+
+
+@app.command("init", epilog="Examples:\n\n  sweepctl init my-sweep\n\n  cd my-sweep && sweepctl run sweep.toml")
+def init_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")],
+    json_output: JsonOption = False,
+) -> None:
+    """Make a folder with a commented sweep file, its schema for editors, and a shard message, to start from."""
+    with telling(json_output=json_output) as console:
+        from sweepctl.sweep.starter import write
+
+        written = write(folder)
+        if json_output:
+            print_json({"written": [str(path) for path in written]})
+            return
+        for path in written:
+            console.print(f"  {path}", highlight=False, soft_wrap=True)
+        console.print(f"→ sweepctl plan {folder / 'sweep.toml'}", highlight=False, soft_wrap=True)

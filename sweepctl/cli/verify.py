@@ -1,0 +1,140 @@
+"""The command that proves a run whole, and repairs what is missing."""
+
+import sys
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sweepctl.cli.app import app
+from sweepctl.cli.options import (
+    DEFAULT_STORE,
+    EndpointOption,
+    EngineOption,
+    JsonOption,
+    RegionOption,
+    StoreOption,
+)
+from sweepctl.cli.terminal import on_signals, open_console, print_json, telling, written_whole
+from sweepctl.errors import EngineUnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from sweepctl.engine.client import Engine
+    from sweepctl.verify import Reexecution, Report
+
+
+@app.command(
+    "verify",
+    epilog="Examples:\n\n  sweepctl verify demo-001\n\n"
+    "  sweepctl verify demo-001 --store s3://bucket/sweeps --reexecute 100 --json\n\n"
+    "  sweepctl verify demo-001 --missing missing.jsonl\n\n"
+    "  sweepctl verify demo-001 --requeue --queue-url $URL",
+)
+def verify_command(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The run to prove.")],
+    store: StoreOption = DEFAULT_STORE,
+    engine: EngineOption = None,
+    reexecute: Annotated[
+        str | None,
+        typer.Option(metavar="K|all", help="Run so many points again, or all, and compare their results."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Which sample of points is run again.")] = 0,
+    missing: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the messages that complete the run, one a line.", dir_okay=False),
+    ] = None,
+    requeue: Annotated[bool, typer.Option("--requeue", help="Send these messages to --queue-url.")] = False,
+    queue_url: Annotated[
+        str | None, typer.Option("--queue-url", envvar="SWEEPCTL_QUEUE_URL", help="The SQS queue's URL.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Send without asking.")] = False,
+    accept_failures: Annotated[
+        bool, typer.Option("--accept-failures", help="Exit with 0 where all that failed has failed for good.")
+    ] = False,
+    json_output: JsonOption = False,
+    endpoint_url: EndpointOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Prove from its store alone that a run is whole: every point exactly once, as designed and as promised.
+
+    WHOLE: nothing is missing, nothing is wrong. FAILURES: every shard has its verdict, and some failed for good.
+    INCOMPLETE: shards are missing, or failed in a way that another attempt may heal. CORRUPT: the store contradicts
+    itself. UNPROVEN: nothing is wrong in what was checked, and something could not be. Exits with 0 for WHOLE only
+    (and for FAILURES with --accept-failures), else with 1. Reads, and never writes into the store.
+    """
+    with telling(json_output=json_output) as console:
+        from sweepctl.messages import require_run_id
+        from sweepctl.store import open_store
+        from sweepctl.verify import Verdict, verify
+        from sweepctl.view.console import examining, show_report
+
+        if requeue and queue_url is None:
+            raise UsageError("--requeue has no queue", remedy="Give --queue-url.")
+        if requeue and not yes and not (sys.stdin is not None and sys.stdin.isatty()):
+            raise UsageError("--requeue asks before it sends, and there is no terminal to ask on", remedy="Give --yes.")
+        if missing is not None and not missing.absolute().parent.is_dir():
+            raise UsageError(f"{missing}: no such folder", remedy="Name a file that can be written.")
+        require_run_id(run_id)
+        results = open_store(store, endpoint_url=endpoint_url, region=region)
+        prover, again, stop = find_prover(engine), _reexecution(reexecute, seed), Event()
+        with examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):
+            report = verify(results, run_id, prover, again, observe=observe, stop=stop)
+        if not json_output:
+            show_report(console, report)
+        told = report.to_json()
+        if missing is not None:
+            told["written"] = _write(missing, report)
+            console.print(f"messages written to {missing}: {told['written']:,}", highlight=False, soft_wrap=True)
+        if requeue and queue_url is not None:
+            told["sent"] = _send(report, queue_url, region, ask=not yes)
+            console.print(f"messages sent: {told['sent']:,}", highlight=False)
+        if json_output:
+            print_json(told)
+        accepted = {Verdict.WHOLE, Verdict.FAILURES} if accept_failures else {Verdict.WHOLE}
+        raise typer.Exit(0 if report.verdict in accepted else 1)
+
+
+def find_prover(path: str | None) -> "Engine | None":
+    """Return the engine that verify asks; None where nobody named one and none is found."""
+    from sweepctl.engine.client import Engine, find_engine
+
+    try:
+        return Engine(find_engine(path))
+    except EngineUnavailableError:
+        if path is not None:
+            raise
+        return None  # the report says what could not be checked without
+
+
+def _reexecution(wanted: str | None, seed: int) -> "Reexecution | None":
+    from sweepctl.verify import Reexecution
+
+    if wanted is None:
+        return None
+    if wanted == "all":
+        return Reexecution(None, seed)
+    if not wanted.isdecimal() or int(wanted) == 0:
+        raise UsageError(f"--reexecute {wanted!r} is no number of points", remedy="Give a number, or all.")
+    return Reexecution(int(wanted), seed)
+
+
+def _write(path: Path, report: "Report") -> int:
+    """Write one message a line and return how many; a file is there whole or not at all."""
+    count = 0
+    with written_whole(path) as file:
+        for count, body in enumerate(report.messages(), start=1):  # noqa: B007  the last one is the count
+            file.write(body + b"\n")
+    return count
+
+
+def _send(report: "Report", queue_url: str, region: str | None, *, ask: bool) -> int:
+    """Send what is missing, and return how many messages that were."""
+    from sweepctl.queue.sqs import open_queue
+
+    if not report.missing:
+        return 0
+    if ask and not typer.confirm(f"Send {len(report.missing):,} messages to {queue_url}?", err=True):
+        return 0
+    open_queue(queue_url, region=region).send(list(report.messages()))
+    return len(report.missing)

@@ -1,0 +1,91 @@
+"""What a worker makes sure of before it takes the first message: engine, store and queue, each with a remedy."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sweepctl.engine.client import Engine
+from sweepctl.errors import SweepctlError
+from sweepctl.queue.sqs import Queue, QueueFacts, refuse_fifo
+from sweepctl.store.contract import Store
+
+# Hand-backs count as receives: a worker that is stopped and restarted a few times must not bury good messages.
+ENOUGH_RECEIVES = 10
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding. An `error` keeps the worker from starting; a `remedy` without one is a warning."""
+
+    what: str
+    finding: str
+    remedy: str | None = None
+    error: SweepctlError | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the finding as JSON."""
+        return {
+            "what": self.what,
+            "state": "error" if self.error else "warning" if self.remedy else "ok",
+            "finding": self.finding,
+            "remedy": self.remedy,
+        }
+
+
+def examine(find: Callable[[], Engine], store: Store, queue: Queue, lease: int) -> tuple[Check, ...]:
+    """Look at everything, whatever fails; nothing is received and no message is touched.
+
+    The store's probe leaves its object, and makes a store's directory.
+    """
+    return (
+        *look("engine", lambda: check_engine(find())),
+        *look("store", lambda: check_store(store)),
+        *look("queue", lambda: _queue(queue.url, queue.facts(), lease)),
+    )
+
+
+def look(what: str, look_at: Callable[[], Sequence[Check]]) -> Sequence[Check]:
+    """Return what is found, or the error that it ended with as a finding."""
+    try:
+        return look_at()
+    except SweepctlError as error:
+        return [Check(what, error.message, error.remedy, error)]
+
+
+def check_engine(engine: Engine) -> Sequence[Check]:
+    """Say what the engine holds."""
+    described = engine.description
+    models = ", ".join(f"{model.name} {model.version}" for model in described.models)
+    return [Check("engine", f"{engine.path}, version {described.engine_version}; models: {models}")]
+
+
+def check_store(store: Store) -> Sequence[Check]:
+    """Probe the store."""
+    store.probe()
+    return [Check("store", f"{store.url} can be written and honours conditional writes")]
+
+
+def _queue(url: str, facts: QueueFacts, lease: int) -> Sequence[Check]:
+    visibility = (
+        f"{facts.visibility_timeout} s by the queue's own setting; this worker's lease of {lease} s overrides it"
+    )
+    return [check_queue(url, facts), Check("visibility", visibility), check_redrive(facts)]
+
+
+def check_queue(url: str, facts: QueueFacts) -> Check:
+    """Say how deep the queue is; raises QueueError for a FIFO one."""
+    if facts.fifo:
+        raise refuse_fifo(url)
+    return Check("queue", f"{facts.visible} messages to receive, {facts.in_flight} in flight, {facts.delayed} delayed")
+
+
+def check_redrive(facts: QueueFacts) -> Check:
+    """Say what becomes of a message that always fails."""
+    if facts.dead_letter_queue is None or facts.max_receive_count is None:
+        remedy = "Give the queue a redrive policy, else a message that always fails comes back until it expires."
+        return Check("dead letters", "the queue has no dead-letter queue", remedy)
+    finding = f"to {facts.dead_letter_queue} after {facts.max_receive_count} receives"
+    if facts.max_receive_count < ENOUGH_RECEIVES:
+        remedy = f"Set maxReceiveCount to {ENOUGH_RECEIVES} or more: a message handed back by a stopped worker counts."
+        return Check("dead letters", finding, remedy)
+    return Check("dead letters", finding)

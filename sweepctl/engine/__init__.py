@@ -1,0 +1,1 @@
+"""The Rust binary from outside: found, started, bounded, and checked record by record."""

@@ -1,0 +1,284 @@
+"""The engine from outside: find it, ask what it holds, have it run points, believe nothing it says unchecked.
+
+Gives the lines of point records as they came; whether they are the right points is `table`'s to check.
+"""
+
+import os
+import shutil
+import sysconfig
+import time
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from threading import Event
+from types import TracebackType
+from typing import Literal, Self, TypeVar
+
+from pydantic import ValidationError
+
+from sweepctl import protocol
+from sweepctl.design import Space
+from sweepctl.engine.child import Child
+from sweepctl.errors import EngineFaultError, EngineUnavailableError, RefusedError, WrongEngineError
+from sweepctl.protocol import Description, Finished, Model, PointIdentity, Refused, Started, encode_request
+from sweepctl.spec import Spec
+
+PROGRAM = "sweep-engine"
+HANDSHAKE_SECONDS = 30.0
+EXIT_SECONDS = 10.0  # from the last record to the end of the process
+MAX_LINE_BYTES = 64 << 20  # one point's rows of an extra dataset; point records are about a thousand bytes
+BLOCK_BYTES = 4 << 20  # enough for Arrow to be fast, little beside the row group that is being gathered
+BLOCK_SECONDS = 1.0  # how long a slow model's points wait before they are passed on
+
+# The engine needs no secret, so it gets none: these names and no others are passed on.
+ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "RUST_BACKTRACE")
+
+
+Reply = TypeVar("Reply", Started, Refused, Finished, PointIdentity)
+
+
+class Engine:
+    """A `sweep-engine` binary on this machine."""
+
+    def __init__(self, path: Path, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Name the binary; it is started when something is asked of it."""
+        self.path = path
+        self._monotonic = monotonic
+
+    @cached_property
+    def description(self) -> Description:
+        """What the engine says of itself.
+
+        Raises:
+            EngineUnavailableError: it is not there, does not start, or does not speak this protocol.
+        """
+        with self._child("describe", stdin=b"", timeout=HANDSHAKE_SECONDS, stop=Event()) as child:
+            try:
+                output = bytearray()
+                while not child.output_ended and len(output) <= MAX_LINE_BYTES:
+                    output += child.read(HANDSHAKE_SECONDS)
+                return Description.model_validate_json(bytes(output))
+            except (EngineFaultError, ValidationError) as error:
+                words = child.last_words or _first_line(error)
+                msg = f"{self.path} does not describe itself in protocol {protocol.VERSION}: {words}"
+                raise EngineUnavailableError(msg, remedy="Give --engine a sweep-engine of this release.") from error
+
+    def model(self, name: str) -> Model:
+        """Return the declaration of one model.
+
+        Raises:
+            WrongEngineError: this engine does not have it.
+            EngineUnavailableError: it does not even describe itself.
+        """
+        models = {model.name: model for model in self.description.models}
+        if name not in models:
+            msg = f"model {name!r} is not in this engine ({self.path}); it has: {', '.join(sorted(models))}"
+            raise WrongEngineError(msg, remedy="Name one of these models, or give --engine one that has it.")
+        return models[name]
+
+    def start(
+        self,
+        request: bytes,
+        *,
+        command: Literal["run", "points"] = "run",
+        timeout: float | None = None,
+        stop: Event | None = None,
+    ) -> "EngineRun":
+        """Start the engine on `request`; use the result as a context, which ends with the process gone.
+
+        `timeout` is in seconds from here to the engine's end; `stop`, once set, ends the work.
+
+        Raises:
+            EngineUnavailableError: the engine cannot be started.
+        """
+        return EngineRun(self._child(command, stdin=request, timeout=timeout, stop=stop or Event()), self._monotonic)
+
+    def identify(self, spec: Spec, space: Space, index: int) -> PointIdentity:
+        """Return who point `index` of `spec` is, whose design is `space`; nothing is simulated.
+
+        Raises:
+            RefusedError: the engine refused the spec or the index.
+            EngineFaultError: it answered anything but this point.
+        """
+        request = encode_request(spec, space, index, index + 1, threads=1)
+        with self.start(request, command="points", timeout=HANDSHAKE_SECONDS) as run:
+            run.begin()
+            lines = b"".join(run.blocks())
+        return _decode(PointIdentity, lines)
+
+    def _child(self, command: str, *, stdin: bytes, timeout: float | None, stop: Event) -> Child:
+        environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+        program = (self.path, command)
+        return Child(program, environment, stdin=stdin, timeout=timeout, stop=stop, monotonic=self._monotonic)
+
+
+class EngineRun:
+    """One request in the engine's hands: `begin`, then `blocks`, then `finished`.
+
+    Each of them raises EngineFaultError where the engine crashed, hung, flooded or broke the protocol, and
+    InterruptedRunError once `stop` is set.
+    """
+
+    finished: Finished
+
+    def __init__(self, child: Child, monotonic: Callable[[], float]) -> None:
+        """Wrap a child that was just started."""
+        self._child = child
+        self._monotonic = monotonic
+        self._pending = bytearray()
+        self._whole = 0  # so many bytes of `_pending` are whole lines
+
+    def __enter__(self) -> Self:
+        """Give the run itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave neither the process nor anything that it started."""
+        self._child.__exit__(kind, error, trace)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time of the engine's process; known once the context has ended."""
+        return self._child.cpu_seconds
+
+    def begin(self) -> Started:
+        """Read the first record.
+
+        Raises:
+            RefusedError: the engine refused the request.
+        """
+        while not self._whole:
+            self._read()
+        end = self._pending.index(b"\n") + 1
+        line = self._take(end)
+        if line.startswith(b'{"record":"refused"'):
+            refused = _decode(Refused, line)
+            raise RefusedError(refused.error_code, refused.message)
+        return _decode(Started, line)
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield whole lines of `point` and `rows` records, as bytes that end in a newline; then set `finished`.
+
+        Raises EngineFaultError after everything that came in whole lines has been yielded.
+        """
+        while True:
+            try:
+                block, last = self._next_block()
+            except EngineFaultError:
+                if self._whole:
+                    yield self._take(self._whole)
+                raise
+            if block:
+                yield block
+            if last is not None:
+                self.finished = _decode(Finished, last)
+                self._end()
+                return
+
+    def _next_block(self) -> tuple[bytes, bytes | None]:
+        """Gather lines until there are enough of them or they are old enough; find the last record."""
+        until = self._monotonic() + BLOCK_SECONDS
+        while self._last_record_at() is None and not self._child.output_ended:
+            if self._whole >= BLOCK_BYTES or (self._whole and self._monotonic() >= until):
+                break
+            self._read()
+        last_at = self._last_record_at()
+        if last_at is not None:
+            return self._take(last_at), self._take(self._whole)
+        if not self._whole:
+            raise self._unfinished()
+        return self._take(self._whole), None
+
+    def _take(self, end: int) -> bytes:
+        taken = bytes(self._pending[:end])
+        del self._pending[:end]
+        self._whole -= end
+        return taken
+
+    def _last_record_at(self) -> int | None:
+        """Where the line of the last record starts: it must be the last whole line of all."""
+        if not self._pending.endswith(b"\n"):
+            return None
+        start = self._pending.rfind(b"\n", 0, len(self._pending) - 1) + 1
+        return start if self._pending.startswith(b'{"record":"finished"', start) else None
+
+    def _read(self) -> None:
+        if self._child.output_ended:
+            raise self._unfinished()
+        chunk = self._child.read(BLOCK_SECONDS)
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            self._whole = len(self._pending) + end
+        self._pending += chunk
+        if len(self._pending) - self._whole > MAX_LINE_BYTES:
+            msg = f"the engine wrote more than {MAX_LINE_BYTES} bytes without an end of line"
+            raise EngineFaultError("engine_flooded", msg)
+
+    def _end(self) -> None:
+        status = self._child.wait(EXIT_SECONDS)
+        if self._child.read(0):
+            msg = "the engine wrote more after its last record"
+            raise EngineFaultError("engine_invalid_output", msg)
+        if status is None:
+            msg = f"the engine did not end within {EXIT_SECONDS:g} s after its last record"
+            raise EngineFaultError("engine_timeout", msg)
+        if status != 0:
+            raise self._crashed(status)
+
+    def _unfinished(self) -> EngineFaultError:
+        status = self._child.wait(EXIT_SECONDS)
+        if status is None:
+            return EngineFaultError("engine_timeout", "the engine closed its output and went on running")
+        if status == 0:
+            return EngineFaultError("engine_incomplete", "the engine ended without its last record")
+        return self._crashed(status)
+
+    def _crashed(self, status: int) -> EngineFaultError:
+        cause = f"signal {-status}" if status < 0 else f"exit status {status}"
+        words = self._child.last_words
+        return EngineFaultError("engine_crashed", f"the engine ended with {cause}" + (f": {words}" if words else ""))
+
+
+def find_engine(path: str | None = None) -> Path:
+    """Return the engine to use: `path` if given, else the one installed with sweepctl, else one on PATH.
+
+    Raises:
+        EngineUnavailableError: there is none.
+    """
+    # The second is where `pip install --target` puts programs: the function's package is such a folder.
+    beside, in_target = Path(sysconfig.get_path("scripts")) / PROGRAM, Path(__file__).parents[1] / "bin" / PROGRAM
+    if path is not None:
+        # As a shell does: a name without a folder is looked up on PATH.
+        found = shutil.which(path)
+        if found is None:
+            msg = f"engine {path}: no such program"
+            raise EngineUnavailableError(msg, remedy="Correct --engine or SWEEPCTL_ENGINE.")
+        # Absolute: a relative path without a folder would be looked up on PATH when it is started.
+        return Path(found).absolute()
+    installed = next((str(each) for each in (beside, in_target) if each.is_file()), None)
+    found = installed or shutil.which(PROGRAM)
+    if found is None:
+        msg = f"no {PROGRAM} beside sweepctl ({beside}) or on PATH"
+        raise EngineUnavailableError(msg, remedy="Install sweepctl's wheel, or give --engine or SWEEPCTL_ENGINE.")
+    return Path(found)
+
+
+def _decode(kind: type[Reply], line: bytes) -> Reply:
+    try:
+        return kind.model_validate_json(line)
+    except ValidationError as error:
+        shown = line[:120].decode("utf-8", "backslashreplace").strip()
+        msg = f"the engine wrote no valid {kind.__name__.lower()!r} record: {_first_line(error)}: {shown}"
+        raise EngineFaultError("engine_invalid_output", msg) from error
+
+
+def _first_line(error: EngineFaultError | ValidationError) -> str:
+    if isinstance(error, EngineFaultError):
+        return error.message
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}".removeprefix(": ")

@@ -1,0 +1,352 @@
+"""The engine's point records, checked and in Arrow's hands: the worker's distrust, applied in bulk.
+
+Lines are parsed under an explicit schema, without a Python object for a field or a point. What a record says is
+checked as far as a worker can without computing it again: order, counts, types, presence, finiteness. Fingerprints
+and parameters are recomputed by `verify`.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+
+from sweepctl.errors import EngineFaultError
+from sweepctl.messages import ShardMessage
+from sweepctl.protocol import Column, Finished, Model
+from sweepctl.records.table import EFFECTIVE_PARAMETERS, FLOAT, INT, POINT_OUTCOMES, TEXT, columns_of, schemas
+
+FINGERPRINT = "^[0-9a-f]{64}$"
+POINT_START = b'{"record":"point"'
+POINT_LINE = re.compile(rb'^\{"record":"point".*\n', re.MULTILINE)
+ROWS_START = b'{"record":"rows","dataset":"'
+
+
+@dataclass(frozen=True)
+class PointFailure:
+    """A point that failed by itself: a domain error or a panic."""
+
+    point_index: int
+    error_code: str
+    error_message: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Checked rows of each dataset, and the fault that ended them, if one did."""
+
+    rows: Mapping[str, pa.Table]
+    fault: EngineFaultError | None
+
+
+class RecordReader:
+    """Reads the lines of one shard's points, in order, and keeps count."""
+
+    def __init__(self, message: ShardMessage, model: Model) -> None:
+        """Expect the points of `message` from `model`."""
+        self._message = message
+        self._model = model
+        self._schemas = schemas(model, message.outputs)
+        self._wire = _wire_schema(model)
+        self._wire_rows = {
+            dataset.name: (_wire_rows_schema(dataset.columns), dataset.columns)
+            for dataset in model.datasets
+            if dataset.name in message.outputs
+        }
+        self._digest = hashlib.sha256()
+        self._held = b""
+        self.next_index = message.start_index
+        self.failed = 0
+        self.first_failure: PointFailure | None = None
+
+    @property
+    def succeeded(self) -> int:
+        """How many points succeeded so far."""
+        return self.next_index - self._message.start_index - self.failed
+
+    @property
+    def content_sha256(self) -> str:
+        """SHA-256 of every line that was taken in, as it came (docs/protocol.md, Content digest)."""
+        return self._digest.hexdigest()
+
+    def read(self, lines: bytes) -> Batch:
+        """Take whole lines in and give their rows; where a line is wrong, the rows before it and the fault."""
+        lines = self._held + lines
+        # Rows of a point come before its record, and wait for it here.
+        end = _after_line(lines, lines.rfind(POINT_START))
+        lines, self._held = lines[:end], lines[end:]
+        try:
+            rows = self._take(lines) if lines else {}
+        except EngineFaultError as fault:
+            good = self._longest_good(lines)
+            return Batch(self._take(good) if good else {}, fault)
+        return Batch(rows, self._fault_of_held())
+
+    def finish(self, finished: Finished) -> None:
+        """Compare what the engine says that it did with what it did.
+
+        Raises:
+            EngineFaultError: points are missing, or the engine counted something else.
+        """
+        seen = (self.next_index - self._message.start_index, self.succeeded, self.failed)
+        said = (finished.points, finished.succeeded, finished.failed)
+        if seen[0] != self._message.points or said != seen or self._held:
+            msg = (
+                f"of {self._message.points} points the engine wrote {seen[0]} ({seen[1]} succeeded, {seen[2]} failed) "
+                f"and says that it wrote {said[0]} ({said[1]} succeeded, {said[2]} failed)"
+            )
+            raise EngineFaultError("engine_wrong_count", msg)
+
+    def _fault_of_held(self) -> EngineFaultError | None:
+        """Say what is wrong with lines that no point record follows yet; they must not pile up."""
+        waiting = self._held.split(b"\n")[:-1]
+        if len(waiting) <= len(self._wire_rows) and all(line.startswith(ROWS_START) for line in waiting):
+            return None
+        shown = waiting[0][:120].decode("utf-8", "backslashreplace")
+        return EngineFaultError(
+            "engine_invalid_output", f"the engine wrote what is neither a point nor its rows: {shown}"
+        )
+
+    def _take(self, lines: bytes) -> Mapping[str, pa.Table]:
+        points, rows = self._checked(lines)
+        self._digest.update(lines)
+        failures = points.filter(pc.equal(points["status"], "failure"))
+        if failures.num_rows and self.first_failure is None:
+            first = failures.slice(0, 1).to_pylist()[0]
+            self.first_failure = PointFailure(first["point_index"], first["error_code"], first["error_message"])
+        self.next_index += points.num_rows
+        self.failed += failures.num_rows
+        return {name: self._table(name, table) for name, table in {**_datasets(points), **rows}.items()}
+
+    def _checked(self, lines: bytes) -> tuple[pa.Table, Mapping[str, pa.Table]]:
+        """Parse and check lines without taking them in."""
+        rows: Mapping[str, _RowsLines] = {}
+        if ROWS_START in lines:
+            lines, rows = _split(lines)
+        unknown = rows.keys() - self._wire_rows.keys()
+        _require(not unknown, f"rows of a dataset that was not asked for: {', '.join(sorted(unknown))[:80]}")
+        points = parse_records(lines, self._wire)
+        _check_points(points, self._model)
+        self._check_order(points)
+        return points, {
+            name: _check_rows(parse_records(b"".join(rows[name].lines), schema), rows[name].places, points, columns)
+            for name, (schema, columns) in self._wire_rows.items()
+            if name in rows
+        }
+
+    def _check_order(self, points: pa.Table) -> None:
+        first, last = self.next_index, self.next_index + points.num_rows
+        if last > self._message.end_index_exclusive or not _equal(points["point_index"], pa.arange(first, last)):
+            said = points["point_index"].to_pylist()
+            expected = range(first, self._message.end_index_exclusive)
+            wrong = next(place for place, index in enumerate(said) if place >= len(expected) or index != first + place)
+            msg = f"the engine wrote point_index {said[wrong]} where {first + wrong} was next"
+            raise EngineFaultError("engine_wrong_index", msg)
+        replications = self._message.replications
+        cells = pc.multiply(pc.divide(points["point_index"], replications), replications)
+        _require(_equal(points["replicate"], pc.subtract(points["point_index"], cells)), "a replicate is wrong")
+
+    def _longest_good(self, lines: bytes) -> bytes:
+        """Return the lines up to the first bad point, by bisection: a fault is rare, its line is one of thousands."""
+        ends = [0, *(line.end() for line in POINT_LINE.finditer(lines))]
+        good, bad = 0, len(ends)
+        while bad - good > 1:
+            middle = (good + bad) // 2
+            try:
+                self._checked(lines[: ends[middle]])
+                good = middle
+            except EngineFaultError:
+                bad = middle
+        return lines[: ends[good]]
+
+    def _table(self, name: str, table: pa.Table) -> pa.Table:
+        """Add the columns that are the same in all rows, and put all in the schema's order."""
+        constant = {
+            "run_id": (self._message.run_id, TEXT),
+            "shard_id": (self._message.shard_id, INT),
+            "seed": (self._message.seed, INT),
+            "model": (self._model.name, TEXT),
+            "model_version": (self._model.version, TEXT),
+        }
+        schema = self._schemas[name]
+        arrays = [
+            pa.repeat(pa.scalar(*constant[field.name]), table.num_rows) if field.name in constant else table[field.name]
+            for field in schema
+        ]
+        return pa.table(arrays, schema=schema)
+
+
+def identity_schema(model: Model) -> pa.Schema:
+    """Return the schema of what `sweep-engine points` writes of a point."""
+    return pa.schema(
+        [
+            ("record", TEXT),
+            ("point_index", INT),
+            ("replicate", INT),
+            ("parameters", pa.struct(columns_of(model.parameters))),
+            ("effective_parameters_json", TEXT),
+            ("parameter_fingerprint", TEXT),
+            ("point_fingerprint", TEXT),
+        ]
+    )
+
+
+def _wire_schema(model: Model) -> pa.Schema:
+    return pa.schema(
+        [
+            ("record", TEXT),
+            ("point_index", INT),
+            ("replicate", INT),
+            ("status", TEXT),
+            ("parameters", pa.struct(columns_of(model.parameters))),
+            ("effective_parameters_json", TEXT),
+            ("parameter_fingerprint", TEXT),
+            ("point_fingerprint", TEXT),
+            ("metrics", pa.struct(columns_of(model.metrics))),
+            ("error_code", TEXT),
+            ("error_message", TEXT),
+        ],
+    )
+
+
+def _wire_rows_schema(columns: Sequence[Column]) -> pa.Schema:
+    lists = pa.struct([(name, pa.list_(kind)) for name, kind in columns_of(columns)])
+    return pa.schema(
+        [("record", TEXT), ("dataset", TEXT), ("point_index", INT), ("replicate", INT), ("columns", lists)]
+    )
+
+
+def parse_records(lines: bytes, schema: pa.Schema) -> pa.Table:
+    """Return the records in whole `lines`, one row a record.
+
+    Raises:
+        EngineFaultError: a line is no record that fits `schema`.
+    """
+    # One block for all lines: Arrow refuses a line that is longer than its block. All of it is UTF-8 or none is
+    # taken, since Arrow's parser does not look.
+    try:
+        lines.isascii() or lines.decode("utf-8")
+        table = pj.read_json(
+            pa.BufferReader(lines),
+            read_options=pj.ReadOptions(use_threads=False, block_size=len(lines) + 1),
+            parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error"),
+        )
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        msg = f"the engine wrote a record that does not fit: {error}"
+        raise EngineFaultError("engine_invalid_output", msg) from error
+    # Each line begins a record, and there are as many records as lines: so each line holds one.
+    starts = lines.count(b"\n{") + lines.startswith(b"{")
+    _require(table.num_rows == lines.count(b"\n") == starts, "a line does not hold one record")
+    return table
+
+
+def _check_points(points: pa.Table, model: Model) -> None:
+    for name in (
+        "point_index",
+        "replicate",
+        "effective_parameters_json",
+        "parameter_fingerprint",
+        "point_fingerprint",
+        "status",
+        "parameters",
+    ):
+        _require(points[name].null_count == 0, f"a point has no {name}")
+    _require(_equal(points["record"], pa.repeat("point", points.num_rows)), "a record is not a point")
+    succeeded = pc.equal(points["status"], "success")
+    settled = pc.or_(succeeded, pc.equal(points["status"], "failure"))
+    _require(pc.all(settled).as_py(), "a status is neither success nor failure")
+    for name in ("error_code", "error_message"):
+        _require(_equal(points[name].is_null(), succeeded), f"{name} is missing, or there without a failure")
+    for name in ("parameter_fingerprint", "point_fingerprint"):
+        digests = pc.match_substring_regex(points[name], FINGERPRINT)
+        _require(pc.all(digests).as_py(), f"a {name} is not 64 lower-case hexadecimal digits")
+    _require(_equal(points["metrics"].is_valid(), succeeded), "metrics are missing, or there with a failure")
+    _check_values(_members(points["parameters"]), model.parameters, absent=0)
+    _check_values(_members(points["metrics"]), model.metrics, absent=points["metrics"].null_count)
+
+
+def _check_rows(rows: pa.Table, places: Sequence[int], points: pa.Table, columns: Sequence[Column]) -> pa.Table:
+    """Check the rows records of one dataset against their points, and give one row a row."""
+    _require(len(set(places)) == len(places), "a point has two rows records of one dataset")
+    owners = points.take(pa.array(places, INT))
+    for key in ("point_index", "replicate"):
+        _require(_equal(rows[key], owners[key]), f"a rows record has another {key} than the point after it")
+    _require(_equal(owners["status"], pa.repeat("success", len(places))), "a failed point has rows")
+    _require(rows["columns"].null_count == 0, "a rows record has no columns")
+    lists = _members(rows["columns"])
+    _require(all(column.null_count == 0 for column in lists.values()), "a rows record lacks a column")
+    lengths = [pc.list_value_length(column) for column in lists.values()]
+    _require(all(_equal(length, lengths[0]) for length in lengths), "a rows record has columns of different lengths")
+    values = {name: pc.list_flatten(column) for name, column in lists.items()}
+    _check_values(values, columns, absent=0)
+    parents = pc.list_parent_indices(next(iter(lists.values())))
+    return pa.table({**{key: rows[key].take(parents) for key in ("point_index", "replicate")}, **values})
+
+
+def _check_values(values: Mapping[str, pa.ChunkedArray], columns: Sequence[Column], *, absent: int) -> None:
+    """Check that values are there and finite; `absent` rows have none at all."""
+    for column in columns:
+        array = values[column.name]
+        _require(column.nullable or array.null_count == absent, f"{column.name} is missing in a point")
+        # Arrow's parser takes NaN and Infinity, which are not JSON.
+        if array.type == FLOAT:
+            _require(pc.all(pc.is_finite(array), min_count=0).as_py(), f"{column.name} is not finite in a point")
+
+
+def _datasets(points: pa.Table) -> Mapping[str, pa.Table]:
+    both = {name: points[name] for name in ("point_index", "replicate", "point_fingerprint")}
+    parameters = {name: points[name] for name in ("parameter_fingerprint", "effective_parameters_json")}
+    outcomes = {name: points[name] for name in ("status", "error_code", "error_message")}
+    return {
+        EFFECTIVE_PARAMETERS: pa.table({**both, **parameters, **_members(points["parameters"])}),
+        POINT_OUTCOMES: pa.table({**both, **outcomes, **_members(points["metrics"])}),
+    }
+
+
+def _members(structs: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
+    return {field.name: member for field, member in zip(structs.type, structs.flatten(), strict=True)}
+
+
+@dataclass(frozen=True)
+class _RowsLines:
+    """The rows records of one dataset, and how many points came before each."""
+
+    lines: list[bytes]
+    places: list[int]
+
+
+def _split(lines: bytes) -> tuple[bytes, Mapping[str, _RowsLines]]:
+    """Part point lines from the rows records of each extra dataset."""
+    points: list[bytes] = []
+    rows: dict[str, _RowsLines] = {}
+    for line in lines.split(b"\n")[:-1]:
+        if line.startswith(ROWS_START):
+            name = line[len(ROWS_START) :].partition(b'"')[0].decode("utf-8", "backslashreplace")
+            found = rows.setdefault(name, _RowsLines([], []))
+            found.lines.append(line + b"\n")
+            found.places.append(len(points))
+        else:
+            points.append(line + b"\n")
+    return b"".join(points), rows
+
+
+def _after_line(lines: bytes, start: int) -> int:
+    """Return where the line that starts at `start` has ended; 0 where there is none."""
+    return 0 if start < 0 else lines.find(b"\n", start) + 1
+
+
+def _equal(left: pa.ChunkedArray | pa.Array, right: pa.ChunkedArray | pa.Array) -> bool:
+    # Array equality tells null from value, which pc.equal and pc.all pass over.
+    return bool(_chunked(left).equals(_chunked(right)))
+
+
+def _chunked(array: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray:
+    return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
+
+
+def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001  reads as an assertion
+    if not holds:
+        raise EngineFaultError("engine_invalid_output", f"in the engine's output {otherwise}")

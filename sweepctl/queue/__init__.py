@@ -1,0 +1,1 @@
+"""The queue: one contract (`contract`), and SQS behind it (`sqs`)."""

@@ -1,0 +1,369 @@
+"""A queue of shard messages on SQS, or on a server that speaks its protocol.
+
+A received message is leased: hidden from others until its visibility ends, and its receipt is what the lease is known
+by. SQS delivers at least once, and botocore sends a request again whose reply was lost. So everything here may happen
+twice, and the commit rules make that harmless. What to do with a message is `lease`'s business.
+
+Credentials come through boto3's own chain alone.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sweepctl.aws_errors import error_code
+from sweepctl.errors import QueueError, UsageError
+from sweepctl.messages import MAX_BYTES
+from sweepctl.queue.sqs_errors import TEXT, queue_error, refused_entry
+from sweepctl.worker.lease import MOST_AT_ONCE, WAIT_SECONDS
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageTypeDef, SendMessageBatchRequestEntryTypeDef
+
+CONNECT_TIMEOUT = 5
+READ_TIMEOUT = 30
+REQUEST_ATTEMPTS = 5
+# A stop waits for what is in flight: where the queue does not answer, that is to be seconds. A poll comes again anyway.
+POLL_READ_TIMEOUT = WAIT_SECONDS + 5
+POLL_ATTEMPTS = 1
+LEASE_READ_TIMEOUT = 5
+LEASE_ATTEMPTS = 2
+# Of all bodies in one request. AWS takes 1 MiB, servers that people run themselves no more than AWS once did; a larger
+# body goes alone.
+BATCH_BYTES = 2**18
+CONNECTIONS = 32  # of a sender; a client's threads beyond these would wait, or open and drop one for each request
+# Seconds between tries of the entries of a batch that failed alone: botocore sees a request that succeeded.
+DELAYS = (0.1, 0.2, 0.4, 0.8, 1.6)
+
+_QUEUE_PATH = re.compile(r"(?:/[A-Za-z0-9_-]+)*/[A-Za-z0-9_-]{1,80}(?:\.fifo)?")
+_AWS_HOST = re.compile(r"sqs\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?|(?:[a-z0-9-]+\.)?queue\.amazonaws\.com")
+_REGION_IN_HOST = re.compile(r"(?:^|\.)sqs(?:-fips)?\.(?P<new>[a-z]+(?:-[a-z]+)+-\d+)\.|^(?P<old>[a-z0-9-]+)\.queue\.")
+_OLDEST_HOST = "queue.amazonaws.com"  # has no region in its name
+
+# Which of these a server answers depends on whether the receipt is unknown, outdated, or of a deleted message. The last
+# two also stand for a lease that would be longer than 12 hours; the requests are sound otherwise.
+_LOST = {"MessageNotInflight", "ReceiptHandleIsInvalid", "InvalidParameterValue", "InvalidParameterValueException"}
+
+
+@dataclass(frozen=True)
+class Received:
+    """One delivery of a message. `receipt` names this delivery; a later one has another and makes this one stale."""
+
+    message_id: str
+    receipt: str
+    body: bytes
+    receive_count: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why a message of a batch was not taken, and whether sending it again is no use."""
+
+    code: str
+    is_final: bool
+
+
+@dataclass(frozen=True)
+class QueueFacts:
+    """What the queue says of itself. The three counts are approximate; `dead_letter_queue` is a name."""
+
+    visible: int
+    in_flight: int
+    delayed: int
+    visibility_timeout: int
+    dead_letter_queue: str | None
+    max_receive_count: int | None
+    fifo: bool
+    retention: int | None = None  # seconds that a message is kept; some servers do not say
+
+
+@dataclass(frozen=True)
+class Clients:
+    """boto3's clients of one queue, by how long a request may take and how often it is tried."""
+
+    polls: "SQSClient"
+    leases: "SQSClient"  # and whatever else a worker waits for
+    sends: "SQSClient"
+
+
+def open_queue(
+    url: str,
+    *,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> "Queue":
+    """Open the queue at `url`; nothing is sent yet.
+
+    Args:
+        url: The queue's URL, as `aws sqs get-queue-url` prints it.
+        endpoint_url: Where requests go. Without it: to boto3's own endpoint for a queue on AWS, else to where the URL
+            says that the queue is.
+        region: The region of a queue whose URL names none; without it, boto3's own settings hold. The region in an AWS
+            queue URL is the queue's, whatever is given for the store.
+        sleep: Waits between tries.
+
+    Raises:
+        UsageError: `url` is no queue URL, or the endpoint is no URL.
+        QueueError: boto3's settings cannot be used, for instance an unknown profile.
+    """
+    origin, host = _parts(url)
+    try:
+        # A session of its own: boto3's default one is not safe among threads.
+        session = boto3.session.Session(region_name=_region_in(host) or region)
+        endpoint = endpoint_url or (None if _AWS_HOST.fullmatch(host) else origin)
+        clients = Clients(
+            polls=session.client("sqs", endpoint_url=endpoint, config=_config(POLL_READ_TIMEOUT, POLL_ATTEMPTS)),
+            leases=session.client("sqs", endpoint_url=endpoint, config=_config(LEASE_READ_TIMEOUT, LEASE_ATTEMPTS)),
+            sends=session.client(
+                "sqs", endpoint_url=endpoint, config=_config(READ_TIMEOUT, REQUEST_ATTEMPTS, CONNECTIONS)
+            ),
+        )
+    except BotoCoreError as error:
+        raise queue_error(error, url) from error
+    except ValueError as error:
+        raise UsageError(
+            f"the SQS endpoint is no URL: {error}", remedy="Give http://host:port or https://host."
+        ) from error
+    return Queue(url, clients, sleep)
+
+
+def refuse_fifo(url: str) -> QueueError:
+    """Return the error of a FIFO queue, whose name AWS has end in `.fifo`."""
+    return QueueError(
+        f"{url} is a FIFO queue: a shard that fails would hold up all after it",
+        remedy="Create a standard queue. Order means nothing here, and duplicates do no harm.",
+    )
+
+
+class Queue:
+    """One queue, for any number of threads, processes and machines."""
+
+    def __init__(self, url: str, clients: Clients, sleep: Callable[[float], None]) -> None:
+        """Use `open_queue`, which makes the clients with retries and time-outs that fit."""
+        self.url = url
+        self._clients = clients
+        self._sleep = sleep
+
+    @property
+    def region(self) -> str:
+        """The region that requests are signed for."""
+        return self._clients.leases.meta.region_name
+
+    @property
+    def endpoint(self) -> str:
+        """Where requests go."""
+        return self._clients.leases.meta.endpoint_url
+
+    def receive(self, most: int, *, wait: int, visibility: int) -> list[Received]:
+        """Wait up to `wait` seconds for messages and lease them for `visibility` seconds.
+
+        It is asked once. A delivery whose reply is lost is nobody's until its lease ends: only then does the message
+        come back.
+
+        Args:
+            most: At most so many, 1 to MOST_AT_ONCE.
+            wait: 0 to WAIT_SECONDS. The first message ends the wait.
+            visibility: 0 to 43200.
+        """
+        with self._errors():
+            reply = self._clients.polls.receive_message(
+                QueueUrl=self.url,
+                MaxNumberOfMessages=most,
+                WaitTimeSeconds=wait,
+                VisibilityTimeout=visibility,
+                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            )
+        return [_received(message) for message in reply.get("Messages", [])]
+
+    def extend(self, receipt: str, seconds: int) -> bool:
+        """Let the lease end in `seconds` from now; 0 hands the message back at once.
+
+        False means that the lease is lost, or would be longer than 12 hours since it was received.
+        """
+        return self._leased(
+            lambda: self._clients.leases.change_message_visibility(
+                QueueUrl=self.url, ReceiptHandle=receipt, VisibilityTimeout=seconds
+            )
+        )
+
+    def delete(self, receipt: str) -> bool:
+        """Take the message off the queue; False means that the receipt is stale, so that another may have it.
+
+        True is no proof: AWS accepts a stale receipt and may keep the message. After a lost reply, False may be the
+        second answer to a request whose first succeeded. The outcome in the store counts, not this answer.
+        """
+        return self._leased(lambda: self._clients.leases.delete_message(QueueUrl=self.url, ReceiptHandle=receipt))
+
+    def send(self, bodies: Sequence[bytes]) -> None:
+        """Put messages on the queue, in no certain order; one whose reply was lost may be put on it twice.
+
+        Raises:
+            QueueError: some were not sent; it names them by position, counted from 1. Where a body cannot be sent at
+                all, or the queue is FIFO, nothing was.
+        """
+        if self.url.endswith(".fifo"):
+            raise refuse_fifo(self.url)
+        texts = _texts(bodies)
+        failed: dict[int, Failed] = {}
+        for batch in batches(texts.items()):
+            try:
+                failed |= self.send_batch(batch)
+            except QueueError as error:
+                left = _named({*failed, *range(min(batch), len(texts) + 1)}, len(texts))
+                raise type(error)(f"{error.message}; {left} not known to be sent", remedy=error.remedy) from error
+        if failed:
+            raise self.not_accepted(_named(failed, len(texts)), failed)
+
+    def send_batch(self, batch: Mapping[int, str]) -> dict[int, Failed]:
+        """Put one of `batches` on the queue; what fails in passing is sent again alone, with growing delays.
+
+        Returns the positions that were not accepted in the end; one whose reply was lost may be put on it twice.
+
+        Raises:
+            QueueError: the queue did not answer, or refuses; what was sent is not known.
+        """
+        failed: dict[int, Failed] = {}
+        left = dict(batch)
+        for _ in self._tries():
+            # Positions make good ids: one that comes twice would have the whole batch rejected.
+            entries: list[SendMessageBatchRequestEntryTypeDef] = [
+                {"Id": str(position), "MessageBody": text} for position, text in left.items()
+            ]
+            with self._errors():
+                reply = self._clients.sends.send_message_batch(QueueUrl=self.url, Entries=entries)
+            found = {int(each["Id"]): Failed(each["Code"], each["SenderFault"]) for each in reply.get("Failed", [])}
+            failed = {position: each for position, each in failed.items() if each.is_final} | found
+            left = {position: left[position] for position, each in found.items() if not each.is_final}
+            if not left:
+                break
+        return failed
+
+    def not_accepted(self, named: str, failed: Mapping[int, Failed]) -> QueueError:
+        """Return the error of messages that the queue did not take, as a person calls them."""
+        code = next((each.code for each in failed.values() if each.is_final), None)
+        return refused_entry(code, f"{self.url}: {named} not accepted")
+
+    def facts(self) -> QueueFacts:
+        """Ask the queue about itself."""
+        with self._errors():
+            reply = self._clients.leases.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])
+        found = reply["Attributes"]
+        redrive = json.loads(found.get("RedrivePolicy") or "{}")
+        dead = redrive.get("deadLetterTargetArn")
+        return QueueFacts(
+            visible=int(found["ApproximateNumberOfMessages"]),
+            in_flight=int(found["ApproximateNumberOfMessagesNotVisible"]),
+            delayed=int(found["ApproximateNumberOfMessagesDelayed"]),
+            visibility_timeout=int(found["VisibilityTimeout"]),
+            dead_letter_queue=dead and dead.rpartition(":")[2],
+            max_receive_count=int(redrive["maxReceiveCount"]) if dead else None,
+            fifo=found.get("FifoQueue") == "true",
+            retention=int(kept) if (kept := found.get("MessageRetentionPeriod")) else None,
+        )
+
+    def _leased(self, call: Callable[[], object]) -> bool:
+        with self._errors():
+            try:
+                call()
+            except ClientError as error:
+                if error_code(error) not in _LOST:
+                    raise
+                return False
+        return True
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            raise queue_error(error, self.url) from error
+
+    def _tries(self) -> Iterator[None]:
+        yield
+        for delay in DELAYS:
+            self._sleep(delay)
+            yield
+
+
+def _config(read_timeout: int, attempts: int, connections: int = 10) -> Config:
+    return Config(
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=read_timeout,
+        max_pool_connections=connections,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+    )
+
+
+def _parts(url: str) -> tuple[str, str]:
+    """Return the URL's origin and its host."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host = ""
+    if not host or parts.scheme not in {"http", "https"} or not _QUEUE_PATH.fullmatch(url.partition(parts.netloc)[2]):
+        raise UsageError(f"{url!r} is no queue URL", remedy="Give it as `aws sqs get-queue-url` prints it.")
+    return f"{parts.scheme}://{parts.netloc}", host
+
+
+def _region_in(host: str) -> str | None:
+    if host == _OLDEST_HOST:
+        return "us-east-1"
+    match = _REGION_IN_HOST.search(host)
+    return None if match is None else match["new"] or match["old"]
+
+
+def _received(message: "MessageTypeDef") -> Received:
+    return Received(
+        message_id=message["MessageId"],
+        receipt=message["ReceiptHandle"],
+        body=message["Body"].encode(),
+        receive_count=int(message["Attributes"]["ApproximateReceiveCount"]),
+    )
+
+
+def _texts(bodies: Sequence[bytes]) -> dict[int, str]:
+    """Return the bodies by position, counted from 1."""
+    texts = {}
+    for position, body in enumerate(bodies, start=1):
+        try:
+            texts[position] = body.decode()
+        except UnicodeDecodeError as error:
+            raise QueueError(f"message {position} of {len(bodies)} is no UTF-8 text", remedy=TEXT) from error
+        if not 0 < len(body) <= MAX_BYTES:
+            raise QueueError(f"message {position} of {len(bodies)} has {len(body)} bytes", remedy=TEXT)
+    return texts
+
+
+def batches(texts: Iterable[tuple[int, str]]) -> Iterator[dict[int, str]]:
+    """Yield messages, each with a position of its own, in batches that one request holds; no more than one is kept."""
+    batch: dict[int, str] = {}
+    size = 0
+    for position, text in texts:
+        more = len(text.encode())
+        if len(batch) == MOST_AT_ONCE or (batch and size + more > BATCH_BYTES):
+            yield batch
+            batch, size = {}, 0
+        batch[position] = text
+        size += more
+    if batch:
+        yield batch
+
+
+def _named(positions: Iterable[int], of: int) -> str:
+    numbered = enumerate(sorted(positions))
+    runs = [[position for _, position in run] for _, run in groupby(numbered, key=lambda pair: pair[1] - pair[0])]
+    names = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
+    return f"message {', '.join(names)} of {of}"

@@ -1,0 +1,1 @@
+"""What lies in a store: keys, schemas and values, and how they are read."""

@@ -1,0 +1,262 @@
+"""Designs too large for a message: stored once under the digest of their bytes, and read by every worker.
+
+A table is stored as JSON lines, so that a shard's rows are cut out without parsing any other; everything else is
+one JSON object (docs/store-layout.md). What is read is checked against its name, so that a message means one design
+for good.
+"""
+
+import hashlib
+import json
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from io import BytesIO
+from itertools import accumulate, chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from sweepctl.design import DESIGN, Design, Space, Table, path_of, require_columns, require_row_lengths, table_part
+from sweepctl.design.values import Count, Scalar, Strict, reject
+from sweepctl.errors import AlteredDesignError, MessageError, MissingDesignError, UsageError
+from sweepctl.messages import ShardMessage
+from sweepctl.names import Name
+from sweepctl.records import layout
+from sweepctl.spec import Spec, Value
+from sweepctl.store.contract import Put, Store
+from sweepctl.store.files import store_errors
+from sweepctl.strict_json import parse
+
+MAX_BYTES = 64 << 20
+KEPT = 4  # designs that a process keeps: a worker serves few runs at a time, and each may have MAX_BYTES
+BLOCK_BYTES = 1 << 16  # of a table, between two places whose row is known
+
+_ROWS: TypeAdapter[list[list[Value]]] = TypeAdapter(list[list[Scalar]])
+
+
+def encode(design: Design) -> bytes:
+    """Return the bytes under whose digest a design is stored; equal designs, equal bytes."""
+    if not isinstance(design, Table):
+        return _dump(design.to_json()).encode()
+    return encode_table(design.columns, design.cells, design.rows)
+
+
+def encode_table(columns: Sequence[str], count: int, rows: Iterable[Sequence[Value]]) -> bytes:
+    """Return the bytes of a table of so many rows, as `encode` does.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    header = {"columns": columns, "kind": "table", "rows": count}
+    body = BytesIO()  # not a list of lines, which would take several times the room
+    body.writelines(f"{_dump(line)}\n".encode() for line in chain([header], rows))
+    return body.getvalue()
+
+
+def digest(body: bytes) -> str:
+    """Return the lower-case hex SHA-256 under which a design's bytes are stored."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def put(store: Store, body: bytes) -> str:
+    """Store what `encode` gave, or find it stored; return its digest.
+
+    Raises:
+        UsageError: it is larger than any worker takes.
+        AlteredDesignError: other bytes stand under its digest; they were not overwritten.
+        StoreError: the store does not answer.
+    """
+    if len(body) > MAX_BYTES:
+        msg = f"the design takes {len(body)} bytes: must be at most {MAX_BYTES} (64 MiB)"
+        raise UsageError(msg, remedy="Write it as a formula, or part it into several runs.")
+    sha256 = digest(body)
+    if store.create(layout.stored_design(sha256), body) is Put.EXISTS:
+        _read(store, sha256)
+    return sha256
+
+
+def space_of(store: Store, message: ShardMessage) -> Space:
+    """Return the design of a message, from the store where it lies there.
+
+    The last few are kept: each shard of a run needs the same one again, and its bytes never change.
+
+    Raises:
+        MissingDesignError: the store does not hold it.
+        AlteredDesignError: what the store holds is not what was stored.
+        MessageError: the stored design is none, or contradicts the message.
+        StoreError: the store does not answer.
+    """
+    if message.space is not None:
+        return message.space
+    space = _kept.get(store, message.spec.design["sha256"])
+    try:
+        message.require_fit(space)
+    except ValueError as error:
+        raise MessageError(str(error), remedy="Send the messages that were made for this design.") from error
+    return space
+
+
+def resolve(store: Store, spec: Spec) -> Space:
+    """Return the design of a spec, read anew from the store where it lies there.
+
+    Raises:
+        ValueError: the spec's own design is none.
+        MissingDesignError, AlteredDesignError, MessageError, StoreError: as `space_of`.
+    """
+    sha256 = spec.design.get("sha256")
+    return DESIGN.validate_python(spec.design) if sha256 is None else load(store, sha256)
+
+
+def load(store: Store, sha256: str) -> Space:
+    """Return the design that a store holds under a digest.
+
+    Raises:
+        MissingDesignError, AlteredDesignError, MessageError, StoreError: as `space_of`.
+    """
+    body = _read(store, sha256)
+    try:
+        return decode(body)
+    except ValueError as error:
+        where = store.locate(layout.stored_design(sha256))
+        raise MessageError(f"{where} is no design: {rule_of(error)}", remedy=_STORE_ANOTHER) from error
+
+
+class _Kept:
+    """The designs that were asked for last."""
+
+    def __init__(self) -> None:
+        self._spaces: OrderedDict[tuple[str, str], Space] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, store: Store, sha256: str) -> Space:
+        place = (store.url, sha256)
+        # Held while loading, too: a worker's threads begin with one design, which one of them should fetch.
+        with self._lock:
+            if place not in self._spaces:
+                self._spaces[place] = load(store, sha256)
+            self._spaces.move_to_end(place)
+            if len(self._spaces) > KEPT:
+                self._spaces.popitem(last=False)
+            return self._spaces[place]
+
+
+_kept = _Kept()
+_STORE_ANOTHER = "Correct the design, store it, and send messages that name what was stored."
+
+
+def _read(store: Store, sha256: str) -> bytes:
+    """Return the bytes that a digest stands for, and no others."""
+    key = layout.stored_design(sha256)
+    where = store.locate(key)
+    with TemporaryDirectory(prefix="sweepctl-design-") as folder:
+        # Not `read`, which would take an object of any size into memory.
+        path = store.borrow(key, Path(folder))
+        if path is None:
+            remedy = "Store the design again, and redrive the message; or give the worker the run's own --store."
+            raise MissingDesignError(f"design_sha256 {sha256}: {where} is not there", remedy=remedy)
+        with store_errors("read", path):
+            # Nothing larger was ever stored.
+            body = b"" if path.stat().st_size > MAX_BYTES else path.read_bytes()
+    if hashlib.sha256(body).hexdigest() != sha256:
+        remedy = "Restore the file from a copy, or remove it and store the design again."
+        raise AlteredDesignError(f"{where} does not hold the design of its name: its bytes are others", remedy=remedy)
+    return body
+
+
+def decode(body: bytes) -> Space:
+    """Return the design that `encode` made these bytes of.
+
+    Raises:
+        ValueError: they are no design.
+    """
+    line = body[: body.find(b"\n") + 1]
+    if line.startswith(b'{"columns":'):
+        return StoredTable(_Header.model_validate(parse(line)), body)
+    return DESIGN.validate_python(parse(body))
+
+
+def _dump(value: Any) -> str:  # noqa: ANN401  any JSON value
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def rule_of(error: ValueError) -> str:
+    """Return the first rule that was broken, in one line."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False, include_context=False)[0]
+    return f"{path_of(first['loc'])}: {first['msg'].removeprefix('Value error, ')}".removeprefix(": ")
+
+
+class _Header(Strict):
+    """The first line of a stored table."""
+
+    columns: list[Name] = Field(min_length=1)
+    kind: Literal["table"]
+    rows: Count
+
+
+class StoredTable:
+    """A stored table: its bytes, of which rows are parsed as they are asked for."""
+
+    def __init__(self, header: _Header, body: bytes) -> None:
+        """Take the bytes of a whole file.
+
+        Raises:
+            ValueError: it has not as many lines as its first one says.
+        """
+        require_columns(header.columns)
+        self._header = header
+        self._body = body
+        if not body.endswith(b"\n") or self._line_ends[-1] != header.rows + 1:
+            reject(f"must have {header.rows} rows, a line each, after its first line")
+
+    @property
+    def cells(self) -> int:
+        """The number of rows."""
+        return self._header.rows
+
+    @property
+    def parameters(self) -> Sequence[str]:
+        """The names of the columns."""
+        return self._header.columns
+
+    def part(self, first_cell: int, end_cell: int) -> Mapping[str, Any]:
+        """Return only the rows of these cells.
+
+        Raises:
+            MessageError: one of them is no row of this table.
+        """
+        lines = self._body[self._start_of(first_cell) : self._start_of(end_cell)]
+        count = end_cell - first_cell
+        try:
+            # All at once, which is much faster than line by line. Each line is an array or some: so, where there are
+            # as many arrays as lines, each is one.
+            if not lines.count(b"]\n") == (b"\n" + lines).count(b"\n[") == count:
+                reject("must have an array a line")
+            rows = _ROWS.validate_python(parse(b"[%b]" % lines[:-1].replace(b"\n", b",\n")))
+            if len(rows) != count:
+                reject("must have one array a line")
+            require_row_lengths(rows, self.parameters, first_cell)
+        except ValueError as error:
+            msg = f"rows {first_cell} to {end_cell - 1} of the stored table: {rule_of(error)}"
+            raise MessageError(msg, remedy=_STORE_ANOTHER) from error
+        return table_part(self.parameters, rows, first_cell, self.cells)
+
+    @cached_property
+    def _line_ends(self) -> Sequence[int]:
+        """How many lines have ended by the end of each block; a number a row would take more room than the table."""
+        blocks = range(0, len(self._body), BLOCK_BYTES)
+        return list(accumulate(self._body.count(b"\n", start, start + BLOCK_BYTES) for start in blocks))
+
+    def _start_of(self, row: int) -> int:
+        """Where a row's line starts: after so many rows and the first line."""
+        block = bisect_left(self._line_ends, row + 1)
+        ended = self._line_ends[block - 1] if block else 0
+        place = block * BLOCK_BYTES
+        for _ in range(row + 1 - ended):
+            place = self._body.index(b"\n", place) + 1
+        return place

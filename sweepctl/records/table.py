@@ -1,0 +1,261 @@
+"""The Arrow schemas of everything in a store, and Parquet files written to them. Knows neither engines nor stores.
+
+Data files are written in row groups of one fixed size, so that memory does not grow with the shard. Records of one
+row (outcomes, run records, engine pins) are encoded and decoded whole.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sweepctl.errors import StoreError
+from sweepctl.protocol import Column, Model
+from sweepctl.records.outcome import Artifact, EnginePin, Outcome, RunRecord
+
+EFFECTIVE_PARAMETERS = "effective_parameters"
+POINT_OUTCOMES = "point_outcomes"
+SHARD_OUTCOMES = "shard_outcomes"
+SHARD_ATTEMPTS = "shard_attempts"
+
+ROW_GROUP_ROWS = 65_536
+BUFFER_BYTES = 1 << 18
+COMPRESSION_LEVEL = 1  # higher levels make these columns 1 % smaller and take twice the time
+
+# What Arrow raises for a damaged file.
+PARQUET_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
+
+INT, FLOAT, BOOL, TEXT = pa.int64(), pa.float64(), pa.bool_(), pa.string()
+TIME = pa.timestamp("ms", tz="UTC")
+ARROW_TYPES: Mapping[str, pa.DataType] = {"int": INT, "float": FLOAT, "bool": BOOL, "string": TEXT}
+
+_SHARD = [("run_id", TEXT), ("shard_id", INT)]
+_POINT = [*_SHARD, ("point_index", INT), ("replicate", INT)]
+_ARTIFACT = pa.struct([("dataset", TEXT), ("key", TEXT), ("bytes", INT), ("rows", INT), ("sha256", TEXT)])
+
+RUN_RECORD = pa.schema(
+    [
+        ("run_id", TEXT),
+        ("run_date", TEXT),
+        ("spec_json", TEXT),
+        ("spec_fingerprint", TEXT),
+        ("total_points", INT),
+        ("shard_points", INT),
+        ("created_at", TIME),
+    ],
+)
+ENGINE_PIN = pa.schema(
+    [("run_id", TEXT), ("model", TEXT), ("model_version", TEXT), ("engine_version", TEXT), ("created_at", TIME)],
+)
+OUTCOME = pa.schema(
+    [
+        *_SHARD,
+        ("start_index", INT),
+        ("end_index_exclusive", INT),
+        ("total_points", INT),
+        ("status", TEXT),
+        ("attempt_id", TEXT),
+        ("attempt_number", INT),
+        ("points_succeeded", INT),
+        ("points_failed", INT),
+        ("error_code", TEXT),
+        ("error_message", TEXT),
+        ("error_point_index", INT),
+        ("retryable", BOOL),
+        ("started_at", TIME),
+        ("finished_at", TIME),
+        ("cpu_seconds", FLOAT),
+        ("engine_version", TEXT),
+        ("model", TEXT),
+        ("model_version", TEXT),
+        ("spec_fingerprint", TEXT),
+        ("content_sha256", TEXT),
+        ("artifacts", pa.list_(_ARTIFACT)),
+    ],
+)
+
+
+def columns_of(columns: Sequence[Column]) -> list[tuple[str, pa.DataType]]:
+    """Return name and Arrow type of each declared column."""
+    return [(column.name, ARROW_TYPES[column.type]) for column in columns]
+
+
+# The columns that come before a model's own, in every row of a dataset.
+_IDENTITY = {
+    EFFECTIVE_PARAMETERS: [
+        *_POINT,
+        ("seed", INT),
+        ("model", TEXT),
+        ("model_version", TEXT),
+        ("parameter_fingerprint", TEXT),
+        ("point_fingerprint", TEXT),
+        ("effective_parameters_json", TEXT),
+    ],
+    POINT_OUTCOMES: [
+        *_POINT,
+        ("point_fingerprint", TEXT),
+        ("status", TEXT),
+        ("error_code", TEXT),
+        ("error_message", TEXT),
+    ],
+}
+# Of both tables of points: what joins them has these once.
+SHARED_COLUMNS = tuple(name for name, _ in _IDENTITY[POINT_OUTCOMES] if name in dict(_IDENTITY[EFFECTIVE_PARAMETERS]))
+
+
+def schema_of(dataset: str, columns: Sequence[tuple[str, pa.DataType]]) -> pa.Schema:
+    """Return the schema of a dataset whose model gives it `columns`."""
+    return pa.schema([*_IDENTITY.get(dataset, _POINT), *columns])
+
+
+def schemas(model: Model, outputs: Sequence[str]) -> dict[str, pa.Schema]:
+    """Return the schema of every dataset that a shard of `model` writes, `outputs` being the extra ones."""
+    extra = {dataset.name: dataset.columns for dataset in model.datasets}
+    columns: Mapping[str, Sequence[Column]] = {
+        EFFECTIVE_PARAMETERS: model.parameters,  # one row a point: which it is, and every parameter that it ran with
+        POINT_OUTCOMES: model.metrics,  # one row a point: how it ended, and what it measured
+        **{name: extra[name] for name in outputs if name in extra},  # the engine refuses any other
+    }
+    return {name: schema_of(name, columns_of(own)) for name, own in columns.items()}
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One dataset of a shard: a closed file that is not in a store yet."""
+
+    dataset: str
+    path: Path
+    rows: int
+
+
+class DatasetWriter:
+    """Rows of one dataset on their way into a Parquet file."""
+
+    def __init__(self, dataset: str, schema: pa.Schema, folder: Path) -> None:
+        """Open `<folder>/<dataset>.parquet` for writing."""
+        self.dataset = dataset
+        self.path = folder / f"{dataset}.parquet"
+        self._schema = schema
+        self._gathered: list[pa.Table] = []
+        self._rows_gathered = 0
+        self._rows_written = 0
+        # Arrow makes a system call of every few bytes that it writes into an unbuffered file.
+        self._sink = pa.BufferedOutputStream(pa.OSFile(str(self.path), "wb"), BUFFER_BYTES)
+        self._writer = pq.ParquetWriter(
+            self._sink,
+            schema,
+            compression="zstd",
+            compression_level=COMPRESSION_LEVEL,
+            use_dictionary=_repetitive(schema),
+        )
+
+    def add(self, rows: pa.Table) -> None:
+        """Take rows in; whole row groups go to the file at once."""
+        self._gathered.append(rows)
+        self._rows_gathered += rows.num_rows
+        while self._rows_gathered >= ROW_GROUP_ROWS:
+            self._write_group(ROW_GROUP_ROWS)
+
+    def finish(self) -> DataFile:
+        """Write what is left, and close the file."""
+        if self._rows_gathered:
+            self._write_group(self._rows_gathered)
+        self._close()
+        return DataFile(self.dataset, self.path, self._rows_written)
+
+    def __enter__(self) -> Self:
+        """Give the writer itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close a file that was not finished; it goes with its folder."""
+        self._close()
+
+    def _close(self) -> None:
+        self._writer.close()
+        self._sink.close()
+
+    def _write_group(self, rows: int) -> None:
+        gathered = pa.concat_tables(self._gathered)
+        # One chunk a column: pages end where chunks do, and equal work shall give equal bytes.
+        self._writer.write_table(gathered.slice(0, rows).combine_chunks(), row_group_size=rows)
+        rest = gathered.slice(rows)
+        self._gathered = [rest] if rest.num_rows else []
+        self._rows_gathered = rest.num_rows
+        self._rows_written += rows
+
+
+def same_rows(one: Path, other: Path) -> bool:
+    """Say whether two data files hold equal rows in equal order; a file that cannot be read is equal to none."""
+    try:
+        with pq.ParquetFile(one) as first, pq.ParquetFile(other) as second:
+            groups = first.metadata.num_row_groups
+            return groups == second.metadata.num_row_groups and all(
+                first.read_row_group(group).equals(second.read_row_group(group)) for group in range(groups)
+            )
+    except PARQUET_ERRORS:
+        return False
+
+
+def _repetitive(schema: pa.Schema) -> list[str]:
+    # A dictionary of values that hardly repeat is work for nothing; so it is for floats, which must stay plain.
+    distinct = {"point_index", "parameter_fingerprint", "point_fingerprint", "effective_parameters_json"}
+    return [field.name for field in schema if field.type != FLOAT and field.name not in distinct]
+
+
+# Of a record of one row; every other column has a value.
+_NULLABLE = {"attempt_number", "error_code", "error_message", "error_point_index", "content_sha256", "shard_points"}
+
+Record = TypeVar("Record", Outcome, RunRecord, EnginePin)
+
+_RECORD_SCHEMAS: Mapping[type, pa.Schema] = {Outcome: OUTCOME, RunRecord: RUN_RECORD, EnginePin: ENGINE_PIN}
+
+
+def encode(record: Outcome | RunRecord | EnginePin) -> bytes:
+    """Return the Parquet file of one row that holds `record`."""
+    table = pa.Table.from_pylist([dataclasses.asdict(record)], schema=_RECORD_SCHEMAS[type(record)])
+    sink = pa.BufferOutputStream()
+    # One row: a dictionary, a copy of Arrow's schema and a compressor for each column cost time and make it larger.
+    pq.write_table(table, sink, compression="none", use_dictionary=False, store_schema=False)
+    return bytes(sink.getvalue())
+
+
+def _require_values(fields: Mapping[str, Any]) -> None:
+    for row in (fields, *(fields.get("artifacts") or ())):
+        for name, value in row.items():
+            if value is None and name not in _NULLABLE:
+                msg = f"{name} has no value"
+                raise ValueError(msg)
+
+
+def decode(kind: type[Record], body: bytes, where: str) -> Record:
+    """Return the record that `encode` wrote; `where` names it in an error.
+
+    Raises:
+        StoreError: the body is not one row of the expected schema.
+    """
+    schema = _RECORD_SCHEMAS[kind]
+    try:
+        # A BufferReader: reading Parquet from a Python file object can abort the interpreter at exit.
+        with pq.ParquetFile(pa.BufferReader(body)) as file:
+            table = file.read(use_threads=False).cast(schema)
+        (fields,) = table.to_pylist()
+        _require_values(fields)
+    except (*PARQUET_ERRORS, ValueError, OverflowError) as error:
+        msg = f"{where} is not a record of sweepctl: {error}"
+        raise StoreError(
+            msg, remedy="Something else wrote it. Move it away, or use another store or run_id."
+        ) from error
+    if "artifacts" in fields:
+        fields["artifacts"] = tuple(Artifact(**artifact) for artifact in fields["artifacts"])
+    return kind(**fields)

@@ -1,0 +1,1 @@
+"""Reading what runs left: tables, queries, and what they say."""

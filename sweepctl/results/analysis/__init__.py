@@ -1,0 +1,1 @@
+"""What a run's results say, as values: means, sensitivity, extremes, failures. All aggregation is SQL."""

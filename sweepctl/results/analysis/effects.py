@@ -1,0 +1,122 @@
+"""Means of metrics by level of a dimension, or of two, with intervals over replicates (docs/report.md).
+
+Points of one run share their random numbers across cells and differ across replicates. So replicates are what is
+independent: the estimate is the mean over all points, and the interval is Student's over the means of replicates, or
+of batches of them that are equal in size.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sweepctl.results.analysis.subject import Dimension, Subject, number
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection as Connection
+
+_SAMPLED = ("random", "latin_hypercube", "sobol")  # levels differ by chance, whatever the other dimensions are
+UNBALANCED = "Levels have different numbers of points: differences of their means may be those of other dimensions."
+
+# Student's t at 0.975 for 1, 2, … 63 degrees of freedom.
+T_975 = (
+    12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281, 2.2010, 2.1788, 2.1604, 2.1448,
+    2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860, 2.0796, 2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484,
+    2.0452, 2.0423, 2.0395, 2.0369, 2.0345, 2.0322, 2.0301, 2.0281, 2.0262, 2.0244, 2.0227, 2.0211, 2.0195, 2.0181,
+    2.0167, 2.0154, 2.0141, 2.0129, 2.0117, 2.0106, 2.0096, 2.0086, 2.0076, 2.0066, 2.0057, 2.0049, 2.0040, 2.0032,
+    2.0025, 2.0017, 2.0010, 2.0003, 1.9996, 1.9990, 1.9983,
+)  # fmt: skip
+
+
+def t_975(freedom: int) -> float:
+    """Return Student's t at 0.975; beyond the table by its expansion around the normal's, which is off by 0.001."""
+    return T_975[freedom - 1] if freedom <= len(T_975) else 1.95996 + 2.37227 / freedom
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean, and half the width of its 95 % interval."""
+
+    mean: float
+    half_width: float | None  # None where there is one replicate
+    replicates: int  # means that it was made of: of replicates, or of batches of them
+    points: int
+
+
+Places = tuple[int, ...]  # of levels, one a dimension of the group
+Estimates = Mapping[Places, Sequence[Estimate | None]]  # one a metric; None where no point has a value
+
+
+def estimates(connection: "Connection", subject: Subject, groups: Sequence[Sequence[Dimension]]) -> list[Estimates]:
+    """Return the means by each group of dimensions, from one pass over the points that succeeded.
+
+    `groups` has `[a]` for the levels of a, and `[a, b]` for the combinations of the levels of a and b.
+    """
+    if not groups or not subject.metrics:
+        return [{} for _ in groups]
+    dimensions = list({dimension.name: dimension for group in groups for dimension in group}.values())
+    found: dict[int, dict[Places, Sequence[Estimate | None]]] = {_mask(dimensions, group): {} for group in groups}
+    for mask, *cells in connection.execute(_query(subject, dimensions, groups)).fetchall():
+        keys, values = cells[: len(dimensions)], cells[len(dimensions) :]
+        places = {
+            dimension.name: dimension.place(key)
+            for bit, (dimension, key) in enumerate(zip(dimensions, keys, strict=True))
+            if not mask >> (len(dimensions) - 1 - bit) & 1
+        }
+        found[mask][tuple(places.values())] = [
+            _estimate(*values[start : start + 4]) for start in range(0, len(values), 4)
+        ]
+    return [_in_order(found[_mask(dimensions, group)], dimensions, group) for group in groups]
+
+
+def balanced(subject: Subject, effects: Iterable[tuple[Dimension, Estimates]]) -> bool:
+    """Return whether levels of one metric have equal numbers of points, as far as the design means them to."""
+    if getattr(subject.space, "kind", "table") in _SAMPLED:
+        return True
+    return all(
+        len({0 if estimate is None else estimate.points for (estimate,) in found.values()}) == 1
+        and len(found) == len(dimension.levels)
+        for dimension, found in effects
+        if not dimension.is_cut
+    )
+
+
+def _mask(dimensions: Sequence[Dimension], group: Sequence[Dimension]) -> int:
+    """Return what GROUPING says of a group: a bit a dimension, set where it is summed over; the first is highest."""
+    bits = "".join("0" if dimension in group else "1" for dimension in dimensions)
+    return int(bits, 2)
+
+
+def _in_order(found: Estimates, dimensions: Sequence[Dimension], group: Sequence[Dimension]) -> Estimates:
+    """Return estimates by the places in a group's own order, sorted."""
+    held = [dimension for dimension in dimensions if dimension in group]
+    order = [held.index(dimension) for dimension in group]
+    return dict(sorted((tuple(places[each] for each in order), values) for places, values in found.items()))
+
+
+def _query(subject: Subject, dimensions: Sequence[Dimension], groups: Sequence[Sequence[Dimension]]) -> str:
+    names = {dimension.name: f"d{place}" for place, dimension in enumerate(dimensions)}
+    keys = ", ".join(names.values())
+    metrics = range(len(subject.metrics))
+    levels = ", ".join(f"{dimension.key_sql} AS {names[dimension.name]}" for dimension in dimensions)
+    values = ", ".join(f"{number(subject.joined(metric))} AS m{place}" for place, metric in enumerate(subject.metrics))
+    sets = ", ".join("(" + ", ".join([*(names[each.name] for each in group), "batch"]) + ")" for group in groups)
+    means = ", ".join(f"avg(m{place}) AS a{place}, count(m{place}) AS n{place}" for place in metrics)
+    over = ", ".join(
+        f"sum(a{place} * n{place}) / sum(n{place}), stddev_samp(a{place}), count(a{place}), sum(n{place})"
+        for place in metrics
+    )
+    return f"""
+        WITH observed AS (
+            SELECT {levels}, replicate % {subject.batches} AS batch, {values} FROM points WHERE status = 'success'
+        ), batches AS (
+            SELECT GROUPING({keys}) AS mask, {keys}, batch, {means} FROM observed GROUP BY GROUPING SETS ({sets})
+        )
+        SELECT mask, {keys}, {over} FROM batches GROUP BY mask, {keys}"""
+
+
+def _estimate(mean: float | None, deviation: float | None, replicates: int, points: int) -> Estimate | None:
+    if mean is None:
+        return None
+    half_width = None if deviation is None else t_975(replicates - 1) * deviation / math.sqrt(replicates)
+    return Estimate(mean, half_width, replicates, int(points))

@@ -1,0 +1,149 @@
+"""What single points say: how a metric is distributed, which points are at its ends, and which failed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sweepctl.names import quoted
+from sweepctl.results.analysis.subject import Subject, number, select
+from sweepctl.spec import Value
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection as Connection
+
+BARS = 24
+_IDENTITY = ("point_index", "replicate", "status", "error_code", "error_message")
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How one metric's values lie, over the points that succeeded."""
+
+    points: int  # that have a value
+    missing: int  # that succeeded and have none
+    mean: float | None
+    deviation: float | None
+    minimum: float | None
+    maximum: float | None
+    width: float = 0.0  # of a bar
+    counts: tuple[int, ...] = ()  # of bars from the minimum on
+
+
+@dataclass(frozen=True)
+class Row:
+    """One point, as far as it is shown."""
+
+    point_index: int
+    replicate: int
+    status: str
+    parameters: Mapping[str, Value]  # those that the design varies
+    metrics: Mapping[str, Value]
+    error_code: str | None
+    error_message: str | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Points that failed by themselves with one code, or shards without records that failed with it."""
+
+    error_code: str
+    of: str  # "points" or "shards"
+    count: int
+    example: int  # the lowest point_index, or shard_id
+    message: str  # the example's
+
+
+def distributions(connection: "Connection", subject: Subject) -> list[Distribution]:
+    """Return one a metric."""
+    if not subject.metrics:
+        return []
+    asked = ", ".join(
+        f"count({column}), avg({column}), stddev_samp({column}), min({column}), max({column})"
+        for column in map(number, subject.metrics)
+    )
+    found = connection.execute(f"SELECT {asked} FROM point_outcomes WHERE status = 'success'").fetchall()[0]
+    facts = [found[start : start + 5] for start in range(0, len(found), 5)]
+    known = (Distribution(points, subject.succeeded - points, *moments) for points, *moments in facts)
+    return [_with_bars(connection, metric, each) for metric, each in zip(subject.metrics, known, strict=True)]
+
+
+def _with_bars(connection: "Connection", metric: str, known: Distribution) -> Distribution:
+    if known.minimum is None or known.maximum is None or known.minimum == known.maximum:
+        return known
+    width = (known.maximum - known.minimum) / BARS
+    counted = connection.execute(
+        f"SELECT least({BARS - 1}, CAST(floor(({number(metric)} - $1) / $2) AS BIGINT)) AS bar, count(*) "
+        f"FROM point_outcomes WHERE {quoted(metric)} IS NOT NULL GROUP BY bar",
+        [known.minimum, width],
+    ).fetchall()
+    counts = dict(counted)
+    return replace(known, width=width, counts=tuple(counts.get(bar, 0) for bar in range(BARS)))
+
+
+def extremes(connection: "Connection", subject: Subject, metric: str, top: int) -> tuple[list[Row], list[Row]]:
+    """Return the points with the lowest values of a metric, and those with the highest; of equal ones the first."""
+    ends = []
+    for order in ("ASC", "DESC"):
+        best = (
+            f"SELECT point_index FROM point_outcomes WHERE {quoted(metric)} IS NOT NULL "
+            f"ORDER BY {quoted(metric)} {order}, point_index LIMIT {top}"
+        )
+        indexes = [index for (index,) in connection.execute(best).fetchall()]
+        found = {row.point_index: row for row in rows(connection, subject, indexes)}
+        ends.append([found[index] for index in indexes])
+    return ends[0], ends[1]
+
+
+def failed(connection: "Connection", subject: Subject, most: int) -> list[Row]:
+    """Return the first points that failed."""
+    first = f"SELECT point_index FROM point_outcomes WHERE status = 'failure' ORDER BY point_index LIMIT {most}"
+    return rows(connection, subject, [index for (index,) in connection.execute(first).fetchall()])
+
+
+def spread(connection: "Connection", subject: Subject, most: int) -> list[Row]:
+    """Return all points, or `most` in the order of a hash: equal distances fall in step with replicates and axes."""
+    indexes = f"SELECT point_index FROM point_outcomes ORDER BY hash(point_index), point_index LIMIT {most}"
+    return rows(connection, subject, [index for (index,) in connection.execute(indexes).fetchall()])
+
+
+def rows(connection: "Connection", subject: Subject, indexes: Sequence[int]) -> list[Row]:
+    """Return these points in the order of their indexes."""
+    if not indexes:
+        return []
+    names = subject.varied
+    found = connection.execute(
+        f"SELECT {select([*_IDENTITY, *names, *map(subject.joined, subject.metrics)])} FROM points "
+        f"WHERE point_index IN ({', '.join(map(str, indexes))}) ORDER BY point_index"
+    ).fetchall()
+    return [
+        Row(
+            index,
+            replicate,
+            status,
+            dict(zip(names, values, strict=False)),
+            dict(zip(subject.metrics, values[len(names) :], strict=False)),
+            code,
+            message,
+        )
+        for index, replicate, status, code, message, *values in found
+    ]
+
+
+def failures(connection: "Connection") -> list[Failure]:
+    """Return what failed by error code: points with their records, then shards without, the most first."""
+    by_point = """
+        SELECT error_code, 'points', count(*), min(point_index), arg_min(error_message, point_index)
+        FROM point_outcomes WHERE status = 'failure' GROUP BY error_code ORDER BY 3 DESC, 1"""
+    by_shard = """
+        SELECT error_code, 'shards', count(*), min(shard_id), arg_min(error_message, shard_id)
+        FROM shard_outcomes WHERE status = 'failure' AND content_sha256 IS NULL
+        GROUP BY error_code ORDER BY 3 DESC, 1"""
+    return [Failure(*row) for query in (by_point, by_shard) for row in connection.execute(query).fetchall()]
+
+
+def fixed_parameters(connection: "Connection", subject: Subject) -> dict[str, Value]:
+    """Return the parameters that the design does not name, which have one value in all points."""
+    if not subject.fixed or not subject.points:
+        return {}
+    found = connection.execute(f"SELECT {select(subject.fixed)} FROM effective_parameters LIMIT 1").fetchall()
+    return dict(zip(subject.fixed, found[0], strict=True))

@@ -1,0 +1,163 @@
+"""Sobol indices: which part of a metric's variance a dimension explains, alone and with all its interactions.
+
+A full grid is an exact functional analysis of variance (Sobol 1993), in SQL. Of a random sample only first-order
+indices can be had, by RBD-FAST (Tarantola et al. 2006). Of other designs none (docs/report.md).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sweepctl.design import Grid, LatinHypercube, Random, Sobol
+from sweepctl.design.axes import length_of
+from sweepctl.names import quoted
+from sweepctl.results.analysis.subject import Dimension, Subject, number, select
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection as Connection
+
+# Of a sample: the first so many cells, which are a sample too; more make indices hardly better and take long.
+MAX_SAMPLES = 8_192
+HARMONICS = 10  # RBD-FAST's M
+MIN_SAMPLES = 10 * HARMONICS  # below it the correction for bias, 2 M / N, is no longer small
+RESAMPLES = 100
+SEED = 0  # of the bootstrap, so that equal runs have equal intervals
+
+NO_TOTAL = "total indices cannot be had from one sample of independent draws; a full grid has them"
+NO_SALIB = "first-order indices of a sample need SALib: pip install 'sweepctl[sensitivity]'"
+
+
+@dataclass(frozen=True)
+class Index:
+    """The Sobol indices of one dimension, as parts of 1."""
+
+    dimension: str
+    first_order: float
+    half_width: float | None  # of the first-order index's 95 % interval; None where it is exact for what was run
+    total: float | None
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """The Sobol indices of one metric, or why there are none."""
+
+    method: str | None = None
+    cells: int = 0
+    indices: tuple[Index, ...] = ()
+    why_not: str | None = None  # what could not be estimated, and why
+
+
+def sensitivities(connection: "Connection", subject: Subject) -> list[Sensitivity]:
+    """Return one a metric."""
+    if not subject.dimensions or not subject.succeeded:
+        nothing = (
+            "no indices: no dimension has two values" if subject.succeeded else "no indices: no point has succeeded"
+        )
+        return [Sensitivity(why_not=nothing) for _ in subject.metrics]
+    match subject.space:
+        case Grid() as grid:
+            return _of_grid(connection, subject, grid)
+        case Random() | LatinHypercube() | Sobol():
+            return [_of_sample(connection, subject, metric) for metric in subject.metrics]
+    why_not = "no indices: the cells of a zip or a table do not vary their dimensions independently"
+    return [Sensitivity(why_not=why_not) for _ in subject.metrics]
+
+
+def _of_grid(connection: "Connection", subject: Subject, grid: Grid) -> list[Sensitivity]:
+    metrics = range(len(subject.metrics))
+    means = ", ".join(f"avg({number(metric)}) AS y{place}" for place, metric in enumerate(subject.metrics))
+    # Cells and no parameters: a cell's index tells its levels by mixed radix, exactly.
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE cells AS SELECT point_index // {subject.replications} AS cell, {means} "
+        "FROM point_outcomes WHERE status = 'success' GROUP BY cell"
+    )
+    counts = ", ".join(f"count(y{place}), var_pop(y{place})" for place in metrics)
+    found = connection.execute(f"SELECT {counts} FROM cells").fetchall()[0]
+    explained = [_explained(connection, metrics, *each) for each in _digits(grid, subject.dimensions)]
+    connection.execute("DROP TABLE cells")
+    return [
+        _exact(subject, grid.cells, found[2 * place], found[2 * place + 1], [each[place] for each in explained])
+        for place in metrics
+    ]
+
+
+def _digits(grid: Grid, dimensions: Sequence[Dimension]) -> list[tuple[str, str]]:
+    """Return, for each dimension, expressions over `cell`: its own level, and the levels of all others."""
+    found, stride = {}, 1
+    for name in sorted(grid.dimensions, reverse=True):
+        length = length_of(grid.dimensions[name])
+        own = f"(cell // {stride}) % {length}"
+        found[name] = (own, f"(cell // {stride * length}) * {stride} + cell % {stride}")
+        stride *= length
+    return [found[dimension.name] for dimension in dimensions]
+
+
+def _explained(connection: "Connection", metrics: Sequence[int], own: str, others: str) -> list[tuple[float, float]]:
+    """Return the variances of the means by a dimension's own level, and by all others' levels: a pair a metric."""
+    means = ", ".join(f"avg(y{place}) AS y{place}" for place in metrics)
+    variances = ", ".join(f"var_pop(y{place})" for place in metrics)
+    both = [
+        connection.execute(f"SELECT {variances} FROM (SELECT {means} FROM cells GROUP BY {by})").fetchall()[0]
+        for by in (own, others)
+    ]
+    return list(zip(*both, strict=True))
+
+
+def _exact(
+    subject: Subject, cells: int, known: int, variance: float | None, explained: Sequence[tuple[float, float]]
+) -> Sensitivity:
+    if known < cells:
+        return Sensitivity(
+            why_not=f"no indices: {known:,} of {cells:,} cells have a value, and an exact analysis needs all"
+        )
+    if not variance:
+        return Sensitivity(why_not="no indices: the metric is the same in all cells")
+    indices = tuple(
+        Index(dimension.name, own / variance, None, 1 - others / variance)
+        for dimension, (own, others) in zip(subject.dimensions, explained, strict=True)
+    )
+    return Sensitivity("functional analysis of variance of the full grid", cells, indices)
+
+
+def _of_sample(connection: "Connection", subject: Subject, metric: str) -> Sensitivity:
+    try:
+        import numpy as np  # noqa: PLC0415  an extra brings both, and they are slow to import
+        from SALib.analyze import rbd_fast  # noqa: PLC0415
+    except ImportError:
+        return Sensitivity(why_not=NO_SALIB)
+    names = [dimension.name for dimension in subject.dimensions]
+    # Ranks would do: all that counts is the order of values. So words are their places in the alphabet.
+    ordered = ", ".join(f"dense_rank() OVER (ORDER BY {quoted(name)})::DOUBLE AS {quoted(name)}" for name in names)
+    sample = connection.execute(f"""
+        WITH cells AS (
+            SELECT point_index // {subject.replications} AS cell, {select(names)},
+                   avg({number(subject.joined(metric))}) AS y
+            FROM points WHERE status = 'success' AND point_index < {MAX_SAMPLES * subject.replications}
+            GROUP BY ALL HAVING y IS NOT NULL
+        ) SELECT y, {ordered} FROM cells ORDER BY cell""").fetchnumpy()
+    values = _filled(sample["y"])
+    if len(values) < MIN_SAMPLES:
+        return Sensitivity(
+            why_not=f"no indices: {len(values):,} cells have a value, and an estimate needs {MIN_SAMPLES}"
+        )
+    if values.min() == values.max():
+        return Sensitivity(why_not="no indices: the metric is the same in all cells")
+    found = rbd_fast.analyze(
+        {"num_vars": len(names), "names": names},
+        np.column_stack([_filled(sample[name]) for name in names]),
+        values,
+        M=HARMONICS,
+        num_resamples=RESAMPLES,
+        seed=SEED,
+    )
+    indices = tuple(
+        Index(name, float(first), None if math.isnan(width) else float(width), None)
+        for name, first, width in zip(names, found["S1"], found["S1_conf"], strict=True)
+    )
+    return Sensitivity("RBD-FAST", len(values), indices, NO_TOTAL)
+
+
+def _filled(column: Any) -> Any:  # noqa: ANN401  NumPy's, which comes with SALib
+    """Return a column of DuckDB's, in which nothing is missing, as a plain array."""
+    return getattr(column, "filled", lambda: column)()

@@ -1,0 +1,193 @@
+"""What of a run is analysed: its dimensions cut into levels, its metrics, its replicates."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+from sweepctl.design import Space
+from sweepctl.errors import UsageError
+from sweepctl.names import quoted
+from sweepctl.records.outcome import RunRecord
+from sweepctl.spec import Value
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection as Connection
+
+MAX_LEVELS = 16  # a dimension with more values is cut into intervals: a plot of more is no easier to read
+INTERVALS = 12
+LOG_RATIO = 100  # from the lowest to the highest value: from here on intervals are equally wide in logarithms
+MIN_BATCHES, MAX_BATCHES = 8, 64  # of replicates: more would make intervals hardly narrower, and use memory
+
+_NUMBERS = ("BIGINT", "DOUBLE")
+
+
+@dataclass(frozen=True)
+class Level:
+    """One value of a dimension (`low` = `high`), or the values from `low` up to `high`."""
+
+    low: Value
+    high: Value
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A parameter that the design varies, and that has more than one value in the points."""
+
+    name: str
+    levels: tuple[Level, ...]
+    is_number: bool
+    is_log: bool  # whether its values span orders of magnitude
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether its levels are intervals."""
+        return any(level.low != level.high for level in self.levels)
+
+    @property
+    def key_sql(self) -> str:
+        """An expression over `points` that tells levels apart."""
+        name = quoted(self.name)
+        if not self.is_cut:
+            return name
+        nulls = sum(level.low is None for level in self.levels)  # one at most, and before the intervals
+        intervals = self.levels[nulls:]
+        low, high = (f"CAST('{end!r}' AS DOUBLE)" for end in (intervals[0].low, intervals[-1].high))
+        place = f"({name} - {low}) / ({high} - {low})"
+        if self.is_log:
+            place = f"ln({name} / {low}) / ln({high} / {low})"
+        interval = f"least({len(intervals) - 1}, CAST(floor({place} * {len(intervals)}) AS BIGINT))"
+        return f"CASE WHEN {name} IS NULL THEN 0 ELSE {nulls} + {interval} END"
+
+    def place(self, key: Value) -> int:
+        """Return the place of the level that `key_sql` told."""
+        return int(key) if self.is_cut and key is not None else self._places[key]
+
+    @cached_property
+    def _places(self) -> dict[Value, int]:
+        return {level.low: place for place, level in enumerate(self.levels)}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A run as it is analysed."""
+
+    record: RunRecord
+    space: Space
+    dimensions: tuple[Dimension, ...]  # in byte order of their names
+    metrics: tuple[str, ...]  # those that were asked for, or all that are numbers
+    other_metrics: tuple[str, ...]  # numbers as well
+    varied: tuple[str, ...]  # parameters that the design names, those with one value too
+    fixed: tuple[str, ...]  # all others of the model
+    points: int  # that have their record
+    succeeded: int
+
+    @property
+    def replications(self) -> int:
+        """How many points a cell has."""
+        return self.record.spec.replications
+
+    @property
+    def batches(self) -> int:
+        """How many batches of equal size the replicates are put into; all of them where no such number will do."""
+        if self.replications <= MAX_BATCHES:
+            return self.replications
+        most = max(count for count in range(1, MAX_BATCHES + 1) if self.replications % count == 0)
+        return most if most >= MIN_BATCHES else self.replications
+
+    def joined(self, metric: str) -> str:
+        """Return what a metric is called in `points`, where a parameter of its name comes before it."""
+        return f"metric_{metric}" if metric in (*self.varied, *self.fixed) else metric
+
+    @classmethod
+    def of(
+        cls, connection: "Connection", record: RunRecord, space: Space, metrics: Sequence[str] = (), *, most: int = 1
+    ) -> Self:
+        """Look at what there is of a run.
+
+        Args:
+            connection: Has the run's views (`sweepctl.query`).
+            record: The run's.
+            space: Its design.
+            metrics: Which ones; none for the first `most` in the model's own order.
+            most: How many are taken where nobody says which.
+
+        Raises:
+            UsageError: there is no such metric, or it is no number.
+        """
+        parameters = _columns_after(connection, "effective_parameters", "effective_parameters_json")
+        declared = _columns_after(connection, "point_outcomes", "error_message")
+        numbers = [name for name, kind in declared.items() if kind in (*_NUMBERS, "BOOLEAN")]
+        for name in metrics if declared else ():
+            _require_metric(name, numbers, declared)
+        chosen = list(dict.fromkeys(name for name in metrics if name in numbers)) or numbers[:most]
+        counts = "SELECT count(*), count(*) FILTER (status = 'success') FROM point_outcomes"
+        points, succeeded = connection.execute(counts).fetchall()[0]
+        varied = [name for name in sorted(space.parameters) if name in parameters]
+        found = (_dimension(connection, name, is_number=parameters[name] in _NUMBERS) for name in varied)
+        return cls(
+            record,
+            space,
+            tuple(dimension for dimension in found if dimension is not None),
+            tuple(chosen),
+            tuple(name for name in numbers if name not in chosen),
+            tuple(varied),
+            tuple(name for name in parameters if name not in varied),
+            points,
+            succeeded,
+        )
+
+
+def _columns_after(connection: "Connection", view: str, last: str) -> dict[str, str]:
+    """Return a view's columns behind those that every model has, each with its type."""
+    kinds = {name: str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE {view}").fetchall()}
+    names = list(kinds)
+    return {name: kinds[name] for name in names[names.index(last) + 1 :]}
+
+
+def select(names: Iterable[str]) -> str:
+    """Return columns as a SELECT takes them."""
+    return ", ".join(map(quoted, names))
+
+
+def number(metric: str) -> str:
+    """Return a metric as a number for SQL: a bool is 0 or 1, so that its mean is a share."""
+    return f"CAST({quoted(metric)} AS DOUBLE)"
+
+
+def _require_metric(name: str, numbers: Sequence[str], declared: Iterable[str]) -> None:
+    if name in numbers:
+        return
+    if name in declared:
+        raise UsageError(f"metric {name!r} is text, which has no mean", remedy="Name a metric that is a number.")
+    close = difflib.get_close_matches(name, numbers, n=1)
+    remedy = f"Did you mean {close[0]!r}?" if close else f"This run has: {', '.join(numbers)}"
+    raise UsageError(f"this run has no metric {name!r}", remedy=remedy)
+
+
+def _dimension(connection: "Connection", name: str, *, is_number: bool) -> Dimension | None:
+    """Return a dimension with its levels; None where it does not vary (yet), or has too many words to be cut."""
+    column = quoted(name)
+    some = connection.execute(f"SELECT DISTINCT {column} FROM effective_parameters LIMIT {MAX_LEVELS + 1}").fetchall()
+    values = sorted((value for (value,) in some), key=lambda value: (value is not None, value))
+    if len(values) < 2 or (len(values) > MAX_LEVELS and not is_number):  # noqa: PLR2004  one value varies nothing
+        return None
+    if len(values) <= MAX_LEVELS:
+        levels = tuple(Level(value, value) for value in values)
+        return Dimension(name, levels, is_number, is_number and _is_log([each for each in values if each is not None]))
+    ends = f"SELECT min({column})::DOUBLE, max({column})::DOUBLE, count(*) > count({column}) FROM effective_parameters"
+    low, high, has_null = connection.execute(ends).fetchall()[0]
+    is_log = _is_log([low, high])
+    edges = [_between(low, high, place / INTERVALS, is_log=is_log) for place in range(INTERVALS + 1)]
+    edges[-1] = high
+    null = [Level(None, None)] if has_null else []
+    return Dimension(name, (*null, *map(Level, edges[:-1], edges[1:])), is_number, is_log)
+
+
+def _is_log(numbers: Sequence[float]) -> bool:
+    return min(numbers) > 0 and max(numbers) / min(numbers) >= LOG_RATIO
+
+
+def _between(low: float, high: float, part: float, *, is_log: bool) -> float:
+    return low * float((high / low) ** part) if is_log else low + part * (high - low)

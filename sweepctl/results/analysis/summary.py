@@ -1,0 +1,100 @@
+"""What a run's results say, as values: means by level, sensitivity, extremes, failures. All aggregation is SQL.
+
+Takes a connection with the run's views and returns frozen values; shows nothing, and knows neither stores nor files.
+docs/report.md states each estimator.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from sweepctl.results.analysis import points
+from sweepctl.results.analysis.effects import Estimates, balanced, estimates
+from sweepctl.results.analysis.points import Distribution, Failure, Row
+from sweepctl.results.analysis.sensitivity import Sensitivity, sensitivities
+from sweepctl.results.analysis.subject import Dimension, Subject
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection as Connection
+
+
+@dataclass(frozen=True)
+class MetricSummary:
+    """What there is to say of one metric."""
+
+    name: str
+    distribution: Distribution
+    effects: tuple[tuple[Dimension, Estimates], ...]  # of one metric: each sequence of estimates has one
+    balanced: bool  # whether levels have equal numbers of points, so that their means can be compared
+    sensitivity: Sensitivity
+    lowest: Sequence[Row]
+    highest: Sequence[Row]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The answers to the questions that every run is asked."""
+
+    subject: Subject
+    metrics: tuple[MetricSummary, ...]
+    failures: Sequence[Failure]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as values of JSON."""
+        subject = self.subject
+        return {
+            "run_id": subject.record.run_id,
+            "model": subject.record.spec.model,
+            "total_points": subject.record.total_points,
+            "points": subject.points,
+            "succeeded": subject.succeeded,
+            "replications": subject.replications,
+            "metrics": [_metric_json(metric) for metric in self.metrics],
+            "other_metrics": list(subject.other_metrics),
+            "failures": [asdict(failure) for failure in self.failures],
+        }
+
+
+def summarize(connection: "Connection", subject: Subject, top: int) -> Summary:
+    """Return what a run's results say; `top` points at each end of a metric."""
+    effects = estimates(connection, subject, [[dimension] for dimension in subject.dimensions])
+    spreads = points.distributions(connection, subject)
+    indices = sensitivities(connection, subject)
+    metrics = []
+    for place, name in enumerate(subject.metrics):
+        own = [{level: [each[place]] for level, each in found.items()} for found in effects]
+        by_dimension = tuple(zip(subject.dimensions, own, strict=True))
+        lowest, highest = points.extremes(connection, subject, name, top)
+        metrics.append(
+            MetricSummary(
+                name,
+                spreads[place],
+                by_dimension,
+                balanced(subject, by_dimension),
+                indices[place],
+                lowest,
+                highest,
+            )
+        )
+    return Summary(subject, tuple(metrics), points.failures(connection))
+
+
+def _metric_json(metric: MetricSummary) -> dict[str, Any]:
+    return {
+        "metric": metric.name,
+        "distribution": asdict(metric.distribution),
+        "marginal_means": [
+            {
+                "dimension": dimension.name,
+                "levels": [
+                    {**asdict(dimension.levels[place]), **(asdict(estimate) if estimate else {"mean": None})}
+                    for (place,), (estimate,) in found.items()
+                ],
+            }
+            for dimension, found in metric.effects
+        ],
+        "balanced": metric.balanced,
+        "sensitivity": asdict(metric.sensitivity),
+        "lowest": [asdict(row) for row in metric.lowest],
+        "highest": [asdict(row) for row in metric.highest],
+    }

@@ -1,0 +1,91 @@
+"""Where the rows of runs lie: each table's files and columns, as readers of many files need them.
+
+Only names of the layout count; what else lies in a folder is for `verify` to find. Nothing is proven here, and a table
+without a file is one without rows.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from pyarrow import fs
+
+from sweepctl.errors import StoreError
+from sweepctl.records import layout, table
+from sweepctl.records.outcome import RunRecord
+from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES, SHARD_ATTEMPTS, SHARD_OUTCOMES
+from sweepctl.shard import commit
+from sweepctl.store.contract import Store
+
+
+@dataclass(frozen=True)
+class RunTables:
+    """The tables of one run that have a row a point, a shard or an attempt."""
+
+    store: Store
+    run: RunRecord
+    filesystem: fs.FileSystem  # Arrow's way to the store, and what it puts before a key
+    root: str
+
+    @cached_property
+    def folders(self) -> Mapping[str, str]:
+        """The folder of each table's files, relative to the store."""
+        run_id, run_date, spec = self.run.run_id, self.run.run_date, self.run.spec
+        return {
+            **{
+                name: layout.dataset_folder(name, spec.model, run_id, run_date)
+                for name in (EFFECTIVE_PARAMETERS, POINT_OUTCOMES, *spec.outputs)
+            },
+            SHARD_OUTCOMES: layout.outcomes_folder(run_id, run_date),
+            SHARD_ATTEMPTS: layout.attempts_folder(run_id, run_date),
+        }
+
+    def keys(self, name: str) -> Iterator[str]:
+        """Yield the keys of a table's files, in no certain order.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        for entry in self.store.objects(self.folders[name]):
+            if layout.shard_of(entry.key) is not None:
+                yield entry.key
+
+    def dataset(self, name: str) -> ds.Dataset | None:
+        """Return a table as an Arrow dataset, whose readers take only what they need of columns and row groups.
+
+        None where there is no file.
+
+        Raises:
+            StoreError: the store does not answer, or a file cannot be read.
+        """
+        keys = sorted(self.keys(name))
+        if not keys:
+            return None
+        is_of_shards = name in {SHARD_OUTCOMES, SHARD_ATTEMPTS}
+        return ds.FileSystemDataset.from_paths(
+            [self.root + key for key in keys],
+            schema=table.OUTCOME if is_of_shards else self._schema_at(keys[0]),
+            format=ds.ParquetFileFormat(),
+            filesystem=self.filesystem,
+        )
+
+    def _schema_at(self, key: str) -> pa.Schema:
+        try:
+            return ds.ParquetFileFormat().inspect(self.root + key, self.filesystem).remove_metadata()
+        except table.PARQUET_ERRORS as error:
+            msg = f"{self.store.locate(key)} cannot be read: {error}"
+            raise StoreError(msg, remedy=f"`sweepctl verify {self.run.run_id}` tells what else is wrong.") from error
+
+
+def all_runs(store: Store) -> list[RunRecord]:
+    """Return the record of every run of a store, in order of their ids; what is no run there is passed over.
+
+    Raises:
+        StoreError: the store does not answer, or a record cannot be read.
+    """
+    folders = [each for each in store.folders("runs/") if each.startswith(layout.RUN_PARTITION)]
+    run_ids = [each.removeprefix(layout.RUN_PARTITION) for each in folders if layout.is_key(each)]
+    records = [commit.standing_run(store, run_id) for run_id in run_ids]
+    return [record for record in records if record is not None]

@@ -1,0 +1,155 @@
+"""What a query's rows become: CSV, JSON, Parquet or an Arrow stream, batch by batch, however many there are."""
+
+import datetime as dt
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from sweepctl.errors import InterruptedRunError, QueryError
+from sweepctl.names import quoted
+from sweepctl.results.views import refused
+
+if TYPE_CHECKING:
+    import duckdb
+
+BATCH_ROWS = 65_536
+_NESTED = frozenset({"array", "list", "map", "struct", "tuple", "union"})
+# Arrow has them, and next to nothing else; `finished_at - started_at` is the first.
+_ARROW_ALONE = frozenset({"interval", "bignum", "bit", "geometry", "union"})
+_ONE_CELL = frozenset(
+    {
+        *("boolean", "tinyint", "smallint", "integer", "bigint", "hugeint"),
+        *("utinyint", "usmallint", "uinteger", "ubigint", "uhugeint", "float", "double", "decimal", "varchar"),
+    }
+)
+
+
+def write(rows: "duckdb.DuckDBPyRelation", form: str, sink: BinaryIO) -> int:
+    """Write all rows in one of `FORMS`, and return how many there were.
+
+    Raises:
+        QueryError: DuckDB meets an error in them, or the form cannot hold one of them.
+        StoreError: a file of the store cannot be read.
+        InterruptedRunError: the query was interrupted.
+    """
+    return FORMS[form](rows, sink)
+
+
+def plain(rows: "duckdb.DuckDBPyRelation") -> "duckdb.DuckDBPyRelation":
+    """Return the rows with text for what only Arrow has a type for."""
+    return _replaced(rows, lambda kind: "CAST({} AS VARCHAR)" if kind in _ARROW_ALONE else None)
+
+
+@contextmanager
+def batches(rows: "duckdb.DuckDBPyRelation") -> Iterator[pa.RecordBatchReader]:
+    """Give the rows as they are computed; what goes wrong meanwhile is told as an error of ours."""
+    import duckdb  # noqa: PLC0415  an extra
+
+    try:
+        with rows.to_arrow_reader(BATCH_ROWS) as reader:
+            yield reader
+    except duckdb.InterruptException as error:
+        raise InterruptedRunError("the query was interrupted") from error
+    except duckdb.Error as error:
+        raise refused(error) from error
+    except (OverflowError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        # A date after the year 9999, a blob that is no text, a struct without fields.
+        raise QueryError(
+            f"a value has no place in this form of an answer: {error}",
+            remedy="CAST(column AS VARCHAR) makes text of it; --format arrow takes all.",
+        ) from error
+
+
+def _replaced(rows: "duckdb.DuckDBPyRelation", expression_of: Callable[[str], str | None]) -> "duckdb.DuckDBPyRelation":
+    """Return the rows with an expression, `{}` being the column, for those columns whose type has one."""
+    replaced = [
+        f"{expression.format(quoted(name))} AS {quoted(name)}"
+        for name, kind in zip(rows.columns, rows.types, strict=True)
+        if (expression := expression_of(kind.id)) is not None
+    ]
+    return rows.project(f"* REPLACE ({', '.join(replaced)})") if replaced else rows
+
+
+def _cell_of(kind: str) -> str | None:
+    if kind in _ONE_CELL:
+        return None
+    return "to_json({})" if kind in _NESTED else "CAST({} AS VARCHAR)"
+
+
+def _write_csv(rows: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> int:
+    with (
+        batches(_replaced(rows, _cell_of)) as reader,
+        pyarrow.csv.CSVWriter(sink, reader.schema) as writer,
+    ):
+        return _write_batches(reader, writer)
+
+
+def _write_json(rows: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> int:
+    count = 0
+    with batches(plain(rows)) as reader:
+        columns = [{"name": field.name, "type": str(field.type)} for field in reader.schema]
+        sink.write(f'{{"columns": {json.dumps(columns)}, "rows": ['.encode())
+        between = "\n"
+        for batch in reader:
+            for row in batch.to_pylist():
+                sink.write(f"{between}{json.dumps(_plain(row), allow_nan=False)}".encode())
+                between = ",\n"
+            count += batch.num_rows
+        sink.write(b"\n]}\n")
+    return count
+
+
+def _write_parquet(rows: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> int:
+    with (
+        batches(plain(rows)) as reader,
+        pq.ParquetWriter(sink, reader.schema, compression="zstd") as writer,
+    ):
+        return _write_batches(reader, writer)
+
+
+def _write_arrow(rows: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> int:
+    with batches(rows) as reader, pa.ipc.new_stream(sink, reader.schema) as writer:
+        return _write_batches(reader, writer)
+
+
+def _write_batches(reader: pa.RecordBatchReader, writer: Any) -> int:  # noqa: ANN401  Arrow's, one for each form
+    count = 0
+    for batch in reader:
+        writer.write_batch(batch)
+        count += batch.num_rows
+    return count
+
+
+FORMS: Mapping[str, Callable[["duckdb.DuckDBPyRelation", BinaryIO], int]] = {
+    "csv": _write_csv,
+    "json": _write_json,
+    "parquet": _write_parquet,
+    "arrow": _write_arrow,
+}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  any value of a row
+    """Return what JSON has for a value; for a number that is none, null."""
+    match value:
+        case dict():
+            return {key: _plain(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_plain(each) for each in value]
+        case float():
+            return value if math.isfinite(value) else None
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case dt.date() | dt.time():  # a datetime is a date
+            return value.isoformat()
+        case bytes():
+            return value.hex()
+        case None | bool() | int() | str():
+            return value
+    return str(value)

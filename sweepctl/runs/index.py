@@ -1,0 +1,105 @@
+"""What is in a store: its runs, each by its record and a listing of its outcomes. No outcome is read."""
+
+import datetime as dt
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sweepctl.errors import StoreError, UsageError
+from sweepctl.messages import require_run_id
+from sweepctl.records import layout, table
+from sweepctl.records import run as listing
+from sweepctl.records.outcome import RunRecord
+from sweepctl.store.contract import Store
+
+IN_FLIGHT = 32  # requests of the store at a time
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """One run of a store, as far as its record and a listing tell."""
+
+    run_id: str
+    run_date: str
+    model: str
+    total_points: int
+    shards: int | None  # None where nobody planned how the run is cut
+    outcomes: int  # shards that have one, whatever it says
+    attempts: int  # that are recorded beside the outcomes: those that failed, were interrupted or met a conflict
+    created_at: dt.datetime
+    last_activity: dt.datetime
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Oddity:
+    """A folder among the runs that is none, or whose record cannot be read, and why."""
+
+    folder: str
+    problem: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return both."""
+        return asdict(self)
+
+
+def list_runs(store: Store) -> tuple[Sequence[StoredRun], Sequence[Oddity]]:
+    """Return a store's runs, the newest first, and what else lies among them.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        found = list(pool.map(lambda folder: _look(store, folder), store.folders("runs/")))
+    runs = [each for each in found if isinstance(each, StoredRun)]
+    return (
+        sorted(runs, key=lambda run: (run.created_at, run.run_id), reverse=True),
+        [each for each in found if isinstance(each, Oddity)],
+    )
+
+
+def _look(store: Store, folder: str) -> StoredRun | Oddity:
+    run_id = folder.removeprefix(layout.RUN_PARTITION)
+    try:
+        require_run_id(run_id)
+    except UsageError:
+        return Oddity(folder, "is not named after a run_id")
+    if not folder.startswith(layout.RUN_PARTITION):
+        return Oddity(folder, f"is not named {layout.RUN_PARTITION}RUN_ID")
+    key = layout.run_record(run_id)
+    stored = store.read(key)
+    if stored is None:
+        return Oddity(folder, "has no run record")
+    try:
+        record = table.decode(RunRecord, stored.body, store.locate(key))
+        model = record.spec.model
+        dt.date.fromisoformat(record.run_date)
+    except StoreError as error:
+        return Oddity(folder, error.message)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return Oddity(folder, f"has a record that cannot be read: {error!r}")
+    if record.run_id != run_id:
+        return Oddity(folder, f"has the record of run {record.run_id}")
+    return _counted(store, record, model)
+
+
+def _counted(store: Store, record: RunRecord, model: str) -> StoredRun:
+    outcomes, last_activity = 0, record.created_at
+    for _, entry in listing.outcomes(store, record.run_id, record.run_date):
+        outcomes += 1
+        last_activity = max(last_activity, entry.modified_at)
+    return StoredRun(
+        run_id=record.run_id,
+        run_date=record.run_date,
+        model=model,
+        total_points=record.total_points,
+        shards=record.shards,
+        outcomes=outcomes,
+        attempts=sum(1 for _ in listing.attempts(store, record.run_id, record.run_date)),
+        created_at=record.created_at,
+        last_activity=last_activity,
+    )

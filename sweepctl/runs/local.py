@@ -1,0 +1,297 @@
+"""A run on this machine: which of its shards lack their records, and these run, some at a time. Prints nothing.
+
+What a run is, `plan` settles; what a shard's outcome is, `run_shard` does. Each shard has a thread of its own, and one
+loop takes in what came of it. The threads are daemons: a second signal ends the process at once, engines included,
+since they watch their standard input.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from typing import Any
+
+from sweepctl import logs
+from sweepctl.engine.client import Engine
+from sweepctl.errors import ConflictError, InterruptedRunError, SweepctlError
+from sweepctl.messages import ShardMessage
+from sweepctl.records import run as listing
+from sweepctl.records.outcome import Outcome, RunRecord
+from sweepctl.shard import commit
+from sweepctl.shard.run import Disposition, Result
+from sweepctl.store.contract import Store
+from sweepctl.sweep import pilot, plan
+from sweepctl.sweep.plan import Draft, Plan
+
+IN_FLIGHT = 32  # outcomes that are read at a time
+REPORT_SECONDS = 0.25  # between two reports, at the most
+MOST_FAILURES = 5  # that are kept to be told, of each error code; each one has its log line
+
+# Runs one shard; is given what to tell how many of its points are done.
+RunOne = Callable[[ShardMessage, Callable[[int], None]], Result]
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run as the store has it, and which of its shards have all their records already."""
+
+    plan: Plan
+    record: RunRecord
+    is_new: bool
+    complete: frozenset[int]  # some 60 bytes a shard
+
+    @cached_property
+    def complete_points(self) -> int:
+        """How many points have their record already."""
+        bounds = map(self.plan.bounds, self.complete)
+        return sum(end - start for start, end in bounds)
+
+    def missing(self) -> Iterator[ShardMessage]:
+        """Yield the message of each shard that lacks its records, in order."""
+        return (self.plan.message(shard) for shard in range(self.plan.shards) if shard not in self.complete)
+
+
+def begin(
+    draft: Draft, engine: Engine, store: Store, run_id: str | None, *, now: dt.datetime, stop: Event | None = None
+) -> Begun:
+    """Settle the run of a sweep in the store, or find the one to continue, and what of it stands.
+
+    Raises:
+        ConflictError: the run_id stands for another sweep, or the run was cut into other shards.
+        EngineFaultError: the engine failed on a pilot, which measures how many points a shard should have.
+        InterruptedRunError: `stop` was set meanwhile.
+        StoreError: the store does not answer.
+    """
+    planned, record = plan.pin(draft, store, run_id, now, lambda: pilot.shard_points(draft, engine, stop))
+    return Begun(planned, record, record.created_at == now, frozenset(_complete(store, planned, record)))
+
+
+def _complete(store: Store, planned: Plan, record: RunRecord) -> set[int]:
+    """Find the shards that have all their records, by listing."""
+    has_outcome = {shard for shard, _ in listing.outcomes(store, record.run_id, record.run_date)}
+    tried = {shard for shard, _ in listing.attempts(store, record.run_id, record.run_date)}
+    # An outcome without all records has a row in shard_attempts, which was written before it. So only shards with both
+    # need a look, few of 10^5; where nobody planned the run, all do, because their messages may have cut it otherwise.
+    doubtful = has_outcome if record.shard_points is None else has_outcome & tried
+    with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        found = pool.map(lambda shard: (shard, commit.standing_outcome(store, record, shard)), sorted(doubtful))
+        for shard, outcome in found:
+            if outcome is not None:
+                _require_cut_alike(planned, outcome)
+            if outcome is None or not outcome.complete:
+                has_outcome.remove(shard)
+    return has_outcome
+
+
+def _require_cut_alike(planned: Plan, outcome: Outcome) -> None:
+    start, end = outcome.start_index, outcome.end_index_exclusive
+    if (start, end) != planned.bounds(outcome.shard_id):
+        msg = (
+            f"run {planned.run_id} was cut otherwise by the messages that began it: its shard {outcome.shard_id} has "
+            f"points [{start}, {end}), this sweep's has {list(planned.bounds(outcome.shard_id))}"
+        )
+        remedy = (
+            f"Complete it with its own messages (`sweepctl verify {planned.run_id} --missing FILE`), write its size "
+            "under [shards] of the sweep file, or give this run another --run-id."
+        )
+        raise ConflictError(msg, remedy=remedy)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One shard that was run and has no success."""
+
+    shard_id: int
+    error_code: str
+    error: str
+    retryable: bool
+    remedy: str | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What has been done so far, for whoever watches."""
+
+    succeeded: int = 0
+    failed: int = 0
+    skipped: int = 0  # somebody else has completed them meanwhile
+    points: int = 0  # of which this execution has written the records, or is about to
+    reused: int = 0  # of these, taken over from another run
+    skipped_points: int = 0
+    seconds: float = 0.0
+    failures: tuple[Failure, ...] = ()  # the first few of each error code
+    error: SweepctlError | None = None  # that ended it
+
+    @property
+    def points_per_second(self) -> float:
+        """How many points a second were run."""
+        return self.points / self.seconds if self.seconds else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as values of JSON."""
+        error = self.error
+        return {
+            "succeeded": self.succeeded,
+            "failed": self.failed,
+            "points": self.points,
+            "reused": self.reused,
+            "seconds": round(self.seconds, 3),
+            "points_per_second": round(self.points_per_second, 1),
+            "failures": [asdict(failure) for failure in self.failures],
+            "error": error and {"kind": error.kind, "message": error.message, "remedy": error.remedy},
+        }
+
+
+def run_shards(
+    messages: Iterable[ShardMessage],
+    run_one: RunOne,
+    *,
+    slots: int,
+    stop: Event,
+    observe: Callable[[Progress], None] = lambda _: None,
+    reused: Callable[[ShardMessage], int] = lambda _: 0,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Progress:
+    """Run shards, `slots` at a time, and return what was done.
+
+    A shard that fails does not stop the others. An error of this worker or its store does: no further shard is begun,
+    running ones come to their end, and the error is in what is returned. So does `stop`, which `run_one` obeys too.
+    """
+    tally = _Tally(reused, monotonic())
+    ended: SimpleQueue[_Work] = SimpleQueue()
+    waiting, running = iter(messages), list[_Work]()
+    while True:
+        if stop.is_set() and tally.error is None:
+            tally.error = _stopped()
+        while len(running) < slots and tally.error is None:
+            message = next(waiting, None)
+            if message is None:
+                break
+            running.append(_start(message, run_one, ended))
+        progress = tally.progress(running, monotonic())
+        observe(progress)
+        if not running:
+            return progress
+        try:
+            work = ended.get(timeout=REPORT_SECONDS)
+        except Empty:
+            continue
+        running.remove(work)
+        tally.take(work)
+
+
+@dataclass(eq=False)
+class _Work:
+    """One shard in its thread."""
+
+    message: ShardMessage
+    points: int = 0  # run so far: the one thing that is read meanwhile
+    result: Result | None = None
+    error: BaseException | None = None
+
+    def reach(self, points: int) -> None:
+        self.points = points
+
+
+def _start(message: ShardMessage, run_one: RunOne, ended: "SimpleQueue[_Work]") -> _Work:
+    work = _Work(message)
+
+    def carry_out() -> None:
+        try:
+            work.result = run_one(message, work.reach)
+        except BaseException as error:  # noqa: BLE001  the loop raises what nobody foresaw
+            work.error = error
+        ended.put(work)
+
+    Thread(target=carry_out, daemon=True).start()
+    return work
+
+
+@dataclass
+class _Tally:
+    """Counts; its size does not grow with the shards."""
+
+    reused_of: Callable[[ShardMessage], int]
+    began_at: float
+    succeeded: int = 0
+    failed: int = 0
+    skipped: int = 0
+    points: int = 0
+    reused: int = 0
+    skipped_points: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    error: SweepctlError | None = None
+
+    def take(self, work: _Work) -> None:
+        """Count a shard that has ended, and log it."""
+        if work.result is not None:
+            self._settled(work.message, work.result)
+        elif isinstance(work.error, ConflictError):
+            told = work.error.kind, work.error.message
+            self._failed(Failure(work.message.shard_id, *told, retryable=False, remedy=work.error.remedy))
+        elif isinstance(work.error, SweepctlError):
+            # Whatever came first ended it: the others may have met what followed from that.
+            self.error = self.error or (_stopped() if isinstance(work.error, InterruptedRunError) else work.error)
+        elif work.error is not None:
+            raise work.error
+        logs.event("shard_finished", **_line(work))
+
+    def _settled(self, message: ShardMessage, result: Result) -> None:
+        outcome = result.outcome
+        if result.disposition is Disposition.SKIPPED:
+            self.skipped += 1
+            self.skipped_points += message.points
+            return
+        if outcome.complete:
+            self.points += message.points
+            self.reused += self.reused_of(message)
+        if outcome.status == "success":
+            self.succeeded += 1
+        else:
+            told = outcome.error_code or "", outcome.error_message or ""
+            what = (
+                "another attempt may succeed" if outcome.retryable else "it would fail again, and this tells what to do"
+            )
+            remedy = f"`sweepctl retry {message.run_id}`: {what}."
+            self._failed(Failure(message.shard_id, *told, retryable=outcome.retryable, remedy=remedy))
+
+    def _failed(self, failure: Failure) -> None:
+        self.failed += 1
+        alike = sum(each.error_code == failure.error_code for each in self.failures)
+        if alike < MOST_FAILURES:
+            self.failures.append(failure)
+
+    def progress(self, running: Iterable[_Work], now: float) -> Progress:
+        return Progress(
+            self.succeeded,
+            self.failed,
+            self.skipped,
+            self.points + sum(work.points for work in running),
+            self.reused,
+            self.skipped_points,
+            now - self.began_at,
+            tuple(self.failures),
+            self.error,
+        )
+
+
+def _line(work: _Work) -> dict[str, object]:
+    """Return what the log says of a shard, and nothing of what nobody knows."""
+    told: dict[str, object] = {"run_id": work.message.run_id, "shard_id": work.message.shard_id}
+    if isinstance(work.error, SweepctlError):
+        return told | {"error_code": work.error.kind, "error": work.error.message, "remedy": work.error.remedy}
+    if work.result is None:
+        return told
+    outcome = work.result.outcome
+    told |= {"disposition": work.result.disposition.value, "attempt_id": outcome.attempt_id, "status": outcome.status}
+    if outcome.error_code is not None:
+        told |= {"error_code": outcome.error_code, "error": outcome.error_message}
+    return told | {f"{name}_seconds": round(seconds, 4) for name, seconds in work.result.seconds.items()}
+
+
+def _stopped() -> InterruptedRunError:
+    return InterruptedRunError("stopped by a signal", remedy="Start it again: it does what is missing.")

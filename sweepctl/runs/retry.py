@@ -1,0 +1,88 @@
+"""Which failed shards of a run another attempt may heal, and what to do about the others. Runs and sends nothing."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sweepctl.messages import ShardMessage, decode
+from sweepctl.records import layout
+from sweepctl.records import run as listing
+from sweepctl.records.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, POINT_FAILED, RunRecord
+from sweepctl.shard import commit
+from sweepctl.store.contract import Store
+from sweepctl.verify.outcomes import group_failures, read_filed
+from sweepctl.verify.repair import MissingShard, messages_of
+from sweepctl.verify.report import FailureGroup
+
+IN_FLIGHT = 32  # outcomes that are read at a time
+
+# Why another attempt at a shard that failed for good would change nothing, and what would.
+ADVICE: Mapping[str, str] = {
+    POINT_FAILED: "The model gives no result for these points, and never will: leave them out of the sweep, and "
+    "`sweepctl run --reuse {run_id}` takes the others over into the new run. If the model is wrong, correct it under a "
+    "new model_version, and start a new run of it.",
+    INVALID_PARAMETERS: "The engine refuses the parameter each time: correct it, which makes another sweep and run.",
+    INJECTED_FAILURE: "Its message asked for it: send the shard's message without failure_injection_shards.",
+}
+_NO_ADVICE = "It would fail again."
+
+
+@dataclass(frozen=True)
+class FailedShards:
+    """The failed shards of a run, by whether another attempt may heal them."""
+
+    record: RunRecord
+    retryable: Sequence[MissingShard]
+    for_good: Sequence[FailureGroup]
+    unreadable: Sequence[str]  # keys of outcomes that nobody can read
+
+    def bodies(self) -> Iterator[bytes]:
+        """Yield the message body of each shard to be tried again, made from the run record."""
+        return messages_of(self.record, self.retryable)
+
+    def messages(self, today: dt.date) -> Iterator[ShardMessage]:
+        """Yield these messages as a worker decodes them; `today` bounds their dates."""
+        return (decode(body, today) for body in self.bodies())
+
+    def advice(self, group: FailureGroup) -> str:
+        """Say what to do about shards that failed for good."""
+        return ADVICE.get(group.error_code, _NO_ADVICE).format(run_id=self.record.run_id)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as values of JSON."""
+        for_good = [{**asdict(group), "advice": self.advice(group)} for group in self.for_good]
+        return {
+            "run_id": self.record.run_id,
+            "run_date": self.record.run_date,
+            "retryable": len(self.retryable),
+            "failed_for_good": for_good,
+            "unreadable": list(self.unreadable),
+        }
+
+
+def failed_shards(store: Store, run_id: str) -> FailedShards:
+    """Read the outcomes of a run and sort its failures.
+
+    Raises:
+        UnknownRunError: the store holds no such run.
+        StoreError: the store does not answer.
+    """
+    record = commit.require_run(store, run_id)
+    # A shard that failed for good may have no row in shard_attempts, so all outcomes are read.
+    shards = [shard for shard, _ in listing.outcomes(store, run_id, record.run_date)]
+    keys = [layout.ShardKeys(run_id, record.run_date, shard).outcome for shard in shards]
+    with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        filed, unreadable = read_filed(store, keys, "outcomes.unreadable", pool)
+    failed = [each.outcome for each in filed if each.outcome.status == "failure"]
+    return FailedShards(
+        record,
+        [
+            MissingShard(each.shard_id, each.start_index, each.end_index_exclusive)
+            for each in sorted(failed, key=lambda outcome: outcome.shard_id)
+            if each.retryable
+        ],
+        group_failures([each for each in failed if not each.retryable]),
+        [finding.key or "" for finding in unreadable],
+    )

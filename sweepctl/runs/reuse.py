@@ -1,0 +1,222 @@
+"""Points that another run of the store has computed, taken over under their point_fingerprint, not simulated again.
+
+The records of the new run are still the engine's own: it is told the metrics of points that are known, and writes the
+bytes that it would have written (docs/decisions/0011-reuse.md). Only what was committed is taken, from files whose
+digest is the one that their outcome promises. A saving, never a need: what cannot be taken over is simulated.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import repeat
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sweepctl.engine.client import Engine, EngineRun
+from sweepctl.engine.reader import identity_schema, parse_records
+from sweepctl.errors import EngineFaultError, InterruptedRunError, RefusedError, StoreError
+from sweepctl.protocol import MAX_REQUEST_BYTES, Model
+from sweepctl.records import layout, table
+from sweepctl.records import run as listing
+from sweepctl.records.outcome import EnginePin, Outcome, RunRecord
+from sweepctl.records.table import PARQUET_ERRORS, POINT_OUTCOMES, columns_of
+from sweepctl.shard import commit
+from sweepctl.store.contract import Store
+from sweepctl.store.files import store_errors
+
+# A point takes some 250 bytes of memory, and 8 a metric: a gigabyte and a half at the most.
+MAX_POINTS = 4_000_000
+IN_FLIGHT = 8  # shards that are read at a time; each may take its file's size in memory
+NAMING_SECONDS = 3600.0
+AT_ONCE = 1_000  # points that are encoded together: each alone would take several times as long
+_FIELD = b',"known":[%b]}\n'
+
+
+@dataclass
+class Source:
+    """What is known of another run's points."""
+
+    run_id: str
+    model: str
+    nothing: str | None = None  # why none of its points can be one of the new run
+    rows: dict[bytes, int] = field(default_factory=dict)  # of `metrics`, by the 32 bytes of a point_fingerprint
+    metrics: pa.Table | None = None
+    unsound: list[str] = field(default_factory=list)  # shards that were not used, and why
+    left_out: int = 0  # points beyond MAX_POINTS
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what was found, as values of JSON."""
+        names = ("run_id", "nothing", "unsound", "left_out")
+        return {**{name: getattr(self, name) for name in names}, "known": len(self.rows)}
+
+    def add(self, points: Sequence[pa.Table]) -> None:
+        """Take in the successful points of some shards."""
+        whole = pa.concat_tables(points)
+        room = max(0, MAX_POINTS - len(self.rows))
+        self.left_out += max(0, whole.num_rows - room)
+        whole = whole.slice(0, room)
+        first = 0 if self.metrics is None else self.metrics.num_rows
+        for place, text in enumerate(whole["point_fingerprint"].to_pylist(), first):
+            self.rows.setdefault(bytes.fromhex(text), place)
+        metrics = whole.drop_columns(["point_fingerprint"])
+        self.metrics = metrics if self.metrics is None else pa.concat_tables([self.metrics, metrics])
+
+
+def read_source(store: Store, run_id: str, model: Model, seed: int, stop: Event) -> Source:
+    """Read the successful points of another run that may be points of a run with this model and seed.
+
+    Raises:
+        UnknownRunError: the store holds no such run.
+        StoreError: the store does not answer.
+        InterruptedRunError: `stop` was set.
+    """
+    record = commit.require_run(store, run_id)
+    source = Source(run_id, model.name, _nothing(store, record, model, seed))
+    if source.nothing is not None:
+        return source
+    shards = [shard for shard, _ in listing.outcomes(store, run_id, record.run_date)]
+    with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        for some in (shards[place : place + IN_FLIGHT] for place in range(0, len(shards), IN_FLIGHT)):
+            if stop.is_set():
+                raise InterruptedRunError("stopped by a signal", remedy="Start it again.")
+            found = list(pool.map(lambda shard: _points_of(store, record, shard, model), some))
+            source.unsound += [each for each in found if isinstance(each, str)]
+            points = [each for each in found if isinstance(each, pa.Table)]
+            if points:
+                source.add(points)
+    if source.metrics is not None:
+        source.metrics = source.metrics.combine_chunks()  # rows are taken from one chunk quickly, from many slowly
+    return source
+
+
+def _nothing(store: Store, record: RunRecord, model: Model, seed: int) -> str | None:
+    """Say why no point_fingerprint can be alike, without reading any; None where some may be."""
+    spec = record.spec
+    if spec.model != model.name:
+        return f"it is of model {spec.model}, this run of {model.name}"
+    if spec.seed != seed:
+        return f"it has seed {spec.seed}, this run {seed}"
+    key = layout.engine_pin(record.run_id)
+    stored = store.read(key)
+    if stored is None:
+        return "none of its shards was run yet"
+    version = table.decode(EnginePin, stored.body, store.locate(key)).model_version
+    return None if version == model.version else f"it has version {version} of the model, this engine {model.version}"
+
+
+def _points_of(store: Store, record: RunRecord, shard_id: int, model: Model) -> pa.Table | str | None:
+    """Return fingerprints and metrics of a shard's successful points; why not, for one that cannot be trusted."""
+    keys = layout.ShardKeys(record.run_id, record.run_date, shard_id)
+    stored = store.read(keys.outcome)
+    if stored is None:
+        return None
+    try:
+        outcome = table.decode(Outcome, stored.body, store.locate(keys.outcome))
+    except StoreError as error:
+        return error.message
+    if not outcome.complete:
+        return None
+    proper = keys.dataset(POINT_OUTCOMES, model.name)
+    promised = {each.key: each for each in outcome.artifacts}.get(proper)
+    body = _body(store, proper)
+    if promised is None or body is None or hashlib.sha256(body).hexdigest() != promised.sha256:
+        return f"{store.locate(proper)} does not hold the bytes that its outcome promises"
+    metrics = columns_of(model.metrics)
+    try:
+        rows = pq.read_table(
+            pa.BufferReader(body), columns=["point_fingerprint", "status", *(name for name, _ in metrics)]
+        )
+    except (*PARQUET_ERRORS, KeyError) as error:
+        return f"{store.locate(proper)}: {error}"
+    rows = rows.filter(pc.equal(rows["status"], "success")).drop_columns(["status"])
+    expected = pa.schema([("point_fingerprint", table.TEXT), *metrics])
+    return rows if rows.schema.equals(expected) else f"{store.locate(proper)} has other columns than the model gives"
+
+
+def _body(store: Store, key: str) -> bytes | None:
+    """Return a file's bytes, read once: those that are hashed are those that are used."""
+    with TemporaryDirectory(prefix="sweepctl-reuse-") as folder:
+        path = store.borrow(key, Path(folder))
+        if path is None:
+            return None
+        with store_errors("read", path):
+            return path.read_bytes()
+
+
+class ReusingEngine(Engine):
+    """An engine that is told, with each request to run points, which of them are known."""
+
+    def __init__(self, path: Path, model: Model, source: Source) -> None:
+        """Take over points of `model` from `source`."""
+        super().__init__(path)
+        self._model = model
+        self._source = source
+        self.taken: dict[int, int] = {}  # how many points, by the first index of the request
+
+    def start(
+        self,
+        request: bytes,
+        *,
+        command: Literal["run", "points"] = "run",
+        timeout: float | None = None,
+        stop: Event | None = None,
+    ) -> EngineRun:
+        """Start the engine on `request`, and on what is known of its points."""
+        if command == "run" and self._source.rows:
+            request = self._with_known(request, stop)
+        return super().start(request, command=command, timeout=timeout, stop=stop)
+
+    def _with_known(self, request: bytes, stop: Event | None) -> bytes:
+        known, points = bytearray(), 0
+        first: int | None = None
+        try:
+            for named in self._named(request, stop):
+                first = named["point_index"][0].as_py() if first is None else first
+                for count, text in self._known_of(named):
+                    # What has no room is simulated.
+                    if len(request) + len(known) + len(text) + len(_FIELD) < MAX_REQUEST_BYTES:
+                        known += b"," + text
+                        points += count
+        except (EngineFaultError, RefusedError):
+            return request  # the run itself will meet what is wrong, and record it
+        if first is not None:
+            self.taken[first] = points
+        # Spliced into the object's end: to read a long design only to write it again would take long.
+        return request[:-2] + _FIELD % bytes(known[1:]) if points else request
+
+    def _named(self, request: bytes, stop: Event | None) -> Iterator[pa.Table]:
+        schema = identity_schema(self._model)
+        with super().start(request, command="points", timeout=NAMING_SECONDS, stop=stop) as run:
+            run.begin()
+            for block in run.blocks():
+                yield parse_records(block, schema)
+
+    def _known_of(self, named: pa.Table) -> Iterator[tuple[int, bytes]]:
+        """Yield what a request says of known points, some at a time, and how many these are."""
+        find = self._source.rows.get
+        texts = named["point_fingerprint"].to_pylist()
+        rows = [find(bytes.fromhex(text), -1) for text in texts]
+        found = [(index, row) for index, row in zip(named["point_index"].to_pylist(), rows, strict=True) if row >= 0]
+        for start in range(0, len(found), AT_ONCE):
+            some = found[start : start + AT_ONCE]
+            yield len(some), self._encoded(some)
+
+    def _encoded(self, found: Sequence[tuple[int, int]]) -> bytes:
+        """Return indices and their rows of metrics as the items of a JSON array."""
+        assert self._source.metrics is not None  # noqa: S101  rows are of it
+        metrics = self._source.metrics.take([row for _, row in found])
+        names = metrics.column_names
+        values = zip(*(column.to_pylist() for column in metrics.columns), strict=True) if names else repeat(())
+        known = [
+            {"point_index": index, "metrics": dict(zip(names, each, strict=True))}
+            for (index, _), each in zip(found, values, strict=bool(names))
+        ]
+        return json.dumps(known, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()[1:-1]

@@ -1,0 +1,244 @@
+"""How far a run is, from what its store holds: outcomes are listed, and those that are new or were replaced are read.
+
+It counts what outcomes say and proves nothing: that is `verify`'s business.
+"""
+
+import datetime as dt
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from threading import Event
+from typing import Any, NamedTuple
+
+from sweepctl.errors import InterruptedRunError, StoreError
+from sweepctl.records import run as listing
+from sweepctl.records import table
+from sweepctl.records.outcome import Outcome, RunRecord
+from sweepctl.shard import commit
+from sweepctl.store.contract import Entry, Store
+
+IN_FLIGHT = 32  # requests of the store at a time; a bucket's rate is reached by many at once
+AT_ONCE = 1_000  # outcomes between two looks at whether to stop, and in memory as a whole
+# The pace is that of so many seconds before now; of more where shards take long, else no shard would end in them.
+RECENT_SECONDS = 300.0
+SHARDS_IN_RECENT = 2
+WATCH_SECONDS = 2.0  # between two looks
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a run is."""
+
+    run_id: str
+    run_date: str
+    model: str
+    at: dt.datetime
+    shards: int | None  # None where nobody planned how the run is cut
+    shards_succeeded: int
+    shards_retryable: int  # failed, and another attempt may succeed
+    shards_failed: int  # failed for good
+    shards_unreadable: int  # their outcomes are no records of sweepctl
+    total_points: int
+    points_succeeded: int
+    points_failed: int
+    points_settled: int  # of shards that no attempt is needed for any more
+    failures: Mapping[str, int]  # failed shards by error code
+    attempts: int  # that are recorded beside the outcomes: those that failed, were interrupted or met a conflict
+    first_activity: dt.datetime | None
+    last_activity: dt.datetime | None
+    points_per_second: float | None  # lately; of the whole run where it is done; None where nothing ended lately
+    seconds_left: float | None
+
+    @property
+    def shards_missing(self) -> int | None:
+        """How many shards have no outcome; None where nobody planned how many there are."""
+        if self.shards is None:
+            return None
+        known = self.shards_succeeded + self.shards_retryable + self.shards_failed + self.shards_unreadable
+        return max(0, self.shards - known)
+
+    @property
+    def points_done(self) -> int:
+        """How many points have their record in the tables."""
+        return self.points_succeeded + self.points_failed
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every point is settled."""
+        return self.points_settled >= self.total_points
+
+    @property
+    def counts(self) -> tuple[object, ...]:
+        """What changes only when something happened to the run."""
+        shards = (self.shards_succeeded, self.shards_retryable, self.shards_failed, self.shards_unreadable)
+        return (*shards, self.points_done, self.attempts, self.last_activity)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it."""
+        told = {**asdict(self), "shards_missing": self.shards_missing, "points_done": self.points_done}
+        return {**told, "is_done": self.is_done}
+
+
+class Seen(NamedTuple):
+    """What is kept of an outcome: there may be a million of them."""
+
+    version: str
+    is_success: bool
+    is_retryable: bool
+    points: int
+    succeeded: int  # with their records in the tables, as those that failed
+    failed: int
+    started_at: dt.datetime
+    finished_at: dt.datetime
+    error_code: str | None
+
+
+@dataclass
+class StatusReader:
+    """Reads the status of one run, again and again if wanted: what did not change is not read twice."""
+
+    store: Store
+    run: RunRecord
+    observe: Callable[[int], None] = lambda _outcomes: None  # is told how many outcomes were read
+    stop: Event = field(default_factory=Event)
+    _seen: dict[int, Seen] = field(default_factory=dict)
+    _unreadable: dict[int, str] = field(default_factory=dict)  # shards, and the version that cannot be read
+
+    @classmethod
+    def of(cls, store: Store, run_id: str) -> "StatusReader":
+        """Return a reader of the run's status.
+
+        Raises:
+            UnknownRunError: the store has no record of it.
+            StoreError: the store does not answer, or the record cannot be read.
+        """
+        return cls(store, commit.require_run(store, run_id))
+
+    def read(self, now: dt.datetime) -> Status:
+        """Return how far the run is at `now`.
+
+        Raises:
+            StoreError: the store does not answer.
+            InterruptedRunError: `stop` was set.
+        """
+        run = self.run
+        self._read_changed(listing.outcomes(self.store, run.run_id, run.run_date))
+        attempts = sum(1 for _ in listing.attempts(self.store, run.run_id, run.run_date))
+        return summarize(run, list(self._seen.values()), len(self._unreadable), attempts, now)
+
+    def _read_changed(self, listed: Iterable[tuple[int, Entry]]) -> None:
+        changed = ((shard_id, entry) for shard_id, entry in listed if entry.version != self._version(shard_id))
+        count = 0
+        with ThreadPoolExecutor(IN_FLIGHT) as pool:
+            while some := list(islice(changed, AT_ONCE)):
+                for (shard_id, entry), found in zip(some, pool.map(self._read, some), strict=True):
+                    self._keep(shard_id, entry, found)
+                count += len(some)
+                self.observe(count)
+                if self.stop.is_set():
+                    raise InterruptedRunError("stopped by a signal", remedy="Ask again: it only reads.")
+
+    def _version(self, shard_id: int) -> str | None:
+        seen = self._seen.get(shard_id)
+        return self._unreadable.get(shard_id) if seen is None else seen.version
+
+    def _read(self, listed: tuple[int, Entry]) -> Seen | None:
+        """Return what an outcome says; None where it is none."""
+        entry = listed[1]
+        stored = self.store.read(entry.key)
+        if stored is None:
+            return None
+        try:
+            outcome = table.decode(Outcome, stored.body, self.store.locate(entry.key))
+        except StoreError:
+            return None
+        # An attempt that did not run every point left its records in `partial/`, which is no table.
+        succeeded, failed = (outcome.points_succeeded, outcome.points_failed) if outcome.complete else (0, 0)
+        return Seen(
+            # The listing's, although a later body may have been read: then it is read once more the next time.
+            entry.version,
+            outcome.status == "success",
+            outcome.retryable,
+            outcome.points,
+            succeeded,
+            failed,
+            outcome.started_at,
+            outcome.finished_at,
+            outcome.error_code,
+        )
+
+    def _keep(self, shard_id: int, entry: Entry, found: Seen | None) -> None:
+        if found is None:
+            self._unreadable[shard_id] = entry.version
+            self._seen.pop(shard_id, None)
+        else:
+            self._seen[shard_id] = found
+            self._unreadable.pop(shard_id, None)
+
+
+def summarize(run: RunRecord, seen: Sequence[Seen], unreadable: int, attempts: int, now: dt.datetime) -> Status:
+    """Return the status that the outcomes make."""
+    succeeded = sum(each.is_success for each in seen)
+    retryable = sum(each.is_retryable for each in seen)
+    settled = sum(each.points for each in seen if not each.is_retryable)
+    pace = _pace(seen, now, is_done=settled >= run.total_points)
+    return Status(
+        run_id=run.run_id,
+        run_date=run.run_date,
+        model=run.spec.model,
+        at=now,
+        shards=run.shards,
+        shards_succeeded=succeeded,
+        shards_retryable=retryable,
+        shards_failed=len(seen) - succeeded - retryable,
+        shards_unreadable=unreadable,
+        total_points=run.total_points,
+        points_succeeded=sum(each.succeeded for each in seen),
+        points_failed=sum(each.failed for each in seen),
+        points_settled=settled,
+        failures=dict(Counter(each.error_code or "" for each in seen if not each.is_success).most_common()),
+        attempts=attempts,
+        first_activity=min((each.started_at for each in seen), default=None),
+        last_activity=max((each.finished_at for each in seen), default=None),
+        points_per_second=pace,
+        seconds_left=None if pace is None else max(0, run.total_points - settled) / pace,
+    )
+
+
+def _pace(seen: Sequence[Seen], now: dt.datetime, *, is_done: bool) -> float | None:
+    """Return the points that were settled in a second lately, or in the whole run where it is done."""
+    if not seen:
+        return None
+    first = min(each.started_at for each in seen)
+    if is_done:
+        since, until = first, max(each.finished_at for each in seen)
+    else:
+        mean = sum((each.finished_at - each.started_at).total_seconds() for each in seen) / len(seen)
+        recent = dt.timedelta(seconds=max(RECENT_SECONDS, SHARDS_IN_RECENT * mean))
+        since, until = max(first, now - recent), now
+    points = sum(each.points for each in seen if each.finished_at > since and not each.is_retryable)
+    seconds = (until - since).total_seconds()
+    return points / seconds if points and seconds > 0 else None
+
+
+def watch(
+    reader: StatusReader, now: Callable[[], dt.datetime], monotonic: Callable[[], float] = time.monotonic
+) -> Iterator[Status]:
+    """Yield the status again and again, until the run is done or the reader is stopped.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    while True:
+        began_at = monotonic()
+        try:
+            status = reader.read(now())
+        except InterruptedRunError:
+            return
+        yield status
+        # At least as long as looking took: a bucket is not listed all the time.
+        if status.is_done or reader.stop.wait(max(WATCH_SECONDS, monotonic() - began_at)):
+            return

@@ -1,0 +1,1 @@
+"""One shard: the heart of sweepctl, and the only writer of results."""

@@ -1,0 +1,145 @@
+"""One shard, from message to outcome: the heart of sweepctl.
+
+`run_shard` is the whole story; the parts are elsewhere. It decides nothing about queues or terminals, and it ends in
+one of three ways: an outcome that stands in the store, an error of this worker or its store, or an interruption.
+"""
+
+import datetime as dt
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from threading import Event
+
+from sweepctl.engine.client import Engine
+from sweepctl.errors import ConflictError, InterruptedRunError, MessageError, StoreError
+from sweepctl.messages import ShardMessage
+from sweepctl.protocol import encode_request
+from sweepctl.records import design as stored_design
+from sweepctl.records.outcome import Outcome, require_same_shard
+from sweepctl.shard import commit
+from sweepctl.shard.attempt import Attempt, Conditions, Stopwatch, ended_by, execute, scratch_errors
+from sweepctl.store.contract import Store
+
+__all__ = ["Conditions", "Disposition", "Result", "require_injection_allowed", "run_shard", "utc_now"]
+
+
+USUAL = Conditions()
+
+
+def utc_now() -> dt.datetime:
+    """Return the time as the store keeps it: UTC, in whole milliseconds."""
+    now = dt.datetime.now(dt.UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def draw_attempt_id() -> str:
+    """Draw an id for one execution of a shard."""
+    return uuid.uuid4().hex
+
+
+def _no_progress(_points: int) -> None:
+    pass
+
+
+class Disposition(Enum):
+    """What an execution did to the shard's outcome."""
+
+    COMMITTED = "committed"
+    SKIPPED = "skipped"  # every point had its record already: nothing was simulated
+    STANDS = "stands"  # it was run, and an outcome of equal or higher rank stood
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome that stands after an execution, and what this execution came to."""
+
+    outcome: Outcome
+    disposition: Disposition
+    attempt: Outcome | None  # None where nothing was executed
+    seconds: Mapping[str, float]  # wall time of run, encode and commit
+
+
+def run_shard(
+    message: ShardMessage,
+    engine: Engine,
+    store: Store,
+    conditions: Conditions = USUAL,
+    *,
+    attempt_number: int | None = None,
+    progress: Callable[[int], None] = _no_progress,
+    stop: Event | None = None,
+    now: Callable[[], dt.datetime] = utc_now,
+    monotonic: Callable[[], float] = time.monotonic,
+    new_attempt_id: Callable[[], str] = draw_attempt_id,
+) -> Result:
+    """Run the points of `message` and commit their records and the shard's outcome.
+
+    `attempt_number` is the queue's receive count; `progress` is told how many points are done; `stop`, once set, ends
+    the work. Equal messages give equal results, whoever runs them and however often.
+
+    Raises:
+        MessageError: the message asks for an injected failure that this worker does not allow, or for a stored
+            design that is not there, not as it was stored, or not what the message says; nothing was recorded.
+        ConflictError: the store holds something else under this run or shard; recorded in `shard_attempts`.
+        WrongEngineError: this worker's engine is not the one for this run; nothing was recorded.
+        EngineUnavailableError: this worker's engine cannot be used for any; nothing was recorded.
+        StoreError: the store did not answer; what is committed is safe, and another attempt will settle the rest.
+        InterruptedRunError: `stop` was set; recorded in `shard_attempts` where possible.
+    """
+    require_injection_allowed(message, conditions)
+    model = engine.model(message.model)
+    # Before the first write: a message whose design is not there, or is another, leaves nothing.
+    space = stored_design.space_of(store, message)
+    request = encode_request(message.spec, space, message.start_index, message.end_index_exclusive, conditions.threads)
+    run = commit.agree_run(store, message, now())
+    attempt = Attempt(message, model, engine.description.engine_version, new_attempt_id(), attempt_number, now())
+    try:
+        commit.require_same_run(run, message)
+        standing = commit.standing_outcome(store, run, message.shard_id)
+        if standing is not None:
+            require_same_shard(standing, run.spec_fingerprint, message.start_index, message.end_index_exclusive)
+            if standing.complete and not conditions.force:
+                return Result(standing, Disposition.SKIPPED, None, {})
+        commit.agree_engine(store, attempt.engine_pin)
+        with store.scratch() as folder, scratch_errors(folder):
+            began_at = monotonic()
+            encoding = Stopwatch(monotonic)
+            execution = execute(
+                attempt,
+                engine,
+                conditions.engine_seconds(began_at),
+                folder,
+                encoding,
+                request=request,
+                progress=progress,
+                stop=stop or Event(),
+            )
+            executed_at = monotonic()
+            outcome = attempt.outcome(execution, now())
+            put = commit.commit_complete if outcome.complete else commit.commit_incomplete
+            settled = put(store, run, outcome, execution.files)
+            seconds = {
+                "run": executed_at - began_at - encoding.seconds,
+                "encode": encoding.seconds,
+                "commit": monotonic() - executed_at,
+            }
+    except ConflictError as conflict:
+        with suppress(StoreError):
+            commit.record_attempt(store, run, attempt.outcome(ended_by(conflict, "conflict"), now()))
+        raise
+    except InterruptedRunError as interruption:
+        with suppress(StoreError):
+            commit.record_attempt(store, run, attempt.outcome(ended_by(interruption, "interrupted"), now()))
+        raise
+    is_mine = settled.attempt_id == outcome.attempt_id
+    return Result(settled, Disposition.COMMITTED if is_mine else Disposition.STANDS, outcome, seconds)
+
+
+def require_injection_allowed(message: ShardMessage, conditions: Conditions) -> None:
+    """Raise MessageError where the message asks this worker for a failure that it does not allow."""
+    if not conditions.allow_failure_injection and message.shard_id in message.failure_injection_shards:
+        msg = f"failure_injection_shards: names shard {message.shard_id}, which this worker does not allow"
+        raise MessageError(msg, remedy="Start the worker with --allow-failure-injection, or send it without.")

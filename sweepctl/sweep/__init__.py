@@ -1,0 +1,1 @@
+"""From a sweep file to a plan. Writes nothing to a store."""

@@ -1,0 +1,276 @@
+"""From a sweep file to a run and its shards: what there will be, before anything is written or sent.
+
+A plan is a pure value: the same sweep and shard size give the same one, wherever it is made.
+"""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from sweepctl.design import Grid, LatinHypercube, Random, Sobol, Space, Table, Zip, total_points
+from sweepctl.engine.client import Engine
+from sweepctl.errors import ConflictError, RefusedError, WrongEngineError
+from sweepctl.messages import ShardMessageV2, require_run_id
+from sweepctl.protocol import Model
+from sweepctl.records import design as stored_design
+from sweepctl.records.design import StoredTable
+from sweepctl.records.outcome import RunRecord
+from sweepctl.records.table import schemas
+from sweepctl.shard import commit
+from sweepctl.spec import Spec
+from sweepctl.store.contract import Store
+from sweepctl.sweep.file import SweepFile, TableFile
+from sweepctl.sweep.toml_lines import TomlPath
+
+# A design whose JSON is longer is stored, and messages name it: so they stay below 4 KB.
+MAX_INLINE_BYTES = 2_048
+FINGERPRINT_DIGITS = 8
+MAX_SHARDS = 10_000_000  # several files each; a store that holds more can hardly be listed
+ROWS_AT_ONCE = 1 << 16  # of a table, in one question
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run, and how it is cut: shard k has the points from k x `shard_points` on."""
+
+    spec: Spec
+    space: Space
+    stored: bytes | None  # the design's bytes, where it is too long for messages
+    run_id: str
+    run_date: str
+    total_points: int
+    shard_points: int
+
+    @property
+    def shards(self) -> int:
+        """How many shards there are; all but the last have `shard_points` points."""
+        return -(-self.total_points // self.shard_points)
+
+    def bounds(self, shard_id: int) -> tuple[int, int]:
+        """Return `start_index` and `end_index_exclusive` of a shard."""
+        start = shard_id * self.shard_points
+        return start, min(start + self.shard_points, self.total_points)
+
+    def message(self, shard_id: int) -> ShardMessageV2:
+        """Return the message of a shard."""
+        # What differs is right by construction; to check a long design anew for each shard would take long.
+        return self._first.model_copy(update=dict(self._differing(shard_id)))
+
+    def bodies(self, shard_ids: Iterable[int]) -> Iterator[bytes]:
+        """Yield the body of each shard's message."""
+        fields = json.loads(self._first.to_json())
+        for shard_id in shard_ids:
+            body = fields | self._differing(shard_id)
+            yield json.dumps(body, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+    def objects(self, model: Model) -> int:
+        """Return how many files a run without failures leaves in its store."""
+        of_run = 2 + (self.stored is not None)  # run record, engine pin, design
+        return of_run + self.shards * (1 + len(schemas(model, self.spec.outputs)))
+
+    def _differing(self, shard_id: int) -> Mapping[str, int]:
+        start, end = self.bounds(shard_id)
+        return {"shard_id": shard_id, "start_index": start, "end_index_exclusive": end}
+
+    @cached_property
+    def _first(self) -> ShardMessageV2:
+        start, end = self.bounds(0)
+        return ShardMessageV2.of(
+            self.spec,
+            self.run_id,
+            self.run_date,
+            total_points=self.total_points,
+            shard_id=0,
+            start_index=start,
+            end_index_exclusive=end,
+        )
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A sweep whose values the engine accepts; how it is cut, and what it is called, may be open yet."""
+
+    file: SweepFile
+    spec: Spec
+    stored: bytes | None
+
+    @property
+    def total_points(self) -> int:
+        """How many points there are."""
+        return total_points(self.file.space, self.spec.replications)
+
+    @property
+    def shard_points(self) -> int | None:
+        """Points of each shard but the last, as the file says; None where a pilot must measure it."""
+        shards = self.file.sweep.shards
+        if shards.points is not None:
+            return min(shards.points, self.total_points)
+        if shards.count is not None:
+            return -(-self.total_points // min(shards.count, self.total_points))
+        return None
+
+    def plan(self, run_id: str, run_date: str, shard_points: int) -> Plan:
+        """Return the plan of a run of this sweep.
+
+        Raises:
+            SweepFileError: it would have more shards than anybody could list.
+        """
+        plan = Plan(self.spec, self.file.space, self.stored, run_id, run_date, self.total_points, shard_points)
+        if plan.shards > MAX_SHARDS:
+            rule = f"{plan.shards:,} shards of {shard_points:,} points: must be at most {MAX_SHARDS:,}"
+            raise self.file.error({("shards",): rule})
+        return plan
+
+    def new_run_id(self, run_date: str) -> str:
+        """Return what a run of this sweep is called unless a person says it."""
+        return f"{self.file.sweep.name}-{run_date}-{self.spec.fingerprint[:FINGERPRINT_DIGITS]}"
+
+
+def draft(file: SweepFile, engine: Engine) -> Draft:
+    """Return a sweep whose every value the engine has accepted.
+
+    Raises:
+        SweepFileError: some break a rule, or it refuses them, or lacks the model; all are told.
+        EngineUnavailableError: it cannot be used.
+    """
+    sweep = file.sweep
+    try:
+        engine.model(sweep.model)
+    except WrongEngineError as error:
+        raise file.error({("model",): error.message}) from error
+    design: Mapping[str, Any]
+    if isinstance(sweep.design, TableFile) or len(file.design_body) > MAX_INLINE_BYTES:
+        stored, design = file.design_body, {"sha256": stored_design.digest(file.design_body)}
+    else:
+        stored, design = None, sweep.design.to_json()
+    spec = Spec(
+        model=sweep.model,
+        design=design,
+        base=sweep.base,
+        replications=sweep.replications,
+        seed=sweep.seed,
+        outputs=tuple(sorted(sweep.outputs)),
+    )
+    try:
+        _accept(spec, file.space, engine)
+    except RefusedError as refusal:
+        raise file.error(_refusals(file, spec, engine) or {(): refusal.message}) from refusal
+    if file.wrong:
+        raise file.error({})
+    return Draft(file, spec, stored)
+
+
+def _accept(spec: Spec, space: Space, engine: Engine) -> None:
+    """Raise RefusedError unless the engine accepts every value of the design."""
+    if isinstance(space, StoredTable | Table):
+        # An engine checks the rows that it gets, and anything else as a whole.
+        for first in range(0, space.cells, ROWS_AT_ONCE):
+            engine.identify(
+                spec, _Rows(space, first, min(first + ROWS_AT_ONCE, space.cells)), first * spec.replications
+            )
+    else:
+        engine.identify(spec, space, 0)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Some rows of a table, whatever cells are asked for."""
+
+    table: Space
+    first: int
+    end: int
+
+    @property
+    def cells(self) -> int:
+        return self.table.cells
+
+    @property
+    def parameters(self) -> Collection[str]:
+        return self.table.parameters
+
+    def part(self, _first_cell: int, _end_cell: int) -> Mapping[str, Any]:
+        return self.table.part(self.first, self.end)
+
+
+def _refusals(file: SweepFile, spec: Spec, engine: Engine) -> dict[TomlPath, str]:
+    """Ask about each output and each parameter alone: an engine tells only the first that it refuses."""
+    alone = replace(spec, base={}, outputs=(), design={})
+    nothing = Grid(kind="grid", dimensions={})
+    questions: dict[TomlPath, tuple[Spec, Space]] = {
+        ("outputs", name): (replace(alone, outputs=(name,)), nothing) for name in spec.outputs
+    }
+    questions |= {("base", name): (replace(alone, base={name: value}), nothing) for name, value in spec.base.items()}
+    questions |= {file.path_to(name): (alone, _only(file.space, name)) for name in file.space.parameters}
+    wrong: dict[TomlPath, str] = {}
+    for path, (part, space) in questions.items():
+        try:
+            _accept(part, space, engine)
+        except RefusedError as refusal:
+            wrong[path] = refusal.message
+    return wrong
+
+
+def _only(space: Space, name: str) -> Space:
+    """Return a design with one of its parameters only."""
+    if isinstance(space, Grid | Zip | Random | LatinHypercube | Sobol):
+        return space.model_copy(update={"dimensions": {name: space.dimensions[name]}})
+    part = space.part(0, space.cells)
+    place = part["columns"].index(name)
+    return Table.model_construct(kind="table", columns=[name], rows=[[row[place]] for row in part["rows"]])
+
+
+def pin(
+    draft: Draft, store: Store, run_id: str | None, now: dt.datetime, measure: Callable[[], int]
+) -> tuple[Plan, RunRecord]:
+    """Settle in the store what a run is: its design, then its record, both only if they are not there.
+
+    Without a run_id, the newest run of this very sweep is continued, if there is one. `measure` gives the points of
+    a shard where neither the file nor the record does.
+
+    Raises:
+        UsageError: no run can have this run_id.
+        ConflictError: the run_id stands for another sweep; nothing was written.
+    """
+    if run_id is not None:
+        require_run_id(run_id)
+    record = standing(draft, store, run_id)
+    if record is None:
+        run_date = now.date().isoformat()
+        proposed = RunRecord(
+            run_id=draft.new_run_id(run_date) if run_id is None else run_id,
+            run_date=run_date,
+            spec_json=draft.spec.to_json(),
+            spec_fingerprint=draft.spec.fingerprint,
+            total_points=draft.total_points,
+            shard_points=draft.shard_points or measure(),
+            created_at=now,
+        )
+        draft.plan(proposed.run_id, run_date, proposed.shard_points or 1)
+        if draft.stored is not None:
+            # The design before the record: a record is a promise that its design is there.
+            stored_design.put(store, draft.stored)
+        record = commit.pin_run(store, proposed)
+    if record.spec_fingerprint != draft.spec.fingerprint:
+        specs = f"spec {record.spec_fingerprint}, this file says {draft.spec.fingerprint}"
+        msg = f"run {record.run_id} stands for {specs}"
+        raise ConflictError(msg, remedy="A run_id means one sweep: give this one another --run-id.")
+    shard_points = record.shard_points or draft.shard_points or measure()
+    return draft.plan(record.run_id, record.run_date, shard_points), record
+
+
+def standing(draft: Draft, store: Store, run_id: str | None) -> RunRecord | None:
+    """Return the record of the run that would be continued: of this name, else the newest of this sweep."""
+    return _newest(draft, store) if run_id is None else commit.standing_run(store, run_id)
+
+
+def _newest(draft: Draft, store: Store) -> RunRecord | None:
+    """Return the newest run of this sweep that has the name which new ones get."""
+    name, digits = re.escape(draft.file.sweep.name), draft.spec.fingerprint[:FINGERPRINT_DIGITS]
+    pattern = re.compile(rf"{name}-\d{{4}}-\d\d-\d\d-{digits}")
+    folders = (folder.removeprefix("run=") for folder in store.folders("runs/"))
+    same = sorted(run_id for run_id in folders if pattern.fullmatch(run_id))
+    return commit.standing_run(store, same[-1]) if same else None

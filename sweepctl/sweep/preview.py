@@ -1,0 +1,101 @@
+"""What `sweepctl plan` tells of a sweep: its plan, some of its points, and what it may take."""
+
+import datetime as dt
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from threading import Event
+from typing import Any
+
+from sweepctl.engine.client import Engine
+from sweepctl.messages import require_run_id
+from sweepctl.protocol import PointIdentity
+from sweepctl.sweep.cost import PRICES_OF, Estimate, estimate
+from sweepctl.sweep.pilot import Pilot, run_pilot, shard_points
+from sweepctl.sweep.plan import Draft, Plan
+
+SAMPLES = 5
+
+
+@dataclass(frozen=True)
+class PlanReport:
+    """A plan, and what was found out about it."""
+
+    draft: Draft
+    plan: Plan
+    model_version: str
+    samples: tuple[PointIdentity, ...]  # spread over the run, the first and the last point included
+    objects: int
+    pilot: Pilot | None
+    estimate: Estimate | None
+
+    @property
+    def message_bytes(self) -> int:
+        """The length of the longest message."""
+        return max(len(body) for body in self.plan.bodies({0, self.plan.shards - 1}))
+
+    @property
+    def varied(self) -> list[Mapping[str, Any]]:
+        """The parameters that the design varies, of each sample."""
+        names = sorted(self.plan.space.parameters)
+        return [{name: point.parameters[name] for name in names} for point in self.samples]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as JSON."""
+        plan = self.plan
+        return {
+            "run_id": plan.run_id,
+            "run_date": plan.run_date,
+            "model": plan.spec.model,
+            "model_version": self.model_version,
+            "spec_fingerprint": plan.spec.fingerprint,
+            "cells": plan.space.cells,
+            "replications": plan.spec.replications,
+            "total_points": plan.total_points,
+            "shards": plan.shards,
+            "shard_points": plan.shard_points,
+            "message_bytes": self.message_bytes,
+            "objects": self.objects,
+            "points": [point.model_dump(exclude={"record"}) for point in self.samples],
+            "pilot": None if self.pilot is None else asdict(self.pilot),
+            "estimate": None if self.estimate is None else asdict(self.estimate) | {"prices_of": PRICES_OF},
+        }
+
+
+def report(
+    draft: Draft,
+    engine: Engine,
+    run_id: str | None,
+    today: dt.date,
+    pilot_points: int | None,
+    *,
+    progress: Callable[[int], None],
+    stop: Event,
+) -> PlanReport:
+    """Plan a sweep, look at some of its points, and run a pilot if asked to.
+
+    Raises:
+        UsageError: no run can have this run_id.
+        InterruptedRunError: `stop` was set.
+        EngineFaultError: the engine failed on a point.
+    """
+    run_date = today.isoformat()
+    if run_id is not None:
+        require_run_id(run_id)
+    size = draft.shard_points or shard_points(draft, engine, stop)
+    plan = draft.plan(run_id or draft.new_run_id(run_date), run_date, size)
+    last = plan.total_points - 1
+    indices = sorted({last * place // (SAMPLES - 1) for place in range(SAMPLES)})
+    model = engine.model(plan.spec.model)
+    objects = plan.objects(model)
+    pilot = None if pilot_points is None else run_pilot(draft, engine, pilot_points, progress=progress, stop=stop)
+    cores = len(os.sched_getaffinity(0))
+    return PlanReport(
+        draft=draft,
+        plan=plan,
+        model_version=model.version,
+        samples=tuple(engine.identify(plan.spec, plan.space, index) for index in indices),
+        objects=objects,
+        pilot=pilot,
+        estimate=None if pilot is None else estimate(pilot.seconds, plan.total_points, plan.shards, objects, cores),
+    )

@@ -1,0 +1,271 @@
+"""Proof from its store alone that a run is whole: every point once, as the design says and the outcomes promise.
+
+`verify` is the whole story; each check is a module. It reads, and never writes. What it could not check it says, and
+never counts as passed (docs/verify.md).
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+from typing import TypeVar
+
+from sweepctl.engine.client import Engine
+from sweepctl.errors import EngineUnavailableError, InterruptedRunError, UnknownRunError
+from sweepctl.protocol import Model
+from sweepctl.records.outcome import Outcome
+from sweepctl.store.contract import Store
+from sweepctl.verify import artifacts, outcomes, repair, run
+from sweepctl.verify.inventory import take_inventory
+from sweepctl.verify.reexecute import draw_sample, reexecute
+from sweepctl.verify.report import Check, Finding, Report, Severity, Tally, Verdict
+from sweepctl.verify.run import Run, Tables
+from sweepctl.verify.shards import ENGINE_ERRORS, Examined, ShardsExaminer, batches
+
+__all__ = ["Check", "Finding", "Report", "Severity", "Tally", "Verdict", "verify"]
+
+T = TypeVar("T")
+IN_FLIGHT = 32  # requests of the store at a time; a bucket's rate is reached by many at once, never by one fast one
+
+Observe = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Reexecution:
+    """How many points to run again, and which sample of that size; None: every one."""
+
+    points: int | None
+    seed: int = 0
+
+
+def verify(
+    store: Store,
+    run_id: str,
+    engine: Engine | None,
+    reexecution: Reexecution | None = None,
+    *,
+    observe: Observe = lambda _what, _done, _total: None,
+    stop: Event | None = None,
+) -> Report:
+    """Examine everything that the store holds of a run.
+
+    Args:
+        store: Where the run's results are; only read.
+        run_id: The run.
+        engine: Names points anew, and runs them again; without one, neither can be checked.
+        reexecution: Which points to run again; None for none.
+        observe: Is told what is being done, and how much of how much is.
+        stop: Once set, ends the work.
+
+    Raises:
+        UnknownRunError: the store holds nothing of this run.
+        StoreError: the store does not answer.
+        InterruptedRunError: `stop` was set.
+    """
+    with ThreadPoolExecutor(IN_FLIGHT) as fetching, ThreadPoolExecutor(1 + (os.cpu_count() or 1)) as examining:
+        work = _Work(store, engine, fetching, examining, observe, stop or Event())
+        try:
+            return _verify(work, run_id, reexecution)
+        except BaseException:
+            work.stop.set()
+            examining.shutdown(cancel_futures=True)
+            raise
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What the steps of one verification share."""
+
+    store: Store
+    engine: Engine | None
+    fetching: ThreadPoolExecutor  # waits for the store, so that there are more of it than cores
+    examining: ThreadPoolExecutor
+    observe: Observe
+    stop: Event
+
+    def each(self, what: str, tasks: Mapping[Future[T], int]) -> Iterator[T]:
+        """Yield what comes of tasks, as it comes; each is told with how much it has done."""
+        done, total = 0, sum(tasks.values())
+        self.observe(what, done, total)
+        for task in as_completed(tasks):
+            yield task.result()
+            done += tasks[task]
+            self.observe(what, done, total)
+            if self.stop.is_set():
+                raise InterruptedRunError("stopped by a signal", remedy="Verify again: it only reads.")
+
+
+def _verify(work: _Work, run_id: str, reexecution: Reexecution | None) -> Report:
+    work.observe("listing files", 0, 0)
+    inventory = take_inventory(work.store, run_id, work.fetching)
+    if inventory.is_empty:
+        raise UnknownRunError(
+            f"the store {work.store.url} holds nothing of run {run_id!r}", remedy="Correct the run_id, or the --store."
+        )
+    # After the listing: a run may have begun meanwhile, and its record comes before everything else.
+    record, spec, findings = run.read_record(work.store, run_id)
+    checks = [check for check in Check if check is not Check.REEXECUTION or reexecution is not None]
+    space = None
+    if record is not None and spec is not None:
+        space, wrong_design = run.examine_design(work.store, record, spec)
+        findings += wrong_design
+    if record is None or spec is None or space is None or findings:
+        why = "the design comes from the run record"
+        return Report(run_id, findings, {check: Tally({}, why) for check in checks}, None)
+    work.observe("reading outcomes", 0, 0)
+    filed, unreadable = outcomes.read_filed(work.store, inventory.outcomes, "outcomes.unreadable", work.fetching)
+    tried, lost = outcomes.read_filed(work.store, inventory.attempts, "failures.attempt_unreadable", work.fetching)
+    # Everything but a conflict comes after the pin.
+    needed = bool(filed) or any(each.outcome.status != "conflict" for each in tried)
+    pin, wrong_pin = run.examine_pin(work.store, run_id, spec, needed=needed)
+    subject = Run(record, spec, space, pin)
+    standing, wrong = outcomes.examine_outcomes(filed, subject)
+    attempts, disordered = outcomes.examine_attempts(tried, standing, subject, work.store)
+    gaps, uncovered = outcomes.cover(standing, subject.total_points)
+    missing, unknown = repair.missing_shards(standing, attempts, gaps, record)
+    hidden = {finding.shard_id for finding in unreadable}
+    rows = _Rows(work, subject, standing, attempts)
+    examined = rows.examine()
+    tallies, again = rows.tallies(examined, len(inventory.attempts)), None
+    if reexecution is not None:
+        tallies[Check.REEXECUTION], again = rows.reexecute(reexecution, examined.sound)
+    findings = [
+        *wrong_pin, *unreadable, *wrong, *uncovered, *examined.findings, *lost, *disordered,
+        *artifacts.unnamed(inventory, standing, attempts, subject),
+        *outcomes.failed_for_good(standing),
+        *(again or ()),
+    ]  # fmt: skip
+    return Report(
+        run_id,
+        sorted(dict.fromkeys(findings), key=_place),
+        tallies,
+        subject.total_points,
+        len(standing),
+        outcomes.group_failures(standing),
+        dict(sorted(examined.by_code.items(), key=lambda item: -item[1].count)),
+        outcomes.count_attempts(standing, attempts),
+        [shard for shard in missing if shard.shard_id not in hidden],
+        unknown,
+        record,
+    )
+
+
+_ORDER = {check: place for place, check in enumerate(Check)}
+
+
+def _place(finding: Finding) -> tuple[int, int, str, str]:
+    shard_id = -1 if finding.shard_id is None else finding.shard_id
+    return _ORDER[finding.check], shard_id, finding.code, finding.key or ""
+
+
+class _Rows:
+    """The part of verify that reads the run's data, many shards at a time."""
+
+    def __init__(self, work: _Work, subject: Run, standing: Sequence[Outcome], attempts: Sequence[Outcome]) -> None:
+        self._work = work
+        self._subject = subject
+        self._standing = standing
+        self._complete = [outcome for outcome in standing if outcome.complete]
+        # An incomplete outcome is its attempt's row once more.
+        self._partial = {each.attempt_id: each for each in (*attempts, *standing) if not each.complete}
+        model, self._why_not = _model_of(work.engine, subject, self._complete)
+        tables = self._observed() if model is None else Tables.declared(model, subject)
+        engine = None if model is None else work.engine
+        self._examiner = ShardsExaminer(work.store, subject, tables, engine, model, work.fetching, work.stop)
+
+    def _files_of(self, outcome: Outcome, folder: Path) -> tuple[dict[str, Path], list[Finding]]:
+        """Get hold of a shard's files, by dataset."""
+        held, lost = artifacts.borrow(self._work.store, outcome, folder, self._work.fetching)
+        return {each.artifact.dataset: each.path for each in held}, lost
+
+    def _observed(self) -> Tables:
+        """Take the files of the first complete shard that can be taken as what all must look like."""
+        for outcome in self._complete:
+            with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
+                files, _ = self._files_of(outcome, Path(folder))
+                tables = Tables.observed(files) if set(files) == set(self._subject.datasets) else None
+            if tables is not None:
+                return tables
+        return Tables({}, frozenset(), {})
+
+    def examine(self) -> Examined:
+        """Examine every file that an outcome or an attempt names, and the rows of complete shards."""
+        submit = self._work.examining.submit
+        tasks = {submit(self._examiner.examine, batch): len(batch) for batch in batches(self._complete)}
+        tasks |= {submit(self._examiner.examine_partial, outcome): 1 for outcome in self._partial.values()}
+        whole = Examined()
+        for examined in self._work.each("shards", tasks):
+            whole.add(examined)
+        return whole
+
+    def tallies(self, examined: Examined, attempts: int) -> dict[Check, Tally]:
+        """Say how far each check went."""
+        why_not = self._why_not or examined.engine_error or self._unread(examined.identified)
+        return {
+            Check.RUN_RECORD: Tally({"records": 1 + (self._subject.pin is not None), "rows": 2 * examined.points}),
+            Check.OUTCOMES: Tally(
+                {"shards": len(self._standing), "points": sum(each.points for each in self._standing)}
+            ),
+            Check.ARTIFACTS: Tally({"files": examined.files, "bytes": examined.bytes}),
+            Check.POINTS: Tally({"points": examined.points}, self._unread(examined.points)),
+            Check.IDENTITY: Tally({"points": examined.identified}, why_not),
+            Check.FAILURES: Tally({"shards": len(self._standing), "attempts recorded beside": attempts}),
+        }
+
+    def _unread(self, points: int) -> str | None:
+        """Say how many of the points with records could not be looked at; None where all were."""
+        if not self._complete:
+            return "no shard has its records yet"
+        left = sum(outcome.points for outcome in self._complete) - points
+        return f"{left:,} points, whose files are damaged or gone" if left else None
+
+    def reexecute(self, reexecution: Reexecution, sound: Iterable[int]) -> tuple[Tally, list[Finding]]:
+        """Run a sample of the points whose rows are sound again."""
+        engine, model = self._examiner.engine, self._examiner.model
+        if engine is None or model is None:
+            return Tally({"points": 0}, self._why_not), []
+        wanted = set(sound)
+        candidates = [outcome for outcome in self._complete if outcome.shard_id in wanted]
+        sample = draw_sample(candidates, reexecution.points, reexecution.seed)
+
+        def again(outcome: Outcome) -> list[Finding]:
+            with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
+                files, lost = self._files_of(outcome, Path(folder))
+                ranges = sample[outcome.shard_id]
+                found = reexecute(
+                    outcome, self._subject, files, ranges, engine=engine, model=model, stop=self._work.stop
+                )
+                return [*lost, *found]
+
+        chosen = [outcome for outcome in candidates if outcome.shard_id in sample]
+        tasks = {self._work.examining.submit(again, outcome): 1 for outcome in chosen}
+        findings: list[Finding] = []
+        try:
+            for found in self._work.each("shards again", tasks):
+                findings += found
+        except ENGINE_ERRORS as error:
+            return Tally({"points": 0}, error.message), findings
+        build = f"run again here by engine {engine.description.engine_version} on {engine.description.target}"
+        told = [replace(each, message=f"{each.message} ({build})") for each in findings]
+        points = sum(end - start for ranges in sample.values() for start, end in ranges)
+        asked = self._subject.total_points if reexecution.points is None else reexecution.points
+        left = min(asked, self._subject.total_points) - points
+        return Tally({"points": points}, f"{left:,} points, which have no sound record" if left else None), told
+
+
+def _model_of(engine: Engine | None, subject: Run, complete: Sequence[Outcome]) -> tuple[Model | None, str | None]:
+    """Return the engine's model where it is the one that the run was made with; else why not."""
+    if engine is None:
+        return None, "there is no engine"
+    try:
+        model = engine.model(subject.spec.model)
+    except EngineUnavailableError as error:
+        return None, error.message
+    versions = {each.model_version for each in complete} if subject.pin is None else {subject.pin.model_version}
+    if versions and versions != {model.version}:
+        told = ", ".join(sorted(versions))
+        return None, f"the run was made with {model.name} version {told}, this engine has version {model.version}"
+    return model, None

@@ -1,0 +1,1 @@
+"""Finished values for a terminal or a page. Computes nothing."""

@@ -1,0 +1,95 @@
+"""Scales and axes of the figures: from values to pixels, with ticks that do not run into each other."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sweepctl.results.analysis.subject import Dimension, Level
+from sweepctl.spec import Value
+from sweepctl.view.page.markup import Markup, element, join
+from sweepctl.view.wording import powers, shown, span, ticks
+
+CHARACTER = 6.2  # pixels that one takes on average at the figures' size of text
+GAP = 10.0  # between two labels
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A straight or logarithmic way from values to pixels."""
+
+    low: float
+    high: float
+    start: float  # where `low` lies
+    end: float
+    is_log: bool = False
+
+    def at(self, value: float) -> float:
+        """Return the pixel of a value."""
+        if self.low == self.high:
+            return (self.start + self.end) / 2
+        part = (value - self.low) / (self.high - self.low)
+        if self.is_log:
+            part = math.log(value / self.low) / math.log(self.high / self.low)
+        return self.start + part * (self.end - self.start)
+
+
+def label(level: Level) -> str:
+    """Return what a level is called."""
+    return span(level.low, level.high)
+
+
+def middle(level: Level, *, is_log: bool) -> float:
+    """Return the number at which a level is drawn."""
+    low, high = _number(level.low), _number(level.high)
+    return math.sqrt(low) * math.sqrt(high) if is_log else low / 2 + high / 2
+
+
+def _number(value: Value) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def places(dimension: Dimension, start: float, end: float) -> tuple[list[float], Markup]:
+    """Return the pixel of each level along a horizontal axis, and the axis' labels."""
+    if not dimension.is_number or any(level.low is None for level in dimension.levels):
+        slot = (end - start) / len(dimension.levels)
+        found = [start + (place + 0.5) * slot for place in range(len(dimension.levels))]
+        longest = max(3, int((slot - 2) / CHARACTER))
+        return found, labels((x, cut(label(level), longest)) for x, level in zip(found, dimension.levels, strict=True))
+    middles = [middle(level, is_log=dimension.is_log) for level in dimension.levels]
+    low, high = _number(dimension.levels[0].low), _number(dimension.levels[-1].high)
+    scale = Scale(low, high, start + GAP, end - GAP, is_log=dimension.is_log)
+    found = [scale.at(value) for value in middles]
+    marks: Sequence[float] = powers(low, high) if dimension.is_log else ticks(low, high, 4)
+    if not dimension.is_cut and len(dimension.levels) <= 6:  # noqa: PLR2004  as many have room
+        marks = middles
+    return found, labels((scale.at(mark), shown(_whole(mark))) for mark in marks)
+
+
+def edges(dimension: Dimension) -> list[tuple[float, str]]:
+    """Return the labels of an axis of equal slots, each with its place in slots: intervals are named at their ends."""
+    if not dimension.is_cut:
+        return [(place + 0.5, label(level)) for place, level in enumerate(dimension.levels)]
+    # Values that are missing are a slot of their own, before the intervals.
+    slots = [(0.5 if level.low is None else float(place), label(level) if level.low is None else shown(level.low))
+             for place, level in enumerate(dimension.levels)]  # fmt: skip
+    return [*slots, (float(len(dimension.levels)), shown(dimension.levels[-1].high))]
+
+
+def labels(said: Iterable[tuple[float, str]]) -> Markup:
+    """Return labels below a horizontal axis, without those that would run into the one before."""
+    kept, free_from = [], -math.inf
+    for x, text in said:
+        half = len(text) * CHARACTER / 2
+        if x - half >= free_from:
+            kept.append(element("text", text, x=x, class_="x"))
+            free_from = x + half + GAP / 2
+    return join(kept)
+
+
+def cut(text: str, longest: int) -> str:
+    """Return a text that fits."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _whole(value: float) -> Value:
+    return int(value) if value == int(value) and abs(value) < 1e9 else value  # noqa: PLR2004  as `shown` does

@@ -1,0 +1,130 @@
+"""The part of the page that is about metrics: a panel for each, of which the reader chooses one; print has them all."""
+
+from collections.abc import Mapping, Sequence
+
+from sweepctl.results.analysis.effects import UNBALANCED
+from sweepctl.results.analysis.overview import MOST_EFFECTS, Overview, Pair, ranked
+from sweepctl.results.analysis.sensitivity import Sensitivity
+from sweepctl.results.analysis.subject import Subject
+from sweepctl.results.analysis.summary import MetricSummary
+from sweepctl.view.page import plots
+from sweepctl.view.page.markup import Markup, element
+from sweepctl.view.page.tables import definitions, points_table, with_unit
+
+
+def section(overview: Overview, units: Mapping[str, str]) -> Markup:
+    """Return all panels, and the choice among them."""
+    subject, metrics = overview.summary.subject, overview.summary.metrics
+    if not subject.succeeded or not metrics:
+        return element("section", element("h2", "Metrics"), element("p", "No point has succeeded: there is no metric."))
+    choices = (
+        element(
+            "label",
+            element("input", type="radio", name="metric", value=metric.name, checked=place == 0),
+            element("span", metric.name),
+        )
+        for place, metric in enumerate(metrics)
+    )
+    panels = (_panel(subject, metric, pairs, units) for metric, pairs in zip(metrics, overview.pairs, strict=True))
+    chooser = element("fieldset", element("legend", "Metric", class_="hidden"), *choices, class_="choice")
+    return element("section", element("h2", "Metrics"), chooser if len(metrics) > 1 else "", *panels, _others(subject))
+
+
+def _others(subject: Subject) -> Markup:
+    if not subject.other_metrics:
+        return Markup()
+    names = ", ".join(subject.other_metrics)
+    return element("p", f"Not shown, and chosen by sweepctl report --metric: {names}.", class_="note")
+
+
+def _panel(subject: Subject, metric: MetricSummary, pairs: Sequence[Pair], units: Mapping[str, str]) -> Markup:
+    name, spread = with_unit(metric.name, units), metric.distribution
+    missing = f", {spread.missing:,} without" if spread.missing else ""
+    said = definitions(
+        [
+            ("mean", spread.mean),
+            ("standard deviation", spread.deviation),
+            ("lowest", spread.minimum),
+            ("highest", spread.maximum),
+            ("points with a value", f"{spread.points:,}{missing}"),
+        ]
+    )
+    parts = [
+        element("h3", name),
+        said,
+        _effects(subject, metric, name, units),
+        _indices(metric.name, metric.sensitivity),
+    ]
+    if pairs:
+        drawn = (_figure(_crossed(a.name, b.name, units), plots.heat_map(name, a, b, found)) for a, b, found in pairs)
+        parts += [
+            element("h4", "Two dimensions together"),
+            element("p", "Means over all other dimensions, of the dimensions whose means differ most.", class_="note"),
+            element("div", *drawn, class_="maps"),
+        ]
+    for title, rows in (("Lowest", metric.lowest), ("Highest", metric.highest)):
+        if rows:
+            parts += [element("h4", f"{title} {metric.name}"), points_table(title, rows, units, [metric.name])]
+    return element("article", *parts, data_metric=metric.name)
+
+
+def _crossed(across: str, up: str, units: Mapping[str, str]) -> str:
+    return f"{with_unit(across, units)} to the right, {with_unit(up, units)} upwards"
+
+
+def _effects(subject: Subject, metric: MetricSummary, name: str, units: Mapping[str, str]) -> Markup:
+    figures = []
+    if metric.distribution.counts:
+        figures.append(_figure("Distribution: points by value", plots.histogram(name, metric.distribution)))
+    ends = plots.effect_range([found for _, found in metric.effects])
+    figures += [
+        _figure(
+            f"by {with_unit(dimension.name, units)}",
+            plots.effect(metric.name, dimension, found, ends, metric.distribution.mean or 0.0),
+        )
+        for dimension, found in ranked(metric)[:MOST_EFFECTS]
+    ]
+    return element(
+        "div",
+        element("h4", "Distribution and means by level"),
+        element("p", f"{_interval(subject)}{_left_out(metric)}", class_="note"),
+        "" if metric.balanced else element("p", UNBALANCED, class_="note"),
+        element("div", *figures, class_="figures"),
+    )
+
+
+def _left_out(metric: MetricSummary) -> str:
+    left = len(metric.effects) - MOST_EFFECTS
+    return f" Of {len(metric.effects)} dimensions, the {MOST_EFFECTS} whose means differ most." if left > 0 else ""
+
+
+def _interval(subject: Subject) -> str:
+    if subject.replications == 1:
+        return "One replicate: there are no intervals. The dashed line is the mean over all points."
+    of = "replicates" if subject.batches == subject.replications else f"{subject.batches} batches of replicates"
+    return f"Bars are 95 % intervals over {of}. The dashed line is the mean over all points."
+
+
+def _indices(name: str, sensitivity: Sensitivity) -> Markup:
+    why_not = element("p", _sentence(sensitivity.why_not), class_="note") if sensitivity.why_not else ""
+    if not sensitivity.indices:
+        return element("div", element("h4", "Sensitivity"), why_not)
+    has_totals = any(index.total is not None for index in sensitivity.indices)
+    method = f"{sensitivity.method}, {sensitivity.cells:,} cells"
+    said = "Bar: the part of the variance that a dimension explains alone (first-order Sobol index)"
+    total = "; outline: with all its interactions (total index)" if has_totals else ""
+    return element(
+        "div",
+        element("h4", "Sensitivity"),
+        element("p", f"{said}{total}. {_sentence(method)}", class_="note"),
+        plots.indices(name, sensitivity),
+        why_not,
+    )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _figure(caption: str, drawing: Markup) -> Markup:
+    return element("figure", element("figcaption", caption), drawing)

@@ -1,0 +1,253 @@
+"""The figures, as inline SVG. Colours come from the page's style sheet, so that light and dark need one figure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from sweepctl.results.analysis.effects import Estimate, Estimates
+from sweepctl.results.analysis.points import Distribution
+from sweepctl.results.analysis.sensitivity import Sensitivity
+from sweepctl.results.analysis.shards import MapCell, ShardMap
+from sweepctl.results.analysis.subject import LOG_RATIO, Dimension
+from sweepctl.view.page.axes import CHARACTER, Scale, cut, edges, label, labels, places
+from sweepctl.view.page.markup import Markup, element, join
+from sweepctl.view.wording import shown, span, ticks
+
+WIDTH, HEIGHT = 300, 190
+LEFT, RIGHT, TOP, BOTTOM = 54.0, 292.0, 10.0, 166.0
+SHADES = 9  # of a heat map; style.css has their colours
+
+
+def _drawing(name: str, width: float, height: float, *children: str) -> Markup:
+    return element(
+        "svg",
+        *children,
+        viewBox=f"0 0 {width:.0f} {height:.0f}",
+        width=width,
+        height=height,
+        role="img",
+        aria_label=name,
+    )
+
+
+def _y_axis(scale: Scale) -> Markup:
+    return join(
+        join(
+            (
+                element("line", x1=LEFT, x2=RIGHT, y1=scale.at(tick), y2=scale.at(tick), class_="grid"),
+                element("text", shown(float(tick)), x=LEFT - 7, y=scale.at(tick), class_="y"),
+            )
+        )
+        for tick in ticks(scale.low, scale.high, 5)
+    )
+
+
+def effect_range(effects: Sequence[Estimates]) -> tuple[float, float]:
+    """Return the lowest and the highest end of all intervals, so that the figures of a metric share their axis."""
+    known = [each for found in effects for values in found.values() for each in values if each is not None]
+    lows = [each.mean - (each.half_width or 0) for each in known]
+    highs = [each.mean + (each.half_width or 0) for each in known]
+    low, high = min(lows, default=0.0), max(highs, default=0.0)
+    room = (high - low) * 0.06 or abs(low) * 0.1 or 1.0
+    return low - room, high + room
+
+
+def effect(metric: str, dimension: Dimension, found: Estimates, ends: tuple[float, float], overall: float) -> Markup:
+    """Draw the means of a metric by level, with their intervals, beside the mean over all points."""
+    y = Scale(*ends, BOTTOM, TOP)
+    xs, below = places(dimension, LEFT, RIGHT)
+    known = [(xs[place], dimension.levels[place], each) for (place,), (each,) in found.items() if each is not None]
+    whiskers = "".join(
+        f"M{x:.1f} {y.at(each.mean - each.half_width):.1f}V{y.at(each.mean + each.half_width):.1f}"
+        for x, _, each in known
+        if each.half_width is not None
+    )
+    line = "M" + "L".join(f"{x:.1f} {y.at(each.mean):.1f}" for x, _, each in known)
+    dots = (
+        element(
+            "circle",
+            element("title", f"{label(level)}: {told(each)}"),
+            cx=x,
+            cy=y.at(each.mean),
+            r=3.2,
+            class_="dot",
+        )
+        for x, level, each in known
+    )
+    return _drawing(
+        f"Mean of {metric} by {dimension.name}",
+        WIDTH,
+        HEIGHT,
+        _y_axis(y),
+        element("line", x1=LEFT, x2=RIGHT, y1=y.at(overall), y2=y.at(overall), class_="overall"),
+        element("path", d=line, class_="means") if dimension.is_number and known else "",
+        element("path", d=whiskers, class_="whiskers") if whiskers else "",
+        *dots,
+        element("g", below, transform=f"translate(0 {BOTTOM + 16:.0f})"),
+    )
+
+
+def told(each: Estimate) -> str:
+    """Return an estimate in words."""
+    if each.half_width is None:
+        return f"{shown(each.mean)}, {each.points:,} points"
+    return f"{shown(each.mean)} ± {shown(each.half_width)}, {each.points:,} points"
+
+
+def heat_map(metric: str, across: Dimension, up: Dimension, found: Estimates) -> Markup:
+    """Draw the means of a metric by two dimensions; the first runs to the right, the second upwards."""
+    known = {cell: each for cell, (each,) in found.items() if each is not None}
+    shades = _Shades.of([each.mean for each in known.values()])
+    left, top, width, height = 78.0, 8.0, 320.0, 224.0
+    w, h = width / len(across.levels), height / len(up.levels)
+    cells = []
+    for (column, row), each in known.items():
+        named = f"{label(across.levels[column])}, {label(up.levels[row])}: {shown(each.mean)}"
+        shade = f"h{shades.shade(each.mean)}"
+        cells.append(element("rect", element("title", named), x=column, y=len(up.levels) - 1 - row, class_=shade))
+    beside = [
+        element("text", cut(text, 11), x=left - 7, y=top + height - place * h, class_="y")
+        for place, text in edges(up)[:: -(-len(up.levels) // 12)]
+    ]
+    longest = max(6, int(w / CHARACTER))
+    below = labels((left + place * w, cut(text, longest)) for place, text in edges(across))
+    return _drawing(
+        f"Mean of {metric} by {across.name} and {up.name}",
+        left + width + 12,
+        top + height + 54,
+        element("rect", x=left, y=top, width=width, height=height, class_="none"),
+        # A page may have thousands of cells: they are short as squares of 1, whose size is in the style sheet.
+        element("g", *cells, class_="cells", transform=f"translate({left} {top}) scale({w:.3f} {h:.3f})"),
+        *beside,
+        element("g", below, transform=f"translate(0 {top + height + 16:.0f})"),
+        _legend(shades, left, top + height + 40),
+    )
+
+
+@dataclass(frozen=True)
+class _Shades:
+    """From values to the shades of a heat map."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Self:
+        return cls(min(values, default=0.0), max(values, default=0.0))
+
+    @property
+    def is_log(self) -> bool:
+        """Whether the values span orders of magnitude, of which equal steps would show the last one only."""
+        return self.low > 0 and self.high / self.low >= LOG_RATIO
+
+    def shade(self, value: float) -> int:
+        part = Scale(self.low, self.high, 0, SHADES, is_log=self.is_log).at(value)
+        return min(SHADES - 1, int(part))
+
+
+def _legend(shades: _Shades, left: float, top: float) -> Markup:
+    """Draw what the colours of a heat map mean."""
+    high = f"{shown(shades.high)}{' (logarithmic)' if shades.is_log else ''}"
+    bar = (
+        element("rect", x=left + each * 16, y=top, width=16.5, height=9, class_=f"h{each}") for each in range(SHADES)
+    )
+    return join(
+        (
+            *bar,
+            element("text", shown(shades.low), x=left - 7, y=top + 5, class_="y"),
+            element("text", high, x=left + SHADES * 16 + 7, y=top + 5, class_="start"),
+        )
+    )
+
+
+def histogram(metric: str, spread: Distribution) -> Markup:
+    """Draw how many points have which value."""
+    low, high = spread.minimum or 0.0, spread.maximum or 0.0
+    x = Scale(low, high, LEFT, RIGHT)
+    y = Scale(0, max(spread.counts), BOTTOM, TOP)
+    step = (RIGHT - LEFT) / len(spread.counts)
+    bars = (
+        element(
+            "rect",
+            element("title", f"{span(low + bar * spread.width, low + (bar + 1) * spread.width)}: {count:,}"),
+            x=LEFT + bar * step + 0.5,
+            y=y.at(count),
+            width=step - 1,
+            height=BOTTOM - y.at(count),
+            class_="bar",
+        )
+        for bar, count in enumerate(spread.counts)
+        if count
+    )
+    below = labels((x.at(tick), shown(float(tick))) for tick in ticks(low, high, 4))
+    return _drawing(
+        f"Distribution of {metric}",
+        WIDTH,
+        HEIGHT,
+        _y_axis(y),
+        *bars,
+        element("g", below, transform=f"translate(0 {BOTTOM + 16:.0f})"),
+    )
+
+
+def indices(metric: str, sensitivity: Sensitivity) -> Markup:
+    """Draw first-order indices as bars, and totals as their outlines."""
+    left, row = 190.0, 24.0
+    x = Scale(0, 1, left, 450)
+    height = row * len(sensitivity.indices)
+    drawn = []
+    for place, index in enumerate(sensitivity.indices):
+        y = place * row + 5
+        first = max(0.0, min(1.0, index.first_order))
+        total = 0.0 if index.total is None else max(0.0, min(1.0, index.total))
+        said = (
+            f"{index.first_order:.2f}"
+            if index.half_width is None
+            else f"{index.first_order:.2f} ± {index.half_width:.2f}"
+        )
+        said = said if index.total is None else f"{said}, total {index.total:.2f}"
+        drawn += [
+            element("text", cut(index.dimension, 28), x=left - 8, y=y + 7, class_="y"),
+            element("rect", x=left, y=y, width=x.at(total) - left, height=14, class_="total") if total else "",
+            element("rect", x=left, y=y, width=x.at(first) - left, height=14, class_="bar"),
+            element("text", said, x=x.at(max(first, total)) + 7, y=y + 7, class_="start"),
+        ]
+    return _drawing(
+        f"Sobol indices of {metric}",
+        600,
+        height + 6,
+        element("line", x1=left, x2=left, y1=0, y2=height + 4, class_="axis"),
+        *drawn,
+    )
+
+
+STATES = ("whole", "partly", "missing", "points", "retryable", "failed")
+
+
+def state(cell: MapCell) -> str:
+    """Return the worst that can be said of a cell of the map."""
+    if cell.failed:
+        return "failed"
+    if cell.retryable:
+        return "retryable"
+    if cell.points_failed:
+        return "points"
+    if cell.missing:
+        return "partly" if cell.succeeded else "missing"
+    return "whole"
+
+
+def shard_map(found: ShardMap) -> Markup:
+    """Draw all shards in order, row by row; one path a state, since there may be many."""
+    width = 900
+    size = 12 if len(found.cells) > 200 else 20  # noqa: PLR2004  they fill some rows either way
+    columns = width // size
+    paths = dict.fromkeys(STATES, "")
+    side = size - 2
+    for place, cell in enumerate(found.cells):
+        x, y = place % columns * size + 1, place // columns * size + 1
+        shape = f"M{x} {y}h{side}v{side}h-{side}z"
+        paths[state(cell)] += shape
+    rows = -(-len(found.cells) // columns)
+    shapes = (element("path", d=path, class_=f"shard {name}") for name, path in paths.items() if path)
+    return _drawing("Completeness of shards", width if rows > 1 else len(found.cells) * size, rows * size, *shapes)

@@ -1,0 +1,85 @@
+"""Tables of the page: sortable by a button in each heading, and scrolled by themselves where they are wide."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sweepctl.results.analysis.points import Row
+from sweepctl.spec import Value
+from sweepctl.view.page.markup import Markup, element, join
+from sweepctl.view.wording import shown
+
+Cell = Value | Markup
+LONG = 40  # characters of a cell that is to be read rather than compared
+
+
+def table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, sortable: bool = False) -> Markup:
+    """Return a table; a column of numbers stands to the right."""
+    held = [list(row) for row in rows]
+    numbers = [all(_is_number(row[place]) for row in held) for place in range(len(headings))]
+    head = (_heading(text, is_number=number, sortable=sortable) for text, number in zip(headings, numbers, strict=True))
+    body = (
+        element("tr", *(_cell(value, is_number=number) for value, number in zip(row, numbers, strict=True)))
+        for row in held
+    )
+    whole = element(
+        "table",
+        element("caption", caption, class_="hidden"),
+        element("thead", element("tr", *head)),
+        element("tbody", *body),
+    )
+    # A region that scrolls is reached by the keyboard.
+    return element("div", whole, class_="scroll", tabindex=0, role="region", aria_label=caption)
+
+
+def _is_number(value: Cell) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _heading(text: str, *, is_number: bool, sortable: bool) -> Markup:
+    kind = "n" if is_number else None
+    if not sortable:
+        return element("th", text, scope="col", class_=kind)
+    return element("th", element("button", text, type="button"), scope="col", class_=kind, aria_sort="none")
+
+
+def _cell(value: Cell, *, is_number: bool) -> Markup:
+    said = value if isinstance(value, Markup) else shown(value)
+    return element("td", said, class_="n" if is_number else "long" if len(said) > LONG else None)
+
+
+def points_table(
+    caption: str, rows: Sequence[Row], units: Mapping[str, str], metrics: Sequence[str], *, sortable: bool = False
+) -> Markup:
+    """Return a row a point: who it is, the parameters that the design varies, and these metrics."""
+    parameters = list(rows[0].parameters)
+    headings = ["point", "replicate", *(with_unit(name, units) for name in (*parameters, *metrics))]
+    some_failed = any(row.status != "success" for row in rows)
+    return table(
+        caption,
+        [*headings, "status"] if some_failed else headings,
+        (
+            [
+                row.point_index,
+                row.replicate,
+                *row.parameters.values(),
+                *(row.metrics[name] for name in metrics),
+                *([row.error_code or row.status] if some_failed else ()),
+            ]
+            for row in rows
+        ),
+        sortable=sortable,
+    )
+
+
+def with_unit(name: str, units: Mapping[str, str]) -> str:
+    """Return a parameter or metric with its unit, where it has one."""
+    unit = units.get(name)
+    return f"{name} [{unit}]" if unit else name
+
+
+def definitions(pairs: Iterable[tuple[str, Value | Markup]]) -> Markup:
+    """Return facts, each under its name."""
+    said = (
+        element("div", element("dt", name), element("dd", value if isinstance(value, Markup) else shown(value)))
+        for name, value in pairs
+    )
+    return element("dl", join(said))

@@ -1,0 +1,143 @@
+"""Plans for people: how finished values look on a terminal. Computes nothing."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from sweepctl.sweep.cost import PRICES_OF
+from sweepctl.view.console import new_table
+
+if TYPE_CHECKING:
+    from sweepctl.sweep.cost import Interval
+    from sweepctl.sweep.plan import Plan
+    from sweepctl.sweep.preview import PlanReport
+
+_MOST_COLUMNS = 8
+_MOST_VALUES = 6
+
+
+@contextmanager
+def piloting(console: Console, points: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a bar of a pilot's points on a terminal, and nothing elsewhere."""
+    columns = (TextColumn("pilot"), BarColumn(), MofNCompleteColumn(), TextColumn("points"))
+    disabled = points is None or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=disabled) as progress:
+        task = progress.add_task("pilot", total=points)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def show_plan(console: Console, report: "PlanReport") -> None:
+    """The run first, then its space, some points, its shards, and what it takes."""
+    plan, spec = report.plan, report.plan.spec
+    console.print(
+        f"[bold]{plan.run_id}[/]  model {spec.model} {report.model_version}, seed {spec.seed}", highlight=False
+    )
+    cells = f"{plan.space.cells:,} cell{'s' if plan.space.cells > 1 else ''}" + (
+        f" x {spec.replications:,} replications" if spec.replications > 1 else ""
+    )
+    points = f"[bold]{plan.total_points:,}[/] point{'s' if plan.total_points > 1 else ''}"
+    console.print(f"{report.draft.file.sweep.design.kind}: {cells} = {points}", highlight=False)
+    _show_space(console, report)
+    _show_samples(console, report)
+    each = "1 shard" if plan.shards == 1 else f"{plan.shards:,} shards of {plan.shard_points:,} points"
+    design = "" if plan.stored is None else f", a design of {len(plan.stored):,} bytes stored once"
+    console.print(
+        f"{each}, messages of {report.message_bytes:,} bytes{design}; {report.objects:,} objects in the store",
+        highlight=False,
+    )
+    if report.estimate is not None:
+        _show_estimate(console, report)
+
+
+def show_written(console: Console, plan: "Plan", folder: Path) -> None:
+    """Where the messages are, and what to do with them."""
+    console.print(f"{plan.shards:,} messages written to {folder / 'messages.jsonl'}", highlight=False, soft_wrap=True)
+    if plan.stored is not None:
+        console.print(
+            f"[dim]→ copy {folder / 'specs'} into the store before you send them[/]", highlight=False, soft_wrap=True
+        )
+
+
+def _show_space(console: Console, report: "PlanReport") -> None:
+    table = new_table("parameter", "values")
+    design = report.draft.file.sweep.design
+    for name, values in sorted(getattr(design, "dimensions", {}).items()):
+        table.add_row(name, escape(_values(values)))
+    for name, value in sorted(report.plan.spec.base.items()):
+        table.add_row(name, f"[dim]{escape(_value(value))}[/]")
+    if table.row_count:
+        console.print(table)
+
+
+def _values(values: Any) -> str:  # noqa: ANN401  an axis or a distribution
+    if isinstance(values, list):
+        shown = [_value(value) for value in values[:_MOST_VALUES]]
+        return ", ".join(shown) + (
+            f", … {_value(values[-1])} ({len(values):,} values)" if len(values) > len(shown) else ""
+        )
+    ((kind, inside),) = values.model_dump(exclude_unset=True).items()
+    if isinstance(inside, list):
+        return f"{kind} of {_values(inside)}"
+    count = f" ({values.count:,} values)" if hasattr(values, "count") else ""
+    return f"{kind} " + ", ".join(f"{name} {_value(value)}" for name, value in inside.items()) + count
+
+
+def _show_samples(console: Console, report: "PlanReport") -> None:
+    names = sorted(report.plan.space.parameters)
+    shown = names[:_MOST_COLUMNS]
+    table = new_table("point", "replicate", *shown)
+    for point, varied in zip(report.samples, report.varied, strict=True):
+        values = (escape(_value(varied[name])) for name in shown)
+        table.add_row(f"{point.point_index:,}", f"{point.replicate:,}", *values)
+    console.print(table)
+    if len(names) > len(shown):
+        console.print(f"[dim]and {len(names) - len(shown)} parameters more; --json shows all[/]")
+
+
+def _value(value: object) -> str:
+    return f"{value:.12g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)
+
+
+def _show_estimate(console: Console, report: "PlanReport") -> None:
+    pilot, found = report.pilot, report.estimate
+    if pilot is None or found is None:
+        return
+    table = new_table("estimate", "", "95 % interval", title=f"From a pilot of {pilot.points:,} points")
+    rows = (
+        ("a point, one core", pilot.seconds, _seconds),
+        ("here, all cores", found.wall_seconds, _seconds),
+        ("core-hours", found.core_seconds.times(1 / 3600), lambda hours: f"{hours:,.3g}"),
+        ("AWS Lambda", found.lambda_dollars, _dollars),
+        ("AWS Fargate", found.fargate_dollars, _dollars),
+    )
+    for name, value, show in rows:
+        table.add_row(name, *_shown(value, show))
+    console.print(table)
+    if pilot.failed:
+        told = f"{pilot.failed:,} of these points have no result, and would have none in the run"
+        console.print(f"[red]{told}: run the sweep, or one shard of it, to see why.[/]")
+    console.print(
+        f"[dim]List prices of us-east-1, {PRICES_OF}, with queue and store requests; an estimate, no bill.[/]"
+    )
+
+
+def _shown(value: "Interval", show: Callable[[float], str]) -> tuple[str, str]:
+    return show(value.mean), f"{show(value.low)} to {show(value.high)}"
+
+
+def _seconds(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    if seconds < 120:  # noqa: PLR2004  two minutes
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:,.3g} min" if seconds < 7200 else f"{seconds / 3600:,.4g} h"  # noqa: PLR2004  two hours
+
+
+def _dollars(dollars: float) -> str:
+    return f"${dollars:,.2f}" if dollars >= 0.01 else "< $0.01"  # noqa: PLR2004  a cent

@@ -1,0 +1,187 @@
+"""What a person sees of runs: sent to a queue, on their way, and those that a store holds."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from sweepctl.queue.backlog import Backlog
+from sweepctl.queue.sqs import QueueFacts
+from sweepctl.runs.index import Oddity, StoredRun
+from sweepctl.runs.status import Status
+from sweepctl.runs.submit import Submission
+from sweepctl.sweep.plan import Plan
+from sweepctl.view.console import duration, new_table
+
+WIDE = 120  # columns of a terminal that a whole row of runs needs
+
+
+@contextmanager
+def sending(console: Console, plan: Plan, from_shard: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar of shards on a terminal, and nothing elsewhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("shards"),
+               TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(f"sending run {plan.run_id}", total=max(0, plan.shards - from_shard))
+        yield lambda shards: progress.update(task, completed=shards)
+
+
+def show_submission(console: Console, done: Submission) -> None:
+    """The run_id first: everything after it is asked by that name."""
+    console.print(f"[bold green]✓[/] run [bold]{done.run_id}[/] of {done.shards:,} shards", highlight=False)
+    pace = f" in {done.seconds:.1f} s, {done.messages_per_second:,.0f} messages/s" if done.sent else ""
+    console.print(f"  {done.sent:,} messages sent{pace}", highlight=False)
+    if done.stood:
+        console.print(f"  {done.stood:,} shards have an outcome and were not sent", highlight=False)
+    console.print(f"[dim]→ sweepctl status {done.run_id} --watch[/]", highlight=False)
+
+
+@contextmanager
+def reading(console: Console) -> Iterator[Callable[[int], None]]:
+    """Show how many outcomes were read on a terminal, and nothing elsewhere."""
+    columns = (TextColumn("reading outcomes: {task.completed:,}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda outcomes: progress.update(task, completed=outcomes)
+
+
+def show_status(console: Console, status: Status, facts: QueueFacts | None, backlog: Backlog | None) -> None:
+    """All that is known of how far a run is, and what to do next."""
+    console.print(_status(status, facts, backlog), soft_wrap=True)
+
+
+@contextmanager
+def watching(console: Console) -> Iterator[Callable[[Status, QueueFacts | None, Backlog | None], None]]:
+    """Draw a status over the one before on a terminal; elsewhere print a line where something happened."""
+    if console.is_terminal:
+        with Live(console=console, auto_refresh=False) as live:
+            yield lambda *told: live.update(_status(*told), refresh=True)
+        return
+    before: list[tuple[object, ...]] = []
+
+    def tell(status: Status, facts: QueueFacts | None, _backlog: Backlog | None) -> None:
+        counts = (*status.counts, facts)
+        if before != [counts]:
+            before[:] = [counts]
+            console.print(_line(status, facts), highlight=False, soft_wrap=True)
+
+    yield tell
+
+
+def _status(status: Status, facts: QueueFacts | None, backlog: Backlog | None) -> RenderableType:
+    rows = Table.grid(padding=(0, 2))
+    rows.add_row("  shards", _shards(status))
+    rows.add_row("  points", _points(status))
+    rows.add_row("  pace", _pace(status))
+    if status.failures:
+        failures = (f"{count:,} [red]{escape(code)}[/]" for code, count in status.failures.items())
+        rows.add_row("  failures", ", ".join(failures))
+    rows.add_row("  attempts", f"{status.attempts:,} recorded beside the outcomes: failed, interrupted or in conflict")
+    rows.add_row("  activity", _activity(status))
+    if facts is not None:
+        rows.add_row("  queue", _queue(facts, backlog))
+    state = "[bold green]done[/]" if status.is_done else "[bold]under way[/]"
+    head = f"run [bold]{escape(status.run_id)}[/] of {escape(status.model)}, {status.run_date}: {state}"
+    return Group(Text.from_markup(head), rows, *(Text(f"→ {line}", style="dim") for line in _advice(status)))
+
+
+def _shards(status: Status) -> str:
+    told = [f"{status.shards_succeeded:,} succeeded"]
+    if status.shards_retryable:
+        told.append(f"[yellow]{status.shards_retryable:,} failed, may succeed yet[/]")
+    if status.shards_failed:
+        told.append(f"[red]{status.shards_failed:,} failed for good[/]")
+    if status.shards_unreadable:
+        told.append(f"[red]{status.shards_unreadable:,} unreadable[/]")
+    if status.shards_missing is None or status.shards is None:
+        return f"{', '.join(told)}; nobody planned how many there are"
+    return f"{', '.join(told)}, {status.shards_missing:,} missing, of {status.shards:,}"
+
+
+def _points(status: Status) -> str:
+    part = status.points_done / status.total_points
+    failed = f", of which [red]{status.points_failed:,} failed[/]" if status.points_failed else ""
+    return f"{status.points_done:,} of {status.total_points:,} done ({part:.1%}){failed}"
+
+
+def _pace(status: Status) -> str:
+    if status.points_per_second is None:
+        return "nothing ended lately"
+    if status.is_done:
+        return f"{status.points_per_second:,.1f} points/s from the first to the last"
+    left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
+    return f"{status.points_per_second:,.1f} points/s lately{left}"
+
+
+def _activity(status: Status) -> str:
+    if status.first_activity is None or status.last_activity is None:
+        return "none yet"
+    ago = max(0.0, (status.at - status.last_activity).total_seconds())
+    return f"{_time(status.first_activity)} to {_time(status.last_activity)}, {duration(ago)} ago"
+
+
+def _queue(facts: QueueFacts, backlog: Backlog | None) -> str:
+    left = None if backlog is None else backlog.seconds_left
+    gone = "" if left is None else f", empty in about {duration(left)}"
+    return f"about {facts.visible:,} to receive, {facts.in_flight:,} in flight, {facts.delayed:,} delayed{gone}"
+
+
+def _advice(status: Status) -> Iterator[str]:
+    if status.shards_retryable:
+        yield f"sweepctl retry {status.run_id} runs the failed shards again here, or sends them with --queue-url."
+    if status.shards_failed:
+        yield f"sweepctl retry {status.run_id} says why shards failed for good, and what to do."
+    if status.shards_unreadable or (status.is_done and status.points_succeeded):
+        yield f"sweepctl verify {status.run_id} looks at every file."
+
+
+def _line(status: Status, facts: QueueFacts | None) -> str:
+    told = [f"{_time(status.at)} {_shards(status)}", _points(status), _pace(status)]
+    if facts is not None:
+        told.append(f"queue: {_queue(facts, None)}")
+    return "; ".join(told)
+
+
+def show_runs(console: Console, store: str, runs: Sequence[StoredRun], oddities: Sequence[Oddity]) -> None:
+    """One row a run, the newest first; then what else lies among them."""
+    if runs:
+        # A pipe has no width; on a narrow terminal --json tells the rest.
+        if not console.is_terminal:
+            console.width = max(console.width, WIDE)
+        more = ("date", "other attempts") if console.width >= WIDE else ()
+        table = new_table("run", "model", "points", "outcomes", "last activity", *more)
+        for run in runs:
+            planned = "" if run.shards is None else f" of {run.shards:,}"
+            whole = "[green]" if run.outcomes == run.shards else "[default]"
+            table.add_row(
+                escape(run.run_id),
+                escape(run.model),
+                f"{run.total_points:,}",
+                f"{whole}{run.outcomes:,}{planned}[/]",
+                f"{run.last_activity.astimezone(dt.UTC):%m-%d %H:%M}Z",
+                *((run.run_date, f"{run.attempts:,}" if run.attempts else "") if more else ()),
+            )
+        for column in table.columns[1:]:
+            column.no_wrap = True
+        console.print(table, highlight=False)
+    elif not oddities:
+        console.print(f"{escape(store)} holds no runs.", highlight=False, soft_wrap=True)
+        for line in (
+            "sweepctl init DIR writes a sweep file to begin with;",
+            "sweepctl run FILE runs one here, sweepctl submit FILE --queue-url URL sends it to workers.",
+        ):
+            console.print(f"[dim]→ {line}[/]", highlight=False, soft_wrap=True)
+    for oddity in oddities:
+        console.print(
+            f"[yellow]![/] runs/{escape(oddity.folder)}: {escape(oddity.problem)}", highlight=False, soft_wrap=True
+        )
+
+
+def _time(at: dt.datetime) -> str:
+    return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S}Z"

@@ -1,0 +1,128 @@
+"""What a run's results say, on a terminal."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+
+from sweepctl.results.analysis.effects import UNBALANCED, Estimate, Estimates
+from sweepctl.results.analysis.points import Failure, Row
+from sweepctl.results.analysis.sensitivity import Sensitivity
+from sweepctl.results.analysis.subject import Dimension, Subject
+from sweepctl.results.analysis.summary import MetricSummary, Summary
+from sweepctl.spec import Value
+from sweepctl.view.console import new_table, plain
+from sweepctl.view.wording import shown, span
+
+
+def show_summary(console: Console, summary: Summary) -> None:
+    """How much of the run there is, then each metric, then what failed."""
+    subject = summary.subject
+    failed = subject.points - subject.succeeded
+    told = f", [red]{failed:,} failed[/]" if failed else ""
+    console.print(
+        f"run [bold]{_text(subject.record.run_id)}[/] of {_text(subject.record.spec.model)}: {subject.points:,} of "
+        f"{subject.record.total_points:,} points have their record{told}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for metric in summary.metrics if subject.succeeded else ():
+        _show_metric(console, subject, metric)
+    _show_failures(console, summary.failures)
+    for line in _advice(summary):
+        console.print(f"[dim]→ {_text(line)}[/]", highlight=False, soft_wrap=True)
+
+
+def _text(value: str) -> str:
+    """Return a string of a run in which nothing is markup, and nothing steers the terminal."""
+    return escape(plain(value))
+
+
+def _advice(summary: Summary) -> list[str]:
+    subject = summary.subject
+    told = []
+    if subject.points < subject.record.total_points:
+        told.append(f"sweepctl status {subject.record.run_id} tells how far the run is.")
+    if subject.other_metrics and subject.succeeded:
+        told.append(f"--metric NAME tells of another metric: {', '.join(subject.other_metrics)}")
+    return told
+
+
+def _show_metric(console: Console, subject: Subject, metric: MetricSummary) -> None:
+    spread = metric.distribution
+    missing = f", {spread.missing:,} without a value" if spread.missing else ""
+    console.print(
+        f"\n[bold]{_text(metric.name)}[/]  mean {shown(spread.mean)}, standard deviation {shown(spread.deviation)}, "
+        f"from {shown(spread.minimum)} to {shown(spread.maximum)}, {spread.points:,} points{missing}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if metric.effects:
+        _show_effects(console, subject, metric.effects)
+    if not metric.balanced:
+        console.print(f"[yellow]![/] {UNBALANCED}", highlight=False, soft_wrap=True)
+    _show_sensitivity(console, metric.sensitivity)
+    for title, rows in (("lowest", metric.lowest), ("highest", metric.highest)):
+        if rows:
+            _show_rows(console, f"{title} {metric.name}", rows, metric.name)
+
+
+def _show_effects(console: Console, subject: Subject, effects: Sequence[tuple[Dimension, Estimates]]) -> None:
+    over = f"{subject.batches} batches of replicates" if subject.batches < subject.replications else "replicates"
+    interval = f"95 % interval over {over}" if subject.replications > 1 else "no interval: one replicate"
+    table = new_table("dimension", "level", "mean", interval, "points", title="mean by level")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for dimension, found in effects:
+        for (place,), (estimate,) in found.items():
+            name, level = _text(dimension.name) if place == 0 else "", dimension.levels[place]
+            table.add_row(name, _text(span(level.low, level.high)), *_estimated(estimate))
+    console.print(table, highlight=False)
+
+
+def _estimated(estimate: Estimate | None) -> tuple[str, str, str]:
+    if estimate is None:
+        return "–", "", "0"
+    width = "" if estimate.half_width is None else f"± {shown(estimate.half_width)}"
+    return shown(estimate.mean), width, f"{estimate.points:,}"
+
+
+def _show_sensitivity(console: Console, sensitivity: Sensitivity) -> None:
+    if sensitivity.indices:
+        # Not the table's title, which would be folded at its width.
+        told = f"[bold]Sobol indices[/]: {sensitivity.method}, {sensitivity.cells:,} cells"
+        console.print(told, highlight=False, soft_wrap=True)
+        table = new_table("dimension", "first order", "total")
+        for index in sensitivity.indices:
+            width = "" if index.half_width is None else f" ± {index.half_width:.3f}"
+            total = "–" if index.total is None else f"{index.total:.3f}"
+            table.add_row(_text(index.dimension), f"{index.first_order:.3f}{width}", total)
+        console.print(table, highlight=False)
+    if sensitivity.why_not:
+        console.print(f"[yellow]![/] Sobol indices: {_text(sensitivity.why_not)}", highlight=False, soft_wrap=True)
+
+
+def _show_rows(console: Console, title: str, rows: Sequence[Row], metric: str) -> None:
+    names = list(rows[0].parameters)
+    table = new_table("point", "replicate", *map(_text, names), _text(metric), title=_text(title))
+    for row in rows:
+        table.add_row(
+            f"{row.point_index:,}", f"{row.replicate:,}", *_values(row.parameters), shown(row.metrics[metric])
+        )
+    console.print(table, highlight=False)
+
+
+def _values(values: Mapping[str, Value]) -> list[str]:
+    return [_text(shown(value)) for value in values.values()]
+
+
+def _show_failures(console: Console, failures: Sequence[Failure]) -> None:
+    if not failures:
+        return
+    table = new_table("failed", "error code", "the first one", "its message", title="failures")
+    for each in failures:
+        one = each.of.removesuffix("s")
+        table.add_row(
+            f"{each.count:,} {each.of}", _text(each.error_code), f"{one} {each.example:,}", _text(each.message)
+        )
+    console.print(table, highlight=False)

@@ -1,0 +1,1 @@
+"""Many messages: received, run and acknowledged, by a queue worker or a Lambda function."""

@@ -1,0 +1,91 @@
+"""One delivery of a message, from its body to its ending: what a queue's worker and a function do alike.
+
+Whether the message is then acknowledged or goes back follows from the ending (`lease.SETTLED`), and is for the caller.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Callable
+
+from sweepctl.engine.client import Engine
+from sweepctl.errors import (
+    ConflictError,
+    EngineUnavailableError,
+    InterruptedRunError,
+    MessageError,
+    StoreError,
+    SweepctlError,
+    WrongEngineError,
+)
+from sweepctl.messages import decode
+from sweepctl.shard import commit
+from sweepctl.shard.run import Conditions, Disposition, Result, run_shard, utc_now
+from sweepctl.store.contract import Store
+from sweepctl.worker.lease import Ending
+from sweepctl.worker.tally import Work
+
+
+def deliver(
+    work: Work,
+    engine: Engine,
+    store: Store,
+    conditions: Conditions,
+    *,
+    now: Callable[[], dt.datetime] = utc_now,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> None:
+    """Run the shard of one delivery, and have `work` hold what came of it."""
+    try:
+        work.message = decode(work.received.body, now().date())
+        work.result = run_shard(
+            work.message,
+            engine,
+            store,
+            conditions,
+            attempt_number=work.received.receive_count,
+            progress=work.reach,
+            stop=work.stop,
+            now=now,
+            monotonic=monotonic,
+            new_attempt_id=lambda: work.attempt_id,
+        )
+    except MessageError as error:
+        work.error = error
+        work.ending = _reject(work, error, store, now())
+    except SweepctlError as error:
+        work.error = error
+        work.ending = _ending_after(error)
+    else:
+        work.seconds |= work.result.seconds
+        work.ending = _ending_of(work.result)
+
+
+def _ending_of(result: Result) -> Ending:
+    if result.outcome.status == "success":
+        # A success that stood, or came first, is somebody else's: this message was a duplicate.
+        return Ending.SUCCEEDED if result.disposition is Disposition.COMMITTED else Ending.SKIPPED
+    return Ending.RETRY if result.outcome.retryable else Ending.FAILED
+
+
+def _ending_after(error: SweepctlError) -> Ending:
+    match error:
+        case ConflictError():
+            return Ending.REJECTED
+        case WrongEngineError():
+            return Ending.WRONG_WORKER
+        case EngineUnavailableError():
+            return Ending.RETRY
+        case StoreError():
+            return Ending.STORE_DOWN
+        case InterruptedRunError():
+            return Ending.INTERRUPTED
+    raise error
+
+
+def _reject(work: Work, reason: MessageError, store: Store, now: dt.datetime) -> Ending:
+    try:
+        commit.record_rejection(store, work.received.body, work.received.message_id, reason, now)
+    except StoreError as error:
+        work.error = error
+        return Ending.STORE_DOWN
+    return Ending.REJECTED

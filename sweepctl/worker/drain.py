@@ -1,0 +1,265 @@
+"""A queue worker: threads around `lease.step`, which decides. Nothing here chooses; it carries out and reports.
+
+Every action that waits for something (a long poll, a shard, an acknowledgement) has a thread of its own and puts what
+came of it on one queue, which one loop takes in. The threads are daemons: a second signal ends the process at once,
+engines included, since they watch their standard input.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from typing import TypeVar
+
+from sweepctl import logs
+from sweepctl.engine.client import Engine
+from sweepctl.errors import MessageError, QueueError, QueueRefusedError, StoreError, SweepctlError
+from sweepctl.messages import decode
+from sweepctl.queue.backlog import MOST_DEPTHS, Backlog, Depth, estimate
+from sweepctl.queue.sqs import Queue
+from sweepctl.shard.run import Conditions, draw_attempt_id, utc_now
+from sweepctl.store.contract import Store
+from sweepctl.worker import lease
+from sweepctl.worker.delivery import deliver
+from sweepctl.worker.lease import Ending, Policy, Why
+from sweepctl.worker.tally import Progress, Tally, Work
+
+__all__ = ["Progress", "Worker"]
+
+DEPTH_SECONDS = 10.0  # between two looks at the queue's depth, which only a person wants to know
+REPORT_SECONDS = 1.0  # between two reports, at the most
+
+T = TypeVar("T")
+
+
+def start_thread(task: Callable[[], None]) -> None:
+    """Have `task` carried out beside the worker's loop."""
+    Thread(target=task, daemon=True).start()
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A thread met what nobody foresaw; the worker ends with it, and the leases run out by themselves."""
+
+    error: BaseException
+
+
+@dataclass
+class Worker:
+    """One process's share of draining a queue."""
+
+    queue: Queue
+    engine: Engine
+    store: Store
+    policy: Policy
+    conditions: Conditions
+    observe: Callable[[Progress], None] = lambda _: None
+    now: Callable[[], dt.datetime] = utc_now
+    monotonic: Callable[[], float] = time.monotonic
+    start: Callable[[Callable[[], None]], None] = start_thread
+    new_attempt_id: Callable[[], str] = draw_attempt_id
+    _events: "SimpleQueue[lease.Event | Failed]" = field(default_factory=SimpleQueue)
+    _works: dict[str, Work] = field(default_factory=dict)
+    _tally: Tally = field(default_factory=Tally)
+    _depths: tuple[Depth, ...] = ()
+    _ask_depth_at: float = 0.0
+    _telling: Lock = field(default_factory=Lock)
+    _queue_down: bool = False
+    _store_down: bool = False
+    _unfit: SweepctlError | None = None
+
+    def stop(self) -> None:
+        """Ask for an orderly end; safe in a signal handler."""
+        self._events.put(lease.StopRequested())
+
+    def backlog(self) -> Backlog | None:
+        """Return what the queue last said to have; it is asked every ten seconds, in the background."""
+        if self.monotonic() >= self._ask_depth_at:
+            self._ask_depth_at = self.monotonic() + DEPTH_SECONDS
+            self.start(self._ask_depth)
+        return None if self._queue_down else estimate(self._depths)
+
+    def _ask_depth(self) -> None:
+        try:
+            depth = Depth(self.monotonic(), self.queue.facts().visible)
+        except QueueError:
+            self._depths = ()  # what was known is no longer true
+        else:
+            self._depths = (*self._depths, depth)[-MOST_DEPTHS:]
+
+    def drain(self) -> Progress:
+        """Work until the policy or a stop ends it; return what was done.
+
+        Nothing that was received is held any more then: acknowledged, handed back, or lost to another worker.
+        """
+        state, actions = lease.begin(self.policy, self.monotonic())
+        while True:
+            for action in actions:
+                self._carry_out(action)
+            progress = self._progress(state)
+            self.observe(progress)
+            if state.finished:
+                return progress
+            event = self._next_event(lease.wake_at(state))
+            state, actions = lease.step(state, event, self.monotonic())
+            self._note(event, state)
+
+    def _note(self, event: lease.Event, state: lease.State) -> None:
+        """Count and tell what the loop has taken in."""
+        match event:
+            case lease.Closed(receipt):
+                work = self._works.pop(receipt)
+                if work.ending is Ending.UNUSED:
+                    # It was never started, so never decoded; its line names its shard all the same.
+                    with suppress(MessageError):
+                        work.message = decode(work.received.body, self.now().date())
+                self._tally.take(work)
+            case lease.StopRequested(Why.SIGNAL):
+                running = len(state.leases)
+                most = f"up to {self.policy.grace:g} s for {running} {'shard' if running == 1 else 'shards'}"
+                logs.warn(f"stopping: {most}; again to end at once")
+            case lease.Ended(receipt, Ending.STORE_DOWN) if not self._store_down:
+                self._store_down = True
+                error = self._works[receipt].error
+                logs.warn("store_unreachable", error=error and error.message, remedy=error and error.remedy)
+            case lease.Ended(_, ending) if ending in lease.SETTLED:
+                self._store_down = False
+
+    def _next_event(self, wake_at: float | None) -> lease.Event:
+        wait = REPORT_SECONDS if wake_at is None else min(REPORT_SECONDS, max(0.0, wake_at - self.monotonic()))
+        try:
+            event = self._events.get(timeout=wait)
+        except Empty:
+            return lease.Tick()
+        if isinstance(event, Failed):
+            raise event.error
+        return event
+
+    def _carry_out(self, action: lease.Action) -> None:
+        match action:
+            case lease.Poll(most):
+                self._start(lambda: self._poll(most))
+            case lease.Look():
+                self._start(self._look)
+            case lease.Run(receipt):
+                self._start(lambda: self._run(self._works[receipt]))
+            case lease.Renew(receipt):
+                self._start(lambda: self._renew(receipt))
+            case lease.Acknowledge(receipt):
+                self._start(lambda: self._close(receipt, self.queue.delete))
+            case lease.HandBack(receipt, delay):
+                self._start(lambda: self._close(receipt, lambda held: self.queue.extend(held, delay)))
+            case lease.LetGo(receipt):
+                self._works[receipt].lost = True
+                self._events.put(lease.Closed(receipt))
+            case lease.Interrupt(receipt):
+                self._works[receipt].stop.set()
+            case lease.Probe():
+                self._start(self._probe)
+
+    def _start(self, task: Callable[[], lease.Event]) -> None:
+        def carry_out() -> None:
+            try:
+                self._events.put(task())
+            except BaseException as error:  # noqa: BLE001  the loop raises it
+                self._events.put(Failed(error))
+
+        self.start(carry_out)
+
+    def _ask_queue(self, ask: Callable[[], T]) -> T:
+        """Ask the queue; tell once that it does not answer, not at each try."""
+        try:
+            answer = ask()
+        except QueueRefusedError as error:
+            self._give_up(Why.QUEUE_REFUSES, error)
+            raise
+        except QueueError as error:
+            with self._telling:
+                if not self._queue_down:
+                    logs.warn("queue_unreachable", error=error.message, remedy=error.remedy)
+                self._queue_down = True
+            raise
+        with self._telling:
+            if self._queue_down:
+                logs.event("queue_answers")
+            self._queue_down = False
+        return answer
+
+    def _give_up(self, why: Why, error: SweepctlError) -> None:
+        """Have the worker end in order: what is wrong is nobody's message, and another try would not mend it."""
+        self._unfit = self._unfit or error
+        logs.event(why.value, error=error.message, remedy=error.remedy)
+        self._events.put(lease.StopRequested(why))
+
+    def _poll(self, most: int) -> lease.Event:
+        asked_at = self.monotonic()
+        wait, visibility = lease.WAIT_SECONDS, self.policy.lease
+        try:
+            messages = self._ask_queue(lambda: self.queue.receive(most, wait=wait, visibility=visibility))
+        except QueueError:
+            return lease.PollFailed()
+        seconds = self.monotonic() - asked_at
+        for received in messages:
+            self._works[received.receipt] = Work(received, self.new_attempt_id(), {"receive": seconds})
+        return lease.Polled(tuple(lease.Message(each.receipt, each.receive_count) for each in messages), asked_at)
+
+    def _look(self) -> lease.Event:
+        try:
+            facts = self._ask_queue(self.queue.facts)
+        except QueueError:
+            return lease.LookFailed()
+        return lease.Looked(facts.visible, facts.in_flight, facts.delayed)
+
+    def _renew(self, receipt: str) -> lease.Event:
+        asked_at = self.monotonic()
+        try:
+            held = self._ask_queue(lambda: self.queue.extend(receipt, self.policy.lease))
+        except QueueError:
+            return lease.RenewFailed(receipt)
+        if not held:
+            self._works[receipt].lost = True
+        return lease.Renewed(receipt, held, asked_at)
+
+    def _probe(self) -> lease.Event:
+        try:
+            self.store.probe()
+        except StoreError:
+            return lease.Probed(answers=False)
+        return lease.Probed(answers=True)
+
+    def _run(self, work: Work) -> lease.Event:
+        deliver(work, self.engine, self.store, self.conditions, now=self.now, monotonic=self.monotonic)
+        if work.engine_error is not None:
+            self._give_up(Why.ENGINE_UNAVAILABLE, work.engine_error)
+        return lease.Ended(work.received.receipt, work.ending)
+
+    def _close(self, receipt: str, settle: Callable[[str], bool]) -> lease.Event:
+        """Acknowledge or hand back; where the queue does not answer, the lease runs out and does the latter."""
+        started_at = self.monotonic()
+        work = self._works[receipt]
+        try:
+            work.lost = not self._ask_queue(lambda: settle(receipt)) or work.lost
+        except QueueError as error:
+            logs.event("not_closed", message_id=work.received.message_id, error=error.message)
+        work.seconds["acknowledge"] = self.monotonic() - started_at
+        return lease.Closed(receipt)
+
+    def _progress(self, state: lease.State) -> Progress:
+        now = self.monotonic()
+        return Progress(
+            received=state.received,
+            endings=dict(self._tally.endings),
+            lost_leases=self._tally.lost,
+            points=self._tally.points + sum(self._works[receipt].points for receipt in state.leases),
+            running=len(state.leases),
+            oldest_lease=max((now - each.renewed_at for each in state.leases.values()), default=0.0),
+            store_down=state.probe_at is not None,
+            queue_down=state.queue_failures > 0,
+            went_back=self._tally.went_back,
+            failures=self._tally.failures,
+            why=state.why,
+            error=self._unfit if state.why in {Why.QUEUE_REFUSES, Why.ENGINE_UNAVAILABLE} else None,
+        )

@@ -1,0 +1,58 @@
+"""What invokes the function: a batch of messages that Lambda has received from a queue, and the answer it expects."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from sweepctl.errors import EventError
+from sweepctl.queue.sqs import Received, refuse_fifo
+from sweepctl.worker.lease import SETTLED
+from sweepctl.worker.tally import Work
+
+_REMEDY = "Have an event source mapping of an SQS queue invoke this function, and nobody else."
+
+
+class _Attributes(BaseModel):
+    receive_count: int = Field(alias="ApproximateReceiveCount", ge=1)  # SQS writes it as a string
+
+
+class _Record(BaseModel):
+    source: Literal["aws:sqs"] = Field(alias="eventSource")
+    queue: str = Field(alias="eventSourceARN")
+    # An empty one in the answer would hand back the whole batch.
+    message_id: str = Field(alias="messageId", min_length=1)
+    receipt: str = Field(alias="receiptHandle")
+    body: str
+    attributes: _Attributes
+
+
+class _Event(BaseModel):
+    records: list[_Record] = Field(alias="Records", min_length=1)
+
+
+def read_event(event: object) -> list[Received]:
+    """Return the messages of an event, in order; what else AWS says of them is left out.
+
+    Raises:
+        EventError: the event is of another service, or of none.
+        QueueError: it is of a FIFO queue.
+    """
+    try:
+        records = _Event.model_validate(event).records
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise EventError(f"no event of an SQS queue: {where}: {first['msg']}", remedy=_REMEDY) from error
+    for record in records:
+        if record.queue.endswith(".fifo"):
+            raise refuse_fifo(record.queue)
+    return [
+        Received(each.message_id, each.receipt, each.body.encode(), each.attributes.receive_count) for each in records
+    ]
+
+
+def answer(works: Iterable[Work]) -> dict[str, Sequence[dict[str, Any]]]:
+    """Return a partial batch response: Lambda acknowledges every message that it does not name."""
+    back = [work.received.message_id for work in works if work.ending not in SETTLED]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in back]}

@@ -1,0 +1,366 @@
+"""What a queue worker decides: when to receive, renew, acknowledge, hand back and stop. No I/O, clocks or threads.
+
+`step(state, event, now)` is the whole of it; `drain` carries its actions out and reports what came of them. `now` is a
+monotonic clock in seconds. A lease is the right to work on one received message until it becomes visible again.
+
+The order that protects data: a message is acknowledged only after the store holds the shard's verdict, and never once
+its lease is known to be lost. Everything else may happen twice: the commit rules make duplicates harmless.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sweepctl.worker.events import (
+    Acknowledge,
+    Action,
+    Closed,
+    Ended,
+    Ending,
+    Event,
+    Finish,
+    HandBack,
+    Interrupt,
+    LetGo,
+    Look,
+    Looked,
+    LookFailed,
+    Message,
+    Poll,
+    Polled,
+    PollFailed,
+    Probe,
+    Probed,
+    Renew,
+    Renewed,
+    RenewFailed,
+    Run,
+    StopRequested,
+    Tick,
+    Why,
+)
+
+__all__ = [
+    "Acknowledge",
+    "Action",
+    "Closed",
+    "Ended",
+    "Ending",
+    "Event",
+    "Finish",
+    "HandBack",
+    "Interrupt",
+    "LetGo",
+    "Look",
+    "LookFailed",
+    "Looked",
+    "Message",
+    "Policy",
+    "Poll",
+    "PollFailed",
+    "Polled",
+    "Probe",
+    "Probed",
+    "Renew",
+    "RenewFailed",
+    "Renewed",
+    "Run",
+    "State",
+    "StopRequested",
+    "Tick",
+    "Why",
+    "begin",
+    "delay_after",
+    "step",
+    "wake_at",
+]  # fmt: skip
+
+WAIT_SECONDS = 5  # of a long poll: a stop waits for the poll in flight, and an empty queue costs 12 requests a minute
+MOST_AT_ONCE = 10  # messages in one request: SQS gives and takes no more
+EMPTY_POLLS = 2  # one empty answer of SQS can be a matter of which servers it asked
+FIRST_DELAY, LONGEST_DELAY = 5, 900  # seconds that a message waits after its first failure, and at the most
+LONGEST_PAUSE = 30  # seconds between tries to reach a queue or store that does not answer
+
+# What the store holds a verdict on is done; only that is acknowledged.
+SETTLED = frozenset({Ending.SUCCEEDED, Ending.SKIPPED, Ending.FAILED})
+AT_ONCE = frozenset({Ending.INTERRUPTED, Ending.UNUSED})
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the operator wants of a worker; times in seconds."""
+
+    concurrency: int = 2  # one runs while the other commits
+    lease: int = 60
+    grace: float = 30.0
+    max_shards: int | None = None  # counts deliveries: a message that comes twice counts twice
+    idle_timeout: float | None = None
+    until_empty: bool = False
+
+
+@dataclass(frozen=True)
+class Lease:
+    """One message that this worker holds."""
+
+    receive_count: int
+    renewed_at: float  # when the lease that holds was asked for
+    renew_at: float
+    ending: Ending | None = None  # not None: its shard has ended
+    closing: bool = False  # its message is being acknowledged or handed back
+    renewing: bool = False
+    lost: bool = False
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class State:
+    """All that a worker knows."""
+
+    policy: Policy
+    idle_since: float
+    leases: Mapping[str, Lease]
+    received: int = 0
+    polling: bool = False
+    looking: bool = False
+    poll_at: float = 0.0  # the queue is not asked before
+    queue_failures: int = 0  # since it last answered
+    empty_polls: int = 0
+    probe_at: float | None = None  # not None: the store is down
+    probing: bool = False
+    store_failures: int = 0  # since it last took a verdict
+    stop_by: float | None = None  # not None: stopping; then shards are interrupted
+    why: Why | None = None  # not None: stopping
+    finished: bool = False
+
+
+def begin(policy: Policy, now: float) -> tuple[State, tuple[Action, ...]]:
+    """Return the state of a worker that starts now, and its first actions."""
+    return step(State(policy, idle_since=now, leases={}), Tick(), now)
+
+
+def step(state: State, event: Event, now: float) -> tuple[State, tuple[Action, ...]]:
+    """Take an event in; return the new state and what is to be done."""
+    state, answer = _take(state, event, now)
+    state, due = _due(state, now)
+    return state, answer + due
+
+
+def wake_at(state: State) -> float | None:
+    """Return when something is due although nothing happens; None for never."""
+    return min((at for at, _ in _agenda(state)), default=None)
+
+
+def _take(state: State, event: Event, now: float) -> tuple[State, tuple[Action, ...]]:
+    match event:
+        case Polled():
+            return _polled(state, event, now)
+        case PollFailed():
+            return _close_all(_unanswered(replace(state, polling=False), now), now)
+        case Looked():
+            return _looked(state, event, now), ()
+        case LookFailed():
+            return _unanswered(replace(state, looking=False), now), ()
+        case Ended():
+            return _ended(state, event, now)
+        case Renewed(receipt) | RenewFailed(receipt) | Closed(receipt) if receipt in state.leases:
+            return _held(state, event, receipt, now)
+        case Probed(answers):
+            # A store may pass its probe and fail the next commit: only a verdict that it took ends the growing pauses.
+            state = replace(state, probing=False, probe_at=None, idle_since=now)
+            return (state if answers else _without_store(state, now)), ()
+        case StopRequested(why):
+            return _stopping(state, why, now), ()
+    return state, ()
+
+
+def _held(
+    state: State, event: Renewed | RenewFailed | Closed, receipt: str, now: float
+) -> tuple[State, tuple[Action, ...]]:
+    """Take in what happened to a lease that this worker has."""
+    match event:
+        case Renewed(_, held, asked_at):
+            # Whoever asked after its end (this process stood still) had lost it, whatever a lenient server answers.
+            lost = not held or asked_at >= state.leases[receipt].renewed_at + state.policy.lease
+            # Counted from when it was asked for: the queue's own clock cannot have started later than that.
+            renewed = {"renewed_at": asked_at, "renew_at": asked_at + state.policy.lease / 3}
+            return _close(_with(state, receipt, renewing=False, lost=lost, **renewed), receipt, now)
+        case RenewFailed():
+            # Sooner than a full interval: two thirds of the lease are left for the queue to answer in.
+            return _close(_with(state, receipt, renewing=False, renew_at=now + state.policy.lease / 12), receipt, now)
+        case Closed():
+            leases = {key: lease for key, lease in state.leases.items() if key != receipt}
+            # Empty polls from before it was closed say nothing: what was handed back is on the queue again.
+            return replace(state, leases=leases, idle_since=now, empty_polls=0), ()
+
+
+def _polled(state: State, event: Polled, now: float) -> tuple[State, tuple[Action, ...]]:
+    renew_at = event.asked_at + state.policy.lease / 3
+    leases = {message.receipt: Lease(message.receive_count, event.asked_at, renew_at) for message in event.messages}
+    state = _answered(state, now)
+    state = replace(
+        state,
+        polling=False,
+        empty_polls=0 if leases else state.empty_polls + 1,
+        received=state.received + len(leases),
+        idle_since=now if leases else state.idle_since,
+        leases={**state.leases, **leases},
+    )
+    if state.stop_by is None:
+        return state, tuple(Run(receipt) for receipt in leases)
+    # The poll was in flight when the stop came: nobody shall wait for these messages' leases to run out.
+    for receipt in leases:
+        state = _with(state, receipt, ending=Ending.UNUSED)
+    return _close_all(state, now)
+
+
+def _looked(state: State, event: Looked, now: float) -> State:
+    # What others hold or have handed back may come here yet: two polls more, and another look.
+    state = _answered(replace(state, looking=False, empty_polls=0), now)
+    is_empty = not event.visible and not event.in_flight and not event.delayed
+    return _stopping(state, Why.UNTIL_EMPTY, now) if is_empty else state
+
+
+def _answered(state: State, now: float) -> State:
+    # While the queue did not answer, nobody can say that there was nothing to do.
+    return replace(state, queue_failures=0, idle_since=now if state.queue_failures else state.idle_since)
+
+
+def _unanswered(state: State, now: float) -> State:
+    failures = state.queue_failures + 1
+    return replace(state, queue_failures=failures, poll_at=now + _pause(failures))
+
+
+def _without_store(state: State, now: float) -> State:
+    """Have receives stop until the store answers: each would bring its message nearer to the dead-letter queue."""
+    failures = state.store_failures + 1
+    return replace(state, store_failures=failures, probe_at=now + _pause(failures))
+
+
+def _stopping(state: State, why: Why, now: float) -> State:
+    return state if state.stop_by is not None else replace(state, stop_by=now + state.policy.grace, why=why)
+
+
+def _ended(state: State, event: Ended, now: float) -> tuple[State, tuple[Action, ...]]:
+    if event.ending in SETTLED:
+        state = replace(state, store_failures=0)
+    if event.ending is Ending.STORE_DOWN and state.probe_at is None:
+        state = _without_store(state, now)
+    return _close(_with(state, event.receipt, ending=event.ending), event.receipt, now)
+
+
+def _close(state: State, receipt: str, now: float) -> tuple[State, tuple[Action, ...]]:
+    """Acknowledge or hand back a message whose shard has ended, unless something in flight would meet it."""
+    lease = state.leases[receipt]
+    # A renewal that overtakes its message's hand-back would hide it from everybody for a whole lease.
+    if lease.ending is None or lease.closing or lease.renewing:
+        return state, ()
+    # A poll in flight at the stop would receive what is handed back at once, and use up one of its receives.
+    if lease.ending in AT_ONCE and state.polling:
+        return state, ()
+    state = _with(state, receipt, closing=True)
+    # A lease that nobody confirmed for its whole length may be somebody else's by now.
+    if lease.lost or now >= lease.renewed_at + state.policy.lease:
+        return state, (LetGo(receipt),)
+    if lease.ending in SETTLED:
+        return state, (Acknowledge(receipt),)
+    return state, (HandBack(receipt, _delay(lease.ending, lease.receive_count)),)
+
+
+def _close_all(state: State, now: float) -> tuple[State, tuple[Action, ...]]:
+    actions: tuple[Action, ...] = ()
+    for receipt in state.leases:
+        state, closing = _close(state, receipt, now)
+        actions += closing
+    return state, actions
+
+
+def _agenda(state: State) -> Iterator[tuple[float, Action | Why]]:
+    """Yield when time alone asks for what: an action, or the end of the worker."""
+    for receipt, lease in state.leases.items():
+        if lease.ending is None and not lease.lost and not lease.renewing:
+            yield lease.renew_at, Renew(receipt)
+    if state.stop_by is not None:
+        for receipt, lease in state.leases.items():
+            if lease.ending is None and not lease.interrupted:
+                yield state.stop_by, Interrupt(receipt)
+    elif state.probe_at is not None:
+        if not state.probing:
+            yield state.probe_at, Probe()
+    elif not state.polling and not state.looking:
+        yield from _asking(state)
+
+
+def _asking(state: State) -> Iterator[tuple[float, Action | Why]]:
+    policy = state.policy
+    # The end comes before a poll that is due at the same time.
+    if policy.idle_timeout is not None and not state.leases and not state.queue_failures:
+        yield state.idle_since + policy.idle_timeout, Why.IDLE_TIMEOUT
+    if policy.until_empty and not state.leases and state.empty_polls >= EMPTY_POLLS:
+        yield state.poll_at, Look()
+    elif _room(state) > 0:
+        yield state.poll_at, Poll(_room(state))
+
+
+def _due(state: State, now: float) -> tuple[State, tuple[Action, ...]]:
+    """Find what time and the state itself ask for."""
+    actions: list[Action] = []
+    most = state.policy.max_shards
+    if not state.leases and not state.polling and most is not None and state.received >= most:
+        state = _stopping(state, Why.MAX_SHARDS, now)
+    for at, what in _agenda(state):
+        if at > now:
+            continue
+        if isinstance(what, Why):
+            state = _stopping(state, what, now)
+            break
+        state = _begun(state, what)
+        actions.append(what)
+    # A look or a probe in flight holds nothing: nobody waits for it.
+    if state.stop_by is not None and not state.leases and not state.polling and not state.finished:
+        state = replace(state, finished=True)
+        actions.append(Finish())
+    return state, tuple(actions)
+
+
+def _begun(state: State, action: Action) -> State:
+    match action:
+        case Renew(receipt):
+            return _with(state, receipt, renewing=True)
+        case Interrupt(receipt):
+            return _with(state, receipt, interrupted=True)
+        case Probe():
+            return replace(state, probing=True)
+        case Look():
+            return replace(state, looking=True)
+        case Poll():
+            return replace(state, polling=True)
+    return state
+
+
+def _room(state: State) -> int:
+    """How many messages may be received: never more than can be started at once."""
+    room = min(MOST_AT_ONCE, state.policy.concurrency - len(state.leases))
+    if state.policy.max_shards is not None:
+        room = min(room, state.policy.max_shards - state.received)
+    return room
+
+
+def _with(state: State, receipt: str, **changes: Any) -> State:  # noqa: ANN401  fields of a lease
+    lease = replace(state.leases[receipt], **changes)
+    return replace(state, leases={**state.leases, receipt: lease})
+
+
+def _delay(ending: Ending, receive_count: int) -> int:
+    if ending in AT_ONCE:
+        return 0
+    # It would come back to the same wrong engine: each time that it does uses up one of its receives.
+    return LONGEST_DELAY if ending is Ending.WRONG_WORKER else delay_after(receive_count)
+
+
+def delay_after(receive_count: int) -> int:
+    """Return the seconds that a message waits after so many receives: doubling, up to a quarter of an hour."""
+    return int(min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(receive_count - 1, 20)))
+
+
+def _pause(failures: int) -> float:
+    return min(LONGEST_PAUSE, 2.0 ** min(failures - 1, 10))

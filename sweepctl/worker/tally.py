@@ -1,0 +1,201 @@
+"""What a worker has done: every received message is counted once, under the one ending that it came to, and logged."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from threading import Event
+from typing import Any
+
+from sweepctl import logs
+from sweepctl.errors import EngineFaultError, StoreError, SweepctlError
+from sweepctl.messages import ShardMessage
+from sweepctl.queue.sqs import Received
+from sweepctl.records.outcome import INVALID_PARAMETERS, POINT_FAILED, Outcome
+from sweepctl.shard.run import Result
+from sweepctl.worker.lease import Ending, Why
+
+MOST_FAILURES = 5  # that a summary tells; each one has its log line
+
+_FAULTS = (Ending.FAILED, Ending.REJECTED, Ending.RETRY, Ending.WRONG_WORKER, Ending.STORE_DOWN)
+# Of messages that went back, most severe first. The shard is not done, and another worker may do it.
+_EXIT_CODES = {
+    Ending.RETRY: EngineFaultError.exit_code,
+    Ending.WRONG_WORKER: EngineFaultError.exit_code,
+    Ending.STORE_DOWN: StoreError.exit_code,
+}
+_REMEDIES = {
+    INVALID_PARAMETERS: "Correct the parameter; `sweepctl models NAME` shows what a model takes.",
+    "engine_timeout": "It was handed back, and may be faster elsewhere. Give workers more seconds (--timeout, or the "
+    "function's), or plan smaller shards.",
+    POINT_FAILED: "It would fail again. `sweepctl point` shows what the point that failed was run with.",
+}
+_AGAIN = "It was handed back: another attempt may succeed."
+
+
+@dataclass
+class Work:
+    """What is known of one received message: filled by the thread that runs it, and read once that has ended."""
+
+    received: Received
+    attempt_id: str
+    seconds: dict[str, float]
+    stop: Event = field(default_factory=Event)
+    message: ShardMessage | None = None
+    points: int = 0  # run so far: the one thing that is read meanwhile
+    ending: Ending = Ending.UNUSED
+    result: Result | None = None
+    error: SweepctlError | None = None
+    lost: bool = False
+
+    def reach(self, points: int) -> None:
+        """Note how many points have been run."""
+        self.points = points
+
+    @property
+    def engine_error(self) -> SweepctlError | None:
+        """Why this worker's engine is of no use for any shard; None where it is."""
+        # An engine that failed on this shard alone has an outcome that says so, and no error.
+        return self.error if self.ending is Ending.RETRY else None
+
+    @property
+    def attempt(self) -> Outcome | None:
+        """What this execution came to; what stands where nothing was executed."""
+        return None if self.result is None else self.result.attempt or self.result.outcome
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One message that came to no good, and what to do."""
+
+    ending: str
+    message_id: str
+    run_id: str | None
+    shard_id: int | None
+    error_code: str | None
+    error: str | None
+    remedy: str | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a worker has done so far, for whoever watches."""
+
+    received: int
+    endings: Mapping[Ending, int]
+    lost_leases: int
+    points: int
+    running: int
+    oldest_lease: float  # seconds since the renewal that is the longest ago
+    store_down: bool
+    queue_down: bool
+    went_back: frozenset[Ending]  # the last endings of messages that were handed back and did not come again
+    failures: Sequence[Failure]  # the first few that differ
+    why: Why | None  # it ends or ended
+    error: SweepctlError | None  # that made it end
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether any shard failed for good or was rejected."""
+        return bool(self.endings.get(Ending.FAILED) or self.endings.get(Ending.REJECTED))
+
+    @property
+    def exit_code(self) -> int:
+        """Return the exit code of a drain that ended so."""
+        if self.error is not None:
+            return self.error.exit_code
+        if self.has_failures:
+            return 1
+        # Who stops a worker expects that messages are left.
+        if self.why is Why.SIGNAL:
+            return 0
+        return next((code for ending, code in _EXIT_CODES.items() if ending in self.went_back), 0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it: every ending, those too that no message came to."""
+        error = self.error
+        return {
+            "received": self.received,
+            "points": self.points,
+            "lost_leases": self.lost_leases,
+            **{ending.value: self.endings.get(ending, 0) for ending in Ending},
+            "failures": [asdict(failure) for failure in self.failures],
+            "ended": self.why and self.why.value,
+            "error": error and {"kind": error.kind, "message": error.message, "remedy": error.remedy},
+            "exit_code": self.exit_code,
+        }
+
+
+@dataclass
+class Tally:
+    """Counts; its size does not grow with the messages that are settled."""
+
+    endings: Counter[Ending] = field(default_factory=Counter)
+    lost: int = 0
+    points: int = 0
+    _went_back: dict[str, Ending] = field(default_factory=dict)
+    _failures: dict[tuple[str | None, str | None], Failure] = field(default_factory=dict)
+
+    @property
+    def went_back(self) -> frozenset[Ending]:
+        """The last endings of messages that were handed back and did not come again."""
+        return frozenset(self._went_back.values())
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """The first few that differ in their run or their error code."""
+        return tuple(self._failures.values())
+
+    def take(self, work: Work) -> None:
+        """Count a message whose lease is closed, and log it."""
+        self.endings[work.ending] += 1
+        self.lost += work.lost
+        self.points += work.points
+        message_id = work.received.message_id
+        self._went_back.pop(message_id, None)
+        if work.ending in _EXIT_CODES:
+            self._went_back[message_id] = work.ending
+        failure = _failure(work)
+        kind = failure.run_id, failure.error_code
+        if work.ending in _FAULTS and kind not in self._failures and len(self._failures) < MOST_FAILURES:
+            self._failures[kind] = failure
+        logs.event("shard_finished", **_line(work, failure))
+
+
+def _failure(work: Work) -> Failure:
+    code, words, remedy = _reason(work)
+    message = work.message
+    return Failure(
+        ending=work.ending.value,
+        message_id=work.received.message_id,
+        run_id=None if message is None else message.run_id,
+        shard_id=None if message is None else message.shard_id,
+        error_code=code,
+        error=words,
+        remedy=remedy,
+    )
+
+
+def _reason(work: Work) -> tuple[str | None, str | None, str | None]:
+    """Return the error's code, what it says, and what to do."""
+    if work.error is not None:
+        return work.error.kind, work.error.message, work.error.remedy
+    if work.attempt is None or work.attempt.error_code is None:
+        return None, None, None
+    code = work.attempt.error_code
+    return code, work.attempt.error_message, _REMEDIES.get(code, _AGAIN if work.ending is Ending.RETRY else None)
+
+
+def _line(work: Work, failure: Failure) -> dict[str, object]:
+    """Return what the log says of a message, and nothing of what nobody knows."""
+    attempt = work.attempt
+    standing = None if work.result is None else work.result.outcome.attempt_id
+    told: dict[str, object] = {
+        **asdict(failure),
+        "receive_count": work.received.receive_count,
+        "attempt_id": None if work.message is None or work.ending is Ending.UNUSED else work.attempt_id,
+        "standing_attempt_id": None if standing == work.attempt_id else standing,
+        "status": attempt and attempt.status,
+        "lease": "lost" if work.lost else None,
+        **{f"{name}_seconds": round(seconds, 4) for name, seconds in work.seconds.items()},
+    }
+    return {name: value for name, value in told.items() if value is not None}

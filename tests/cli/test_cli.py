@@ -1,0 +1,349 @@
+"""What a person and a script see of each command: output, exit codes, errors with a remedy."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from fakes.engines import line, scripted
+from paths import ROOT
+from typer.testing import CliRunner, Result
+
+from sweepctl.cli import app, main
+from sweepctl.design import DESIGN
+from sweepctl.records.design import encode, put
+from sweepctl.store import open_store
+
+EXAMPLES = ROOT / "examples"
+SHARD = EXAMPLES / "queue" / "shard-0.json"
+SWEEPCTL = (sys.executable, "-P", "-c", "from sweepctl.cli import main; main()")
+REFUSED = line(record="refused", error_code="invalid_parameters", message="x = 0: must be > 0", parameter="x")
+TOY = {
+    "run_id": "r",
+    "model": "toy",
+    "dimensions": {"x": list(range(10))},
+    "total_points": 10,
+    "shard_id": 0,
+    "start_index": 0,
+    "end_index_exclusive": 10,
+    "seed": 1,
+}
+
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+
+def sweepctl(*arguments: object, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+
+
+def toy(folder: Path, behaviour: str = "for p in points: say(p)", **changes: object) -> Sequence[object]:
+    """Return the arguments that run the toy model's shard in an engine with this behaviour."""
+    message = folder / "message.json"
+    message.write_text(json.dumps({**TOY, **changes}))
+    return ("run-shard", message, "--engine", scripted(folder, behaviour))
+
+
+def error_of(result: Result) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(result.stdout)
+    assert told["exit_code"] == result.exit_code
+    error: dict[str, Any] = told["error"]
+    return error
+
+
+def test_a_shard_of_the_real_engine_and_its_repetition() -> None:
+    first = sweepctl("run-shard", SHARD)
+    assert first.exit_code == 0
+    assert "success shard 0 of run queue-demo: committed" in first.stdout
+    assert "50 succeeded" in first.stdout
+    again = sweepctl("run-shard", SHARD)
+    assert again.exit_code == 0
+    assert "stands already: nothing was simulated" in again.stdout
+    rows = pq.read_table("sweep-results/point_outcomes/queue/run_date=2026-02-14/run=queue-demo/shard-00000000.parquet")
+    assert rows["point_index"].to_pylist() == list(range(50))
+
+
+def test_json_is_all_of_standard_output() -> None:
+    result = sweepctl("run-shard", SHARD, "--json")
+    told = json.loads(result.stdout)
+    assert told["disposition"] == "committed"
+    assert told["outcome"]["status"] == "success"
+    assert {artifact["dataset"] for artifact in told["outcome"]["artifacts"]} == {
+        "effective_parameters",
+        "point_outcomes",
+    }
+
+
+def test_a_message_from_standard_input() -> None:
+    assert sweepctl("run-shard", "-", stdin=SHARD.read_text()).exit_code == 0
+
+
+def test_options_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    *_, engine = toy(tmp_path)
+    monkeypatch.setenv("SWEEPCTL_ENGINE", str(engine))
+    monkeypatch.setenv("SWEEPCTL_STORE", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("SWEEPCTL_JSON", "1")
+    assert json.loads(sweepctl("run-shard", tmp_path / "message.json").stdout)["outcome"]["run_id"] == "r"
+    assert (tmp_path / "elsewhere" / "runs").is_dir()
+
+
+def test_log_lines_as_json() -> None:
+    result = sweepctl("run-shard", SHARD)  # standard error is no terminal here
+    (told,) = result.stderr.splitlines()
+    event = json.loads(told)
+    assert (event["event"], event["run_id"], event["shard_id"]) == ("shard_finished", "queue-demo", 0)
+    assert (event["status"], event["disposition"]) == ("success", "committed")
+
+
+def test_log_lines_as_text() -> None:
+    assert (
+        "shard_finished disposition=committed run_id=queue-demo"
+        in sweepctl("run-shard", SHARD, "--log-format", "text").stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "behaviour"),
+    [
+        (4, "engine_crashed", "sys.exit(3)"),
+        (4, "engine_timeout", "time.sleep(60)"),
+        (1, "invalid_parameters", f"say({REFUSED!r})"),
+    ],
+)
+def test_a_failed_shard_is_told_and_has_its_exit_code(tmp_path: Path, code: int, error: str, behaviour: str) -> None:
+    arguments = (*toy(tmp_path, behaviour), "--timeout", "1")
+    result = sweepctl(*arguments)
+    assert result.exit_code == code
+    assert "failure shard 0 of run r" in result.stdout
+    assert error in result.stdout
+    told = json.loads(sweepctl(*arguments, "--json").stdout)
+    assert told["outcome"]["error_code"] == error
+
+
+def test_usage_errors() -> None:
+    assert sweepctl("run-shard").exit_code == 2
+    assert sweepctl("run-shard", SHARD, "--threads", "0").exit_code == 2
+    assert sweepctl("run-shard", SHARD, "--threads", "5000").exit_code == 2
+    missing = sweepctl("run-shard", "missing.json")
+    assert missing.exit_code == 2
+    assert "missing.json: No such file or directory" in missing.stderr
+    assert "→" in missing.stderr
+    assert sweepctl("run-shard", SHARD, "--store", "gs://bucket").exit_code == 2
+
+
+def test_a_bad_message_is_one_line_and_writes_nothing(tmp_path: Path) -> None:
+    result = sweepctl(*toy(tmp_path, seed="1"))
+    assert result.exit_code == 3
+    assert result.stderr.splitlines()[0] == "bad message: seed: Input should be a valid integer"
+    assert not (tmp_path / "sweep-results").exists()
+    error = error_of(sweepctl(*toy(tmp_path, seed="1"), "--json"))
+    assert error["kind"] == "bad_message"
+    assert error["remedy"]
+
+
+def test_a_conflict(tmp_path: Path) -> None:
+    sweepctl(*toy(tmp_path))
+    error = error_of(sweepctl(*toy(tmp_path, seed=2), "--json"))
+    assert error["kind"] == "conflict"
+    assert "stands for spec" in error["message"]
+
+
+def test_the_earlier_simulators_message_runs_as_written(tmp_path: Path) -> None:
+    message = ROOT / "examples" / "ridehail" / "shard-1.json"
+    result = sweepctl("run-shard", message, "--store", tmp_path / "store")
+    assert result.exit_code == 0
+    key = "point_outcomes/ridehail/run_date=2026-02-14/run=demo-001/shard-00000001.parquet"
+    rows = pq.read_table(tmp_path / "store" / key, partitioning=None).to_pylist()
+    assert [(row["point_index"], row["status"]) for row in rows] == [(2, "success"), (3, "success")]
+    assert all(row["completed_riders"] <= row["total_riders"] for row in rows)
+
+
+def test_no_engine(tmp_path: Path) -> None:
+    result = sweepctl("run-shard", SHARD, "--engine", tmp_path / "none")
+    assert result.exit_code == 4
+    assert "no such program" in result.stderr
+
+
+def test_a_store_that_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = sweepctl("run-shard", SHARD, "--store", tmp_path / "file")
+    assert result.exit_code == 5
+    assert "→" in result.stderr
+
+
+def test_force(tmp_path: Path) -> None:
+    sweepctl(*toy(tmp_path))
+    result = sweepctl(*toy(tmp_path), "--force")
+    assert result.exit_code == 0
+    assert "was run again, and what stands stays" in result.stdout
+    assert "the same content as what stands" in result.stdout
+
+
+def test_a_forced_attempt_that_fails_is_no_success(tmp_path: Path) -> None:
+    sweepctl(*toy(tmp_path))
+    result = sweepctl(*toy(tmp_path, "sys.exit(3)"), "--force")
+    assert result.exit_code == 4
+    assert "nothing was compared: engine_crashed" in result.stdout
+    told = json.loads(sweepctl(*toy(tmp_path, "sys.exit(3)"), "--force", "--json").stdout)
+    assert (told["outcome"]["status"], told["attempt"]["error_code"]) == ("success", "engine_crashed")
+
+
+def test_a_second_failure_of_another_kind_is_told(tmp_path: Path) -> None:
+    sweepctl(*toy(tmp_path, "sys.exit(3)"))
+    result = sweepctl(*toy(tmp_path, "time.sleep(60)"), "--timeout", "1")
+    assert result.exit_code == 4
+    assert "engine_timeout" in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [["models"], ["models", "queue", "--json"], ["run-shard", str(SHARD)]])
+def test_a_reader_that_leaves_changes_no_exit_code(arguments: list[str]) -> None:
+    program = subprocess.list2cmdline([*SWEEPCTL[:-1]]) + f" '{SWEEPCTL[-1]}' " + " ".join(arguments)
+    done = subprocess.run(
+        ["/bin/bash", "-c", f"{program} | true; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+
+
+@pytest.mark.parametrize(("redirect", "code"), [("<&-", 2), ("2>&-", 0)])
+def test_closed_streams(redirect: str, code: int) -> None:
+    source = "-" if redirect == "<&-" else str(SHARD)
+    program = subprocess.list2cmdline([*SWEEPCTL[:-1]]) + f" '{SWEEPCTL[-1]}' run-shard {source} {redirect}"
+    assert subprocess.run(["/bin/sh", "-c", program], capture_output=True, check=False).returncode == code
+
+
+def test_a_defect_is_told_as_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sweepctl.cli.app", lambda: 1 // 0)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 70
+    assert "this is a defect" in capsys.readouterr().err
+
+
+def test_a_refused_message_leaves_no_trace(tmp_path: Path) -> None:
+    assert sweepctl(*toy(tmp_path, failure_injection_shards=[0])).exit_code == 3
+    assert sweepctl(*toy(tmp_path, model="ridehail")).exit_code == 4
+    assert not (tmp_path / "sweep-results").exists()
+
+
+def test_an_injected_failure(tmp_path: Path) -> None:
+    arguments = toy(tmp_path, failure_injection_shards=[0])
+    assert sweepctl(*arguments).exit_code == 3
+    assert sweepctl(*arguments, "--allow-failure-injection").exit_code == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_engine_and_is_recorded(tmp_path: Path, number: signal.Signals) -> None:
+    arguments = toy(tmp_path, f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)")
+    process = subprocess.Popen([*SWEEPCTL, *map(str, arguments)], stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "interrupted" in stderr
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+    assert len(list((tmp_path / "sweep-results" / "shard_attempts").rglob("*.parquet"))) == 1
+
+
+def test_models() -> None:
+    result = sweepctl("models")
+    assert result.exit_code == 0
+    assert "queue" in result.stdout
+    assert "epidemic" in result.stdout
+    one = sweepctl("models", "queue")
+    assert "arrival_rate" in one.stdout
+    assert "mean_wait" in one.stdout
+    assert json.loads(sweepctl("models", "queue", "--json").stdout)["name"] == "queue"
+    assert {model["name"] for model in json.loads(sweepctl("models", "--json").stdout)["models"]} == {
+        "epidemic",
+        "queue",
+        "ridehail",
+    }
+    assert sweepctl("models", "none").exit_code == 2
+
+
+def test_point() -> None:
+    result = sweepctl("point", SHARD, 57)
+    assert result.exit_code == 0
+    assert "replicate 7 of 10 (elsewhere)" in result.stdout
+    told = json.loads(sweepctl("point", SHARD, 57, "--json").stdout)
+    assert told["parameters"] == {
+        "arrival_rate": 0.6,
+        "customers": 20000,
+        "servers": 2,
+        "service_rate": 1,
+        "warmup": 2000,
+    }
+    assert sweepctl("point", SHARD, 200).exit_code == 2
+    rejected = sweepctl("point", "-", 0, stdin=SHARD.read_text().replace('"servers": [1, 2]', '"server": [1, 2]'))
+    assert rejected.exit_code == 1
+    assert "servers" in rejected.stderr
+
+
+def test_a_points_identity_is_the_one_that_its_run_records(tmp_path: Path) -> None:
+    sweepctl("run-shard", SHARD, "--store", tmp_path / "store")
+    key = "effective_parameters/queue/run_date=2026-02-14/run=queue-demo/shard-00000000.parquet"
+    assert open_store(str(tmp_path / "store")).read(key)
+    row = pq.read_table(tmp_path / "store" / key, partitioning=None).slice(23, 1).to_pylist()[0]
+    told = json.loads(sweepctl("point", SHARD, 23, "--json").stdout)
+    assert {name: row[name] for name in told if name in row} == {name: told[name] for name in told if name in row}
+    assert row["point_fingerprint"] == told["point_fingerprint"]
+    assert {name: row[name] for name in told["parameters"]} == told["parameters"]
+
+
+def test_a_message_of_a_sampled_design() -> None:
+    told = json.loads(sweepctl("run-shard", EXAMPLES / "ridehail-sobol" / "shard-0.json", "--json").stdout)
+    assert (told["outcome"]["status"], told["outcome"]["points_succeeded"]) == ("success", 128)
+    assert json.loads(sweepctl("verify", "ridehail-sobol", "--json", "--reexecute", "3").stdout)["verdict"] == "whole"
+    shown = sweepctl("point", EXAMPLES / "ridehail-sobol" / "shard-0.json", 5).stdout
+    assert sum("dimension" in line for line in shown.splitlines()) == 4
+
+
+def stored(folder: Path) -> Path:
+    """Return the file of the first shard's message with its design stored in the usual store."""
+    first = json.loads(SHARD.read_text())
+    design = DESIGN.validate_python({"kind": "grid", "dimensions": first.pop("dimensions")})
+    digest = put(open_store("sweep-results"), encode(design))
+    message = folder / "message.json"
+    message.write_text(json.dumps({**first, "schema_version": "v2", "design_sha256": digest}))
+    return message
+
+
+def test_a_stored_design_is_found_in_the_store(tmp_path: Path) -> None:
+    message = stored(tmp_path)
+    points = [json.loads(sweepctl("point", asked, 7, "--json").stdout) for asked in (message, SHARD)]
+    assert points[0] == points[1]
+    assert sweepctl("point", message, 7).stdout == sweepctl("point", SHARD, 7).stdout
+    assert sweepctl("run-shard", message).exit_code == 0
+
+
+@pytest.mark.parametrize("command", [("point", 7), ("run-shard",)], ids=lambda command: command[0])
+def test_a_design_that_is_elsewhere_is_a_bad_message_and_writes_nothing(
+    tmp_path: Path, command: tuple[object, ...]
+) -> None:
+    name, *rest = command
+    result = sweepctl(name, stored(tmp_path), *rest, "--store", "elsewhere", "--json")
+    assert (result.exit_code, error_of(result)["kind"]) == (3, "missing_design")
+    assert not Path("elsewhere").exists()
+
+
+def test_version() -> None:
+    assert sweepctl("--version").stdout.startswith("sweepctl ")
+
+
+def test_starting_up_imports_nothing_heavy() -> None:
+    program = "import sys, sweepctl.cli; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-P", "-c", program], check=True, capture_output=True, text=True).stdout
+    assert not {"pyarrow", "boto3", "botocore", "pydantic", "numpy", "pandas", "duckdb"} & set(modules.split())

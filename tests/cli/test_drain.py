@@ -1,0 +1,177 @@
+"""`sweepctl drain` and `sweepctl send`, as a person and a script see them."""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import toys
+from fakes.servers import Server
+from typer.testing import CliRunner, Result
+from worker.processes import environment
+
+from sweepctl.cli import app
+from sweepctl.queue.sqs import Queue, open_queue
+from sweepctl.worker.lease import Ending
+
+SWEEPCTL = "from sweepctl.cli import main; main()"
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def url(moto_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a queue; the store is a folder of the test's own, and nothing is folded."""
+    monkeypatch.setenv("SWEEPCTL_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("SWEEPCTL_QUEUE_URL", moto_server.queue(f"commands-{next(_numbers)}", max_receive_count=10))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERMINAL_WIDTH", "200")
+    return os.environ["SWEEPCTL_QUEUE_URL"]
+
+
+@pytest.fixture
+def queue(url: str) -> Queue:
+    return open_queue(url)
+
+
+def sweepctl(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def told_by(result: Result) -> dict[str, Any]:
+    """Return the one object on standard output."""
+    told: dict[str, Any] = json.loads(result.stdout)
+    assert told["exit_code"] == result.exit_code
+    return told
+
+
+@pytest.mark.usefixtures("url")
+def test_a_check_shows_every_finding_once(tmp_path: Path) -> None:
+    result = sweepctl("drain", "--check", "--engine", tmp_path / "none")
+    assert result.exit_code == 4
+    assert result.output.count("no such program") == 1
+    assert result.output.count("SWEEPCTL_ENGINE") == 1
+    for row in ("store", "queue", "visibility", "dead letters"):
+        assert f" {row} " in result.stdout
+    told = told_by(sweepctl("drain", "--check", "--engine", tmp_path / "none", "--json"))
+    assert [check["what"] for check in told["checks"]] == ["engine", "store", "queue", "visibility", "dead letters"]
+    assert not told["ok"]
+
+
+@pytest.mark.usefixtures("url")
+def test_a_check_receives_nothing(tmp_path: Path, queue: Queue) -> None:
+    queue.send(toys.messages(1))
+    told = told_by(sweepctl("drain", "--check", "--engine", toys.engine_path(tmp_path), "--json"))
+    assert (told["ok"], told["exit_code"]) == (True, 0)
+    assert queue.facts().visible == 1
+
+
+def test_a_fifo_queue_is_refused(moto_server: Server, tmp_path: Path, url: str) -> None:
+    assert url
+    attributes = {"FifoQueue": "true"}
+    fifo = moto_server.sqs.create_queue(QueueName="commands.fifo", Attributes=attributes)["QueueUrl"]  # type: ignore[arg-type]
+    drained = sweepctl("drain", "--queue-url", fifo, "--engine", toys.engine_path(tmp_path))
+    (tmp_path / "m.json").write_bytes(toys.message(0, 1))
+    for result in (drained, sweepctl("send", tmp_path / "m.json", "--queue-url", fifo)):
+        assert result.exit_code == 6
+        assert "is a FIFO queue" in result.stderr
+        assert "standard queue" in result.stderr
+
+
+def test_a_drain_tells_all_of_it_as_json(tmp_path: Path, queue: Queue) -> None:
+    queue.send(toys.messages(1))
+    result = sweepctl("drain", "--max-shards", 1, "--engine", toys.engine_path(tmp_path, "sys.exit(3)"), "--json")
+    told = told_by(result)
+    assert (told["exit_code"], told["ended"], told["retry"]) == (4, "max_shards", 1)
+    assert {ending.value for ending in Ending} <= told.keys()
+    (failure,) = told["failures"]
+    assert (failure["run_id"], failure["shard_id"], failure["error_code"]) == (toys.RUN_ID, 0, "engine_crashed")
+    # Standard error is no terminal here.
+    assert [json.loads(line)["event"] for line in result.stderr.splitlines()] == ["shard_finished"]
+
+
+def test_a_drain_tells_people_what_failed_and_why_it_ended(tmp_path: Path, queue: Queue) -> None:
+    queue.send(toys.messages(1))
+    result = sweepctl("drain", "--max-shards", 1, "--engine", toys.engine_path(tmp_path, "run(failing=(begin,))"))
+    assert result.exit_code == 1
+    assert "points run: as many as --max-shards allows" in result.stdout
+    assert "point_failed shard 0 of run r: domain_error" in result.stdout
+
+
+@pytest.mark.usefixtures("url")
+@pytest.mark.parametrize(
+    ("option", "value"), [("--lease", 3_601), ("--lease", 2), ("--idle-timeout", 0), ("--timeout", 43_141)]
+)
+def test_what_cannot_work_is_wrong_usage(option: str, value: int) -> None:
+    assert sweepctl("drain", option, value).exit_code == 2
+
+
+@pytest.mark.usefixtures("url")
+def test_a_shard_that_may_take_longer_than_sqs_keeps_its_message_is_refused_with_what_to_give() -> None:
+    assert "→ Give --timeout 43080 or less." in sweepctl("drain", "--timeout", 43_200, "--lease", 120).stderr
+
+
+def test_files_and_lines_are_sent_in_order(tmp_path: Path, queue: Queue) -> None:
+    bodies = toys.messages(4)
+    (tmp_path / "one.json").write_bytes(bodies[0])
+    (tmp_path / "more.jsonl").write_bytes(b"\n".join([*bodies[1:3], b"", bodies[3], b""]))
+    result = sweepctl("send", tmp_path / "one.json", tmp_path / "more.jsonl")
+    assert (result.exit_code, "4 messages sent" in result.stdout) == (0, True)
+    assert sorted(each.body for each in queue.receive(10, wait=1, visibility=60)) == sorted(bodies)
+
+
+@pytest.mark.parametrize(("name", "place"), [("bad.json", "bad.json: "), ("bad.jsonl", "bad.jsonl:3: ")])
+def test_a_bad_message_is_named_and_nothing_is_sent(tmp_path: Path, queue: Queue, name: str, place: str) -> None:
+    good, bad = toys.message(0, 1), toys.message(0, 1, seed="1")
+    (tmp_path / "good.json").write_bytes(good)
+    (tmp_path / name).write_bytes(bad if name == "bad.json" else b"\n".join([good, b"", bad]))
+    result = sweepctl("send", tmp_path / "good.json", tmp_path / name)
+    assert result.exit_code == 3
+    assert f"{place}seed: Input should be a valid integer" in result.stderr
+    assert queue.facts().visible == 0
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
+    """Both ends of a terminal: a person's, and a program's."""
+    ends = os.openpty()
+    yield ends
+    for end in ends:
+        with suppress(OSError):
+            os.close(end)
+
+
+def read_until(end: int, wanted: bytes, seen: bytes = b"") -> bytes:
+    while wanted not in seen:
+        seen += os.read(end, 4096)
+    return seen
+
+
+@pytest.mark.parametrize("log_format", ["auto", "json"])
+def test_a_first_signal_says_what_follows_and_a_second_leaves_a_terminal_as_it_was(
+    terminal: tuple[int, int], tmp_path: Path, url: str, queue: Queue, log_format: str
+) -> None:
+    queue.send(toys.messages(1))
+    engine = toys.engine_path(tmp_path, "tell('running')\nwait_for('go')")
+    person, program = terminal
+    options = ["--queue-url", url, "--store", tmp_path / "store", "--engine", engine, "--log-format", log_format]
+    command = [sys.executable, "-P", "-c", SWEEPCTL, "drain", *map(str, options)]
+    settings = {**environment(), "COLUMNS": "150", "TERM": "xterm"}
+    with subprocess.Popen(command, stdout=program, stderr=program, stdin=subprocess.DEVNULL, env=settings) as process:
+        try:
+            toys.wait_until((tmp_path / "running").exists)
+            process.send_signal(signal.SIGTERM)
+            seen = read_until(person, b"stopping: up to 30 s for 1 shard; again to end at once")
+            hides_cursor = b"\x1b[?25l" in seen
+            assert hides_cursor is (log_format == "auto"), "nothing is drawn over lines of JSON"
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == -signal.SIGTERM
+            assert read_until(person, b"\x1b[?25h", seen[seen.rindex(b"again") :])
+        finally:
+            process.kill()

@@ -1,0 +1,81 @@
+"""`plan` and `init` as a person uses them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sweepctl.cli import app
+from sweepctl.messages import decode
+from sweepctl.shard.run import utc_now
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Path:
+    done = RUNNER.invoke(app, ["init", str(tmp_path / "new")])
+    assert done.exit_code == 0
+    assert f"→ sweepctl plan {tmp_path / 'new/sweep.toml'}" in done.stdout.replace("\n", "")
+    return tmp_path / "new"
+
+
+def test_a_plan_shows_space_points_shards_and_estimates(started: Path) -> None:
+    done = RUNNER.invoke(app, ["plan", str(started / "sweep.toml"), "--pilot", "16"])
+    assert done.exit_code == 0
+    for words in (
+        "18 cells x 10 replications = 180 points",
+        "60, 100, 200",
+        "false, true",
+        "range start 1.5, stop 4.5, step 1 (3 values)",
+        "179",
+        "objects in the store",
+        "AWS Lambda",
+        "2025-01",
+    ):
+        assert words in done.stdout
+
+
+def test_a_plan_is_json_too(started: Path) -> None:
+    done = RUNNER.invoke(app, ["plan", str(started / "sweep.toml"), "--json", "--run-id", "mine"])
+    told = json.loads(done.stdout)
+    assert (told["run_id"], told["total_points"], told["cells"]) == ("mine", 180, 18)
+    assert [point["point_index"] for point in told["points"]] == [0, 44, 89, 134, 179]
+    assert told["pilot"] is None
+
+
+def test_messages_are_written_with_the_design_that_they_name(started: Path) -> None:
+    text = (started / "sweep.toml").read_text()
+    values = ", ".join(str(number) for number in range(1, 1001))
+    long = text.replace("[60, 100, 200]", f"[{values}]").replace("seconds = 10", "count = 7")
+    (started / "long.toml").write_text(long)
+    done = RUNNER.invoke(app, ["plan", str(started / "long.toml"), "--out", str(started / "m"), "--json"])
+    assert done.exit_code == 0
+    bodies = (started / "m/messages.jsonl").read_bytes().splitlines()
+    messages = [decode(body, utc_now().date()) for body in bodies]
+    assert [message.shard_id for message in messages] == list(range(7))
+    assert (started / "m/specs" / messages[0].spec.design["sha256"]).is_file()
+    again = RUNNER.invoke(app, ["plan", str(started / "long.toml"), "--out", str(started / "m")])
+    assert again.exit_code == 2
+    assert [path.name for path in started.iterdir() if path.name.startswith(".")] == []
+    assert "Name a folder that is not there yet" in again.stderr
+
+
+def test_errors_are_told_with_their_lines(started: Path) -> None:
+    (started / "bad.toml").write_text((started / "sweep.toml").read_text().replace("num_drivers", "num_driver"))
+    done = RUNNER.invoke(app, ["plan", str(started / "bad.toml")])
+    assert done.exit_code == 3
+    assert 'design.dimensions.num_driver: no parameter "num_driver"; did you mean "num_drivers"?' in done.stderr
+    told = json.loads(RUNNER.invoke(app, ["plan", str(started / "bad.toml"), "--json"]).stdout)
+    assert (told["error"]["kind"], told["exit_code"]) == ("bad_sweep_file", 3)
+    assert RUNNER.invoke(app, ["plan", str(started / "none.toml")]).exit_code == 2
+    bad = RUNNER.invoke(app, ["plan", str(started / "sweep.toml"), "--run-id", "a/b"])
+    assert bad.exit_code == 2
+
+
+def test_init_touches_nothing_that_is_there(started: Path) -> None:
+    before = (started / "sweep.toml").read_bytes()
+    done = RUNNER.invoke(app, ["init", str(started)])
+    assert done.exit_code == 2
+    assert (started / "sweep.toml").read_bytes() == before

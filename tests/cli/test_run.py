@@ -1,0 +1,278 @@
+"""`sweepctl run` and `sweepctl retry`, as a person and a script see them; with deaths and signals, as processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes.servers import Server
+from fakes.sweep_files import ENGINE, TEST_ENGINE, failing_engine, faulty_sweep, queue_sweep, slow_sweep
+from fakes.toys import wait_until
+from typer.testing import CliRunner, Result
+
+from sweepctl.cli import app
+from sweepctl.engine.client import Engine
+from sweepctl.messages import ShardMessageV1
+from sweepctl.queue.sqs import open_queue
+from sweepctl.shard.run import Conditions, run_shard
+from sweepctl.store import open_store
+
+SWEEPCTL = (sys.executable, "-P", "-c", "from sweepctl.cli import main; main()")
+
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+
+def sweepctl(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def told_by(*arguments: object) -> dict[str, Any]:
+    result = sweepctl(*arguments, "--json")
+    told: dict[str, Any] = json.loads(result.stdout)
+    assert told["exit_code"] == result.exit_code, told
+    return told
+
+
+def started(*arguments: object, prefix: Sequence[str] = ()) -> "subprocess.Popen[str]":
+    command = [*prefix, *SWEEPCTL, *map(str, arguments), "--json"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def outcomes(folder: Path) -> dict[str, bytes]:
+    """The outcomes that stand in the store of this folder."""
+    return {path.name: path.read_bytes() for path in folder.glob("sweep-results/shard_outcomes/*/*/*.parquet")}
+
+
+def test_a_whole_run_and_the_same_again(tmp_path: Path) -> None:
+    first = sweepctl("run", queue_sweep(tmp_path, 5))
+    assert first.exit_code == 0, first.output
+    assert "12 points in 3 shards of 5 points" in first.stdout
+    assert "3 shards succeeded: 12 points in" in first.stdout
+    assert "WHOLE" in first.stdout
+    assert [json.loads(line)["event"] for line in first.stderr.splitlines()] == ["shard_finished"] * 3
+    again = sweepctl("run", queue_sweep(tmp_path, 5))
+    assert again.exit_code == 0
+    assert "continued" in again.stdout
+    assert "3 of 3 shards, 12 points, have their records already" in again.stdout
+    assert "nothing was run" in again.stdout
+
+
+def test_json_is_all_of_standard_output(tmp_path: Path) -> None:
+    told = told_by("run", queue_sweep(tmp_path, 5), "--run-id", "r")
+    expected = {"run_id": "r", "continued": False, "total_points": 12, "shards": 3, "skipped": 0, "succeeded": 3}
+    assert told | expected == told
+    assert (told["failed"], told["points"], told["reused"], told["verdict"], told["error"]) == (0, 12, 0, "whole", None)
+    assert told["points_per_second"] > 0
+    again = told_by("run", queue_sweep(tmp_path, 5), "--run-id", "r")
+    assert (again["continued"], again["skipped"], again["succeeded"], again["points"]) == (True, 3, 0, 0)
+
+
+def test_a_pilot_cuts_a_run_that_does_not_say_how(tmp_path: Path) -> None:
+    file = queue_sweep(tmp_path)
+    file.write_text(file.read_text().partition("[shards]")[0])
+    told = told_by("run", file)
+    assert (told["shards"], told["verdict"]) == (1, "whole")
+    assert told_by("run", file)["skipped"] == 1
+
+
+def test_a_failing_point_fails_its_shard_alone(tmp_path: Path) -> None:
+    file = faulty_sweep(tmp_path, "domain_error")
+    told = told_by("run", file, "--run-id", "r", "--engine", TEST_ENGINE)
+    assert (told["exit_code"], told["verdict"], told["succeeded"], told["failed"]) == (1, "failures", 4, 1)
+    assert [failure["error_code"] for failure in told["failures"]] == ["point_failed"]
+    result = sweepctl("run", file, "--run-id", "r", "--engine", TEST_ENGINE)
+    assert "5 of 5 shards" in result.stdout
+    assert result.exit_code == 1
+    retried = sweepctl("retry", "r", "--engine", TEST_ENGINE)
+    assert retried.exit_code == 1
+    assert "no failed shard that another attempt may heal" in retried.stdout
+    assert "point_failed for good, shard 1" in retried.stdout
+    assert "`sweepctl run --reuse r` takes the others over" in retried.stdout
+
+
+def test_a_crash_is_retried(tmp_path: Path) -> None:
+    engine, file = failing_engine(tmp_path), queue_sweep(tmp_path)
+    told = told_by("run", file, "--run-id", "r", "--engine", engine)
+    assert (told["exit_code"], told["verdict"], told["failed"]) == (1, "incomplete", 2)
+    assert {failure["retryable"] for failure in told["failures"]} == {True}
+    shown = sweepctl("run", file, "--run-id", "r", "--engine", engine)
+    assert shown.exit_code == 1
+    assert "`sweepctl retry r`: another attempt may succeed" in shown.stdout
+    again = told_by("retry", "r", "--engine", engine)
+    assert (again["exit_code"], again["retryable"], again["failed"]) == (1, 2, 2)
+    (tmp_path / "healed").touch()
+    healed = told_by("retry", "r", "--engine", engine)
+    assert (healed["exit_code"], healed["succeeded"], healed["failed_for_good"]) == (0, 2, [])
+    nothing = told_by("retry", "r", "--engine", tmp_path / "none")  # which is not asked for then
+    assert (nothing["exit_code"], nothing["retryable"]) == (0, 0)
+    assert told_by("run", file, "--run-id", "r")["verdict"] == "whole"
+
+
+def test_a_crash_is_healed_by_running_again(tmp_path: Path) -> None:
+    engine = f"./{failing_engine(tmp_path).name}"  # as a person writes what lies here
+    assert told_by("run", queue_sweep(tmp_path), "--engine", engine)["failed"] == 2
+    (tmp_path / "healed").touch()
+    told = told_by("run", queue_sweep(tmp_path), "--engine", engine)
+    assert (told["exit_code"], told["skipped"], told["succeeded"], told["verdict"]) == (0, 0, 2, "whole")
+
+
+def test_an_injected_failure_is_not_retried(tmp_path: Path) -> None:
+    message = ShardMessageV1.model_validate_json(
+        json.dumps({
+            "run_id": "r", "model": "queue", "dimensions": {"servers": [1, 2]}, "total_points": 2, "shard_id": 0,
+            "start_index": 0, "end_index_exclusive": 2, "seed": 1, "failure_injection_shards": [0],
+        })
+    )  # fmt: skip
+    store = open_store(str(tmp_path / "sweep-results"))
+    run_shard(message, Engine(ENGINE), store, Conditions(allow_failure_injection=True))
+    told = told_by("retry", "r")
+    (group,) = told["failed_for_good"]
+    assert (told["exit_code"], group["error_code"]) == (1, "injected_failure")
+    assert "without failure_injection_shards" in group["advice"]
+
+
+def test_failed_shards_go_to_a_queue(tmp_path: Path, moto_server: Server) -> None:
+    url = moto_server.queue("retry", max_receive_count=10)
+    sweepctl("run", queue_sweep(tmp_path), "--run-id", "r", "--engine", failing_engine(tmp_path))
+    told = told_by("retry", "r", "--queue-url", url)
+    assert (told["exit_code"], told["sent"]) == (0, 2)
+    bodies = [json.loads(each.body) for each in open_queue(url).receive(10, wait=0, visibility=60)]
+    assert sorted((body["shard_id"], body["start_index"], body["end_index_exclusive"]) for body in bodies) == [
+        (0, 0, 7),
+        (1, 7, 12),
+    ]
+    assert "2 messages sent" in sweepctl("retry", "r", "--queue-url", url).stdout
+
+
+def test_an_outcome_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    sweepctl("run", queue_sweep(tmp_path), "--run-id", "r")
+    path = next(tmp_path.glob("sweep-results/shard_outcomes/*/*/*.parquet"))
+    path.write_bytes(b"none")
+    result = sweepctl("retry", "r")
+    assert result.exit_code == 1
+    assert "1 outcomes cannot be read" in result.stdout
+
+
+def test_points_of_another_run_are_taken_over(tmp_path: Path) -> None:
+    assert told_by("run", queue_sweep(tmp_path, 5), "--run-id", "old")["succeeded"] == 3
+    told = told_by("run", queue_sweep(tmp_path, 12), "--run-id", "new", "--reuse", "old")
+    assert (told["exit_code"], told["points"], told["reused"], told["verdict"]) == (0, 12, 12, "whole")
+    assert told["reuse"] == {"run_id": "old", "nothing": None, "unsound": [], "left_out": 0, "known": 12}
+    assert sweepctl("verify", "new", "--reexecute", "all").exit_code == 0
+    shown = sweepctl("run", queue_sweep(tmp_path, 6), "--run-id", "newer", "--reuse", "old")
+    assert "12 points of run old are known" in shown.stdout
+    assert "12 of these points were taken over, not simulated" in shown.stdout
+    other = sweepctl("run", queue_sweep(tmp_path, seed=2), "--reuse", "old")
+    assert "nothing can be taken over: it has seed 1, this run 2" in other.stdout
+    assert other.exit_code == 0
+
+
+def test_reuse_beside_outputs_is_refused(tmp_path: Path) -> None:
+    file = queue_sweep(tmp_path)
+    file.write_text(file.read_text().replace("seed = 1", 'seed = 1\noutputs = ["customers"]'))
+    result = sweepctl("run", file, "--reuse", "old")
+    assert result.exit_code == 2
+    assert "outputs (customers)" in result.stderr
+    assert not (tmp_path / "sweep-results").exists()
+
+
+def test_what_is_refused_leaves_nothing(tmp_path: Path) -> None:
+    file = queue_sweep(tmp_path)
+    assert sweepctl("run", file, "--engine", tmp_path / "none").exit_code == 4
+    assert sweepctl("run", tmp_path / "none.toml").exit_code == 2
+    assert sweepctl("run", file, "--reuse", "none").exit_code == 1
+    assert sweepctl("run", file, "--reuse", "../x").exit_code == 2
+    assert sweepctl("retry", "none").exit_code == 1
+    file.write_text(file.read_text().replace("servers", "server"))
+    assert sweepctl("run", file).exit_code == 3
+    assert not (tmp_path / "sweep-results").exists()
+
+
+def test_a_store_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    told = told_by("run", queue_sweep(tmp_path), "--store", tmp_path / "file")
+    assert (told["exit_code"], told["error"]["kind"]) == (5, "store")
+
+
+def test_another_sweep_under_the_run_id(tmp_path: Path) -> None:
+    sweepctl("run", queue_sweep(tmp_path), "--run-id", "r")
+    told = told_by("run", queue_sweep(tmp_path, seed=2), "--run-id", "r")
+    assert (told["exit_code"], told["error"]["kind"]) == (3, "conflict")
+
+
+def test_an_engine_that_vanishes_ends_the_run_in_order(tmp_path: Path) -> None:
+    # It takes itself away when it is first asked to run.
+    engine = tmp_path / "engine"
+    engine.write_text(f'#!/bin/sh\n[ "$1" = run ] && mv {engine} {tmp_path}/away\nexec {ENGINE} "$@"\n')
+    engine.chmod(0o755)
+    told = told_by("run", queue_sweep(tmp_path, 1), "--engine", engine, "--concurrency", "1")
+    assert (told["exit_code"], told["succeeded"], told["verdict"]) == (4, 1, None)
+    assert told["error"]["kind"] == "engine_unavailable"
+    resumed = told_by("run", queue_sweep(tmp_path, 1))
+    assert (resumed["skipped"], resumed["succeeded"], resumed["verdict"]) == (1, 11, "whole")
+
+
+def test_a_full_store_ends_the_run_in_order(tmp_path: Path) -> None:
+    rates = ", ".join(str(0.1 + number / 1000) for number in range(400))
+    file = queue_sweep(tmp_path, 400, rates=f"[{rates}]")
+    # No file beyond twenty kilobytes: an outcome fits, the data of a shard does not.
+    process = started("run", file, prefix=("/bin/sh", "-c", 'ulimit -f 40; exec "$@"', "sh"))
+    told = json.loads(process.communicate(timeout=60)[0])
+    assert (process.returncode, told["error"]["kind"], told["succeeded"]) == (5, "scratch", 0)
+    resumed = told_by("run", file)
+    assert (resumed["exit_code"], resumed["succeeded"], resumed["verdict"]) == (0, 4, "whole")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_ended_loses_its_running_shards_at_most(tmp_path: Path, number: signal.Signals) -> None:
+    arguments = ("run", slow_sweep(tmp_path), "--engine", TEST_ENGINE)
+    process = started(*arguments)
+    wait_until(lambda: len(outcomes(tmp_path)) >= 3, 60)
+    os.kill(process.pid, number)
+    output, _ = process.communicate(timeout=60)
+    stood = outcomes(tmp_path)
+    if number is signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+    else:
+        told = json.loads(output)
+        assert (process.returncode, told["exit_code"], told["error"]["kind"]) == (130, 130, "interrupted")
+        assert (told["succeeded"], told["verdict"]) == (len(stood), None)
+    assert 3 <= len(stood) < 20
+    resumed = told_by(*arguments)
+    assert (resumed["skipped"], resumed["succeeded"], resumed["verdict"]) == (len(stood), 20 - len(stood), "whole")
+    assert outcomes(tmp_path) | stood == outcomes(tmp_path)
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    # A store that does not answer: nobody writes what is read there.
+    pin = tmp_path / "sweep-results" / "runs" / "run=r" / "engine.parquet"
+    pin.parent.mkdir(parents=True)
+    os.mkfifo(pin)
+    with started("run", queue_sweep(tmp_path), "--run-id", "r", "--concurrency", "1") as process:
+        writer = opened_to_write(pin)
+        process.terminate()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.terminate()
+        assert process.wait(10) == -signal.SIGTERM
+        os.close(writer)
+
+
+def opened_to_write(fifo: Path) -> int:
+    """Wait until somebody waits for what comes, who goes on waiting until the end that is opened here is closed."""
+    found: list[int] = []
+
+    def has_reader() -> bool:
+        with suppress(OSError):
+            found.append(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(found)
+
+    wait_until(has_reader, 60)
+    return found[0]

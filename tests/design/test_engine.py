@@ -1,0 +1,62 @@
+"""No design that passes the worker's checks is malformed to the engine: that would be taken for the wrong engine."""
+
+import math
+from contextlib import suppress
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from sweepctl.design import DESIGN
+from sweepctl.engine.client import Engine, find_engine
+from sweepctl.errors import RefusedError
+from sweepctl.spec import Spec
+
+ENGINE = Engine(find_engine())
+EXTREMES = (0, -0.0, 1, -1, 40, 0.1, 1e-300, 5e-324, 308.25, 308.3, 1e16, 1e308, -1e308, 2**53 + 1, 2**63 - 1, -(2**63))
+NUMBERS = st.sampled_from(EXTREMES) | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-9, 9)
+COUNTS = st.sampled_from((1, 2, 3, 2**52, 2**52 + 1, 2**63 - 1))
+
+
+def fields(*names: str, **others: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({**dict.fromkeys(names, NUMBERS), **others})
+
+
+STEPS = fields("start", "stop", num=COUNTS)
+AXES = st.one_of(
+    st.fixed_dictionaries({"linspace": STEPS}),
+    st.fixed_dictionaries({"logspace": STEPS}),
+    st.fixed_dictionaries({"range": fields("start", "stop", "step")}),
+)
+DISTRIBUTIONS = st.one_of(
+    st.fixed_dictionaries({"uniform": fields("low", "high")}),
+    st.fixed_dictionaries({"log_uniform": fields("low", "high")}),
+    st.fixed_dictionaries({"normal": fields("mean", "std") | fields("mean", "std", "low", "high")}),
+    st.fixed_dictionaries({"triangular": fields("low", "mode", "high")}),
+    st.fixed_dictionaries({"integer": fields("low", "high")}),
+)
+SWEPT = st.sampled_from(("arrival_rate", "servers"))
+DESIGNS = st.fixed_dictionaries(
+    {"kind": st.sampled_from(("grid", "zip")), "dimensions": st.dictionaries(SWEPT, AXES, min_size=1)}
+) | st.fixed_dictionaries(
+    {
+        "kind": st.sampled_from(("random", "latin_hypercube", "sobol")),
+        "samples": COUNTS,
+        "dimensions": st.dictionaries(SWEPT, DISTRIBUTIONS, min_size=1),
+    }
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(DESIGNS)
+def test_what_is_a_design_here_is_one_to_the_engine(written: dict[str, Any]) -> None:
+    with suppress(ValidationError):
+        design = DESIGN.validate_python(written)
+        if design.cells < 1 << 63:
+            try:
+                point = ENGINE.identify(Spec("queue", written, {}, 1, 1, ()), design, design.cells - 1)
+            except RefusedError as refusal:
+                assert refusal.error_code == "invalid_parameters", refusal.message  # noqa: PT017
+            else:
+                assert math.isfinite(float(point.parameters["arrival_rate"] or 0))

@@ -1,0 +1,239 @@
+"""Whatever an engine does, the worker hears of it in bounded time and space, and leaves no process behind."""
+
+import signal
+import time
+from pathlib import Path
+from threading import Event, Timer
+
+import pytest
+from fakes.engines import STARTED, good, line, scripted
+
+from sweepctl.engine import child, client
+from sweepctl.engine.client import Engine, EngineRun, find_engine
+from sweepctl.errors import EngineFaultError, EngineUnavailableError, InterruptedRunError, RefusedError
+
+REQUEST = b'{"protocol":"v1"}\n'
+
+
+def read_all(run: EngineRun) -> list[bytes]:
+    with run:
+        run.begin()
+        return b"".join(run.blocks()).splitlines(keepends=True)
+
+
+def start(folder: Path, behaviour: str, *, timeout: float | None = 20, stop: Event | None = None) -> EngineRun:
+    return Engine(scripted(folder, behaviour)).start(REQUEST, timeout=timeout, stop=stop)
+
+
+def fault_of(run: EngineRun) -> EngineFaultError:
+    with pytest.raises(EngineFaultError) as caught:
+        read_all(run)
+    return caught.value
+
+
+def test_gives_every_line_between_the_first_and_the_last(tmp_path: Path) -> None:
+    run = start(tmp_path, "for p in points: say(p)")
+    assert read_all(run) == [f"{record}\n".encode() for record in good(10)[1:-1]]
+    assert run.finished.points == 10
+    assert run.cpu_seconds > 0
+
+
+def test_lines_may_arrive_in_any_pieces(tmp_path: Path) -> None:
+    in_pieces = """
+for p in points:
+    for byte in p + chr(10): say(byte.encode())
+"""
+    assert len(read_all(start(tmp_path, in_pieces))) == 10
+
+
+SAY_FIVE = "for p in points[:6]: say(p)\n"
+FAULTS = {
+    "ends early": (SAY_FIVE, "engine_incomplete"),
+    "says nothing": ("", "engine_incomplete"),
+    "exits badly": (SAY_FIVE + "print('why', file=sys.stderr); sys.exit(3)", "engine_crashed"),
+    "is killed": (SAY_FIVE + "os.kill(os.getpid(), signal.SIGKILL)", "engine_crashed"),
+    "exits badly at the end": ("for p in points: say(p)\nsys.exit(3)", "engine_crashed"),
+    "starts with noise": ("say('hello')", "engine_invalid_output"),
+    "starts with a point": ("say(points[1])", "engine_invalid_output"),
+    "writes more after the end": ("for p in points: say(p)\ntime.sleep(0.5); say(points[1])", "engine_invalid_output"),
+    "closes its output": (SAY_FIVE + "os.close(1); time.sleep(60)", "engine_timeout"),
+    "hangs": (SAY_FIVE + "time.sleep(60)", "engine_timeout"),
+    "hangs at the end": ("for p in points: say(p)\ntime.sleep(60)", "engine_timeout"),
+    "ignores signals": (
+        SAY_FIVE + "[signal.signal(n, signal.SIG_IGN) for n in (2, 15)]; time.sleep(60)",
+        "engine_timeout",
+    ),
+    "leaves a child with the pipe": (SAY_FIVE + "if os.fork() == 0: time.sleep(60)", "engine_incomplete"),
+    "floods without a newline": ("while True: say(b'x' * 65536)", "engine_flooded"),
+    "floods after the first line": ("say(points[0])\nwhile True: say(b'x' * 65536)", "engine_flooded"),
+    "floods after a point": ("for p in points[:3]: say(p)\nwhile True: say(b'x' * 65536)", "engine_flooded"),
+    "writes a long line slowly": ("say(points[0])\nwhile True: say(b'x' * 64); time.sleep(0.01)", "engine_timeout"),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "code"), FAULTS.values(), ids=FAULTS)
+def test_faults_have_their_code(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    behaviour: str,
+    code: str,
+) -> None:
+    monkeypatch.setattr(client, "EXIT_SECONDS", 1.0)
+    monkeypatch.setattr(client, "MAX_LINE_BYTES", 1 << 20)
+    started_at = time.monotonic()
+    assert fault_of(start(tmp_path, behaviour, timeout=2)).error_code == code
+    assert time.monotonic() - started_at < 10
+
+
+def test_lines_before_a_crash_are_not_lost(tmp_path: Path) -> None:
+    seen: list[bytes] = []
+    with start(tmp_path, SAY_FIVE + "os.write(1, b'{\"record\":'); os.kill(os.getpid(), 9)") as run:
+        run.begin()
+        with pytest.raises(EngineFaultError):
+            seen.extend(run.blocks())
+    assert b"".join(seen).decode().splitlines() == good(10)[1:6]
+
+
+@pytest.mark.parametrize("then", ["time.sleep(60)", "while True: say(b'x' * 65536)"], ids=["hangs", "floods"])
+def test_lines_before_a_deadline_or_a_flood_are_not_lost(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    then: str,
+) -> None:
+    monkeypatch.setattr(client, "BLOCK_SECONDS", 30.0)
+    monkeypatch.setattr(client, "MAX_LINE_BYTES", 1 << 20)
+    seen: list[bytes] = []
+    with start(tmp_path, SAY_FIVE + then, timeout=1) as run:
+        run.begin()
+        with pytest.raises(EngineFaultError):
+            seen.extend(run.blocks())
+    assert b"".join(seen).decode().splitlines() == good(10)[1:6]
+
+
+def test_last_words_are_kept_bounded(tmp_path: Path) -> None:
+    words = "print('x' * 10_000_000 + 'the end', file=sys.stderr); sys.exit(3)"
+    fault = fault_of(start(tmp_path, words))
+    assert fault.message.endswith("the end")
+    assert len(fault.message) < 2 * child.KEPT_WORDS
+
+
+def test_an_engine_that_never_reads_its_request(tmp_path: Path) -> None:
+    path = scripted(tmp_path, "")
+    path.write_text(f"{path.read_text().splitlines()[0]}\nimport time\ntime.sleep(60)\n")
+    run = Engine(path).start(b"x" * (4 << 20), timeout=0.5)
+    assert fault_of(run).error_code == "engine_timeout"
+
+
+def test_a_stop_ends_the_whole_process_group(tmp_path: Path) -> None:
+    note = tmp_path / "pids"
+    behaviour = f"""
+child = os.fork()
+with open({str(note)!r}, "a") as file: file.write(f"{{os.getpid()}} ")
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+say(points[0])
+time.sleep(60)
+"""
+    stop = Event()
+    with start(tmp_path, behaviour, stop=stop) as run:
+        run.begin()
+        Timer(0.3, stop.set).start()
+        with pytest.raises(InterruptedRunError):
+            list(run.blocks())
+    for pid in map(int, note.read_text().split()):
+        for _ in range(100):  # a grandchild is reaped by init, when init gets to it
+            if not is_running(pid):
+                break
+            time.sleep(0.01)
+        assert not is_running(pid)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_a_deadline_counts_even_while_lines_arrive(tmp_path: Path) -> None:
+    endless = "say(points[0])\nwhile True: say(points[1]); time.sleep(0.01)"
+    assert fault_of(start(tmp_path, endless, timeout=1)).error_code == "engine_timeout"
+
+
+def test_the_engine_sees_no_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    fault = fault_of(start(tmp_path, "print(sorted(os.environ), file=sys.stderr); sys.exit(1)"))
+    assert "AWS" not in fault.message
+    assert "LANG" in fault.message
+
+
+def test_a_refusal_is_told_with_its_code(tmp_path: Path) -> None:
+    refused = line(record="refused", error_code="invalid_parameters", message="x = -1: must be >= 0", parameter="x")
+    with pytest.raises(RefusedError) as caught:
+        read_all(start(tmp_path, f"say({refused!r})"))
+    assert (caught.value.error_code, caught.value.message) == ("invalid_parameters", "x = -1: must be >= 0")
+
+
+def test_a_model_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(EngineUnavailableError, match=r"'ridehail' is not in this engine .* it has: toy"):
+        Engine(scripted(tmp_path, "")).model("ridehail")
+
+
+DECLARATIONS = {
+    "a parameter called as an identity column": ('"name": "x"', '"name": "seed"'),
+    "a dataset called as a folder of the store": ('"name": "parts"', '"name": "shard_outcomes"'),
+    "a metric that is no name": ('"name": "m"', '"name": "M m"'),
+}
+
+
+@pytest.mark.parametrize(("good_text", "bad_text"), DECLARATIONS.values(), ids=DECLARATIONS)
+def test_a_declaration_that_would_break_the_tables(tmp_path: Path, good_text: str, bad_text: str) -> None:
+    path = scripted(tmp_path, "")
+    path.write_text(path.read_text().replace(good_text, bad_text))
+    with pytest.raises(EngineUnavailableError, match="does not describe itself"):
+        _ = Engine(path).description
+
+
+@pytest.mark.parametrize("content", ["#!/nowhere\n", "#!/bin/sh\nexit 1\n", "#!/bin/sh\necho '{}'\n"], ids=str)
+def test_a_program_that_is_no_engine(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "engine"
+    path.write_text(content)
+    path.chmod(0o755)
+    with pytest.raises(EngineUnavailableError) as caught:
+        _ = Engine(path).description
+    assert caught.value.remedy
+    path.chmod(0o644)
+    with pytest.raises(EngineUnavailableError, match="cannot be started"):
+        _ = Engine(path).description
+
+
+@pytest.mark.parametrize("name", ["engine", "x" * 300], ids=["short", "long"])
+def test_an_engine_that_is_not_there(tmp_path: Path, name: str) -> None:
+    with pytest.raises(EngineUnavailableError, match="no such program"):
+        find_engine(str(tmp_path / name))
+
+
+def test_a_line_longer_than_a_block_arrives_whole(tmp_path: Path) -> None:
+    long = "say(points[0])\nsay('{' + 'x' * 9_000_000 + '}')\nsay(points[-1])"
+    (line_read,) = read_all(start(tmp_path, long))
+    assert len(line_read) == 9_000_003
+
+
+def test_a_stop_is_seen_in_the_middle_of_a_long_line(tmp_path: Path) -> None:
+    stop = Event()
+    with start(tmp_path, "say(points[0])\nwhile True: say(b'x' * 65536); time.sleep(0.01)", stop=stop) as run:
+        run.begin()
+        Timer(1.0, stop.set).start()
+        with pytest.raises(InterruptedRunError):
+            list(run.blocks())
+
+
+def test_started_is_the_first_record(tmp_path: Path) -> None:
+    with start(tmp_path, f"say({STARTED!r})") as run:
+        assert run.begin().model_version == "1"
+
+
+def test_signal_numbers_are_named(tmp_path: Path) -> None:
+    fault = fault_of(start(tmp_path, "os.kill(os.getpid(), signal.SIGSEGV)"))
+    assert f"signal {int(signal.SIGSEGV)}" in fault.message

@@ -1,0 +1,109 @@
+"""How rows lie in Parquet files: what readers and memory bounds rely on."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from fakes.engines import DESCRIPTION
+from paths import ROOT
+
+import sweepctl
+from sweepctl.errors import StoreError
+from sweepctl.names import IDENTITY_COLUMNS, RESERVED_DATASETS
+from sweepctl.protocol import Description
+from sweepctl.records import table
+from sweepctl.records.outcome import EnginePin, Outcome, RunRecord
+
+TOY = Description.model_validate(DESCRIPTION).models[0]
+SCHEMAS = table.schemas(TOY, ["parts"])
+SCHEMA = SCHEMAS["point_outcomes"]
+
+
+def rows(count: int) -> pa.Table:
+    columns = {field.name: pa.nulls(count, field.type) for field in SCHEMA}
+    columns["point_index"] = pa.arange(0, count)
+    columns["m"] = pa.array([0.5] * count)
+    return pa.table(columns, schema=SCHEMA)
+
+
+def written(folder: Path, cuts: list[int]) -> Path:
+    with table.DatasetWriter("point_outcomes", SCHEMA, folder) as writer:
+        for count in cuts:
+            writer.add(rows(count))
+        assert writer.finish().rows == sum(cuts)
+    return folder / "point_outcomes.parquet"
+
+
+def test_row_groups_have_one_size_however_rows_arrive(tmp_path: Path) -> None:
+    total = 2 * table.ROW_GROUP_ROWS + 5
+    metadata = pq.read_metadata(written(tmp_path, [1, 100_000, total - 100_001]))
+    sizes = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    assert sizes == [table.ROW_GROUP_ROWS, table.ROW_GROUP_ROWS, 5]
+
+
+def test_floats_have_no_dictionary_and_all_is_zstd(tmp_path: Path) -> None:
+    group = pq.read_metadata(written(tmp_path, [1_000])).row_group(0)
+    columns = {group.column(number).path_in_schema: group.column(number) for number in range(group.num_columns)}
+    assert {column.compression for column in columns.values()} == {"ZSTD"}
+    assert not columns["m"].has_dictionary_page
+    assert columns["status"].has_dictionary_page
+
+
+def test_equal_rows_are_equal_in_any_encoding_and_damaged_ones_never(tmp_path: Path) -> None:
+    path = written(tmp_path, [1_000])
+    other = tmp_path / "other.parquet"
+    pq.write_table(pq.read_table(path), other, compression="none")
+    assert table.same_rows(path, other)
+    pq.write_table(pq.read_table(path).slice(1), other)
+    assert not table.same_rows(path, other)
+    body = bytearray(path.read_bytes())
+    body[100] ^= 1
+    other.write_bytes(body)
+    assert not table.same_rows(path, other)
+    other.write_bytes(b"no Parquet")
+    assert not table.same_rows(path, other)
+
+
+def test_no_unsigned_integers_and_no_partition_among_the_columns() -> None:
+    partitioned = [table.OUTCOME, *SCHEMAS.values()]
+    for schema in [*partitioned, table.RUN_RECORD, table.ENGINE_PIN]:
+        assert not any(pa.types.is_unsigned_integer(field.type) for field in schema)
+    for schema in partitioned:
+        assert not {"run", "run_date"} & set(schema.names)
+
+
+def test_identity_columns_are_those_that_no_parameter_may_be_called() -> None:
+    names = {*SCHEMA.names, *SCHEMAS["effective_parameters"].names} - {"x", "m"}
+    assert names | {"run", "run_date"} == IDENTITY_COLUMNS
+
+
+def test_the_engine_refuses_the_same_names() -> None:
+    declared = (ROOT / "rust" / "runtime" / "src" / "validate.rs").read_text()
+    for constant, names in {"IDENTITY": IDENTITY_COLUMNS, "RESERVED": RESERVED_DATASETS}.items():
+        text = declared.partition(f"const {constant}:")[2].partition("];")[0].partition("= [")[2]
+        assert set(re.findall(r'"(\w+)"', text)) == names
+
+
+@pytest.mark.parametrize("kind", [Outcome, RunRecord, EnginePin])
+def test_what_is_no_record_is_told(kind: type[Any]) -> None:
+    for body in (b"", b"PAR1", b"x" * 100):
+        with pytest.raises(StoreError, match="is not a record of sweepctl"):
+            table.decode(kind, body, "somewhere")
+
+
+def test_parquet_is_read_from_paths_and_buffers_only() -> None:
+    """From a Python file object pyarrow 26 can abort the interpreter at exit, in a fraction of processes."""
+    readers = {"read_table", "read_metadata", "read_schema", "ParquetFile"}
+    calls = [
+        ast.unparse(call.args[0])
+        for path in Path(sweepctl.__file__).parent.rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in readers
+    ]
+    assert calls
+    paths = {"path", "file.path", "one", "other"}
+    assert all(argument in paths or argument.startswith("pa.BufferReader(") for argument in calls), calls

@@ -1,0 +1,63 @@
+"""`sweepctl.open_run`: a run's tables in Python."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import polars as pl
+import pytest
+from results.runs import connect
+
+import sweepctl
+from sweepctl.engine.client import Engine, find_engine
+from sweepctl.errors import UnknownRunError, UsageError
+from sweepctl.store import open_store
+from sweepctl.verify import Verdict
+
+
+def test_an_opened_run_gives_arrow_pandas_and_polars(root: Path) -> None:
+    points = sweepctl.open_run("a", str(root)).points(columns=["arrival_rate", "mean_wait"], where="servers = 2 -- two")
+    table = points.arrow()
+    assert table.column_names == ["arrival_rate", "mean_wait"]
+    assert table.num_rows == 6
+    assert isinstance(points.pandas(), pd.DataFrame)
+    assert isinstance(points.polars(), pl.DataFrame)
+
+    def in_order(rows: Any) -> list[Any]:  # noqa: ANN401  rows of any of the three, which are in none
+        return sorted(tuple(row.values()) for row in rows)
+
+    frames = points.polars().to_dicts(), points.pandas().to_dict("records")
+    assert [in_order(frame) for frame in frames] == [in_order(table.to_pylist())] * 2
+    assert sum(batch.num_rows for batch in points.batches()) == 6
+
+
+def test_an_opened_run_gives_outcomes_and_is_verified(root: Path) -> None:
+    run_a = sweepctl.open_run("a", str(root))
+    assert run_a.outcomes().arrow().num_rows == 3
+    assert run_a.ask("SELECT count(*) AS n FROM point_outcomes").arrow().to_pylist() == [{"n": 12}]
+    assert run_a.verify(engine=Engine(find_engine())).verdict is Verdict.WHOLE
+
+
+def test_what_an_opened_run_does_not_have(root: Path) -> None:
+    with pytest.raises(UsageError) as told:
+        sweepctl.open_run("a", str(root)).points(columns=["arrivalrate"]).arrow()
+    assert told.value.remedy == "Did you mean 'arrival_rate'?"
+    with pytest.raises(UsageError) as told:
+        sweepctl.open_run("a", str(root)).points(columns=["qqq"]).arrow()
+    assert "mean_wait" in str(told.value.remedy)
+    with pytest.raises(UnknownRunError):
+        sweepctl.open_run("nope", str(root))
+
+
+def test_the_package_alone_imports_nothing_heavy() -> None:
+    script = "import sys, sweepctl; print(sorted({'pyarrow', 'duckdb', 'boto3'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, check=True).stdout == b"[]\n"
+
+
+def test_without_duckdb_the_remedy_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with pytest.raises(UsageError) as told, connect(open_store(str(root)), "a"):
+        pass
+    assert told.value.remedy == "pip install 'sweepctl[query]'"

@@ -1,0 +1,240 @@
+"""Runs on this machine: what is missing, what runs beside what, and what ends them."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+
+import pyarrow.parquet as pq
+import pytest
+from fakes import toys
+from fakes.faulty import Crash, FaultyStore, StoreFault
+from fakes.sweep_files import TEST_ENGINE, failing_engine, faulty_sweep, queue_sweep
+
+from sweepctl.engine.client import Engine, find_engine
+from sweepctl.errors import ConflictError, EngineUnavailableError, StoreError
+from sweepctl.messages import ShardMessage, ShardMessageV2
+from sweepctl.runs.local import Begun, Progress, begin, run_shards
+from sweepctl.shard.run import Result, run_shard
+from sweepctl.store import open_store
+from sweepctl.store.contract import Store
+from sweepctl.sweep import file as sweep_file
+from sweepctl.sweep import plan
+from sweepctl.verify import Verdict, verify
+
+NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+ENGINE = Engine(find_engine())
+Tell = Callable[[int], None]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(str(tmp_path / "store"))
+
+
+def toy_messages(shards: int) -> list[ShardMessage]:
+    return [toys.decoded(body) for body in toys.messages(shards)]
+
+
+def run_toys(store: Store, engine: Engine, shards: int = 5, slots: int = 2) -> Progress:
+    def run_one(message: ShardMessage, tell: Tell) -> Result:
+        return run_shard(message, engine, store, progress=tell)
+
+    return run_shards(toy_messages(shards), run_one, slots=slots, stop=Event())
+
+
+def begun(
+    store: Store, file: Path, run_id: str | None = None, *, engine: Engine = ENGINE, now: dt.datetime = NOW
+) -> Begun:
+    return begin(plan.draft(sweep_file.read(file), engine), engine, store, run_id, now=now)
+
+
+def complete(store: Store, run: Begun, engine: Engine = ENGINE) -> Progress:
+    return run_shards(run.missing(), lambda message, _: run_shard(message, engine, store), slots=2, stop=Event())
+
+
+def test_shards_run_and_are_counted(store: Store, tmp_path: Path) -> None:
+    done = run_toys(store, toys.engine(tmp_path))
+    assert (done.succeeded, done.failed, done.points, done.error) == (5, 0, 20, None)
+    again = run_toys(store, toys.engine(tmp_path))
+    assert (again.succeeded, again.skipped, again.points, again.skipped_points) == (0, 5, 0, 20)
+
+
+def test_as_many_run_at_a_time_as_there_are_slots(store: Store, tmp_path: Path) -> None:
+    # Each of the first two waits for the other: alone, it would wait for good.
+    behaviour = "tell(str(shard)); wait_for(str(1 - shard)) if shard < 2 else None"
+    assert run_toys(store, toys.engine(tmp_path, behaviour)).succeeded == 5
+
+
+def test_a_shard_that_fails_does_not_stop_the_others(store: Store, tmp_path: Path) -> None:
+    behaviour = "if shard == 1: run(failing=(5,))\nif shard == 2: sys.exit(3)"
+    done = run_toys(store, toys.engine(tmp_path, behaviour))
+    assert (done.succeeded, done.failed, done.points) == (3, 2, 16)
+    told = {failure.shard_id: (failure.error_code, failure.retryable) for failure in done.failures}
+    assert told == {1: ("point_failed", False), 2: ("engine_crashed", True)}
+
+
+def test_a_conflict_fails_its_shard_alone(store: Store, tmp_path: Path) -> None:
+    other = toys.decoded(toys.message(1, 5, shard_id=0))
+    assert run_shard(other, toys.engine(tmp_path), store).outcome.status == "success"
+    done = run_toys(store, toys.engine(tmp_path))
+    assert (done.succeeded, done.failed, done.error) == (4, 1, None)
+    assert (done.failures[0].shard_id, done.failures[0].error_code) == (0, "conflict")
+
+
+@pytest.mark.parametrize("error", [EngineUnavailableError("gone"), StoreError("full")])
+def test_an_error_of_engine_or_store_ends_it_in_order(store: Store, tmp_path: Path, error: Exception) -> None:
+    engine, began = toys.engine(tmp_path), list[int]()
+    failed = Event()
+
+    def run_one(message: ShardMessage, tell: Tell) -> Result:
+        began.append(message.shard_id)
+        if message.shard_id == 1:
+            failed.set()
+            raise error
+        failed.wait(10)
+        return run_shard(message, engine, store, progress=tell)
+
+    done = run_shards(toy_messages(5), run_one, slots=2, stop=Event())
+    # What ran beside it came to its end, and nothing was begun after it.
+    assert (done.error, done.succeeded, sorted(began)) == (error, 1, [0, 1])
+
+
+def test_a_stop_begins_nothing_more(store: Store, tmp_path: Path) -> None:
+    engine, stop = toys.engine(tmp_path), Event()
+
+    def run_one(message: ShardMessage, _: Tell) -> Result:
+        stop.set()
+        return run_shard(message, engine, store, stop=stop)
+
+    done = run_shards(toy_messages(5), run_one, slots=1, stop=stop)
+    assert done.error is not None
+    assert (done.error.kind, done.error.exit_code, done.succeeded) == ("interrupted", 130, 0)
+
+
+def test_a_stop_that_came_before_begins_nothing(store: Store, tmp_path: Path) -> None:
+    stop = Event()
+    stop.set()
+    engine = toys.engine(tmp_path)
+    done = run_shards(toy_messages(2), lambda message, _: run_shard(message, engine, store), slots=2, stop=stop)
+    assert done.error is not None
+    assert (done.error.kind, done.succeeded) == ("interrupted", 0)
+
+
+def test_what_nobody_foresaw_is_raised(store: Store) -> None:
+    del store
+
+    def run_one(_message: ShardMessage, _tell: Tell) -> Result:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_shards(toy_messages(1), run_one, slots=1, stop=Event())
+
+
+def test_progress_is_told_while_a_shard_runs(store: Store, tmp_path: Path) -> None:
+    engine, told = toys.engine(tmp_path), list[Progress]()
+
+    def run_one(message: ShardMessage, tell: Tell) -> Result:
+        tell(3)
+        toys.wait_until(lambda: told and told[-1].points == 3)
+        return run_shard(message, engine, store)
+
+    ticks: Iterator[float] = iter(range(10**6))
+    done = run_shards(
+        toy_messages(1), run_one, slots=1, stop=Event(), observe=told.append, monotonic=lambda: next(ticks)
+    )
+    assert (done.points, done.points_per_second) == (4, 4 / done.seconds)
+    assert told[-1] is done
+
+
+def test_a_run_is_continued_and_only_what_is_missing_is_run(store: Store, tmp_path: Path) -> None:
+    first = begun(store, queue_sweep(tmp_path, 5))
+    assert (first.is_new, first.complete, first.plan.shards) == (True, frozenset(), 3)
+    run_shard(first.plan.message(1), ENGINE, store)
+    # Another size in the file changes nothing: the record says how the run is cut.
+    again = begun(store, queue_sweep(tmp_path, 3), now=NOW + dt.timedelta(days=1))
+    assert (again.is_new, again.plan.run_id, again.plan.shard_points) == (False, first.plan.run_id, 5)
+    assert (set(again.complete), again.complete_points) == ({1}, 5)
+    assert [message.shard_id for message in again.missing()] == [0, 2]
+    assert complete(store, again).succeeded == 2
+
+
+def test_what_is_missing_is_found_without_reading_outcomes(store: Store, tmp_path: Path) -> None:
+    complete(store, begun(store, queue_sweep(tmp_path, 1)))
+    watched = FaultyStore(store)
+    assert len(begun(watched, queue_sweep(tmp_path, 1)).complete) == 12
+    assert not [call for call in watched.calls if call.method == "read" and call.key.startswith("shard_outcomes/")]
+
+
+def test_an_outcome_without_all_records_is_missing(store: Store, tmp_path: Path) -> None:
+    file, engine = queue_sweep(tmp_path), Engine(failing_engine(tmp_path))
+    assert complete(store, begun(store, file), engine).failed == 2
+    assert begun(store, file).complete == frozenset()
+    (tmp_path / "healed").touch()
+    assert complete(store, begun(store, file), engine).succeeded == 2
+    assert begun(store, file).complete == {0, 1}
+
+
+def through(store: Store, file: Path) -> None:
+    """Begin a run and complete it, one call of the store after another."""
+    run = begun(store, file)
+    run_shards(run.missing(), lambda message, _: run_shard(message, ENGINE, store), slots=1, stop=Event())
+
+
+def test_a_death_at_any_call_of_the_store_is_healed_by_the_same_command(tmp_path: Path) -> None:
+    file = queue_sweep(tmp_path)
+    watched = FaultyStore(open_store(str(tmp_path / "watched")))
+    through(watched, file)
+    assert len(watched.calls) >= 20
+    # Before a call is after the one before it.
+    for call in range(len(watched.calls)):
+        store = open_store(str(tmp_path / str(call)))
+        with pytest.raises(Crash):
+            through(FaultyStore(store, {call: StoreFault.CRASH_AFTER}), file)
+        through(store, file)
+        (run_id,) = (name.removeprefix("run=") for name in store.folders("runs/"))
+        assert verify(store, run_id, ENGINE).verdict is Verdict.WHOLE
+
+
+def test_a_run_that_was_cut_otherwise_is_refused(store: Store, tmp_path: Path) -> None:
+    planned = begun(open_store(str(tmp_path / "other")), queue_sweep(tmp_path, 6), "r").plan
+    # Messages that somebody wrote by hand: the run record does not say how it is cut.
+    fields = {"total_points": 12, "shard_id": 1, "start_index": 5, "end_index_exclusive": 10}
+    run_shard(ShardMessageV2.of(planned.spec, "r", "2026-03-01", **fields), ENGINE, store)
+    with pytest.raises(ConflictError, match=r"its shard 1 has points \[5, 10\), this sweep's has \[6, 12\]"):
+        begun(store, queue_sweep(tmp_path, 6), "r")
+    alike = begun(store, queue_sweep(tmp_path, 5), "r")
+    assert alike.complete == {1}
+    assert complete(store, alike).succeeded == 2
+
+
+def test_a_sweep_of_another_spec_is_refused(store: Store, tmp_path: Path) -> None:
+    begun(store, queue_sweep(tmp_path), "r")
+    with pytest.raises(ConflictError):
+        begun(store, queue_sweep(tmp_path, seed=2), "r")
+
+
+def test_points_do_not_depend_on_how_a_run_is_cut(tmp_path: Path) -> None:
+    found = []
+    for points in (1, 5, 12):
+        store = open_store(str(tmp_path / str(points)))
+        complete(store, begun(store, queue_sweep(tmp_path, points)))
+        found.append([rows(store, name) for name in ("effective_parameters", "point_outcomes")])
+    assert found[0] == found[1] == found[2]
+    assert [len(table) for table in found[0]] == [12, 12]
+
+
+def rows(store: Store, dataset: str) -> list[dict[str, object]]:
+    """All rows of a dataset in order of their points, but for what names the shard."""
+    paths = sorted(Path(store.url).glob(f"{dataset}/**/*.parquet"))
+    return [
+        row for path in paths for row in pq.read_table(path, partitioning=None).drop_columns(["shard_id"]).to_pylist()
+    ]
+
+
+def test_a_failing_point_leaves_its_shard_complete(store: Store, tmp_path: Path) -> None:
+    engine = Engine(TEST_ENGINE)
+    file = faulty_sweep(tmp_path, "domain_error")
+    done = complete(store, begun(store, file, engine=engine), engine)
+    assert (done.succeeded, done.failed, done.points) == (4, 1, 20)
+    assert len(begun(store, file, engine=engine).complete) == 5

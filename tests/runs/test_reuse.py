@@ -1,0 +1,190 @@
+"""Points taken over from another run: the same bytes as simulated ones, and only from what can be trusted."""
+
+import datetime as dt
+from pathlib import Path
+from threading import Event
+
+import pytest
+from fakes.sweep_files import TEST_ENGINE, faulty_sweep, queue_sweep
+
+from sweepctl import protocol
+from sweepctl.engine.client import Engine, find_engine
+from sweepctl.errors import InterruptedRunError, UnknownRunError
+from sweepctl.messages import ShardMessage
+from sweepctl.records.outcome import Outcome
+from sweepctl.runs import local, reuse
+from sweepctl.runs.local import Begun, Progress
+from sweepctl.runs.reuse import ReusingEngine, Source, read_source
+from sweepctl.shard import commit
+from sweepctl.shard.run import Result, run_shard
+from sweepctl.store import open_store
+from sweepctl.store.contract import Store
+from sweepctl.sweep import file as sweep_file
+from sweepctl.sweep import plan
+
+NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+ENGINE = Engine(find_engine())
+FAULTY = Engine(TEST_ENGINE)
+MORE_RATES = "[0.125, 0.25, 0.5, 0.625, 0.75]"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A store with a run `old` of twelve points in two shards."""
+    found = open_store(str(tmp_path / "store"))
+    run(found, queue_sweep(tmp_path), "old", ENGINE)
+    return found
+
+
+def run(store: Store, file: Path, run_id: str, engine: Engine) -> tuple[Begun, Progress]:
+    begun = local.begin(plan.draft(sweep_file.read(file), engine), engine, store, run_id, now=NOW)
+
+    def run_one(message: ShardMessage, _: object) -> Result:
+        return run_shard(message, engine, store)
+
+    taken = engine.taken if isinstance(engine, ReusingEngine) else {}
+    done = local.run_shards(
+        begun.missing(),
+        run_one,
+        slots=2,
+        stop=Event(),
+        reused=lambda message: taken.get(message.start_index, 0),
+    )
+    return begun, done
+
+
+def source_of(
+    store: Store, run_id: str = "old", *, seed: int = 1, engine: Engine = ENGINE, model: str = "queue"
+) -> Source:
+    return read_source(store, run_id, engine.model(model), seed, Event())
+
+
+def reusing(source: Source, engine: Engine = ENGINE) -> ReusingEngine:
+    return ReusingEngine(engine.path, engine.model(source.model), source)
+
+
+def outcomes(store: Store, begun: Begun) -> list[Outcome]:
+    found = [commit.standing_outcome(store, begun.record, shard) for shard in range(begun.plan.shards)]
+    assert all(found)
+    return [outcome for outcome in found if outcome is not None]
+
+
+def require_alike(tmp_path: Path, store: Store, begun: Begun, file: Path, engine: Engine = ENGINE) -> None:
+    """Compare a run with one that takes nothing over."""
+    alone = open_store(str(tmp_path / "alone"))
+    other, _ = run(alone, file, begun.record.run_id, engine)
+    contents = [outcome.content_sha256 for outcome in outcomes(alone, other)]
+    assert [outcome.content_sha256 for outcome in outcomes(store, begun)] == contents
+    files = [[artifact.sha256 for artifact in each.artifacts] for each in outcomes(store, begun)]
+    assert [[artifact.sha256 for artifact in each.artifacts] for each in outcomes(alone, other)] == files
+
+
+@pytest.mark.parametrize("points", [1, 5, 12])
+def test_a_run_that_is_cut_otherwise_takes_all_of_its_points(store: Store, tmp_path: Path, points: int) -> None:
+    file = queue_sweep(tmp_path, points)
+    begun, done = run(store, file, "new", reusing(source_of(store)))
+    assert (done.succeeded, done.points, done.reused) == (begun.plan.shards, 12, 12)
+    require_alike(tmp_path, store, begun, file)
+
+
+def test_a_larger_grid_takes_the_points_that_are_alike(store: Store, tmp_path: Path) -> None:
+    file = queue_sweep(tmp_path, 8, rates=MORE_RATES)
+    begun, done = run(store, file, "new", reusing(source_of(store)))
+    assert (done.points, done.reused) == (20, 12)
+    require_alike(tmp_path, store, begun, file)
+
+
+def test_another_seed_shares_no_point(store: Store, tmp_path: Path) -> None:
+    source = source_of(store, seed=2)
+    assert source.nothing == "it has seed 1, this run 2"
+    _, done = run(store, queue_sweep(tmp_path, seed=2), "new", reusing(source))
+    assert (done.succeeded, done.reused) == (2, 0)
+    # And if the fingerprints are looked at all the same: none is alike.
+    _, done = run(store, queue_sweep(tmp_path, seed=2), "newer", reusing(source_of(store)))
+    assert (done.succeeded, done.reused) == (2, 0)
+
+
+def test_another_model_shares_no_point(store: Store) -> None:
+    assert source_of(store, model="epidemic").nothing == "it is of model queue, this run of epidemic"
+
+
+def test_another_version_of_the_model_shares_no_point(store: Store) -> None:
+    later = ENGINE.model("queue").model_copy(update={"version": "2"})
+    source = read_source(store, "old", later, 1, Event())
+    assert source.nothing == "it has version 1 of the model, this engine 2"
+
+
+def test_a_damaged_shard_is_not_used_and_told(store: Store, tmp_path: Path) -> None:
+    (path,) = Path(store.url).glob("point_outcomes/queue/*/run=old/shard-00000000.parquet")
+    body = bytearray(path.read_bytes())
+    body[100] ^= 1
+    path.write_bytes(body)
+    source = source_of(store)
+    assert source.unsound == [f"{path} does not hold the bytes that its outcome promises"]
+    file = queue_sweep(tmp_path, 12)
+    begun, done = run(store, file, "new", reusing(source))
+    assert (done.points, done.reused) == (12, 5)
+    require_alike(tmp_path, store, begun, file)
+
+
+@pytest.mark.parametrize("folder", ["point_outcomes/queue", "shard_outcomes"])
+def test_a_file_that_is_gone_or_no_parquet_is_not_used(store: Store, folder: str) -> None:
+    (path,) = Path(store.url).glob(f"{folder}/*/run=old/shard-00000001.parquet")
+    path.write_bytes(b"PAR1")
+    assert (len(source_of(store).rows), len(source_of(store).unsound)) == (7, 1)
+    path.unlink()
+    assert len(source_of(store).rows) == 7
+
+
+def test_failed_points_are_run_again_and_their_neighbours_taken_over(tmp_path: Path) -> None:
+    store, file = open_store(str(tmp_path / "store")), faulty_sweep(tmp_path, "domain_error")
+    run(store, file, "old", FAULTY)
+    source = source_of(store, engine=FAULTY, model="faulty")
+    begun, done = run(store, file, "new", reusing(source, FAULTY))
+    assert (done.failed, done.points, done.reused) == (1, 20, 19)
+    require_alike(tmp_path, store, begun, file, FAULTY)
+
+
+def test_what_finds_no_room_is_simulated(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reuse, "MAX_REQUEST_BYTES", 1_000)
+    monkeypatch.setattr(reuse, "AT_ONCE", 1)
+    assert protocol.MAX_REQUEST_BYTES > 1_000
+    file = queue_sweep(tmp_path, 12)
+    begun, done = run(store, file, "new", reusing(source_of(store)))
+    assert 0 < done.reused < 12
+    require_alike(tmp_path, store, begun, file)
+
+
+def test_memory_is_bounded(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reuse, "MAX_POINTS", 9)
+    source = source_of(store)
+    assert (len(source.rows), source.left_out) == (9, 3)
+    _, done = run(store, queue_sweep(tmp_path, 12), "new", reusing(source))
+    assert (done.succeeded, done.reused) == (1, 9)
+
+
+def test_a_fault_while_points_are_named_is_the_runs_to_tell(store: Store, tmp_path: Path) -> None:
+    broken = tmp_path / "engine"
+    broken.write_text(f'#!/bin/sh\n[ "$1" = points ] && exit 3\nexec {ENGINE.path} "$@"\n')
+    broken.chmod(0o755)
+    begun = local.begin(plan.draft(sweep_file.read(queue_sweep(tmp_path)), ENGINE), ENGINE, store, "new", now=NOW)
+    engine = reusing(source_of(store), Engine(broken))
+    assert run_shard(begun.plan.message(0), engine, store).outcome.status == "success"
+    assert engine.taken == {}
+
+
+def test_a_run_that_is_not_there(store: Store) -> None:
+    with pytest.raises(UnknownRunError):
+        source_of(store, "none")
+
+
+def test_a_run_without_shards_has_nothing(store: Store, tmp_path: Path) -> None:
+    local.begin(plan.draft(sweep_file.read(queue_sweep(tmp_path)), ENGINE), ENGINE, store, "bare", now=NOW)
+    assert source_of(store, "bare").nothing == "none of its shards was run yet"
+
+
+def test_a_stop_ends_the_reading(store: Store) -> None:
+    stop = Event()
+    stop.set()
+    with pytest.raises(InterruptedRunError):
+        read_source(store, "old", ENGINE.model("queue"), 1, stop)

@@ -1,0 +1,222 @@
+"""Sweep files: what they may say, and that all that is wrong is told at once, with its line."""
+
+import json
+import math
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sweepctl.engine.client import Engine, find_engine
+from sweepctl.errors import SweepFileError, UsageError
+from sweepctl.records import design as stored_design
+from sweepctl.sweep import file as sweep_file
+from sweepctl.sweep import plan
+from sweepctl.sweep.starter import write
+from sweepctl.sweep.table_file import encode_file
+
+GOOD = """\
+name = "s"
+model = "queue"
+seed = 42
+replications = 3
+[base]
+customers = 50
+[design]
+kind = "grid"
+[design.dimensions]
+arrival_rate = [0.5, 0.8]
+servers = [1, 2]
+[shards]
+points = 5
+"""
+TABLE = GOOD.partition("kind")[0] + 'kind = "table"\nfile = "points.csv"\n'
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine(find_engine())
+
+
+def draft(folder: Path, text: str, engine: Engine) -> plan.Draft:
+    path = folder / "s.toml"
+    path.write_text(text)
+    return plan.draft(sweep_file.read(path), engine)
+
+
+def errors(folder: Path, text: str, engine: Engine) -> list[str]:
+    with pytest.raises(SweepFileError) as caught:
+        draft(folder, text, engine)
+    return [error.removeprefix(f"{folder}/") for error in caught.value.errors]
+
+
+def test_a_good_file_is_a_spec(tmp_path: Path, engine: Engine) -> None:
+    drafted = draft(tmp_path, GOOD, engine)
+    assert drafted.spec.design == {
+        "kind": "grid",
+        "dimensions": {"arrival_rate": [0.5, 0.8], "servers": [1, 2]},
+    }
+    assert (drafted.total_points, drafted.shard_points, drafted.stored) == (12, 5, None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("seed = 42", "seeed = 42", ["s.toml:1: seed: must be there", "s.toml:3: seeed: is no field; did"]),
+        ("seed = 42", "seed = 9223372036854775808", ["s.toml:3: seed: must be less than or equal to"]),
+        ("seed = 42", "seed = 42.0", ["s.toml:3: seed: must be a valid integer"]),
+        ('name = "s"', 'name = "a b"', ["s.toml:1: name: String should match pattern"]),
+        ('"queue"', '"queu"', ["s.toml:2: model: model 'queu' is not in this engine"]),
+        ("= 3", "= 0", ["s.toml:4: replications: must be greater than or equal to 1"]),
+        ("customers = 50", "customers = 0", ["s.toml:6: base.customers: customers = 0: must be >= 1"]),
+        ("customers = 50", "servers = 5", ["s.toml:6: base.servers: is varied by the design, too"]),
+        ("customers = 50", "customers = 2026-01-01", ["s.toml:6: base.customers: must be a number, a string, true"]),
+        ("customers = 50", "customers = nan", ["s.toml:6: base.customers: must be a finite number"]),
+        ("kind", "kin", ["s.toml:7: design: kind: must be one of grid, zip"]),
+        ("[1, 2]", "[1, 2.5]", ["s.toml:11: design.dimensions.servers: servers = 2.5: must be an integer"]),
+        ("[1, 2]", "[]", ["s.toml:11: design.dimensions.servers: must have at least one value"]),
+        ("servers = [1", "server = [1", ['s.toml:11: design.dimensions.server: no parameter "server"; did you mean']),
+        ("[1, 2]", "{ linspac = 1 }", ["s.toml:11: design.dimensions.servers: must be a list of values"]),
+        ("points = 5", "points = 5\ncount = 2", ["s.toml:12: shards: must have exactly one of points, count, seconds"]),
+        ("points = 5", "seconds = 0", ["s.toml:13: shards.seconds: must be greater than 0"]),
+        ("seed = 42", 'seed = 42\noutputs = ["customer"]', ["s.toml:4: outputs.customer: outputs: no dataset"]),
+        ("seed = 42", "seed = ", ["s.toml: must be TOML: Invalid value (at line 3, column 8)"]),
+        ("= 3", "= 4294967296", ["must be at most"]),
+    ],
+)  # fmt: skip
+def test_an_error_names_line_key_and_rule(
+    tmp_path: Path, engine: Engine, old: str, new: str, expected: list[str]
+) -> None:
+    text = GOOD.replace(old, new, 1)
+    if "at most" in expected[0]:
+        # 2 x 2^33 cells are fine, times 2^32 replications they are too many.
+        text = text.replace("[1, 2]", "{ range = { start = 1, stop = 8589934593, step = 1 } }")
+        assert expected[0] in errors(tmp_path, text, engine)[0]
+        return
+    found = errors(tmp_path, text, engine)
+    assert len(found) == len(expected)
+    for line, start in zip(found, expected, strict=True):
+        assert line.startswith(start)
+
+
+def test_all_errors_are_told_at_once(tmp_path: Path, engine: Engine) -> None:
+    text = GOOD.replace("replications = 3", 'replicatons = 3\noutputs = ["nope"]').replace(
+        "customers = 50", "custom = 5"
+    )
+    text = text.replace("[0.5, 0.8]", "{ linspace = { start = -1, stop = 1, num = 1 } }").replace("servers", "server")
+    places = [error.split(": ")[0:2] for error in errors(tmp_path, text.replace("points = 5", "point = 5"), engine)]
+    assert places == [
+        ["s.toml:4", "replicatons"],
+        ["s.toml:5", "outputs.nope"],
+        ["s.toml:7", "base.custom"],
+        ["s.toml:11", "design.dimensions.arrival_rate.linspace.num"],
+        ["s.toml:12", "design.dimensions.server"],
+        ["s.toml:14", "shards.point"],
+    ]
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, engine: Engine) -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        sweep_file.read(tmp_path / "none.toml")
+    (tmp_path / "s.toml").write_bytes(b"\xff")
+    with pytest.raises(SweepFileError, match="byte 0: must be UTF-8"):
+        sweep_file.read(tmp_path / "s.toml")
+    with (tmp_path / "s.toml").open("wb") as file:
+        file.truncate(sweep_file.MAX_BYTES + 1)
+    with pytest.raises(SweepFileError, match="at most 64 MiB"):
+        sweep_file.read(tmp_path / "s.toml")
+    (error,) = errors(tmp_path, TABLE, engine)
+    assert error == f"s.toml:9: design.file: {tmp_path}/points.csv: No such file or directory"
+
+
+@pytest.mark.parametrize("value", ["9" * 5_000, "[" * 900 + "]" * 900, "[" * 20 + "]" * 20])
+def test_values_that_no_parser_likes_are_told(tmp_path: Path, engine: Engine, value: str) -> None:
+    (error,) = errors(tmp_path, GOOD.replace("customers = 50", f"customers = {value}"), engine)
+    assert error.startswith("s.toml: must be TOML: ")
+
+
+def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text("\ufeff" + GOOD)
+    assert sweep_file.read(tmp_path / "s.toml").sweep.name == "s"
+
+
+def test_a_table_may_stand_in_the_file(tmp_path: Path, engine: Engine) -> None:
+    text = TABLE.replace('file = "points.csv"', 'columns = ["servers"]\nrows = [[1], [2]]')
+    drafted = draft(tmp_path, text, engine)
+    assert (drafted.total_points, drafted.stored) == (6, None)
+    assert drafted.spec.design == {"kind": "table", "columns": ["servers"], "rows": [[1], [2]]}
+
+
+def test_shards_are_not_without_number(tmp_path: Path, engine: Engine) -> None:
+    text = GOOD.replace("[0.5, 0.8]", "{ linspace = { start = 0.1, stop = 0.9, num = 10000001 } }")
+    drafted = draft(tmp_path, text, engine)
+    with pytest.raises(SweepFileError, match=r"s.toml:12: shards: .* shards of 1 points: must be at most 10,000,000"):
+        drafted.plan("r", "2026-01-01", 1)
+
+
+def test_a_table_keeps_integers_and_digits(tmp_path: Path, engine: Engine) -> None:
+    (tmp_path / "points.csv").write_text("arrival_rate,servers\n0.1,1\n0.30000000000000004,2\n")
+    drafted = draft(tmp_path, TABLE, engine)
+    assert drafted.total_points == 6
+    assert drafted.stored is not None
+    assert drafted.stored.decode().splitlines()[1:] == ["[0.1,1]", "[0.30000000000000004,2]"]
+    assert drafted.spec.design == {"sha256": stored_design.digest(drafted.stored)}
+    made_of = pa.table({"arrival_rate": [0.1, 0.30000000000000004], "servers": pa.array([1, 2], pa.int16())})
+    pq.write_table(made_of, tmp_path / "points.parquet")
+    assert encode_file(tmp_path / "points.parquet") == drafted.stored
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("servers\n", "points.csv: must have at least one row"),
+        ("servers,servers\n1,2\n", "points.csv: must name each column once"),
+        ("servers\n1\n2,3\n", "points.csv: must be CSV"),
+        ("servers\n2026-01-01\n", "points.csv: column 'servers' is date32[day]: must hold numbers"),
+        ("arrival_rate\nnan\n", "points.csv: must hold finite numbers only"),
+        ("Servers\n1\n", "s.toml:9: design.file: columns.0: String should match pattern"),
+        (
+            "servers\n1\n2\nx\n",
+            "row 2, not counting the names, of column 'servers' is 'x': the others above are numbers",
+        ),
+        ("server\n1\n", 's.toml:9: design.file.server: no parameter "server"; did you mean "servers"?'),
+        ("servers\n1\n0\n", "s.toml:9: design.file.servers: row 1: servers = 0: must be >= 1"),
+        ("customers\n1\n", "s.toml:6: base.customers: is varied by the design, too"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_told(tmp_path: Path, engine: Engine, content: str, expected: str) -> None:
+    (tmp_path / "points.csv").write_text(content)
+    (error,) = errors(tmp_path, TABLE, engine)
+    assert expected in error
+
+
+def test_every_error_of_a_table_is_told(tmp_path: Path, engine: Engine) -> None:
+    (tmp_path / "points.csv").write_text("arrival_rate,servers\n-1,1\n0.5,0\n")
+    assert [error.split(": ")[1] for error in errors(tmp_path, TABLE, engine)] == [
+        "design.file.arrival_rate",
+        "design.file.servers",
+    ]
+
+
+def test_the_shipped_schema_is_that_of_the_code() -> None:
+    shipped = Path(sweep_file.__file__).parent / "starter" / "sweep.schema.json"
+    assert json.loads(shipped.read_text()) == sweep_file.json_schema(), "make schema writes it anew"
+
+
+def test_what_init_writes_runs_and_agrees_with_its_schema(tmp_path: Path, engine: Engine) -> None:
+    write(tmp_path / "new")
+    drafted = plan.draft(sweep_file.read(tmp_path / "new/sweep.toml"), engine)
+    assert drafted.total_points == 180
+    named: Any = tomllib.loads((tmp_path / "new/sweep.toml").read_text())
+    assert named.keys() <= json.loads((tmp_path / "new/sweep.schema.json").read_text())["properties"].keys()
+    with pytest.raises(UsageError, match="is there already"):
+        write(tmp_path / "new")
+
+
+def test_shards_are_cut_as_the_file_says(tmp_path: Path, engine: Engine) -> None:
+    for shards, expected in [("points = 100", 12), ("count = 5", 3), ("count = 99", 1), ("seconds = 5", None)]:
+        assert draft(tmp_path, GOOD.replace("points = 5", shards), engine).shard_points == expected
+    assert math.isclose(sweep_file.Shards(seconds=5).seconds or 0, 5)

@@ -1,0 +1,123 @@
+"""The page in a real browser: it renders, asks for nothing, sorts by keyboard, and has a dark and a printed form."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from view.page.pages import HOSTILE, page_of
+
+pytestmark = [pytest.mark.servers, pytest.mark.filterwarnings("default::DeprecationWarning")]
+
+CHROMIUM = "/usr/bin/chromium"
+QUIET = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--no-first-run",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not Path(CHROMIUM).exists():
+        message = f"no {CHROMIUM}: install Debian's chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    cells = [{"a": a, "b": b, "word": word} for a in range(3) for b in (1.5, 20.0) for word in ("x", HOSTILE)]
+    page = page_of(
+        cells,
+        lambda cell, r: (
+            HOSTILE if cell["a"] == 2 else {"m": 1000.0 * cell["a"] - cell["b"] + r, "n": cell["b"] or None}
+        ),
+        3,
+    )
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(page)
+    return path
+
+
+@pytest.fixture
+def page(browser: Browser, file: Path) -> Iterator[Page]:
+    """Give the open page; at the end nothing was complained of, and nothing asked for but the file."""
+    told: list[str] = []
+    asked: list[str] = []
+    page = browser.new_page(viewport={"width": 1000, "height": 800})
+    page.on("console", lambda message: told.append(message.text))
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(file.as_uri())
+    yield page
+    page.close()
+    assert (told, asked) == ([], [file.as_uri()])
+
+
+def column(page: Page, place: int) -> list[str]:
+    return page.locator(f"section:last-of-type tbody td:nth-child({place})").all_inner_texts()
+
+
+def background(page: Page) -> str:
+    return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+
+def test_it_renders_and_html_in_strings_is_inert(page: Page) -> None:
+    assert page.title() == "r: sweep report"
+    assert page.locator("h1").inner_text() == "r"
+    assert page.locator("svg[role=img]:visible").count() >= 5
+    assert page.locator("script").count() == 1
+    assert page.locator("img").count() == 0
+    assert page.get_by_text(HOSTILE).count() > 1
+
+
+def test_a_table_is_sorted_by_keyboard(page: Page) -> None:
+    heading = page.locator("section:last-of-type th").filter(has_text=re.compile(r"^m\b"))
+    place = 1 + int(heading.evaluate("heading => heading.cellIndex"))
+    heading.get_by_role("button").focus()
+    assert heading.get_by_role("button").evaluate("button => getComputedStyle(button).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    assert heading.get_attribute("aria-sort") == "ascending"
+    values = [float(text.replace(",", "")) for text in column(page, place) if text != "–"]
+    assert values == sorted(values)
+    assert column(page, place)[-1] == "–"
+    page.keyboard.press("Space")
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert [float(text.replace(",", "")) for text in column(page, place)[: len(values)]] == values[::-1]
+    assert column(page, place)[-1] == "–"
+    assert page.locator("th[aria-sort=descending]").count() == 1
+
+
+def test_another_metric_is_chosen_by_keyboard(page: Page) -> None:
+    panels = page.locator("article:visible")
+    assert panels.locator("h3").all_inner_texts() == ["m [s]"]
+    page.locator("input[name=metric]").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert panels.locator("h3").all_inner_texts() == ["n"]
+
+
+def test_wide_tables_scroll_by_themselves(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    regions = page.locator(".scroll")
+    assert regions.count() == page.locator("table").count() == page.locator(".scroll[tabindex='0'][aria-label]").count()
+
+
+def test_dark_and_light_follow_the_reader(page: Page) -> None:
+    page.emulate_media(color_scheme="light")
+    light = background(page)
+    page.emulate_media(color_scheme="dark")
+    assert background(page) != light
+
+
+def test_print_is_light_and_has_every_panel(page: Page) -> None:
+    page.emulate_media(media="print", color_scheme="dark")
+    assert background(page) == "rgb(255, 255, 255)"
+    assert page.locator("article:visible").count() == 2
+    assert page.locator(".choice:visible").count() == 0
+    assert page.pdf().startswith(b"%PDF")

@@ -1,0 +1,137 @@
+"""The page as text: what is on it, what is left out and told, and that nothing in it can be mistaken for markup."""
+
+import datetime as dt
+import math
+import re
+from html import unescape
+from html.parser import HTMLParser
+from itertools import product
+from random import Random
+from typing import Any
+
+import pytest
+from results.analysis.views import connect, grid, register_outcomes, subject_of
+from view.page.pages import HOSTILE, page_of
+
+from sweepctl.results.analysis import shards
+from sweepctl.results.analysis.overview import look_over
+from sweepctl.verify import Finding
+from sweepctl.view.page.axes import Scale, labels
+from sweepctl.view.page.markup import Markup, element
+from sweepctl.view.page.run import completeness
+
+
+class Outline(HTMLParser):
+    """Checks that elements are closed in order, and keeps their names and the text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.names: list[str] = []
+        self.text = ""
+        self.feed(page)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, _attributes: Any) -> None:  # noqa: ANN401  as HTMLParser has it
+        self.open.append(tag)
+        self.names.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_text_and_attributes_are_escaped_and_markup_is_not_twice() -> None:
+    inner = element("b", "a < b & c", data_x='"><i>')
+    assert inner == '<b data-x="&quot;&gt;&lt;i&gt;">a &lt; b &amp; c</b>'
+    assert element("p", inner, "<") == f"<p>{inner}&lt;</p>"
+    assert isinstance(element("line", x1=1.25, hidden=True, class_=None), Markup)
+    assert element("line", x1=1.25, hidden=True, class_=None) == '<line x1="1.2" hidden/>'
+
+
+def test_labels_do_not_run_into_each_other() -> None:
+    assert labels([(0.0, "1,000"), (20.0, "2,000"), (60.0, "3,000")]).count("<text") == 2
+
+
+def test_a_scale_of_one_value_is_in_the_middle() -> None:
+    assert Scale(3, 3, 0, 10).at(3) == 5
+    assert Scale(1, 100, 0, 10, is_log=True).at(10) == pytest.approx(5)
+
+
+def test_html_in_strings_stays_text() -> None:
+    def function(cell: Any, _replicate: int) -> Any:  # noqa: ANN401
+        return HOSTILE if cell["a"] == "x" else {"m": 1.5}
+
+    finding = Finding("outcomes.unreadable", HOSTILE, shard_id=1)
+    page = page_of([{"a": "x"}, {"a": HOSTILE}, {"a": "<b>"}], function, findings=(finding,))
+    outline = Outline(page)
+    assert outline.names.count("script") == 1
+    assert "img" not in outline.names
+    assert "<b>" in outline.text
+    assert outline.text.count(HOSTILE) >= 4  # error code, message, parameter, versions, finding
+    assert "<i>km</i>" not in page
+
+
+def test_a_page_loads_nothing_and_its_policy_names_its_own_style_and_script() -> None:
+    page = page_of([{"a": 1}, {"a": 2}], lambda _cell, _: {"m": 1.0})
+    assert "default-src 'none'; style-src 'sha256-" in unescape(page)
+    assert page.count("sha256-") == 2
+    assert not [
+        word for word in ("http:", "https:", "url(", "@import", ' src="', ' href="', ' style="') if word in page
+    ]
+
+
+def test_equal_runs_have_equal_pages() -> None:
+    pages = {page_of([{"a": place} for place in range(50)], lambda cell, r: {"m": cell["a"] * r}, 3) for _ in range(3)}
+    assert len(pages) == 1
+
+
+def test_a_large_run_stays_below_a_megabyte() -> None:
+    """The most that a page can have: twelve dimensions of the most levels, six metrics, the most rows."""
+    draw = Random(1)
+    cells = [{f"a_rather_long_name_{d:02}": draw.randrange(20) * 0.123456 for d in range(12)} for _ in range(3000)]
+    page = page_of(cells, lambda _cell, _: {f"metric_{place}": draw.gauss(1e5, 1e4) for place in range(8)})
+    outline = Outline(page)
+    assert outline.names.count("article") == 6
+    assert "Not shown, and chosen by sweepctl report --metric: metric_6, metric_7." in outline.text
+    assert "500 of 3,000 points, chosen as if at random" in outline.text
+    assert 'sweepctl query r "SELECT * FROM points"' in outline.text
+    assert len(page.encode()) < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("cells", "function", "said"),
+    [
+        ([], lambda _cell, _: {}, "No point has succeeded"),
+        ([{"a": 1}, {"a": 2}], lambda _cell, _: "bad", "No point has succeeded"),
+        ([{"a": 1}, {"a": 2}], lambda _cell, _: {"m": None}, "0, 2 without"),
+        ([{"a": 1}], lambda _cell, _: {"m": 5.0}, "One replicate: there are no intervals"),
+        ([{"a": 1}, {"a": 2}], lambda cell, _: {"m": cell["a"]}, "by a [<i>km</i>]"),
+        ([{"a": None, "b": 1}, *({"a": a, "b": a % 2} for a in range(20))], lambda cell, _: {"m": cell["b"]}, "by a"),
+        ([{"a": 1e300}, {"a": -1e300}], lambda cell, _: {"m": cell["a"]}, "by a"),
+    ],
+    ids=["no points", "all failed", "no values", "no dimension", "one dimension", "null among many", "huge"],
+)
+def test_a_run_at_the_edge_has_a_page(cells: list[dict[str, Any]], function: Any, said: str) -> None:  # noqa: ANN401
+    assert said in Outline(page_of(cells, function, design=None if cells else grid(a=[1, 2]))).text
+
+
+def test_the_legend_of_the_map_counts_shards_where_a_square_is_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "MAX_CELLS", 1)
+    connection = connect([{"a": 1}], lambda _cell, _: {"m": 1.0})
+    at = dt.datetime(2026, 2, 14, tzinfo=dt.UTC)
+    usual = {"run_id": "r", "status": "success", "retryable": False, "start_index": 0, "end_index_exclusive": 1,
+             "content_sha256": "c", "started_at": at, "finished_at": at, "cpu_seconds": 1.0}  # fmt: skip
+    register_outcomes(connection, [{**usual, "shard_id": 0}, {**usual, "shard_id": 1}, {**usual, "shard_id": 4}])
+    overview = look_over(connection, subject_of(connection, grid(a=[1])))
+    text = Outline(completeness(overview)).text
+    assert "5 shards in the order of their points. Each square is 5 shards" in text
+    assert text.endswith(" 3 succeeded 1 squares of which a part has no outcome yet 2 no outcome yet")
+
+
+def test_figures_have_no_number_that_is_none() -> None:
+    cells = [{"a": a, "b": b} for a, b in product([0.1, 5.0, 1000.0], [False, True])]
+    page = page_of(cells, lambda cell, r: {"m": math.log(cell["a"]) if cell["b"] else None, "n": r}, 2)
+    assert not re.search(r"\b(nan|inf|None)\b", page)

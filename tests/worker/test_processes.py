@@ -1,0 +1,237 @@
+"""Workers as processes that are killed or stopped anywhere, on a real queue server; another one heals everything."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from fakes import toys
+from worker import whole
+from worker.processes import (
+    LEASE,
+    SCENARIOS,
+    MakePlace,
+    Nursery,
+    Place,
+    end_in_order,
+    environment,
+    heal,
+)
+
+SWEEPCTL = (sys.executable, "-P", "-c", "from sweepctl.cli import main; main()")
+SEEDS = int(os.environ.get("SWEEPCTL_TEST_SEEDS", "1"))
+SHARDS = int(os.environ.get("SWEEPCTL_TEST_SHARDS", "60"))
+WORKERS = 4
+SIDES = ("before", "after")
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
+
+
+def require_killed(nursery: Nursery, places: Sequence[Place], kills: Sequence[tuple[int, str]]) -> None:
+    """Have a worker at each place kill itself at its call."""
+    workers = [nursery.start(**place.job(max_shards=1), kill=kill) for place, kill in zip(places, kills, strict=True)]
+    assert {kill: nursery.wait(pid) for kill, pid in zip(kills, workers, strict=True)} == dict.fromkeys(
+        kills, -signal.SIGKILL
+    )
+
+
+def test_a_worker_killed_before_or_after_any_call_is_healed_by_the_next(
+    make_place: MakePlace, nursery: Nursery
+) -> None:
+    bodies = toys.messages(1)
+    kills = [
+        (scenario, call, side) for scenario, (_, calls) in SCENARIOS.items() for call in range(calls) for side in SIDES
+    ]
+    places = [make_place(SCENARIOS[scenario][0], bodies) for scenario, _, _ in kills]
+    require_killed(nursery, places, [(call, side) for _, call, side in kills])
+    # One call more than there are: nobody dies.
+    for behaviour, calls in SCENARIOS.values():
+        place = make_place(behaviour, bodies)
+        assert nursery.wait(nursery.start(**place.job(max_shards=1), kill=(calls, "before"))) == 0
+        places.append(place)
+    heal(nursery, places)
+    for place in places:
+        place.require_done(bodies)
+
+
+def test_a_worker_killed_while_it_rejects_a_message_leaves_it_to_the_next(
+    make_place: MakePlace, nursery: Nursery
+) -> None:
+    """Receive; rejection created; hand-back."""
+    kills = [(call, side) for call in range(3) for side in SIDES]
+    places = [make_place("", [b"poison"], max_receive_count=3) for _ in kills]
+    require_killed(nursery, places, kills)
+    heal(nursery, places)
+    for place in places:
+        place.require_done([], dead=[b"poison"])
+        assert list(place.objects()) == [f"rejected/{hashlib.sha256(b'poison').hexdigest()}.json"]
+
+
+def test_a_worker_told_to_stop_at_any_call_ends_its_shard_or_hands_it_back(
+    make_place: MakePlace, nursery: Nursery
+) -> None:
+    """Nothing but the signal ends these workers, and no lease of theirs ends while the test runs."""
+    bodies = toys.messages(1)
+    stops = [(behaviour, call) for behaviour, calls in SCENARIOS.values() for call in range(calls)]
+    places = [make_place(behaviour, bodies) for behaviour, _ in stops]
+    workers = [
+        nursery.start(**place.job(lease=600, grace=0.0), kill=(call, "before"), signal="TERM")
+        for place, (_, call) in zip(places, stops, strict=True)
+    ]
+    assert [nursery.wait(worker) for worker in workers] == [0] * len(workers)
+    # At once, or a failed attempt's short while later.
+    toys.wait_until(lambda: all(place.queue.facts().in_flight == 0 for place in places))
+    for place in places:
+        is_done = any(outcome.status == "success" for outcome in whole.outcomes(place.objects()).values())
+        assert place.held() == (0 if is_done else 1)
+    heal(nursery, [place for place in places if place.held()])
+    for place in places:
+        place.require_done(bodies)
+
+
+def test_a_killed_engine_is_a_failed_attempt_and_its_shard_comes_back(make_place: MakePlace, nursery: Nursery) -> None:
+    bodies = toys.messages(3)
+    place = make_place("if shard == 1 and first('killed'): start(); os.kill(os.getpid(), signal.SIGKILL)", bodies)
+    pid = nursery.start(**place.job(max_shards=4))
+    assert nursery.wait(pid) == 0
+    place.require_done(bodies)
+    (attempt,) = whole.attempts(place.objects())
+    assert (attempt.shard_id, attempt.error_code) == (1, "engine_crashed")
+
+
+@dataclass
+class Command:
+    """A running `sweepctl drain`."""
+
+    process: "subprocess.Popen[str]"
+
+    def end(self, seconds: float) -> tuple[int, dict[str, Any]]:
+        """Return its exit status and what it printed as JSON."""
+        output, _ = self.process.communicate(timeout=seconds)
+        told: dict[str, Any] = json.loads(output) if output else {}
+        return self.process.returncode, told
+
+
+@pytest.fixture
+def drain() -> Iterator[Callable[..., Command]]:
+    running: list[subprocess.Popen[str]] = []
+
+    def start(place: Place, *options: str) -> Command:
+        arguments = ["drain", "--queue-url", place.queue.url, "--store", place.store, "--engine", str(place.engine)]
+        command = [*SWEEPCTL, *arguments, "--json", "--log-format", "json", *options]
+        running.append(
+            subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        )
+        return Command(running[-1])
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def test_a_stop_signal_in_an_idle_poll_ends_the_command_in_order(
+    make_place: MakePlace, drain: Callable[..., Command]
+) -> None:
+    """Once a first shard is done, the worker polls."""
+    bodies = toys.messages(1)
+    place = make_place("", bodies)
+    commands = [drain(place), drain(place)]
+    toys.wait_until(lambda: place.held() == 0)
+    for command, number in zip(commands, (signal.SIGTERM, signal.SIGINT), strict=True):
+        command.process.send_signal(number)
+    ended = [command.end(10) for command in commands]
+    assert [status for status, _ in ended] == [0, 0]
+    assert sum(told["received"] for _, told in ended) == 1
+    place.require_done(bodies)
+
+
+WAIT = "tell('running')\nwait_for('go')"
+
+
+def test_a_stop_signal_in_a_run_waits_for_the_grace_and_gives_the_message_back(
+    make_place: MakePlace, drain: Callable[..., Command]
+) -> None:
+    bodies = toys.messages(1)
+    place = make_place(WAIT, bodies)
+    command = drain(place, "--grace", "0.5", "--concurrency", "1")  # no poll in flight
+    toys.wait_until(lambda: place.is_told("running"))
+    command.process.send_signal(signal.SIGTERM)
+    status, told = command.end(10)
+    assert status == 0
+    assert (told["received"], told["interrupted"]) == (1, 1)
+    assert place.queue.facts().visible == 1
+    place.tell("go")
+    assert drain(place, "--max-shards", "1").end(20)[0] == 0
+    place.require_done(bodies)
+
+
+def test_a_second_signal_is_immediate_and_takes_the_engine_with_it(
+    make_place: MakePlace, drain: Callable[..., Command]
+) -> None:
+    bodies = toys.messages(1)
+    place = make_place(f"open(told('pid'), 'w').write(str(os.getpid()))\n{WAIT}", bodies)
+    command = drain(place, "--lease", str(LEASE))
+    toys.wait_until(lambda: place.is_told("running"))
+    command.process.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    assert command.process.poll() is None, "the first one waits for the shard"
+    command.process.send_signal(signal.SIGTERM)
+    assert command.end(2)[0] == -signal.SIGTERM
+    engine = int((place.engine.parent / "pid").read_text())
+    toys.wait_until(lambda: not _is_running(engine), 5)
+    place.tell("go")
+    assert drain(place, "--max-shards", "1").end(20)[0] == 0
+    place.require_done(bodies)
+
+
+def test_two_commands_on_one_queue_of_duplicates(make_place: MakePlace, drain: Callable[..., Command]) -> None:
+    bodies = toys.messages(12)
+    place = make_place("", [body for body in bodies for _ in range(2)])
+    commands = [drain(place) for _ in range(2)]
+    toys.wait_until(lambda: place.held() == 0, 60)
+    for command in commands:
+        command.process.send_signal(signal.SIGTERM)
+    ended = [command.end(20) for command in commands]
+    assert [status for status, _ in ended] == [0, 0]
+    assert sum(told["received"] for _, told in ended) == 24
+    place.require_done(bodies)
+
+
+@pytest.mark.timeout(1_200)
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_one_kill_a_second(make_place: MakePlace, nursery: Nursery, seed: int) -> None:
+    """Small shards over four workers, one of which is killed every second until the queue is empty."""
+    draw = random.Random(seed)
+    bodies = toys.messages(SHARDS)
+    draw.shuffle(bodies)
+    place = make_place(f"time.sleep({0.1 if SHARDS < 100 else 0.02})", bodies)
+    job = place.job(concurrency=2)
+    workers = [nursery.start(**job) for _ in range(WORKERS)]
+    kills = 0
+    while place.held():
+        time.sleep(1)
+        victim = draw.choice(workers)
+        os.kill(victim, signal.SIGKILL)
+        assert nursery.wait(victim) == -signal.SIGKILL
+        workers[workers.index(victim)] = nursery.start(**job)
+        kills += 1
+    assert kills >= 2
+    end_in_order(nursery, workers)
+    place.require_done(bodies)
+
+
+def _is_running(pid: int) -> bool:
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False

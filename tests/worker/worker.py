@@ -1,0 +1,179 @@
+"""Queue workers as processes that signals can hit anywhere: one line of JSON on standard input starts one.
+
+    {"queue_url": …, "store": …, "engine": …, "policy": {…}, "kill": [3, "before"]}   answers with its process id
+    {"wait": 1234}                                                                    answers how that one ended
+
+Each is a fork of this process, which has imported everything and has no threads: it starts in no time. `kill` names a
+call of the store or the queue, counted from 0, before or after which the worker kills itself, or sends itself the
+signal that `signal` names, TERM or STOP. Renewals do not count: when they come is chance. A wait ends with the exit
+status, with minus the signal that ended or stopped the worker, or with null where neither came.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+from fakes.faulty import FaultyStore
+from fakes.toys import engine_at
+
+from sweepctl.queue import sqs
+from sweepctl.queue.sqs import Queue, QueueFacts, Received, open_queue
+from sweepctl.shard.run import Conditions
+from sweepctl.store import open_store, s3
+from sweepctl.worker import lease
+from sweepctl.worker.drain import Worker
+from sweepctl.worker.lease import Policy
+
+WAIT_SECONDS = 60  # for a worker: less than a test's time-out, so that it is the test that fails
+T = TypeVar("T")
+STOPS = {signal.SIGTERM}
+
+
+class Strike:
+    """Sends this process a signal before or after the call with a certain number."""
+
+    def __init__(self, call: int, side: str, number: signal.Signals) -> None:
+        self._call = call
+        self._side = side
+        self._number = number
+        self._seen = -1
+        self._lock = threading.Lock()
+
+    def at(self, action: Callable[[], T]) -> T:
+        with self._lock:
+            self._seen += 1
+            side = self._side if self._seen == self._call else None
+        if side == "before":
+            os.kill(os.getpid(), self._number)
+        result = action()
+        if side == "after":
+            os.kill(os.getpid(), self._number)
+        return result
+
+
+class StruckStore(FaultyStore):
+    strike: Strike
+
+    def _call(self, method: str, key: str, action: Callable[[], T]) -> T:
+        return self.strike.at(lambda: super(StruckStore, self)._call(method, key, action))
+
+
+class StruckQueue(Queue):
+    def __init__(self, inner: Queue, strike: Strike, renewal: int) -> None:  # no client of its own
+        self.url = inner.url
+        self._inner = inner
+        self._strike = strike
+        self._renewal = renewal
+
+    def receive(self, most: int, *, wait: int, visibility: int) -> list[Received]:
+        return self._strike.at(lambda: self._inner.receive(most, wait=wait, visibility=visibility))
+
+    def extend(self, receipt: str, seconds: int) -> bool:
+        if seconds == self._renewal:
+            return self._inner.extend(receipt, seconds)
+        return self._strike.at(lambda: self._inner.extend(receipt, seconds))
+
+    def delete(self, receipt: str) -> bool:
+        return self._strike.at(lambda: self._inner.delete(receipt))
+
+    def send(self, bodies: Sequence[bytes]) -> None:
+        self._inner.send(bodies)
+
+    def facts(self) -> QueueFacts:
+        return self._inner.facts()
+
+
+@cache
+def opened(endpoint_url: str) -> Queue:
+    """A client takes longer to make than most workers here live; until its first request it has no connection."""
+    return open_queue(f"{endpoint_url}/0/any")
+
+
+def queue_of(job: dict[str, Any]) -> Queue:
+    return Queue(job["queue_url"], opened(job["endpoint_url"])._clients, time.sleep)
+
+
+def hasten() -> None:
+    """Nobody waits here for the delays of operation."""
+    lease.FIRST_DELAY = lease.LONGEST_PAUSE = 1
+    # One more is left of each request's tries: a lost reply is still followed by the same request.
+    sqs.REQUEST_ATTEMPTS = s3.REQUEST_ATTEMPTS = 2
+
+
+def work(job: dict[str, Any]) -> None:
+    lease.WAIT_SECONDS = job.get("wait_seconds", 2)
+    policy = Policy(**job["policy"])
+    call, side = job.get("kill") or (-1, "")
+    strike = Strike(call, side, signal.Signals[f"SIG{job.get('signal', 'KILL')}"])
+    store = StruckStore(open_store(job["store"], endpoint_url=job["store_endpoint_url"]))
+    store.strike = strike
+    queue = StruckQueue(queue_of(job), strike, policy.lease)
+    worker = Worker(queue, engine_at(job["engine"]), store, policy, Conditions())
+    signal.signal(signal.SIGTERM, lambda *_: worker.stop())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+    done = worker.drain()
+    assert sum(done.endings.values()) == done.received
+
+
+def start(job: dict[str, Any]) -> int:
+    opened(job["endpoint_url"])  # before the fork, for all
+    # A stop must not come before the child is ready for it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    child = os.fork()
+    if child:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        return child
+    status = 1
+    try:
+        # Else its engines and a sibling would keep this pipe, and each other, alive.
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 0)
+        os.dup2(null, 1)
+        work(job)
+        status = 0
+    except BaseException:  # noqa: BLE001  a fork must never return into its parent's loop
+        import traceback  # noqa: PLC0415  only a failed worker needs it
+
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def wait(pid: int) -> int | None:
+    until = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < until:
+        changed, status = os.waitpid(pid, os.WUNTRACED | os.WNOHANG)
+        if changed:
+            return -os.WSTOPSIG(status) if os.WIFSTOPPED(status) else os.waitstatus_to_exitcode(status)
+        time.sleep(0.005)
+    return None
+
+
+def main() -> None:
+    hasten()
+    running: set[int] = set()
+    for line in iter(sys.stdin.readline, ""):
+        job = json.loads(line)
+        if "wait" in job:
+            answer = wait(job["wait"])
+            if answer not in {None, -signal.SIGSTOP}:
+                running.remove(job["wait"])
+        else:
+            answer = start(job)
+            running.add(answer)
+        sys.stdout.write(f"{json.dumps(answer)}\n")
+        sys.stdout.flush()
+    # Those of a test that failed: nobody else would ever end them.
+    for pid in running:
+        os.kill(pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
