@@ -18,8 +18,9 @@ from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import UsageError
 from sweepctl.store import open_store
 from sweepctl.worker.batch import Bench
+from sweepctl.worker.events import Ending
 from sweepctl.worker.lambda_event import answer, read_event
-from sweepctl.worker.lease import SETTLED, Ending
+from sweepctl.worker.lease import SETTLED
 from sweepctl.worker.tally import Tally
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from sweepctl.worker.tally import Work
+    from sweepctl.worker.delivery import Work
 
 NAMESPACE = "sweepctl"
 

@@ -120,7 +120,7 @@ def _require_hold(timeout: float, lease: int) -> None:
 
 
 def _drain(worker: "Worker", *, is_watched: bool) -> "Progress":
-    from sweepctl.view.console import watch
+    from sweepctl.view.worker import watch
 
     # Lines of JSON are for a machine, on a terminal too: nothing is drawn over them.
     with on_signals(worker.stop):
@@ -143,7 +143,8 @@ def _tell_checks(console: "Console", checks: "Sequence[Check]", *, json_output: 
 
 
 def _tell_end(console: "Console", done: "Progress", *, json_output: bool) -> None:
-    from sweepctl.view.console import show_error, show_summary
+    from sweepctl.view.console import show_error
+    from sweepctl.view.worker import show_summary
 
     if json_output:
         print_json(done.to_json())

@@ -100,9 +100,9 @@ def init_command(
 ) -> None:
     """Make a folder with a commented sweep file, its schema for editors, and a shard message, to start from."""
     with telling(json_output=json_output) as console:
-        from sweepctl.sweep.starter import write
+        from sweepctl.sweep.starter.write import write_starter
 
-        written = write(folder)
+        written = write_starter(folder)
         if json_output:
             print_json({"written": [str(path) for path in written]})
             return

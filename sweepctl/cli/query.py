@@ -63,8 +63,8 @@ def query_command(
         import sys
 
         from sweepctl.messages import require_run_id
+        from sweepctl.records.run import require_run
         from sweepctl.results import formats, views
-        from sweepctl.shard.commit import require_run
         from sweepctl.store import open_store
         from sweepctl.view.query import show_answer
 
@@ -96,11 +96,11 @@ def query_command(
 
 def _gaps(store: "Store", run: "RunRecord | None") -> str | None:
     """Return what an answer cannot be about, shards that are not recorded yet; None where all are."""
-    from sweepctl.records import run as listing
+    from sweepctl.records.run import list_outcomes
 
     if run is None:
         return None if store.folders("runs/") else f"the store {store.url} has no runs"
-    recorded = sum(1 for _ in listing.outcomes(store, run.run_id, run.run_date))
+    recorded = sum(1 for _ in list_outcomes(store, run.run_id, run.run_date))
     if run.shards is not None and recorded >= run.shards:
         return None
     of_all = " (of how many, nobody planned)" if run.shards is None else f" of {run.shards:,}"

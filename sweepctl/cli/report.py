@@ -60,9 +60,9 @@ def summary_command(
     with telling(json_output=json_output) as console:
         from sweepctl.messages import require_run_id
         from sweepctl.records.design import resolve
+        from sweepctl.records.run import require_run
         from sweepctl.results.analysis.subject import Subject
         from sweepctl.results.analysis.summary import summarize
-        from sweepctl.shard.commit import require_run
         from sweepctl.store import open_store
         from sweepctl.view.summary import show_summary
 
@@ -113,13 +113,13 @@ def report_command(
 
         from sweepctl.messages import require_run_id
         from sweepctl.records.design import resolve
+        from sweepctl.records.run import require_run
         from sweepctl.results.analysis.overview import look_over
         from sweepctl.results.analysis.subject import Subject
-        from sweepctl.shard.commit import require_run
         from sweepctl.store import open_store
         from sweepctl.verify import verify
-        from sweepctl.view.console import examining, show_verdict
         from sweepctl.view.page.page import render
+        from sweepctl.view.verify import examining, show_verdict
 
         require_run_id(run_id)
         if metric and len(metric) > MOST_METRICS:

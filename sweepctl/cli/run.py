@@ -224,10 +224,10 @@ class _Sweep:
 
     def _prove(self, run_id: str) -> "Report":
         from sweepctl.verify import verify
-        from sweepctl.view.console import examining
         from sweepctl.view.sweep import (
             show_proof,
         )
+        from sweepctl.view.verify import examining
 
         with examining(self._aside, run_id) as observe:
             report = verify(self._store, run_id, self._engine, observe=observe, stop=self.stop)

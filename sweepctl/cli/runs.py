@@ -17,7 +17,8 @@ from sweepctl.cli.terminal import on_signals, open_console, print_json, telling
 
 if TYPE_CHECKING:
     from sweepctl.queue.backlog import Backlog
-    from sweepctl.queue.sqs import Queue, QueueFacts
+    from sweepctl.queue.contract import QueueFacts
+    from sweepctl.queue.sqs import Queue
     from sweepctl.runs.status import Status
 
 

@@ -57,7 +57,7 @@ def run_shard_command(
         from sweepctl.records.design import space_of
         from sweepctl.shard.run import Conditions, require_injection_allowed, run_shard
         from sweepctl.store import open_store
-        from sweepctl.view.console import progress_of, show_result
+        from sweepctl.view.shard import progress_of, show_result
 
         logs.configure(log_format)
         shard = read_message(message)
@@ -96,7 +96,7 @@ def models_command(
     """Show the models of the engine: their parameters, metrics and datasets."""
     with telling(json_output=json_output) as console:
         from sweepctl.engine.client import Engine, find_engine
-        from sweepctl.view.console import show_model, show_models
+        from sweepctl.view.models import show_model, show_models
 
         description = Engine(find_engine(engine)).description
         models = {model.name: model for model in description.models}
@@ -134,7 +134,7 @@ def point_command(
         from sweepctl.engine.client import Engine, find_engine
         from sweepctl.records.design import space_of
         from sweepctl.store import open_store
-        from sweepctl.view.console import show_point
+        from sweepctl.view.shard import show_point
 
         shard = read_message(message)
         if index >= shard.total_points:

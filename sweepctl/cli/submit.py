@@ -57,12 +57,13 @@ def submit_command(
         from sweepctl.engine.client import Engine, find_engine
         from sweepctl.messages import require_run_id
         from sweepctl.queue.sqs import open_queue
+        from sweepctl.runs.start import find_record, pin
         from sweepctl.runs.submit import require_sendable, submit
         from sweepctl.shard.run import utc_now
         from sweepctl.store import open_store
         from sweepctl.sweep.file import read
         from sweepctl.sweep.pilot import shard_points
-        from sweepctl.sweep.plan import draft, pin, standing
+        from sweepctl.sweep.plan import draft
         from sweepctl.view.runs import sending, show_submission
 
         if run_id is not None:
@@ -74,7 +75,7 @@ def submit_command(
         require_sendable(drafted, queue)
         results.probe()
         stop = Event()
-        if from_shard and standing(drafted, results, run_id) is None:
+        if from_shard and find_record(drafted, results, run_id) is None:
             msg = f"--from-shard {from_shard}: there is no run of this sweep to go on with"
             raise UsageError(msg, remedy="Leave it out: a submission begins with shard 0.")
         with on_signals(stop.set):

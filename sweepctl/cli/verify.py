@@ -67,7 +67,7 @@ def verify_command(
         from sweepctl.messages import require_run_id
         from sweepctl.store import open_store
         from sweepctl.verify import Verdict, verify
-        from sweepctl.view.console import examining, show_report
+        from sweepctl.view.verify import examining, show_report
 
         if requeue and queue_url is None:
             raise UsageError("--requeue has no queue", remedy="Give --queue-url.")

@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from sweepctl import __version__
 from sweepctl.aws_errors import CLOCK, REGION, error_code
 from sweepctl.doctor import iam
 from sweepctl.doctor.account import Account, is_of_aws
 from sweepctl.doctor.preflight import Check, check_engine, check_queue, check_redrive, check_store, look
 from sweepctl.engine.client import Engine
 from sweepctl.errors import AccountError, QueueError, StoreError, SweepctlError
-from sweepctl.queue.sqs import Queue, QueueFacts, open_queue
+from sweepctl.queue.contract import QueueFacts
+from sweepctl.queue.sqs import Queue, open_queue
 from sweepctl.store.bucket import Bucket
 from sweepctl.store.contract import Store
 from sweepctl.store.s3 import S3Store
@@ -78,7 +78,7 @@ def _opened(what: str, opens: Callable[[], _Place]) -> tuple[_Place | None, list
 
 def _versions() -> str:
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    return f"sweepctl {__version__}, Python {platform.python_version()}, {libraries}"
+    return f"sweepctl {version('sweepctl')}, Python {platform.python_version()}, {libraries}"
 
 
 def _check_account(

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sweepctl.engine.client import Engine
 from sweepctl.errors import SweepctlError
-from sweepctl.queue.sqs import Queue, QueueFacts, refuse_fifo
+from sweepctl.queue.contract import QueueFacts, refuse_fifo
 from sweepctl.store.contract import Store
+
+if TYPE_CHECKING:
+    from sweepctl.queue.sqs import Queue
 
 # Hand-backs count as receives: a worker that is stopped and restarted a few times must not bury good messages.
 ENOUGH_RECEIVES = 10
@@ -32,7 +35,7 @@ class Check:
         }
 
 
-def examine(find: Callable[[], Engine], store: Store, queue: Queue, lease: int) -> tuple[Check, ...]:
+def examine(find: Callable[[], Engine], store: Store, queue: "Queue", lease: int) -> tuple[Check, ...]:
     """Look at everything, whatever fails; nothing is received and no message is touched.
 
     The store's probe leaves its object, and makes a store's directory.

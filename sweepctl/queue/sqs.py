@@ -24,8 +24,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sweepctl.aws_errors import error_code
 from sweepctl.errors import QueueError, UsageError
 from sweepctl.messages import MAX_BYTES
+from sweepctl.queue.contract import QueueFacts, Received, SendFailure, refuse_fifo, request_batches
 from sweepctl.queue.sqs_errors import TEXT, queue_error, refused_entry
-from sweepctl.worker.lease import MOST_AT_ONCE, WAIT_SECONDS
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -35,13 +35,10 @@ CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 30
 REQUEST_ATTEMPTS = 5
 # A stop waits for what is in flight: where the queue does not answer, that is to be seconds. A poll comes again anyway.
-POLL_READ_TIMEOUT = WAIT_SECONDS + 5
+POLL_READ_TIMEOUT = 10  # above it no long poll can be
 POLL_ATTEMPTS = 1
 LEASE_READ_TIMEOUT = 5
 LEASE_ATTEMPTS = 2
-# Of all bodies in one request. AWS takes 1 MiB, servers that people run themselves no more than AWS once did; a larger
-# body goes alone.
-BATCH_BYTES = 2**18
 CONNECTIONS = 32  # of a sender; a client's threads beyond these would wait, or open and drop one for each request
 # Seconds between tries of the entries of a batch that failed alone: botocore sees a request that succeeded.
 DELAYS = (0.1, 0.2, 0.4, 0.8, 1.6)
@@ -54,38 +51,6 @@ _OLDEST_HOST = "queue.amazonaws.com"  # has no region in its name
 # Which of these a server answers depends on whether the receipt is unknown, outdated, or of a deleted message. The last
 # two also stand for a lease that would be longer than 12 hours; the requests are sound otherwise.
 _LOST = {"MessageNotInflight", "ReceiptHandleIsInvalid", "InvalidParameterValue", "InvalidParameterValueException"}
-
-
-@dataclass(frozen=True)
-class Received:
-    """One delivery of a message. `receipt` names this delivery; a later one has another and makes this one stale."""
-
-    message_id: str
-    receipt: str
-    body: bytes
-    receive_count: int
-
-
-@dataclass(frozen=True)
-class Failed:
-    """Why a message of a batch was not taken, and whether sending it again is no use."""
-
-    code: str
-    is_final: bool
-
-
-@dataclass(frozen=True)
-class QueueFacts:
-    """What the queue says of itself. The three counts are approximate; `dead_letter_queue` is a name."""
-
-    visible: int
-    in_flight: int
-    delayed: int
-    visibility_timeout: int
-    dead_letter_queue: str | None
-    max_receive_count: int | None
-    fifo: bool
-    retention: int | None = None  # seconds that a message is kept; some servers do not say
 
 
 @dataclass(frozen=True)
@@ -103,6 +68,7 @@ def open_queue(
     endpoint_url: str | None = None,
     region: str | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    attempts: int = REQUEST_ATTEMPTS,
 ) -> "Queue":
     """Open the queue at `url`; nothing is sent yet.
 
@@ -113,6 +79,7 @@ def open_queue(
         region: The region of a queue whose URL names none; without it, boto3's own settings hold. The region in an AWS
             queue URL is the queue's, whatever is given for the store.
         sleep: Waits between tries.
+        attempts: How often a request to send is tried.
 
     Raises:
         UsageError: `url` is no queue URL, or the endpoint is no URL.
@@ -126,9 +93,7 @@ def open_queue(
         clients = Clients(
             polls=session.client("sqs", endpoint_url=endpoint, config=_config(POLL_READ_TIMEOUT, POLL_ATTEMPTS)),
             leases=session.client("sqs", endpoint_url=endpoint, config=_config(LEASE_READ_TIMEOUT, LEASE_ATTEMPTS)),
-            sends=session.client(
-                "sqs", endpoint_url=endpoint, config=_config(READ_TIMEOUT, REQUEST_ATTEMPTS, CONNECTIONS)
-            ),
+            sends=session.client("sqs", endpoint_url=endpoint, config=_config(READ_TIMEOUT, attempts, CONNECTIONS)),
         )
     except BotoCoreError as error:
         raise queue_error(error, url) from error
@@ -137,14 +102,6 @@ def open_queue(
             f"the SQS endpoint is no URL: {error}", remedy="Give http://host:port or https://host."
         ) from error
     return Queue(url, clients, sleep)
-
-
-def refuse_fifo(url: str) -> QueueError:
-    """Return the error of a FIFO queue, whose name AWS has end in `.fifo`."""
-    return QueueError(
-        f"{url} is a FIFO queue: a shard that fails would hold up all after it",
-        remedy="Create a standard queue. Order means nothing here, and duplicates do no harm.",
-    )
 
 
 class Queue:
@@ -174,7 +131,7 @@ class Queue:
 
         Args:
             most: At most so many, 1 to MOST_AT_ONCE.
-            wait: 0 to WAIT_SECONDS. The first message ends the wait.
+            wait: Below POLL_READ_TIMEOUT. The first message ends the wait.
             visibility: 0 to 43200.
         """
         with self._errors():
@@ -216,8 +173,8 @@ class Queue:
         if self.url.endswith(".fifo"):
             raise refuse_fifo(self.url)
         texts = _texts(bodies)
-        failed: dict[int, Failed] = {}
-        for batch in batches(texts.items()):
+        failed: dict[int, SendFailure] = {}
+        for batch in request_batches(texts.items()):
             try:
                 failed |= self.send_batch(batch)
             except QueueError as error:
@@ -226,7 +183,7 @@ class Queue:
         if failed:
             raise self.not_accepted(_named(failed, len(texts)), failed)
 
-    def send_batch(self, batch: Mapping[int, str]) -> dict[int, Failed]:
+    def send_batch(self, batch: Mapping[int, str]) -> dict[int, SendFailure]:
         """Put one of `batches` on the queue; what fails in passing is sent again alone, with growing delays.
 
         Returns the positions that were not accepted in the end; one whose reply was lost may be put on it twice.
@@ -234,7 +191,7 @@ class Queue:
         Raises:
             QueueError: the queue did not answer, or refuses; what was sent is not known.
         """
-        failed: dict[int, Failed] = {}
+        failed: dict[int, SendFailure] = {}
         left = dict(batch)
         for _ in self._tries():
             # Positions make good ids: one that comes twice would have the whole batch rejected.
@@ -243,14 +200,16 @@ class Queue:
             ]
             with self._errors():
                 reply = self._clients.sends.send_message_batch(QueueUrl=self.url, Entries=entries)
-            found = {int(each["Id"]): Failed(each["Code"], each["SenderFault"]) for each in reply.get("Failed", [])}
+            found = {
+                int(each["Id"]): SendFailure(each["Code"], each["SenderFault"]) for each in reply.get("Failed", [])
+            }
             failed = {position: each for position, each in failed.items() if each.is_final} | found
             left = {position: left[position] for position, each in found.items() if not each.is_final}
             if not left:
                 break
         return failed
 
-    def not_accepted(self, named: str, failed: Mapping[int, Failed]) -> QueueError:
+    def not_accepted(self, named: str, failed: Mapping[int, SendFailure]) -> QueueError:
         """Return the error of messages that the queue did not take, as a person calls them."""
         code = next((each.code for each in failed.values() if each.is_final), None)
         return refused_entry(code, f"{self.url}: {named} not accepted")
@@ -345,21 +304,6 @@ def _texts(bodies: Sequence[bytes]) -> dict[int, str]:
         if not 0 < len(body) <= MAX_BYTES:
             raise QueueError(f"message {position} of {len(bodies)} has {len(body)} bytes", remedy=TEXT)
     return texts
-
-
-def batches(texts: Iterable[tuple[int, str]]) -> Iterator[dict[int, str]]:
-    """Yield messages, each with a position of its own, in batches that one request holds; no more than one is kept."""
-    batch: dict[int, str] = {}
-    size = 0
-    for position, text in texts:
-        more = len(text.encode())
-        if len(batch) == MOST_AT_ONCE or (batch and size + more > BATCH_BYTES):
-            yield batch
-            batch, size = {}, 0
-        batch[position] = text
-        size += more
-    if batch:
-        yield batch
 
 
 def _named(positions: Iterable[int], of: int) -> str:

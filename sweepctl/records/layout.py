@@ -5,16 +5,11 @@ Partition names (`run`, `run_date`) are never names of columns: readers that inf
 
 import re
 from dataclasses import dataclass
+from typing import Self
+
+from sweepctl.records.outcome import RunRecord
 
 _SHARD_FILE = re.compile(r"shard-(\d{8,18})(?:-[A-Za-z0-9]+)?\.parquet")
-_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9=._-]*(?:/[A-Za-z0-9_][A-Za-z0-9=._-]*)*")
-
-
-def is_key(text: str) -> bool:
-    """Whether `text` can be a key: no part begins with a dot or a dash, or is empty, so that none climbs out."""
-    return _KEY.fullmatch(text) is not None
-
-
 RUN_PARTITION = "run="
 
 
@@ -71,6 +66,11 @@ class ShardKeys:
     run_id: str
     run_date: str
     shard_id: int
+
+    @classmethod
+    def of(cls, run: RunRecord, shard_id: int) -> Self:
+        """Return the keys of a shard of `run`."""
+        return cls(run.run_id, run.run_date, shard_id)
 
     @property
     def outcome(self) -> str:

@@ -1,15 +1,60 @@
-"""What a listing alone tells of a run: which shards have an outcome, which attempts are recorded. Nothing is read.
+"""A run's record, pin and outcomes: read one by one, or found by listing.
 
-Names that are not of this layout are passed over: they are for `verify` to find.
+Nothing is written here: that is `shard.commit`'s. Listings pass over names that are not of this layout: they are for
+`verify` to find.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
-from sweepctl.records import layout
-from sweepctl.store.contract import Entry, Store
+from sweepctl.errors import UnknownRunError
+from sweepctl.records import layout, table
+from sweepctl.records.outcome import EnginePin, Outcome, RunRecord
+from sweepctl.store.contract import Entry, Store, is_key
 
 
-def outcomes(store: Store, run_id: str, run_date: str) -> Iterator[tuple[int, Entry]]:
+def find_run(store: Store, run_id: str) -> RunRecord | None:
+    """Return the run record that stands, or None."""
+    key = layout.run_record(run_id)
+    stored = store.read(key)
+    return None if stored is None else decode_run_record(stored.body, store.locate(key))
+
+
+def require_run(store: Store, run_id: str) -> RunRecord:
+    """Return the run record that stands.
+
+    Raises:
+        UnknownRunError: there is none.
+        StoreError: the store does not answer, or the record cannot be read.
+    """
+    record = find_run(store, run_id)
+    if record is None:
+        msg = f"the store {store.url} has no record of a run {run_id!r}"
+        remedy = "`sweepctl runs` lists the runs of a store: correct the run_id, or the --store."
+        raise UnknownRunError(msg, remedy=remedy)
+    return record
+
+
+def all_runs(store: Store) -> list[RunRecord]:
+    """Return the record of every run of a store, in order of their ids; what is no run there is passed over.
+
+    Raises:
+        StoreError: the store does not answer, or a record cannot be read.
+    """
+    folders = [each for each in store.folders("runs/") if each.startswith(layout.RUN_PARTITION)]
+    run_ids = [each.removeprefix(layout.RUN_PARTITION) for each in folders if is_key(each)]
+    records = [find_run(store, run_id) for run_id in run_ids]
+    return [record for record in records if record is not None]
+
+
+def find_outcome(store: Store, run: RunRecord, shard_id: int) -> Outcome | None:
+    """Return the outcome that stands for a shard, or None."""
+    key = layout.ShardKeys.of(run, shard_id).outcome
+    stored = store.read(key)
+    return None if stored is None else table.decode(Outcome, stored.body, store.locate(key))
+
+
+def list_outcomes(store: Store, run_id: str, run_date: str) -> Iterator[tuple[int, Entry]]:
     """Yield each shard that has an outcome, and what the listing says of it.
 
     Raises:
@@ -21,7 +66,7 @@ def outcomes(store: Store, run_id: str, run_date: str) -> Iterator[tuple[int, En
             yield shard_id, entry
 
 
-def attempts(store: Store, run_id: str, run_date: str) -> Iterator[tuple[int, Entry]]:
+def list_attempts(store: Store, run_id: str, run_date: str) -> Iterator[tuple[int, Entry]]:
     """Yield the shard of each attempt that is recorded beside the outcomes, and what the listing says of it.
 
     Raises:
@@ -31,3 +76,16 @@ def attempts(store: Store, run_id: str, run_date: str) -> Iterator[tuple[int, En
         shard_id = layout.shard_of(entry.key)
         if shard_id is not None:
             yield shard_id, entry
+
+
+# Each shard of a run reads the same two records again; decoding them takes longer than reading them.
+@lru_cache(maxsize=16)
+def decode_run_record(body: bytes, where: str) -> RunRecord:
+    """Return the run record in `body`, which was read from `where`."""
+    return table.decode(RunRecord, body, where)
+
+
+@lru_cache(maxsize=16)
+def decode_engine_pin(body: bytes, where: str) -> EnginePin:
+    """Return the engine pin in `body`, which was read from `where`."""
+    return table.decode(EnginePin, body, where)

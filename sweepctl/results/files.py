@@ -16,7 +16,6 @@ from sweepctl.errors import StoreError
 from sweepctl.records import layout, table
 from sweepctl.records.outcome import RunRecord
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES, SHARD_ATTEMPTS, SHARD_OUTCOMES
-from sweepctl.shard import commit
 from sweepctl.store.contract import Store
 
 
@@ -77,15 +76,3 @@ class RunTables:
         except table.PARQUET_ERRORS as error:
             msg = f"{self.store.locate(key)} cannot be read: {error}"
             raise StoreError(msg, remedy=f"`sweepctl verify {self.run.run_id}` tells what else is wrong.") from error
-
-
-def all_runs(store: Store) -> list[RunRecord]:
-    """Return the record of every run of a store, in order of their ids; what is no run there is passed over.
-
-    Raises:
-        StoreError: the store does not answer, or a record cannot be read.
-    """
-    folders = [each for each in store.folders("runs/") if each.startswith(layout.RUN_PARTITION)]
-    run_ids = [each.removeprefix(layout.RUN_PARTITION) for each in folders if layout.is_key(each)]
-    records = [commit.standing_run(store, run_id) for run_id in run_ids]
-    return [record for record in records if record is not None]

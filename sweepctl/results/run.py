@@ -19,8 +19,8 @@ from sweepctl.errors import UsageError
 from sweepctl.messages import require_run_id
 from sweepctl.names import quoted
 from sweepctl.records.outcome import RunRecord
+from sweepctl.records.run import require_run
 from sweepctl.results import formats, views
-from sweepctl.shard import commit
 from sweepctl.store import Store, open_store
 from sweepctl.verify import Report, verify
 
@@ -136,4 +136,4 @@ def open_run(run_id: str, store: str = "./sweep-results") -> Run:
     """
     require_run_id(run_id)
     opened = open_store(store)
-    return Run(opened, commit.require_run(opened, run_id))
+    return Run(opened, require_run(opened, run_id))

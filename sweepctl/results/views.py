@@ -22,6 +22,7 @@ from sweepctl.errors import QueryError, StoreError, UsageError
 from sweepctl.names import quoted
 from sweepctl.records import table
 from sweepctl.records.outcome import RunRecord
+from sweepctl.records.run import all_runs
 from sweepctl.records.table import (
     EFFECTIVE_PARAMETERS,
     POINT_OUTCOMES,
@@ -29,7 +30,7 @@ from sweepctl.records.table import (
     SHARD_OUTCOMES,
     SHARED_COLUMNS,
 )
-from sweepctl.results.files import RunTables, all_runs
+from sweepctl.results.files import RunTables
 from sweepctl.store.contract import Store
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Any
 from sweepctl.errors import StoreError, UsageError
 from sweepctl.messages import require_run_id
 from sweepctl.records import layout, table
-from sweepctl.records import run as listing
 from sweepctl.records.outcome import RunRecord
+from sweepctl.records.run import list_attempts, list_outcomes
 from sweepctl.store.contract import Store
 
 IN_FLIGHT = 32  # requests of the store at a time
@@ -89,7 +89,7 @@ def _look(store: Store, folder: str) -> StoredRun | Oddity:
 
 def _counted(store: Store, record: RunRecord, model: str) -> StoredRun:
     outcomes, last_activity = 0, record.created_at
-    for _, entry in listing.outcomes(store, record.run_id, record.run_date):
+    for _, entry in list_outcomes(store, record.run_id, record.run_date):
         outcomes += 1
         last_activity = max(last_activity, entry.modified_at)
     return StoredRun(
@@ -99,7 +99,7 @@ def _counted(store: Store, record: RunRecord, model: str) -> StoredRun:
         total_points=record.total_points,
         shards=record.shards,
         outcomes=outcomes,
-        attempts=sum(1 for _ in listing.attempts(store, record.run_id, record.run_date)),
+        attempts=sum(1 for _ in list_attempts(store, record.run_id, record.run_date)),
         created_at=record.created_at,
         last_activity=last_activity,
     )

@@ -19,12 +19,12 @@ from sweepctl import logs
 from sweepctl.engine.client import Engine
 from sweepctl.errors import ConflictError, InterruptedRunError, SweepctlError
 from sweepctl.messages import ShardMessage
-from sweepctl.records import run as listing
 from sweepctl.records.outcome import Outcome, RunRecord
-from sweepctl.shard import commit
+from sweepctl.records.run import find_outcome, list_attempts, list_outcomes
+from sweepctl.runs.start import pin
 from sweepctl.shard.run import Disposition, Result
 from sweepctl.store.contract import Store
-from sweepctl.sweep import pilot, plan
+from sweepctl.sweep import pilot
 from sweepctl.sweep.plan import Draft, Plan
 
 IN_FLIGHT = 32  # outcomes that are read at a time
@@ -66,19 +66,19 @@ def begin(
         InterruptedRunError: `stop` was set meanwhile.
         StoreError: the store does not answer.
     """
-    planned, record = plan.pin(draft, store, run_id, now, lambda: pilot.shard_points(draft, engine, stop))
+    planned, record = pin(draft, store, run_id, now, lambda: pilot.shard_points(draft, engine, stop))
     return Begun(planned, record, record.created_at == now, frozenset(_complete(store, planned, record)))
 
 
 def _complete(store: Store, planned: Plan, record: RunRecord) -> set[int]:
     """Find the shards that have all their records, by listing."""
-    has_outcome = {shard for shard, _ in listing.outcomes(store, record.run_id, record.run_date)}
-    tried = {shard for shard, _ in listing.attempts(store, record.run_id, record.run_date)}
+    has_outcome = {shard for shard, _ in list_outcomes(store, record.run_id, record.run_date)}
+    tried = {shard for shard, _ in list_attempts(store, record.run_id, record.run_date)}
     # An outcome without all records has a row in shard_attempts, which was written before it. So only shards with both
     # need a look, few of 10^5; where nobody planned the run, all do, because their messages may have cut it otherwise.
     doubtful = has_outcome if record.shard_points is None else has_outcome & tried
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
-        found = pool.map(lambda shard: (shard, commit.standing_outcome(store, record, shard)), sorted(doubtful))
+        found = pool.map(lambda shard: (shard, find_outcome(store, record, shard)), sorted(doubtful))
         for shard, outcome in found:
             if outcome is not None:
                 _require_cut_alike(planned, outcome)

@@ -8,9 +8,8 @@ from typing import Any
 
 from sweepctl.messages import ShardMessage, decode
 from sweepctl.records import layout
-from sweepctl.records import run as listing
 from sweepctl.records.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, POINT_FAILED, RunRecord
-from sweepctl.shard import commit
+from sweepctl.records.run import list_outcomes, require_run
 from sweepctl.store.contract import Store
 from sweepctl.verify.outcomes import group_failures, read_filed
 from sweepctl.verify.repair import MissingShard, messages_of
@@ -69,10 +68,10 @@ def failed_shards(store: Store, run_id: str) -> FailedShards:
         UnknownRunError: the store holds no such run.
         StoreError: the store does not answer.
     """
-    record = commit.require_run(store, run_id)
+    record = require_run(store, run_id)
     # A shard that failed for good may have no row in shard_attempts, so all outcomes are read.
-    shards = [shard for shard, _ in listing.outcomes(store, run_id, record.run_date)]
-    keys = [layout.ShardKeys(run_id, record.run_date, shard).outcome for shard in shards]
+    shards = [shard for shard, _ in list_outcomes(store, run_id, record.run_date)]
+    keys = [layout.ShardKeys.of(record, shard).outcome for shard in shards]
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
         filed, unreadable = read_filed(store, keys, "outcomes.unreadable", pool)
     failed = [each.outcome for each in filed if each.outcome.status == "failure"]

@@ -25,10 +25,9 @@ from sweepctl.engine.reader import identity_schema, parse_records
 from sweepctl.errors import EngineFaultError, InterruptedRunError, RefusedError, StoreError
 from sweepctl.protocol import MAX_REQUEST_BYTES, Model
 from sweepctl.records import layout, table
-from sweepctl.records import run as listing
 from sweepctl.records.outcome import EnginePin, Outcome, RunRecord
+from sweepctl.records.run import list_outcomes, require_run
 from sweepctl.records.table import PARQUET_ERRORS, POINT_OUTCOMES, columns_of
-from sweepctl.shard import commit
 from sweepctl.store.contract import Store
 from sweepctl.store.files import store_errors
 
@@ -78,11 +77,11 @@ def read_source(store: Store, run_id: str, model: Model, seed: int, stop: Event)
         StoreError: the store does not answer.
         InterruptedRunError: `stop` was set.
     """
-    record = commit.require_run(store, run_id)
+    record = require_run(store, run_id)
     source = Source(run_id, model.name, _nothing(store, record, model, seed))
     if source.nothing is not None:
         return source
-    shards = [shard for shard, _ in listing.outcomes(store, run_id, record.run_date)]
+    shards = [shard for shard, _ in list_outcomes(store, run_id, record.run_date)]
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
         for some in (shards[place : place + IN_FLIGHT] for place in range(0, len(shards), IN_FLIGHT)):
             if stop.is_set():
@@ -114,7 +113,7 @@ def _nothing(store: Store, record: RunRecord, model: Model, seed: int) -> str | 
 
 def _points_of(store: Store, record: RunRecord, shard_id: int, model: Model) -> pa.Table | str | None:
     """Return fingerprints and metrics of a shard's successful points; why not, for one that cannot be trusted."""
-    keys = layout.ShardKeys(record.run_id, record.run_date, shard_id)
+    keys = layout.ShardKeys.of(record, shard_id)
     stored = store.read(keys.outcome)
     if stored is None:
         return None

@@ -14,10 +14,9 @@ from threading import Event
 from typing import Any, NamedTuple
 
 from sweepctl.errors import InterruptedRunError, StoreError
-from sweepctl.records import run as listing
 from sweepctl.records import table
 from sweepctl.records.outcome import Outcome, RunRecord
-from sweepctl.shard import commit
+from sweepctl.records.run import list_attempts, list_outcomes, require_run
 from sweepctl.store.contract import Entry, Store
 
 IN_FLIGHT = 32  # requests of the store at a time; a bucket's rate is reached by many at once
@@ -115,7 +114,7 @@ class StatusReader:
             UnknownRunError: the store has no record of it.
             StoreError: the store does not answer, or the record cannot be read.
         """
-        return cls(store, commit.require_run(store, run_id))
+        return cls(store, require_run(store, run_id))
 
     def read(self, now: dt.datetime) -> Status:
         """Return how far the run is at `now`.
@@ -125,8 +124,8 @@ class StatusReader:
             InterruptedRunError: `stop` was set.
         """
         run = self.run
-        self._read_changed(listing.outcomes(self.store, run.run_id, run.run_date))
-        attempts = sum(1 for _ in listing.attempts(self.store, run.run_id, run.run_date))
+        self._read_changed(list_outcomes(self.store, run.run_id, run.run_date))
+        attempts = sum(1 for _ in list_attempts(self.store, run.run_id, run.run_date))
         return summarize(run, list(self._seen.values()), len(self._unreadable), attempts, now)
 
     def _read_changed(self, listed: Iterable[tuple[int, Entry]]) -> None:

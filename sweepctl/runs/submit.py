@@ -11,13 +11,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import tee
 from threading import Event
+from typing import TYPE_CHECKING
 
 from sweepctl.errors import InterruptedRunError, QueueError, UsageError
 from sweepctl.messages import MAX_BYTES
-from sweepctl.queue.sqs import Failed, Queue, batches, refuse_fifo
-from sweepctl.records import run as listing
+from sweepctl.queue.contract import SendFailure, refuse_fifo, request_batches
+from sweepctl.records.run import list_outcomes
 from sweepctl.store.contract import Store
 from sweepctl.sweep.plan import Draft, Plan
+
+if TYPE_CHECKING:
+    from sweepctl.queue.sqs import Queue
 
 CONNECTIONS = 8
 # Batches under way or waiting for a connection: enough that none is idle, few enough that memory stays small.
@@ -43,7 +47,7 @@ class Submission:
         return self.sent / self.seconds if self.seconds else 0.0
 
 
-def require_sendable(draft: Draft, queue: Queue) -> None:
+def require_sendable(draft: Draft, queue: "Queue") -> None:
     """Make sure that nothing but an outage can keep the messages of a sweep from a queue, before anything is written.
 
     Raises:
@@ -64,7 +68,7 @@ def require_sendable(draft: Draft, queue: Queue) -> None:
 def submit(
     plan: Plan,
     store: Store,
-    queue: Queue,
+    queue: "Queue",
     *,
     from_shard: int = 0,
     connections: int = CONNECTIONS,
@@ -97,12 +101,12 @@ def submit(
             remedy="Give the number that the earlier submission told.",
         )
     started_at = time.monotonic()
-    standing = {shard_id for shard_id, _ in listing.outcomes(store, plan.run_id, plan.run_date)}
+    standing = {shard_id for shard_id, _ in list_outcomes(store, plan.run_id, plan.run_date)}
     shards, same = tee(shard_id for shard_id in range(from_shard, plan.shards) if shard_id not in standing)
     bodies = zip(shards, (body.decode() for body in plan.bodies(same)), strict=True)
     reached, sent = from_shard, 0
     try:
-        for batch in _sent(queue, batches(bodies), connections, stop or Event()):
+        for batch in _sent(queue, request_batches(bodies), connections, stop or Event()):
             reached, sent = max(batch) + 1, sent + len(batch)
             progress(reached - from_shard)
     except (QueueError, InterruptedRunError) as error:
@@ -115,9 +119,9 @@ def submit(
     return Submission(plan.run_id, plan.run_date, plan.shards, sent, stood, time.monotonic() - started_at)
 
 
-def _sent(queue: Queue, left: Iterator[dict[int, str]], connections: int, stop: Event) -> Iterator[Batch]:
+def _sent(queue: "Queue", left: Iterator[dict[int, str]], connections: int, stop: Event) -> Iterator[Batch]:
     """Yield batches once they are sent, in their order, so that all before one of them are sent, too."""
-    waiting: deque[tuple[Batch, Future[dict[int, Failed]]]] = deque()
+    waiting: deque[tuple[Batch, Future[dict[int, SendFailure]]]] = deque()
     is_stopped = False
     with ThreadPoolExecutor(connections) as pool:
         try:
@@ -138,7 +142,7 @@ def _sent(queue: Queue, left: Iterator[dict[int, str]], connections: int, stop: 
                 sending.cancel()
 
 
-def _settled(queue: Queue, batch: Batch, sending: "Future[dict[int, Failed]]") -> Batch:
+def _settled(queue: "Queue", batch: Batch, sending: "Future[dict[int, SendFailure]]") -> Batch:
     failed = sending.result()
     if failed:
         raise queue.not_accepted(f"shard {', '.join(map(str, sorted(failed)))}", failed)

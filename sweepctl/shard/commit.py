@@ -9,13 +9,13 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
 
-from sweepctl.errors import ConflictError, MessageError, StoreError, UnknownRunError, WrongEngineError
+from sweepctl.errors import ConflictError, MessageError, StoreError, WrongEngineError
 from sweepctl.messages import ShardMessage, body_digest
 from sweepctl.records import layout, table
 from sweepctl.records.outcome import TWO_RESULTS, Artifact, EnginePin, Outcome, RunRecord, Verdict, judge
+from sweepctl.records.run import decode_engine_pin, decode_run_record, find_outcome
 from sweepctl.records.table import DataFile
 from sweepctl.store.contract import Put, Store
 
@@ -43,29 +43,7 @@ def agree_run(store: Store, message: ShardMessage, now: dt.datetime) -> RunRecor
 
 def pin_run(store: Store, proposed: RunRecord) -> RunRecord:
     """Return the run record that stands under the run_id, `proposed` where there was none."""
-    return _create_or_read(store, layout.run_record(proposed.run_id), proposed, _run_record)
-
-
-def standing_run(store: Store, run_id: str) -> RunRecord | None:
-    """Return the run record that stands, or None."""
-    key = layout.run_record(run_id)
-    stored = store.read(key)
-    return None if stored is None else _run_record(stored.body, store.locate(key))
-
-
-def require_run(store: Store, run_id: str) -> RunRecord:
-    """Return the run record that stands.
-
-    Raises:
-        UnknownRunError: there is none.
-        StoreError: the store does not answer, or the record cannot be read.
-    """
-    record = standing_run(store, run_id)
-    if record is None:
-        msg = f"the store {store.url} has no record of a run {run_id!r}"
-        remedy = "`sweepctl runs` lists the runs of a store: correct the run_id, or the --store."
-        raise UnknownRunError(msg, remedy=remedy)
-    return record
+    return _create_or_read(store, layout.run_record(proposed.run_id), proposed, decode_run_record)
 
 
 def require_same_run(run: RunRecord, message: ShardMessage) -> None:
@@ -94,20 +72,13 @@ def agree_engine(store: Store, pin: EnginePin) -> None:
     Raises:
         WrongEngineError: the run is pinned to another model version.
     """
-    standing = _create_or_read(store, layout.engine_pin(pin.run_id), pin, _engine_pin)
+    standing = _create_or_read(store, layout.engine_pin(pin.run_id), pin, decode_engine_pin)
     if (standing.model, standing.model_version) != (pin.model, pin.model_version):
         msg = (
             f"run {pin.run_id} is pinned to {standing.model} version {standing.model_version}, "
             f"this engine has {pin.model} version {pin.model_version}"
         )
         raise WrongEngineError(msg, remedy="Use the engine of the run's first shard, or start a new run.")
-
-
-def standing_outcome(store: Store, run: RunRecord, shard_id: int) -> Outcome | None:
-    """Return the outcome that stands for a shard, or None."""
-    key = _keys(run, shard_id).outcome
-    stored = store.read(key)
-    return None if stored is None else table.decode(Outcome, stored.body, store.locate(key))
 
 
 def commit_complete(store: Store, run: RunRecord, outcome: Outcome, files: Sequence[DataFile]) -> Outcome:
@@ -132,7 +103,7 @@ def commit_incomplete(store: Store, run: RunRecord, outcome: Outcome, files: Seq
 
 def record_attempt(store: Store, run: RunRecord, outcome: Outcome) -> None:
     """Record an attempt that is not, or may not stay, the shard's outcome."""
-    key = _keys(run, outcome.shard_id).attempt(outcome.attempt_id)
+    key = layout.ShardKeys.of(run, outcome.shard_id).attempt(outcome.attempt_id)
     # EXISTS can only be this very row, written before its reply was lost: nobody else has the attempt_id.
     store.create(key, table.encode(outcome))
 
@@ -150,21 +121,6 @@ def record_rejection(store: Store, body: bytes, message_id: str, reason: Message
     store.create(layout.rejection(digest), json.dumps(fields).encode() + b"\n")
 
 
-# Each shard of a run reads the same two records again; decoding them takes longer than reading them.
-@lru_cache(maxsize=16)
-def _run_record(body: bytes, where: str) -> RunRecord:
-    return table.decode(RunRecord, body, where)
-
-
-@lru_cache(maxsize=16)
-def _engine_pin(body: bytes, where: str) -> EnginePin:
-    return table.decode(EnginePin, body, where)
-
-
-def _keys(run: RunRecord, shard_id: int) -> layout.ShardKeys:
-    return layout.ShardKeys(run.run_id, run.run_date, shard_id)
-
-
 def _create_or_read(
     store: Store, key: str, proposed: table.Record, decode: Callable[[bytes, str], table.Record]
 ) -> table.Record:
@@ -179,7 +135,7 @@ def _create_or_read(
 
 def _commit_data(store: Store, run: RunRecord, outcome: Outcome, file: DataFile) -> Artifact:
     """Create a data object, or adopt the equal one that an earlier attempt left."""
-    key = _keys(run, outcome.shard_id).dataset(file.dataset, outcome.model)
+    key = layout.ShardKeys.of(run, outcome.shard_id).dataset(file.dataset, outcome.model)
     artifact = _artifact(file, key)
     if store.create(key, file.path) is Put.WRITTEN:
         return artifact
@@ -195,7 +151,7 @@ def _commit_data(store: Store, run: RunRecord, outcome: Outcome, file: DataFile)
 
 
 def _keep_partial(store: Store, run: RunRecord, outcome: Outcome, file: DataFile) -> Artifact:
-    key = _keys(run, outcome.shard_id).partial(file.dataset, outcome.model, outcome.attempt_id)
+    key = layout.ShardKeys.of(run, outcome.shard_id).partial(file.dataset, outcome.model, outcome.attempt_id)
     artifact = _artifact(file, key)
     store.create(key, file.path)  # EXISTS can only be this very file: the key holds the attempt_id
     return artifact
@@ -203,7 +159,7 @@ def _keep_partial(store: Store, run: RunRecord, outcome: Outcome, file: DataFile
 
 def _commit_outcome(store: Store, run: RunRecord, outcome: Outcome) -> Outcome:
     """Write the outcome unless one of equal or higher rank stands; return what stands then."""
-    key = _keys(run, outcome.shard_id).outcome
+    key = layout.ShardKeys.of(run, outcome.shard_id).outcome
     body = table.encode(outcome)
     for _ in range(MAX_JUDGEMENTS):
         stored = store.read(key)
@@ -217,7 +173,7 @@ def _commit_outcome(store: Store, run: RunRecord, outcome: Outcome) -> Outcome:
         except StoreError:
             # The write may have happened. Only the store can tell, and an attempt_id is drawn for each execution: an
             # outcome with mine is mine. Where the store cannot tell, the error stands.
-            found = standing_outcome(store, run, outcome.shard_id)
+            found = find_outcome(store, run, outcome.shard_id)
             if found is not None and found.attempt_id == outcome.attempt_id:
                 return outcome
             raise

@@ -19,6 +19,7 @@ from sweepctl.messages import ShardMessage
 from sweepctl.protocol import encode_request
 from sweepctl.records import design as stored_design
 from sweepctl.records.outcome import Outcome, require_same_shard
+from sweepctl.records.run import find_outcome
 from sweepctl.shard import commit
 from sweepctl.shard.attempt import Attempt, Conditions, Stopwatch, ended_by, execute, scratch_errors
 from sweepctl.store.contract import Store
@@ -98,7 +99,7 @@ def run_shard(
     attempt = Attempt(message, model, engine.description.engine_version, new_attempt_id(), attempt_number, now())
     try:
         commit.require_same_run(run, message)
-        standing = commit.standing_outcome(store, run, message.shard_id)
+        standing = find_outcome(store, run, message.shard_id)
         if standing is not None:
             require_same_shard(standing, run.spec_fingerprint, message.start_index, message.end_index_exclusive)
             if standing.complete and not conditions.force:

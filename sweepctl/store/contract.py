@@ -5,6 +5,7 @@ relative, with `/` between their parts, and hold only characters that a validate
 """
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,10 +13,15 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from sweepctl.records.layout import is_key
-
 if TYPE_CHECKING:
     from pyarrow import fs
+
+_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9=._-]*(?:/[A-Za-z0-9_][A-Za-z0-9=._-]*)*")
+
+
+def is_key(text: str) -> bool:
+    """Whether `text` can be a key: no part begins with a dot or a dash, or is empty, so that none climbs out."""
+    return _KEY.fullmatch(text) is not None
 
 
 def require_key(key: str) -> str:

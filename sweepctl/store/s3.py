@@ -53,8 +53,19 @@ def open_s3(
     endpoint_url: str | None = None,
     region: str | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    attempts: int = REQUEST_ATTEMPTS,
+    read_timeout: float = READ_TIMEOUT,
 ) -> "S3Store":
     """Open a bucket; nothing is sent yet.
+
+    Args:
+        bucket: The bucket's name.
+        prefix: What every key begins with; without a slash at its end.
+        endpoint_url: As of `open_store`.
+        region: As of `open_store`.
+        sleep: Waits between tries.
+        attempts: How often a request is tried.
+        read_timeout: Seconds that a request waits for its reply.
 
     Raises:
         UsageError: the endpoint is no URL.
@@ -62,9 +73,9 @@ def open_s3(
     """
     config = Config(
         connect_timeout=CONNECT_TIMEOUT,
-        read_timeout=READ_TIMEOUT,
+        read_timeout=read_timeout,
         max_pool_connections=CONNECTIONS,
-        retries={"mode": "standard", "total_max_attempts": REQUEST_ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": attempts},
     )
     try:
         # A session of its own: boto3's default one is not safe among threads.

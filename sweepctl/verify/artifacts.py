@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from sweepctl.records import layout
 from sweepctl.records.outcome import Artifact, Outcome
 from sweepctl.records.table import PARQUET_ERRORS
-from sweepctl.store.contract import Store
+from sweepctl.store.contract import Store, is_key
 from sweepctl.store.files import store_errors
 from sweepctl.verify.inventory import Inventory
 from sweepctl.verify.report import Finding
@@ -96,7 +96,7 @@ def borrow(store: Store, outcome: Outcome, folder: Path, pool: Executor) -> tupl
     files: list[Borrowed] = []
     findings = []
     distinct = {artifact.key: artifact for artifact in outcome.artifacts}.values()
-    paths = pool.map(lambda each: store.borrow(each.key, folder) if layout.is_key(each.key) else None, distinct)
+    paths = pool.map(lambda each: store.borrow(each.key, folder) if is_key(each.key) else None, distinct)
     for artifact, path in zip(distinct, paths, strict=True):
         if path is None:
             findings.append(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sweepctl.names import RESERVED_DATASETS
 from sweepctl.records import layout
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
-from sweepctl.store.contract import Store
+from sweepctl.store.contract import Store, is_key
 
 # Folders at the top of a store that hold no rows of points.
 _OTHER = RESERVED_DATASETS - {EFFECTIVE_PARAMETERS, POINT_OUTCOMES}
@@ -56,4 +56,4 @@ def take_inventory(store: Store, run_id: str, pool: Executor) -> Inventory:
 
 
 def _is_named(key: str) -> bool:
-    return layout.is_key(key) and layout.shard_of(key) is not None
+    return is_key(key) and layout.shard_of(key) is not None

@@ -11,7 +11,7 @@ from sweepctl.engine.reader import FINGERPRINT
 from sweepctl.errors import StoreError
 from sweepctl.records import layout, table
 from sweepctl.records.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, POINT_FAILED, Outcome
-from sweepctl.store.contract import Store
+from sweepctl.store.contract import Store, is_key
 from sweepctl.verify.report import FailureGroup, Finding
 from sweepctl.verify.run import Run
 
@@ -238,7 +238,7 @@ def _history(outcome: Outcome, recorded: Outcome | None, run: Run, store: Store)
     key = run.keys(outcome.shard_id).attempt(outcome.attempt_id)
     if recorded is None:
         # It may have come after the listing, before its outcome was read.
-        if not layout.is_key(key) or store.read(key) is None:
+        if not is_key(key) or store.read(key) is None:
             message = "its outcome has no row in shard_attempts"
             yield Finding("failures.attempt_missing", message, outcome.shard_id, key)
     elif recorded != outcome:

@@ -42,7 +42,7 @@ class Run:
 
     def keys(self, shard_id: int) -> layout.ShardKeys:
         """Where a shard's files belong."""
-        return layout.ShardKeys(self.record.run_id, self.record.run_date, shard_id)
+        return layout.ShardKeys.of(self.record, shard_id)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from sweepctl.view.console import new_table, plain
+from sweepctl.view.console import new_table
+from sweepctl.view.wording import plain
 
 MOST_ROWS = 100
 MOST_BLOCKS = 10  # where each row takes as many lines as it has columns

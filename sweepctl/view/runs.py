@@ -12,12 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from sweepctl.queue.backlog import Backlog
-from sweepctl.queue.sqs import QueueFacts
+from sweepctl.queue.contract import QueueFacts
 from sweepctl.runs.index import Oddity, StoredRun
 from sweepctl.runs.status import Status
 from sweepctl.runs.submit import Submission
 from sweepctl.sweep.plan import Plan
-from sweepctl.view.console import duration, new_table
+from sweepctl.view.console import new_table
+from sweepctl.view.wording import duration
 
 WIDE = 120  # columns of a terminal that a whole row of runs needs
 

@@ -11,8 +11,8 @@ from sweepctl.results.analysis.sensitivity import Sensitivity
 from sweepctl.results.analysis.subject import Dimension, Subject
 from sweepctl.results.analysis.summary import MetricSummary, Summary
 from sweepctl.spec import Value
-from sweepctl.view.console import new_table, plain
-from sweepctl.view.wording import shown, span
+from sweepctl.view.console import new_table
+from sweepctl.view.wording import plain, shown, span
 
 
 def show_summary(console: Console, summary: Summary) -> None:

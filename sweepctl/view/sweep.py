@@ -9,7 +9,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from sweepctl.verify.report import Verdict
-from sweepctl.view.console import duration, show_report, show_verdict
+from sweepctl.view.verify import show_report, show_verdict
+from sweepctl.view.wording import duration
 
 if TYPE_CHECKING:
     from sweepctl.runs.local import Begun

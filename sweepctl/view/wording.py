@@ -1,9 +1,10 @@
-"""Numbers and times as people read them, and the ticks of an axis."""
+"""Numbers, times, sizes and verdicts as people read them."""
 
 import datetime as dt
 import math
 
-Value = None | bool | int | float | str
+from sweepctl.spec import Value
+from sweepctl.verify.report import Verdict
 
 DIGITS = 4
 LARGEST, SMALLEST = 1e9, 1e-4  # beyond them powers of ten are shorter
@@ -38,25 +39,48 @@ def _float(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def ticks(low: float, high: float, most: int) -> list[float]:
-    """Return round numbers from `low` to `high`: multiples of 1, 2 or 5 times a power of ten."""
-    if not high > low:
-        return [low]
-    power = 10.0 ** math.floor(math.log10((high - low) / most))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor * most >= high - low)
-    # As a quotient where the step is below 1: 3 x 0.1 is not 0.3.
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [place / round(1 / step) if step < 1 else place * step for place in range(first, last + 1)]
-
-
-def powers(low: float, high: float) -> list[float]:
-    """Return the ticks of a logarithmic axis: powers of ten, with halves and fifths where there are few of them."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    factors = (1,) if last - first > 3 else (1, 2, 5)  # noqa: PLR2004  decades
-    found = [factor * 10.0**power for power in range(first, last + 1) for factor in factors]
-    return [tick for tick in found if low <= tick <= high]
-
-
 def time(at: dt.datetime | None) -> str:
     """Return a time in UTC, to the second."""
     return "–" if at is None else f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S}"
+
+
+VERDICTS = {
+    Verdict.WHOLE: ("green", "every point is there exactly once, as designed and as promised"),
+    Verdict.FAILURES: ("yellow", "every shard has its verdict, and some failed for good"),
+    Verdict.INCOMPLETE: ("yellow", "some points have no record yet"),
+    Verdict.CORRUPT: ("red", "the store contradicts itself or the run record"),
+    Verdict.UNPROVEN: ("yellow", "nothing is wrong in what was checked, and not everything was"),
+}
+
+
+def counted(kind: str, count: int) -> str:
+    """Return how much of something was looked at."""
+    return byte_count(count) if kind == "bytes" else f"{count:,} {kind}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time span in the two units that matter."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def byte_count(count: int) -> str:
+    """Return a number of bytes in the largest of the SI's units that leaves it at least one."""
+    size = float(count)
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:  # noqa: PLR2004  the SI's step
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+# All but tabs and ends of lines.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
+
+
+def plain(text: str) -> str:
+    """Return a string of a run so that it cannot steer the terminal."""
+    return text.translate(_CONTROLS)

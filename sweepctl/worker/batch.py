@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from sweepctl import logs
 from sweepctl.engine.client import Engine
 from sweepctl.errors import OutOfTimeError, ScratchError, StoreError, SweepctlError
-from sweepctl.queue.sqs import Received
+from sweepctl.queue.contract import Received
 from sweepctl.shard.run import Conditions, draw_attempt_id
 from sweepctl.store.contract import Store
-from sweepctl.worker.delivery import deliver
-from sweepctl.worker.lease import Ending
-from sweepctl.worker.tally import Work
+from sweepctl.worker.delivery import Work, deliver
+from sweepctl.worker.events import Ending
 
 # Kept of an invocation for what comes after the engine: the upload of what it wrote, and the outcome. Whoever is ended
 # amid that leaves nothing that the next attempt does not take up, but its engine's time is lost.

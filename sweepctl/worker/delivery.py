@@ -6,6 +6,8 @@ Whether the message is then acknowledged or goes back follows from the ending (`
 import datetime as dt
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event
 
 from sweepctl.engine.client import Engine
 from sweepctl.errors import (
@@ -17,12 +19,44 @@ from sweepctl.errors import (
     SweepctlError,
     WrongEngineError,
 )
-from sweepctl.messages import decode
+from sweepctl.messages import ShardMessage, decode
+from sweepctl.queue.contract import Received
+from sweepctl.records.outcome import Outcome
 from sweepctl.shard import commit
 from sweepctl.shard.run import Conditions, Disposition, Result, run_shard, utc_now
 from sweepctl.store.contract import Store
-from sweepctl.worker.lease import Ending
-from sweepctl.worker.tally import Work
+from sweepctl.worker.events import Ending
+
+
+@dataclass
+class Work:
+    """What is known of one received message: filled by the thread that runs it, and read once that has ended."""
+
+    received: Received
+    attempt_id: str
+    seconds: dict[str, float]
+    stop: Event = field(default_factory=Event)
+    message: ShardMessage | None = None
+    points: int = 0  # run so far: the one thing that is read meanwhile
+    ending: Ending = Ending.UNUSED
+    result: Result | None = None
+    error: SweepctlError | None = None
+    lost: bool = False
+
+    def reach(self, points: int) -> None:
+        """Note how many points have been run."""
+        self.points = points
+
+    @property
+    def engine_error(self) -> SweepctlError | None:
+        """Why this worker's engine is of no use for any shard; None where it is."""
+        # An engine that failed on this shard alone has an outcome that says so, and no error.
+        return self.error if self.ending is Ending.RETRY else None
+
+    @property
+    def attempt(self) -> Outcome | None:
+        """What this execution came to; what stands where nothing was executed."""
+        return None if self.result is None else self.result.attempt or self.result.outcome
 
 
 def deliver(

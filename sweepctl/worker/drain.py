@@ -12,25 +12,27 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sweepctl import logs
 from sweepctl.engine.client import Engine
 from sweepctl.errors import MessageError, QueueError, QueueRefusedError, StoreError, SweepctlError
 from sweepctl.messages import decode
 from sweepctl.queue.backlog import MOST_DEPTHS, Backlog, Depth, estimate
-from sweepctl.queue.sqs import Queue
 from sweepctl.shard.run import Conditions, draw_attempt_id, utc_now
 from sweepctl.store.contract import Store
-from sweepctl.worker import lease
-from sweepctl.worker.delivery import deliver
-from sweepctl.worker.lease import Ending, Policy, Why
-from sweepctl.worker.tally import Progress, Tally, Work
+from sweepctl.worker import events, lease
+from sweepctl.worker.delivery import Work, deliver
+from sweepctl.worker.events import Ending, Why
+from sweepctl.worker.lease import Policy
+from sweepctl.worker.tally import Progress, Tally
+
+if TYPE_CHECKING:
+    from sweepctl.queue.sqs import Queue
 
 __all__ = ["Progress", "Worker"]
 
 DEPTH_SECONDS = 10.0  # between two looks at the queue's depth, which only a person wants to know
-REPORT_SECONDS = 1.0  # between two reports, at the most
 
 T = TypeVar("T")
 
@@ -51,7 +53,7 @@ class Failed:
 class Worker:
     """One process's share of draining a queue."""
 
-    queue: Queue
+    queue: "Queue"
     engine: Engine
     store: Store
     policy: Policy
@@ -61,7 +63,8 @@ class Worker:
     monotonic: Callable[[], float] = time.monotonic
     start: Callable[[Callable[[], None]], None] = start_thread
     new_attempt_id: Callable[[], str] = draw_attempt_id
-    _events: "SimpleQueue[lease.Event | Failed]" = field(default_factory=SimpleQueue)
+    report_seconds: float = 1.0  # between two calls of `observe`, at most
+    _events: "SimpleQueue[events.Event | Failed]" = field(default_factory=SimpleQueue)
     _works: dict[str, Work] = field(default_factory=dict)
     _tally: Tally = field(default_factory=Tally)
     _depths: tuple[Depth, ...] = ()
@@ -73,7 +76,7 @@ class Worker:
 
     def stop(self) -> None:
         """Ask for an orderly end; safe in a signal handler."""
-        self._events.put(lease.StopRequested())
+        self._events.put(events.StopRequested())
 
     def backlog(self) -> Backlog | None:
         """Return what the queue last said to have; it is asked every ten seconds, in the background."""
@@ -107,60 +110,62 @@ class Worker:
             state, actions = lease.step(state, event, self.monotonic())
             self._note(event, state)
 
-    def _note(self, event: lease.Event, state: lease.State) -> None:
+    def _note(self, event: events.Event, state: lease.State) -> None:
         """Count and tell what the loop has taken in."""
         match event:
-            case lease.Closed(receipt):
+            case events.Closed(receipt):
                 work = self._works.pop(receipt)
                 if work.ending is Ending.UNUSED:
                     # It was never started, so never decoded; its line names its shard all the same.
                     with suppress(MessageError):
                         work.message = decode(work.received.body, self.now().date())
                 self._tally.take(work)
-            case lease.StopRequested(Why.SIGNAL):
+            case events.StopRequested(Why.SIGNAL):
                 running = len(state.leases)
                 most = f"up to {self.policy.grace:g} s for {running} {'shard' if running == 1 else 'shards'}"
                 logs.warn(f"stopping: {most}; again to end at once")
-            case lease.Ended(receipt, Ending.STORE_DOWN) if not self._store_down:
+            case events.Ended(receipt, Ending.STORE_DOWN) if not self._store_down:
                 self._store_down = True
                 error = self._works[receipt].error
                 logs.warn("store_unreachable", error=error and error.message, remedy=error and error.remedy)
-            case lease.Ended(_, ending) if ending in lease.SETTLED:
+            case events.Ended(_, ending) if ending in lease.SETTLED:
                 self._store_down = False
 
-    def _next_event(self, wake_at: float | None) -> lease.Event:
-        wait = REPORT_SECONDS if wake_at is None else min(REPORT_SECONDS, max(0.0, wake_at - self.monotonic()))
+    def _next_event(self, wake_at: float | None) -> events.Event:
+        wait = (
+            self.report_seconds if wake_at is None else min(self.report_seconds, max(0.0, wake_at - self.monotonic()))
+        )
         try:
             event = self._events.get(timeout=wait)
         except Empty:
-            return lease.Tick()
+            return events.Tick()
         if isinstance(event, Failed):
             raise event.error
         return event
 
-    def _carry_out(self, action: lease.Action) -> None:
+    def _carry_out(self, action: events.Action) -> None:
         match action:
-            case lease.Poll(most):
+            case events.Poll(most):
                 self._start(lambda: self._poll(most))
-            case lease.Look():
+            case events.Look():
                 self._start(self._look)
-            case lease.Run(receipt):
+            case events.Run(receipt):
                 self._start(lambda: self._run(self._works[receipt]))
-            case lease.Renew(receipt):
+            case events.Renew(receipt):
                 self._start(lambda: self._renew(receipt))
-            case lease.Acknowledge(receipt):
+            case events.Acknowledge(receipt):
                 self._start(lambda: self._close(receipt, self.queue.delete))
-            case lease.HandBack(receipt, delay):
+            case events.HandBack(receipt, delay):
                 self._start(lambda: self._close(receipt, lambda held: self.queue.extend(held, delay)))
-            case lease.LetGo(receipt):
+            case events.LetGo(receipt):
                 self._works[receipt].lost = True
-                self._events.put(lease.Closed(receipt))
-            case lease.Interrupt(receipt):
+                self._events.put(events.Closed(receipt))
+            case events.Interrupt(receipt):
                 self._works[receipt].stop.set()
-            case lease.Probe():
+            case events.Probe():
                 self._start(self._probe)
 
-    def _start(self, task: Callable[[], lease.Event]) -> None:
+    def _start(self, task: Callable[[], events.Event]) -> None:
         def carry_out() -> None:
             try:
                 self._events.put(task())
@@ -192,51 +197,51 @@ class Worker:
         """Have the worker end in order: what is wrong is nobody's message, and another try would not mend it."""
         self._unfit = self._unfit or error
         logs.event(why.value, error=error.message, remedy=error.remedy)
-        self._events.put(lease.StopRequested(why))
+        self._events.put(events.StopRequested(why))
 
-    def _poll(self, most: int) -> lease.Event:
+    def _poll(self, most: int) -> events.Event:
         asked_at = self.monotonic()
-        wait, visibility = lease.WAIT_SECONDS, self.policy.lease
+        wait, visibility = self.policy.poll_seconds, self.policy.lease
         try:
             messages = self._ask_queue(lambda: self.queue.receive(most, wait=wait, visibility=visibility))
         except QueueError:
-            return lease.PollFailed()
+            return events.PollFailed()
         seconds = self.monotonic() - asked_at
         for received in messages:
             self._works[received.receipt] = Work(received, self.new_attempt_id(), {"receive": seconds})
-        return lease.Polled(tuple(lease.Message(each.receipt, each.receive_count) for each in messages), asked_at)
+        return events.Polled(tuple(events.Message(each.receipt, each.receive_count) for each in messages), asked_at)
 
-    def _look(self) -> lease.Event:
+    def _look(self) -> events.Event:
         try:
             facts = self._ask_queue(self.queue.facts)
         except QueueError:
-            return lease.LookFailed()
-        return lease.Looked(facts.visible, facts.in_flight, facts.delayed)
+            return events.LookFailed()
+        return events.Looked(facts.visible, facts.in_flight, facts.delayed)
 
-    def _renew(self, receipt: str) -> lease.Event:
+    def _renew(self, receipt: str) -> events.Event:
         asked_at = self.monotonic()
         try:
             held = self._ask_queue(lambda: self.queue.extend(receipt, self.policy.lease))
         except QueueError:
-            return lease.RenewFailed(receipt)
+            return events.RenewFailed(receipt)
         if not held:
             self._works[receipt].lost = True
-        return lease.Renewed(receipt, held, asked_at)
+        return events.Renewed(receipt, held, asked_at)
 
-    def _probe(self) -> lease.Event:
+    def _probe(self) -> events.Event:
         try:
             self.store.probe()
         except StoreError:
-            return lease.Probed(answers=False)
-        return lease.Probed(answers=True)
+            return events.Probed(answers=False)
+        return events.Probed(answers=True)
 
-    def _run(self, work: Work) -> lease.Event:
+    def _run(self, work: Work) -> events.Event:
         deliver(work, self.engine, self.store, self.conditions, now=self.now, monotonic=self.monotonic)
         if work.engine_error is not None:
             self._give_up(Why.ENGINE_UNAVAILABLE, work.engine_error)
-        return lease.Ended(work.received.receipt, work.ending)
+        return events.Ended(work.received.receipt, work.ending)
 
-    def _close(self, receipt: str, settle: Callable[[str], bool]) -> lease.Event:
+    def _close(self, receipt: str, settle: Callable[[str], bool]) -> events.Event:
         """Acknowledge or hand back; where the queue does not answer, the lease runs out and does the latter."""
         started_at = self.monotonic()
         work = self._works[receipt]
@@ -245,7 +250,7 @@ class Worker:
         except QueueError as error:
             logs.event("not_closed", message_id=work.received.message_id, error=error.message)
         work.seconds["acknowledge"] = self.monotonic() - started_at
-        return lease.Closed(receipt)
+        return events.Closed(receipt)
 
     def _progress(self, state: lease.State) -> Progress:
         now = self.monotonic()

@@ -6,9 +6,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError
 
 from sweepctl.errors import EventError
-from sweepctl.queue.sqs import Received, refuse_fifo
+from sweepctl.queue.contract import Received, refuse_fifo
+from sweepctl.worker.delivery import Work
 from sweepctl.worker.lease import SETTLED
-from sweepctl.worker.tally import Work
 
 _REMEDY = "Have an event source mapping of an SQS queue invoke this function, and nobody else."
 

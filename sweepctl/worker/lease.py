@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sweepctl.queue.contract import MOST_AT_ONCE
 from sweepctl.worker.events import (
     Acknowledge,
     Action,
@@ -25,7 +26,6 @@ from sweepctl.worker.events import (
     Look,
     Looked,
     LookFailed,
-    Message,
     Poll,
     Polled,
     PollFailed,
@@ -40,46 +40,8 @@ from sweepctl.worker.events import (
     Why,
 )
 
-__all__ = [
-    "Acknowledge",
-    "Action",
-    "Closed",
-    "Ended",
-    "Ending",
-    "Event",
-    "Finish",
-    "HandBack",
-    "Interrupt",
-    "LetGo",
-    "Look",
-    "LookFailed",
-    "Looked",
-    "Message",
-    "Policy",
-    "Poll",
-    "PollFailed",
-    "Polled",
-    "Probe",
-    "Probed",
-    "Renew",
-    "RenewFailed",
-    "Renewed",
-    "Run",
-    "State",
-    "StopRequested",
-    "Tick",
-    "Why",
-    "begin",
-    "delay_after",
-    "step",
-    "wake_at",
-]  # fmt: skip
-
-WAIT_SECONDS = 5  # of a long poll: a stop waits for the poll in flight, and an empty queue costs 12 requests a minute
-MOST_AT_ONCE = 10  # messages in one request: SQS gives and takes no more
 EMPTY_POLLS = 2  # one empty answer of SQS can be a matter of which servers it asked
-FIRST_DELAY, LONGEST_DELAY = 5, 900  # seconds that a message waits after its first failure, and at the most
-LONGEST_PAUSE = 30  # seconds between tries to reach a queue or store that does not answer
+LONGEST_DELAY = 900  # seconds that a message waits after a failure, at most
 
 # What the store holds a verdict on is done; only that is acknowledged.
 SETTLED = frozenset({Ending.SUCCEEDED, Ending.SKIPPED, Ending.FAILED})
@@ -96,6 +58,9 @@ class Policy:
     max_shards: int | None = None  # counts deliveries: a message that comes twice counts twice
     idle_timeout: float | None = None
     until_empty: bool = False
+    poll_seconds: int = 5  # of a long poll: a stop waits for it, and an empty queue costs 12 requests a minute
+    first_delay: int = 5  # that a message waits after its first failure; doubled after each further one
+    longest_pause: float = 30.0  # between tries to reach a queue or store that does not answer
 
 
 @dataclass(frozen=True)
@@ -227,13 +192,13 @@ def _answered(state: State, now: float) -> State:
 
 def _unanswered(state: State, now: float) -> State:
     failures = state.queue_failures + 1
-    return replace(state, queue_failures=failures, poll_at=now + _pause(failures))
+    return replace(state, queue_failures=failures, poll_at=now + _pause(state.policy, failures))
 
 
 def _without_store(state: State, now: float) -> State:
     """Have receives stop until the store answers: each would bring its message nearer to the dead-letter queue."""
     failures = state.store_failures + 1
-    return replace(state, store_failures=failures, probe_at=now + _pause(failures))
+    return replace(state, store_failures=failures, probe_at=now + _pause(state.policy, failures))
 
 
 def _stopping(state: State, why: Why, now: float) -> State:
@@ -263,7 +228,7 @@ def _close(state: State, receipt: str, now: float) -> tuple[State, tuple[Action,
         return state, (LetGo(receipt),)
     if lease.ending in SETTLED:
         return state, (Acknowledge(receipt),)
-    return state, (HandBack(receipt, _delay(lease.ending, lease.receive_count)),)
+    return state, (HandBack(receipt, _delay(state.policy, lease.ending, lease.receive_count)),)
 
 
 def _close_all(state: State, now: float) -> tuple[State, tuple[Action, ...]]:
@@ -350,17 +315,17 @@ def _with(state: State, receipt: str, **changes: Any) -> State:  # noqa: ANN401 
     return replace(state, leases={**state.leases, receipt: lease})
 
 
-def _delay(ending: Ending, receive_count: int) -> int:
+def _delay(policy: Policy, ending: Ending, receive_count: int) -> int:
     if ending in AT_ONCE:
         return 0
     # It would come back to the same wrong engine: each time that it does uses up one of its receives.
-    return LONGEST_DELAY if ending is Ending.WRONG_WORKER else delay_after(receive_count)
+    return LONGEST_DELAY if ending is Ending.WRONG_WORKER else delay_after(receive_count, policy.first_delay)
 
 
-def delay_after(receive_count: int) -> int:
+def delay_after(receive_count: int, first_delay: int) -> int:
     """Return the seconds that a message waits after so many receives: doubling, up to a quarter of an hour."""
-    return int(min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(receive_count - 1, 20)))
+    return int(min(LONGEST_DELAY, first_delay * 2 ** min(receive_count - 1, 20)))
 
 
-def _pause(failures: int) -> float:
-    return min(LONGEST_PAUSE, 2.0 ** min(failures - 1, 10))
+def _pause(policy: Policy, failures: int) -> float:
+    return min(policy.longest_pause, 2.0 ** min(failures - 1, 10))

@@ -3,16 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from threading import Event
 from typing import Any
 
 from sweepctl import logs
 from sweepctl.errors import EngineFaultError, StoreError, SweepctlError
-from sweepctl.messages import ShardMessage
-from sweepctl.queue.sqs import Received
-from sweepctl.records.outcome import INVALID_PARAMETERS, POINT_FAILED, Outcome
-from sweepctl.shard.run import Result
-from sweepctl.worker.lease import Ending, Why
+from sweepctl.records.outcome import INVALID_PARAMETERS, POINT_FAILED
+from sweepctl.worker.delivery import Work
+from sweepctl.worker.events import Ending, Why
 
 MOST_FAILURES = 5  # that a summary tells; each one has its log line
 
@@ -30,37 +27,6 @@ _REMEDIES = {
     POINT_FAILED: "It would fail again. `sweepctl point` shows what the point that failed was run with.",
 }
 _AGAIN = "It was handed back: another attempt may succeed."
-
-
-@dataclass
-class Work:
-    """What is known of one received message: filled by the thread that runs it, and read once that has ended."""
-
-    received: Received
-    attempt_id: str
-    seconds: dict[str, float]
-    stop: Event = field(default_factory=Event)
-    message: ShardMessage | None = None
-    points: int = 0  # run so far: the one thing that is read meanwhile
-    ending: Ending = Ending.UNUSED
-    result: Result | None = None
-    error: SweepctlError | None = None
-    lost: bool = False
-
-    def reach(self, points: int) -> None:
-        """Note how many points have been run."""
-        self.points = points
-
-    @property
-    def engine_error(self) -> SweepctlError | None:
-        """Why this worker's engine is of no use for any shard; None where it is."""
-        # An engine that failed on this shard alone has an outcome that says so, and no error.
-        return self.error if self.ending is Ending.RETRY else None
-
-    @property
-    def attempt(self) -> Outcome | None:
-        """What this execution came to; what stands where nothing was executed."""
-        return None if self.result is None else self.result.attempt or self.result.outcome
 
 
 @dataclass(frozen=True)

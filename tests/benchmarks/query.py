@@ -24,8 +24,8 @@ from sweepctl import open_run
 from sweepctl.errors import SweepctlError
 from sweepctl.records import layout, table
 from sweepctl.records.outcome import Outcome, RunRecord
+from sweepctl.records.run import require_run
 from sweepctl.results import views
-from sweepctl.shard.commit import require_run
 from sweepctl.spec import Spec
 from sweepctl.store import open_store
 from sweepctl.store.contract import Store

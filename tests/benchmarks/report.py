@@ -17,10 +17,10 @@ from sweepctl.cli.report import MOST_METRICS
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.messages import ShardMessageV2
 from sweepctl.records.design import resolve
+from sweepctl.records.run import require_run
 from sweepctl.results import views
 from sweepctl.results.analysis.overview import Overview, look_over
 from sweepctl.results.analysis.subject import Subject
-from sweepctl.shard.commit import require_run
 from sweepctl.shard.run import run_shard
 from sweepctl.spec import Spec
 from sweepctl.store import open_store

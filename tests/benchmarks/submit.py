@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from sweepctl.engine.client import Engine, find_engine
-from sweepctl.queue.sqs import batches, open_queue
+from sweepctl.queue.contract import request_batches
+from sweepctl.queue.sqs import open_queue
 from sweepctl.runs.submit import CONNECTIONS, submit
 from sweepctl.store import open_store
 from sweepctl.sweep import file as sweep_file
@@ -90,7 +91,7 @@ def timed(action: Callable[[], object]) -> float:
 def requests(run: Plan, url: str) -> Iterator[bytes]:
     """Yield the bodies of the requests that send a run's messages."""
     bodies = enumerate(body.decode() for body in run.bodies(range(SENT)))
-    for batch in batches(bodies):
+    for batch in request_batches(bodies):
         entries = [{"Id": str(position), "MessageBody": text} for position, text in batch.items()]
         yield json.dumps({"QueueUrl": url, "Entries": entries}).encode()
 

@@ -19,7 +19,7 @@ from worker.processes import environment
 
 from sweepctl.cli import app
 from sweepctl.queue.sqs import Queue, open_queue
-from sweepctl.worker.lease import Ending
+from sweepctl.worker.events import Ending
 
 SWEEPCTL = "from sweepctl.cli import main; main()"
 _numbers = itertools.count()

@@ -15,7 +15,8 @@ from typer.testing import CliRunner, Result
 from verify.runs import ENGINE, SPEC, make_run, messages
 
 from sweepctl.cli import app
-from sweepctl.shard.commit import pin_run, require_run
+from sweepctl.records.run import require_run
+from sweepctl.shard.commit import pin_run
 from sweepctl.shard.run import run_shard
 from sweepctl.store import open_store
 

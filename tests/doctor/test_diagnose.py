@@ -19,7 +19,7 @@ from sweepctl.doctor import diagnose
 from sweepctl.doctor.account import is_of_aws, open_account
 from sweepctl.doctor.preflight import Check
 from sweepctl.errors import AccountError, StoreError
-from sweepctl.queue.sqs import QueueFacts
+from sweepctl.queue.contract import QueueFacts
 from sweepctl.store.bucket import Bucket
 
 NOW = dt.datetime(2026, 2, 14, 12, tzinfo=dt.UTC)

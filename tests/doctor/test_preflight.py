@@ -11,7 +11,7 @@ from fakes.memory_queue import MemoryQueue
 from sweepctl.doctor.preflight import Check, examine
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import EngineUnavailableError, QueueError, StoreError
-from sweepctl.queue.sqs import QueueFacts
+from sweepctl.queue.contract import QueueFacts
 from sweepctl.store import open_store
 
 FACTS = QueueFacts(

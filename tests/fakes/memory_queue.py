@@ -17,7 +17,8 @@ from enum import Enum
 from typing import NamedTuple
 
 from sweepctl.errors import QueueError
-from sweepctl.queue.sqs import Queue, QueueFacts, Received
+from sweepctl.queue.contract import QueueFacts, Received
+from sweepctl.queue.sqs import Queue
 
 
 class QueueFault(Enum):

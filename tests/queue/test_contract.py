@@ -16,7 +16,8 @@ from fakes.servers import Server
 
 from sweepctl.errors import QueueError
 from sweepctl.messages import MAX_BYTES
-from sweepctl.queue.sqs import DELAYS, Queue, Received, open_queue
+from sweepctl.queue.contract import Received
+from sweepctl.queue.sqs import DELAYS, Queue, open_queue
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef

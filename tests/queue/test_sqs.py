@@ -16,7 +16,7 @@ from fakes.servers import REGION, Server
 from sweepctl.errors import QueueError, QueueRefusedError, UsageError
 from sweepctl.messages import MAX_BYTES
 from sweepctl.queue.sqs import DELAYS, Clients, Queue, open_queue
-from sweepctl.worker.lease import WAIT_SECONDS
+from sweepctl.worker.lease import Policy
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -129,7 +129,7 @@ def test_requests_go_where_the_url_says(url: str, endpoint: str) -> None:
 def test_what_a_stop_waits_for_takes_seconds_where_nothing_answers() -> None:
     configs = [client.meta.config for client in (_clients().polls, _clients().leases)]
     tries = [(config.retries["total_max_attempts"], config.read_timeout) for config in configs]  # type: ignore[attr-defined]
-    assert tries == [(1, WAIT_SECONDS + 5), (2, 5)]
+    assert tries == [(1, Policy().poll_seconds + 5), (2, 5)]
 
 
 @pytest.mark.parametrize(

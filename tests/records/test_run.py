@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sweepctl.records import layout
-from sweepctl.records import run as listing
+from sweepctl.records.run import list_attempts, list_outcomes
 from sweepctl.store import open_store
 
 
@@ -18,6 +18,6 @@ def test_outcomes_and_attempts_are_found_and_strays_are_passed_over(tmp_path: Pa
         store.create(outcomes + stray, b"")
     store.create(f"{attempts}notes.txt", b"")
     store.create(layout.ShardKeys("other", "2026-03-01", 1).outcome, b"")
-    found = {shard_id: entry.key for shard_id, entry in listing.outcomes(store, "r", "2026-03-01")}
+    found = {shard_id: entry.key for shard_id, entry in list_outcomes(store, "r", "2026-03-01")}
     assert found == {each.shard_id: each.outcome for each in keys}
-    assert sorted(shard_id for shard_id, _ in listing.attempts(store, "r", "2026-03-01")) == [0, 7, 123_456_789]
+    assert sorted(shard_id for shard_id, _ in list_attempts(store, "r", "2026-03-01")) == [0, 7, 123_456_789]

@@ -9,8 +9,8 @@ import pytest
 
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.messages import ShardMessageV1
+from sweepctl.records.run import require_run
 from sweepctl.results import formats, views
-from sweepctl.shard.commit import require_run
 from sweepctl.shard.run import run_shard
 from sweepctl.store import Store, open_store
 

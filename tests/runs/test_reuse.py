@@ -12,10 +12,10 @@ from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import InterruptedRunError, UnknownRunError
 from sweepctl.messages import ShardMessage
 from sweepctl.records.outcome import Outcome
+from sweepctl.records.run import find_outcome
 from sweepctl.runs import local, reuse
 from sweepctl.runs.local import Begun, Progress
 from sweepctl.runs.reuse import ReusingEngine, Source, read_source
-from sweepctl.shard import commit
 from sweepctl.shard.run import Result, run_shard
 from sweepctl.store import open_store
 from sweepctl.store.contract import Store
@@ -64,7 +64,7 @@ def reusing(source: Source, engine: Engine = ENGINE) -> ReusingEngine:
 
 
 def outcomes(store: Store, begun: Begun) -> list[Outcome]:
-    found = [commit.standing_outcome(store, begun.record, shard) for shard in range(begun.plan.shards)]
+    found = [find_outcome(store, begun.record, shard) for shard in range(begun.plan.shards)]
     assert all(found)
     return [outcome for outcome in found if outcome is not None]
 

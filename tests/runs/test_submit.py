@@ -24,7 +24,8 @@ from sweepctl.cli import app
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import InterruptedRunError, QueueError, QueueRefusedError, SweepFileError, UsageError
 from sweepctl.messages import MAX_BYTES
-from sweepctl.queue.sqs import Failed, Queue, QueueFacts, open_queue
+from sweepctl.queue.contract import QueueFacts, SendFailure
+from sweepctl.queue.sqs import Queue, open_queue
 from sweepctl.records import layout
 from sweepctl.runs.submit import require_sendable, submit
 from sweepctl.store import open_store
@@ -53,14 +54,14 @@ _numbers = itertools.count()
 class RecordingQueue(Queue):
     """Keeps the shards of each batch; refuses some shards, and does not answer a batch with others."""
 
-    def __init__(self, *, refused: Mapping[int, Failed] | None = None, unanswered: int | None = None) -> None:
+    def __init__(self, *, refused: Mapping[int, SendFailure] | None = None, unanswered: int | None = None) -> None:
         self.url = "memory://queue"
         self.shards: list[list[int]] = []
         self._refused = refused or {}
         self._unanswered = unanswered
         self._lock = threading.Lock()
 
-    def send_batch(self, batch: Mapping[int, str]) -> dict[int, Failed]:
+    def send_batch(self, batch: Mapping[int, str]) -> dict[int, SendFailure]:
         if self._unanswered in batch:
             raise QueueRefusedError("gone", remedy="Create the queue.")
         assert all(json.loads(text)["shard_id"] == shard_id for shard_id, text in batch.items())
@@ -133,11 +134,11 @@ def test_a_queue_that_dies_says_where_to_go_on(tmp_path: Path, engine: Engine, s
 
 @pytest.mark.parametrize(
     ("refusal", "told"),
-    [(Failed("InvalidMessageContents", is_final=True), r" \(InvalidMessageContents\)"),
-     (Failed("InternalError", is_final=False), "")],
+    [(SendFailure("InvalidMessageContents", is_final=True), r" \(InvalidMessageContents\)"),
+     (SendFailure("InternalError", is_final=False), "")],
 )  # fmt: skip
 def test_a_message_that_is_not_taken_is_named_by_its_shard(
-    tmp_path: Path, engine: Engine, store: Store, refusal: Failed, told: str
+    tmp_path: Path, engine: Engine, store: Store, refusal: SendFailure, told: str
 ) -> None:
     queue = RecordingQueue(refused={13: refusal, 17: refusal})
     with pytest.raises(QueueError, match=rf"shard 13, 17 not accepted{told}; all before shard 10 of 25 are sent"):
@@ -171,7 +172,7 @@ def test_a_shard_that_there_is_not_is_refused(tmp_path: Path, engine: Engine, st
 
 def test_memory_does_not_grow_with_the_messages(tmp_path: Path, engine: Engine, store: Store) -> None:
     class Forgetful(RecordingQueue):
-        def send_batch(self, batch: Mapping[int, str]) -> dict[int, Failed]:  # noqa: ARG002  nothing is kept
+        def send_batch(self, batch: Mapping[int, str]) -> dict[int, SendFailure]:  # noqa: ARG002  nothing is kept
             return {}
 
     run = planned(tmp_path, engine, 20_000)

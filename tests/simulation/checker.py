@@ -19,7 +19,7 @@ from sweepctl.messages import ShardMessage
 from sweepctl.records import layout, table
 from sweepctl.records.outcome import Outcome, rank
 from sweepctl.shard.run import Disposition
-from sweepctl.worker.tally import Work
+from sweepctl.worker.delivery import Work
 
 
 @dataclass

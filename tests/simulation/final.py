@@ -16,7 +16,7 @@ from sweepctl.messages import ShardMessage, body_digest
 from sweepctl.records import layout
 from sweepctl.verify import verify
 from sweepctl.verify.report import CODES, Severity
-from sweepctl.worker.lease import Ending
+from sweepctl.worker.events import Ending
 
 if TYPE_CHECKING:
     from simulation.world import _World

@@ -48,6 +48,7 @@ class MessageQueue:
     max_receive_count: int
     messages: dict[str, Message] = field(default_factory=dict)
     dead: list[Message] = field(default_factory=list)
+    least_wait: float = 0.0  # of a poll, whatever it asks for
     on_delete: Callable[[Message, Delivery], None] = lambda _message, _delivery: None
     on_close: Callable[[Delivery], None] = lambda _delivery: None
     on_receive: Callable[[Message, Delivery], None] = lambda _message, _delivery: None
@@ -109,7 +110,7 @@ class Client:
 
         def take(fault: Fault | None) -> list[Delivery]:
             nonlocal twice
-            until = scheduler.now + request["WaitTimeSeconds"]
+            until = scheduler.now + max(request["WaitTimeSeconds"], self._queue.least_wait)
             twice = fault is Fault.DUPLICATE
             while True:
                 most, visibility = request["MaxNumberOfMessages"], request["VisibilityTimeout"]

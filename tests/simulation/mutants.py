@@ -81,7 +81,7 @@ MUTANTS = (
            "Ending.SKIPPED"),
     Mutant("the outcome before its data", (commit,), "commit_complete",
            "artifacts = tuple(_commit_data(store, run, outcome, file) for file in files)\n",
-           "keys = _keys(run, outcome.shard_id)\n"
+           "keys = layout.ShardKeys.of(run, outcome.shard_id)\n"
            "    named = tuple(_artifact(file, keys.dataset(file.dataset, outcome.model)) for file in files)\n"
            "    _commit_outcome(store, run, dataclasses.replace(outcome, artifacts=named))\n"
            "    artifacts = tuple(_commit_data(store, run, outcome, file) for file in files)\n"),
@@ -133,7 +133,7 @@ MUTANTS = (
            'commit.record_attempt(store, run, attempt.outcome(ended_by(interruption, "interrupted"), now()))', "pass"),
     Mutant("a failure without a row where another stands", (commit,), "commit_incomplete",
            "record_attempt(store, run, outcome)\n",
-           "if standing_outcome(store, run, outcome.shard_id) is None:\n        record_attempt(store, run, outcome)\n"),
+           "if find_outcome(store, run, outcome.shard_id) is None:\n        record_attempt(store, run, outcome)\n"),
     Mutant("a broken body taken for whole", (S3Store,), "_download", "failure = error", 'return response["ETag"]'),
 )  # fmt: skip
 

@@ -35,10 +35,11 @@ from sweepctl.records import design as stored_design
 from sweepctl.shard import commit
 from sweepctl.store.contract import Store
 from sweepctl.store.s3 import S3Store
-from sweepctl.worker import drain, lease
+from sweepctl.worker import lease
+from sweepctl.worker.delivery import Work
 from sweepctl.worker.drain import Worker
-from sweepctl.worker.lease import Ending, Policy
-from sweepctl.worker.tally import Work
+from sweepctl.worker.events import Ending
+from sweepctl.worker.lease import Policy
 
 T = TypeVar("T")
 TROUBLE_SECONDS = 600.0  # of faults, at the most
@@ -71,13 +72,10 @@ def play(seed: int, only: Mapping[int, Fault] | None = None) -> History:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    # The loop reports each second to whoever watches. Nobody does, and looking is dear.
     logger = logging.getLogger("sweepctl")
     was, logger.disabled = logger.disabled, True
     try:
         with (
-            patch.object(drain, "REPORT_SECONDS", 3600.0),
-            patch.object(lease, "WAIT_SECONDS", LONGEST_POLL),
             patch.object(lease, "replace", _replaced),
         ):
             yield
@@ -144,8 +142,8 @@ class _World:
         self.scheduler.start(director, self._direct)
         self.scheduler.run(TROUBLE_SECONDS, lambda: not self.queue.messages)
         self.scheduler.kill(director)
-        with patch.object(lease, "WAIT_SECONDS", PATIENT_POLL):
-            self._settle()
+        self.queue.least_wait = PATIENT_POLL
+        self._settle()
         judge_end(self)
 
     def _direct(self) -> None:
@@ -208,12 +206,19 @@ class _World:
             Queue("memory://queue", Clients(client, client, client), self.scheduler.sleep),
             SimulatedEngine(behaviour, gate, clock),
             self.store(gate),
-            Policy(concurrency=self.case.concurrency, lease=LEASE, grace=GRACE, until_empty=until_empty),
+            Policy(
+                concurrency=self.case.concurrency,
+                lease=LEASE,
+                grace=GRACE,
+                until_empty=until_empty,
+                poll_seconds=LONGEST_POLL,
+            ),
             self.case.conditions,
             now=lambda: self._utc_now(skew),
             monotonic=clock,
             start=lambda task: self.scheduler.start(process, task),
             new_attempt_id=self._new_attempt_id,
+            report_seconds=3600.0,  # the loop reports to whoever watches: nobody does, and looking is dear
             _events=Inbox(self.scheduler),
         )
         gate.stop = worker.stop

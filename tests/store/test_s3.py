@@ -102,11 +102,8 @@ def test_a_read_survives_a_fault(store: S3Store, proxy: FaultProxy, tmp_path: Pa
 
 
 @pytest.mark.parametrize("fault", [Fault.STALL, Fault.STALL_AFTER])
-def test_a_request_without_a_reply_is_sent_again(
-    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, fault: Fault
-) -> None:
-    monkeypatch.setattr(s3, "READ_TIMEOUT", 1)
-    store = open_s3(BUCKET, f"faults/{uuid4()}", endpoint_url=proxy.url)
+def test_a_request_without_a_reply_is_sent_again(proxy: FaultProxy, fault: Fault) -> None:
+    store = open_s3(BUCKET, f"faults/{uuid4()}", endpoint_url=proxy.url, read_timeout=1)
     proxy.schedule([fault])
     store.create(KEY, b"old")
     proxy.schedule([fault])

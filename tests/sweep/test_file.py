@@ -15,7 +15,7 @@ from sweepctl.errors import SweepFileError, UsageError
 from sweepctl.records import design as stored_design
 from sweepctl.sweep import file as sweep_file
 from sweepctl.sweep import plan
-from sweepctl.sweep.starter import write
+from sweepctl.sweep.starter.write import write_starter
 from sweepctl.sweep.table_file import encode_file
 
 GOOD = """\
@@ -207,13 +207,13 @@ def test_the_shipped_schema_is_that_of_the_code() -> None:
 
 
 def test_what_init_writes_runs_and_agrees_with_its_schema(tmp_path: Path, engine: Engine) -> None:
-    write(tmp_path / "new")
+    write_starter(tmp_path / "new")
     drafted = plan.draft(sweep_file.read(tmp_path / "new/sweep.toml"), engine)
     assert drafted.total_points == 180
     named: Any = tomllib.loads((tmp_path / "new/sweep.toml").read_text())
     assert named.keys() <= json.loads((tmp_path / "new/sweep.schema.json").read_text())["properties"].keys()
     with pytest.raises(UsageError, match="is there already"):
-        write(tmp_path / "new")
+        write_starter(tmp_path / "new")
 
 
 def test_shards_are_cut_as_the_file_says(tmp_path: Path, engine: Engine) -> None:

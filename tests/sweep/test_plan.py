@@ -13,6 +13,7 @@ from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import ConflictError, UsageError
 from sweepctl.messages import decode
 from sweepctl.records import layout
+from sweepctl.runs.start import pin
 from sweepctl.shard import commit
 from sweepctl.store import open_store
 from sweepctl.sweep import file as sweep_file
@@ -85,7 +86,7 @@ def test_a_long_design_is_stored_before_the_record_that_names_it(tmp_path: Path,
     text = SWEEP.replace("{ uniform = { low = 0.1, high = 0.9 } }", f"{{ choice = [{values}] }}")
     drafted = draft(tmp_path, engine, text)
     store = open_store(str(tmp_path / "store"))
-    planned, record = plan.pin(drafted, store, None, NOW, never)
+    planned, record = pin(drafted, store, None, NOW, never)
     assert store.read(layout.stored_design(planned.spec.design["sha256"])) is not None
     assert (record.run_id, record.shard_points) == (f"s-2026-03-01-{drafted.spec.fingerprint[:8]}", 70_000)
     assert len(next(planned.bodies([0]))) < 4_096
@@ -93,20 +94,20 @@ def test_a_long_design_is_stored_before_the_record_that_names_it(tmp_path: Path,
 
 def test_a_run_is_continued_on_another_day_and_as_it_was_cut_first(tmp_path: Path, engine: Engine) -> None:
     store = open_store(str(tmp_path / "store"))
-    first, _ = plan.pin(draft(tmp_path, engine), store, None, NOW, never)
+    first, _ = pin(draft(tmp_path, engine), store, None, NOW, never)
     again = draft(tmp_path, engine, SWEEP.replace("70000", "5000"))
     later = NOW + dt.timedelta(days=3)
-    assert plan.pin(again, store, None, later, never)[0] == first
-    assert plan.pin(again, store, "other", later, never)[0].shard_points == 5_000
-    assert plan.pin(draft(tmp_path, engine), store, "other", later, never)[0].shard_points == 5_000
+    assert pin(again, store, None, later, never)[0] == first
+    assert pin(again, store, "other", later, never)[0].shard_points == 5_000
+    assert pin(draft(tmp_path, engine), store, "other", later, never)[0].shard_points == 5_000
 
 
 def test_a_run_id_means_one_sweep(tmp_path: Path, engine: Engine) -> None:
     store = open_store(str(tmp_path / "store"))
-    plan.pin(draft(tmp_path, engine), store, "r", NOW, never)
+    pin(draft(tmp_path, engine), store, "r", NOW, never)
     before = sorted(path.name for path in (tmp_path / "store").rglob("*"))
     with pytest.raises(ConflictError, match="stands for spec"):
-        plan.pin(draft(tmp_path, engine, SWEEP.replace("42", "43")), store, "r", NOW, never)
+        pin(draft(tmp_path, engine, SWEEP.replace("42", "43")), store, "r", NOW, never)
     assert sorted(path.name for path in (tmp_path / "store").rglob("*")) == before
 
 
@@ -114,7 +115,7 @@ def test_a_run_id_means_one_sweep(tmp_path: Path, engine: Engine) -> None:
 def test_no_record_gets_a_name_that_no_run_can_have(tmp_path: Path, engine: Engine, run_id: str) -> None:
     store = open_store(str(tmp_path / "store"))
     with pytest.raises(UsageError, match="is no run_id"):
-        plan.pin(draft(tmp_path, engine), store, run_id, NOW, never)
+        pin(draft(tmp_path, engine), store, run_id, NOW, never)
     assert not (tmp_path / "store").exists()
 
 
@@ -127,7 +128,7 @@ def test_a_pilot_counts_points_without_a_result(tmp_path: Path, engine: Engine) 
 
 def test_a_message_cut_otherwise_than_planned_is_a_conflict(tmp_path: Path, engine: Engine) -> None:
     store = open_store(str(tmp_path / "store"))
-    planned, record = plan.pin(draft(tmp_path, engine), store, "r", NOW, never)
+    planned, record = pin(draft(tmp_path, engine), store, "r", NOW, never)
     commit.require_same_run(record, planned.message(5))
     with pytest.raises(ConflictError, match="was planned as points"):
         commit.require_same_run(record, replace(planned, shard_points=10).message(5))
@@ -138,8 +139,8 @@ def test_seconds_are_measured_once(tmp_path: Path, engine: Engine) -> None:
     drafted = draft(tmp_path, engine, SWEEP.replace("points = 70000", "seconds = 2"))
     measured = shard_points(drafted, engine)
     assert 1_000 < measured <= MAX_SHARD_POINTS
-    first, _ = plan.pin(drafted, store, None, NOW, lambda: measured)
-    assert plan.pin(drafted, store, None, NOW, never)[0] == first
+    first, _ = pin(drafted, store, None, NOW, lambda: measured)
+    assert pin(drafted, store, None, NOW, never)[0] == first
 
 
 def test_a_pilot_measures_what_a_shard_takes(tmp_path: Path, engine: Engine) -> None:

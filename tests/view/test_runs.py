@@ -6,7 +6,7 @@ from rich.console import Console
 from runs.test_status import RUN, after, seen
 
 from sweepctl.queue.backlog import Backlog
-from sweepctl.queue.sqs import QueueFacts
+from sweepctl.queue.contract import QueueFacts
 from sweepctl.runs.status import summarize
 from sweepctl.runs.submit import Submission
 from sweepctl.view.runs import reading, show_submission, watching

@@ -2,7 +2,9 @@
 
 import pytest
 
-from sweepctl.view.wording import Value, powers, shown, span, ticks
+from sweepctl.spec import Value
+from sweepctl.view.page.axes import powers, ticks
+from sweepctl.view.wording import shown, span
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import pytest
 from rich.console import Console
 
 from sweepctl.queue.backlog import Backlog
-from sweepctl.view.console import _worker, duration, show_summary, watch
-from sweepctl.worker.lease import Ending, Why
+from sweepctl.view.wording import duration
+from sweepctl.view.worker import _worker, show_summary, watch
+from sweepctl.worker.events import Ending, Why
 from sweepctl.worker.tally import Failure, Progress
 
 PROGRESS = Progress(

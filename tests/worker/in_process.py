@@ -18,7 +18,7 @@ from worker import whole
 from sweepctl.engine.client import Engine
 from sweepctl.shard.run import Conditions
 from sweepctl.store.contract import Store
-from sweepctl.worker import lease
+from sweepctl.worker import events
 from sweepctl.worker.drain import Progress, Worker
 from sweepctl.worker.lease import Policy
 
@@ -30,7 +30,7 @@ SOON = 10.0  # wall seconds within which everything that must come has come
 class HastyWorker(Worker):
     """Waits as its fast clock says."""
 
-    def _next_event(self, wake_at: float | None) -> lease.Event:
+    def _next_event(self, wake_at: float | None) -> events.Event:
         if wake_at is not None:
             assert isinstance(self.monotonic, Clock)
             now = self.monotonic()

@@ -122,7 +122,7 @@ def end_in_order(nursery: Nursery, workers: Sequence[int]) -> None:
 
 def heal(nursery: Nursery, places: Sequence[Place]) -> None:
     """Have a healthy worker at each place until its queue is empty."""
-    workers = [nursery.start(**place.job(), wait_seconds=1) for place in places]
+    workers = [nursery.start(**place.job(poll_seconds=1)) for place in places]
     for place in places:
         toys.wait_until(lambda place=place: place.held() == 0, 60)  # type: ignore[misc]
     end_in_order(nursery, workers)

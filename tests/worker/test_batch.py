@@ -19,15 +19,15 @@ from sweepctl import messages
 from sweepctl.engine.client import Engine
 from sweepctl.errors import StoreError
 from sweepctl.messages import MAX_BYTES, body_digest
-from sweepctl.queue.sqs import Received
+from sweepctl.queue.contract import Received
 from sweepctl.records import table
 from sweepctl.records.outcome import Rank, rank
 from sweepctl.store import open_store
 from sweepctl.worker import batch, delivery
 from sweepctl.worker.batch import COMMIT_SECONDS, LEAST_SECONDS, Bench
+from sweepctl.worker.delivery import Work
+from sweepctl.worker.events import Ending
 from sweepctl.worker.lambda_event import answer
-from sweepctl.worker.lease import Ending
-from sweepctl.worker.tally import Work
 
 TELL = "tell(f'ran-{shard}')\n"  # which shards have had an engine
 ENOUGH = 900.0

@@ -26,7 +26,7 @@ from worker.in_process import (
 from sweepctl.errors import QueueError, StoreError
 from sweepctl.records import layout
 from sweepctl.store import open_store
-from sweepctl.worker.lease import Ending
+from sweepctl.worker.events import Ending
 
 if TYPE_CHECKING:
     from sweepctl.worker.drain import Progress

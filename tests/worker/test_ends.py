@@ -11,7 +11,7 @@ from worker import whole
 from worker.in_process import WAIT, Draining, Place, drained, running
 
 from sweepctl.errors import QueueError, QueueRefusedError, StoreError
-from sweepctl.worker.lease import Ending, Why
+from sweepctl.worker.events import Ending, Why
 
 if TYPE_CHECKING:
     from sweepctl.worker.drain import Progress

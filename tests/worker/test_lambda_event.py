@@ -6,10 +6,11 @@ import pytest
 from fakes.aws_runtime import event, record
 
 from sweepctl.errors import EventError, QueueError
-from sweepctl.queue.sqs import Received
+from sweepctl.queue.contract import Received
+from sweepctl.worker.delivery import Work
+from sweepctl.worker.events import Ending
 from sweepctl.worker.lambda_event import answer, read_event
-from sweepctl.worker.lease import SETTLED, Ending
-from sweepctl.worker.tally import Work
+from sweepctl.worker.lease import SETTLED
 
 
 def test_an_event_holds_messages_in_order() -> None:

@@ -10,7 +10,7 @@ from fakes.memory_queue import Clock, MemoryQueue
 from worker import whole
 from worker.in_process import SPEED, Place, drained_to_the_last
 
-from sweepctl.worker.lease import Ending
+from sweepctl.worker.events import Ending
 
 BAD = [
     b"poison",

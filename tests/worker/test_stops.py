@@ -12,7 +12,7 @@ from worker import whole
 from worker.in_process import GRACE, SOON, WAIT, Draining, Place, drained, require_done, running
 
 from sweepctl.errors import StoreError
-from sweepctl.worker.lease import Ending
+from sweepctl.worker.events import Ending
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -22,15 +22,18 @@ from typing import Any, TypeVar
 from fakes.faulty import FaultyStore
 from fakes.toys import engine_at
 
-from sweepctl.queue import sqs
-from sweepctl.queue.sqs import Queue, QueueFacts, Received, open_queue
+from sweepctl.queue.contract import QueueFacts, Received
+from sweepctl.queue.sqs import Queue, open_queue
 from sweepctl.shard.run import Conditions
-from sweepctl.store import open_store, s3
-from sweepctl.worker import lease
+from sweepctl.store import Store, open_store, place_in_s3
+from sweepctl.store.s3 import open_s3
 from sweepctl.worker.drain import Worker
 from sweepctl.worker.lease import Policy
 
 WAIT_SECONDS = 60  # for a worker: less than a test's time-out, so that it is the test that fails
+# Nobody waits here for the delays of operation.
+HASTE = {"poll_seconds": 2, "first_delay": 1, "longest_pause": 1.0}
+ATTEMPTS = 2  # of each request: a lost reply is still followed by the same request
 T = TypeVar("T")
 STOPS = {signal.SIGTERM}
 
@@ -92,26 +95,25 @@ class StruckQueue(Queue):
 @cache
 def opened(endpoint_url: str) -> Queue:
     """A client takes longer to make than most workers here live; until its first request it has no connection."""
-    return open_queue(f"{endpoint_url}/0/any")
+    return open_queue(f"{endpoint_url}/0/any", attempts=ATTEMPTS)
 
 
 def queue_of(job: dict[str, Any]) -> Queue:
     return Queue(job["queue_url"], opened(job["endpoint_url"])._clients, time.sleep)
 
 
-def hasten() -> None:
-    """Nobody waits here for the delays of operation."""
-    lease.FIRST_DELAY = lease.LONGEST_PAUSE = 1
-    # One more is left of each request's tries: a lost reply is still followed by the same request.
-    sqs.REQUEST_ATTEMPTS = s3.REQUEST_ATTEMPTS = 2
+def store_of(job: dict[str, Any]) -> Store:
+    place = place_in_s3(job["store"])
+    if place is None:
+        return open_store(job["store"])
+    return open_s3(*place, endpoint_url=job["store_endpoint_url"], attempts=ATTEMPTS)
 
 
 def work(job: dict[str, Any]) -> None:
-    lease.WAIT_SECONDS = job.get("wait_seconds", 2)
-    policy = Policy(**job["policy"])
+    policy = Policy(**HASTE | job["policy"])
     call, side = job.get("kill") or (-1, "")
     strike = Strike(call, side, signal.Signals[f"SIG{job.get('signal', 'KILL')}"])
-    store = StruckStore(open_store(job["store"], endpoint_url=job["store_endpoint_url"]))
+    store = StruckStore(store_of(job))
     store.strike = strike
     queue = StruckQueue(queue_of(job), strike, policy.lease)
     worker = Worker(queue, engine_at(job["engine"]), store, policy, Conditions())
@@ -157,7 +159,6 @@ def wait(pid: int) -> int | None:
 
 
 def main() -> None:
-    hasten()
     running: set[int] = set()
     for line in iter(sys.stdin.readline, ""):
         job = json.loads(line)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sweepctl.results.analysis.subject import Dimension, Level
 from sweepctl.spec import Value
 from sweepctl.view.page.markup import Markup, element, join
-from sweepctl.view.wording import powers, shown, span, ticks
+from sweepctl.view.wording import shown, span
 
 CHARACTER = 6.2  # pixels that one takes on average at the figures' size of text
 GAP = 10.0  # between two labels
@@ -93,3 +93,22 @@ def cut(text: str, longest: int) -> str:
 
 def _whole(value: float) -> Value:
     return int(value) if value == int(value) and abs(value) < 1e9 else value  # noqa: PLR2004  as `shown` does
+
+
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """Return round numbers from `low` to `high`: multiples of 1, 2 or 5 times a power of ten."""
+    if not high > low:
+        return [low]
+    power = 10.0 ** math.floor(math.log10((high - low) / most))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor * most >= high - low)
+    # As a quotient where the step is below 1: 3 x 0.1 is not 0.3.
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [place / round(1 / step) if step < 1 else place * step for place in range(first, last + 1)]
+
+
+def powers(low: float, high: float) -> list[float]:
+    """Return the ticks of a logarithmic axis: powers of ten, with halves and fifths where there are few of them."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    factors = (1,) if last - first > 3 else (1, 2, 5)  # noqa: PLR2004  decades
+    found = [factor * 10.0**power for power in range(first, last + 1) for factor in factors]
+    return [tick for tick in found if low <= tick <= high]

@@ -9,9 +9,9 @@ from sweepctl.results.analysis.points import Distribution
 from sweepctl.results.analysis.sensitivity import Sensitivity
 from sweepctl.results.analysis.shards import MapCell, ShardMap
 from sweepctl.results.analysis.subject import LOG_RATIO, Dimension
-from sweepctl.view.page.axes import CHARACTER, Scale, cut, edges, label, labels, places
+from sweepctl.view.page.axes import CHARACTER, Scale, cut, edges, label, labels, places, ticks
 from sweepctl.view.page.markup import Markup, element, join
-from sweepctl.view.wording import shown, span, ticks
+from sweepctl.view.wording import shown, span
 
 WIDTH, HEIGHT = 300, 190
 LEFT, RIGHT, TOP, BOTTOM = 54.0, 292.0, 10.0, 166.0

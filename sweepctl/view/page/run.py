@@ -6,11 +6,10 @@ from sweepctl.results.analysis.overview import Overview
 from sweepctl.results.analysis.shards import MapCell, ShardMap
 from sweepctl.results.analysis.subject import Subject
 from sweepctl.verify import Finding, Report, Tally, Verdict
-from sweepctl.view.console import VERDICTS, counted, duration
 from sweepctl.view.page.markup import Markup, element, join
 from sweepctl.view.page.plots import shard_map, state
 from sweepctl.view.page.tables import Cell, definitions, points_table, table, with_unit
-from sweepctl.view.wording import time
+from sweepctl.view.wording import VERDICTS, counted, duration, time
 
 MINUTE = 60.0
 

@@ -1,0 +1,42 @@
+"""Models, and the parameters, metrics and datasets of one."""
+
+from rich.console import Console
+from rich.markup import escape
+
+from sweepctl.protocol import Column, Description, Model
+from sweepctl.view.console import new_table
+
+
+def show_models(console: Console, description: Description) -> None:
+    """One row a model."""
+    table = new_table("model", "version", "what it simulates", "parameters")
+    for model in description.models:
+        names = ", ".join(parameter.name for parameter in model.parameters)
+        table.add_row(model.name, model.version, escape(model.doc), names)
+    console.print(table, highlight=False)
+    console.print(f"engine {description.engine_version} for {description.target}", style="dim", highlight=False)
+
+
+def show_model(console: Console, model: Model) -> None:
+    """Everything that a model takes and gives."""
+    console.print(f"[bold]{model.name}[/] version {model.version}: {escape(model.doc)}", highlight=False)
+    table = new_table("parameter", "type", "unit", "default", "range", "what it is", title="takes")
+    for parameter in model.parameters:
+        default = "null" if parameter.default is None else str(parameter.default)
+        allowed = escape(parameter.range)
+        table.add_row(parameter.name, _type(parameter), parameter.unit, default, allowed, escape(parameter.doc))
+    console.print(table, highlight=False)
+    _show_columns(console, "gives", "metric", model.metrics)
+    for dataset in model.datasets:
+        _show_columns(console, f"gives on request: {dataset.name} ({dataset.doc})", "column", dataset.columns)
+
+
+def _show_columns(console: Console, title: str, kind: str, columns: list[Column]) -> None:
+    table = new_table(kind, "type", "unit", "what it is", title=escape(title))
+    for column in columns:
+        table.add_row(column.name, _type(column), column.unit, escape(column.doc))
+    console.print(table, highlight=False)
+
+
+def _type(column: Column) -> str:
+    return f"{column.type} or null" if column.nullable else column.type

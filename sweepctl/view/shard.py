@@ -1,0 +1,109 @@
+"""One shard's outcome while it is made and when it is there; one point's identity."""
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from sweepctl.messages import ShardMessage
+from sweepctl.protocol import PointIdentity
+from sweepctl.records.outcome import Outcome
+from sweepctl.shard.run import Disposition, Result
+from sweepctl.store.contract import Store
+from sweepctl.view.console import new_table
+from sweepctl.view.wording import byte_count
+
+_DISPOSITIONS = {
+    Disposition.COMMITTED: "committed",
+    Disposition.SKIPPED: "stands already: nothing was simulated",
+    Disposition.STANDS: "was run again, and what stands stays",
+}
+
+
+@contextmanager
+def progress_of(console: Console, message: ShardMessage) -> Iterator[Callable[[int], None]]:
+    """Show a bar of points on a terminal, and nothing elsewhere."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("points"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(f"shard {message.shard_id}", total=message.points)
+        yield lambda points: progress.update(task, completed=points)
+
+
+def show_result(console: Console, result: Result, store: Store) -> None:
+    """The verdict first, then where everything is; lines are never cut, so that a path can be copied."""
+    outcome = result.outcome
+    mark = "[bold green]✓[/]" if outcome.status == "success" else "[bold red]✗[/]"
+    verdict = f"[bold]{outcome.status}[/] shard {outcome.shard_id} of run {outcome.run_id}"
+    lines = [f"{mark} {verdict}: {_DISPOSITIONS[result.disposition]}", f"  {_points(outcome)}"]
+    if outcome.error_code:
+        where = "" if outcome.error_point_index is None else f" at point {outcome.error_point_index:,}"
+        lines.append(f"  [red]{outcome.error_code}[/]{where}: {escape(outcome.error_message or '')}")
+        lines.append(f"  [dim]→ {'Run it again: it may succeed.' if outcome.retryable else 'It would fail again.'}[/]")
+    if result.attempt is not None and result.attempt.attempt_id != outcome.attempt_id:
+        lines.append(f"  {_compared(result.attempt, outcome)}")
+    lines.append(f"  attempt {outcome.attempt_id}, engine {outcome.engine_version}, {_seconds(outcome)}")
+    width = max((len(artifact.dataset) for artifact in outcome.artifacts), default=0)
+    lines += [
+        f"  {artifact.dataset:<{width}}  {artifact.rows:,} rows  {byte_count(artifact.bytes)}  "
+        f"{escape(store.locate(artifact.key))}"
+        for artifact in outcome.artifacts
+    ]
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _compared(attempt: Outcome, standing: Outcome) -> str:
+    """Say what came of an attempt beside the outcome that stands."""
+    if attempt.error_code is None or attempt.complete:
+        equal = "the same content as what stands" if standing.complete else attempt.status
+        return f"this attempt, {attempt.attempt_id}: {equal}"
+    words = escape(attempt.error_message or "")
+    return (
+        f"this attempt, {attempt.attempt_id}, failed, and nothing was compared: [red]{attempt.error_code}[/]: {words}"
+    )
+
+
+def show_point(console: Console, message: ShardMessage, dimensions: Collection[str], point: PointIdentity) -> None:
+    """Who a point is, and every parameter that it runs with; what the design and the message set stands out."""
+    where = "in this shard" if message.start_index <= point.point_index < message.end_index_exclusive else "elsewhere"
+    console.print(
+        f"point [bold]{point.point_index:,}[/] of {message.total_points:,} in run {message.run_id}, "
+        f"replicate {point.replicate} of {message.replications} ({where})",
+        highlight=False,
+    )
+    table = new_table("parameter", "value", "from")
+    for name, value in point.parameters.items():
+        source = "dimension" if name in dimensions else "base" if name in message.base else "[dim]default[/]"
+        table.add_row(name, "null" if value is None else escape(str(value)), source)
+    console.print(table, highlight=False)
+    for line in (
+        f"  seed                   {message.seed}",
+        f"  parameter_fingerprint  {point.parameter_fingerprint}",
+        f"  point_fingerprint      {point.point_fingerprint}",
+    ):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _points(outcome: Outcome) -> str:
+    counts = f"{outcome.points_succeeded:,} succeeded"
+    if outcome.points_failed:
+        counts += f", [red]{outcome.points_failed:,} failed[/]"
+    missing = outcome.points - outcome.points_succeeded - outcome.points_failed
+    if missing:
+        counts += f", [red]{missing:,} not recorded[/]"
+    return f"{counts}, of points {outcome.start_index:,} to {outcome.end_index_exclusive - 1:,}"
+
+
+def _seconds(outcome: Outcome) -> str:
+    wall = (outcome.finished_at - outcome.started_at).total_seconds()
+    return f"{wall:.2f} s, {outcome.cpu_seconds:.2f} s of CPU"

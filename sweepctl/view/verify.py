@@ -1,0 +1,107 @@
+"""What `verify` found: the verdict, each check, examples, what to do."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from sweepctl.verify.report import Finding, Report, Severity, State, Verdict
+from sweepctl.view.console import new_table
+from sweepctl.view.wording import VERDICTS, counted
+
+_STATES = {State.PASSED: "[green]✓[/]", State.FAILED: "[red]✗[/]", State.NOT_CHECKED: "[yellow]?[/]"}
+EXAMPLES = 10  # of each check; --json has all
+
+
+@contextmanager
+def examining(console: Console, run_id: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show what is being done, and how much of it is, on a terminal, and nothing elsewhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(f"run {run_id}", total=None)
+        yield lambda what, done, total: progress.update(
+            task, description=f"run {run_id}: {what}", completed=done, total=total or None
+        )
+
+
+def show_report(console: Console, report: Report) -> None:
+    """The verdict, then the checks, then examples of what was found, then what to do."""
+    show_verdict(console, report)
+    table = new_table("", "check", "looked at", "found")
+    for check, tally in report.tallies.items():
+        looked_at = ", ".join(counted(kind, count) for kind, count in tally.checked.items()) or "nothing"
+        if tally.not_checked is not None:
+            looked_at += f"\n[yellow]not checked: {escape(tally.not_checked)}[/]"
+        found = len(report.found_by(check))
+        table.add_row(
+            _STATES[report.state(check)], check.value.replace("_", " "), looked_at, f"{found:,}" if found else ""
+        )
+    console.print(table, highlight=False)
+    for check in report.tallies:
+        _show_findings(console, report.found_by(check))
+    _show_failures(console, report)
+    for line in _advice(report):
+        console.print(f"[dim]→ {escape(line)}[/]", highlight=False, soft_wrap=True)
+
+
+def show_verdict(console: Console, report: Report) -> None:
+    """One line: the one word on a run, and what it says."""
+    colour, sentence = VERDICTS[report.verdict]
+    name = f"[bold {colour}]{report.verdict.name}[/]"
+    points = "" if report.total_points is None else f", {report.total_points:,} points in {report.shards:,} shards"
+    console.print(f"{name}  run [bold]{escape(report.run_id)}[/]{points}: {sentence}", highlight=False, soft_wrap=True)
+
+
+_SEVERITIES = {Severity.DAMAGE: "red", Severity.MISSING: "yellow", Severity.FAILURE: "yellow", Severity.NOTE: "dim"}
+
+
+def _show_findings(console: Console, findings: Sequence[Finding]) -> None:
+    for finding in findings[:EXAMPLES]:
+        colour = _SEVERITIES[finding.severity]
+        where = "" if finding.shard_id is None else f"shard {finding.shard_id}"
+        if finding.point_index is not None:
+            more = "" if finding.count == 1 else f" and {finding.count - 1:,} more"
+            where += f"{where and ', '}point {finding.point_index}{more}"
+        lines = [f"  [{colour}]{finding.code}[/] {where}{where and ': '}{escape(finding.message)}"]
+        if finding.key is not None:
+            lines.append(f"      [dim]{escape(finding.key)}[/]")
+        for line in lines:
+            console.print(line, highlight=False, soft_wrap=True)
+    if len(findings) > EXAMPLES:
+        console.print(f"  [dim]… and {len(findings) - EXAMPLES:,} more; --json has all[/]", highlight=False)
+
+
+def _show_failures(console: Console, report: Report) -> None:
+    if report.failures:
+        table = new_table("failed shards", "error code", "points failed", "the first one", "another attempt")
+        for group in report.failures:
+            again = "may succeed" if group.retryable else "would fail again"
+            table.add_row(
+                f"{len(group.shards):,}", group.error_code, f"{group.points_failed:,}", escape(group.example), again
+            )
+        console.print(table, highlight=False)
+    for code, points in report.point_failures.items():
+        more = ", …" if points.count > len(points.first) else ""
+        told = f"{', '.join(map(str, points.first))}{more}"
+        console.print(f"  {points.count:,} failed points: [red]{code}[/] at {told}", highlight=False, soft_wrap=True)
+    most = max(report.attempts.values(), default=1)
+    if most > 1:
+        retried = sum(attempts > 1 for attempts in report.attempts.values())
+        console.print(f"  attempts: more than one at {retried:,} of the shards, {most} at the most", highlight=False)
+
+
+def _advice(report: Report) -> Iterator[str]:
+    if report.verdict is Verdict.CORRUPT:
+        yield "Nothing was changed. Restore what is named from a copy."
+    if any(finding.code == "artifacts.missing" for finding in report.findings):
+        yield "A data file that is gone is made again by `sweepctl run-shard --force` of its shard's message."
+    if report.missing:
+        yield (
+            f"What would complete the run: messages of {len(report.missing):,} shards. --missing FILE writes them, "
+            "--requeue --queue-url URL sends them."
+        )
+    for start, end in report.unknown_gaps[:EXAMPLES]:
+        yield f"The shards of points [{start}, {end}) cannot be told from the store: send their own messages again."
