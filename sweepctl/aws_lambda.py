@@ -17,7 +17,7 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import UsageError
 from sweepctl.store import open_store
-from sweepctl.worker.batch import Bench
+from sweepctl.worker.batch import LambdaWorker
 from sweepctl.worker.events import Ending
 from sweepctl.worker.lambda_event import answer, read_event
 from sweepctl.worker.lease import SETTLED
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from sweepctl.worker.delivery import Work
+    from sweepctl.worker.delivery import Delivery
 
 NAMESPACE = "sweepctl"
 
@@ -41,7 +41,7 @@ class _Lines(LambdaPowertoolsFormatter):
         return super().serialize({**log, **fields})
 
 
-def open_bench(environment: "Mapping[str, str]") -> Bench:
+def open_worker(environment: "Mapping[str, str]") -> LambdaWorker:
     """Open the store and the engine that the environment names, and have the engine describe itself.
 
     Raises:
@@ -53,13 +53,13 @@ def open_bench(environment: "Mapping[str, str]") -> Bench:
         raise UsageError("SWEEPCTL_STORE is not set", remedy="Set it to s3://bucket/prefix in the function.")
     engine = Engine(find_engine(environment.get("SWEEPCTL_ENGINE")))
     _ = engine.description
-    return Bench(engine, open_store(url))
+    return LambdaWorker(engine, open_store(url))
 
 
 # Named like the logger of `logs`, which thereby writes JSON with the invocation's id to standard output.
 logger = Logger(service="sweepctl", level="INFO", logger_formatter=_Lines(utc=True, use_rfc3339=True), location=None)
 metrics = Metrics(namespace=NAMESPACE, service=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "sweepctl"))
-bench = open_bench(os.environ)
+worker = open_worker(os.environ)
 
 
 @logger.inject_lambda_context
@@ -67,25 +67,25 @@ bench = open_bench(os.environ)
 def handler(event: object, context: "LambdaContext") -> dict[str, "Sequence[dict[str, Any]]"]:
     """Run the shards of one batch; name the messages that are to come again."""
     batch = read_event(event)
-    works = bench.work_off(batch, context.get_remaining_time_in_millis() / 1000)
+    deliveries = worker.process(batch, context.get_remaining_time_in_millis() / 1000)
     tally = Tally()
-    for work in works:
-        tally.take(work)
-    _measure(tally, works)
-    return answer(works)
+    for delivery in deliveries:
+        tally.take(delivery)
+    _measure(tally, deliveries)
+    return answer(deliveries)
 
 
-def _measure(tally: Tally, works: "Sequence[Work]") -> None:
+def _measure(tally: Tally, deliveries: "Sequence[Delivery]") -> None:
     endings = tally.endings
     counts = {
         "Points": tally.points,
         "Shards": endings[Ending.SUCCEEDED],
         "Failures": endings[Ending.FAILED],
         "Duplicates": endings[Ending.SKIPPED],
-        "HandedBack": len(works) - sum(endings[ending] for ending in SETTLED),
+        "HandedBack": len(deliveries) - sum(endings[ending] for ending in SETTLED),
     }
     for name, count in counts.items():
         metrics.add_metric(name, MetricUnit.Count, count)
-    for work in works:
-        for name, seconds in work.seconds.items():
+    for delivery in deliveries:
+        for name, seconds in delivery.seconds.items():
             metrics.add_metric(f"{name.title()}Seconds", MetricUnit.Seconds, seconds)

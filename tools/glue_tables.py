@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sweepctl.athena.apply import table_input
-from sweepctl.athena.tables import Table, tables
+from sweepctl.athena.tables import GlueTable, tables
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.protocol import Description
 
@@ -18,7 +18,7 @@ END = "  # End of tables.\n"
 ROOT = "s3://${Bucket}/${Prefix}"
 
 
-def resource(each: Table) -> Iterator[str]:
+def resource(each: GlueTable) -> Iterator[str]:
     """Yield the lines of a table's resource in the template."""
     wanted = table_input(each, ROOT)
     files = wanted["StorageDescriptor"]
@@ -50,7 +50,7 @@ def resource(each: Table) -> Iterator[str]:
     yield ""
 
 
-def _escaped(template: str, table: Table) -> str:
+def _escaped(template: str, table: GlueTable) -> str:
     """Keep CloudFormation from putting in what Athena is to put in."""
     for name in table.partitions:
         template = template.replace(f"${{{name}}}", f"${{!{name}}}")

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sweepctl.athena.catalog import Catalog
 from sweepctl.athena.catalog_errors import catalog_error
 from sweepctl.athena.statements import create_view
-from sweepctl.athena.tables import Table, type_of
+from sweepctl.athena.tables import GlueTable, type_of
 from sweepctl.athena.views import View
 from sweepctl.aws_errors import error_code
 from sweepctl.errors import CatalogError
@@ -37,7 +37,7 @@ Standing = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Clients:
+class CatalogClients:
     """boto3's clients of one region."""
 
     glue: "GlueClient"
@@ -62,7 +62,7 @@ class Made:
     differences: tuple[str, ...] = ()  # of an updated table
 
 
-def open_clients(region: str | None) -> Clients:
+def open_clients(region: str | None) -> CatalogClients:
     """Open both services; nothing is sent yet.
 
     Raises:
@@ -71,11 +71,11 @@ def open_clients(region: str | None) -> Clients:
     config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5})
     with _errors("Glue and Athena"):
         session = boto3.session.Session(region_name=region)
-        return Clients(session.client("glue", config=config), session.client("athena", config=config))
+        return CatalogClients(session.client("glue", config=config), session.client("athena", config=config))
 
 
 def apply(
-    catalog: Catalog, clients: Clients, queries: Queries, *, sleep: Callable[[float], None] = time.sleep
+    catalog: Catalog, clients: CatalogClients, queries: Queries, *, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[Made]:
     """Make everything of `catalog` stand, and yield each step as it is done.
 
@@ -93,7 +93,7 @@ def apply(
         yield _make_view(clients.athena, catalog, view, queries, sleep)
 
 
-def table_input(table: Table, root: str) -> "TableInputTypeDef":
+def table_input(table: GlueTable, root: str) -> "TableInputTypeDef":
     """Return a table as Glue takes it; it says the same as `statements.create_table`."""
     return {
         "Name": table.name,
@@ -169,7 +169,7 @@ def _make_database(glue: "GlueClient", database: str, *, exists: bool) -> Made:
     return Made("database", database, "created")
 
 
-def _make_table(glue: "GlueClient", catalog: Catalog, table: Table, standing: Mapping[str, Any] | None) -> Made:
+def _make_table(glue: "GlueClient", catalog: Catalog, table: GlueTable, standing: Mapping[str, Any] | None) -> Made:
     wanted = table_input(table, catalog.root)
     with _errors(f"table {table.name}"):
         if standing is None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sweepctl.athena.tables import Table, tables
+from sweepctl.athena.tables import GlueTable, tables
 from sweepctl.athena.views import View, views
 from sweepctl.errors import UsageError
 from sweepctl.protocol import Description
@@ -23,7 +23,7 @@ class Catalog:
 
     database: str
     root: str
-    tables: tuple[Table, ...]
+    tables: tuple[GlueTable, ...]
     views: tuple[View, ...]
 
 

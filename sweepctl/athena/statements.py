@@ -7,7 +7,7 @@ reads, and in double quotes in views, which Trino's does.
 from collections.abc import Iterator
 
 from sweepctl.athena.catalog import Catalog
-from sweepctl.athena.tables import Table, type_of
+from sweepctl.athena.tables import GlueTable, type_of
 from sweepctl.athena.views import View
 from sweepctl.names import quoted
 
@@ -21,7 +21,7 @@ def ddl(catalog: Catalog) -> Iterator[str]:
         yield create_view(catalog, view)
 
 
-def create_table(catalog: Catalog, table: Table) -> str:
+def create_table(catalog: Catalog, table: GlueTable) -> str:
     """Return the statement that makes a table where there is none of its name."""
     columns = ",\n  ".join(f"{_name(field.name)} {type_of(field.type, _name)}" for field in table.schema)
     partitions = ", ".join(f"{_name(name)} string" for name in table.partitions)

@@ -42,7 +42,7 @@ _PROJECTIONS: Mapping[str, Mapping[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Table:
+class GlueTable:
     """A table over the files below one folder of the store. Its partitions are texts, and columns of no file."""
 
     name: str
@@ -67,18 +67,18 @@ class Table:
         return classification | {"projection.enabled": "true"} | projections | template
 
 
-def tables(models: Sequence[Model]) -> Iterator[Table]:
+def tables(models: Sequence[Model]) -> Iterator[GlueTable]:
     """Yield every table of a store whose workers run these models."""
-    yield Table(RUN_FILES, "runs", RECORD_OR_PIN, ())
-    yield Table(RUN_FILES + OF_RUN, "runs", RECORD_OR_PIN, (RUN,))
+    yield GlueTable(RUN_FILES, "runs", RECORD_OR_PIN, ())
+    yield GlueTable(RUN_FILES + OF_RUN, "runs", RECORD_OR_PIN, (RUN,))
     folders = {table.SHARD_OUTCOMES: table.OUTCOME, table.SHARD_ATTEMPTS: table.OUTCOME}
     for model in models:
         every = table.schemas(model, [dataset.name for dataset in model.datasets])
         folders |= {f"{dataset}/{model.name}": schema for dataset, schema in every.items()}
     for folder, schema in folders.items():
         name = folder.replace("/", "_")
-        yield Table(name, folder, schema, (RUN_DATE,))
-        yield Table(name + OF_RUN, folder, schema, (RUN_DATE, RUN))
+        yield GlueTable(name, folder, schema, (RUN_DATE,))
+        yield GlueTable(name + OF_RUN, folder, schema, (RUN_DATE, RUN))
 
 
 def type_of(kind: pa.DataType, quote: Callable[[str], str] = str) -> str:

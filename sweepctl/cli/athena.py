@@ -6,7 +6,7 @@ import typer
 
 from sweepctl.cli.app import app
 from sweepctl.cli.options import EngineOption, JsonOption, RegionOption
-from sweepctl.cli.terminal import print_json, telling
+from sweepctl.cli.terminal import error_exit, print_json
 from sweepctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def ddl_command(
     Columns and types come from what the engine describes. Partitions are projected: nothing is to be crawled or
     repaired, and a shard can be queried the moment that it is committed.
     """
-    with telling(json_output=json_output):
+    with error_exit(json_output=json_output):
         from sweepctl.athena.statements import ddl
 
         catalog = _catalog(store, database, model, engine)
@@ -84,7 +84,7 @@ def apply_command(
     A table with other columns is updated, and each difference told. One over another store is left alone, and so is
     everything then. Nothing is dropped, no data is read.
     """
-    with telling(json_output=json_output) as console:
+    with error_exit(json_output=json_output) as console:
         from sweepctl.athena.apply import Queries, apply, open_clients
         from sweepctl.view.athena import show_made
 

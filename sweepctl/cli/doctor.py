@@ -13,7 +13,7 @@ from sweepctl.cli.options import (
     RegionOption,
     StoreOption,
 )
-from sweepctl.cli.terminal import print_json, telling
+from sweepctl.cli.terminal import error_exit, print_json
 from sweepctl.errors import UsageError
 
 
@@ -43,7 +43,7 @@ def doctor_command(
     queue. No message is received; the store's probe leaves one object, or makes a store's directory. Exits with 1 when
     something keeps a worker from its work; what is only unwise is told and exits with 0.
     """
-    with telling(json_output=json_output) as console:
+    with error_exit(json_output=json_output) as console:
         from sweepctl.doctor.account import open_account
         from sweepctl.doctor.diagnose import diagnose
         from sweepctl.engine.client import Engine, find_engine

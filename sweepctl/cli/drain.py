@@ -23,7 +23,7 @@ from sweepctl.cli.options import (
     ThreadsOption,
     TimeoutOption,
 )
-from sweepctl.cli.terminal import on_signals, open_console, print_json, read_bodies, telling
+from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json, read_bodies
 from sweepctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from sweepctl.doctor.preflight import Check
-    from sweepctl.worker.drain import Progress, Worker
+    from sweepctl.doctor.preflight import Diagnosis
+    from sweepctl.worker.drain import Worker
+    from sweepctl.worker.tally import WorkerProgress
 
 
 @app.command(
@@ -75,7 +76,7 @@ def drain_command(
     with 4 or 5 when it ended by itself and the engine or the store kept a message from being done; with 6 when the
     queue refuses this worker.
     """
-    with telling(json_output=json_output) as console:
+    with error_exit(json_output=json_output) as console:
         from sweepctl import logs
         from sweepctl.doctor import preflight
         from sweepctl.engine.client import Engine, find_engine
@@ -119,18 +120,18 @@ def _require_hold(timeout: float, lease: int) -> None:
         )
 
 
-def _drain(worker: "Worker", *, is_watched: bool) -> "Progress":
-    from sweepctl.view.worker import watch
+def _drain(worker: "Worker", *, is_watched: bool) -> "WorkerProgress":
+    from sweepctl.view.worker import watching_worker
 
     # Lines of JSON are for a machine, on a terminal too: nothing is drawn over them.
     with on_signals(worker.stop):
         if not is_watched:
             return worker.drain()
-        with watch(open_console(stderr=True), worker.backlog) as worker.observe:
+        with watching_worker(open_console(stderr=True), worker.backlog) as worker.observe:
             return worker.drain()
 
 
-def _tell_checks(console: "Console", checks: "Sequence[Check]", *, json_output: bool) -> int:
+def _tell_checks(console: "Console", checks: "Sequence[Diagnosis]", *, json_output: bool) -> int:
     """Show every finding, once; return the exit code."""
     from sweepctl.view.console import show_checks
 
@@ -142,14 +143,14 @@ def _tell_checks(console: "Console", checks: "Sequence[Check]", *, json_output: 
     return exit_code
 
 
-def _tell_end(console: "Console", done: "Progress", *, json_output: bool) -> None:
+def _tell_end(console: "Console", done: "WorkerProgress", *, json_output: bool) -> None:
     from sweepctl.view.console import show_error
-    from sweepctl.view.worker import show_summary
+    from sweepctl.view.worker import show_worker_summary
 
     if json_output:
         print_json(done.to_json())
     else:
-        show_summary(console, done)
+        show_worker_summary(console, done)
     if done.error is not None:
         show_error(open_console(stderr=True), done.error)
 
@@ -169,7 +170,7 @@ def send_command(
     region: RegionOption = None,
 ) -> None:
     """Put shard messages on a queue. Nothing is sent unless every one of them is valid."""
-    with telling(json_output=json_output) as console:
+    with error_exit(json_output=json_output) as console:
         from sweepctl.queue.sqs import open_queue
 
         bodies = [body for path in messages for body in read_bodies(str(path))]

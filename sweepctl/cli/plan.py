@@ -7,7 +7,7 @@ import typer
 
 from sweepctl.cli.app import app
 from sweepctl.cli.options import EngineOption, JsonOption, RunIdOption, SweepFileArgument
-from sweepctl.cli.terminal import on_signals, open_console, print_json, telling
+from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json
 
 if TYPE_CHECKING:
     from sweepctl.sweep.plan import Plan
@@ -38,7 +38,7 @@ def plan_command(
     Nothing is sent, and no store is touched. All errors of a file are told at once, with their lines. Without
     `shards` in the file, or with `shards.seconds`, a pilot measures how many points a shard should have.
     """
-    with telling(json_output=json_output) as console:
+    with error_exit(json_output=json_output) as console:
         from threading import Event
 
         from sweepctl.engine.client import Engine, find_engine
@@ -99,7 +99,7 @@ def init_command(
     json_output: JsonOption = False,
 ) -> None:
     """Make a folder with a commented sweep file, its schema for editors, and a shard message, to start from."""
-    with telling(json_output=json_output) as console:
+    with error_exit(json_output=json_output) as console:
         from sweepctl.sweep.starter.write import write_starter
 
         written = write_starter(folder)

@@ -8,11 +8,11 @@ import typer
 from sweepctl.cli.app import app
 from sweepctl.cli.options import DEFAULT_STORE, EndpointOption, JsonOption, RegionOption, StoreOption
 from sweepctl.cli.terminal import (
+    error_exit,
     interrupted_by_signals,
     open_console,
-    patient_output,
+    pipe_safe_output,
     print_json,
-    telling,
     written_whole,
 )
 from sweepctl.errors import UsageError
@@ -59,7 +59,7 @@ def query_command(
     run, and it reaches the store's tables alone: no other file, no network. Only what is recorded is there: `sweepctl
     verify` says whether that is all.
     """
-    with telling(json_output=json_output) as console:
+    with error_exit(json_output=json_output) as console:
         import sys
 
         from sweepctl.messages import require_run_id
@@ -81,10 +81,10 @@ def query_command(
                 open_console(stderr=True).print(gaps, style="yellow", highlight=False, markup=False, soft_wrap=True)
             rows = views.ask(database, sql)
             if chosen == "table":
-                with formats.batches(formats.plain(rows)) as reader:
+                with formats.record_batches(formats.portable(rows)) as reader:
                     show_answer(console, reader)
             elif out is None:
-                with patient_output() as output:
+                with pipe_safe_output() as output:
                     formats.write(rows, chosen, output)
             else:
                 with written_whole(out) as file:

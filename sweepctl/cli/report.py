@@ -16,7 +16,14 @@ from sweepctl.cli.options import (
     RegionOption,
     StoreOption,
 )
-from sweepctl.cli.terminal import interrupted_by_signals, on_signals, open_console, print_json, telling, written_whole
+from sweepctl.cli.terminal import (
+    error_exit,
+    interrupted_by_signals,
+    on_signals,
+    open_console,
+    print_json,
+    written_whole,
+)
 from sweepctl.cli.verify import find_prover
 from sweepctl.errors import EngineUnavailableError, InterruptedRunError, ScratchError, StoreError, UsageError
 
@@ -57,7 +64,7 @@ def summary_command(
     Intervals are over replicates. Sobol indices are exact for a full grid, and estimated for a sample. It tells of the
     points that there are: `sweepctl verify` says whether that is all. Exits with 0 when it could be told.
     """
-    with telling(json_output=json_output) as console:
+    with error_exit(json_output=json_output) as console:
         from sweepctl.messages import require_run_id
         from sweepctl.records.design import resolve
         from sweepctl.records.run import require_run
@@ -108,7 +115,7 @@ def report_command(
     The run is verified first, and the verdict heads the page. A large run is aggregated: the page stays below a
     megabyte. Exits with 0 when the page was written, however the run is.
     """
-    with telling(json_output=json_output) as console:
+    with error_exit(json_output=json_output) as console:
         from threading import Event
 
         from sweepctl.messages import require_run_id

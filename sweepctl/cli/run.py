@@ -21,7 +21,7 @@ from sweepctl.cli.options import (
     ThreadsOption,
     TimeoutOption,
 )
-from sweepctl.cli.terminal import on_signals, open_console, print_json, telling
+from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json
 from sweepctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sweepctl.engine.client import Engine
     from sweepctl.messages import ShardMessage
     from sweepctl.records.outcome import RunRecord
-    from sweepctl.runs.local import Progress, RunOne
+    from sweepctl.runs.local import RunOne, RunProgress
     from sweepctl.runs.retry import FailedShards
     from sweepctl.runs.reuse import Source
     from sweepctl.shard.run import Conditions
@@ -71,7 +71,7 @@ def run_command(
     stop the others. Exits with 0 for a whole run only, with 1 where shards failed or are missing, with 4 or 5 where
     the engine or the store ended it, with 130 when interrupted.
     """
-    with telling(json_output=json_output) as console:
+    with error_exit(json_output=json_output) as console:
         from sweepctl import logs
         from sweepctl.engine.client import Engine, find_engine
         from sweepctl.shard.run import Conditions
@@ -85,7 +85,7 @@ def run_command(
         drafted = draft(read(file), worker)
         _require_reusable(drafted, reuse)
         conditions = Conditions(threads, timeout)
-        sweep = _Sweep(console, results, worker, conditions, concurrency, is_text, Event())
+        sweep = _RunCommand(console, results, worker, conditions, concurrency, is_text, Event())
         with on_signals(sweep.stop.set):
             told, exit_code = sweep.run(drafted, run_id, reuse)
         if json_output:
@@ -106,7 +106,7 @@ def _require_reusable(drafted: "Draft", reuse: str | None) -> None:
         )
 
 
-class _Sweep:
+class _RunCommand:
     """What the steps of one command share."""
 
     def __init__(
@@ -143,7 +143,7 @@ class _Sweep:
         # All that can be refused is refused before the probe writes its object.
         self._store.probe()
         with waiting(self._aside, "how many points a shard has, and which shards are missing"):
-            begun = local.begin(drafted, self._engine, self._store, run_id, now=utc_now(), stop=self.stop)
+            begun = local.begin_run(drafted, self._engine, self._store, run_id, now=utc_now(), stop=self.stop)
         show_begun(self._console, begun)
         if source is not None:
             show_source(self._console, source)
@@ -165,7 +165,7 @@ class _Sweep:
             return told, done.error.exit_code
         return told, 0 if report is not None and report.verdict is Verdict.WHOLE else 1
 
-    def retry(self, failed: "FailedShards") -> "Progress":
+    def retry(self, failed: "FailedShards") -> "RunProgress":
         """Run the shards that may succeed now."""
         from sweepctl.shard.run import utc_now
 
@@ -179,7 +179,7 @@ class _Sweep:
         total: int,
         stood: int,
         source: "Source | None",
-    ) -> "Progress":
+    ) -> "RunProgress":
         """Run shards of a run that has `total` points to be done, of which `stood` are, and tell of it."""
         from sweepctl.runs.local import run_shards
         from sweepctl.view.console import show_error
@@ -261,7 +261,7 @@ def retry_command(
     They run here, or with --queue-url where workers take them. What they are comes from the run record, so no sweep
     file is needed. Exits with 0 when no failed shard is left, or all were sent; with 1 when some are left.
     """
-    with telling(json_output=json_output) as console:
+    with error_exit(json_output=json_output) as console:
         from sweepctl import logs
         from sweepctl.engine.client import Engine, find_engine
         from sweepctl.messages import require_run_id
@@ -288,7 +288,7 @@ def retry_command(
             worker = Engine(find_engine(engine))
             worker.model(failed.record.spec.model)
             results.probe()
-            sweep = _Sweep(console, results, worker, Conditions(threads, timeout), concurrency, is_text, Event())
+            sweep = _RunCommand(console, results, worker, Conditions(threads, timeout), concurrency, is_text, Event())
             with on_signals(sweep.stop.set):
                 done = sweep.retry(failed)
             told |= done.to_json()

@@ -13,7 +13,7 @@ from sweepctl.cli.options import (
     RegionOption,
     StoreOption,
 )
-from sweepctl.cli.terminal import on_signals, open_console, print_json, telling
+from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json
 
 if TYPE_CHECKING:
     from sweepctl.queue.backlog import Backlog
@@ -46,7 +46,7 @@ def status_command(
     that of the last five minutes, or of more where shards take longer. Nothing is proven: `sweepctl verify` does that.
     Exits with 0 when it could be told, however the run is.
     """
-    with telling(json_output=json_output) as console:
+    with error_exit(json_output=json_output) as console:
         from threading import Event
 
         from sweepctl.messages import require_run_id
@@ -57,7 +57,7 @@ def status_command(
         from sweepctl.view.runs import reading, show_status, watching
 
         require_run_id(run_id)
-        queue = None if queue_url is None else _Depth(open_queue(queue_url, region=region))
+        queue = None if queue_url is None else _BacklogReader(open_queue(queue_url, region=region))
         reader = status.StatusReader.of(open_store(store, endpoint_url=endpoint_url, region=region), run_id)
         reader.stop = stop = Event()
         facts, backlog, latest = None, None, None
@@ -77,24 +77,24 @@ def status_command(
             show_status(console, latest, facts, backlog)
 
 
-class _Depth:
+class _BacklogReader:
     """A queue's depth, and how it became what it is."""
 
     def __init__(self, queue: "Queue") -> None:
-        from sweepctl.queue.backlog import MOST_DEPTHS, Depth
+        from sweepctl.queue.backlog import MOST_DEPTHS, DepthSample
 
         self._queue = queue
-        self._depths: deque[Depth] = deque(maxlen=MOST_DEPTHS)
+        self._depths: deque[DepthSample] = deque(maxlen=MOST_DEPTHS)
 
     def ask(self) -> "tuple[QueueFacts, Backlog | None]":
         """Ask the queue, and say when it will be empty."""
         import time
 
-        from sweepctl.queue.backlog import Depth, estimate
+        from sweepctl.queue.backlog import DepthSample, estimate_backlog
 
         facts = self._queue.facts()
-        self._depths.append(Depth(time.monotonic(), facts.visible))
-        return facts, estimate(self._depths)
+        self._depths.append(DepthSample(time.monotonic(), facts.visible))
+        return facts, estimate_backlog(self._depths)
 
 
 def _told(status: "Status", facts: "QueueFacts | None", backlog: "Backlog | None") -> dict[str, Any]:
@@ -122,7 +122,7 @@ def runs_command(
     Outcomes are counted and not read: `sweepctl status` tells which shards of a run failed. What lies among the runs
     and is none is told, and is no error.
     """
-    with telling(json_output=json_output) as console:
+    with error_exit(json_output=json_output) as console:
         from sweepctl.runs.index import list_runs
         from sweepctl.store import open_store
         from sweepctl.view.runs import show_runs

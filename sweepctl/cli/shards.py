@@ -21,7 +21,7 @@ from sweepctl.cli.options import (
     ThreadsOption,
     TimeoutOption,
 )
-from sweepctl.cli.terminal import on_signals, open_console, print_json, read_message, telling
+from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json, read_message
 from sweepctl.errors import EngineFaultError, UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def run_shard_command(
     Exits with 0 when the shard's success stands, 1 when it failed for good, 3 for a bad or conflicting message, 4 when
     the engine failed, 5 when the store did, 130 when interrupted. A shard whose success stands is not run again.
     """
-    with telling(json_output=json_output) as console:
+    with error_exit(json_output=json_output) as console:
         from sweepctl import logs
         from sweepctl.engine.client import Engine, find_engine
         from sweepctl.records.design import space_of
@@ -94,7 +94,7 @@ def models_command(
     json_output: JsonOption = False,
 ) -> None:
     """Show the models of the engine: their parameters, metrics and datasets."""
-    with telling(json_output=json_output) as console:
+    with error_exit(json_output=json_output) as console:
         from sweepctl.engine.client import Engine, find_engine
         from sweepctl.view.models import show_model, show_models
 
@@ -130,7 +130,7 @@ def point_command(
 
     Nothing is simulated. The store is asked only for a design that lies there.
     """
-    with telling(json_output=json_output) as console:
+    with error_exit(json_output=json_output) as console:
         from sweepctl.engine.client import Engine, find_engine
         from sweepctl.records.design import space_of
         from sweepctl.store import open_store

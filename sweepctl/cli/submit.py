@@ -16,7 +16,7 @@ from sweepctl.cli.options import (
     StoreOption,
     SweepFileArgument,
 )
-from sweepctl.cli.terminal import on_signals, open_console, print_json, telling
+from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json
 from sweepctl.errors import UsageError
 
 MOST_CONNECTIONS = 32  # that the queue's client keeps
@@ -50,7 +50,7 @@ def submit_command(
     not sent, whatever it says: `sweepctl status` shows those that failed. The same file again continues its newest run;
     a run_id that stands for another sweep is refused. A message that is sent twice does no harm.
     """
-    with telling(json_output=json_output) as console:
+    with error_exit(json_output=json_output) as console:
         from dataclasses import asdict
         from threading import Event
 

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 @contextmanager
-def telling(*, json_output: bool) -> Iterator["Console"]:
+def error_exit(*, json_output: bool) -> Iterator["Console"]:
     """Give the console for people; turn an error into its message and its exit code."""
     console = open_console(stderr=json_output)
     try:
@@ -174,13 +174,13 @@ def open_console(*, stderr: bool) -> "Console":
     """Return a console that a reader who leaves does not end."""
     from rich.console import Console
 
-    class Patient(Console):
+    class PipeSafeConsole(Console):
         """One that a reader who leaves does not end."""
 
         def on_broken_pipe(self) -> None:
             _drop_output()
 
-    return Patient(stderr=stderr)
+    return PipeSafeConsole(stderr=stderr)
 
 
 def print_json(value: dict[str, Any]) -> None:
@@ -192,7 +192,7 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 @contextmanager
-def patient_output() -> Iterator[BinaryIO]:
+def pipe_safe_output() -> Iterator[BinaryIO]:
     """Give standard output for bytes; a reader who leaves ends the writing, and is no error."""
     try:
         yield sys.stdout.buffer

@@ -16,7 +16,7 @@ from sweepctl.cli.options import (
     RegionOption,
     StoreOption,
 )
-from sweepctl.cli.terminal import on_signals, open_console, print_json, telling, written_whole
+from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json, written_whole
 from sweepctl.errors import EngineUnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def verify_command(
     itself. UNPROVEN: nothing is wrong in what was checked, and something could not be. Exits with 0 for WHOLE only
     (and for FAILURES with --accept-failures), else with 1. Reads, and never writes into the store.
     """
-    with telling(json_output=json_output) as console:
+    with error_exit(json_output=json_output) as console:
         from sweepctl.messages import require_run_id
         from sweepctl.store import open_store
         from sweepctl.verify import Verdict, verify

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from sweepctl.aws_errors import CLOCK, REGION, error_code
 from sweepctl.doctor import iam
 from sweepctl.doctor.account import Account, is_of_aws
-from sweepctl.doctor.preflight import Check, check_engine, check_queue, check_redrive, check_store, look
+from sweepctl.doctor.preflight import Diagnosis, check_engine, check_queue, check_redrive, check_store, look
 from sweepctl.engine.client import Engine
 from sweepctl.errors import AccountError, QueueError, StoreError, SweepctlError
 from sweepctl.queue.contract import QueueFacts
@@ -43,7 +43,7 @@ def diagnose(
     *,
     function_timeout: int | None,
     now: Callable[[], dt.datetime],
-) -> tuple[Check, ...]:
+) -> tuple[Diagnosis, ...]:
     """Look at everything, whatever fails.
 
     Args:
@@ -58,7 +58,7 @@ def diagnose(
     queue, no_queue = (None, []) if open_queue is None else _opened("queue", open_queue)
     bucket = store.bucket if isinstance(store, S3Store) else None
     endpoints = [each.endpoint for each in (bucket, queue) if each is not None]
-    found = [Check("versions", _versions()), *look("engine", lambda: check_engine(find()))]
+    found = [Diagnosis("versions", _versions()), *look("engine", lambda: check_engine(find()))]
     if endpoints:
         found += _check_account(open_account, endpoints, bucket, now)
     found += no_store if store is None else look("store", lambda: check_store(store))
@@ -68,7 +68,7 @@ def diagnose(
     return tuple(found)
 
 
-def _opened(what: str, opens: Callable[[], _Place]) -> tuple[_Place | None, list[Check]]:
+def _opened(what: str, opens: Callable[[], _Place]) -> tuple[_Place | None, list[Diagnosis]]:
     """Open a store or a queue; return it, or as a finding what boto3's settings lack for it."""
     try:
         return opens(), []
@@ -86,7 +86,7 @@ def _check_account(
     endpoints: Sequence[str],
     bucket: Bucket | None,
     now: Callable[[], dt.datetime],
-) -> list[Check]:
+) -> list[Diagnosis]:
     try:
         account = open_account()
     except AccountError as error:
@@ -95,25 +95,25 @@ def _check_account(
     if not any(map(is_of_aws, endpoints)) and is_of_aws(account.endpoint):
         found = f"found by {account.method}; not asked about, {endpoints[0]} is not AWS"
         clock = [] if bucket is None else look("clock", lambda: check_clock(bucket.server_time(), now()))
-        return [Check("credentials", found), *clock]
+        return [Diagnosis("credentials", found), *clock]
     return [
-        *look("credentials", lambda: [Check("credentials", f"{account.caller()}, found by {account.method}")]),
+        *look("credentials", lambda: [Diagnosis("credentials", f"{account.caller()}, found by {account.method}")]),
         *look("clock", lambda: check_clock(account.server_time(), now())),
     ]
 
 
-def check_clock(server: dt.datetime | None, here: dt.datetime) -> Sequence[Check]:
+def check_clock(server: dt.datetime | None, here: dt.datetime) -> Sequence[Diagnosis]:
     """Compare this machine's clock with the date of a server's reply, which has whole seconds."""
     if server is None:
-        return [Check("clock", "not compared: the server's reply has no date")]
+        return [Diagnosis("clock", "not compared: the server's reply has no date")]
     offset = here - server
     found = f"{abs(offset.total_seconds()):.0f} s {'ahead of' if offset > dt.timedelta(0) else 'behind'} the server's"
     if abs(offset) > REFUSED_OFFSET:
         return [_fault("clock", StoreError(f"{found}: AWS refuses requests that are 5 minutes off", remedy=CLOCK))]
-    return [Check("clock", found, CLOCK if abs(offset) > NOTABLE_OFFSET else None)]
+    return [Diagnosis("clock", found, CLOCK if abs(offset) > NOTABLE_OFFSET else None)]
 
 
-def _check_bucket(bucket: Bucket, queue: Queue | None) -> list[Check]:
+def _check_bucket(bucket: Bucket, queue: Queue | None) -> list[Diagnosis]:
     ours, queues = bucket.client.meta.region_name, None if queue is None else queue.region
     return [
         *_setting("region", "s3:ListBucket", lambda: check_region(bucket.region(), ours, queues)),
@@ -125,7 +125,7 @@ def _check_bucket(bucket: Bucket, queue: Queue | None) -> list[Check]:
     ]
 
 
-def _setting(what: str, permission: str, look_at: Callable[[], Sequence[Check]]) -> Sequence[Check]:
+def _setting(what: str, permission: str, look_at: Callable[[], Sequence[Diagnosis]]) -> Sequence[Diagnosis]:
     """Look at what a worker need not see: what may not be read is a warning, and no fault."""
     try:
         return look_at()
@@ -133,21 +133,21 @@ def _setting(what: str, permission: str, look_at: Callable[[], Sequence[Check]])
         cause, remedy = error.__cause__, error.remedy
         if isinstance(cause, ClientError) and error_code(cause) == "AccessDenied":
             remedy = f"Allow {permission} to who runs this, if you want to know; workers need not."
-        return [Check(what, error.message, remedy)]
+        return [Diagnosis(what, error.message, remedy)]
 
 
-def check_region(buckets: str | None, ours: str | None, queues: str | None) -> Sequence[Check]:
+def check_region(buckets: str | None, ours: str | None, queues: str | None) -> Sequence[Diagnosis]:
     """Compare the bucket's region with that which requests are signed for, and with the queue's."""
     found = f"the bucket is in {buckets or 'no region'}, requests are signed for {ours}"
     if buckets is not None and buckets != ours:
-        return [Check("region", found, REGION)]
+        return [Diagnosis("region", found, REGION)]
     if queues is not None and queues != ours:
         remedy = "Keep queue, bucket and workers in one region: traffic between regions is slow and costs money."
-        return [Check("region", f"{found}; the queue is in {queues}", remedy)]
-    return [Check("region", found)]
+        return [Diagnosis("region", f"{found}; the queue is in {queues}", remedy)]
+    return [Diagnosis("region", found)]
 
 
-def check_policy(policy: Mapping[str, Any], arn: Callable[[str], str]) -> Sequence[Check]:
+def check_policy(policy: Mapping[str, Any], arn: Callable[[str], str]) -> Sequence[Diagnosis]:
     """Judge whether a bucket's policy leaves workers their writes, and nobody any others."""
     document = {"Statement": [], **policy}
     outcome = arn("shard_outcomes/run_date=2000-01-01/run=r/shard-00000000.parquet")
@@ -162,25 +162,25 @@ def check_policy(policy: Mapping[str, Any], arn: Callable[[str], str]) -> Sequen
     if not iam.denies(document, iam.Request("s3:GetObject", outcome, {"aws:securetransport": "false"})):
         lacks.append("requests need no TLS")
     if lacks:
-        return [Check("bucket policy", "; ".join(lacks), f"Deny that in the bucket's policy; {TEMPLATE}.")]
-    return [Check("bucket policy", "denies unconditional writes of outcomes, and requests without TLS")]
+        return [Diagnosis("bucket policy", "; ".join(lacks), f"Deny that in the bucket's policy; {TEMPLATE}.")]
+    return [Diagnosis("bucket policy", "denies unconditional writes of outcomes, and requests without TLS")]
 
 
-def check_privacy(*, is_private: bool) -> Sequence[Check]:
+def check_privacy(*, is_private: bool) -> Sequence[Diagnosis]:
     """Say whether public access is blocked."""
     if is_private:
-        return [Check("public access", "blocked")]
-    return [Check("public access", "not blocked in all four ways", f"Block it on the bucket; {TEMPLATE}.")]
+        return [Diagnosis("public access", "blocked")]
+    return [Diagnosis("public access", "not blocked in all four ways", f"Block it on the bucket; {TEMPLATE}.")]
 
 
-def check_encryption(algorithm: str | None) -> Sequence[Check]:
+def check_encryption(algorithm: str | None) -> Sequence[Diagnosis]:
     """Say what objects are encrypted with."""
     if algorithm is None:
-        return [Check("encryption", "the bucket names no default", f"Give the bucket one; {TEMPLATE}.")]
-    return [Check("encryption", algorithm)]
+        return [Diagnosis("encryption", "the bucket names no default", f"Give the bucket one; {TEMPLATE}.")]
+    return [Diagnosis("encryption", algorithm)]
 
 
-def _check_queue(queue: Queue, function_timeout: int | None) -> Sequence[Check]:
+def _check_queue(queue: Queue, function_timeout: int | None) -> Sequence[Diagnosis]:
     facts = queue.facts()
     found = [check_queue(queue.url, facts), check_visibility(facts.visibility_timeout, function_timeout)]
     redrive = check_redrive(facts)
@@ -191,44 +191,44 @@ def _check_queue(queue: Queue, function_timeout: int | None) -> Sequence[Check]:
     return [*found, redrive, *_check_dead(queue, dead, facts)]
 
 
-def check_visibility(seconds: int, function_timeout: int | None) -> Check:
+def check_visibility(seconds: int, function_timeout: int | None) -> Diagnosis:
     """Judge the queue's visibility time-out, which counts for a function alone: a drain's lease overrides it."""
     if function_timeout is None:
         found = (
             f"{seconds} s, enough for a Lambda function of {seconds // VISIBILITY_TIMES} s; a drain has its own lease"
         )
-        return Check("visibility", found)
+        return Diagnosis("visibility", found)
     wanted = VISIBILITY_TIMES * function_timeout
     found = f"{seconds} s for a Lambda function of {function_timeout} s"
     remedy = f"Set the queue's VisibilityTimeout to {wanted} or more: {VISIBILITY_TIMES} times the function's time-out."
     if seconds < function_timeout:
         return _fault("visibility", QueueError(f"{found}: messages come back while they are run", remedy=remedy))
-    return Check("visibility", found, remedy if seconds < wanted else None)
+    return Diagnosis("visibility", found, remedy if seconds < wanted else None)
 
 
-def _check_dead(queue: Queue, url: str, facts: QueueFacts) -> Sequence[Check]:
+def _check_dead(queue: Queue, url: str, facts: QueueFacts) -> Sequence[Diagnosis]:
     try:
         dead = open_queue(url, endpoint_url=queue.endpoint, region=queue.region).facts()
     except QueueError as error:
         remedy = "Allow sqs:GetQueueAttributes on it, if you want to know; workers need not."
-        return [Check("dead-letter queue", error.message, remedy)]
+        return [Diagnosis("dead-letter queue", error.message, remedy)]
     return [check_dead(dead, facts)]
 
 
-def check_dead(dead: QueueFacts, facts: QueueFacts) -> Check:
+def check_dead(dead: QueueFacts, facts: QueueFacts) -> Diagnosis:
     """Say what lies in the dead-letter queue, and whether it is kept long enough for a person to see it."""
     lying = f"{dead.visible} messages lie in it"
     # A message that is moved there keeps the time at which it was sent.
     if dead.retention is not None and facts.retention is not None and dead.retention <= facts.retention:
         found = f"{lying}; it keeps messages for {dead.retention} s, the queue itself for {facts.retention} s"
         remedy = "Set its MessageRetentionPeriod higher, up to 1209600: a message's age counts from when it was sent."
-        return Check("dead-letter queue", found, remedy)
+        return Diagnosis("dead-letter queue", found, remedy)
     if dead.visible:
-        return Check(
+        return Diagnosis(
             "dead-letter queue", lying, "`sweepctl verify RUN_ID` says what is missing; see why before you send it."
         )
-    return Check("dead-letter queue", lying)
+    return Diagnosis("dead-letter queue", lying)
 
 
-def _fault(what: str, error: SweepctlError) -> Check:
-    return Check(what, error.message, error.remedy, error)
+def _fault(what: str, error: SweepctlError) -> Diagnosis:
+    return Diagnosis(what, error.message, error.remedy, error)

@@ -17,7 +17,7 @@ ENOUGH_RECEIVES = 10
 
 
 @dataclass(frozen=True)
-class Check:
+class Diagnosis:
     """One finding. An `error` keeps the worker from starting; a `remedy` without one is a warning."""
 
     what: str
@@ -35,7 +35,7 @@ class Check:
         }
 
 
-def examine(find: Callable[[], Engine], store: Store, queue: "Queue", lease: int) -> tuple[Check, ...]:
+def examine(find: Callable[[], Engine], store: Store, queue: "Queue", lease: int) -> tuple[Diagnosis, ...]:
     """Look at everything, whatever fails; nothing is received and no message is touched.
 
     The store's probe leaves its object, and makes a store's directory.
@@ -47,48 +47,50 @@ def examine(find: Callable[[], Engine], store: Store, queue: "Queue", lease: int
     )
 
 
-def look(what: str, look_at: Callable[[], Sequence[Check]]) -> Sequence[Check]:
+def look(what: str, look_at: Callable[[], Sequence[Diagnosis]]) -> Sequence[Diagnosis]:
     """Return what is found, or the error that it ended with as a finding."""
     try:
         return look_at()
     except SweepctlError as error:
-        return [Check(what, error.message, error.remedy, error)]
+        return [Diagnosis(what, error.message, error.remedy, error)]
 
 
-def check_engine(engine: Engine) -> Sequence[Check]:
+def check_engine(engine: Engine) -> Sequence[Diagnosis]:
     """Say what the engine holds."""
     described = engine.description
     models = ", ".join(f"{model.name} {model.version}" for model in described.models)
-    return [Check("engine", f"{engine.path}, version {described.engine_version}; models: {models}")]
+    return [Diagnosis("engine", f"{engine.path}, version {described.engine_version}; models: {models}")]
 
 
-def check_store(store: Store) -> Sequence[Check]:
+def check_store(store: Store) -> Sequence[Diagnosis]:
     """Probe the store."""
     store.probe()
-    return [Check("store", f"{store.url} can be written and honours conditional writes")]
+    return [Diagnosis("store", f"{store.url} can be written and honours conditional writes")]
 
 
-def _queue(url: str, facts: QueueFacts, lease: int) -> Sequence[Check]:
+def _queue(url: str, facts: QueueFacts, lease: int) -> Sequence[Diagnosis]:
     visibility = (
         f"{facts.visibility_timeout} s by the queue's own setting; this worker's lease of {lease} s overrides it"
     )
-    return [check_queue(url, facts), Check("visibility", visibility), check_redrive(facts)]
+    return [check_queue(url, facts), Diagnosis("visibility", visibility), check_redrive(facts)]
 
 
-def check_queue(url: str, facts: QueueFacts) -> Check:
+def check_queue(url: str, facts: QueueFacts) -> Diagnosis:
     """Say how deep the queue is; raises QueueError for a FIFO one."""
     if facts.fifo:
         raise refuse_fifo(url)
-    return Check("queue", f"{facts.visible} messages to receive, {facts.in_flight} in flight, {facts.delayed} delayed")
+    return Diagnosis(
+        "queue", f"{facts.visible} messages to receive, {facts.in_flight} in flight, {facts.delayed} delayed"
+    )
 
 
-def check_redrive(facts: QueueFacts) -> Check:
+def check_redrive(facts: QueueFacts) -> Diagnosis:
     """Say what becomes of a message that always fails."""
     if facts.dead_letter_queue is None or facts.max_receive_count is None:
         remedy = "Give the queue a redrive policy, else a message that always fails comes back until it expires."
-        return Check("dead letters", "the queue has no dead-letter queue", remedy)
+        return Diagnosis("dead letters", "the queue has no dead-letter queue", remedy)
     finding = f"to {facts.dead_letter_queue} after {facts.max_receive_count} receives"
     if facts.max_receive_count < ENOUGH_RECEIVES:
         remedy = f"Set maxReceiveCount to {ENOUGH_RECEIVES} or more: a message handed back by a stopped worker counts."
-        return Check("dead letters", finding, remedy)
-    return Check("dead letters", finding)
+        return Diagnosis("dead letters", finding, remedy)
+    return Diagnosis("dead letters", finding)

@@ -10,7 +10,7 @@ MOST_DEPTHS = 30  # of the last minutes: what was an hour ago is no measure
 
 
 @dataclass(frozen=True)
-class Depth:
+class DepthSample:
     """How many messages could be received at a time, in seconds of a monotonic clock; SQS counts approximately."""
 
     at: float
@@ -25,7 +25,7 @@ class Backlog:
     seconds_left: float | None  # None while the messages do not become fewer
 
 
-def estimate(depths: Sequence[Depth]) -> Backlog | None:
+def estimate_backlog(depths: Sequence[DepthSample]) -> Backlog | None:
     """Return what the depths, oldest first, say; None where there is none."""
     if not depths:
         return None

@@ -54,7 +54,7 @@ _LOST = {"MessageNotInflight", "ReceiptHandleIsInvalid", "InvalidParameterValue"
 
 
 @dataclass(frozen=True)
-class Clients:
+class SqsClients:
     """boto3's clients of one queue, by how long a request may take and how often it is tried."""
 
     polls: "SQSClient"
@@ -90,7 +90,7 @@ def open_queue(
         # A session of its own: boto3's default one is not safe among threads.
         session = boto3.session.Session(region_name=_region_in(host) or region)
         endpoint = endpoint_url or (None if _AWS_HOST.fullmatch(host) else origin)
-        clients = Clients(
+        clients = SqsClients(
             polls=session.client("sqs", endpoint_url=endpoint, config=_config(POLL_READ_TIMEOUT, POLL_ATTEMPTS)),
             leases=session.client("sqs", endpoint_url=endpoint, config=_config(LEASE_READ_TIMEOUT, LEASE_ATTEMPTS)),
             sends=session.client("sqs", endpoint_url=endpoint, config=_config(READ_TIMEOUT, attempts, CONNECTIONS)),
@@ -107,7 +107,7 @@ def open_queue(
 class Queue:
     """One queue, for any number of threads, processes and machines."""
 
-    def __init__(self, url: str, clients: Clients, sleep: Callable[[float], None]) -> None:
+    def __init__(self, url: str, clients: SqsClients, sleep: Callable[[float], None]) -> None:
         """Use `open_queue`, which makes the clients with retries and time-outs that fit."""
         self.url = url
         self._clients = clients

@@ -134,14 +134,14 @@ def rank(outcome: Outcome) -> Rank:
     return Rank.POINTS_FAILED if outcome.complete else Rank.PERMANENT_FAILURE
 
 
-class Verdict(Enum):
+class Precedence(Enum):
     """What a new outcome is to do beside the one that stands."""
 
     STANDS = "stands"
     REPLACE = "replace"
 
 
-def judge(standing: Outcome, new: Outcome) -> Verdict:
+def judge(standing: Outcome, new: Outcome) -> Precedence:
     """Say whether the standing outcome stays.
 
     Raises:
@@ -159,7 +159,7 @@ def judge(standing: Outcome, new: Outcome) -> Verdict:
         msg = f"the data files of shard {new.shard_id} of run {new.run_id} are not those that its outcome names"
         raise ConflictError(msg, remedy="Something else wrote into the store. Restore these files from a copy.")
     # Equal rank stands, so that two attempts never take turns in replacing each other.
-    return Verdict.STANDS if rank(standing) >= rank(new) else Verdict.REPLACE
+    return Precedence.STANDS if rank(standing) >= rank(new) else Precedence.REPLACE
 
 
 def require_same_shard(standing: Outcome, spec_fingerprint: str, start_index: int, end_index_exclusive: int) -> None:

@@ -42,13 +42,13 @@ def write(rows: "duckdb.DuckDBPyRelation", form: str, sink: BinaryIO) -> int:
     return FORMS[form](rows, sink)
 
 
-def plain(rows: "duckdb.DuckDBPyRelation") -> "duckdb.DuckDBPyRelation":
+def portable(rows: "duckdb.DuckDBPyRelation") -> "duckdb.DuckDBPyRelation":
     """Return the rows with text for what only Arrow has a type for."""
     return _replaced(rows, lambda kind: "CAST({} AS VARCHAR)" if kind in _ARROW_ALONE else None)
 
 
 @contextmanager
-def batches(rows: "duckdb.DuckDBPyRelation") -> Iterator[pa.RecordBatchReader]:
+def record_batches(rows: "duckdb.DuckDBPyRelation") -> Iterator[pa.RecordBatchReader]:
     """Give the rows as they are computed; what goes wrong meanwhile is told as an error of ours."""
     import duckdb  # noqa: PLC0415  an extra
 
@@ -85,7 +85,7 @@ def _cell_of(kind: str) -> str | None:
 
 def _write_csv(rows: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> int:
     with (
-        batches(_replaced(rows, _cell_of)) as reader,
+        record_batches(_replaced(rows, _cell_of)) as reader,
         pyarrow.csv.CSVWriter(sink, reader.schema) as writer,
     ):
         return _write_batches(reader, writer)
@@ -93,7 +93,7 @@ def _write_csv(rows: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> int:
 
 def _write_json(rows: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> int:
     count = 0
-    with batches(plain(rows)) as reader:
+    with record_batches(portable(rows)) as reader:
         columns = [{"name": field.name, "type": str(field.type)} for field in reader.schema]
         sink.write(f'{{"columns": {json.dumps(columns)}, "rows": ['.encode())
         between = "\n"
@@ -108,14 +108,14 @@ def _write_json(rows: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> int:
 
 def _write_parquet(rows: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> int:
     with (
-        batches(plain(rows)) as reader,
+        record_batches(portable(rows)) as reader,
         pq.ParquetWriter(sink, reader.schema, compression="zstd") as writer,
     ):
         return _write_batches(reader, writer)
 
 
 def _write_arrow(rows: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> int:
-    with batches(rows) as reader, pa.ipc.new_stream(sink, reader.schema) as writer:
+    with record_batches(rows) as reader, pa.ipc.new_stream(sink, reader.schema) as writer:
         return _write_batches(reader, writer)
 
 

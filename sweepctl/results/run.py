@@ -72,7 +72,7 @@ class Rows:
     def _reader(self) -> Iterator[pa.RecordBatchReader]:
         with views.connect(self.store, self.run) as database:
             self._require_columns(views.columns(database, "points") if self.columns else [])
-            with formats.batches(views.ask(database, self.sql)) as reader:
+            with formats.record_batches(views.ask(database, self.sql)) as reader:
                 yield reader
 
     def _require_columns(self, known: Sequence[str]) -> None:

@@ -36,7 +36,7 @@ class StoredRun:
 
 
 @dataclass(frozen=True)
-class Oddity:
+class MalformedRun:
     """A folder among the runs that is none, or whose record cannot be read, and why."""
 
     folder: str
@@ -47,7 +47,7 @@ class Oddity:
         return asdict(self)
 
 
-def list_runs(store: Store) -> tuple[Sequence[StoredRun], Sequence[Oddity]]:
+def list_runs(store: Store) -> tuple[Sequence[StoredRun], Sequence[MalformedRun]]:
     """Return a store's runs, the newest first, and what else lies among them.
 
     Raises:
@@ -58,32 +58,32 @@ def list_runs(store: Store) -> tuple[Sequence[StoredRun], Sequence[Oddity]]:
     runs = [each for each in found if isinstance(each, StoredRun)]
     return (
         sorted(runs, key=lambda run: (run.created_at, run.run_id), reverse=True),
-        [each for each in found if isinstance(each, Oddity)],
+        [each for each in found if isinstance(each, MalformedRun)],
     )
 
 
-def _look(store: Store, folder: str) -> StoredRun | Oddity:
+def _look(store: Store, folder: str) -> StoredRun | MalformedRun:
     run_id = folder.removeprefix(layout.RUN_PARTITION)
     try:
         require_run_id(run_id)
     except UsageError:
-        return Oddity(folder, "is not named after a run_id")
+        return MalformedRun(folder, "is not named after a run_id")
     if not folder.startswith(layout.RUN_PARTITION):
-        return Oddity(folder, f"is not named {layout.RUN_PARTITION}RUN_ID")
+        return MalformedRun(folder, f"is not named {layout.RUN_PARTITION}RUN_ID")
     key = layout.run_record(run_id)
     stored = store.read(key)
     if stored is None:
-        return Oddity(folder, "has no run record")
+        return MalformedRun(folder, "has no run record")
     try:
         record = table.decode(RunRecord, stored.body, store.locate(key))
         model = record.spec.model
         dt.date.fromisoformat(record.run_date)
     except StoreError as error:
-        return Oddity(folder, error.message)
+        return MalformedRun(folder, error.message)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        return Oddity(folder, f"has a record that cannot be read: {error!r}")
+        return MalformedRun(folder, f"has a record that cannot be read: {error!r}")
     if record.run_id != run_id:
-        return Oddity(folder, f"has the record of run {record.run_id}")
+        return MalformedRun(folder, f"has the record of run {record.run_id}")
     return _counted(store, record, model)
 
 

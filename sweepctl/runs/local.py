@@ -55,7 +55,7 @@ class Begun:
         return (self.plan.message(shard) for shard in range(self.plan.shards) if shard not in self.complete)
 
 
-def begin(
+def begin_run(
     draft: Draft, engine: Engine, store: Store, run_id: str | None, *, now: dt.datetime, stop: Event | None = None
 ) -> Begun:
     """Settle the run of a sweep in the store, or find the one to continue, and what of it stands.
@@ -102,7 +102,7 @@ def _require_cut_alike(planned: Plan, outcome: Outcome) -> None:
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailedShard:
     """One shard that was run and has no success."""
 
     shard_id: int
@@ -113,7 +113,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunProgress:
     """What has been done so far, for whoever watches."""
 
     succeeded: int = 0
@@ -123,7 +123,7 @@ class Progress:
     reused: int = 0  # of these, taken over from another run
     skipped_points: int = 0
     seconds: float = 0.0
-    failures: tuple[Failure, ...] = ()  # the first few of each error code
+    failures: tuple[FailedShard, ...] = ()  # the first few of each error code
     error: SweepctlError | None = None  # that ended it
 
     @property
@@ -152,18 +152,18 @@ def run_shards(
     *,
     slots: int,
     stop: Event,
-    observe: Callable[[Progress], None] = lambda _: None,
+    observe: Callable[[RunProgress], None] = lambda _: None,
     reused: Callable[[ShardMessage], int] = lambda _: 0,
     monotonic: Callable[[], float] = time.monotonic,
-) -> Progress:
+) -> RunProgress:
     """Run shards, `slots` at a time, and return what was done.
 
     A shard that fails does not stop the others. An error of this worker or its store does: no further shard is begun,
     running ones come to their end, and the error is in what is returned. So does `stop`, which `run_one` obeys too.
     """
-    tally = _Tally(reused, monotonic())
-    ended: SimpleQueue[_Work] = SimpleQueue()
-    waiting, running = iter(messages), list[_Work]()
+    tally = _RunCounts(reused, monotonic())
+    ended: SimpleQueue[_RunningShard] = SimpleQueue()
+    waiting, running = iter(messages), list[_RunningShard]()
     while True:
         if stop.is_set() and tally.error is None:
             tally.error = _stopped()
@@ -185,7 +185,7 @@ def run_shards(
 
 
 @dataclass(eq=False)
-class _Work:
+class _RunningShard:
     """One shard in its thread."""
 
     message: ShardMessage
@@ -197,8 +197,8 @@ class _Work:
         self.points = points
 
 
-def _start(message: ShardMessage, run_one: RunOne, ended: "SimpleQueue[_Work]") -> _Work:
-    work = _Work(message)
+def _start(message: ShardMessage, run_one: RunOne, ended: "SimpleQueue[_RunningShard]") -> _RunningShard:
+    work = _RunningShard(message)
 
     def carry_out() -> None:
         try:
@@ -212,7 +212,7 @@ def _start(message: ShardMessage, run_one: RunOne, ended: "SimpleQueue[_Work]") 
 
 
 @dataclass
-class _Tally:
+class _RunCounts:
     """Counts; its size does not grow with the shards."""
 
     reused_of: Callable[[ShardMessage], int]
@@ -223,16 +223,16 @@ class _Tally:
     points: int = 0
     reused: int = 0
     skipped_points: int = 0
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[FailedShard] = field(default_factory=list)
     error: SweepctlError | None = None
 
-    def take(self, work: _Work) -> None:
+    def take(self, work: _RunningShard) -> None:
         """Count a shard that has ended, and log it."""
         if work.result is not None:
             self._settled(work.message, work.result)
         elif isinstance(work.error, ConflictError):
             told = work.error.kind, work.error.message
-            self._failed(Failure(work.message.shard_id, *told, retryable=False, remedy=work.error.remedy))
+            self._failed(FailedShard(work.message.shard_id, *told, retryable=False, remedy=work.error.remedy))
         elif isinstance(work.error, SweepctlError):
             # Whatever came first ended it: the others may have met what followed from that.
             self.error = self.error or (_stopped() if isinstance(work.error, InterruptedRunError) else work.error)
@@ -257,16 +257,16 @@ class _Tally:
                 "another attempt may succeed" if outcome.retryable else "it would fail again, and this tells what to do"
             )
             remedy = f"`sweepctl retry {message.run_id}`: {what}."
-            self._failed(Failure(message.shard_id, *told, retryable=outcome.retryable, remedy=remedy))
+            self._failed(FailedShard(message.shard_id, *told, retryable=outcome.retryable, remedy=remedy))
 
-    def _failed(self, failure: Failure) -> None:
+    def _failed(self, failure: FailedShard) -> None:
         self.failed += 1
         alike = sum(each.error_code == failure.error_code for each in self.failures)
         if alike < MOST_FAILURES:
             self.failures.append(failure)
 
-    def progress(self, running: Iterable[_Work], now: float) -> Progress:
-        return Progress(
+    def progress(self, running: Iterable[_RunningShard], now: float) -> RunProgress:
+        return RunProgress(
             self.succeeded,
             self.failed,
             self.skipped,
@@ -279,7 +279,7 @@ class _Tally:
         )
 
 
-def _line(work: _Work) -> dict[str, object]:
+def _line(work: _RunningShard) -> dict[str, object]:
     """Return what the log says of a shard, and nothing of what nobody knows."""
     told: dict[str, object] = {"run_id": work.message.run_id, "shard_id": work.message.shard_id}
     if isinstance(work.error, SweepctlError):

@@ -11,7 +11,7 @@ from sweepctl.records import layout
 from sweepctl.records.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, POINT_FAILED, RunRecord
 from sweepctl.records.run import list_outcomes, require_run
 from sweepctl.store.contract import Store
-from sweepctl.verify.outcomes import group_failures, read_filed
+from sweepctl.verify.outcomes import group_failures, read_outcomes
 from sweepctl.verify.repair import MissingShard, messages_of
 from sweepctl.verify.report import FailureGroup
 
@@ -73,7 +73,7 @@ def failed_shards(store: Store, run_id: str) -> FailedShards:
     shards = [shard for shard, _ in list_outcomes(store, run_id, record.run_date)]
     keys = [layout.ShardKeys.of(record, shard).outcome for shard in shards]
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
-        filed, unreadable = read_filed(store, keys, "outcomes.unreadable", pool)
+        filed, unreadable = read_outcomes(store, keys, "outcomes.unreadable", pool)
     failed = [each.outcome for each in filed if each.outcome.status == "failure"]
     return FailedShards(
         record,

@@ -81,7 +81,7 @@ class Status:
         return {**told, "is_done": self.is_done}
 
 
-class Seen(NamedTuple):
+class OutcomeSummary(NamedTuple):
     """What is kept of an outcome: there may be a million of them."""
 
     version: str
@@ -103,7 +103,7 @@ class StatusReader:
     run: RunRecord
     observe: Callable[[int], None] = lambda _outcomes: None  # is told how many outcomes were read
     stop: Event = field(default_factory=Event)
-    _seen: dict[int, Seen] = field(default_factory=dict)
+    _seen: dict[int, OutcomeSummary] = field(default_factory=dict)
     _unreadable: dict[int, str] = field(default_factory=dict)  # shards, and the version that cannot be read
 
     @classmethod
@@ -126,7 +126,7 @@ class StatusReader:
         run = self.run
         self._read_changed(list_outcomes(self.store, run.run_id, run.run_date))
         attempts = sum(1 for _ in list_attempts(self.store, run.run_id, run.run_date))
-        return summarize(run, list(self._seen.values()), len(self._unreadable), attempts, now)
+        return summarize_outcomes(run, list(self._seen.values()), len(self._unreadable), attempts, now)
 
     def _read_changed(self, listed: Iterable[tuple[int, Entry]]) -> None:
         changed = ((shard_id, entry) for shard_id, entry in listed if entry.version != self._version(shard_id))
@@ -144,7 +144,7 @@ class StatusReader:
         seen = self._seen.get(shard_id)
         return self._unreadable.get(shard_id) if seen is None else seen.version
 
-    def _read(self, listed: tuple[int, Entry]) -> Seen | None:
+    def _read(self, listed: tuple[int, Entry]) -> OutcomeSummary | None:
         """Return what an outcome says; None where it is none."""
         entry = listed[1]
         stored = self.store.read(entry.key)
@@ -156,7 +156,7 @@ class StatusReader:
             return None
         # An attempt that did not run every point left its records in `partial/`, which is no table.
         succeeded, failed = (outcome.points_succeeded, outcome.points_failed) if outcome.complete else (0, 0)
-        return Seen(
+        return OutcomeSummary(
             # The listing's, although a later body may have been read: then it is read once more the next time.
             entry.version,
             outcome.status == "success",
@@ -169,7 +169,7 @@ class StatusReader:
             outcome.error_code,
         )
 
-    def _keep(self, shard_id: int, entry: Entry, found: Seen | None) -> None:
+    def _keep(self, shard_id: int, entry: Entry, found: OutcomeSummary | None) -> None:
         if found is None:
             self._unreadable[shard_id] = entry.version
             self._seen.pop(shard_id, None)
@@ -178,7 +178,9 @@ class StatusReader:
             self._unreadable.pop(shard_id, None)
 
 
-def summarize(run: RunRecord, seen: Sequence[Seen], unreadable: int, attempts: int, now: dt.datetime) -> Status:
+def summarize_outcomes(
+    run: RunRecord, seen: Sequence[OutcomeSummary], unreadable: int, attempts: int, now: dt.datetime
+) -> Status:
     """Return the status that the outcomes make."""
     succeeded = sum(each.is_success for each in seen)
     retryable = sum(each.is_retryable for each in seen)
@@ -207,7 +209,7 @@ def summarize(run: RunRecord, seen: Sequence[Seen], unreadable: int, attempts: i
     )
 
 
-def _pace(seen: Sequence[Seen], now: dt.datetime, *, is_done: bool) -> float | None:
+def _pace(seen: Sequence[OutcomeSummary], now: dt.datetime, *, is_done: bool) -> float | None:
     """Return the points that were settled in a second lately, or in the whole run where it is done."""
     if not seen:
         return None

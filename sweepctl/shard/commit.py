@@ -14,7 +14,7 @@ from pathlib import Path
 from sweepctl.errors import ConflictError, MessageError, StoreError, WrongEngineError
 from sweepctl.messages import ShardMessage, body_digest
 from sweepctl.records import layout, table
-from sweepctl.records.outcome import TWO_RESULTS, Artifact, EnginePin, Outcome, RunRecord, Verdict, judge
+from sweepctl.records.outcome import TWO_RESULTS, Artifact, EnginePin, Outcome, Precedence, RunRecord, judge
 from sweepctl.records.run import decode_engine_pin, decode_run_record, find_outcome
 from sweepctl.records.table import DataFile
 from sweepctl.store.contract import Put, Store
@@ -165,7 +165,7 @@ def _commit_outcome(store: Store, run: RunRecord, outcome: Outcome) -> Outcome:
         stored = store.read(key)
         standing = None if stored is None else table.decode(Outcome, stored.body, store.locate(key))
         # My own, written before its reply was lost, has my rank and stands like any other.
-        if standing is not None and judge(standing, outcome) is Verdict.STANDS:
+        if standing is not None and judge(standing, outcome) is Precedence.STANDS:
             return standing
         try:
             # The etag of the very body that was judged: what came after it must be judged first.

@@ -55,7 +55,7 @@ def interval(blocks: Sequence[float]) -> Interval:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class CostEstimate:
     """What a run takes on this machine and elsewhere."""
 
     core_seconds: Interval
@@ -64,12 +64,12 @@ class Estimate:
     fargate_dollars: Interval
 
 
-def estimate(point_seconds: Interval, points: int, shards: int, objects: int, cores: int) -> Estimate:
+def estimate_cost(point_seconds: Interval, points: int, shards: int, objects: int, cores: int) -> CostEstimate:
     """Return what so many points take; `point_seconds` is of one core, `cores` are this machine's."""
     core_seconds = point_seconds.times(points)
     around = shards * REQUESTS_A_SHARD * SQS_REQUEST + objects * S3_PUT
     fargate = FARGATE_CORE_HOUR + FARGATE_GB_A_CORE * FARGATE_GB_HOUR
-    return Estimate(
+    return CostEstimate(
         core_seconds=core_seconds,
         wall_seconds=core_seconds.times(1 / cores),
         lambda_dollars=core_seconds.times(LAMBDA_GB_A_CORE * LAMBDA_GB_SECOND).plus(shards * LAMBDA_REQUEST + around),

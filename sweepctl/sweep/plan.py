@@ -165,14 +165,14 @@ def _accept(spec: Spec, space: Space, engine: Engine) -> None:
         # An engine checks the rows that it gets, and anything else as a whole.
         for first in range(0, space.cells, ROWS_AT_ONCE):
             engine.identify(
-                spec, _Rows(space, first, min(first + ROWS_AT_ONCE, space.cells)), first * spec.replications
+                spec, _TableSlice(space, first, min(first + ROWS_AT_ONCE, space.cells)), first * spec.replications
             )
     else:
         engine.identify(spec, space, 0)
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _TableSlice:
     """Some rows of a table, whatever cells are asked for."""
 
     table: Space

@@ -10,7 +10,7 @@ from typing import Any
 from sweepctl.engine.client import Engine
 from sweepctl.messages import require_run_id
 from sweepctl.protocol import PointIdentity
-from sweepctl.sweep.cost import PRICES_OF, Estimate, estimate
+from sweepctl.sweep.cost import PRICES_OF, CostEstimate, estimate_cost
 from sweepctl.sweep.pilot import Pilot, run_pilot, shard_points
 from sweepctl.sweep.plan import Draft, Plan
 
@@ -27,7 +27,7 @@ class PlanReport:
     samples: tuple[PointIdentity, ...]  # spread over the run, the first and the last point included
     objects: int
     pilot: Pilot | None
-    estimate: Estimate | None
+    estimate: CostEstimate | None
 
     @property
     def message_bytes(self) -> int:
@@ -97,5 +97,7 @@ def report(
         samples=tuple(engine.identify(plan.spec, plan.space, index) for index in indices),
         objects=objects,
         pilot=pilot,
-        estimate=None if pilot is None else estimate(pilot.seconds, plan.total_points, plan.shards, objects, cores),
+        estimate=None
+        if pilot is None
+        else estimate_cost(pilot.seconds, plan.total_points, plan.shards, objects, cores),
     )

@@ -17,10 +17,10 @@ from sweepctl.store.contract import Store, is_key
 from sweepctl.store.files import store_errors
 from sweepctl.verify.inventory import Inventory
 from sweepctl.verify.report import Finding
-from sweepctl.verify.run import Run
+from sweepctl.verify.run import ExaminedRun
 
 
-def examine_names(outcome: Outcome, run: Run) -> Iterator[Finding]:
+def examine_names(outcome: Outcome, run: ExaminedRun) -> Iterator[Finding]:
     """Find what an outcome or an attempt should name and does not, or the other way round."""
     named = [(artifact.dataset, artifact.key) for artifact in outcome.artifacts]
     proper = [(name, _proper(outcome, name, run)) for name in run.datasets]
@@ -35,7 +35,7 @@ def examine_names(outcome: Outcome, run: Run) -> Iterator[Finding]:
             yield Finding("artifacts.wrong_rows", message, outcome.shard_id, artifact.key)
 
 
-def _proper(outcome: Outcome, dataset: str, run: Run) -> str:
+def _proper(outcome: Outcome, dataset: str, run: ExaminedRun) -> str:
     keys = run.keys(outcome.shard_id)
     if outcome.complete:
         return keys.dataset(dataset, run.spec.model)
@@ -43,7 +43,7 @@ def _proper(outcome: Outcome, dataset: str, run: Run) -> str:
 
 
 def unnamed(
-    inventory: Inventory, outcomes: Sequence[Outcome], attempts: Sequence[Outcome], run: Run
+    inventory: Inventory, outcomes: Sequence[Outcome], attempts: Sequence[Outcome], run: ExaminedRun
 ) -> Iterator[Finding]:
     """Find files that nothing names: orphans, and what attempts left that ended before they could name it."""
     committed = {outcome.shard_id for outcome in outcomes if outcome.complete}

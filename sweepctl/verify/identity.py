@@ -13,7 +13,7 @@ import pyarrow as pa
 from sweepctl.engine.client import Engine
 from sweepctl.engine.reader import identity_schema, parse_records
 from sweepctl.protocol import Model
-from sweepctl.verify.rows import Differences, Pair, Pieces
+from sweepctl.verify.rows import Differences, Pair, RowBuffer
 
 NAMING_SECONDS = 3600.0  # a million points a second and core is usual
 _TEXTS = {
@@ -24,7 +24,7 @@ _TEXTS = {
 
 
 @contextmanager
-def named_by_engine(engine: Engine, model: Model, request: bytes, *, stop: Event) -> Iterator[Pieces]:
+def named_by_engine(engine: Engine, model: Model, request: bytes, *, stop: Event) -> Iterator[RowBuffer]:
     """Lend the identities of the points that `request` asks for, in order; `stop`, once set, ends the work.
 
     Raises:
@@ -36,7 +36,7 @@ def named_by_engine(engine: Engine, model: Model, request: bytes, *, stop: Event
     schema = identity_schema(model)
     with engine.start(request, command="points", timeout=NAMING_SECONDS, stop=stop) as run:
         run.begin()
-        yield Pieces(parse_records(block, schema) for block in run.blocks())
+        yield RowBuffer(parse_records(block, schema) for block in run.blocks())
 
 
 def examine_identity(pair: Pair, named: pa.Table, differences: Differences) -> None:

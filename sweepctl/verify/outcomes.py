@@ -13,41 +13,43 @@ from sweepctl.records import layout, table
 from sweepctl.records.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, POINT_FAILED, Outcome
 from sweepctl.store.contract import Store, is_key
 from sweepctl.verify.report import FailureGroup, Finding
-from sweepctl.verify.run import Run
+from sweepctl.verify.run import ExaminedRun
 
 
 @dataclass(frozen=True)
-class Filed:
+class StoredOutcome:
     """A record of one row, and where it lies."""
 
     key: str
     outcome: Outcome
 
 
-def read_filed(store: Store, keys: Iterable[str], unreadable: str, pool: Executor) -> tuple[list[Filed], list[Finding]]:
+def read_outcomes(
+    store: Store, keys: Iterable[str], unreadable: str, pool: Executor
+) -> tuple[list[StoredOutcome], list[Finding]]:
     """Read outcomes or attempts; `unreadable` is the code for what is none."""
 
-    def read(key: str) -> Filed | Finding:
+    def read(key: str) -> StoredOutcome | Finding:
         stored = store.read(key)  # the inventory gives no other names than a store takes
         if stored is None:
             return Finding(unreadable, "it was listed, and is gone", key=key)
         try:
-            return Filed(key, table.decode(Outcome, stored.body, store.locate(key)))
+            return StoredOutcome(key, table.decode(Outcome, stored.body, store.locate(key)))
         except StoreError as error:
             return Finding(unreadable, error.message, layout.shard_of(key), key)
 
     found = list(pool.map(read, keys))
     return (
-        [each for each in found if isinstance(each, Filed)],
+        [each for each in found if isinstance(each, StoredOutcome)],
         [each for each in found if isinstance(each, Finding)],
     )
 
 
-def examine_outcomes(filed: Sequence[Filed], run: Run) -> tuple[list[Outcome], list[Finding]]:
+def examine_outcomes(stored: Sequence[StoredOutcome], run: ExaminedRun) -> tuple[list[Outcome], list[Finding]]:
     """Return the one outcome of each shard, by their points' order, and what is wrong with any."""
     findings: list[Finding] = []
-    by_shard: dict[int, list[Filed]] = defaultdict(list)
-    for each in filed:
+    by_shard: dict[int, list[StoredOutcome]] = defaultdict(list)
+    for each in stored:
         wrong = _misplaced(each, run)
         if wrong is None:
             by_shard[each.outcome.shard_id].append(each)
@@ -69,24 +71,24 @@ def examine_outcomes(filed: Sequence[Filed], run: Run) -> tuple[list[Outcome], l
     return in_range, findings
 
 
-def _misplaced(filed: Filed, run: Run) -> str | None:
+def _misplaced(stored: StoredOutcome, run: ExaminedRun) -> str | None:
     """Say why an outcome is not one of the shard that its file is named after."""
-    outcome = filed.outcome
+    outcome = stored.outcome
     if outcome.run_id != run.record.run_id:
         return f"it is an outcome of run {outcome.run_id}"
-    if outcome.shard_id != layout.shard_of(filed.key):
+    if outcome.shard_id != layout.shard_of(stored.key):
         return f"it is the outcome of shard {outcome.shard_id}"
     return None
 
 
-def _examine(filed: Filed, run: Run) -> Iterator[Finding]:
-    outcome, record = filed.outcome, run.record
+def _examine(stored: StoredOutcome, run: ExaminedRun) -> Iterator[Finding]:
+    outcome, record = stored.outcome, run.record
 
     def finding(code: str, message: str) -> Finding:
-        return Finding(f"outcomes.{code}", message, outcome.shard_id, filed.key)
+        return Finding(f"outcomes.{code}", message, outcome.shard_id, stored.key)
 
     proper = run.keys(outcome.shard_id).outcome
-    if filed.key != proper:
+    if stored.key != proper:
         yield finding("misplaced", f"its place is {proper}")
     if not _in_range(outcome, run.total_points):
         bounds = f"[{outcome.start_index}, {outcome.end_index_exclusive})"
@@ -196,12 +198,12 @@ def cover(outcomes: Sequence[Outcome], total_points: int) -> tuple[list[tuple[in
 
 
 def examine_attempts(
-    filed: Sequence[Filed], outcomes: Sequence[Outcome], run: Run, store: Store
+    stored: Sequence[StoredOutcome], outcomes: Sequence[Outcome], run: ExaminedRun, store: Store
 ) -> tuple[list[Outcome], list[Finding]]:
     """Return the attempts that are this run's, and what is wrong with any, or with an outcome that should have one."""
     findings: list[Finding] = []
     kept: list[Outcome] = []
-    for each in filed:
+    for each in stored:
         attempt = each.outcome
         if attempt.run_id != run.record.run_id or each.key != run.keys(attempt.shard_id).attempt(attempt.attempt_id):
             message = f"it is an attempt at shard {attempt.shard_id} of run {attempt.run_id}"
@@ -221,7 +223,7 @@ def examine_attempts(
     return kept, findings
 
 
-def _agrees(attempt: Outcome, run: Run) -> bool:
+def _agrees(attempt: Outcome, run: ExaminedRun) -> bool:
     versions = {attempt.model_version} if run.pin is None else {run.pin.model_version}
     return (
         _in_range(attempt, run.total_points)
@@ -233,7 +235,7 @@ def _agrees(attempt: Outcome, run: Run) -> bool:
     )
 
 
-def _history(outcome: Outcome, recorded: Outcome | None, run: Run, store: Store) -> Iterator[Finding]:
+def _history(outcome: Outcome, recorded: Outcome | None, run: ExaminedRun, store: Store) -> Iterator[Finding]:
     """Compare an outcome without all records with its attempt's row, which is written before it and is equal."""
     key = run.keys(outcome.shard_id).attempt(outcome.attempt_id)
     if recorded is None:

@@ -21,11 +21,11 @@ from sweepctl.store.contract import Store
 from sweepctl.verify import artifacts, outcomes, repair, run
 from sweepctl.verify.inventory import take_inventory
 from sweepctl.verify.reexecute import draw_sample, reexecute
-from sweepctl.verify.report import Check, Finding, Report, Severity, Tally, Verdict
-from sweepctl.verify.run import Run, Tables
-from sweepctl.verify.shards import ENGINE_ERRORS, Examined, ShardsExaminer, batches
+from sweepctl.verify.report import Check, Coverage, Finding, Report, Severity, Verdict
+from sweepctl.verify.run import ExaminedRun, Tables
+from sweepctl.verify.shards import ENGINE_ERRORS, Examined, ShardsExaminer, shard_batches
 
-__all__ = ["Check", "Finding", "Report", "Severity", "Tally", "Verdict", "verify"]
+__all__ = ["Check", "Coverage", "Finding", "Report", "Severity", "Verdict", "verify"]
 
 T = TypeVar("T")
 IN_FLIGHT = 32  # requests of the store at a time; a bucket's rate is reached by many at once, never by one fast one
@@ -66,7 +66,7 @@ def verify(
         InterruptedRunError: `stop` was set.
     """
     with ThreadPoolExecutor(IN_FLIGHT) as fetching, ThreadPoolExecutor(1 + (os.cpu_count() or 1)) as examining:
-        work = _Work(store, engine, fetching, examining, observe, stop or Event())
+        work = _Verification(store, engine, fetching, examining, observe, stop or Event())
         try:
             return _verify(work, run_id, reexecution)
         except BaseException:
@@ -76,7 +76,7 @@ def verify(
 
 
 @dataclass(frozen=True)
-class _Work:
+class _Verification:
     """What the steps of one verification share."""
 
     store: Store
@@ -98,7 +98,7 @@ class _Work:
                 raise InterruptedRunError("stopped by a signal", remedy="Verify again: it only reads.")
 
 
-def _verify(work: _Work, run_id: str, reexecution: Reexecution | None) -> Report:
+def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -> Report:
     work.observe("listing files", 0, 0)
     inventory = take_inventory(work.store, run_id, work.fetching)
     if inventory.is_empty:
@@ -114,24 +114,24 @@ def _verify(work: _Work, run_id: str, reexecution: Reexecution | None) -> Report
         findings += wrong_design
     if record is None or spec is None or space is None or findings:
         why = "the design comes from the run record"
-        return Report(run_id, findings, {check: Tally({}, why) for check in checks}, None)
+        return Report(run_id, findings, {check: Coverage({}, why) for check in checks}, None)
     work.observe("reading outcomes", 0, 0)
-    filed, unreadable = outcomes.read_filed(work.store, inventory.outcomes, "outcomes.unreadable", work.fetching)
-    tried, lost = outcomes.read_filed(work.store, inventory.attempts, "failures.attempt_unreadable", work.fetching)
+    stored, unreadable = outcomes.read_outcomes(work.store, inventory.outcomes, "outcomes.unreadable", work.fetching)
+    tried, lost = outcomes.read_outcomes(work.store, inventory.attempts, "failures.attempt_unreadable", work.fetching)
     # Everything but a conflict comes after the pin.
-    needed = bool(filed) or any(each.outcome.status != "conflict" for each in tried)
+    needed = bool(stored) or any(each.outcome.status != "conflict" for each in tried)
     pin, wrong_pin = run.examine_pin(work.store, run_id, spec, needed=needed)
-    subject = Run(record, spec, space, pin)
-    standing, wrong = outcomes.examine_outcomes(filed, subject)
+    subject = ExaminedRun(record, spec, space, pin)
+    standing, wrong = outcomes.examine_outcomes(stored, subject)
     attempts, disordered = outcomes.examine_attempts(tried, standing, subject, work.store)
     gaps, uncovered = outcomes.cover(standing, subject.total_points)
     missing, unknown = repair.missing_shards(standing, attempts, gaps, record)
     hidden = {finding.shard_id for finding in unreadable}
-    rows = _Rows(work, subject, standing, attempts)
+    rows = _DataChecks(work, subject, standing, attempts)
     examined = rows.examine()
-    tallies, again = rows.tallies(examined, len(inventory.attempts)), None
+    coverage, again = rows.coverage(examined, len(inventory.attempts)), None
     if reexecution is not None:
-        tallies[Check.REEXECUTION], again = rows.reexecute(reexecution, examined.sound)
+        coverage[Check.REEXECUTION], again = rows.reexecute(reexecution, examined.sound)
     findings = [
         *wrong_pin, *unreadable, *wrong, *uncovered, *examined.findings, *lost, *disordered,
         *artifacts.unnamed(inventory, standing, attempts, subject),
@@ -141,7 +141,7 @@ def _verify(work: _Work, run_id: str, reexecution: Reexecution | None) -> Report
     return Report(
         run_id,
         sorted(dict.fromkeys(findings), key=_place),
-        tallies,
+        coverage,
         subject.total_points,
         len(standing),
         outcomes.group_failures(standing),
@@ -161,10 +161,12 @@ def _place(finding: Finding) -> tuple[int, int, str, str]:
     return _ORDER[finding.check], shard_id, finding.code, finding.key or ""
 
 
-class _Rows:
+class _DataChecks:
     """The part of verify that reads the run's data, many shards at a time."""
 
-    def __init__(self, work: _Work, subject: Run, standing: Sequence[Outcome], attempts: Sequence[Outcome]) -> None:
+    def __init__(
+        self, work: _Verification, subject: ExaminedRun, standing: Sequence[Outcome], attempts: Sequence[Outcome]
+    ) -> None:
         self._work = work
         self._subject = subject
         self._standing = standing
@@ -194,25 +196,25 @@ class _Rows:
     def examine(self) -> Examined:
         """Examine every file that an outcome or an attempt names, and the rows of complete shards."""
         submit = self._work.examining.submit
-        tasks = {submit(self._examiner.examine, batch): len(batch) for batch in batches(self._complete)}
+        tasks = {submit(self._examiner.examine, batch): len(batch) for batch in shard_batches(self._complete)}
         tasks |= {submit(self._examiner.examine_partial, outcome): 1 for outcome in self._partial.values()}
         whole = Examined()
         for examined in self._work.each("shards", tasks):
             whole.add(examined)
         return whole
 
-    def tallies(self, examined: Examined, attempts: int) -> dict[Check, Tally]:
+    def coverage(self, examined: Examined, attempts: int) -> dict[Check, Coverage]:
         """Say how far each check went."""
         why_not = self._why_not or examined.engine_error or self._unread(examined.identified)
         return {
-            Check.RUN_RECORD: Tally({"records": 1 + (self._subject.pin is not None), "rows": 2 * examined.points}),
-            Check.OUTCOMES: Tally(
+            Check.RUN_RECORD: Coverage({"records": 1 + (self._subject.pin is not None), "rows": 2 * examined.points}),
+            Check.OUTCOMES: Coverage(
                 {"shards": len(self._standing), "points": sum(each.points for each in self._standing)}
             ),
-            Check.ARTIFACTS: Tally({"files": examined.files, "bytes": examined.bytes}),
-            Check.POINTS: Tally({"points": examined.points}, self._unread(examined.points)),
-            Check.IDENTITY: Tally({"points": examined.identified}, why_not),
-            Check.FAILURES: Tally({"shards": len(self._standing), "attempts recorded beside": attempts}),
+            Check.ARTIFACTS: Coverage({"files": examined.files, "bytes": examined.bytes}),
+            Check.POINTS: Coverage({"points": examined.points}, self._unread(examined.points)),
+            Check.IDENTITY: Coverage({"points": examined.identified}, why_not),
+            Check.FAILURES: Coverage({"shards": len(self._standing), "attempts recorded beside": attempts}),
         }
 
     def _unread(self, points: int) -> str | None:
@@ -222,11 +224,11 @@ class _Rows:
         left = sum(outcome.points for outcome in self._complete) - points
         return f"{left:,} points, whose files are damaged or gone" if left else None
 
-    def reexecute(self, reexecution: Reexecution, sound: Iterable[int]) -> tuple[Tally, list[Finding]]:
+    def reexecute(self, reexecution: Reexecution, sound: Iterable[int]) -> tuple[Coverage, list[Finding]]:
         """Run a sample of the points whose rows are sound again."""
         engine, model = self._examiner.engine, self._examiner.model
         if engine is None or model is None:
-            return Tally({"points": 0}, self._why_not), []
+            return Coverage({"points": 0}, self._why_not), []
         wanted = set(sound)
         candidates = [outcome for outcome in self._complete if outcome.shard_id in wanted]
         sample = draw_sample(candidates, reexecution.points, reexecution.seed)
@@ -247,16 +249,18 @@ class _Rows:
             for found in self._work.each("shards again", tasks):
                 findings += found
         except ENGINE_ERRORS as error:
-            return Tally({"points": 0}, error.message), findings
+            return Coverage({"points": 0}, error.message), findings
         build = f"run again here by engine {engine.description.engine_version} on {engine.description.target}"
         told = [replace(each, message=f"{each.message} ({build})") for each in findings]
         points = sum(end - start for ranges in sample.values() for start, end in ranges)
         asked = self._subject.total_points if reexecution.points is None else reexecution.points
         left = min(asked, self._subject.total_points) - points
-        return Tally({"points": points}, f"{left:,} points, which have no sound record" if left else None), told
+        return Coverage({"points": points}, f"{left:,} points, which have no sound record" if left else None), told
 
 
-def _model_of(engine: Engine | None, subject: Run, complete: Sequence[Outcome]) -> tuple[Model | None, str | None]:
+def _model_of(
+    engine: Engine | None, subject: ExaminedRun, complete: Sequence[Outcome]
+) -> tuple[Model | None, str | None]:
     """Return the engine's model where it is the one that the run was made with; else why not."""
     if engine is None:
         return None, "there is no engine"

@@ -18,8 +18,8 @@ from sweepctl.protocol import Model, encode_request
 from sweepctl.records.outcome import Outcome
 from sweepctl.records.table import POINT_OUTCOMES
 from sweepctl.verify.report import Finding
-from sweepctl.verify.rows import Differences, Pieces, pieces_of
-from sweepctl.verify.run import Run
+from sweepctl.verify.rows import Differences, RowBuffer, pieces_of
+from sweepctl.verify.run import ExaminedRun
 
 # By shard_id: ranges of points that are to be run again.
 Sample: TypeAlias = Mapping[int, Sequence[tuple[int, int]]]
@@ -53,7 +53,7 @@ def draw_sample(outcomes: Sequence[Outcome], size: int | None, seed: int) -> Sam
 
 def reexecute(
     outcome: Outcome,
-    run: Run,
+    run: ExaminedRun,
     files: Mapping[str, Path],
     ranges: Sequence[tuple[int, int]],
     *,
@@ -85,7 +85,7 @@ def reexecute(
         reader = RecordReader(message, model)
         with ExitStack() as closing:
             stored = {
-                name: _Stored(closing.enter_context(pq.ParquetFile(path)), outcome.start_index, start, end)
+                name: _StoredRows(closing.enter_context(pq.ParquetFile(path)), outcome.start_index, start, end)
                 for name, path in files.items()
                 if name == POINT_OUTCOMES or (is_whole and name in run.spec.outputs)
             }
@@ -100,13 +100,13 @@ def reexecute(
     return differences.findings
 
 
-class _Stored:
+class _StoredRows:
     """Rows of one file that are compared with what is run again, in order."""
 
     def __init__(self, file: pq.ParquetFile, shard_start: int, start: int, end: int) -> None:
         """Take the rows of points `[start, end)`."""
         whole = start == shard_start
-        self._pieces = pieces_of(file) if whole else Pieces(_rows_of(file, start - shard_start, end - shard_start))
+        self._pieces = pieces_of(file) if whole else RowBuffer(_rows_of(file, start - shard_start, end - shard_start))
         self._next = start
 
     def compare(self, name: str, ours: pa.Table, differences: Differences) -> None:

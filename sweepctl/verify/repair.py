@@ -37,7 +37,7 @@ def missing_shards(
         if each.status != "conflict" and each.shard_id not in known
     }
     wanted = {each.shard_id: known[each.shard_id] for each in outcomes if not each.complete}
-    plan = _Plan({**tried, **known}, record)
+    plan = _Sharding({**tried, **known}, record)
     unknown: list[Bounds] = []
     for gap in gaps:
         shards = plan.shards_of(gap)
@@ -58,7 +58,7 @@ def messages_of(record: RunRecord, missing: Sequence[MissingShard]) -> Iterator[
             yield first.model_copy(update=asdict(shard)).to_json()
 
 
-class _Plan:
+class _Sharding:
     """How a run was cut into shards, as far as its known shards tell."""
 
     def __init__(self, known: Mapping[int, Bounds], record: RunRecord) -> None:

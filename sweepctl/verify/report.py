@@ -126,7 +126,7 @@ class Verdict(Enum):
     UNPROVEN = "unproven"  # nothing is wrong in what was checked, and not everything was
 
 
-class State(Enum):
+class CheckState(Enum):
     """What came of one check."""
 
     PASSED = "passed"
@@ -135,7 +135,7 @@ class State(Enum):
 
 
 @dataclass(frozen=True)
-class Tally:
+class Coverage:
     """How far a check went."""
 
     checked: Mapping[str, int]  # what was looked at, by kind: shards, files, bytes, points
@@ -176,7 +176,7 @@ class Report:
 
     run_id: str
     findings: Sequence[Finding]
-    tallies: Mapping[Check, Tally]
+    coverage: Mapping[Check, Coverage]
     total_points: int | None  # None where the run record cannot be read
     shards: int = 0
     failures: Sequence[FailureGroup] = ()
@@ -205,14 +205,16 @@ class Report:
     @property
     def unchecked(self) -> Mapping[Check, str]:
         """What could not be checked, and why."""
-        return {check: tally.not_checked for check, tally in self.tallies.items() if tally.not_checked is not None}
+        return {
+            check: covered.not_checked for check, covered in self.coverage.items() if covered.not_checked is not None
+        }
 
-    def state(self, check: Check) -> State:
+    def state(self, check: Check) -> CheckState:
         """Return what came of one check."""
         found = {finding.severity for finding in self.found_by(check)}
         if found - {Severity.NOTE}:
-            return State.FAILED
-        return State.NOT_CHECKED if check in self.unchecked else State.PASSED
+            return CheckState.FAILED
+        return CheckState.NOT_CHECKED if check in self.unchecked else CheckState.PASSED
 
     def found_by(self, check: Check) -> Sequence[Finding]:
         """Return the findings of one check."""
@@ -229,11 +231,11 @@ class Report:
                 {
                     "check": check.value,
                     "state": self.state(check).value,
-                    "checked": dict(tally.checked),
-                    "not_checked": tally.not_checked,
+                    "checked": dict(covered.checked),
+                    "not_checked": covered.not_checked,
                     "findings": [finding.to_json() for finding in self.found_by(check)],
                 }
-                for check, tally in self.tallies.items()
+                for check, covered in self.coverage.items()
             ],
             "failures": [asdict(group) for group in self.failures],
             "point_failures": {code: asdict(points) for code, points in self.point_failures.items()},

@@ -15,14 +15,14 @@ import pyarrow.parquet as pq
 from sweepctl.records.outcome import MAX_ERROR_MESSAGE, Outcome
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, FLOAT, INT, POINT_OUTCOMES, ROW_GROUP_ROWS, schema_of
 from sweepctl.verify.report import MOST_POINTS, FailedPoints, Finding
-from sweepctl.verify.run import Run, Tables
+from sweepctl.verify.run import ExaminedRun, Tables
 
 Column: TypeAlias = "pa.ChunkedArray | pa.Array"
 MAX_SHOWN = 100  # characters of a value
 _OWN_OUTCOMES = len(schema_of(POINT_OUTCOMES, []))  # metrics begin here
 
 
-class Pieces:
+class RowBuffer:
     """Tables of rows, given out again in pieces of the lengths that are asked for."""
 
     def __init__(self, tables: Iterable[pa.Table]) -> None:
@@ -44,10 +44,10 @@ class Pieces:
         return whole.slice(0, rows)
 
 
-def pieces_of(file: pq.ParquetFile) -> Pieces:
+def pieces_of(file: pq.ParquetFile) -> RowBuffer:
     """Give a file's rows."""
     batches = file.iter_batches(batch_size=ROW_GROUP_ROWS, use_threads=False)
-    return Pieces(pa.Table.from_batches([batch]) for batch in batches)
+    return RowBuffer(pa.Table.from_batches([batch]) for batch in batches)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def pairs(outcome: Outcome, parameters: pq.ParquetFile, outcomes: pq.ParquetFile
 class Differences:
     """What was found to differ in one shard: under each code and name the first point, and how many."""
 
-    def __init__(self, outcome: Outcome, run: Run) -> None:
+    def __init__(self, outcome: Outcome, run: ExaminedRun) -> None:
         """Start with none."""
         self._shard_id = outcome.shard_id
         # What is the same in every row.
@@ -138,7 +138,7 @@ class Differences:
 class RowsExaminer:
     """Examines one shard's rows, a pair of pieces at a time."""
 
-    def __init__(self, outcome: Outcome, run: Run, tables: Tables, differences: Differences) -> None:
+    def __init__(self, outcome: Outcome, run: ExaminedRun, tables: Tables, differences: Differences) -> None:
         """Expect the rows of `outcome`."""
         self._outcome = outcome
         self._run = run
@@ -204,7 +204,7 @@ class RowsExaminer:
 class ExtraExaminer:
     """Examines the rows of an extra dataset: any number of a point that succeeded, in order of the points."""
 
-    def __init__(self, name: str, outcome: Outcome, run: Run, tables: Tables, differences: Differences) -> None:
+    def __init__(self, name: str, outcome: Outcome, run: ExaminedRun, tables: Tables, differences: Differences) -> None:
         """Expect rows of the points of `outcome`."""
         self._name = name
         self._outcome = outcome
@@ -288,7 +288,7 @@ def examine_indices(outcome: Outcome, name: str, rows: pq.ParquetFile, key: str)
     ]
 
 
-def _replicates(index: pa.Array, run: Run) -> pa.Array:
+def _replicates(index: pa.Array, run: ExaminedRun) -> pa.Array:
     replications = run.spec.replications
     return pc.subtract(index, pc.multiply(pc.divide(index, replications), replications))
 

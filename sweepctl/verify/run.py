@@ -22,7 +22,7 @@ from sweepctl.verify.report import Finding
 
 
 @dataclass(frozen=True)
-class Run:
+class ExaminedRun:
     """What everything else of a run must agree with."""
 
     record: RunRecord
@@ -54,7 +54,7 @@ class Tables:
     extra: Mapping[str, Sequence[Column]]  # the declared columns of each extra dataset
 
     @classmethod
-    def declared(cls, model: Model, run: Run) -> Self:
+    def declared(cls, model: Model, run: ExaminedRun) -> Self:
         """As the model declares them."""
         nullable = frozenset(metric.name for metric in model.metrics if metric.nullable)
         extra = {dataset.name: dataset.columns for dataset in model.datasets}

@@ -23,8 +23,8 @@ from sweepctl.verify import artifacts
 from sweepctl.verify.artifacts import Borrowed
 from sweepctl.verify.identity import examine_identity, named_by_engine
 from sweepctl.verify.report import FailedPoints, Finding
-from sweepctl.verify.rows import Differences, ExtraExaminer, Pieces, RowsExaminer, examine_indices, pairs
-from sweepctl.verify.run import Run, Tables
+from sweepctl.verify.rows import Differences, ExtraExaminer, RowBuffer, RowsExaminer, examine_indices, pairs
+from sweepctl.verify.run import ExaminedRun, Tables
 
 # Neighbours share one start of the engine, and files of many small shards come in side by side.
 BATCH_SHARDS = 64
@@ -63,7 +63,7 @@ class Examined:
             self.by_code[code] = points + self.by_code.get(code)
 
 
-def batches(outcomes: Sequence[Outcome]) -> Iterator[list[Outcome]]:
+def shard_batches(outcomes: Sequence[Outcome]) -> Iterator[list[Outcome]]:
     """Group shards, given in order of their points, so that the points of a group follow each other."""
     batch: list[Outcome] = []
     points = 0
@@ -87,7 +87,7 @@ class EngineNames:
         self._end = end
         self._next = self._until = -1
         self._stack = ExitStack()
-        self._pieces: Pieces | None = None
+        self._pieces: RowBuffer | None = None
         self.error: str | None = None
         self.is_refused = False
 
@@ -141,7 +141,7 @@ class ShardsExaminer:
     """What the examination of any shard needs to know."""
 
     store: Store
-    run: Run
+    run: ExaminedRun
     tables: Tables
     engine: Engine | None  # None where identities cannot be compared
     model: Model | None

@@ -12,7 +12,7 @@ from sweepctl.errors import SweepctlError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sweepctl.doctor.preflight import Check
+    from sweepctl.doctor.preflight import Diagnosis
 
 
 def show_error(console: Console, error: SweepctlError) -> None:
@@ -23,7 +23,7 @@ def show_error(console: Console, error: SweepctlError) -> None:
         console.print(f"[dim]→ {escape(error.remedy)}[/]", soft_wrap=True, highlight=False)
 
 
-def show_checks(console: Console, checks: "Sequence[Check]") -> None:
+def show_checks(console: Console, checks: "Sequence[Diagnosis]") -> None:
     """One row a finding, with its remedy below."""
     table = new_table("", "what", "finding")
     for check in checks:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from sweepctl.queue.backlog import Backlog
 from sweepctl.queue.contract import QueueFacts
-from sweepctl.runs.index import Oddity, StoredRun
+from sweepctl.runs.index import MalformedRun, StoredRun
 from sweepctl.runs.status import Status
 from sweepctl.runs.submit import Submission
 from sweepctl.sweep.plan import Plan
@@ -149,7 +149,7 @@ def _line(status: Status, facts: QueueFacts | None) -> str:
     return "; ".join(told)
 
 
-def show_runs(console: Console, store: str, runs: Sequence[StoredRun], oddities: Sequence[Oddity]) -> None:
+def show_runs(console: Console, store: str, runs: Sequence[StoredRun], oddities: Sequence[MalformedRun]) -> None:
     """One row a run, the newest first; then what else lies among them."""
     if runs:
         # A pipe has no width; on a narrow terminal --json tells the rest.

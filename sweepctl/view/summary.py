@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.markup import escape
 
-from sweepctl.results.analysis.effects import UNBALANCED, Estimate, Estimates
-from sweepctl.results.analysis.points import Failure, Row
+from sweepctl.results.analysis.effects import UNBALANCED, MeanEstimate, MeansByLevel
+from sweepctl.results.analysis.points import FailureCount, Row
 from sweepctl.results.analysis.sensitivity import Sensitivity
 from sweepctl.results.analysis.subject import Dimension, Subject
 from sweepctl.results.analysis.summary import MetricSummary, Summary
 from sweepctl.spec import Value
 from sweepctl.view.console import new_table
-from sweepctl.view.wording import plain, shown, span
+from sweepctl.view.wording import shown, span, without_controls
 
 
 def show_summary(console: Console, summary: Summary) -> None:
@@ -35,7 +35,7 @@ def show_summary(console: Console, summary: Summary) -> None:
 
 def _text(value: str) -> str:
     """Return a string of a run in which nothing is markup, and nothing steers the terminal."""
-    return escape(plain(value))
+    return escape(without_controls(value))
 
 
 def _advice(summary: Summary) -> list[str]:
@@ -67,7 +67,7 @@ def _show_metric(console: Console, subject: Subject, metric: MetricSummary) -> N
             _show_rows(console, f"{title} {metric.name}", rows, metric.name)
 
 
-def _show_effects(console: Console, subject: Subject, effects: Sequence[tuple[Dimension, Estimates]]) -> None:
+def _show_effects(console: Console, subject: Subject, effects: Sequence[tuple[Dimension, MeansByLevel]]) -> None:
     over = f"{subject.batches} batches of replicates" if subject.batches < subject.replications else "replicates"
     interval = f"95 % interval over {over}" if subject.replications > 1 else "no interval: one replicate"
     table = new_table("dimension", "level", "mean", interval, "points", title="mean by level")
@@ -80,7 +80,7 @@ def _show_effects(console: Console, subject: Subject, effects: Sequence[tuple[Di
     console.print(table, highlight=False)
 
 
-def _estimated(estimate: Estimate | None) -> tuple[str, str, str]:
+def _estimated(estimate: MeanEstimate | None) -> tuple[str, str, str]:
     if estimate is None:
         return "–", "", "0"
     width = "" if estimate.half_width is None else f"± {shown(estimate.half_width)}"
@@ -116,7 +116,7 @@ def _values(values: Mapping[str, Value]) -> list[str]:
     return [_text(shown(value)) for value in values.values()]
 
 
-def _show_failures(console: Console, failures: Sequence[Failure]) -> None:
+def _show_failures(console: Console, failures: Sequence[FailureCount]) -> None:
     if not failures:
         return
     table = new_table("failed", "error code", "the first one", "its message", title="failures")

@@ -14,7 +14,7 @@ from sweepctl.view.wording import duration
 
 if TYPE_CHECKING:
     from sweepctl.runs.local import Begun
-    from sweepctl.runs.local import Progress as Done
+    from sweepctl.runs.local import RunProgress as Done
     from sweepctl.runs.retry import FailedShards
     from sweepctl.runs.reuse import Source
     from sweepctl.verify.report import Report

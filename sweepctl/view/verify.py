@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from sweepctl.verify.report import Finding, Report, Severity, State, Verdict
+from sweepctl.verify.report import CheckState, Finding, Report, Severity, Verdict
 from sweepctl.view.console import new_table
 from sweepctl.view.wording import VERDICTS, counted
 
-_STATES = {State.PASSED: "[green]✓[/]", State.FAILED: "[red]✗[/]", State.NOT_CHECKED: "[yellow]?[/]"}
+_STATES = {CheckState.PASSED: "[green]✓[/]", CheckState.FAILED: "[red]✗[/]", CheckState.NOT_CHECKED: "[yellow]?[/]"}
 EXAMPLES = 10  # of each check; --json has all
 
 
@@ -31,16 +31,16 @@ def show_report(console: Console, report: Report) -> None:
     """The verdict, then the checks, then examples of what was found, then what to do."""
     show_verdict(console, report)
     table = new_table("", "check", "looked at", "found")
-    for check, tally in report.tallies.items():
-        looked_at = ", ".join(counted(kind, count) for kind, count in tally.checked.items()) or "nothing"
-        if tally.not_checked is not None:
-            looked_at += f"\n[yellow]not checked: {escape(tally.not_checked)}[/]"
+    for check, covered in report.coverage.items():
+        looked_at = ", ".join(counted(kind, count) for kind, count in covered.checked.items()) or "nothing"
+        if covered.not_checked is not None:
+            looked_at += f"\n[yellow]not checked: {escape(covered.not_checked)}[/]"
         found = len(report.found_by(check))
         table.add_row(
             _STATES[report.state(check)], check.value.replace("_", " "), looked_at, f"{found:,}" if found else ""
         )
     console.print(table, highlight=False)
-    for check in report.tallies:
+    for check in report.coverage:
         _show_findings(console, report.found_by(check))
     _show_failures(console, report)
     for line in _advice(report):

@@ -81,6 +81,6 @@ def byte_count(count: int) -> str:
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
 
 
-def plain(text: str) -> str:
+def without_controls(text: str) -> str:
     """Return a string of a run so that it cannot steer the terminal."""
     return text.translate(_CONTROLS)

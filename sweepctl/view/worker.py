@@ -15,8 +15,7 @@ from sweepctl.worker.events import Ending, Why
 
 if TYPE_CHECKING:
     from sweepctl.queue.backlog import Backlog
-    from sweepctl.worker.tally import Failure
-    from sweepctl.worker.tally import Progress as WorkerProgress
+    from sweepctl.worker.tally import FailedMessage, WorkerProgress
 
 _ENDINGS = {
     Ending.SUCCEEDED: "succeeded",
@@ -39,7 +38,7 @@ _WHY = {
 }
 
 
-def show_summary(console: Console, done: "WorkerProgress") -> None:
+def show_worker_summary(console: Console, done: "WorkerProgress") -> None:
     """Every message that was received, under what it came to; then why some came to no good."""
     why = "" if done.why is None else f": {_WHY[done.why]}"
     console.print(f"[bold]{done.received:,}[/] messages received, {done.points:,} points run{why}", highlight=False)
@@ -51,7 +50,7 @@ def show_summary(console: Console, done: "WorkerProgress") -> None:
         _show_failure(console, failure)
 
 
-def _show_failure(console: Console, failure: "Failure") -> None:
+def _show_failure(console: Console, failure: "FailedMessage") -> None:
     shard = f"shard {failure.shard_id} of run {failure.run_id}"
     name = f"message {failure.message_id}" if failure.run_id is None else shard
     console.print(
@@ -62,7 +61,7 @@ def _show_failure(console: Console, failure: "Failure") -> None:
 
 
 @contextmanager
-def watch(
+def watching_worker(
     console: Console,
     backlog: "Callable[[], Backlog | None]",
     monotonic: Callable[[], float] = time.monotonic,

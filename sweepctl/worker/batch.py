@@ -15,7 +15,7 @@ from sweepctl.errors import OutOfTimeError, ScratchError, StoreError, SweepctlEr
 from sweepctl.queue.contract import Received
 from sweepctl.shard.run import Conditions, draw_attempt_id
 from sweepctl.store.contract import Store
-from sweepctl.worker.delivery import Work, deliver
+from sweepctl.worker.delivery import Delivery, deliver
 from sweepctl.worker.events import Ending
 
 # Kept of an invocation for what comes after the engine: the upload of what it wrote, and the outcome. Whoever is ended
@@ -25,7 +25,7 @@ LEAST_SECONDS = 5.0  # of an engine: with less, a shard would be begun only to g
 
 
 @dataclass
-class Bench:
+class LambdaWorker:
     """Where shards are run, and what outlives an invocation: one for the life of a function's process."""
 
     engine: Engine
@@ -33,22 +33,22 @@ class Bench:
     monotonic: Callable[[], float] = time.monotonic
     _store_proven: bool = False
 
-    def work_off(self, batch: Sequence[Received], seconds: float) -> list[Work]:
+    def process(self, batch: Sequence[Received], seconds: float) -> list[Delivery]:
         """Run the shards of `batch` within `seconds`; return what came of each message, in order.
 
         What is not begun is UNUSED: it goes back untouched, and its error says why.
         """
         end = self.monotonic() + seconds
         longest = 0.0  # seconds of a shard of this batch: another run's shards say nothing of these
-        works = [Work(received, draw_attempt_id(), {}) for received in batch]
+        deliveries = [Delivery(received, draw_attempt_id(), {}) for received in batch]
         unfit: SweepctlError | None = self._prove_store()
-        for work in works:
+        for delivery in deliveries:
             began_at = self.monotonic()
-            work.error = unfit or self._out_of_time(end - began_at, longest)
-            if work.error is None:
-                unfit = self._run(work, end)
+            delivery.error = unfit or self._out_of_time(end - began_at, longest)
+            if delivery.error is None:
+                unfit = self._run(delivery, end)
                 longest = max(longest, self.monotonic() - began_at)
-        return works
+        return deliveries
 
     def _prove_store(self) -> StoreError | None:
         """Have the store show, once, and again after it has failed, that it honours conditions; else what is wrong.
@@ -71,17 +71,17 @@ class Bench:
         msg = f"{left:.1f} s are left, and a shard with its commit may take {needed:.1f} s"
         return OutOfTimeError(msg, remedy="Give the function more time (900 s is the most), or plan smaller shards.")
 
-    def _run(self, work: Work, end: float) -> SweepctlError | None:
+    def _run(self, delivery: Delivery, end: float) -> SweepctlError | None:
         """Run one shard; return what keeps this process from running any other, if anything does."""
         conditions = Conditions(deadline=end - COMMIT_SECONDS)
         try:
-            deliver(work, self.engine, self.store, conditions, monotonic=self.monotonic)
+            deliver(delivery, self.engine, self.store, conditions, monotonic=self.monotonic)
         except Exception:  # noqa: BLE001  a defect that one message brings out must not run the others again
-            work.ending = Ending.RETRY
-            logs.warn("defect", message_id=work.received.message_id, trace=traceback.format_exc())
+            delivery.ending = Ending.RETRY
+            logs.warn("defect", message_id=delivery.received.message_id, trace=traceback.format_exc())
             return None
         # A disk that this shard filled is empty again: the next one may be smaller.
-        if work.ending is Ending.STORE_DOWN and not isinstance(work.error, ScratchError):
+        if delivery.ending is Ending.STORE_DOWN and not isinstance(delivery.error, ScratchError):
             self._store_proven = False
-            return work.error
-        return work.engine_error
+            return delivery.error
+        return delivery.engine_error

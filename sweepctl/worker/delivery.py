@@ -29,7 +29,7 @@ from sweepctl.worker.events import Ending
 
 
 @dataclass
-class Work:
+class Delivery:
     """What is known of one received message: filled by the thread that runs it, and read once that has ended."""
 
     received: Received
@@ -60,7 +60,7 @@ class Work:
 
 
 def deliver(
-    work: Work,
+    delivery: Delivery,
     engine: Engine,
     store: Store,
     conditions: Conditions,
@@ -68,30 +68,30 @@ def deliver(
     now: Callable[[], dt.datetime] = utc_now,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Run the shard of one delivery, and have `work` hold what came of it."""
+    """Run the shard of one delivery, and have `delivery` hold what came of it."""
     try:
-        work.message = decode(work.received.body, now().date())
-        work.result = run_shard(
-            work.message,
+        delivery.message = decode(delivery.received.body, now().date())
+        delivery.result = run_shard(
+            delivery.message,
             engine,
             store,
             conditions,
-            attempt_number=work.received.receive_count,
-            progress=work.reach,
-            stop=work.stop,
+            attempt_number=delivery.received.receive_count,
+            progress=delivery.reach,
+            stop=delivery.stop,
             now=now,
             monotonic=monotonic,
-            new_attempt_id=lambda: work.attempt_id,
+            new_attempt_id=lambda: delivery.attempt_id,
         )
     except MessageError as error:
-        work.error = error
-        work.ending = _reject(work, error, store, now())
+        delivery.error = error
+        delivery.ending = _reject(delivery, error, store, now())
     except SweepctlError as error:
-        work.error = error
-        work.ending = _ending_after(error)
+        delivery.error = error
+        delivery.ending = _ending_after(error)
     else:
-        work.seconds |= work.result.seconds
-        work.ending = _ending_of(work.result)
+        delivery.seconds |= delivery.result.seconds
+        delivery.ending = _ending_of(delivery.result)
 
 
 def _ending_of(result: Result) -> Ending:
@@ -116,10 +116,10 @@ def _ending_after(error: SweepctlError) -> Ending:
     raise error
 
 
-def _reject(work: Work, reason: MessageError, store: Store, now: dt.datetime) -> Ending:
+def _reject(delivery: Delivery, reason: MessageError, store: Store, now: dt.datetime) -> Ending:
     try:
-        commit.record_rejection(store, work.received.body, work.received.message_id, reason, now)
+        commit.record_rejection(store, delivery.received.body, delivery.received.message_id, reason, now)
     except StoreError as error:
-        work.error = error
+        delivery.error = error
         return Ending.STORE_DOWN
     return Ending.REJECTED

@@ -18,19 +18,19 @@ from sweepctl import logs
 from sweepctl.engine.client import Engine
 from sweepctl.errors import MessageError, QueueError, QueueRefusedError, StoreError, SweepctlError
 from sweepctl.messages import decode
-from sweepctl.queue.backlog import MOST_DEPTHS, Backlog, Depth, estimate
+from sweepctl.queue.backlog import MOST_DEPTHS, Backlog, DepthSample, estimate_backlog
 from sweepctl.shard.run import Conditions, draw_attempt_id, utc_now
 from sweepctl.store.contract import Store
 from sweepctl.worker import events, lease
-from sweepctl.worker.delivery import Work, deliver
+from sweepctl.worker.delivery import Delivery, deliver
 from sweepctl.worker.events import Ending, Why
 from sweepctl.worker.lease import Policy
-from sweepctl.worker.tally import Progress, Tally
+from sweepctl.worker.tally import Tally, WorkerProgress
 
 if TYPE_CHECKING:
     from sweepctl.queue.sqs import Queue
 
-__all__ = ["Progress", "Worker"]
+__all__ = ["Worker", "WorkerProgress"]
 
 DEPTH_SECONDS = 10.0  # between two looks at the queue's depth, which only a person wants to know
 
@@ -43,7 +43,7 @@ def start_thread(task: Callable[[], None]) -> None:
 
 
 @dataclass(frozen=True)
-class Failed:
+class TaskCrash:
     """A thread met what nobody foresaw; the worker ends with it, and the leases run out by themselves."""
 
     error: BaseException
@@ -58,21 +58,21 @@ class Worker:
     store: Store
     policy: Policy
     conditions: Conditions
-    observe: Callable[[Progress], None] = lambda _: None
+    observe: Callable[[WorkerProgress], None] = lambda _: None
     now: Callable[[], dt.datetime] = utc_now
     monotonic: Callable[[], float] = time.monotonic
     start: Callable[[Callable[[], None]], None] = start_thread
     new_attempt_id: Callable[[], str] = draw_attempt_id
     report_seconds: float = 1.0  # between two calls of `observe`, at most
-    _events: "SimpleQueue[events.Event | Failed]" = field(default_factory=SimpleQueue)
-    _works: dict[str, Work] = field(default_factory=dict)
+    _events: "SimpleQueue[events.Event | TaskCrash]" = field(default_factory=SimpleQueue)
+    _deliveries: dict[str, Delivery] = field(default_factory=dict)
     _tally: Tally = field(default_factory=Tally)
-    _depths: tuple[Depth, ...] = ()
+    _depths: tuple[DepthSample, ...] = ()
     _ask_depth_at: float = 0.0
     _telling: Lock = field(default_factory=Lock)
     _queue_down: bool = False
     _store_down: bool = False
-    _unfit: SweepctlError | None = None
+    _fatal: SweepctlError | None = None
 
     def stop(self) -> None:
         """Ask for an orderly end; safe in a signal handler."""
@@ -83,17 +83,17 @@ class Worker:
         if self.monotonic() >= self._ask_depth_at:
             self._ask_depth_at = self.monotonic() + DEPTH_SECONDS
             self.start(self._ask_depth)
-        return None if self._queue_down else estimate(self._depths)
+        return None if self._queue_down else estimate_backlog(self._depths)
 
     def _ask_depth(self) -> None:
         try:
-            depth = Depth(self.monotonic(), self.queue.facts().visible)
+            depth = DepthSample(self.monotonic(), self.queue.facts().visible)
         except QueueError:
             self._depths = ()  # what was known is no longer true
         else:
             self._depths = (*self._depths, depth)[-MOST_DEPTHS:]
 
-    def drain(self) -> Progress:
+    def drain(self) -> WorkerProgress:
         """Work until the policy or a stop ends it; return what was done.
 
         Nothing that was received is held any more then: acknowledged, handed back, or lost to another worker.
@@ -110,23 +110,23 @@ class Worker:
             state, actions = lease.step(state, event, self.monotonic())
             self._note(event, state)
 
-    def _note(self, event: events.Event, state: lease.State) -> None:
+    def _note(self, event: events.Event, state: lease.WorkerState) -> None:
         """Count and tell what the loop has taken in."""
         match event:
             case events.Closed(receipt):
-                work = self._works.pop(receipt)
-                if work.ending is Ending.UNUSED:
+                delivery = self._deliveries.pop(receipt)
+                if delivery.ending is Ending.UNUSED:
                     # It was never started, so never decoded; its line names its shard all the same.
                     with suppress(MessageError):
-                        work.message = decode(work.received.body, self.now().date())
-                self._tally.take(work)
+                        delivery.message = decode(delivery.received.body, self.now().date())
+                self._tally.take(delivery)
             case events.StopRequested(Why.SIGNAL):
                 running = len(state.leases)
                 most = f"up to {self.policy.grace:g} s for {running} {'shard' if running == 1 else 'shards'}"
                 logs.warn(f"stopping: {most}; again to end at once")
             case events.Ended(receipt, Ending.STORE_DOWN) if not self._store_down:
                 self._store_down = True
-                error = self._works[receipt].error
+                error = self._deliveries[receipt].error
                 logs.warn("store_unreachable", error=error and error.message, remedy=error and error.remedy)
             case events.Ended(_, ending) if ending in lease.SETTLED:
                 self._store_down = False
@@ -139,7 +139,7 @@ class Worker:
             event = self._events.get(timeout=wait)
         except Empty:
             return events.Tick()
-        if isinstance(event, Failed):
+        if isinstance(event, TaskCrash):
             raise event.error
         return event
 
@@ -147,21 +147,21 @@ class Worker:
         match action:
             case events.Poll(most):
                 self._start(lambda: self._poll(most))
-            case events.Look():
+            case events.QueryDepth():
                 self._start(self._look)
-            case events.Run(receipt):
-                self._start(lambda: self._run(self._works[receipt]))
+            case events.Execute(receipt):
+                self._start(lambda: self._run(self._deliveries[receipt]))
             case events.Renew(receipt):
                 self._start(lambda: self._renew(receipt))
             case events.Acknowledge(receipt):
                 self._start(lambda: self._close(receipt, self.queue.delete))
-            case events.HandBack(receipt, delay):
+            case events.Nack(receipt, delay):
                 self._start(lambda: self._close(receipt, lambda held: self.queue.extend(held, delay)))
-            case events.LetGo(receipt):
-                self._works[receipt].lost = True
+            case events.Abandon(receipt):
+                self._deliveries[receipt].lost = True
                 self._events.put(events.Closed(receipt))
             case events.Interrupt(receipt):
-                self._works[receipt].stop.set()
+                self._deliveries[receipt].stop.set()
             case events.Probe():
                 self._start(self._probe)
 
@@ -170,7 +170,7 @@ class Worker:
             try:
                 self._events.put(task())
             except BaseException as error:  # noqa: BLE001  the loop raises it
-                self._events.put(Failed(error))
+                self._events.put(TaskCrash(error))
 
         self.start(carry_out)
 
@@ -195,7 +195,7 @@ class Worker:
 
     def _give_up(self, why: Why, error: SweepctlError) -> None:
         """Have the worker end in order: what is wrong is nobody's message, and another try would not mend it."""
-        self._unfit = self._unfit or error
+        self._fatal = self._fatal or error
         logs.event(why.value, error=error.message, remedy=error.remedy)
         self._events.put(events.StopRequested(why))
 
@@ -208,15 +208,15 @@ class Worker:
             return events.PollFailed()
         seconds = self.monotonic() - asked_at
         for received in messages:
-            self._works[received.receipt] = Work(received, self.new_attempt_id(), {"receive": seconds})
+            self._deliveries[received.receipt] = Delivery(received, self.new_attempt_id(), {"receive": seconds})
         return events.Polled(tuple(events.Message(each.receipt, each.receive_count) for each in messages), asked_at)
 
     def _look(self) -> events.Event:
         try:
             facts = self._ask_queue(self.queue.facts)
         except QueueError:
-            return events.LookFailed()
-        return events.Looked(facts.visible, facts.in_flight, facts.delayed)
+            return events.DepthFailed()
+        return events.DepthKnown(facts.visible, facts.in_flight, facts.delayed)
 
     def _renew(self, receipt: str) -> events.Event:
         asked_at = self.monotonic()
@@ -225,7 +225,7 @@ class Worker:
         except QueueError:
             return events.RenewFailed(receipt)
         if not held:
-            self._works[receipt].lost = True
+            self._deliveries[receipt].lost = True
         return events.Renewed(receipt, held, asked_at)
 
     def _probe(self) -> events.Event:
@@ -235,30 +235,30 @@ class Worker:
             return events.Probed(answers=False)
         return events.Probed(answers=True)
 
-    def _run(self, work: Work) -> events.Event:
-        deliver(work, self.engine, self.store, self.conditions, now=self.now, monotonic=self.monotonic)
-        if work.engine_error is not None:
-            self._give_up(Why.ENGINE_UNAVAILABLE, work.engine_error)
-        return events.Ended(work.received.receipt, work.ending)
+    def _run(self, delivery: Delivery) -> events.Event:
+        deliver(delivery, self.engine, self.store, self.conditions, now=self.now, monotonic=self.monotonic)
+        if delivery.engine_error is not None:
+            self._give_up(Why.ENGINE_UNAVAILABLE, delivery.engine_error)
+        return events.Ended(delivery.received.receipt, delivery.ending)
 
     def _close(self, receipt: str, settle: Callable[[str], bool]) -> events.Event:
         """Acknowledge or hand back; where the queue does not answer, the lease runs out and does the latter."""
         started_at = self.monotonic()
-        work = self._works[receipt]
+        delivery = self._deliveries[receipt]
         try:
-            work.lost = not self._ask_queue(lambda: settle(receipt)) or work.lost
+            delivery.lost = not self._ask_queue(lambda: settle(receipt)) or delivery.lost
         except QueueError as error:
-            logs.event("not_closed", message_id=work.received.message_id, error=error.message)
-        work.seconds["acknowledge"] = self.monotonic() - started_at
+            logs.event("not_closed", message_id=delivery.received.message_id, error=error.message)
+        delivery.seconds["acknowledge"] = self.monotonic() - started_at
         return events.Closed(receipt)
 
-    def _progress(self, state: lease.State) -> Progress:
+    def _progress(self, state: lease.WorkerState) -> WorkerProgress:
         now = self.monotonic()
-        return Progress(
+        return WorkerProgress(
             received=state.received,
             endings=dict(self._tally.endings),
             lost_leases=self._tally.lost,
-            points=self._tally.points + sum(self._works[receipt].points for receipt in state.leases),
+            points=self._tally.points + sum(self._deliveries[receipt].points for receipt in state.leases),
             running=len(state.leases),
             oldest_lease=max((now - each.renewed_at for each in state.leases.values()), default=0.0),
             store_down=state.probe_at is not None,
@@ -266,5 +266,5 @@ class Worker:
             went_back=self._tally.went_back,
             failures=self._tally.failures,
             why=state.why,
-            error=self._unfit if state.why in {Why.QUEUE_REFUSES, Why.ENGINE_UNAVAILABLE} else None,
+            error=self._fatal if state.why in {Why.QUEUE_REFUSES, Why.ENGINE_UNAVAILABLE} else None,
         )

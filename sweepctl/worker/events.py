@@ -57,7 +57,7 @@ class PollFailed:
 
 
 @dataclass(frozen=True)
-class Looked:
+class DepthKnown:
     """The queue said how many messages it has: to receive, received by anybody, and not yet to be received."""
 
     visible: int
@@ -66,7 +66,7 @@ class Looked:
 
 
 @dataclass(frozen=True)
-class LookFailed:
+class DepthFailed:
     """The queue did not say how many messages it has."""
 
 
@@ -116,7 +116,17 @@ class StopRequested:
 
 
 Event = (
-    Tick | Polled | PollFailed | Looked | LookFailed | Ended | Renewed | RenewFailed | Closed | Probed | StopRequested
+    Tick
+    | Polled
+    | PollFailed
+    | DepthKnown
+    | DepthFailed
+    | Ended
+    | Renewed
+    | RenewFailed
+    | Closed
+    | Probed
+    | StopRequested
 )
 
 
@@ -129,12 +139,12 @@ class Poll:
 
 
 @dataclass(frozen=True)
-class Look:
+class QueryDepth:
     """Ask the queue how many messages it has."""
 
 
 @dataclass(frozen=True)
-class Run:
+class Execute:
     """Execute a message's shard."""
 
     receipt: str
@@ -155,7 +165,7 @@ class Acknowledge:
 
 
 @dataclass(frozen=True)
-class HandBack:
+class Nack:
     """Make the message visible again after `delay` seconds."""
 
     receipt: str
@@ -163,7 +173,7 @@ class HandBack:
 
 
 @dataclass(frozen=True)
-class LetGo:
+class Abandon:
     """Do nothing more about a message whose lease is lost: it is somebody else's by now."""
 
     receipt: str
@@ -186,4 +196,4 @@ class Finish:
     """End: nothing is held and nothing of it is in flight."""
 
 
-Action = Poll | Look | Run | Renew | Acknowledge | HandBack | LetGo | Interrupt | Probe | Finish
+Action = Poll | QueryDepth | Execute | Renew | Acknowledge | Nack | Abandon | Interrupt | Probe | Finish

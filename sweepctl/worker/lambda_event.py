@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from sweepctl.errors import EventError
 from sweepctl.queue.contract import Received, refuse_fifo
-from sweepctl.worker.delivery import Work
+from sweepctl.worker.delivery import Delivery
 from sweepctl.worker.lease import SETTLED
 
 _REMEDY = "Have an event source mapping of an SQS queue invoke this function, and nobody else."
@@ -52,7 +52,7 @@ def read_event(event: object) -> list[Received]:
     ]
 
 
-def answer(works: Iterable[Work]) -> dict[str, Sequence[dict[str, Any]]]:
+def answer(deliveries: Iterable[Delivery]) -> dict[str, Sequence[dict[str, Any]]]:
     """Return a partial batch response: Lambda acknowledges every message that it does not name."""
-    back = [work.received.message_id for work in works if work.ending not in SETTLED]
+    back = [delivery.received.message_id for delivery in deliveries if delivery.ending not in SETTLED]
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in back]}

@@ -13,28 +13,28 @@ from typing import Any
 
 from sweepctl.queue.contract import MOST_AT_ONCE
 from sweepctl.worker.events import (
+    Abandon,
     Acknowledge,
     Action,
     Closed,
+    DepthFailed,
+    DepthKnown,
     Ended,
     Ending,
     Event,
+    Execute,
     Finish,
-    HandBack,
     Interrupt,
-    LetGo,
-    Look,
-    Looked,
-    LookFailed,
+    Nack,
     Poll,
     Polled,
     PollFailed,
     Probe,
     Probed,
+    QueryDepth,
     Renew,
     Renewed,
     RenewFailed,
-    Run,
     StopRequested,
     Tick,
     Why,
@@ -78,7 +78,7 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class State:
+class WorkerState:
     """All that a worker knows."""
 
     policy: Policy
@@ -98,32 +98,32 @@ class State:
     finished: bool = False
 
 
-def begin(policy: Policy, now: float) -> tuple[State, tuple[Action, ...]]:
+def begin(policy: Policy, now: float) -> tuple[WorkerState, tuple[Action, ...]]:
     """Return the state of a worker that starts now, and its first actions."""
-    return step(State(policy, idle_since=now, leases={}), Tick(), now)
+    return step(WorkerState(policy, idle_since=now, leases={}), Tick(), now)
 
 
-def step(state: State, event: Event, now: float) -> tuple[State, tuple[Action, ...]]:
+def step(state: WorkerState, event: Event, now: float) -> tuple[WorkerState, tuple[Action, ...]]:
     """Take an event in; return the new state and what is to be done."""
     state, answer = _take(state, event, now)
     state, due = _due(state, now)
     return state, answer + due
 
 
-def wake_at(state: State) -> float | None:
+def wake_at(state: WorkerState) -> float | None:
     """Return when something is due although nothing happens; None for never."""
     return min((at for at, _ in _agenda(state)), default=None)
 
 
-def _take(state: State, event: Event, now: float) -> tuple[State, tuple[Action, ...]]:
+def _take(state: WorkerState, event: Event, now: float) -> tuple[WorkerState, tuple[Action, ...]]:
     match event:
         case Polled():
             return _polled(state, event, now)
         case PollFailed():
             return _close_all(_unanswered(replace(state, polling=False), now), now)
-        case Looked():
+        case DepthKnown():
             return _looked(state, event, now), ()
-        case LookFailed():
+        case DepthFailed():
             return _unanswered(replace(state, looking=False), now), ()
         case Ended():
             return _ended(state, event, now)
@@ -139,8 +139,8 @@ def _take(state: State, event: Event, now: float) -> tuple[State, tuple[Action, 
 
 
 def _held(
-    state: State, event: Renewed | RenewFailed | Closed, receipt: str, now: float
-) -> tuple[State, tuple[Action, ...]]:
+    state: WorkerState, event: Renewed | RenewFailed | Closed, receipt: str, now: float
+) -> tuple[WorkerState, tuple[Action, ...]]:
     """Take in what happened to a lease that this worker has."""
     match event:
         case Renewed(_, held, asked_at):
@@ -158,7 +158,7 @@ def _held(
             return replace(state, leases=leases, idle_since=now, empty_polls=0), ()
 
 
-def _polled(state: State, event: Polled, now: float) -> tuple[State, tuple[Action, ...]]:
+def _polled(state: WorkerState, event: Polled, now: float) -> tuple[WorkerState, tuple[Action, ...]]:
     renew_at = event.asked_at + state.policy.lease / 3
     leases = {message.receipt: Lease(message.receive_count, event.asked_at, renew_at) for message in event.messages}
     state = _answered(state, now)
@@ -171,41 +171,41 @@ def _polled(state: State, event: Polled, now: float) -> tuple[State, tuple[Actio
         leases={**state.leases, **leases},
     )
     if state.stop_by is None:
-        return state, tuple(Run(receipt) for receipt in leases)
+        return state, tuple(Execute(receipt) for receipt in leases)
     # The poll was in flight when the stop came: nobody shall wait for these messages' leases to run out.
     for receipt in leases:
         state = _with(state, receipt, ending=Ending.UNUSED)
     return _close_all(state, now)
 
 
-def _looked(state: State, event: Looked, now: float) -> State:
+def _looked(state: WorkerState, event: DepthKnown, now: float) -> WorkerState:
     # What others hold or have handed back may come here yet: two polls more, and another look.
     state = _answered(replace(state, looking=False, empty_polls=0), now)
     is_empty = not event.visible and not event.in_flight and not event.delayed
     return _stopping(state, Why.UNTIL_EMPTY, now) if is_empty else state
 
 
-def _answered(state: State, now: float) -> State:
+def _answered(state: WorkerState, now: float) -> WorkerState:
     # While the queue did not answer, nobody can say that there was nothing to do.
     return replace(state, queue_failures=0, idle_since=now if state.queue_failures else state.idle_since)
 
 
-def _unanswered(state: State, now: float) -> State:
+def _unanswered(state: WorkerState, now: float) -> WorkerState:
     failures = state.queue_failures + 1
     return replace(state, queue_failures=failures, poll_at=now + _pause(state.policy, failures))
 
 
-def _without_store(state: State, now: float) -> State:
+def _without_store(state: WorkerState, now: float) -> WorkerState:
     """Have receives stop until the store answers: each would bring its message nearer to the dead-letter queue."""
     failures = state.store_failures + 1
     return replace(state, store_failures=failures, probe_at=now + _pause(state.policy, failures))
 
 
-def _stopping(state: State, why: Why, now: float) -> State:
+def _stopping(state: WorkerState, why: Why, now: float) -> WorkerState:
     return state if state.stop_by is not None else replace(state, stop_by=now + state.policy.grace, why=why)
 
 
-def _ended(state: State, event: Ended, now: float) -> tuple[State, tuple[Action, ...]]:
+def _ended(state: WorkerState, event: Ended, now: float) -> tuple[WorkerState, tuple[Action, ...]]:
     if event.ending in SETTLED:
         state = replace(state, store_failures=0)
     if event.ending is Ending.STORE_DOWN and state.probe_at is None:
@@ -213,7 +213,7 @@ def _ended(state: State, event: Ended, now: float) -> tuple[State, tuple[Action,
     return _close(_with(state, event.receipt, ending=event.ending), event.receipt, now)
 
 
-def _close(state: State, receipt: str, now: float) -> tuple[State, tuple[Action, ...]]:
+def _close(state: WorkerState, receipt: str, now: float) -> tuple[WorkerState, tuple[Action, ...]]:
     """Acknowledge or hand back a message whose shard has ended, unless something in flight would meet it."""
     lease = state.leases[receipt]
     # A renewal that overtakes its message's hand-back would hide it from everybody for a whole lease.
@@ -225,13 +225,13 @@ def _close(state: State, receipt: str, now: float) -> tuple[State, tuple[Action,
     state = _with(state, receipt, closing=True)
     # A lease that nobody confirmed for its whole length may be somebody else's by now.
     if lease.lost or now >= lease.renewed_at + state.policy.lease:
-        return state, (LetGo(receipt),)
+        return state, (Abandon(receipt),)
     if lease.ending in SETTLED:
         return state, (Acknowledge(receipt),)
-    return state, (HandBack(receipt, _delay(state.policy, lease.ending, lease.receive_count)),)
+    return state, (Nack(receipt, _delay(state.policy, lease.ending, lease.receive_count)),)
 
 
-def _close_all(state: State, now: float) -> tuple[State, tuple[Action, ...]]:
+def _close_all(state: WorkerState, now: float) -> tuple[WorkerState, tuple[Action, ...]]:
     actions: tuple[Action, ...] = ()
     for receipt in state.leases:
         state, closing = _close(state, receipt, now)
@@ -239,7 +239,7 @@ def _close_all(state: State, now: float) -> tuple[State, tuple[Action, ...]]:
     return state, actions
 
 
-def _agenda(state: State) -> Iterator[tuple[float, Action | Why]]:
+def _agenda(state: WorkerState) -> Iterator[tuple[float, Action | Why]]:
     """Yield when time alone asks for what: an action, or the end of the worker."""
     for receipt, lease in state.leases.items():
         if lease.ending is None and not lease.lost and not lease.renewing:
@@ -255,18 +255,18 @@ def _agenda(state: State) -> Iterator[tuple[float, Action | Why]]:
         yield from _asking(state)
 
 
-def _asking(state: State) -> Iterator[tuple[float, Action | Why]]:
+def _asking(state: WorkerState) -> Iterator[tuple[float, Action | Why]]:
     policy = state.policy
     # The end comes before a poll that is due at the same time.
     if policy.idle_timeout is not None and not state.leases and not state.queue_failures:
         yield state.idle_since + policy.idle_timeout, Why.IDLE_TIMEOUT
     if policy.until_empty and not state.leases and state.empty_polls >= EMPTY_POLLS:
-        yield state.poll_at, Look()
+        yield state.poll_at, QueryDepth()
     elif _room(state) > 0:
         yield state.poll_at, Poll(_room(state))
 
 
-def _due(state: State, now: float) -> tuple[State, tuple[Action, ...]]:
+def _due(state: WorkerState, now: float) -> tuple[WorkerState, tuple[Action, ...]]:
     """Find what time and the state itself ask for."""
     actions: list[Action] = []
     most = state.policy.max_shards
@@ -287,7 +287,7 @@ def _due(state: State, now: float) -> tuple[State, tuple[Action, ...]]:
     return state, tuple(actions)
 
 
-def _begun(state: State, action: Action) -> State:
+def _begun(state: WorkerState, action: Action) -> WorkerState:
     match action:
         case Renew(receipt):
             return _with(state, receipt, renewing=True)
@@ -295,14 +295,14 @@ def _begun(state: State, action: Action) -> State:
             return _with(state, receipt, interrupted=True)
         case Probe():
             return replace(state, probing=True)
-        case Look():
+        case QueryDepth():
             return replace(state, looking=True)
         case Poll():
             return replace(state, polling=True)
     return state
 
 
-def _room(state: State) -> int:
+def _room(state: WorkerState) -> int:
     """How many messages may be received: never more than can be started at once."""
     room = min(MOST_AT_ONCE, state.policy.concurrency - len(state.leases))
     if state.policy.max_shards is not None:
@@ -310,7 +310,7 @@ def _room(state: State) -> int:
     return room
 
 
-def _with(state: State, receipt: str, **changes: Any) -> State:  # noqa: ANN401  fields of a lease
+def _with(state: WorkerState, receipt: str, **changes: Any) -> WorkerState:  # noqa: ANN401  fields of a lease
     lease = replace(state.leases[receipt], **changes)
     return replace(state, leases={**state.leases, receipt: lease})
 

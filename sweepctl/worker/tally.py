@@ -8,7 +8,7 @@ from typing import Any
 from sweepctl import logs
 from sweepctl.errors import EngineFaultError, StoreError, SweepctlError
 from sweepctl.records.outcome import INVALID_PARAMETERS, POINT_FAILED
-from sweepctl.worker.delivery import Work
+from sweepctl.worker.delivery import Delivery
 from sweepctl.worker.events import Ending, Why
 
 MOST_FAILURES = 5  # that a summary tells; each one has its log line
@@ -30,7 +30,7 @@ _AGAIN = "It was handed back: another attempt may succeed."
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailedMessage:
     """One message that came to no good, and what to do."""
 
     ending: str
@@ -43,7 +43,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Progress:
+class WorkerProgress:
     """What a worker has done so far, for whoever watches."""
 
     received: int
@@ -55,7 +55,7 @@ class Progress:
     store_down: bool
     queue_down: bool
     went_back: frozenset[Ending]  # the last endings of messages that were handed back and did not come again
-    failures: Sequence[Failure]  # the first few that differ
+    failures: Sequence[FailedMessage]  # the first few that differ
     why: Why | None  # it ends or ended
     error: SweepctlError | None  # that made it end
 
@@ -99,7 +99,7 @@ class Tally:
     lost: int = 0
     points: int = 0
     _went_back: dict[str, Ending] = field(default_factory=dict)
-    _failures: dict[tuple[str | None, str | None], Failure] = field(default_factory=dict)
+    _failures: dict[tuple[str | None, str | None], FailedMessage] = field(default_factory=dict)
 
     @property
     def went_back(self) -> frozenset[Ending]:
@@ -107,32 +107,32 @@ class Tally:
         return frozenset(self._went_back.values())
 
     @property
-    def failures(self) -> tuple[Failure, ...]:
+    def failures(self) -> tuple[FailedMessage, ...]:
         """The first few that differ in their run or their error code."""
         return tuple(self._failures.values())
 
-    def take(self, work: Work) -> None:
+    def take(self, delivery: Delivery) -> None:
         """Count a message whose lease is closed, and log it."""
-        self.endings[work.ending] += 1
-        self.lost += work.lost
-        self.points += work.points
-        message_id = work.received.message_id
+        self.endings[delivery.ending] += 1
+        self.lost += delivery.lost
+        self.points += delivery.points
+        message_id = delivery.received.message_id
         self._went_back.pop(message_id, None)
-        if work.ending in _EXIT_CODES:
-            self._went_back[message_id] = work.ending
-        failure = _failure(work)
+        if delivery.ending in _EXIT_CODES:
+            self._went_back[message_id] = delivery.ending
+        failure = _failure(delivery)
         kind = failure.run_id, failure.error_code
-        if work.ending in _FAULTS and kind not in self._failures and len(self._failures) < MOST_FAILURES:
+        if delivery.ending in _FAULTS and kind not in self._failures and len(self._failures) < MOST_FAILURES:
             self._failures[kind] = failure
-        logs.event("shard_finished", **_line(work, failure))
+        logs.event("shard_finished", **_line(delivery, failure))
 
 
-def _failure(work: Work) -> Failure:
-    code, words, remedy = _reason(work)
-    message = work.message
-    return Failure(
-        ending=work.ending.value,
-        message_id=work.received.message_id,
+def _failure(delivery: Delivery) -> FailedMessage:
+    code, words, remedy = _reason(delivery)
+    message = delivery.message
+    return FailedMessage(
+        ending=delivery.ending.value,
+        message_id=delivery.received.message_id,
         run_id=None if message is None else message.run_id,
         shard_id=None if message is None else message.shard_id,
         error_code=code,
@@ -141,27 +141,31 @@ def _failure(work: Work) -> Failure:
     )
 
 
-def _reason(work: Work) -> tuple[str | None, str | None, str | None]:
+def _reason(delivery: Delivery) -> tuple[str | None, str | None, str | None]:
     """Return the error's code, what it says, and what to do."""
-    if work.error is not None:
-        return work.error.kind, work.error.message, work.error.remedy
-    if work.attempt is None or work.attempt.error_code is None:
+    if delivery.error is not None:
+        return delivery.error.kind, delivery.error.message, delivery.error.remedy
+    if delivery.attempt is None or delivery.attempt.error_code is None:
         return None, None, None
-    code = work.attempt.error_code
-    return code, work.attempt.error_message, _REMEDIES.get(code, _AGAIN if work.ending is Ending.RETRY else None)
+    code = delivery.attempt.error_code
+    return (
+        code,
+        delivery.attempt.error_message,
+        _REMEDIES.get(code, _AGAIN if delivery.ending is Ending.RETRY else None),
+    )
 
 
-def _line(work: Work, failure: Failure) -> dict[str, object]:
+def _line(delivery: Delivery, failure: FailedMessage) -> dict[str, object]:
     """Return what the log says of a message, and nothing of what nobody knows."""
-    attempt = work.attempt
-    standing = None if work.result is None else work.result.outcome.attempt_id
+    attempt = delivery.attempt
+    standing = None if delivery.result is None else delivery.result.outcome.attempt_id
     told: dict[str, object] = {
         **asdict(failure),
-        "receive_count": work.received.receive_count,
-        "attempt_id": None if work.message is None or work.ending is Ending.UNUSED else work.attempt_id,
-        "standing_attempt_id": None if standing == work.attempt_id else standing,
+        "receive_count": delivery.received.receive_count,
+        "attempt_id": None if delivery.message is None or delivery.ending is Ending.UNUSED else delivery.attempt_id,
+        "standing_attempt_id": None if standing == delivery.attempt_id else standing,
         "status": attempt and attempt.status,
-        "lease": "lost" if work.lost else None,
-        **{f"{name}_seconds": round(seconds, 4) for name, seconds in work.seconds.items()},
+        "lease": "lost" if delivery.lost else None,
+        **{f"{name}_seconds": round(seconds, 4) for name, seconds in delivery.seconds.items()},
     }
     return {name: value for name, value in told.items() if value is not None}

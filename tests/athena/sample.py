@@ -15,7 +15,7 @@ import sqlglot
 from fakes.sweep_files import failing_engine
 
 from sweepctl.athena.catalog import Catalog
-from sweepctl.athena.tables import Table
+from sweepctl.athena.tables import GlueTable
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.messages import ShardMessageV1
 from sweepctl.records import table
@@ -86,7 +86,7 @@ def in_duckdb(query: str) -> str:
     return statement
 
 
-def _put(database: duckdb.DuckDBPyConnection, root: Path, each: Table) -> None:
+def _put(database: duckdb.DuckDBPyConnection, root: Path, each: GlueTable) -> None:
     # A partition names a folder; whatever lies further down is found by itself.
     pattern = f"{each.folder}/{''.join(f'{name}=*/' for name in each.partitions)}**/*.parquet"
     if list(root.glob(pattern)):

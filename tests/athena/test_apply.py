@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sweepctl.athena.apply import Clients, Made, Queries, apply, differences, open_clients, table_input
+from sweepctl.athena.apply import CatalogClients, Made, Queries, apply, differences, open_clients, table_input
 from sweepctl.athena.catalog import Catalog, catalog
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import CatalogError
@@ -18,15 +18,15 @@ OUTCOMES = "point_outcomes_queue"
 
 
 @pytest.fixture
-def clients(glue_and_athena: None) -> Clients:  # noqa: ARG001  they answer
+def clients(glue_and_athena: None) -> CatalogClients:  # noqa: ARG001  they answer
     return open_clients(None)
 
 
-def applied(clients: Clients, made: Catalog = MADE, queries: Queries = PLACE) -> list[Made]:
+def applied(clients: CatalogClients, made: Catalog = MADE, queries: Queries = PLACE) -> list[Made]:
     return list(apply(made, clients, queries, sleep=lambda _: None))
 
 
-def standing(clients: Clients) -> dict[str, Any]:
+def standing(clients: CatalogClients) -> dict[str, Any]:
     return {each["Name"]: each for each in clients.glue.get_tables(DatabaseName="sweeps")["TableList"]}
 
 
@@ -44,7 +44,7 @@ def refusal(code: str, message: str = "because") -> Mapping[str, Any]:
     return {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": 400}}
 
 
-def test_everything_is_made_once(clients: Clients) -> None:
+def test_everything_is_made_once(clients: CatalogClients) -> None:
     first = applied(clients)
     assert [each.kind for each in first] == ["database"] + ["table"] * len(MADE.tables) + ["view"] * len(MADE.views)
     assert {each.change for each in first} == {"created", "replaced"}
@@ -56,7 +56,7 @@ def test_everything_is_made_once(clients: Clients) -> None:
     assert standing(clients) == made
 
 
-def test_views_are_statements_that_athena_ran(clients: Clients) -> None:
+def test_views_are_statements_that_athena_ran(clients: CatalogClients) -> None:
     applied(clients)
     ids = clients.athena.list_query_executions()["QueryExecutionIds"]
     run = [clients.athena.get_query_execution(QueryExecutionId=each)["QueryExecution"] for each in ids]
@@ -69,7 +69,7 @@ def test_views_are_statements_that_athena_ran(clients: Clients) -> None:
         assert query["ResultConfiguration"]["OutputLocation"].startswith("s3://bucket/athena-results/")
 
 
-def test_a_table_with_other_columns_is_updated_and_told(clients: Clients) -> None:
+def test_a_table_with_other_columns_is_updated_and_told(clients: CatalogClients) -> None:
     applied(clients)
     changed: Any = table_input(next(each for each in MADE.tables if each.name == OUTCOMES), MADE.root)
     columns = changed["StorageDescriptor"]["Columns"]
@@ -113,7 +113,7 @@ def test_order_partitions_and_formats_are_told_too() -> None:
 
 
 @pytest.mark.parametrize("taken", [OUTCOMES, "points_queue"])
-def test_what_is_not_ours_is_left_alone(clients: Clients, taken: str) -> None:
+def test_what_is_not_ours_is_left_alone(clients: CatalogClients, taken: str) -> None:
     elsewhere = catalog(DESCRIPTION, ["queue"], database="sweeps", store="s3://another/sweeps")
     other: Any = table_input(next(each for each in elsewhere.tables if each.name == OUTCOMES), elsewhere.root)
     clients.glue.create_database(DatabaseInput={"Name": "sweeps"})
@@ -125,7 +125,7 @@ def test_what_is_not_ours_is_left_alone(clients: Clients, taken: str) -> None:
     assert standing(clients) == before
 
 
-def test_a_work_group_without_a_place_for_results(clients: Clients) -> None:
+def test_a_work_group_without_a_place_for_results(clients: CatalogClients) -> None:
     with pytest.raises(CatalogError, match="work group primary has no place for results") as caught:
         applied(clients, queries=Queries("primary", None))
     assert "--output " in str(caught.value.remedy)
@@ -139,7 +139,7 @@ def test_a_work_group_without_a_place_for_results(clients: Clients) -> None:
         {"ManagedQueryResultsConfiguration": {"Enabled": True}},
     ],
 )
-def test_a_work_group_with_one(clients: Clients, configuration: Mapping[str, Any]) -> None:
+def test_a_work_group_with_one(clients: CatalogClients, configuration: Mapping[str, Any]) -> None:
     answer(clients.athena, "GetWorkGroup", lambda: {"WorkGroup": {"Name": "team", "Configuration": configuration}})
     asked = []
     clients.athena.meta.events.register(
@@ -164,7 +164,7 @@ def test_a_work_group_with_one(clients: Clients, configuration: Mapping[str, Any
     ],
 )
 def test_a_refusal_is_told(
-    clients: Clients, *, service: str, operation: str, code: str, what: str, remedy: str
+    clients: CatalogClients, *, service: str, operation: str, code: str, what: str, remedy: str
 ) -> None:
     answer(getattr(clients, service), operation, lambda: refusal(code))
     with pytest.raises(CatalogError, match=f"{what}: {code}: because") as caught:
@@ -172,7 +172,7 @@ def test_a_refusal_is_told(
     assert remedy in str(caught.value.remedy)
 
 
-def test_a_statement_that_fails(clients: Clients) -> None:
+def test_a_statement_that_fails(clients: CatalogClients) -> None:
     status = {"State": "FAILED", "StateChangeReason": "line 1:8: mismatched input"}
     answer(clients.athena, "GetQueryExecution", lambda: {"QueryExecution": {"Status": status}})
     with pytest.raises(CatalogError, match=r"view runs: Athena's query \S+ is FAILED: line 1:8: mismatched") as caught:
@@ -180,7 +180,7 @@ def test_a_statement_that_fails(clients: Clients) -> None:
     assert "sweepctl athena ddl" in str(caught.value.remedy)
 
 
-def test_a_statement_that_does_not_end(clients: Clients) -> None:
+def test_a_statement_that_does_not_end(clients: CatalogClients) -> None:
     answer(clients.athena, "GetQueryExecution", lambda: {"QueryExecution": {"Status": {"State": "QUEUED"}}})
     with pytest.raises(CatalogError, match="is QUEUED: not done within 300 s"):
         applied(clients)

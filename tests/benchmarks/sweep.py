@@ -57,7 +57,7 @@ def begin(engine: Engine, folder: str, points: int, total: int = MILLION, run_id
     path = Path(folder) / "sweep.toml"
     path.write_text(SWEEP.format(replications=total // 1000, points=points))
     store = open_store(f"{folder}/store")
-    return local.begin(plan.draft(sweep_file.read(path), engine), engine, store, run_id, now=NOW), store
+    return local.begin_run(plan.draft(sweep_file.read(path), engine), engine, store, run_id, now=NOW), store
 
 
 def execute(begun: Begun, store: Store, engine: Engine, slots: int = 2) -> float:

@@ -16,7 +16,7 @@ from paths import ROOT
 from sweepctl.cli import app
 from sweepctl.doctor.diagnose import VISIBILITY_TIMES
 from sweepctl.engine import client
-from sweepctl.sweep.cost import PRICES_OF, Interval, estimate
+from sweepctl.sweep.cost import PRICES_OF, Interval, estimate_cost
 from sweepctl.worker.lease import LONGEST_DELAY
 
 DOC = (ROOT / "docs" / "deploy.md").read_text()
@@ -110,7 +110,7 @@ def test_the_costs_are_those_of_the_code() -> None:
         each, count = float(seconds), int(shards.replace(",", ""))
         assert int(points.replace(",", "")) == round(60 / each)
         assert count == -(-1_000_000 // round(60 / each))
-        made = estimate(Interval(each, each, each), 1_000_000, count, 2 + 3 * count, cores=1)
+        made = estimate_cost(Interval(each, each, each), 1_000_000, count, 2 + 3 * count, cores=1)
         assert (of_lambda, of_fargate) == (f"{made.lambda_dollars.mean:.2f}", f"{made.fargate_dollars.mean:.2f}")
     assert f"of us-east-1 of {PRICES_OF}" in WORDS
 

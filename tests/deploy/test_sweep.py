@@ -50,7 +50,7 @@ def handle(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hand
 
     settings = {**os.environ, **deployed.made.properties("Function")["Environment"]["Variables"]}
     settings["SWEEPCTL_STORE"] = settings["SWEEPCTL_STORE"].replace(BUCKET, deployed.bucket)
-    monkeypatch.setattr(aws_lambda, "bench", aws_lambda.open_bench(settings))
+    monkeypatch.setattr(aws_lambda, "worker", aws_lambda.open_worker(settings))
     log.handlers = [aws_lambda.logger.registered_handler]
     yield lambda event: aws_lambda.handler(event, Context())
     log.handlers, log.level, log.propagate = before

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from sweepctl.cli import app
 from sweepctl.doctor import diagnose
 from sweepctl.doctor.account import is_of_aws, open_account
-from sweepctl.doctor.preflight import Check
+from sweepctl.doctor.preflight import Diagnosis
 from sweepctl.errors import AccountError, StoreError
 from sweepctl.queue.contract import QueueFacts
 from sweepctl.store.bucket import Bucket
@@ -243,7 +243,7 @@ def test_which_endpoint_is_of_aws(endpoint: str, expected: bool) -> None:  # noq
     assert is_of_aws(endpoint) is expected
 
 
-def state_of(check: Check) -> str:
+def state_of(check: Diagnosis) -> str:
     return str(check.to_json()["state"])
 
 

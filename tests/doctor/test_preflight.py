@@ -8,7 +8,7 @@ import pytest
 from fakes import toys
 from fakes.memory_queue import MemoryQueue
 
-from sweepctl.doctor.preflight import Check, examine
+from sweepctl.doctor.preflight import Diagnosis, examine
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import EngineUnavailableError, QueueError, StoreError
 from sweepctl.queue.contract import QueueFacts
@@ -26,7 +26,7 @@ def examined(
     engine: str | None = None,
     store: str = "store",
     **facts: Any,  # noqa: ANN401
-) -> dict[str, Check]:
+) -> dict[str, Diagnosis]:
     queue = MemoryQueue()
     monkeypatch.setattr(queue, "facts", lambda: dataclasses.replace(FACTS, **facts))
 

@@ -15,7 +15,7 @@ from fakes.servers import REGION, Server
 
 from sweepctl.errors import QueueError, QueueRefusedError, UsageError
 from sweepctl.messages import MAX_BYTES
-from sweepctl.queue.sqs import DELAYS, Clients, Queue, open_queue
+from sweepctl.queue.sqs import DELAYS, Queue, SqsClients, open_queue
 from sweepctl.worker.lease import Policy
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ SCRIPT = "script"
 
 
 @cache
-def _clients() -> Clients:
+def _clients() -> SqsClients:
     """Kept among tests: they take longer to make than most tests run."""
     return open_queue(URL)._clients
 
 
-def _each(clients: Clients) -> "list[SQSClient]":
+def _each(clients: SqsClients) -> "list[SQSClient]":
     return [getattr(clients, field.name) for field in fields(clients)]
 
 
@@ -285,7 +285,7 @@ def test_nothing_to_send_asks_nothing(queue: Queue) -> None:
 
 def test_a_fifo_queue_says_so(moto_server: Server) -> None:
     url = moto_server.sqs.create_queue(QueueName="order.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
-    clients = Clients(moto_server.sqs, moto_server.sqs, moto_server.sqs)
+    clients = SqsClients(moto_server.sqs, moto_server.sqs, moto_server.sqs)
     queue = Queue(url, clients, time.sleep)
     assert queue.facts().fifo
     with pytest.raises(QueueError, match="FIFO") as caught:

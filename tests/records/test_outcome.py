@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sweepctl.errors import ConflictError
-from sweepctl.records.outcome import Outcome, Rank, Verdict, judge, rank
+from sweepctl.records.outcome import Outcome, Precedence, Rank, judge, rank
 
 TIME = dt.datetime(2026, 2, 14, tzinfo=dt.UTC)
 SUCCESS = Outcome(
@@ -49,7 +49,7 @@ def test_ranks_rise_from_a_crash_to_a_success() -> None:
 @pytest.mark.parametrize(("standing", "new"), list(itertools.product(RISING, RISING)))
 def test_only_a_higher_rank_replaces(standing: Outcome, new: Outcome) -> None:
     higher = RISING.index(new) > RISING.index(standing)
-    assert judge(standing, new) is (Verdict.REPLACE if higher else Verdict.STANDS)
+    assert judge(standing, new) is (Precedence.REPLACE if higher else Precedence.STANDS)
 
 
 @pytest.mark.parametrize("standing", RISING)

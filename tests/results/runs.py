@@ -42,7 +42,7 @@ def connect(store: Store, run_id: str | None) -> AbstractContextManager[duckdb.D
 
 
 def asked(store: Store, run_id: str | None, sql: str) -> list[dict[str, Any]]:
-    with connect(store, run_id) as database, formats.batches(views.ask(database, sql)) as reader:
+    with connect(store, run_id) as database, formats.record_batches(views.ask(database, sql)) as reader:
         rows: list[dict[str, Any]] = reader.read_all().to_pylist()
         return rows
 

@@ -229,7 +229,7 @@ def test_an_interrupted_query_says_so(root: Path) -> None:
         rows = views.ask(database, "SELECT sum(hash(a.range + b.range)) FROM range(10_000_000) a, range(100_000) b")
         signal.signal(signal.SIGALRM, lambda *_: database.interrupt())
         signal.setitimer(signal.ITIMER_REAL, 0.5)
-        with pytest.raises(InterruptedRunError), formats.batches(rows) as reader:
+        with pytest.raises(InterruptedRunError), formats.record_batches(rows) as reader:
             reader.read_all()
 
 

@@ -14,7 +14,7 @@ from fakes.sweep_files import TEST_ENGINE, failing_engine, faulty_sweep, queue_s
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import ConflictError, EngineUnavailableError, StoreError
 from sweepctl.messages import ShardMessage, ShardMessageV2
-from sweepctl.runs.local import Begun, Progress, begin, run_shards
+from sweepctl.runs.local import Begun, RunProgress, begin_run, run_shards
 from sweepctl.shard.run import Result, run_shard
 from sweepctl.store import open_store
 from sweepctl.store.contract import Store
@@ -36,7 +36,7 @@ def toy_messages(shards: int) -> list[ShardMessage]:
     return [toys.decoded(body) for body in toys.messages(shards)]
 
 
-def run_toys(store: Store, engine: Engine, shards: int = 5, slots: int = 2) -> Progress:
+def run_toys(store: Store, engine: Engine, shards: int = 5, slots: int = 2) -> RunProgress:
     def run_one(message: ShardMessage, tell: Tell) -> Result:
         return run_shard(message, engine, store, progress=tell)
 
@@ -46,10 +46,10 @@ def run_toys(store: Store, engine: Engine, shards: int = 5, slots: int = 2) -> P
 def begun(
     store: Store, file: Path, run_id: str | None = None, *, engine: Engine = ENGINE, now: dt.datetime = NOW
 ) -> Begun:
-    return begin(plan.draft(sweep_file.read(file), engine), engine, store, run_id, now=now)
+    return begin_run(plan.draft(sweep_file.read(file), engine), engine, store, run_id, now=now)
 
 
-def complete(store: Store, run: Begun, engine: Engine = ENGINE) -> Progress:
+def complete(store: Store, run: Begun, engine: Engine = ENGINE) -> RunProgress:
     return run_shards(run.missing(), lambda message, _: run_shard(message, engine, store), slots=2, stop=Event())
 
 
@@ -132,7 +132,7 @@ def test_what_nobody_foresaw_is_raised(store: Store) -> None:
 
 
 def test_progress_is_told_while_a_shard_runs(store: Store, tmp_path: Path) -> None:
-    engine, told = toys.engine(tmp_path), list[Progress]()
+    engine, told = toys.engine(tmp_path), list[RunProgress]()
 
     def run_one(message: ShardMessage, tell: Tell) -> Result:
         tell(3)

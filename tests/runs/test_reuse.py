@@ -14,7 +14,7 @@ from sweepctl.messages import ShardMessage
 from sweepctl.records.outcome import Outcome
 from sweepctl.records.run import find_outcome
 from sweepctl.runs import local, reuse
-from sweepctl.runs.local import Begun, Progress
+from sweepctl.runs.local import Begun, RunProgress
 from sweepctl.runs.reuse import ReusingEngine, Source, read_source
 from sweepctl.shard.run import Result, run_shard
 from sweepctl.store import open_store
@@ -36,8 +36,8 @@ def store(tmp_path: Path) -> Store:
     return found
 
 
-def run(store: Store, file: Path, run_id: str, engine: Engine) -> tuple[Begun, Progress]:
-    begun = local.begin(plan.draft(sweep_file.read(file), engine), engine, store, run_id, now=NOW)
+def run(store: Store, file: Path, run_id: str, engine: Engine) -> tuple[Begun, RunProgress]:
+    begun = local.begin_run(plan.draft(sweep_file.read(file), engine), engine, store, run_id, now=NOW)
 
     def run_one(message: ShardMessage, _: object) -> Result:
         return run_shard(message, engine, store)
@@ -167,7 +167,7 @@ def test_a_fault_while_points_are_named_is_the_runs_to_tell(store: Store, tmp_pa
     broken = tmp_path / "engine"
     broken.write_text(f'#!/bin/sh\n[ "$1" = points ] && exit 3\nexec {ENGINE.path} "$@"\n')
     broken.chmod(0o755)
-    begun = local.begin(plan.draft(sweep_file.read(queue_sweep(tmp_path)), ENGINE), ENGINE, store, "new", now=NOW)
+    begun = local.begin_run(plan.draft(sweep_file.read(queue_sweep(tmp_path)), ENGINE), ENGINE, store, "new", now=NOW)
     engine = reusing(source_of(store), Engine(broken))
     assert run_shard(begun.plan.message(0), engine, store).outcome.status == "success"
     assert engine.taken == {}
@@ -179,7 +179,7 @@ def test_a_run_that_is_not_there(store: Store) -> None:
 
 
 def test_a_run_without_shards_has_nothing(store: Store, tmp_path: Path) -> None:
-    local.begin(plan.draft(sweep_file.read(queue_sweep(tmp_path)), ENGINE), ENGINE, store, "bare", now=NOW)
+    local.begin_run(plan.draft(sweep_file.read(queue_sweep(tmp_path)), ENGINE), ENGINE, store, "bare", now=NOW)
     assert source_of(store, "bare").nothing == "none of its shards was run yet"
 
 

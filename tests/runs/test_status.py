@@ -16,7 +16,7 @@ from sweepctl.cli import app
 from sweepctl.errors import InterruptedRunError, UnknownRunError
 from sweepctl.records import layout, table
 from sweepctl.records.outcome import Outcome, RunRecord
-from sweepctl.runs.status import RECENT_SECONDS, Seen, Status, StatusReader, summarize, watch
+from sweepctl.runs.status import RECENT_SECONDS, OutcomeSummary, Status, StatusReader, summarize_outcomes, watch
 from sweepctl.shard import commit
 from sweepctl.spec import Spec
 from sweepctl.store import open_store
@@ -117,9 +117,9 @@ def test_a_run_that_nobody_planned_is_told_in_points(tmp_path: Path) -> None:
     assert (found.shards, found.shards_missing, found.points_done) == (None, None, 4)
 
 
-def seen(ends: Sequence[float], seconds: float = 10) -> list[Seen]:
+def seen(ends: Sequence[float], seconds: float = 10) -> list[OutcomeSummary]:
     kept = (True, False, 4, 4, 0)
-    return [Seen("v", *kept, after(each - seconds), after(each), None) for each in ends]
+    return [OutcomeSummary("v", *kept, after(each - seconds), after(each), None) for each in ends]
 
 
 @pytest.mark.parametrize(
@@ -132,14 +132,14 @@ def seen(ends: Sequence[float], seconds: float = 10) -> list[Seen]:
     ],
 )
 def test_the_pace_is_that_of_lately(ends: list[float], seconds: float, at: float, pace: float | None) -> None:
-    found = summarize(RUN, seen(ends, seconds), 0, 0, after(at))
+    found = summarize_outcomes(RUN, seen(ends, seconds), 0, 0, after(at))
     assert found.points_per_second == (None if pace is None else pytest.approx(pace))
     left = 40 - 4 * len(ends)
     assert found.seconds_left == (None if pace is None else pytest.approx(left / pace))
 
 
 def test_a_run_that_is_done_has_the_pace_of_all_of_it() -> None:
-    found = summarize(RUN, seen(range(10, 110, 10)), 0, 0, after(10**6))
+    found = summarize_outcomes(RUN, seen(range(10, 110, 10)), 0, 0, after(10**6))
     assert (found.is_done, found.points_per_second, found.seconds_left) == (True, 0.4, 0)
 
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from simulation.bucket import Bucket
 from simulation.case import LEASE
 from simulation.log import Log
-from simulation.message_queue import Delivery, Message
+from simulation.message_queue import HeldMessage, Message
 
 from sweepctl.errors import ConflictError, InterruptedRunError
 from sweepctl.messages import ShardMessage
 from sweepctl.records import layout, table
 from sweepctl.records.outcome import Outcome, rank
 from sweepctl.shard.run import Disposition
-from sweepctl.worker.delivery import Work
+from sweepctl.worker.delivery import Delivery
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Checker:
     run_id: str
     now: Callable[[], float]
     decoded: Callable[[bytes], ShardMessage | None]
-    work_of: Callable[[Delivery], Work | None] = lambda _delivery: None
+    work_of: Callable[[HeldMessage], Delivery | None] = lambda _delivery: None
     stood: set[str] = field(default_factory=set)  # attempts whose outcome stood once
     _decoded: dict[bytes, Outcome] = field(default_factory=dict)
 
@@ -65,7 +65,7 @@ class Checker:
         if not outcome.complete and history not in self.bucket.objects:
             self.log.find("outcome_before_history", f"{process} wrote the failure {outcome.attempt_id} at {key}")
 
-    def on_receive(self, message: Message, delivery: Delivery) -> None:
+    def on_receive(self, message: Message, delivery: HeldMessage) -> None:
         """A lease that ran out while neither its holder nor the queue stood still was not looked after."""
         if not message.deliveries:
             return
@@ -80,7 +80,7 @@ class Checker:
         if holder.troubled_at["queue"] < since or not is_asking:
             self.log.find("lease_ran_out", f"{last.receipt} of {holder.name}, before {delivery.receipt}")
 
-    def on_close(self, delivery: Delivery) -> None:
+    def on_close(self, delivery: HeldMessage) -> None:
         """An attempt that is over and is not the shard's success, or may not be, has left its row."""
         work = self.work_of(delivery)
         if work is None:
@@ -97,7 +97,7 @@ class Checker:
     def _rows(self) -> list[str]:
         return [key for key in self.bucket.objects if key.startswith("shard_attempts/")]
 
-    def on_delete(self, message: Message, delivery: Delivery) -> None:
+    def on_delete(self, message: Message, delivery: HeldMessage) -> None:
         """Judge an acknowledgement as it leaves the worker."""
         receipt, holder = delivery.receipt, delivery.process
         if delivery.told_lost:
@@ -140,5 +140,5 @@ class Checker:
         return self._decoded[body]
 
 
-def _claims(work: Work) -> bool:
+def _claims(work: Delivery) -> bool:
     return work.result is not None and work.result.disposition is Disposition.COMMITTED

@@ -16,7 +16,7 @@ INVALID = "ReceiptHandleIsInvalid"
 
 
 @dataclass
-class Delivery:
+class HeldMessage:
     """One delivery of a message, and what its holder knows of its lease."""
 
     message: "Message"
@@ -37,7 +37,7 @@ class Message:
     body: bytes
     visible_at: float = 0.0
     receive_count: int = 0
-    deliveries: list[Delivery] = field(default_factory=list)
+    deliveries: list[HeldMessage] = field(default_factory=list)
 
 
 @dataclass
@@ -49,9 +49,9 @@ class MessageQueue:
     messages: dict[str, Message] = field(default_factory=dict)
     dead: list[Message] = field(default_factory=list)
     least_wait: float = 0.0  # of a poll, whatever it asks for
-    on_delete: Callable[[Message, Delivery], None] = lambda _message, _delivery: None
-    on_close: Callable[[Delivery], None] = lambda _delivery: None
-    on_receive: Callable[[Message, Delivery], None] = lambda _message, _delivery: None
+    on_delete: Callable[[Message, HeldMessage], None] = lambda _message, _delivery: None
+    on_close: Callable[[HeldMessage], None] = lambda _delivery: None
+    on_receive: Callable[[Message, HeldMessage], None] = lambda _message, _delivery: None
     _bodies: dict[str, Message] = field(default_factory=dict)
 
     def send(self, body: bytes) -> None:
@@ -67,14 +67,14 @@ class MessageQueue:
         for message in self.messages.values():
             message.receive_count = 0
 
-    def delivery(self, receipt: str) -> tuple[Message, Delivery]:
+    def delivery(self, receipt: str) -> tuple[Message, HeldMessage]:
         message = self._bodies[receipt.partition("/")[0]]
         return message, next(each for each in message.deliveries if each.receipt == receipt)
 
-    def is_latest(self, message: Message, delivery: Delivery) -> bool:
+    def is_latest(self, message: Message, delivery: HeldMessage) -> bool:
         return message.message_id in self.messages and message.deliveries[-1] is delivery
 
-    def take(self, most: int, visibility: int, process: Process, *, twice: bool) -> Iterator[Delivery]:
+    def take(self, most: int, visibility: int, process: Process, *, twice: bool) -> Iterator[HeldMessage]:
         now = self.outside.scheduler.now
         visible = [each for each in self.messages.values() if each.visible_at <= now]
         while visible and most:
@@ -86,7 +86,7 @@ class MessageQueue:
             most -= 1
             message.receive_count += 1
             receipt = f"{message.message_id}/{len(message.deliveries)}"
-            delivery = Delivery(message, receipt, message.receive_count, process, now, now + visibility, now)
+            delivery = HeldMessage(message, receipt, message.receive_count, process, now, now + visibility, now)
             self.on_receive(message, delivery)
             message.deliveries.append(delivery)
             message.visible_at = now if twice else now + visibility
@@ -108,7 +108,7 @@ class Client:
 
         twice = False
 
-        def take(fault: Fault | None) -> list[Delivery]:
+        def take(fault: Fault | None) -> list[HeldMessage]:
             nonlocal twice
             until = scheduler.now + max(request["WaitTimeSeconds"], self._queue.least_wait)
             twice = fault is Fault.DUPLICATE

@@ -25,18 +25,18 @@ from simulation.final import is_unfinished, judge_end
 from simulation.gate import Gate, Outside
 from simulation.log import Log
 from simulation.memory import in_memory
-from simulation.message_queue import Delivery
+from simulation.message_queue import HeldMessage
 from simulation.scheduler import Inbox, Lock, Process, Scheduler
 from simulation.toy_engine import Behaviour, SimulatedEngine
 
 from sweepctl.design import Space
-from sweepctl.queue.sqs import Clients, Queue
+from sweepctl.queue.sqs import Queue, SqsClients
 from sweepctl.records import design as stored_design
 from sweepctl.shard import commit
 from sweepctl.store.contract import Store
 from sweepctl.store.s3 import S3Store
 from sweepctl.worker import lease
-from sweepctl.worker.delivery import Work
+from sweepctl.worker.delivery import Delivery
 from sweepctl.worker.drain import Worker
 from sweepctl.worker.events import Ending
 from sweepctl.worker.lease import Policy
@@ -203,7 +203,7 @@ class _World:
         clock = lambda: self.scheduler.now  # noqa: E731
         client: Any = message_queue.Client(self.queue, gate, LEASE)
         worker = Worker(
-            Queue("memory://queue", Clients(client, client, client), self.scheduler.sleep),
+            Queue("memory://queue", SqsClients(client, client, client), self.scheduler.sleep),
             SimulatedEngine(behaviour, gate, clock),
             self.store(gate),
             Policy(
@@ -229,8 +229,8 @@ class _World:
 
     def _live(self, process: Process, worker: Worker) -> None:
         progress = worker.drain()
-        if worker._works:
-            self.log.find("left_behind", f"{process.name} ends, and holds {sorted(worker._works)}")
+        if worker._deliveries:
+            self.log.find("left_behind", f"{process.name} ends, and holds {sorted(worker._deliveries)}")
         self.log.note(self.scheduler.now, process.name, "life", "ends", str(progress.why))
 
     def store(self, gate: Gate | None = None) -> S3Store:
@@ -246,5 +246,5 @@ class _World:
         self.attempts += 1
         return f"{self.attempts:032x}"
 
-    def _work_of(self, delivery: Delivery) -> Work | None:
-        return self.workers[delivery.process.name]._works.get(delivery.receipt)
+    def _work_of(self, delivery: HeldMessage) -> Delivery | None:
+        return self.workers[delivery.process.name]._deliveries.get(delivery.receipt)

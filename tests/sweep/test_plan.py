@@ -18,7 +18,7 @@ from sweepctl.shard import commit
 from sweepctl.store import open_store
 from sweepctl.sweep import file as sweep_file
 from sweepctl.sweep import plan
-from sweepctl.sweep.cost import Interval, estimate, interval
+from sweepctl.sweep.cost import Interval, estimate_cost, interval
 from sweepctl.sweep.pilot import MAX_SHARD_POINTS, run_pilot, shard_points
 from sweepctl.sweep.plan import Draft, Plan
 
@@ -165,7 +165,7 @@ def test_intervals_are_students() -> None:
 
 
 def test_costs_are_of_the_price_table() -> None:
-    found = estimate(Interval(0.001, 0.0005, 0.002), 10**9, 10**4, 30_002, cores=4)
+    found = estimate_cost(Interval(0.001, 0.0005, 0.002), 10**9, 10**4, 30_002, cores=4)
     assert found.core_seconds.mean == pytest.approx(1e6)
     assert found.wall_seconds.mean == pytest.approx(250_000)
     # 1e6 s x 1.769 GB x 0.0000166667 + 10^4 requests, messages and some PUTs.

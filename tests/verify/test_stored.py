@@ -91,4 +91,4 @@ def test_a_design_that_is_gone_or_altered_is_damage(store: Store, code: str) -> 
     (finding,) = report.findings
     assert (finding.code, finding.key) == (code, layout.stored_design(path.name))
     assert list(report.messages()) == []
-    assert set(report.unchecked) == set(report.tallies)
+    assert set(report.unchecked) == set(report.coverage)

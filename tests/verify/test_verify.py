@@ -66,7 +66,7 @@ def test_a_whole_run_is_whole_and_everything_was_looked_at(store: Store) -> None
     assert report.verdict is Verdict.WHOLE
     assert report.findings == []
     assert report.unchecked == {}
-    assert {check: dict(tally.checked) for check, tally in report.tallies.items()} == {
+    assert {check: dict(covered.checked) for check, covered in report.coverage.items()} == {
         Check.RUN_RECORD: {"records": 2, "rows": 24},
         Check.OUTCOMES: {"shards": 2, "points": 12},
         Check.ARTIFACTS: {
@@ -96,7 +96,7 @@ def test_a_run_of_many_row_groups_and_uneven_shards_is_whole(store: Store) -> No
         run_shard(ShardMessageV2.of(spec, "r", RUN_DATE, total_points=total(spec), **bounds), ENGINE, store)
     report = verify(store, "r", ENGINE, Reexecution(3))
     assert (report.verdict, report.findings) == (Verdict.WHOLE, [])
-    assert report.tallies[Check.IDENTITY].checked == {"points": 150_000}
+    assert report.coverage[Check.IDENTITY].checked == {"points": 150_000}
 
 
 def test_a_run_through_every_crash_is_whole(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_without_an_engine_files_are_compared_with_each_other(store: Store) -> N
 def test_a_sample_is_seeded_and_looks_into_every_shard_before_any_twice(store: Store) -> None:
     make_run(store, "r", WHOLE)
     report = verify(store, "r", ENGINE, Reexecution(100))
-    assert report.tallies[Check.REEXECUTION].checked == {"points": 12}
+    assert report.coverage[Check.REEXECUTION].checked == {"points": 12}
     outcomes = [run_shard(message, ENGINE, store).outcome for message in messages("r", WHOLE)]
     sample = draw_sample(outcomes, 3, seed=7)
     assert sample == draw_sample(outcomes, 3, seed=7)

@@ -7,7 +7,7 @@ from runs.test_status import RUN, after, seen
 
 from sweepctl.queue.backlog import Backlog
 from sweepctl.queue.contract import QueueFacts
-from sweepctl.runs.status import summarize
+from sweepctl.runs.status import summarize_outcomes
 from sweepctl.runs.submit import Submission
 from sweepctl.view.runs import reading, show_submission, watching
 
@@ -31,7 +31,7 @@ def test_a_submission_tells_what_was_sent_and_how_to_follow_it() -> None:
 
 
 def test_a_watch_draws_over_itself_on_a_terminal_and_tells_changes_elsewhere() -> None:
-    statuses = [summarize(RUN, seen(ends), 0, 0, after(60)) for ends in ([10], [10], [10, 20])]
+    statuses = [summarize_outcomes(RUN, seen(ends), 0, 0, after(60)) for ends in ([10], [10], [10, 20])]
     for is_terminal, lines in ((True, 3), (False, 2)):
         told, output = console(is_terminal=is_terminal)
         with watching(told) as show:

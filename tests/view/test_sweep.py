@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from sweepctl.runs.local import Progress
+from sweepctl.runs.local import RunProgress
 from sweepctl.runs.reuse import Source
 from sweepctl.view.sweep import running, show_source
 
@@ -12,8 +12,8 @@ from sweepctl.view.sweep import running, show_source
 def shown_while_running(*, terminal: bool) -> str:
     console = Console(file=io.StringIO(), force_terminal=terminal, width=150)
     with running(console, "r", 1_000, 200, is_watched=True) as observe:
-        observe(Progress(succeeded=3, failed=1, points=300, seconds=2.0))
-        observe(Progress(succeeded=4, failed=1, points=400, seconds=2.0))
+        observe(RunProgress(succeeded=3, failed=1, points=300, seconds=2.0))
+        observe(RunProgress(succeeded=4, failed=1, points=400, seconds=2.0))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

@@ -8,11 +8,11 @@ from rich.console import Console
 
 from sweepctl.queue.backlog import Backlog
 from sweepctl.view.wording import duration
-from sweepctl.view.worker import _worker, show_summary, watch
+from sweepctl.view.worker import _worker, show_worker_summary, watching_worker
 from sweepctl.worker.events import Ending, Why
-from sweepctl.worker.tally import Failure, Progress
+from sweepctl.worker.tally import FailedMessage, WorkerProgress
 
-PROGRESS = Progress(
+PROGRESS = WorkerProgress(
     received=4,
     endings={Ending.SUCCEEDED: 2, Ending.FAILED: 1},
     lost_leases=1,
@@ -36,10 +36,10 @@ def console() -> tuple[Console, io.StringIO]:
 def test_a_summary_says_why_it_ended_and_what_came_of_every_message() -> None:
     told, output = console()
     failures = [
-        Failure("failed", "m1", "r", 3, "point_failed", "domain_error: [x]", "It would fail again."),
-        Failure("rejected", "m2", None, None, "bad_message", "not JSON", None),
+        FailedMessage("failed", "m1", "r", 3, "point_failed", "domain_error: [x]", "It would fail again."),
+        FailedMessage("rejected", "m2", None, None, "bad_message", "not JSON", None),
     ]
-    show_summary(told, replace(PROGRESS, why=Why.UNTIL_EMPTY, failures=failures))
+    show_worker_summary(told, replace(PROGRESS, why=Why.UNTIL_EMPTY, failures=failures))
     lines = output.getvalue().splitlines()
     assert lines[0] == "4 messages received, 1,200 points run: the queue is empty"
     assert lines[1].strip() == "1  failed for good; recorded, and acknowledged"
@@ -55,7 +55,7 @@ def test_a_summary_says_why_it_ended_and_what_came_of_every_message() -> None:
 @pytest.mark.parametrize("why", Why)
 def test_every_end_has_its_words(why: Why) -> None:
     told, output = console()
-    show_summary(told, replace(PROGRESS, why=why))
+    show_worker_summary(told, replace(PROGRESS, why=why))
     assert "points run: " in output.getvalue()
 
 
@@ -87,7 +87,7 @@ def test_a_live_view_without_a_known_depth_tells_no_end() -> None:
 
 def test_nothing_is_drawn_where_there_is_no_terminal() -> None:
     output = io.StringIO()
-    with watch(Console(file=output), lambda: None) as observe:
+    with watching_worker(Console(file=output), lambda: None) as observe:
         observe(PROGRESS)
     assert output.getvalue() == ""
 

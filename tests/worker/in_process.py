@@ -19,8 +19,9 @@ from sweepctl.engine.client import Engine
 from sweepctl.shard.run import Conditions
 from sweepctl.store.contract import Store
 from sweepctl.worker import events
-from sweepctl.worker.drain import Progress, Worker
+from sweepctl.worker.drain import Worker
 from sweepctl.worker.lease import Policy
+from sweepctl.worker.tally import WorkerProgress
 
 SPEED = 20
 LEASE, GRACE = 60, 30
@@ -82,7 +83,7 @@ class Place:
         return (self.folder / name).exists()
 
 
-def drained(worker: Worker) -> Progress:
+def drained(worker: Worker) -> WorkerProgress:
     """Drain; whatever happened, every message that was received has come to one ending."""
     progress = worker.drain()
     assert sum(progress.endings.values()) == progress.received
@@ -95,12 +96,12 @@ class Draining:
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
-        self._progress: Progress | None = None
+        self._progress: WorkerProgress | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._drain, daemon=True)
         self._thread.start()
 
-    def end(self) -> Progress:
+    def end(self) -> WorkerProgress:
         self._thread.join(SOON)
         assert not self._thread.is_alive(), "the worker does not end"
         if self._error is not None:
@@ -115,7 +116,7 @@ class Draining:
             self._error = error
 
 
-def drained_to_the_last(place: Place, worker: Worker, seconds: float = 20.0) -> Progress:
+def drained_to_the_last(place: Place, worker: Worker, seconds: float = 20.0) -> WorkerProgress:
     """Drain until nothing is left, delayed messages included; that must be within so many seconds of the wall's."""
     draining = Draining(worker)
     toys.wait_until(lambda: not place.queue.bodies, seconds)

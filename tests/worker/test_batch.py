@@ -24,8 +24,8 @@ from sweepctl.records import table
 from sweepctl.records.outcome import Rank, rank
 from sweepctl.store import open_store
 from sweepctl.worker import batch, delivery
-from sweepctl.worker.batch import COMMIT_SECONDS, LEAST_SECONDS, Bench
-from sweepctl.worker.delivery import Work
+from sweepctl.worker.batch import COMMIT_SECONDS, LEAST_SECONDS, LambdaWorker
+from sweepctl.worker.delivery import Delivery
 from sweepctl.worker.events import Ending
 from sweepctl.worker.lambda_event import answer
 
@@ -40,15 +40,15 @@ class Place:
     folder: Path
     store: WatchedStore
     now: float = 0.0
-    bench: Bench = field(init=False)
+    worker: LambdaWorker = field(init=False)
 
-    def open(self, behaviour: str = "", engine: Engine | None = None) -> Bench:
-        self.bench = Bench(engine or toys.engine(self.folder, TELL + behaviour), self.store, lambda: self.now)
-        return self.bench
+    def open(self, behaviour: str = "", engine: Engine | None = None) -> LambdaWorker:
+        self.worker = LambdaWorker(engine or toys.engine(self.folder, TELL + behaviour), self.store, lambda: self.now)
+        return self.worker
 
-    def work_off(self, bodies: Sequence[bytes], seconds: float = ENOUGH, receives: int = 1) -> list[Work]:
+    def process(self, bodies: Sequence[bytes], seconds: float = ENOUGH, receives: int = 1) -> list[Delivery]:
         received = [Received(f"m{number}", f"r{number}", body, receives) for number, body in enumerate(bodies)]
-        works = self.bench.work_off(received, seconds)
+        works = self.worker.process(received, seconds)
         assert [work.received for work in works] == received
         return works
 
@@ -63,15 +63,15 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path / "engine-folder", WatchedStore(open_store(str(tmp_path / "store"))))
 
 
-def endings(works: Sequence[Work]) -> list[Ending]:
+def endings(works: Sequence[Delivery]) -> list[Ending]:
     return [work.ending for work in works]
 
 
-def handed_back(works: Sequence[Work]) -> list[str]:
+def handed_back(works: Sequence[Delivery]) -> list[str]:
     return [each["itemIdentifier"] for each in answer(works)["batchItemFailures"]]
 
 
-def kinds(works: Sequence[Work]) -> list[str | None]:
+def kinds(works: Sequence[Delivery]) -> list[str | None]:
     return [None if work.error is None else work.error.kind for work in works]
 
 
@@ -96,13 +96,13 @@ BAD = {
 def test_a_bad_message_alone_comes_again(place: Place, bad: bytes, ending: Ending) -> None:
     place.open()
     first, _, last = toys.messages(3)
-    works = place.work_off([first, bad, last])
+    works = place.process([first, bad, last])
     assert endings(works) == [Ending.SUCCEEDED, ending, Ending.SUCCEEDED]
     assert handed_back(works) == ["m1"]
     found = whole.objects(place.store.inner)
     whole.require_whole(found, [first, last])
     assert (f"rejected/{body_digest(bad)}.json" in found) == (ending is Ending.REJECTED)
-    again = place.work_off([first, bad, last], receives=2)
+    again = place.process([first, bad, last], receives=2)
     assert endings(again) == [Ending.SKIPPED, ending, Ending.SKIPPED]
     assert place.ran == [0, 2]
 
@@ -110,10 +110,10 @@ def test_a_bad_message_alone_comes_again(place: Place, bad: bytes, ending: Endin
 def test_a_shard_that_fails_for_good_is_acknowledged_and_one_that_crashed_comes_again(place: Place) -> None:
     place.open("if shard == 0: run(failing=(begin,))\nif shard == 1 and first('crash'): start(); sys.exit(3)")
     bodies = toys.messages(3)
-    works = place.work_off(bodies)
+    works = place.process(bodies)
     assert endings(works) == [Ending.FAILED, Ending.RETRY, Ending.SUCCEEDED]
     assert handed_back(works) == ["m1"]
-    assert endings(place.work_off(bodies[1:2], receives=2)) == [Ending.SUCCEEDED]
+    assert endings(place.process(bodies[1:2], receives=2)) == [Ending.SUCCEEDED]
     standing = whole.require_whole(whole.objects(place.store.inner), bodies)
     assert standing[1].attempt_number == 2
 
@@ -121,7 +121,7 @@ def test_a_shard_that_fails_for_good_is_acknowledged_and_one_that_crashed_comes_
 def test_a_message_twice_in_a_batch_is_run_once_and_acknowledged_twice(place: Place) -> None:
     place.open()
     (body,) = toys.messages(1)
-    works = place.work_off([body, body])
+    works = place.process([body, body])
     assert endings(works) == [Ending.SUCCEEDED, Ending.SKIPPED]
     assert handed_back(works) == []
 
@@ -132,20 +132,20 @@ def test_an_engine_at_the_deadline_is_ended_and_another_attempt_succeeds(
     monkeypatch.setattr(batch, "LEAST_SECONDS", 0.5)
     place.open("if first('slow'): start(); point(begin); wait_for('the end of the test')")
     (body,) = toys.messages(1)
-    (work,) = place.work_off([body], COMMIT_SECONDS + 0.5)
+    (work,) = place.process([body], COMMIT_SECONDS + 0.5)
     assert (work.ending, handed_back([work])) == (Ending.RETRY, ["m0"])
     assert work.attempt is not None
     assert (work.attempt.error_code, work.attempt.complete) == ("engine_timeout", False)
     found = whole.objects(place.store.inner)
     assert rank(whole.outcomes(found)[0]) is Rank.RETRYABLE_FAILURE
     whole.require_whole(found, [body])
-    assert endings(place.work_off([body], receives=2)) == [Ending.SUCCEEDED]
+    assert endings(place.process([body], receives=2)) == [Ending.SUCCEEDED]
     whole.require_verified(place.store.inner, toys.RUN_ID)
 
 
 def test_with_too_little_time_nothing_is_begun(place: Place) -> None:
     place.open()
-    works = place.work_off(toys.messages(2), COMMIT_SECONDS + LEAST_SECONDS - 0.1)
+    works = place.process(toys.messages(2), COMMIT_SECONDS + LEAST_SECONDS - 0.1)
     assert endings(works) == [Ending.UNUSED] * 2
     assert kinds(works) == ["out_of_time"] * 2
     assert handed_back(works) == ["m0", "m1"]
@@ -161,11 +161,11 @@ def test_a_shard_is_begun_where_one_as_long_as_the_longest_would_end_in_time_or_
 
     place.store.before = pass_time
     bodies = toys.messages(4)
-    works = place.work_off(bodies, 900)
+    works = place.process(bodies, 900)
     assert endings(works) == [Ending.SUCCEEDED, Ending.SUCCEEDED, Ending.UNUSED, Ending.UNUSED]
     assert kinds(works[2:]) == ["out_of_time"] * 2
     assert handed_back(works) == ["m2", "m3"]
-    assert endings(place.work_off(bodies[2:], 100)) == [Ending.SUCCEEDED, Ending.UNUSED]
+    assert endings(place.process(bodies[2:], 100)) == [Ending.SUCCEEDED, Ending.UNUSED]
 
 
 def test_a_slow_batch_takes_nothing_from_the_next(place: Place) -> None:
@@ -177,9 +177,9 @@ def test_a_slow_batch_takes_nothing_from_the_next(place: Place) -> None:
 
     place.store.before = pass_time
     first, *rest = toys.messages(4)
-    assert endings(place.work_off([first])) == [Ending.SUCCEEDED]
+    assert endings(place.process([first])) == [Ending.SUCCEEDED]
     place.store.before = lambda _: None
-    assert endings(place.work_off(rest, 100)) == [Ending.SUCCEEDED] * 3
+    assert endings(place.process(rest, 100)) == [Ending.SUCCEEDED] * 3
 
 
 def test_a_store_is_proven_once(place: Place) -> None:
@@ -187,7 +187,7 @@ def test_a_store_is_proven_once(place: Place) -> None:
     place.store.before = lambda call: probes.append(call) if call.method == "probe" else None
     place.open()
     for body in toys.messages(3):
-        assert endings(place.work_off([body])) == [Ending.SUCCEEDED]
+        assert endings(place.process([body])) == [Ending.SUCCEEDED]
     assert len(probes) == 1
 
 
@@ -196,27 +196,27 @@ def test_a_store_that_is_down_costs_no_engine_and_is_asked_again(place: Place) -
     bodies = toys.messages(2)
     place.store.before = failing("probe")
     for _ in range(2):
-        works = place.work_off(bodies)
+        works = place.process(bodies)
         assert (endings(works), kinds(works)) == ([Ending.UNUSED] * 2, ["store"] * 2)
         assert handed_back(works) == ["m0", "m1"]
     assert place.ran == []
     place.store.before = lambda _: None
-    assert endings(place.work_off(bodies)) == [Ending.SUCCEEDED] * 2
+    assert endings(place.process(bodies)) == [Ending.SUCCEEDED] * 2
 
 
 def test_a_store_that_fails_amid_a_batch_hands_all_the_rest_back_and_is_proven_anew(place: Place) -> None:
     place.open()
     bodies = toys.messages(4)
-    assert endings(place.work_off(bodies[:1])) == [Ending.SUCCEEDED]
+    assert endings(place.process(bodies[:1])) == [Ending.SUCCEEDED]
     place.store.before = failing("create", "shard_outcomes/")
-    works = place.work_off(bodies)
+    works = place.process(bodies)
     assert endings(works) == [Ending.SKIPPED, Ending.STORE_DOWN, Ending.UNUSED, Ending.UNUSED]
     assert handed_back(works) == ["m1", "m2", "m3"]
     assert place.ran == [0, 1]
     place.store.before = failing("probe")
-    assert endings(place.work_off(bodies)) == [Ending.UNUSED] * 4
+    assert endings(place.process(bodies)) == [Ending.UNUSED] * 4
     place.store.before = lambda _: None
-    assert handed_back(place.work_off(bodies)) == []
+    assert handed_back(place.process(bodies)) == []
     whole.require_whole(whole.objects(place.store.inner), bodies)
 
 
@@ -231,7 +231,7 @@ def test_a_disk_that_one_shard_fills_is_empty_for_the_next(place: Place, monkeyp
 
     monkeypatch.setattr(table.DatasetWriter, "finish", fill)
     place.open()
-    works = place.work_off(toys.messages(2))
+    works = place.process(toys.messages(2))
     assert endings(works) == [Ending.STORE_DOWN, Ending.SUCCEEDED]
     assert kinds(works) == ["scratch", None]
     assert handed_back(works) == ["m0"]
@@ -242,7 +242,7 @@ def test_an_engine_that_is_gone_hands_all_the_rest_back(place: Place) -> None:
     assert engine.description.models
     engine.path.unlink()
     place.open(engine=engine)
-    works = place.work_off(toys.messages(2))
+    works = place.process(toys.messages(2))
     assert endings(works) == [Ending.RETRY, Ending.UNUSED]
     assert kinds(works) == ["engine_unavailable"] * 2
 
@@ -260,7 +260,7 @@ def test_a_defect_that_one_message_brings_out_is_told_and_leaves_the_others(
     place.open()
     first, last = toys.messages(2)
     with caplog.at_level(logging.INFO, "sweepctl"):
-        works = place.work_off([first, b"stumble", last])
+        works = place.process([first, b"stumble", last])
     assert endings(works) == [Ending.SUCCEEDED, Ending.RETRY, Ending.SUCCEEDED]
     assert handed_back(works) == ["m1"]
     (told,) = [vars(line)["fields"] for line in caplog.records if line.getMessage() == "defect"]

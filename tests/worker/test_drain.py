@@ -29,7 +29,7 @@ from sweepctl.store import open_store
 from sweepctl.worker.events import Ending
 
 if TYPE_CHECKING:
-    from sweepctl.worker.drain import Progress
+    from sweepctl.worker.tally import WorkerProgress
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -299,7 +299,7 @@ def test_what_nobody_foresaw_ends_the_drain(place: Place, where: str) -> None:
 
 def test_a_lease_says_how_old_it_is_and_a_worker_what_it_does(place: Place) -> None:
     place.queue.send(toys.messages(1))
-    seen: list[Progress] = []
+    seen: list[WorkerProgress] = []
     worker = place.worker(max_shards=1)
     worker.observe = seen.append
     drained(worker)

@@ -14,7 +14,7 @@ from sweepctl.errors import QueueError, QueueRefusedError, StoreError
 from sweepctl.worker.events import Ending, Why
 
 if TYPE_CHECKING:
-    from sweepctl.worker.drain import Progress
+    from sweepctl.worker.tally import WorkerProgress
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -49,7 +49,7 @@ def test_a_queue_that_refuses_ends_the_drain_in_order(place: Place, method: str)
 
 def test_an_outage_of_the_queue_is_told_once_and_seen(place: Place, log: pytest.LogCaptureFixture) -> None:
     worker = place.worker()
-    seen: list[Progress] = []
+    seen: list[WorkerProgress] = []
     worker.observe = seen.append
     draining = Draining(worker)
     for outage in (1, 2):
@@ -163,7 +163,7 @@ def test_points_of_a_running_shard_are_counted(place: Place) -> None:
     place.queue.send(toys.messages(1))
     finish = "record(record='finished', points=4, succeeded=4, failed=0)\nsys.exit(0)"
     worker = place.worker(f"start()\nfor i in range(begin, end): point(i)\nwait_for('go')\n{finish}", max_shards=1)
-    seen: list[Progress] = []
+    seen: list[WorkerProgress] = []
     worker.observe = seen.append
     draining = Draining(worker)
     toys.wait_until(lambda: seen and seen[-1].points == toys.POINTS)

@@ -7,7 +7,7 @@ from fakes.aws_runtime import event, record
 
 from sweepctl.errors import EventError, QueueError
 from sweepctl.queue.contract import Received
-from sweepctl.worker.delivery import Work
+from sweepctl.worker.delivery import Delivery
 from sweepctl.worker.events import Ending
 from sweepctl.worker.lambda_event import answer, read_event
 from sweepctl.worker.lease import SETTLED
@@ -49,6 +49,6 @@ def test_a_fifo_queue_is_refused() -> None:
 
 @pytest.mark.parametrize("ending", Ending)
 def test_whatever_is_not_settled_comes_again(ending: Ending) -> None:
-    work = Work(Received("m7", "r", b"", 1), "attempt", {}, ending=ending)
+    work = Delivery(Received("m7", "r", b"", 1), "attempt", {}, ending=ending)
     named = [] if ending in SETTLED else [{"itemIdentifier": "m7"}]
     assert answer([work]) == {"batchItemFailures": named}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sweepctl.worker import events, lease
 from sweepctl.worker.events import Ending, Message, Why
-from sweepctl.worker.lease import Policy, State
+from sweepctl.worker.lease import Policy, WorkerState
 
 ENDINGS = [ending for ending in Ending if ending not in {Ending.UNUSED, Ending.INTERRUPTED}]
 
@@ -37,7 +37,7 @@ class World:
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
 
-    def run(self, steps: int = 2_000) -> State:
+    def run(self, steps: int = 2_000) -> WorkerState:
         state, actions = lease.begin(self.policy, self.now)
         self.take(state, actions)
         for _ in range(steps):
@@ -49,7 +49,7 @@ class World:
             self.require_no_idle_waking(state)
         pytest.fail(f"seed {self.seed}: no end after {steps} steps: {state}")
 
-    def require_no_idle_waking(self, state: State) -> None:
+    def require_no_idle_waking(self, state: WorkerState) -> None:
         """Who wakes when something is due does something then, or has reason to sleep longer."""
         wake = lease.wake_at(state)
         if wake is not None:
@@ -58,7 +58,7 @@ class World:
             next_wake = lease.wake_at(later)
             assert actions or next_wake is None or next_wake > at, f"seed {self.seed}: it would spin: {state}"
 
-    def next_event(self, state: State) -> events.Event:
+    def next_event(self, state: WorkerState) -> events.Event:
         self.now += self.random.choice([0.0, 0.1, 1.0, 7.0])
         if self.stop_after is not None and self.now >= self.stop_after and not self.stopped:
             self.stopped = True
@@ -94,9 +94,9 @@ class World:
                 receipts = [f"m{self.sent + number}" for number in range(count)]
                 self.sent += count
                 return events.Polled(tuple(Message(receipt, 1) for receipt in receipts), self.now)
-            case events.Look():
+            case events.QueryDepth():
                 counts = [self.random.choice([0, 0, 2]) for _ in range(3)]
-                return events.LookFailed() if self.random.random() < 0.2 else events.Looked(*counts)
+                return events.DepthFailed() if self.random.random() < 0.2 else events.DepthKnown(*counts)
             case events.Renew(receipt):
                 kind = self.random.choice(["held", "held", "lost", "failed"])
                 if kind == "failed":
@@ -104,20 +104,20 @@ class World:
                 if kind == "lost":
                     self.lost.add(receipt)
                 return events.Renewed(receipt, kind == "held", self.now)
-            case events.Acknowledge(receipt) | events.HandBack(receipt) | events.LetGo(receipt):
+            case events.Acknowledge(receipt) | events.Nack(receipt) | events.Abandon(receipt):
                 return events.Closed(receipt)
             case events.Probe():
                 self.store_down = self.random.random() < 0.5
                 return events.Probed(answers=not self.store_down)
         raise AssertionError(action)
 
-    def take(self, state: State, actions: tuple[events.Action, ...]) -> None:
+    def take(self, state: WorkerState, actions: tuple[events.Action, ...]) -> None:
         """Take actions in, and judge each."""
         assert len(state.leases) <= self.policy.concurrency
         for action in actions:
             self.judge(action, state)
             match action:
-                case events.Run(receipt):
+                case events.Execute(receipt):
                     self.running.add(receipt)
                 case events.Interrupt(receipt):
                     self.interrupted.add(receipt)
@@ -126,7 +126,7 @@ class World:
                 case _:
                     self.pending.append(action)
 
-    def judge(self, action: events.Action, state: State) -> None:
+    def judge(self, action: events.Action, state: WorkerState) -> None:
         match action:
             case events.Poll(most):
                 assert not self.stopped
@@ -134,7 +134,7 @@ class World:
                 assert 1 <= most <= min(10, self.policy.concurrency - len(state.leases))
                 if self.policy.max_shards is not None:
                     assert self.sent + most <= self.policy.max_shards
-            case events.Run():
+            case events.Execute():
                 assert not self.stopped
             case events.Renew(receipt):
                 assert receipt not in self.lost
@@ -143,11 +143,13 @@ class World:
                 assert self.ended[receipt] in lease.SETTLED, "acknowledged without a verdict in the store"
                 assert receipt not in self.lost, "a lost lease never deletes"
                 self.closed[receipt] += 1
-            case events.HandBack(receipt) | events.LetGo(receipt):
+            case events.Nack(receipt) | events.Abandon(receipt):
                 self.closed[receipt] += 1
             case events.Finish():
                 assert not self.running
-                assert set(self.pending) <= {events.Probe(), events.Look()}, "nothing that holds anything is in flight"
+                assert set(self.pending) <= {events.Probe(), events.QueryDepth()}, (
+                    "nothing that holds anything is in flight"
+                )
 
 
 POLICIES = st.builds(
@@ -182,12 +184,12 @@ def test_a_worker_with_a_bound_ends_by_itself(seed: int, policy: Policy) -> None
     assert not World(seed, bound).run().leases
 
 
-def received(policy: Policy, now: float = 0.0) -> State:
+def received(policy: Policy, now: float = 0.0) -> WorkerState:
     """Return the state of a worker that has just received message `m`."""
     state, actions = lease.begin(policy, now)
     assert actions == (events.Poll(policy.concurrency),)
     state, actions = lease.step(state, events.Polled((Message("m", 1),), now), now)
-    assert events.Run("m") in actions
+    assert events.Execute("m") in actions
     return state
 
 
@@ -215,11 +217,11 @@ def test_a_renewal_that_failed_is_tried_again_within_the_lease() -> None:
         (Ending.SUCCEEDED, events.Acknowledge("m")),
         (Ending.SKIPPED, events.Acknowledge("m")),
         (Ending.FAILED, events.Acknowledge("m")),
-        (Ending.RETRY, events.HandBack("m", 5)),
-        (Ending.REJECTED, events.HandBack("m", 5)),
-        (Ending.WRONG_WORKER, events.HandBack("m", 900)),
-        (Ending.STORE_DOWN, events.HandBack("m", 5)),
-        (Ending.INTERRUPTED, events.HandBack("m", 0)),
+        (Ending.RETRY, events.Nack("m", 5)),
+        (Ending.REJECTED, events.Nack("m", 5)),
+        (Ending.WRONG_WORKER, events.Nack("m", 900)),
+        (Ending.STORE_DOWN, events.Nack("m", 5)),
+        (Ending.INTERRUPTED, events.Nack("m", 0)),
     ],
 )
 def test_what_becomes_of_a_message(ending: Ending, action: events.Action) -> None:
@@ -231,7 +233,7 @@ def test_a_lost_lease_is_let_go_whatever_its_shard_came_to() -> None:
     state = received(Policy(concurrency=1))
     state, _ = lease.step(state, events.Renewed("m", held=False, asked_at=1.0), 1.0)
     _, actions = lease.step(state, events.Ended("m", Ending.SUCCEEDED), 2.0)
-    assert actions == (events.LetGo("m"),)
+    assert actions == (events.Abandon("m"),)
 
 
 def test_messages_of_a_poll_in_flight_at_the_stop_go_back_at_once() -> None:
@@ -239,7 +241,7 @@ def test_messages_of_a_poll_in_flight_at_the_stop_go_back_at_once() -> None:
     state, actions = lease.step(state, events.StopRequested(), 1.0)
     assert actions == ()
     state, actions = lease.step(state, events.Polled((Message("m", 1),), 0.0), 2.0)
-    assert actions == (events.HandBack("m", 0),)
+    assert actions == (events.Nack("m", 0),)
     state, actions = lease.step(state, events.Closed("m"), 3.0)
     assert actions == (events.Finish(),)
 
@@ -251,7 +253,7 @@ def test_shards_are_interrupted_when_the_grace_is_over() -> None:
     state, actions = lease.step(state, events.Tick(), 40.0)
     assert actions == (events.Interrupt("m"),)
     state, actions = lease.step(state, events.Ended("m", Ending.INTERRUPTED), 41.0)
-    assert actions == (events.HandBack("m", 0),)
+    assert actions == (events.Nack("m", 0),)
 
 
 def test_no_receives_while_the_store_is_down() -> None:
@@ -278,7 +280,7 @@ def test_a_renewal_in_flight_is_waited_for_before_the_message_goes() -> None:
     state, actions = lease.step(state, events.Ended("m", Ending.RETRY), 21.0)
     assert actions == ()
     _, actions = lease.step(state, events.Renewed("m", held=True, asked_at=20.0), 22.0)
-    assert actions == (events.HandBack("m", 5),)
+    assert actions == (events.Nack("m", 5),)
 
 
 def test_a_hand_back_at_the_stop_waits_for_the_poll_in_flight() -> None:
@@ -289,7 +291,7 @@ def test_a_hand_back_at_the_stop_waits_for_the_poll_in_flight() -> None:
     state, actions = lease.step(state, events.Ended("m", Ending.INTERRUPTED), 2.0)
     assert actions == ()
     _, actions = lease.step(state, events.Polled((), 0.0), 5.0)
-    assert actions == (events.HandBack("m", 0),)
+    assert actions == (events.Nack("m", 0),)
 
 
 def test_a_lease_that_nobody_confirmed_for_its_whole_length_is_let_go() -> None:
@@ -300,7 +302,7 @@ def test_a_lease_that_nobody_confirmed_for_its_whole_length_is_let_go() -> None:
     _, actions = lease.step(state, events.Ended("m", Ending.SUCCEEDED), 59.0)
     assert actions == (events.Acknowledge("m"),)
     _, actions = lease.step(state, events.Ended("m", Ending.SUCCEEDED), 60.0)
-    assert events.LetGo("m") in actions
+    assert events.Abandon("m") in actions
 
 
 def test_a_lease_that_ended_while_this_process_stood_still_is_lost_whatever_the_queue_answers() -> None:
@@ -309,7 +311,7 @@ def test_a_lease_that_ended_while_this_process_stood_still_is_lost_whatever_the_
     assert actions == (events.Renew("m"),)
     state, _ = lease.step(state, events.Renewed("m", held=True, asked_at=300.0), 300.1)
     _, actions = lease.step(state, events.Ended("m", Ending.INTERRUPTED), 301.0)
-    assert actions == (events.LetGo("m"),)
+    assert actions == (events.Abandon("m"),)
 
 
 def test_empty_polls_from_before_a_hand_back_do_not_end_the_worker() -> None:
@@ -326,30 +328,30 @@ def test_delays_grow_to_a_quarter_of_an_hour() -> None:
     assert [lease.delay_after(count, 5) for count in (1, 2, 3, 8, 9, 1_000)] == [5, 10, 20, 640, 900, 900]
 
 
-def looking() -> State:
+def looking() -> WorkerState:
     """Return the state of a worker that ends with an empty queue, and has had two empty polls in a row."""
     state, _ = lease.begin(Policy(concurrency=1, until_empty=True), 0.0)
     state, actions = lease.step(state, events.Polled((), 0.0), 5.0)
     assert actions == (events.Poll(1),)
     state, actions = lease.step(state, events.Polled((), 5.0), 10.0)
-    assert actions == (events.Look(),)
+    assert actions == (events.QueryDepth(),)
     return state
 
 
 def test_until_empty_ends_after_two_empty_polls_and_a_look_that_finds_nothing() -> None:
-    state, actions = lease.step(looking(), events.Looked(0, 0, 0), 10.0)
+    state, actions = lease.step(looking(), events.DepthKnown(0, 0, 0), 10.0)
     assert actions == (events.Finish(),)
     assert state.why is Why.UNTIL_EMPTY
 
 
 @pytest.mark.parametrize("counts", [(1, 0, 0), (0, 1, 0), (0, 0, 1)])
 def test_until_empty_goes_on_while_anybody_has_a_message(counts: tuple[int, int, int]) -> None:
-    state, actions = lease.step(looking(), events.Looked(*counts), 10.0)
+    state, actions = lease.step(looking(), events.DepthKnown(*counts), 10.0)
     assert actions == (events.Poll(1),)
     state, actions = lease.step(state, events.Polled((), 10.0), 15.0)
     assert actions == (events.Poll(1),), "two empty polls before each look"
     _, actions = lease.step(state, events.Polled((), 15.0), 20.0)
-    assert actions == (events.Look(),)
+    assert actions == (events.QueryDepth(),)
 
 
 def test_while_a_look_is_in_flight_nothing_else_is_asked() -> None:
@@ -365,10 +367,10 @@ def test_who_has_a_message_polls_on_and_does_not_look() -> None:
 
 
 def test_a_look_that_failed_is_repeated_after_a_pause() -> None:
-    state, actions = lease.step(looking(), events.LookFailed(), 10.0)
+    state, actions = lease.step(looking(), events.DepthFailed(), 10.0)
     assert (actions, lease.wake_at(state)) == ((), 11.0)
     _, actions = lease.step(state, events.Tick(), 11.0)
-    assert actions == (events.Look(),)
+    assert actions == (events.QueryDepth(),)
 
 
 def test_a_stop_waits_for_no_look() -> None:

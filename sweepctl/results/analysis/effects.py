@@ -34,7 +34,7 @@ def t_975(freedom: int) -> float:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class MeanEstimate:
     """A mean, and half the width of its 95 % interval."""
 
     mean: float
@@ -44,10 +44,12 @@ class Estimate:
 
 
 Places = tuple[int, ...]  # of levels, one a dimension of the group
-Estimates = Mapping[Places, Sequence[Estimate | None]]  # one a metric; None where no point has a value
+MeansByLevel = Mapping[Places, Sequence[MeanEstimate | None]]  # one a metric; None where no point has a value
 
 
-def estimates(connection: "Connection", subject: Subject, groups: Sequence[Sequence[Dimension]]) -> list[Estimates]:
+def means_by_level(
+    connection: "Connection", subject: Subject, groups: Sequence[Sequence[Dimension]]
+) -> list[MeansByLevel]:
     """Return the means by each group of dimensions, from one pass over the points that succeeded.
 
     `groups` has `[a]` for the levels of a, and `[a, b]` for the combinations of the levels of a and b.
@@ -55,7 +57,7 @@ def estimates(connection: "Connection", subject: Subject, groups: Sequence[Seque
     if not groups or not subject.metrics:
         return [{} for _ in groups]
     dimensions = list({dimension.name: dimension for group in groups for dimension in group}.values())
-    found: dict[int, dict[Places, Sequence[Estimate | None]]] = {_mask(dimensions, group): {} for group in groups}
+    found: dict[int, dict[Places, Sequence[MeanEstimate | None]]] = {_mask(dimensions, group): {} for group in groups}
     for mask, *cells in connection.execute(_query(subject, dimensions, groups)).fetchall():
         keys, values = cells[: len(dimensions)], cells[len(dimensions) :]
         places = {
@@ -69,7 +71,7 @@ def estimates(connection: "Connection", subject: Subject, groups: Sequence[Seque
     return [_in_order(found[_mask(dimensions, group)], dimensions, group) for group in groups]
 
 
-def balanced(subject: Subject, effects: Iterable[tuple[Dimension, Estimates]]) -> bool:
+def balanced(subject: Subject, effects: Iterable[tuple[Dimension, MeansByLevel]]) -> bool:
     """Return whether levels of one metric have equal numbers of points, as far as the design means them to."""
     if getattr(subject.space, "kind", "table") in _SAMPLED:
         return True
@@ -87,7 +89,7 @@ def _mask(dimensions: Sequence[Dimension], group: Sequence[Dimension]) -> int:
     return int(bits, 2)
 
 
-def _in_order(found: Estimates, dimensions: Sequence[Dimension], group: Sequence[Dimension]) -> Estimates:
+def _in_order(found: MeansByLevel, dimensions: Sequence[Dimension], group: Sequence[Dimension]) -> MeansByLevel:
     """Return estimates by the places in a group's own order, sorted."""
     held = [dimension for dimension in dimensions if dimension in group]
     order = [held.index(dimension) for dimension in group]
@@ -115,8 +117,8 @@ def _query(subject: Subject, dimensions: Sequence[Dimension], groups: Sequence[S
         SELECT mask, {keys}, {over} FROM batches GROUP BY mask, {keys}"""
 
 
-def _estimate(mean: float | None, deviation: float | None, replicates: int, points: int) -> Estimate | None:
+def _estimate(mean: float | None, deviation: float | None, replicates: int, points: int) -> MeanEstimate | None:
     if mean is None:
         return None
     half_width = None if deviation is None else t_975(replicates - 1) * deviation / math.sqrt(replicates)
-    return Estimate(mean, half_width, replicates, int(points))
+    return MeanEstimate(mean, half_width, replicates, int(points))

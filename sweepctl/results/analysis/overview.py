@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from sweepctl.results.analysis import points, shards
-from sweepctl.results.analysis.effects import Estimates, estimates
+from sweepctl.results.analysis.effects import MeansByLevel, means_by_level
 from sweepctl.results.analysis.points import Row
 from sweepctl.results.analysis.shards import Costs, ShardMap, Slow
 from sweepctl.results.analysis.subject import Dimension, Subject
@@ -22,7 +22,7 @@ MOST_ROWS, MOST_VALUES = 500, 10_000  # of the table of points, so that the page
 MOST_EFFECTS = 12  # of a metric, the dimensions that matter most
 PAIRED = 3  # dimensions of which each pair has its map
 
-Pair = tuple[Dimension, Dimension, Estimates]
+Pair = tuple[Dimension, Dimension, MeansByLevel]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def look_over(connection: "Connection", subject: Subject) -> Overview:
     wanted = [_pairs(metric) for metric in summary.metrics]
     groups = list({(a.name, b.name): (a, b) for pairs in wanted for a, b in pairs}.values())
     found = {
-        (a.name, b.name): each for (a, b), each in zip(groups, estimates(connection, subject, groups), strict=True)
+        (a.name, b.name): each for (a, b), each in zip(groups, means_by_level(connection, subject, groups), strict=True)
     }
     return Overview(
         summary,
@@ -69,11 +69,11 @@ def _pairs(metric: MetricSummary) -> list[tuple[Dimension, Dimension]]:
     return list(combinations(few, 2))
 
 
-def ranked(metric: MetricSummary) -> Sequence[tuple[Dimension, Estimates]]:
+def ranked(metric: MetricSummary) -> Sequence[tuple[Dimension, MeansByLevel]]:
     """Return a metric's means by dimension, those first whose means differ most."""
     return sorted(metric.effects, key=lambda effect: (-_range(effect[1]), effect[0].name))
 
 
-def _range(found: Estimates) -> float:
+def _range(found: MeansByLevel) -> float:
     means = [each.mean for values in found.values() for each in values if each is not None]
     return max(means, default=0.0) - min(means, default=0.0)

@@ -43,7 +43,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailureCount:
     """Points that failed by themselves with one code, or shards without records that failed with it."""
 
     error_code: str
@@ -129,7 +129,7 @@ def rows(connection: "Connection", subject: Subject, indexes: Sequence[int]) -> 
     ]
 
 
-def failures(connection: "Connection") -> list[Failure]:
+def failure_counts(connection: "Connection") -> list[FailureCount]:
     """Return what failed by error code: points with their records, then shards without, the most first."""
     by_point = """
         SELECT error_code, 'points', count(*), min(point_index), arg_min(error_message, point_index)
@@ -138,7 +138,7 @@ def failures(connection: "Connection") -> list[Failure]:
         SELECT error_code, 'shards', count(*), min(shard_id), arg_min(error_message, shard_id)
         FROM shard_outcomes WHERE status = 'failure' AND content_sha256 IS NULL
         GROUP BY error_code ORDER BY 3 DESC, 1"""
-    return [Failure(*row) for query in (by_point, by_shard) for row in connection.execute(query).fetchall()]
+    return [FailureCount(*row) for query in (by_point, by_shard) for row in connection.execute(query).fetchall()]
 
 
 def fixed_parameters(connection: "Connection", subject: Subject) -> dict[str, Value]:

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from sweepctl.results.analysis import points
-from sweepctl.results.analysis.effects import Estimates, balanced, estimates
-from sweepctl.results.analysis.points import Distribution, Failure, Row
+from sweepctl.results.analysis.effects import MeansByLevel, balanced, means_by_level
+from sweepctl.results.analysis.points import Distribution, FailureCount, Row
 from sweepctl.results.analysis.sensitivity import Sensitivity, sensitivities
 from sweepctl.results.analysis.subject import Dimension, Subject
 
@@ -24,7 +24,7 @@ class MetricSummary:
 
     name: str
     distribution: Distribution
-    effects: tuple[tuple[Dimension, Estimates], ...]  # of one metric: each sequence of estimates has one
+    effects: tuple[tuple[Dimension, MeansByLevel], ...]  # of one metric: each sequence of estimates has one
     balanced: bool  # whether levels have equal numbers of points, so that their means can be compared
     sensitivity: Sensitivity
     lowest: Sequence[Row]
@@ -37,7 +37,7 @@ class Summary:
 
     subject: Subject
     metrics: tuple[MetricSummary, ...]
-    failures: Sequence[Failure]
+    failures: Sequence[FailureCount]
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as values of JSON."""
@@ -57,7 +57,7 @@ class Summary:
 
 def summarize(connection: "Connection", subject: Subject, top: int) -> Summary:
     """Return what a run's results say; `top` points at each end of a metric."""
-    effects = estimates(connection, subject, [[dimension] for dimension in subject.dimensions])
+    effects = means_by_level(connection, subject, [[dimension] for dimension in subject.dimensions])
     spreads = points.distributions(connection, subject)
     indices = sensitivities(connection, subject)
     metrics = []
@@ -76,7 +76,7 @@ def summarize(connection: "Connection", subject: Subject, top: int) -> Summary:
                 highest,
             )
         )
-    return Summary(subject, tuple(metrics), points.failures(connection))
+    return Summary(subject, tuple(metrics), points.failure_counts(connection))
 
 
 def _metric_json(metric: MetricSummary) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def render(report: Report, overview: Overview, units: Mapping[str, str]) -> str:
         run.facts(overview),
         run.completeness(overview),
         metrics.section(overview, units),
-        run.failures(overview, units),
+        run.failures_section(overview, units),
         run.slow_shards(overview),
         run.points(overview, units),
     )

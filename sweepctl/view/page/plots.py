@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from sweepctl.results.analysis.effects import Estimate, Estimates
+from sweepctl.results.analysis.effects import MeanEstimate, MeansByLevel
 from sweepctl.results.analysis.points import Distribution
 from sweepctl.results.analysis.sensitivity import Sensitivity
 from sweepctl.results.analysis.shards import MapCell, ShardMap
@@ -42,7 +42,7 @@ def _y_axis(scale: Scale) -> Markup:
     )
 
 
-def effect_range(effects: Sequence[Estimates]) -> tuple[float, float]:
+def effect_range(effects: Sequence[MeansByLevel]) -> tuple[float, float]:
     """Return the lowest and the highest end of all intervals, so that the figures of a metric share their axis."""
     known = [each for found in effects for values in found.values() for each in values if each is not None]
     lows = [each.mean - (each.half_width or 0) for each in known]
@@ -52,7 +52,7 @@ def effect_range(effects: Sequence[Estimates]) -> tuple[float, float]:
     return low - room, high + room
 
 
-def effect(metric: str, dimension: Dimension, found: Estimates, ends: tuple[float, float], overall: float) -> Markup:
+def effect(metric: str, dimension: Dimension, found: MeansByLevel, ends: tuple[float, float], overall: float) -> Markup:
     """Draw the means of a metric by level, with their intervals, beside the mean over all points."""
     y = Scale(*ends, BOTTOM, TOP)
     xs, below = places(dimension, LEFT, RIGHT)
@@ -87,14 +87,14 @@ def effect(metric: str, dimension: Dimension, found: Estimates, ends: tuple[floa
     )
 
 
-def told(each: Estimate) -> str:
+def told(each: MeanEstimate) -> str:
     """Return an estimate in words."""
     if each.half_width is None:
         return f"{shown(each.mean)}, {each.points:,} points"
     return f"{shown(each.mean)} ± {shown(each.half_width)}, {each.points:,} points"
 
 
-def heat_map(metric: str, across: Dimension, up: Dimension, found: Estimates) -> Markup:
+def heat_map(metric: str, across: Dimension, up: Dimension, found: MeansByLevel) -> Markup:
     """Draw the means of a metric by two dimensions; the first runs to the right, the second upwards."""
     known = {cell: each for cell, (each,) in found.items() if each is not None}
     shades = _Shades.of([each.mean for each in known.values()])
@@ -237,7 +237,7 @@ def state(cell: MapCell) -> str:
     return "whole"
 
 
-def shard_map(found: ShardMap) -> Markup:
+def shard_map_figure(found: ShardMap) -> Markup:
     """Draw all shards in order, row by row; one path a state, since there may be many."""
     width = 900
     size = 12 if len(found.cells) > 200 else 20  # noqa: PLR2004  they fill some rows either way

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from sweepctl.results.analysis.overview import Overview
 from sweepctl.results.analysis.shards import MapCell, ShardMap
 from sweepctl.results.analysis.subject import Subject
-from sweepctl.verify import Finding, Report, Tally, Verdict
+from sweepctl.verify import Coverage, Finding, Report, Verdict
 from sweepctl.view.page.markup import Markup, element, join
-from sweepctl.view.page.plots import shard_map, state
+from sweepctl.view.page.plots import shard_map_figure, state
 from sweepctl.view.page.tables import Cell, definitions, points_table, table, with_unit
 from sweepctl.view.wording import VERDICTS, counted, duration, time
 
@@ -37,8 +37,8 @@ def verdict(report: Report) -> Markup:
     checks = table(
         "Checks of sweepctl verify",
         ["check", "result", "looked at", "findings"],
-        ([_words(check.value), _words(report.state(check).value), _looked_at(tally), len(report.found_by(check))]
-         for check, tally in report.tallies.items()),
+        ([_words(check.value), _words(report.state(check).value), _looked_at(covered), len(report.found_by(check))]
+         for check, covered in report.coverage.items()),
     )  # fmt: skip
     return _section(
         "Verdict",
@@ -52,9 +52,9 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _looked_at(tally: Tally) -> str:
-    said = ", ".join(counted(kind, count) for kind, count in tally.checked.items()) or "nothing"
-    return said if tally.not_checked is None else f"{said}; not checked: {tally.not_checked}"
+def _looked_at(covered: Coverage) -> str:
+    said = ", ".join(counted(kind, count) for kind, count in covered.checked.items()) or "nothing"
+    return said if covered.not_checked is None else f"{said}; not checked: {covered.not_checked}"
 
 
 def _findings(report: Report) -> Markup:
@@ -136,7 +136,7 @@ def completeness(overview: Overview) -> Markup:
     return _section(
         "Shards",
         element("p", f"{found.shards:,} shards in the order of their points.{many}{planned}"),
-        element("div", shard_map(found), class_="map"),
+        element("div", shard_map_figure(found), class_="map"),
         _legend(found),
     )
 
@@ -161,7 +161,7 @@ def _is_partly(cell: MapCell) -> bool:
     return state(cell) == "partly"
 
 
-def failures(overview: Overview, units: Mapping[str, str]) -> Markup:
+def failures_section(overview: Overview, units: Mapping[str, str]) -> Markup:
     """Return what failed, by error code, and the first points that did."""
     groups = overview.summary.failures
     if not groups:

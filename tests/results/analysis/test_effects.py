@@ -10,7 +10,7 @@ import pytest
 from results.analysis.views import cells_of, connect, grid, subject_of
 from scipy.stats import t
 
-from sweepctl.results.analysis.effects import T_975, Estimate, estimates
+from sweepctl.results.analysis.effects import T_975, MeanEstimate, means_by_level
 from sweepctl.results.analysis.subject import MAX_BATCHES
 from sweepctl.spec import Value
 
@@ -23,10 +23,10 @@ def value(cell: Mapping[str, Any], replicate: int) -> float:
     return float(cell["a"] * 10 + 5 * (cell["b"] == "y") + NOISE[replicate] * cell["a"])
 
 
-def estimate(means: list[float], points: int) -> Estimate:
+def estimate(means: list[float], points: int) -> MeanEstimate:
     half_width = t.ppf(0.975, len(means) - 1) * stdev(means) / math.sqrt(len(means))
     mean: Any = pytest.approx(fmean(means))
-    return Estimate(mean, pytest.approx(half_width, rel=5e-4), len(means), points)  # type: ignore[arg-type]
+    return MeanEstimate(mean, pytest.approx(half_width, rel=5e-4), len(means), points)  # type: ignore[arg-type]
 
 
 def test_the_table_is_students_t() -> None:
@@ -38,7 +38,7 @@ def test_an_interval_is_over_the_means_of_replicates() -> None:
     connection = connect(CELLS, lambda cell, replicate: {"m": value(cell, replicate)}, 5)
     subject = subject_of(connection, DESIGN, 5)
     assert [dimension.name for dimension in subject.dimensions] == ["a", "b"]
-    (by_a, by_b) = estimates(connection, subject, [[dimension] for dimension in subject.dimensions])
+    (by_a, by_b) = means_by_level(connection, subject, [[dimension] for dimension in subject.dimensions])
     for place, level in enumerate([1, 2, 4]):
         means = [fmean(value(cell, r) for cell in CELLS if cell["a"] == level) for r in range(5)]
         assert by_a[place,] == [estimate(means, 10)]
@@ -49,7 +49,7 @@ def test_an_interval_is_over_the_means_of_replicates() -> None:
 def test_one_replicate_has_no_interval() -> None:
     connection = connect(CELLS, lambda cell, replicate: {"m": value(cell, replicate)})
     subject = subject_of(connection, DESIGN)
-    (by_a,) = estimates(connection, subject, [subject.dimensions[:1]])
+    (by_a,) = means_by_level(connection, subject, [subject.dimensions[:1]])
     assert [each and each.half_width for (each,) in by_a.values()] == [None] * 3
 
 
@@ -57,7 +57,7 @@ def test_one_replicate_has_no_interval() -> None:
 def test_many_replicates_are_put_into_batches_of_equal_size(replicates: int, batches: int) -> None:
     connection = connect(CELLS[:2], lambda cell, replicate: {"m": value(cell, replicate)}, replicates)
     subject = subject_of(connection, DESIGN, replicates)
-    (by_b,) = estimates(connection, subject, [subject.dimensions])
+    (by_b,) = means_by_level(connection, subject, [subject.dimensions])
     means = [fmean(value(CELLS[0], r) for r in range(batch, replicates, batches)) for batch in range(batches)]
     assert by_b[0,] == [estimate(means, replicates)]
     assert fmean(means) == pytest.approx(fmean(value(CELLS[0], r) for r in range(replicates)))
@@ -68,22 +68,22 @@ def test_the_estimate_is_the_mean_over_points_where_replicates_have_different_nu
         return "bad" if (cell["b"], replicate) == ("y", 0) else {"m": replicate}
 
     connection = connect(CELLS, some, 2)
-    (by_a,) = estimates(
+    (by_a,) = means_by_level(
         connection, subject_of(connection, DESIGN, 2), [subject_of(connection, DESIGN, 2).dimensions[:1]]
     )
-    assert by_a[0,] == [Estimate(pytest.approx(2 / 3), pytest.approx(T_975[0] / 2), 2, 3)]  # type: ignore[arg-type]
+    assert by_a[0,] == [MeanEstimate(pytest.approx(2 / 3), pytest.approx(T_975[0] / 2), 2, 3)]  # type: ignore[arg-type]
 
 
 def test_two_dimensions_come_in_the_order_that_is_asked() -> None:
     connection = connect(CELLS, lambda cell, replicate: {"m": value(cell, replicate), "n": 1})
     subject = subject_of(connection, DESIGN)
     a, b = subject.dimensions
-    alone, crossed = estimates(connection, subject, [[a], [b, a]])
+    alone, crossed = means_by_level(connection, subject, [[a], [b, a]])
     assert list(alone) == [(0,), (1,), (2,)]
     assert list(crossed) == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
     (m, n) = crossed[1, 2]
     assert m is not None
-    assert n == Estimate(1.0, None, 1, 1)
+    assert n == MeanEstimate(1.0, None, 1, 1)
     assert m.mean == pytest.approx(value({"a": 4, "b": "y"}, 0))
 
 
@@ -95,12 +95,14 @@ def test_failed_points_and_missing_values_do_not_count() -> None:
 
     connection = connect(CELLS, function)
     subject = subject_of(connection, DESIGN)
-    (by_a,) = estimates(connection, subject, [subject.dimensions[:1]])
-    assert by_a == {(0,): [Estimate(3.0, None, 1, 2)], (1,): [None]}
+    (by_a,) = means_by_level(connection, subject, [subject.dimensions[:1]])
+    assert by_a == {(0,): [MeanEstimate(3.0, None, 1, 2)], (1,): [None]}
 
 
 def test_a_bool_is_a_share_and_values_that_are_missing_are_a_level() -> None:
     design = grid(limit=[1.5, 2.5])
     connection = connect([{"limit": None}, {"limit": 1.5}], lambda cell, _: {"m": cell["limit"] is None})
-    (by_limit,) = estimates(connection, subject_of(connection, design), [subject_of(connection, design).dimensions])
-    assert by_limit == {(0,): [Estimate(1.0, None, 1, 1)], (1,): [Estimate(0.0, None, 1, 1)]}
+    (by_limit,) = means_by_level(
+        connection, subject_of(connection, design), [subject_of(connection, design).dimensions]
+    )
+    assert by_limit == {(0,): [MeanEstimate(1.0, None, 1, 1)], (1,): [MeanEstimate(0.0, None, 1, 1)]}

@@ -9,7 +9,7 @@ from results.analysis.views import cells_of, connect, grid, record_of, register_
 from sweepctl.errors import UsageError
 from sweepctl.results.analysis import effects, points, shards
 from sweepctl.results.analysis.overview import look_over
-from sweepctl.results.analysis.points import BARS, Failure
+from sweepctl.results.analysis.points import BARS, FailureCount
 from sweepctl.results.analysis.shards import MapCell
 from sweepctl.results.analysis.subject import INTERVALS, Level
 from sweepctl.results.analysis.summary import summarize
@@ -55,7 +55,7 @@ def test_missing_values_are_a_level_before_the_intervals() -> None:
     (a,) = subject.dimensions
     assert a.levels[:2] == (Level(None, None), Level(1.0, pytest.approx(1 + 23 / 12)))  # type: ignore[arg-type]
     assert len(a.levels) == 1 + INTERVALS
-    (effect,) = effects.estimates(connection, subject, [[a]])
+    (effect,) = effects.means_by_level(connection, subject, [[a]])
     assert [each and (each.mean, each.points) for (each,) in effect.values()] == [
         (0.0, 1), *((1.5 + 2 * place, 2) for place in range(12))
     ]  # fmt: skip
@@ -101,10 +101,10 @@ def test_failures_are_told_by_code_with_an_example() -> None:
     connection = connect(cells_of(NAN_FREE), function)
     crash = {"status": "failure", "error_code": "engine_crashed", "error_message": "died", "retryable": True}
     register_outcomes(connection, [outcome(0), outcome(3, content_sha256=None, **crash)])
-    assert points.failures(connection) == [
-        Failure("large", "points", 2, 1, "large at 1"),
-        Failure("odd", "points", 1, 0, "odd at 0"),
-        Failure("engine_crashed", "shards", 1, 3, "died"),
+    assert points.failure_counts(connection) == [
+        FailureCount("large", "points", 2, 1, "large at 1"),
+        FailureCount("odd", "points", 1, 0, "odd at 0"),
+        FailureCount("engine_crashed", "shards", 1, 3, "died"),
     ]
     subject = subject_of(connection, NAN_FREE)
     assert [row.point_index for row in points.failed(connection, subject, 2)] == [0, 1]

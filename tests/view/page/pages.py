@@ -6,7 +6,7 @@ from typing import Any
 from results.analysis.views import connect, register_outcomes, subject_of
 
 from sweepctl.results.analysis.overview import look_over
-from sweepctl.verify import Check, Finding, Report, Tally
+from sweepctl.verify import Check, Coverage, Finding, Report
 from sweepctl.view.page.page import render
 
 HOSTILE = "</script><script>document.title='spoiled'</script><img src=x onerror=\"document.title='spoiled'\">"
@@ -29,7 +29,7 @@ def page_of(
     names = sorted({name for cell in cells for name in cell})
     rows = {"kind": "table", "columns": names, "rows": [[cell[name] for name in names] for cell in cells]}
     overview = look_over(connection, subject_of(connection, design or rows, replications, most=6))
-    tallies: dict[Check, Tally] = {
-        check: Tally({"points": 1}, None) for check in Check if check is not Check.REEXECUTION
+    coverage: dict[Check, Coverage] = {
+        check: Coverage({"points": 1}, None) for check in Check if check is not Check.REEXECUTION
     }
-    return render(Report("r", findings, tallies, len(cells)), overview, {"m": "s", "a": "<i>km</i>"})
+    return render(Report("r", findings, coverage, len(cells)), overview, {"m": "s", "a": "<i>km</i>"})
