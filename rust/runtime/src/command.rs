@@ -9,17 +9,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::chunk::Mode;
-use crate::declaration::Declaration;
 use crate::describe::describe;
-use crate::execute::execute;
 use crate::model::AnyModel;
-use crate::parent::PARENT_GONE;
-use crate::plan::Plan;
-use crate::record::{ENGINE_VERSION, Record, line, started};
+use crate::model::declaration::Declaration;
+use crate::model::validate::validate;
+use crate::parent::{self, PARENT_GONE};
+use crate::request::plan::Plan;
 use crate::request::read_line;
-use crate::validate::validate;
-use crate::{panics, parent};
+use crate::run::chunk::Mode;
+use crate::run::execute;
+use crate::run::panics;
+use crate::run::record::{ENGINE_VERSION, Record, line, started};
 
 const USAGE: u8 = 2;
 

@@ -5,8 +5,8 @@ use std::ops::Bound;
 use serde::{Serialize, Serializer};
 use sweep_space::ValueRef;
 
-use crate::declaration::{Column, Dataset, Declaration, Parameter, Type};
-use crate::record::{ENGINE_VERSION, PROTOCOL};
+use crate::model::declaration::{Column, Dataset, Declaration, Parameter, Type};
+use crate::run::record::{ENGINE_VERSION, PROTOCOL};
 
 /// The answer to `describe`.
 #[derive(Serialize)]

@@ -30,35 +30,20 @@
 //!
 //! It knows no particular model, keeps no state between requests and reaches no network and no file.
 
-mod chunk;
 mod command;
-mod declaration;
 mod describe;
-mod design;
-mod execute;
 #[cfg(test)]
 mod fuzz;
-mod known;
-mod literal;
 mod model;
-mod nearest;
-mod object;
-mod output;
-mod panics;
+mod names;
 mod parent;
-mod plan;
-mod record;
-mod refusal;
 mod request;
-mod rows;
-mod trial;
-mod validate;
-mod window;
+mod run;
 
 pub use command::main;
-pub use declaration::{Column, Dataset, Declaration, Parameter, Type};
+pub use model::declaration::{Column, Dataset, Declaration, Parameter, Type};
+pub use model::output::Output;
+pub use model::rows::Rows;
+pub use model::trial::{Trial, trial};
 pub use model::{AnyModel, DomainError, Model, Parameters, Runner};
-pub use output::Output;
-pub use rows::Rows;
 pub use sweep_space::{Stream, Streams, Value, ValueRef};
-pub use trial::{Trial, trial};

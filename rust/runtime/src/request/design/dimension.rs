@@ -2,10 +2,10 @@
 
 use sweep_space::{Axis, BrokenRule, Distribution, Range, Value, ValueRef};
 
-use crate::declaration::{Number, Parameter, Type};
-use crate::literal::Literal;
-use crate::object::{Field, Object};
-use crate::refusal::Refusal;
+use crate::model::declaration::{Number, Parameter, Type};
+use crate::request::literal::Literal;
+use crate::request::object::{Field, Object};
+use crate::request::refusal::Refusal;
 
 /// Reads an axis: a list of values, or a formula.
 pub(crate) fn axis(parameter: &Parameter, field: Field<'_>) -> Result<Axis, Refusal> {

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use sweep_space::Streams;
 
+use crate::model::output::Output;
 use crate::model::{DomainError, Runner};
-use crate::output::Output;
-use crate::plan::Plan;
-use crate::record::{Cell, Verdict, write_point};
-use crate::window::{Chunk, Window};
+use crate::request::plan::Plan;
+use crate::run::record::{Cell, Verdict, write_point};
+use crate::run::window::{Chunk, Window};
 
 /// What a chunk aims to take: long against the cost of a lock, short against a run.
 const TARGET: Duration = Duration::from_millis(8);

@@ -1,14 +1,19 @@
 //! Runs a plan on several threads and writes its records in index order.
 
+pub(crate) mod chunk;
+pub(crate) mod panics;
+pub(crate) mod record;
+pub(crate) mod window;
+
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::chunk::{Mode, now, work};
-use crate::plan::Plan;
-use crate::window::{Next, Window};
+use crate::request::plan::Plan;
+use crate::run::chunk::{Mode, now, work};
+use crate::run::window::{Next, Window};
 
 /// How long, and up to how many bytes, small chunks are gathered: each write wakes the reader, which then takes time from
 /// the points.

@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use sweep_space::ValueRef;
 
-use crate::declaration::{Column, Declaration, Parameter, Type};
+use crate::model::declaration::{Column, Declaration, Parameter, Type};
 use crate::request::is_name;
 
 /// Names of columns that every table has; nothing declared may take one.
@@ -120,7 +120,7 @@ fn validate_parameter(parameter: &Parameter) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::declaration::Dataset;
+    use crate::model::declaration::Dataset;
 
     fn model() -> Declaration {
         Declaration::new("good", "1", "")

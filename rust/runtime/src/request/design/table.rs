@@ -6,15 +6,16 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
 use sweep_space::{Design, Value};
 
 use super::{Swept, broken, find};
-use crate::declaration::Parameter;
-use crate::literal::Literal;
-use crate::object::Object;
-use crate::refusal::Refusal;
+use crate::model::declaration::Parameter;
+use crate::request::literal::Literal;
+use crate::request::object::Object;
+use crate::request::refusal::Refusal;
 
 /// Reads a table, or those of its rows that are given, and checks these.
 pub(crate) fn read(design: &mut Object<'_>, parameters: &[Parameter]) -> Result<Swept, Refusal> {
     let columns = columns(design, parameters)?;
-    let count = |field: Option<crate::object::Field<'_>>| field.map(|field| field.count()).transpose();
+    let count =
+        |field: Option<crate::request::object::Field<'_>>| field.map(|field| field.count()).transpose();
     let first_row = count(design.optional("first_row"))?.unwrap_or(0);
     let total_rows = count(design.optional("total_rows"))?;
     let rows = design.required("rows")?;

@@ -6,10 +6,10 @@ mod table;
 
 use sweep_space::{BrokenRule, Design};
 
-use crate::declaration::Parameter;
-use crate::nearest::suggestion;
-use crate::object::Object;
-use crate::refusal::{Refusal, shortened};
+use crate::model::declaration::Parameter;
+use crate::names::suggestion;
+use crate::request::object::Object;
+use crate::request::refusal::{Refusal, shortened};
 
 /// A design, and which parameter each of its dimensions is.
 pub(crate) struct Swept {
@@ -71,7 +71,7 @@ fn sampled(
 fn dimensions<'a, T>(
     design: &mut Object<'a>,
     parameters: &[Parameter],
-    read: fn(&Parameter, crate::object::Field<'a>) -> Result<T, Refusal>,
+    read: fn(&Parameter, crate::request::object::Field<'a>) -> Result<T, Refusal>,
 ) -> Result<(Vec<&'static str>, Vec<T>), Refusal> {
     let (mut names, mut dimensions) = (vec![], vec![]);
     for (name, field) in design.required("dimensions")?.object()?.into_fields() {

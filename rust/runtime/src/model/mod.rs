@@ -1,9 +1,15 @@
 //! What a model is, and the type-erased form in which an engine holds several.
 
+pub(crate) mod declaration;
+pub(crate) mod output;
+pub(crate) mod rows;
+pub(crate) mod trial;
+pub(crate) mod validate;
+
 use sweep_space::{Streams, ValueRef};
 
-use crate::declaration::Declaration;
-use crate::output::Output;
+use crate::model::declaration::Declaration;
+use crate::model::output::Output;
 use crate::request::is_name;
 
 /// A simulation: deterministic for (parameters, seed, replicate).

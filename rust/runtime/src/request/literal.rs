@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sweep_space::Value;
 
-use crate::declaration::{Column, Parameter, Type};
-use crate::refusal::shortened;
+use crate::model::declaration::{Column, Parameter, Type};
+use crate::request::refusal::shortened;
 
 /// A JSON literal out of a request.
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -5,10 +5,10 @@ use std::ops::Range;
 use serde::Deserialize;
 use sweep_space::Value;
 
-use crate::declaration::Column;
-use crate::literal::Literal;
-use crate::refusal::{Refusal, shortened};
+use crate::model::declaration::Column;
 use crate::request::Members;
+use crate::request::literal::Literal;
+use crate::request::refusal::{Refusal, shortened};
 
 /// One of them, as a request gives it.
 #[derive(Debug, Deserialize)]

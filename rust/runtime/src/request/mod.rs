@@ -1,5 +1,12 @@
 //! The request: one JSON object on one line, read strictly and not yet compared with a model.
 
+pub(crate) mod design;
+pub(crate) mod known;
+pub(crate) mod literal;
+pub(crate) mod object;
+pub(crate) mod plan;
+pub(crate) mod refusal;
+
 use std::fmt;
 use std::io::{self, BufRead, Read};
 
@@ -7,9 +14,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::known::KnownPoint;
-use crate::literal::Literal;
-use crate::refusal::Refusal;
+use crate::request::known::KnownPoint;
+use crate::request::literal::Literal;
+use crate::request::refusal::Refusal;
 
 /// Room for a stored design of 64 MiB, and for the rest.
 const MAX_BYTES: u64 = 68 << 20;

@@ -1,4 +1,4 @@
-//! What a model declares of itself: parameters, metrics and extra datasets. [`crate::validate`] checks it.
+//! What a model declares of itself: parameters, metrics and extra datasets. [`crate::model::validate`] checks it.
 
 use std::cmp::Ordering;
 use std::fmt;

@@ -4,15 +4,15 @@ use std::ops::Range;
 
 use sweep_space::{Design, Fingerprinter, Points, Value, ValueRef};
 
-use crate::chunk::Mode;
-use crate::declaration::{Column, Dataset, Declaration, Parameter};
-use crate::design::{self, Swept};
-use crate::known::Known;
-use crate::literal::Literal;
 use crate::model::AnyModel;
-use crate::nearest::suggestion;
-use crate::refusal::{Refusal, shortened};
+use crate::model::declaration::{Column, Dataset, Declaration, Parameter};
+use crate::names::suggestion;
 use crate::request::Request;
+use crate::request::design::{self, Swept};
+use crate::request::known::Known;
+use crate::request::literal::Literal;
+use crate::request::refusal::{Refusal, shortened};
+use crate::run::chunk::Mode;
 
 /// What to run.
 pub(crate) struct Plan {

@@ -2,9 +2,9 @@
 
 use sweep_space::Decimal;
 
-use crate::literal::{Literal, float, int, is_integer, is_number};
-use crate::refusal::{Refusal, shortened};
 use crate::request::Members;
+use crate::request::literal::{Literal, float, int, is_integer, is_number};
+use crate::request::refusal::{Refusal, shortened};
 
 /// The fields that nobody has taken yet.
 #[derive(Debug)]

@@ -6,11 +6,11 @@ use sweep_space::{
     CellFingerprint, EXACT_INTEGER_MAX, Hex, ValueRef, escape_into, write_int, write_plain, write_text,
 };
 
-use crate::declaration::{Column, Type};
+use crate::model::declaration::{Column, Type};
+use crate::model::output::Output;
 use crate::model::{DomainError, Parameters};
-use crate::output::Output;
-use crate::plan::Plan;
-use crate::refusal::shortened;
+use crate::request::plan::Plan;
+use crate::request::refusal::shortened;
 
 /// Most characters of an error message.
 const MAX_MESSAGE: usize = 2000;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use sweep_space::{Value, ValueRef, write_plain};
 
-use crate::declaration::{Column, Dataset};
 use crate::model::DomainError;
-use crate::rows::Rows;
+use crate::model::declaration::{Column, Dataset};
+use crate::model::rows::Rows;
 
 /// Takes the metrics and rows of one point.
 #[derive(Clone, Debug)]

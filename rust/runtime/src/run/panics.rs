@@ -1,7 +1,7 @@
 //! Panics on standard error, one line each: a point's panic is in its record, and needs no backtrace.
 
-use crate::chunk::payload_text;
-use crate::refusal::shortened;
+use crate::request::refusal::shortened;
+use crate::run::chunk::payload_text;
 
 /// Replaces the default panic hook.
 pub(crate) fn one_line_each() {

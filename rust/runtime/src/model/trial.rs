@@ -5,8 +5,8 @@ use std::fmt;
 
 use sweep_space::{Streams, Value, ValueRef};
 
+use crate::model::output::Output;
 use crate::model::{AnyModel, DomainError, Parameters, Runner};
-use crate::output::Output;
 
 /// Runs one point with `given` parameters and the defaults of the others, and returns its metrics by name.
 ///
