@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use sweep_space::Streams;
 
 use crate::model::declaration::{Column, Dataset, Declaration, Parameter};
+use crate::model::domain_error::DomainError;
 use crate::model::output::Output;
-use crate::model::{AnyModel, DomainError, Model, Parameters};
-use crate::request::plan::Plan;
+use crate::model::{AnyModel, Model, Parameters};
+use crate::request::plan::{Mode, Plan};
 use crate::request::read_line;
-use crate::run::chunk::Mode;
 
 /// Of one input of 64 KiB; usual are some ten microseconds.
 const MOST_TIME: Duration = Duration::from_secs(2);

@@ -42,8 +42,9 @@ mod run;
 
 pub use command::main;
 pub use model::declaration::{Column, Dataset, Declaration, Parameter, Type};
+pub use model::domain_error::DomainError;
 pub use model::output::Output;
 pub use model::rows::Rows;
 pub use model::trial::{Trial, trial};
-pub use model::{AnyModel, DomainError, Model, Parameters, Runner};
+pub use model::{AnyModel, Model, Parameters, Runner};
 pub use sweep_space::{Stream, Streams, Value, ValueRef};

@@ -1,4 +1,10 @@
-//! "Did you mean ...?": the known name nearest to a mistyped one.
+//! Names of models, parameters, metrics and datasets: which texts are one, and which was meant by a mistyped one.
+
+/// Whether a text is a name of the protocol: `[a-z][a-z0-9_]{0,62}`.
+pub(crate) fn is_name(text: &str) -> bool {
+    let tail = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    text.len() <= 63 && text.starts_with(|first: char| first.is_ascii_lowercase()) && text.bytes().all(tail)
+}
 
 /// The known name within a third of `name`'s length in edits, nearest first.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {

@@ -1,6 +1,7 @@
 //! What a model is, and the type-erased form in which an engine holds several.
 
 pub(crate) mod declaration;
+pub(crate) mod domain_error;
 pub(crate) mod output;
 pub(crate) mod rows;
 pub(crate) mod trial;
@@ -9,8 +10,8 @@ pub(crate) mod validate;
 use sweep_space::{Streams, ValueRef};
 
 use crate::model::declaration::Declaration;
+use crate::model::domain_error::DomainError;
 use crate::model::output::Output;
-use crate::request::is_name;
 
 /// A simulation: deterministic for (parameters, seed, replicate).
 pub trait Model: Sync {
@@ -80,34 +81,6 @@ impl<M: Model> Runner for Scratched<'_, M> {
         output: &mut Output,
     ) -> Result<(), DomainError> {
         self.model.run(given, streams, &mut self.scratch, output)
-    }
-}
-
-/// Why a point has no result, in the model's own words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DomainError {
-    code: &'static str,
-    message: String,
-}
-
-impl DomainError {
-    /// An error with a code that matches `[a-z][a-z0-9_]{0,62}` and a message that names the values.
-    ///
-    /// # Panics
-    /// If the code does not match.
-    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        assert!(is_name(code), "{code:?} is no error code");
-        Self { code, message: message.into() }
-    }
-
-    /// What kind of error it is.
-    pub fn code(&self) -> &'static str {
-        self.code
-    }
-
-    /// What is wrong, for people.
-    pub fn message(&self) -> &str {
-        &self.message
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use sweep_space::{Value, ValueRef, write_plain};
 
-use crate::model::DomainError;
 use crate::model::declaration::{Column, Dataset};
+use crate::model::domain_error::DomainError;
 use crate::model::rows::Rows;
 
 /// Takes the metrics and rows of one point.

@@ -2,8 +2,8 @@
 
 use sweep_space::{ValueRef, write_int, write_plain};
 
-use crate::model::DomainError;
 use crate::model::declaration::Dataset;
+use crate::model::domain_error::DomainError;
 
 /// Most bytes of one dataset's rows of one point. A reader has to hold a line whole, and so does the engine.
 const MAX_BYTES: usize = 32 << 20;

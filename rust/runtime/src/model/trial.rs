@@ -5,8 +5,9 @@ use std::fmt;
 
 use sweep_space::{Streams, Value, ValueRef};
 
+use crate::model::domain_error::DomainError;
 use crate::model::output::Output;
-use crate::model::{AnyModel, DomainError, Parameters, Runner};
+use crate::model::{AnyModel, Parameters, Runner};
 
 /// Runs one point with `given` parameters and the defaults of the others, and returns its metrics by name.
 ///

@@ -6,7 +6,7 @@ use std::ops::Bound;
 use sweep_space::ValueRef;
 
 use crate::model::declaration::{Column, Declaration, Parameter, Type};
-use crate::request::is_name;
+use crate::names::is_name;
 
 /// Names of columns that every table has; nothing declared may take one.
 const IDENTITY: [&str; 15] = [

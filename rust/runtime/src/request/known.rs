@@ -6,8 +6,8 @@ use serde::Deserialize;
 use sweep_space::Value;
 
 use crate::model::declaration::Column;
-use crate::request::Members;
 use crate::request::literal::Literal;
+use crate::request::members::Members;
 use crate::request::refusal::{Refusal, shortened};
 
 /// One of them, as a request gives it.

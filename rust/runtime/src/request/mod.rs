@@ -1,21 +1,21 @@
 //! The request: one JSON object on one line, read strictly and not yet compared with a model.
 
-pub(crate) mod design;
-pub(crate) mod known;
-pub(crate) mod literal;
-pub(crate) mod object;
+mod design;
+mod known;
+mod literal;
+mod members;
+mod object;
 pub(crate) mod plan;
 pub(crate) mod refusal;
 
-use std::fmt;
 use std::io::{self, BufRead, Read};
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::request::known::KnownPoint;
 use crate::request::literal::Literal;
+use crate::request::members::Members;
 use crate::request::refusal::Refusal;
 
 /// Room for a stored design of 64 MiB, and for the rest.
@@ -89,45 +89,4 @@ impl<'a> Request<'a> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         self.threads.unwrap_or_else(cores)
     }
-}
-
-/// The members of a JSON object, in byte order of their names; a repeated name is an error.
-#[derive(Debug)]
-pub(crate) struct Members<T>(pub(crate) Vec<(String, T)>);
-
-impl<T> Default for Members<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Members<T> {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        input.deserialize_map(Self::default())
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
-    type Value = Self;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(mut self, mut map: M) -> Result<Self, M::Error> {
-        while let Some(member) = map.next_entry()? {
-            self.0.push(member);
-        }
-        self.0.sort_by(|(left, _), (right, _)| left.cmp(right));
-        if let Some(pair) = self.0.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(M::Error::custom(format_args!("duplicate field `{}`", pair[0].0)));
-        }
-        Ok(self)
-    }
-}
-
-/// Whether a text is a name of the protocol: `[a-z][a-z0-9_]{0,62}`.
-pub(crate) fn is_name(text: &str) -> bool {
-    let tail = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    text.len() <= 63 && text.starts_with(|first: char| first.is_ascii_lowercase()) && text.bytes().all(tail)
 }

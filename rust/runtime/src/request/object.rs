@@ -2,8 +2,8 @@
 
 use sweep_space::Decimal;
 
-use crate::request::Members;
 use crate::request::literal::{Literal, float, int, is_integer, is_number};
+use crate::request::members::Members;
 use crate::request::refusal::{Refusal, shortened};
 
 /// The fields that nobody has taken yet.

@@ -12,7 +12,13 @@ use crate::request::design::{self, Swept};
 use crate::request::known::Known;
 use crate::request::literal::Literal;
 use crate::request::refusal::{Refusal, shortened};
-use crate::run::chunk::Mode;
+
+/// Whether points are simulated, or only named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Simulate,
+    Identify,
+}
 
 /// What to run.
 pub(crate) struct Plan {

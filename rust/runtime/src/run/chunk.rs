@@ -1,15 +1,16 @@
 //! One thread's work: claims points, runs them one by one, and writes their records into the chunk itself.
 
-use std::any::Any;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use sweep_space::Streams;
 
+use crate::model::Runner;
+use crate::model::domain_error::DomainError;
 use crate::model::output::Output;
-use crate::model::{DomainError, Runner};
-use crate::request::plan::Plan;
+use crate::request::plan::{Mode, Plan};
+use crate::run::panics::payload_text;
 use crate::run::record::{Cell, Verdict, write_point};
 use crate::run::window::{Chunk, Window};
 
@@ -19,13 +20,6 @@ const MAX_POINTS: u64 = 512;
 const MAX_BYTES: usize = 1 << 20;
 /// How much larger than the last chunk the next may be, in points: the first point of a thread tells little.
 const GROWTH: u64 = 8;
-
-/// Whether points are simulated, or only named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    Simulate,
-    Identify,
-}
 
 /// Claims and runs points until there are none left.
 pub(crate) fn work(plan: &Plan, mode: Mode, window: &Window) {
@@ -48,7 +42,7 @@ fn chunk_size(points: u64, elapsed: Duration) -> u64 {
 }
 
 #[expect(clippy::disallowed_methods, reason = "sizes chunks and writes only: no record depends on either")]
-pub(crate) fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::now()
 }
 
@@ -119,13 +113,6 @@ impl<'a> Points<'a> {
     }
 }
 
-/// The message that a panic was raised with.
-pub(crate) fn payload_text(payload: &dyn Any) -> &str {
-    let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a panic without a message")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,12 +125,5 @@ mod tests {
         assert_eq!(chunk_size(1, Duration::from_micros(1)), 8);
         assert_eq!(chunk_size(512, Duration::from_micros(512)), 512);
         assert_eq!(chunk_size(3, Duration::ZERO), 24);
-    }
-
-    #[test]
-    fn a_panics_payload_may_be_anything() {
-        assert_eq!(payload_text(&"text"), "text");
-        assert_eq!(payload_text(&"owned".to_owned()), "owned");
-        assert_eq!(payload_text(&5), "a panic without a message");
     }
 }

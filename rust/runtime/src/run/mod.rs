@@ -1,9 +1,9 @@
 //! Runs a plan on several threads and writes its records in index order.
 
-pub(crate) mod chunk;
+mod chunk;
 pub(crate) mod panics;
 pub(crate) mod record;
-pub(crate) mod window;
+mod window;
 
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::request::plan::Plan;
-use crate::run::chunk::{Mode, now, work};
+use crate::request::plan::{Mode, Plan};
+use crate::run::chunk::{now, work};
 use crate::run::window::{Next, Window};
 
 /// How long, and up to how many bytes, small chunks are gathered: each write wakes the reader, which then takes time from

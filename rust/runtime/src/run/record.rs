@@ -6,9 +6,10 @@ use sweep_space::{
     CellFingerprint, EXACT_INTEGER_MAX, Hex, ValueRef, escape_into, write_int, write_plain, write_text,
 };
 
+use crate::model::Parameters;
 use crate::model::declaration::{Column, Type};
+use crate::model::domain_error::DomainError;
 use crate::model::output::Output;
-use crate::model::{DomainError, Parameters};
 use crate::request::plan::Plan;
 use crate::request::refusal::shortened;
 

@@ -8,7 +8,7 @@ use crate::request::object::{Field, Object};
 use crate::request::refusal::Refusal;
 
 /// Reads an axis: a list of values, or a formula.
-pub(crate) fn axis(parameter: &Parameter, field: Field<'_>) -> Result<Axis, Refusal> {
+pub(super) fn axis(parameter: &Parameter, field: Field<'_>) -> Result<Axis, Refusal> {
     let broken = breaks(&field.path);
     if !field.text().starts_with('{') {
         let literals = field.list(", or a formula: linspace, logspace or range")?;
@@ -49,7 +49,7 @@ fn range(parameter: &Parameter, field: Field<'_>) -> Result<Axis, Refusal> {
 }
 
 /// Reads a distribution.
-pub(crate) fn distribution(parameter: &Parameter, field: Field<'_>) -> Result<Distribution, Refusal> {
+pub(super) fn distribution(parameter: &Parameter, field: Field<'_>) -> Result<Distribution, Refusal> {
     const KNOWN: &str = "uniform, log_uniform, normal, triangular, integer or choice";
     let (name, field) = field.only(KNOWN)?;
     let broken = breaks(&field.path);

@@ -8,7 +8,7 @@ use sweep_space::{BrokenRule, Design};
 
 use crate::model::declaration::Parameter;
 use crate::names::suggestion;
-use crate::request::object::Object;
+use crate::request::object::{Field, Object};
 use crate::request::refusal::{Refusal, shortened};
 
 /// A design, and which parameter each of its dimensions is.
@@ -23,7 +23,7 @@ const KINDS: &str = "must be one of \"grid\", \"zip\", \"random\", \"latin_hyper
 ///
 /// # Errors
 /// `bad_request` for what is no design; `invalid_parameters` for what does not fit the parameters.
-pub(crate) fn read(text: &str, parameters: &[Parameter], seed: i64) -> Result<Swept, Refusal> {
+pub(super) fn read(text: &str, parameters: &[Parameter], seed: i64) -> Result<Swept, Refusal> {
     let mut design = Object::parse("design".to_owned(), text)?;
     let kind = design.required("kind")?;
     let swept = match kind.string()?.as_str() {
@@ -41,7 +41,7 @@ pub(crate) fn read(text: &str, parameters: &[Parameter], seed: i64) -> Result<Sw
                 Design::sobol(samples, dimensions, scramble.then_some(seed))
             })
         }
-        "table" => table::read(&mut design, parameters),
+        "table" => tabled(&mut design, parameters),
         _ => Err(kind.refuse(KINDS)),
     }?;
     design.end()?;
@@ -71,7 +71,7 @@ fn sampled(
 fn dimensions<'a, T>(
     design: &mut Object<'a>,
     parameters: &[Parameter],
-    read: fn(&Parameter, crate::request::object::Field<'a>) -> Result<T, Refusal>,
+    read: fn(&Parameter, Field<'a>) -> Result<T, Refusal>,
 ) -> Result<(Vec<&'static str>, Vec<T>), Refusal> {
     let (mut names, mut dimensions) = (vec![], vec![]);
     for (name, field) in design.required("dimensions")?.object()?.into_fields() {
@@ -82,11 +82,30 @@ fn dimensions<'a, T>(
     Ok((names, dimensions))
 }
 
+fn tabled(design: &mut Object<'_>, parameters: &[Parameter]) -> Result<Swept, Refusal> {
+    let columns = columns(design, parameters)?;
+    let names = columns.iter().map(|parameter| parameter.name).collect();
+    Ok(Swept { design: table::read(design, &columns)?.map_err(broken)?, names })
+}
+
+/// The parameter of each of a table's columns.
+fn columns<'a>(design: &mut Object<'_>, parameters: &'a [Parameter]) -> Result<Vec<&'a Parameter>, Refusal> {
+    let field = design.required("columns")?;
+    let names = field.strings()?;
+    if names.is_empty() {
+        return Err(field.refuse("must name a parameter"));
+    }
+    if let Some(place) = (1..names.len()).find(|place| names[..*place].contains(&names[*place])) {
+        return Err(field.refuse(&format!("{:?} is there twice", names[place])));
+    }
+    names.iter().map(|name| find(parameters, name)).collect()
+}
+
 /// The parameter of this name.
 ///
 /// # Errors
 /// `invalid_parameters`, with the name that may have been meant.
-pub(crate) fn find<'a>(parameters: &'a [Parameter], name: &str) -> Result<&'a Parameter, Refusal> {
+pub(super) fn find<'a>(parameters: &'a [Parameter], name: &str) -> Result<&'a Parameter, Refusal> {
     parameters.iter().find(|parameter| parameter.name == name).ok_or_else(|| {
         let suggestion = suggestion(name, parameters.iter().map(|parameter| parameter.name));
         let message = format!("no parameter {:?}; {suggestion}", shortened(name, 100));
