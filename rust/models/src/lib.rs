@@ -1,6 +1,8 @@
-//! The built-in models. Each is a folder: the model, and beside it the statistical tests of what it computes.
+//! The built-in models. Each has a folder with the model and the tests of what it computes. Tests that
+//! compare many simulated points with theory are in a module `statistical`, other long ones in a module
+//! `slow`: a quick test run leaves both out.
 //!
-//! A model knows nothing of designs, threads or records; it only declares itself and runs one point.
+//! A model is independent of designs, threads and records: it declares itself and runs one point.
 
 mod epidemic;
 mod queue;

@@ -1,4 +1,4 @@
-//! What an engine says of its models, as JSON.
+//! The description of an engine's models, as JSON.
 
 use std::ops::Bound;
 

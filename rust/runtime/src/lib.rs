@@ -13,11 +13,17 @@
 //!
 //!     fn declaration(&self) -> Declaration {
 //!         Declaration::new("coin", "1", "Tosses of a coin.")
-//!             .parameter(Parameter::float("bias", 0.5).at_least(0.0).at_most(1.0).doc("probability of heads"))
+//!             .parameter(Parameter::float("bias", 0.5).at_least(0.0).at_most(1.0).doc("P(heads)"))
 //!             .metric(Column::bool("heads").doc("whether the coin shows heads"))
 //!     }
 //!
-//!     fn run(&self, given: &Parameters, streams: &Streams, (): &mut (), output: &mut Output) -> Result<(), DomainError> {
+//!     fn run(
+//!         &self,
+//!         given: &Parameters,
+//!         streams: &Streams,
+//!         (): &mut (),
+//!         output: &mut Output,
+//!     ) -> Result<(), DomainError> {
 //!         output.metric("heads", streams.stream(0, 0).uniform() < given.float("bias"));
 //!         Ok(())
 //!     }
@@ -28,7 +34,7 @@
 //! }
 //! ```
 //!
-//! It knows no particular model, keeps no state between requests and reaches no network and no file.
+//! It depends on no particular model, keeps no state between requests, and uses neither network nor files.
 
 mod command;
 mod describe;

@@ -61,7 +61,12 @@ fn started_and_finished() {
         lines(ENGINE, "run", &request("epidemic", &json!({"initial_infected": [1, 5000]}), 2).to_string());
     assert_eq!(
         lines[0],
-        r#"{"record":"started","protocol":"v1","engine_version":"0.1.0","model":"epidemic","model_version":"1","parameters":{"initial_infected":"int","population":"int","r0":"float"},"metrics":{"attack_rate":"float","events":"int","new_infections":"int","peak_infected":"int"},"datasets":{}}"#
+        concat!(
+            r#"{"record":"started","protocol":"v1","engine_version":"0.1.0","model":"epidemic","#,
+            r#""model_version":"1","parameters":{"initial_infected":"int","population":"int","r0":"float"},"#,
+            r#""metrics":{"attack_rate":"float","events":"int","new_infections":"int","#,
+            r#""peak_infected":"int"},"datasets":{}}"#,
+        )
     );
     let failure = parsed(&lines[2]);
     assert_eq!(failure["error_code"], "too_many_infected");
@@ -75,7 +80,7 @@ fn an_engine_whose_parent_is_gone_ends() {
     let mut output = BufReader::new(child.stdout.take().unwrap());
     output.read_line(&mut String::new()).unwrap();
     drop(input);
-    // Whether it is caught writing or not.
+    // Whether it is writing or not.
     assert_eq!(child.wait().unwrap().code(), Some(3));
     let mut errors = String::new();
     child.stderr.unwrap().read_to_string(&mut errors).unwrap();
@@ -96,7 +101,7 @@ fn an_engine_whose_reader_is_gone_ends_quietly() {
 fn a_request_in_a_file_needs_no_parent() {
     let path = std::env::temp_dir().join(format!("sweep-request-{}.json", std::process::id()));
     let request = request("queue", &json!({"servers": [1, 2, 3]}), 3);
-    // Without a newline at the end, too.
+    // Also without a newline at the end.
     fs::write(&path, request.to_string()).unwrap();
     let output = Command::new(ENGINE).arg("run").stdin(File::open(&path).unwrap()).output().unwrap();
     fs::remove_file(&path).unwrap();

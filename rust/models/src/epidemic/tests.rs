@@ -1,10 +1,12 @@
-//! The epidemic against the exact distribution of its final size. Seeds are fixed; tolerances are three standard errors.
+//! The epidemic against the exact distribution of its final size. Seeds are fixed; tolerances are three
+//! standard errors.
 
 use sweep_runtime::{Value, ValueRef, trial};
 
 use super::Epidemic;
 
-/// The exact distribution of new infections, by recursion over the jump chain's states (susceptible, infected).
+/// The exact distribution of new infections, by recursion over the jump chain's states (susceptible,
+/// infected).
 fn exact(susceptible: usize, initial: usize, r0: f64, everybody: f64) -> Vec<f64> {
     let mut reached = vec![0.0; susceptible + initial + 2];
     reached[initial] = 1.0;
@@ -30,7 +32,7 @@ fn mean(sizes: &[f64]) -> f64 {
 fn int(metric: &Value) -> i64 {
     match metric {
         Value::Int(value) => *value,
-        other => panic!("{other:?} is no integer"),
+        other => panic!("{other:?} is not an integer"),
     }
 }
 

@@ -1,4 +1,5 @@
-//! The queue against Erlang's formulas. Seeds are fixed; tolerances are three standard errors over replicates.
+//! The queue against Erlang's formulas. Seeds are fixed; tolerances are three standard errors over
+//! replicates.
 
 use sweep_runtime::{Value, ValueRef, trial};
 

@@ -1,4 +1,4 @@
-//! Why a model gives no result for a point.
+//! A point's domain error: why the model has no result for it.
 
 use crate::names::is_name;
 
@@ -15,16 +15,16 @@ impl DomainError {
     /// # Panics
     /// If the code does not match.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        assert!(is_name(code), "{code:?} is no error code");
+        assert!(is_name(code), "invalid error code: {code:?}");
         Self { code, message: message.into() }
     }
 
-    /// What kind of error it is.
+    /// The kind of error.
     pub fn code(&self) -> &'static str {
         self.code
     }
 
-    /// What is wrong, for people.
+    /// The problem, for users.
     pub fn message(&self) -> &str {
         &self.message
     }

@@ -1,4 +1,4 @@
-//! A JSON object whose names are not known beforehand.
+//! A JSON object whose field names are not fixed.
 
 use std::fmt;
 

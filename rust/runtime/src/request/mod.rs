@@ -1,4 +1,4 @@
-//! The request: one JSON object on one line, read strictly and not yet compared with a model.
+//! The request: one JSON object on one line, parsed strictly but not yet checked against a model.
 
 mod design;
 mod known;
@@ -18,11 +18,11 @@ use crate::request::literal::Literal;
 use crate::request::members::Members;
 use crate::request::refusal::Refusal;
 
-/// Room for a stored design of 64 MiB, and for the rest.
+/// Room for a stored design of 64 MiB and the other fields.
 const MAX_BYTES: u64 = 68 << 20;
 const MAX_THREADS: usize = 1024;
 
-/// A request whose fields are there, once, and of the right JSON type.
+/// A request whose fields are present, not repeated, and of the right JSON type.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Request<'a> {
@@ -48,10 +48,10 @@ fn one() -> u64 {
     1
 }
 
-/// Reads the request's line, with the newline or without it at the end of input.
+/// Reads the request's line. At the end of input the newline may be missing.
 ///
 /// # Errors
-/// Of reading. A line that is too long is a refusal.
+/// If reading fails. A line that is too long is a refusal.
 pub(crate) fn read_line(input: &mut impl BufRead) -> io::Result<Result<Vec<u8>, Refusal>> {
     let mut line = Vec::new();
     input.take(MAX_BYTES + 1).read_until(b'\n', &mut line)?;
@@ -62,14 +62,14 @@ pub(crate) fn read_line(input: &mut impl BufRead) -> io::Result<Result<Vec<u8>, 
 }
 
 impl<'a> Request<'a> {
-    /// Parses a request, but for its design.
+    /// Parses a request, except for its design.
     ///
     /// # Errors
     /// `bad_request`.
     pub(crate) fn parse(line: &'a [u8]) -> Result<Self, Refusal> {
         let text = str::from_utf8(line).map_err(|_| Refusal::bad_request("the request is not UTF-8"))?;
         let text = text.trim_ascii();
-        // serde would take an array of the fields, too.
+        // serde would also accept an array of the fields.
         if !text.starts_with('{') {
             return Err(Refusal::bad_request("the request must be a JSON object"));
         }
@@ -84,7 +84,7 @@ impl<'a> Request<'a> {
         Ok(request)
     }
 
-    /// How many threads to run on: as asked, else one for each core.
+    /// How many threads to run on: as requested, or one per core.
     pub(crate) fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         self.threads.unwrap_or_else(cores)

@@ -1,4 +1,4 @@
-//! Panics on standard error, one line each: a point's panic is in its record, and needs no backtrace.
+//! Panics on standard error, one line each. A point's panic is in its record and needs no backtrace.
 
 use std::any::Any;
 

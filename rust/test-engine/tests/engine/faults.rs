@@ -1,4 +1,4 @@
-//! A point that goes wrong is alone in that.
+//! A point that fails does not affect others.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::thread::sleep;
@@ -81,7 +81,7 @@ fn slow_points_come_one_by_one() {
     for _ in 0..2 {
         output.read_line(&mut String::new()).unwrap();
     }
-    // The first point is here while the others are not done.
+    // The first point has been written before the others are done.
     assert_eq!(child.try_wait().unwrap(), None);
     let mut rest = String::new();
     output.read_to_string(&mut rest).unwrap();

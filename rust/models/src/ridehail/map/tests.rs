@@ -1,4 +1,4 @@
-//! The map against H3 itself, and its index against plain loops.
+//! The map compared with H3 itself, and its index with plain loops.
 
 use std::collections::HashMap;
 
@@ -49,7 +49,8 @@ fn arrivals_are_uniform_over_the_box_and_snapped() {
     let draws = 200_000;
     let slots: HashMap<i64, usize> = map.numbers.iter().copied().zip(0..).collect();
     let (mut points, mut cells) = (stream(1), stream(2));
-    // Counts in blocks of 25 by 25 cells, of H3's own snapping and of the map's: chi-square over two samples.
+    // Counts in blocks of 25 by 25 cells, with H3's own snapping and with the map's: a two-sample chi-square
+    // test.
     let mut counts = vec![[0.0_f64; 2]; 100];
     let mut border = [0_u32; 2];
     for _ in 0..draws {
@@ -74,7 +75,7 @@ fn arrivals_are_uniform_over_the_box_and_snapped() {
 
 #[test]
 fn the_cells_shares_fill_the_box() {
-    // Areas by H3's own corners, of cells away from the border, against those that the map draws by.
+    // Areas from H3's own corners, for cells away from the border, compared with the map's weights.
     let map = Map::new(BERLIN).unwrap();
     let frame: f64 = map.cells.iter().step_by(97).map(|cell| area(h3(&map, *cell))).sum();
     let mean = frame / map.cells.iter().step_by(97).count() as f64;
@@ -165,7 +166,7 @@ fn the_index_answers_as_a_plain_loop_does() {
 }
 
 #[test]
-fn a_box_that_cannot_be_is_told() {
+fn an_invalid_box_is_refused() {
     let code = |lat, lng| Map::new(Bounds { lat, lng }).err().map(|error| error.code());
     assert_eq!(code([52.34, 52.340_001], [13.08, 13.080_001]), Some("box_without_cells"));
     assert_eq!(code([-90.0, 90.0], [-180.0, 180.0]), Some("box_too_large"));

@@ -1,4 +1,5 @@
-//! One dimension: an axis or a distribution, fitted to its parameter. Lists are checked value by value, formulas at their ends.
+//! One dimension: an axis or a distribution, checked against its parameter. Lists are checked value by value,
+//! formulas at their ends.
 
 use sweep_space::{Axis, BrokenRule, Distribution, Range, Value, ValueRef};
 
@@ -111,13 +112,13 @@ fn whole_floats(object: &mut Object<'_>) -> Built {
     Ok(Distribution::whole_floats(low, high))
 }
 
-/// Listed values, each as one of the parameter.
+/// Listed values, each converted to the parameter's type.
 fn values(parameter: &Parameter, literals: Vec<Literal<'_>>) -> Result<Vec<Value>, Refusal> {
     let typed = literals.into_iter().map(|literal| literal.value_of(parameter));
     typed.collect::<Result<_, _>>().map_err(|problem| Refusal::invalid_parameter(parameter.name, problem))
 }
 
-/// Values between which all others lie, each checked.
+/// Checks values between which all others lie.
 fn check_all<'a>(
     parameter: &Parameter,
     values: impl IntoIterator<Item = ValueRef<'a>>,
@@ -142,7 +143,7 @@ fn misfit(parameter: &Parameter, gives: &str) -> Refusal {
     Refusal::invalid_parameter(parameter.name, message)
 }
 
-/// Turns a broken rule into a refusal that names where.
+/// Turns a broken rule into a refusal that names the path.
 fn breaks(path: &str) -> impl Fn(BrokenRule) -> Refusal + use<> {
     let path = path.to_owned();
     move |rule| Refusal::bad_request(format!("{path}: {rule}"))

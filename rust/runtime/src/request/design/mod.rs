@@ -1,5 +1,5 @@
-//! The design of a request, read strictly and checked against the model's parameters: over the whole design, so that every
-//! shard of a run is told the same.
+//! The design of a request, parsed strictly and checked against the model's parameters. The whole design is
+//! checked, so that every shard of a run gets the same refusal.
 
 mod dimension;
 mod table;
@@ -11,7 +11,7 @@ use crate::names::suggestion;
 use crate::request::object::{Field, Object};
 use crate::request::refusal::{Refusal, shortened};
 
-/// A design, and which parameter each of its dimensions is.
+/// A design, and the parameter of each of its dimensions.
 pub(crate) struct Swept {
     pub(crate) design: Design,
     pub(crate) names: Vec<&'static str>,
@@ -19,10 +19,10 @@ pub(crate) struct Swept {
 
 const KINDS: &str = "must be one of \"grid\", \"zip\", \"random\", \"latin_hypercube\", \"sobol\", \"table\"";
 
-/// Reads a design, whose samplers draw under `seed`.
+/// Reads a design. Its samplers draw with `seed`.
 ///
 /// # Errors
-/// `bad_request` for what is no design; `invalid_parameters` for what does not fit the parameters.
+/// `bad_request` if it is not a valid design; `invalid_parameters` if it does not match the parameters.
 pub(super) fn read(text: &str, parameters: &[Parameter], seed: i64) -> Result<Swept, Refusal> {
     let mut design = Object::parse("design".to_owned(), text)?;
     let kind = design.required("kind")?;
@@ -67,7 +67,7 @@ fn sampled(
     Ok(Swept { design: build(samples, distributions).map_err(broken)?, names })
 }
 
-/// Reads each dimension against its parameter, in byte order of the names.
+/// Reads each dimension and checks it against its parameter, in byte order of the names.
 fn dimensions<'a, T>(
     design: &mut Object<'a>,
     parameters: &[Parameter],
@@ -88,7 +88,7 @@ fn tabled(design: &mut Object<'_>, parameters: &[Parameter]) -> Result<Swept, Re
     Ok(Swept { design: table::read(design, &columns)?.map_err(broken)?, names })
 }
 
-/// The parameter of each of a table's columns.
+/// The parameters of a table's columns.
 fn columns<'a>(design: &mut Object<'_>, parameters: &'a [Parameter]) -> Result<Vec<&'a Parameter>, Refusal> {
     let field = design.required("columns")?;
     let names = field.strings()?;
@@ -96,7 +96,7 @@ fn columns<'a>(design: &mut Object<'_>, parameters: &'a [Parameter]) -> Result<V
         return Err(field.refuse("must name a parameter"));
     }
     if let Some(place) = (1..names.len()).find(|place| names[..*place].contains(&names[*place])) {
-        return Err(field.refuse(&format!("{:?} is there twice", names[place])));
+        return Err(field.refuse(&format!("{:?} is listed twice", names[place])));
     }
     names.iter().map(|name| find(parameters, name)).collect()
 }
@@ -104,11 +104,11 @@ fn columns<'a>(design: &mut Object<'_>, parameters: &'a [Parameter]) -> Result<V
 /// The parameter of this name.
 ///
 /// # Errors
-/// `invalid_parameters`, with the name that may have been meant.
+/// `invalid_parameters`, with a suggestion.
 pub(super) fn find<'a>(parameters: &'a [Parameter], name: &str) -> Result<&'a Parameter, Refusal> {
     parameters.iter().find(|parameter| parameter.name == name).ok_or_else(|| {
         let suggestion = suggestion(name, parameters.iter().map(|parameter| parameter.name));
-        let message = format!("no parameter {:?}; {suggestion}", shortened(name, 100));
+        let message = format!("unknown parameter {:?}; {suggestion}", shortened(name, 100));
         Refusal::invalid_parameter(name, message)
     })
 }

@@ -1,4 +1,4 @@
-//! A table: the rows of a design that somebody else made.
+//! A table: a design whose rows are given, not computed.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::request::literal::Literal;
 use crate::request::object::{Field, Object};
 use crate::request::refusal::Refusal;
 
-/// Reads a table of these columns, or those of its rows that are given, and checks these.
+/// Reads a table with these columns, and checks the rows that are given, which may be only some of it.
 pub(super) fn read(
     design: &mut Object<'_>,
     columns: &[&Parameter],
@@ -37,7 +37,7 @@ fn values(columns: &[&Parameter], literals: Vec<Literal<'_>>, first_row: u64) ->
     typed.collect()
 }
 
-/// Reads rows into one list: a list for each of them would take more memory than their values.
+/// Reads all rows into one list: one list per row would take more memory than the values.
 struct Rows {
     columns: usize,
 }
@@ -81,7 +81,7 @@ impl<'a> Visitor<'a> for Row<'_, 'a> {
     type Value = ();
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a row, which is a list of values")
+        out.write_str("a row as a list of values")
     }
 
     fn visit_seq<S: SeqAccess<'a>>(self, mut row: S) -> Result<(), S::Error> {
