@@ -25,11 +25,6 @@ fn a_middling_city() {
 }
 
 #[test]
-fn a_large_city() {
-    check([100_000, 20_000], &[]);
-}
-
-#[test]
 fn riders_who_are_matched_one_by_one() {
     let one_by_one = ("batch_matching_enabled", false.into());
     check([10_000, 7_000], &[one_by_one, ("choice_model", "logit".into())]);
@@ -84,4 +79,13 @@ fn city([riders, drivers]: [u32; 2], more: &[(&'static str, ValueRef<'static>)])
 
 fn run(city: &mut Trial<'_>, replicate: u32) -> AllocationInfo {
     measure(|| city.run(1, replicate).expect("no city here fails"))
+}
+
+mod slow {
+    use super::*;
+
+    #[test]
+    fn a_large_city() {
+        check([100_000, 20_000], &[]);
+    }
 }

@@ -199,43 +199,50 @@ fn peak() -> u64 {
     line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
-#[test]
-#[expect(clippy::disallowed_methods, reason = "this test measures time")]
-fn whatever_comes_is_planned_or_refused() {
-    let given = |name| -> Option<u64> { std::env::var(name).ok().map(|text| text.parse().unwrap()) };
-    let asked = given("SWEEP_FUZZ_SECONDS");
-    let seed =
-        given("SWEEP_FUZZ_SEED").unwrap_or(if asked.is_some() { u64::from(std::process::id()) } else { 0 });
-    println!("seed {seed}");
-    let (began_at, for_long) = (Instant::now(), Duration::from_secs(asked.unwrap_or(3)));
-    let mut corpus = corpus();
-    let sound = corpus.len();
-    let mut answers: BTreeSet<_> = corpus.iter().map(|text| answer(text)).collect();
-    let mut dice = Dice(seed);
-    let (mut inputs, mut planned, mut slowest, mut kept) = (0_u64, 0_u64, Duration::ZERO, 0);
-    while began_at.elapsed() < for_long {
-        // Half of the time a valid request: mutations of a refused one are mostly refused, too.
-        let place = if dice.next(2) == 0 { dice.next(sound) } else { dice.next(corpus.len()) };
-        let text = dice.mutate(&corpus[place], &corpus);
-        let asked_at = Instant::now();
-        let shown = || text.escape_ascii().to_string();
-        let found = catch_unwind(|| answer(&text)).unwrap_or_else(|_| panic!("it panics: {}", shown()));
-        slowest = slowest.max(asked_at.elapsed());
-        assert!(asked_at.elapsed() < MOST_TIME, "it takes {:?}: {}", asked_at.elapsed(), shown());
-        inputs += 1;
-        planned += u64::from(found.starts_with("planned"));
-        if text.len() <= LONGEST_KEPT && kept < MOST_KEPT && answers.insert(found) {
-            if asked.is_some() {
-                fs::write(folder().join(format!("{:016x}.json", seed << 32 | kept)), &text).unwrap();
+mod slow {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "this test measures time")]
+    fn whatever_comes_is_planned_or_refused() {
+        let given = |name| -> Option<u64> { std::env::var(name).ok().map(|text| text.parse().unwrap()) };
+        let asked = given("SWEEP_FUZZ_SECONDS");
+        let seed = given("SWEEP_FUZZ_SEED").unwrap_or(if asked.is_some() {
+            u64::from(std::process::id())
+        } else {
+            0
+        });
+        println!("seed {seed}");
+        let (began_at, for_long) = (Instant::now(), Duration::from_secs(asked.unwrap_or(3)));
+        let mut corpus = corpus();
+        let sound = corpus.len();
+        let mut answers: BTreeSet<_> = corpus.iter().map(|text| answer(text)).collect();
+        let mut dice = Dice(seed);
+        let (mut inputs, mut planned, mut slowest, mut kept) = (0_u64, 0_u64, Duration::ZERO, 0);
+        while began_at.elapsed() < for_long {
+            // Half of the time a valid request: mutations of a refused one are mostly refused, too.
+            let place = if dice.next(2) == 0 { dice.next(sound) } else { dice.next(corpus.len()) };
+            let text = dice.mutate(&corpus[place], &corpus);
+            let asked_at = Instant::now();
+            let shown = || text.escape_ascii().to_string();
+            let found = catch_unwind(|| answer(&text)).unwrap_or_else(|_| panic!("it panics: {}", shown()));
+            slowest = slowest.max(asked_at.elapsed());
+            assert!(asked_at.elapsed() < MOST_TIME, "it takes {:?}: {}", asked_at.elapsed(), shown());
+            inputs += 1;
+            planned += u64::from(found.starts_with("planned"));
+            if text.len() <= LONGEST_KEPT && kept < MOST_KEPT && answers.insert(found) {
+                if asked.is_some() {
+                    fs::write(folder().join(format!("{:016x}.json", seed << 32 | kept)), &text).unwrap();
+                }
+                kept += 1;
+                corpus.push(text);
             }
-            kept += 1;
-            corpus.push(text);
         }
+        assert!(peak() < MOST_KIB, "it took {} KiB", peak());
+        assert!(planned > 10, "{planned} of {inputs}");
+        println!(
+            "{inputs} inputs, {planned} planned, {} kinds of answer, {kept} new ones, the slowest {slowest:?}",
+            answers.len()
+        );
     }
-    assert!(peak() < MOST_KIB, "it took {} KiB", peak());
-    assert!(planned > 10, "{planned} of {inputs}");
-    println!(
-        "{inputs} inputs, {planned} planned, {} kinds of answer, {kept} new ones, the slowest {slowest:?}",
-        answers.len()
-    );
 }

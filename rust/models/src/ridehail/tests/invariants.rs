@@ -141,29 +141,6 @@ fn congestion_in_empty_streets_changes_nothing() {
 }
 
 #[test]
-fn crowds_slow_all_drivers_down() {
-    let mut settings = Settings { radius: 60, ..settings() };
-    settings.drivers = Arriving { cap: 4_000, initial: 4_000, window: HOUR, ..settings.drivers };
-    settings.bounds = Bounds { lat: [52.50, 52.52], lng: [13.38, 13.42] };
-    settings.trip_cells = [3, 9];
-    let map = Map::new(settings.bounds).unwrap();
-    let pickup = |settings: &Settings| {
-        let mut arena = Arena::default();
-        let events = simulate(settings, &map, &Streams::new(1, 0), &mut arena, None).unwrap();
-        let report = Report::of(settings, &arena, events, &mut Times::default());
-        let journeys = arena.riders.journeys.iter().filter(|journey| journey.dropoff_at != NOT_YET);
-        let (trips, time) = journeys.fold((0, 0), |(trips, time), journey| {
-            (trips + 1, time + journey.dropoff_at - journey.pickup_at)
-        });
-        assert!(trips > 200, "{report:?}");
-        time as f64 / f64::from(trips)
-    };
-    // Some 40 drivers a cell: speeds are 0.55 of free ones.
-    let ratio = pickup(&Settings { congestion: true, ..settings.clone() }) / pickup(&settings);
-    assert!((ratio - 1.0 / 0.55).abs() < 0.02, "{ratio}");
-}
-
-#[test]
 fn warmup_counts_the_same_riders_without_the_first() {
     let whole = settings();
     let late = Settings { warmup: HOUR / 4, ..settings() };

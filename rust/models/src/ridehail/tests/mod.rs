@@ -2,8 +2,8 @@
 
 mod inputs;
 mod invariants;
-mod laws;
 mod semantics;
+mod statistical;
 mod theory;
 mod validate;
 

@@ -4,7 +4,7 @@ use h3o::{CellIndex, LatLng};
 
 use crate::ridehail::Time;
 use crate::ridehail::space::Space as _;
-use crate::ridehail::tests::laws::expected;
+use crate::ridehail::tests::statistical::expected;
 
 use super::*;
 

@@ -53,14 +53,6 @@ fn validate_02_erlang_c() {
     lines.end();
 }
 
-/// The same for `make test`, with few replications.
-#[test]
-fn waiting_is_as_erlang_says() {
-    let [waits, _] = depot(&Depot::exponential(MEAN), 18.0, 25, Settings::clone, waited);
-    let (mean, error) = mean_and_error(&waits);
-    assert!(error < 0.02 && (mean - ERLANG_C_WAIT).abs() < 3.0 * error, "{mean} +- {error}");
-}
-
 /// Trips of the real map, in units of their mean.
 fn real_trips() -> Vec<f64> {
     let mut arena: Arena<Map> = Arena::default();
@@ -171,5 +163,17 @@ fn validate_00_erlang_figure() {
         let patient = Depot { mean_patience: Some(MEAN * 2.0), ..Depot::exponential(MEAN) };
         let [lost] = depot(&patient, load, 20, fifo, cancelled);
         draw("erlang", "lose patience", load, &lost);
+    }
+}
+
+mod statistical {
+    use super::*;
+
+    /// The same for `make test`, with few replications.
+    #[test]
+    fn waiting_is_as_erlang_says() {
+        let [waits, _] = depot(&Depot::exponential(MEAN), 18.0, 25, Settings::clone, waited);
+        let (mean, error) = mean_and_error(&waits);
+        assert!(error < 0.02 && (mean - ERLANG_C_WAIT).abs() < 3.0 * error, "{mean} +- {error}");
     }
 }

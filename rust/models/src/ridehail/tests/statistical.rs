@@ -1,6 +1,6 @@
 //! Many simulated riders and drivers, compared with theory or with plain counting.
 
-use crate::ridehail::entities::{DriverState, Refusal, RiderState};
+use crate::ridehail::entities::{DriverState, NOT_YET, Refusal, RiderState};
 
 use super::validate::{correlation, gaps_and_latitudes};
 use super::*;
@@ -53,7 +53,7 @@ fn the_default_hour_brings_a_third_of_riders_and_half_of_drivers() {
 }
 
 #[test]
-fn gaps_are_independent_of_places() {
+fn gaps_know_nothing_of_places() {
     let mut settings = settings();
     settings.riders.cap = 20_000;
     let mut arena: Arena<Map> = Arena::default();
@@ -211,4 +211,27 @@ fn optimal_matching_drives_least() {
     };
     let [simple, cheapest, best] = [Algorithm::Simple, Algorithm::CostBased, Algorithm::Hungarian].map(mean);
     assert!(simple > cheapest && cheapest > 1.05 * best, "{simple} {cheapest} {best}");
+}
+
+#[test]
+fn crowds_slow_all_drivers_down() {
+    let mut settings = Settings { radius: 60, ..settings() };
+    settings.drivers = Arriving { cap: 4_000, initial: 4_000, window: HOUR, ..settings.drivers };
+    settings.bounds = Bounds { lat: [52.50, 52.52], lng: [13.38, 13.42] };
+    settings.trip_cells = [3, 9];
+    let map = Map::new(settings.bounds).unwrap();
+    let pickup = |settings: &Settings| {
+        let mut arena = Arena::default();
+        let events = simulate(settings, &map, &Streams::new(1, 0), &mut arena, None).unwrap();
+        let report = Report::of(settings, &arena, events, &mut Times::default());
+        let journeys = arena.riders.journeys.iter().filter(|journey| journey.dropoff_at != NOT_YET);
+        let (trips, time) = journeys.fold((0, 0), |(trips, time), journey| {
+            (trips + 1, time + journey.dropoff_at - journey.pickup_at)
+        });
+        assert!(trips > 200, "{report:?}");
+        time as f64 / f64::from(trips)
+    };
+    // Some 40 drivers a cell: speeds are 0.55 of free ones.
+    let ratio = pickup(&Settings { congestion: true, ..settings.clone() }) / pickup(&settings);
+    assert!((ratio - 1.0 / 0.55).abs() < 0.02, "{ratio}");
 }
