@@ -241,7 +241,7 @@ mod slow {
         assert!(peak() < MOST_KIB, "it took {} KiB", peak());
         assert!(planned > 10, "{planned} of {inputs}");
         println!(
-            "{inputs} inputs, {planned} planned, {} kinds of answer, {kept} new ones, the slowest {slowest:?}",
+            "{inputs} inputs, {planned} planned, {} kinds of answer, {kept} new ones, slowest {slowest:?}",
             answers.len()
         );
     }
