@@ -1,4 +1,4 @@
-//! Tells the crate what machine it is built for: `describe` says so.
+//! Passes the target machine to the crate: `describe` reports it.
 
 fn main() {
     let target = std::env::var("TARGET").expect("cargo sets TARGET");

@@ -66,7 +66,7 @@ def test_errors_are_told_with_their_lines(started: Path) -> None:
     (started / "bad.toml").write_text((started / "sweep.toml").read_text().replace("num_drivers", "num_driver"))
     done = RUNNER.invoke(app, ["plan", str(started / "bad.toml")])
     assert done.exit_code == 3
-    assert 'design.dimensions.num_driver: no parameter "num_driver"; did you mean "num_drivers"?' in done.stderr
+    assert 'design.dimensions.num_driver: unknown parameter "num_driver"; did you mean "num_drivers"?' in done.stderr
     told = json.loads(RUNNER.invoke(app, ["plan", str(started / "bad.toml"), "--json"]).stdout)
     assert (told["error"]["kind"], told["exit_code"]) == ("bad_sweep_file", 3)
     assert RUNNER.invoke(app, ["plan", str(started / "none.toml")]).exit_code == 2

@@ -82,7 +82,7 @@ def test_identity_columns_are_those_that_no_parameter_may_be_called() -> None:
 
 
 def test_the_engine_refuses_the_same_names() -> None:
-    declared = (ROOT / "rust" / "runtime" / "src" / "validate.rs").read_text()
+    declared = (ROOT / "rust" / "runtime" / "src" / "model" / "validate.rs").read_text()
     for constant, names in {"IDENTITY": IDENTITY_COLUMNS, "RESERVED": RESERVED_DATASETS}.items():
         text = declared.partition(f"const {constant}:")[2].partition("];")[0].partition("= [")[2]
         assert set(re.findall(r'"(\w+)"', text)) == names

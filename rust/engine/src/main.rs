@@ -1,4 +1,5 @@
-//! `sweep-engine`: the built-in models as a program. An engine with models of your own is this file with another list.
+//! `sweep-engine`: the built-in models as a program. For an engine with your own models, copy this file and
+//! change the list.
 
 use std::process::ExitCode;
 

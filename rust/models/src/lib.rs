@@ -1,6 +1,10 @@
-//! The built-in models. Each is a folder: the model, and beside it the statistical tests of what it computes.
+//! The built-in models. Each has a folder with the model and its tests.
 //!
-//! A model knows nothing of designs, threads or records; it only declares itself and runs one point.
+//! A model is independent of designs, threads and records: it declares itself and runs one point.
+//!
+//! In the whole workspace, tests that compare many draws with theory are in modules called `statistical`, and
+//! other tests that take more than a second in modules called `slow`. A quick run leaves both out:
+//! `cargo test --workspace -- --skip statistical:: --skip slow::`.
 
 mod epidemic;
 mod queue;

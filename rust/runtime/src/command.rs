@@ -9,21 +9,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::chunk::Mode;
-use crate::declaration::Declaration;
 use crate::describe::describe;
-use crate::execute::execute;
 use crate::model::AnyModel;
-use crate::parent::PARENT_GONE;
-use crate::plan::Plan;
-use crate::record::{ENGINE_VERSION, Record, line, started};
+use crate::model::declaration::Declaration;
+use crate::model::validate::validate;
+use crate::parent::{self, PARENT_GONE};
+use crate::request::plan::{Mode, Plan};
 use crate::request::read_line;
-use crate::validate::validate;
-use crate::{panics, parent};
+use crate::run::execute;
+use crate::run::panics;
+use crate::run::record::{ENGINE_VERSION, Record, line, started};
 
 const USAGE: u8 = 2;
 
-/// Runs an engine with these models, as its command line says; the whole `main` of an engine.
+/// Runs an engine with these models as the command line asks: the whole `main` of an engine.
 pub fn main(models: &'static [&'static dyn AnyModel]) -> ExitCode {
     let mut arguments = std::env::args_os();
     let name = program_name(arguments.next());
@@ -47,7 +46,7 @@ pub fn main(models: &'static [&'static dyn AnyModel]) -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever read is gone, and nobody is left to tell.
+        // The reader is gone, so there is no one to report the error to.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(PARENT_GONE),
         Err(error) => {
             eprintln!("{name}: {error}");
@@ -69,7 +68,7 @@ fn answer(models: &'static [&'static dyn AnyModel], mode: Mode) -> io::Result<()
     parent::watch(&finishing)?;
     output.write_all(&line(&started(&plan)))?;
     let failed = execute(&plan, mode, &mut output)?;
-    // Before the last record: whoever has read it may close standard input at once.
+    // Before the last record: a parent that has read it may close standard input at once.
     finishing.store(true, Ordering::Release);
     let points = plan.points.end - plan.points.start;
     let (succeeded, failed) = if mode == Mode::Simulate { (points - failed, failed) } else { (0, 0) };
@@ -80,7 +79,7 @@ fn print(text: &[u8]) -> io::Result<()> {
     output()?.write_all(text)
 }
 
-/// Standard output without its buffer: what is written here is large, or the last.
+/// Standard output without its buffer: writes here are large, or the last one.
 fn output() -> io::Result<File> {
     Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }
@@ -105,7 +104,7 @@ Usage:
   {name} --help
 
 The request is one line of JSON; docs/protocol.md describes it. Through a pipe, keep standard input open until
-the last record: when it closes, the engine takes its parent for gone and ends with status {PARENT_GONE}.
+the last record: when it closes, the engine assumes that its parent is gone, and exits with {PARENT_GONE}.
 "
     )
 }

@@ -1,12 +1,12 @@
-//! What an engine says of its models, as JSON.
+//! The description of an engine's models, as JSON.
 
 use std::ops::Bound;
 
 use serde::{Serialize, Serializer};
 use sweep_space::ValueRef;
 
-use crate::declaration::{Column, Dataset, Declaration, Parameter, Type};
-use crate::record::{ENGINE_VERSION, PROTOCOL};
+use crate::model::declaration::{Column, Dataset, Declaration, Parameter, Type};
+use crate::run::record::{ENGINE_VERSION, PROTOCOL};
 
 /// The answer to `describe`.
 #[derive(Serialize)]

@@ -1,7 +1,7 @@
-//! The request parser against spoiled requests: whatever the bytes are, it plans or refuses, soon and in little memory.
+//! Fuzzing of the request parser: whatever the bytes are, it plans or refuses, quickly and in little memory.
 //!
-//! A few seconds with every test run; `SWEEP_FUZZ_SECONDS=600` for longer, which keeps inputs that are answered in a
-//! new way in `fuzz/`. It tells its seed; `SWEEP_FUZZ_SEED` plays one again.
+//! It takes three seconds in a test run. With `SWEEP_FUZZ_SECONDS=600` it runs longer, and keeps inputs that
+//! get a new kind of answer in `fuzz/`. It prints its seed; `SWEEP_FUZZ_SEED` repeats one.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 
 use sweep_space::Streams;
 
-use crate::chunk::Mode;
-use crate::declaration::{Column, Dataset, Declaration, Parameter};
-use crate::model::{AnyModel, DomainError, Model, Parameters};
-use crate::output::Output;
-use crate::plan::Plan;
+use crate::model::declaration::{Column, Dataset, Declaration, Parameter};
+use crate::model::domain_error::DomainError;
+use crate::model::output::Output;
+use crate::model::{AnyModel, Model, Parameters};
+use crate::request::plan::{Mode, Plan};
 use crate::request::read_line;
 
-/// Of one input of 64 KiB; usual are some ten microseconds.
+/// For one input of up to 64 KiB; typical are about ten microseconds.
 const MOST_TIME: Duration = Duration::from_secs(2);
 const MOST_KIB: u64 = 512 << 10;
 const LONGEST: usize = 1 << 16;
@@ -84,7 +84,7 @@ impl Model for Toy {
 
 const MODELS: &[&dyn AnyModel] = &[&Toy];
 
-/// A small generator: seeded, so that a failure comes again.
+/// A small random generator, seeded so that a failure can be repeated.
 struct Dice(u64);
 
 impl Dice {
@@ -123,7 +123,7 @@ impl Dice {
         text
     }
 
-    /// Puts a token of somewhere else into a token's place.
+    /// Replaces a token by one from elsewhere.
     fn exchange(&mut self, text: &mut Vec<u8>, other: &[u8]) {
         let (mine, others) = (tokens(text), tokens(other));
         if mine.is_empty() || others.is_empty() {
@@ -155,7 +155,8 @@ fn tokens(text: &[u8]) -> Vec<(usize, usize)> {
     found
 }
 
-/// Plans, and decodes the first points; says what came of it, without what of it is the input's own.
+/// Plans a request and decodes its first points. Returns the kind of answer: the message without the input's
+/// own text.
 fn answer(text: &[u8]) -> String {
     let line = match read_line(&mut &*text).expect("memory can be read") {
         Ok(line) => line,
@@ -164,7 +165,7 @@ fn answer(text: &[u8]) -> String {
     match Plan::new(MODELS, Mode::Simulate, &line) {
         Err(refusal) => {
             assert!(refusal.message.chars().count() <= 3_000, "a message that grows with its input");
-            // What stands in quotes or counts something comes from the input, and so may the path that comes first.
+            // Quoted text and numbers come from the input, and so may the path at the start.
             let message = refusal.message.split(" at line ").next().unwrap_or_default();
             let outside = message.split(['"', '`']).step_by(2).collect::<String>();
             let words: String =
@@ -191,50 +192,57 @@ fn corpus() -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// The most memory that this process has had, in KiB.
+/// This process's peak memory, KiB.
 fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
-#[test]
-#[expect(clippy::disallowed_methods, reason = "a test of how long something takes")]
-fn whatever_comes_is_planned_or_refused() {
-    let given = |name| -> Option<u64> { std::env::var(name).ok().map(|text| text.parse().unwrap()) };
-    let asked = given("SWEEP_FUZZ_SECONDS");
-    let seed =
-        given("SWEEP_FUZZ_SEED").unwrap_or(if asked.is_some() { u64::from(std::process::id()) } else { 0 });
-    println!("seed {seed}");
-    let (began_at, for_long) = (Instant::now(), Duration::from_secs(asked.unwrap_or(3)));
-    let mut corpus = corpus();
-    let sound = corpus.len();
-    let mut answers: BTreeSet<_> = corpus.iter().map(|text| answer(text)).collect();
-    let mut dice = Dice(seed);
-    let (mut inputs, mut planned, mut slowest, mut kept) = (0_u64, 0_u64, Duration::ZERO, 0);
-    while began_at.elapsed() < for_long {
-        // Half of the time a sound one: what is refused stays refused, mostly.
-        let place = if dice.next(2) == 0 { dice.next(sound) } else { dice.next(corpus.len()) };
-        let text = dice.mutate(&corpus[place], &corpus);
-        let asked_at = Instant::now();
-        let shown = || text.escape_ascii().to_string();
-        let found = catch_unwind(|| answer(&text)).unwrap_or_else(|_| panic!("it panics: {}", shown()));
-        slowest = slowest.max(asked_at.elapsed());
-        assert!(asked_at.elapsed() < MOST_TIME, "it takes {:?}: {}", asked_at.elapsed(), shown());
-        inputs += 1;
-        planned += u64::from(found.starts_with("planned"));
-        if text.len() <= LONGEST_KEPT && kept < MOST_KEPT && answers.insert(found) {
-            if asked.is_some() {
-                fs::write(folder().join(format!("{:016x}.json", seed << 32 | kept)), &text).unwrap();
+mod slow {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "this test measures time")]
+    fn whatever_comes_is_planned_or_refused() {
+        let given = |name| -> Option<u64> { std::env::var(name).ok().map(|text| text.parse().unwrap()) };
+        let asked = given("SWEEP_FUZZ_SECONDS");
+        let seed = given("SWEEP_FUZZ_SEED").unwrap_or(if asked.is_some() {
+            u64::from(std::process::id())
+        } else {
+            0
+        });
+        println!("seed {seed}");
+        let (began_at, for_long) = (Instant::now(), Duration::from_secs(asked.unwrap_or(3)));
+        let mut corpus = corpus();
+        let sound = corpus.len();
+        let mut answers: BTreeSet<_> = corpus.iter().map(|text| answer(text)).collect();
+        let mut dice = Dice(seed);
+        let (mut inputs, mut planned, mut slowest, mut kept) = (0_u64, 0_u64, Duration::ZERO, 0);
+        while began_at.elapsed() < for_long {
+            // Half of the time a valid request: mutations of a refused one are mostly refused, too.
+            let place = if dice.next(2) == 0 { dice.next(sound) } else { dice.next(corpus.len()) };
+            let text = dice.mutate(&corpus[place], &corpus);
+            let asked_at = Instant::now();
+            let shown = || text.escape_ascii().to_string();
+            let found = catch_unwind(|| answer(&text)).unwrap_or_else(|_| panic!("it panics: {}", shown()));
+            slowest = slowest.max(asked_at.elapsed());
+            assert!(asked_at.elapsed() < MOST_TIME, "it takes {:?}: {}", asked_at.elapsed(), shown());
+            inputs += 1;
+            planned += u64::from(found.starts_with("planned"));
+            if text.len() <= LONGEST_KEPT && kept < MOST_KEPT && answers.insert(found) {
+                if asked.is_some() {
+                    fs::write(folder().join(format!("{:016x}.json", seed << 32 | kept)), &text).unwrap();
+                }
+                kept += 1;
+                corpus.push(text);
             }
-            kept += 1;
-            corpus.push(text);
         }
+        assert!(peak() < MOST_KIB, "it took {} KiB", peak());
+        assert!(planned > 10, "{planned} of {inputs}");
+        println!(
+            "{inputs} inputs, {planned} planned, {} kinds of answer, {kept} new ones, slowest {slowest:?}",
+            answers.len()
+        );
     }
-    assert!(peak() < MOST_KIB, "it took {} KiB", peak());
-    assert!(planned > 10, "{planned} of {inputs}");
-    println!(
-        "{inputs} inputs, {planned} planned, {} kinds of answer, {kept} new ones, the slowest {slowest:?}",
-        answers.len()
-    );
 }

@@ -13,11 +13,17 @@
 //!
 //!     fn declaration(&self) -> Declaration {
 //!         Declaration::new("coin", "1", "Tosses of a coin.")
-//!             .parameter(Parameter::float("bias", 0.5).at_least(0.0).at_most(1.0).doc("probability of heads"))
+//!             .parameter(Parameter::float("bias", 0.5).at_least(0.0).at_most(1.0).doc("P(heads)"))
 //!             .metric(Column::bool("heads").doc("whether the coin shows heads"))
 //!     }
 //!
-//!     fn run(&self, given: &Parameters, streams: &Streams, (): &mut (), output: &mut Output) -> Result<(), DomainError> {
+//!     fn run(
+//!         &self,
+//!         given: &Parameters,
+//!         streams: &Streams,
+//!         (): &mut (),
+//!         output: &mut Output,
+//!     ) -> Result<(), DomainError> {
 //!         output.metric("heads", streams.stream(0, 0).uniform() < given.float("bias"));
 //!         Ok(())
 //!     }
@@ -28,37 +34,23 @@
 //! }
 //! ```
 //!
-//! It knows no particular model, keeps no state between requests and reaches no network and no file.
+//! It depends on no particular model, keeps no state between requests, and uses neither network nor files.
 
-mod chunk;
 mod command;
-mod declaration;
 mod describe;
-mod design;
-mod execute;
 #[cfg(test)]
 mod fuzz;
-mod known;
-mod literal;
 mod model;
-mod nearest;
-mod object;
-mod output;
-mod panics;
+mod names;
 mod parent;
-mod plan;
-mod record;
-mod refusal;
 mod request;
-mod rows;
-mod trial;
-mod validate;
-mod window;
+mod run;
 
 pub use command::main;
-pub use declaration::{Column, Dataset, Declaration, Parameter, Type};
-pub use model::{AnyModel, DomainError, Model, Parameters, Runner};
-pub use output::Output;
-pub use rows::Rows;
+pub use model::declaration::{Column, Dataset, Declaration, Parameter, Type};
+pub use model::domain_error::DomainError;
+pub use model::output::Output;
+pub use model::rows::Rows;
+pub use model::trial::{Trial, trial};
+pub use model::{AnyModel, Model, Parameters, Runner};
 pub use sweep_space::{Stream, Streams, Value, ValueRef};
-pub use trial::{Trial, trial};

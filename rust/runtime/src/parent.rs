@@ -1,4 +1,4 @@
-//! The parent process, which holds the other end of standard input: when it goes, so does the engine.
+//! The parent process holds the other end of standard input: when it exits, the engine exits, too.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-/// The exit status of an engine whose parent is gone.
+/// The exit status when the parent is gone.
 pub(crate) const PARENT_GONE: u8 = 3;
 
-/// Watches standard input from now on, unless it is a regular file; until `finishing`, its end ends the process.
+/// Watches standard input, unless it is a regular file. If it closes before `finishing` is set, the process
+/// exits.
 ///
 /// # Errors
-/// Of standard input's metadata, and of starting a thread.
+/// If standard input's metadata cannot be read, or a thread cannot be started.
 pub(crate) fn watch(finishing: &Arc<AtomicBool>) -> io::Result<()> {
     let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     if input.metadata()?.is_file() {
@@ -26,7 +27,7 @@ pub(crate) fn watch(finishing: &Arc<AtomicBool>) -> io::Result<()> {
         if !finishing.load(Ordering::Acquire) {
             eprintln!(
                 "standard input closed before the last record, so the parent is gone; \
-                 keep it open, or give the request as a file: < request.json"
+                 keep it open, or redirect the request from a file: < request.json"
             );
             process::exit(PARENT_GONE.into());
         }

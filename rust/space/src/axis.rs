@@ -1,4 +1,4 @@
-//! An axis: the values that one dimension of a grid or a zip takes, in order, each computed by itself.
+//! An axis: the values of one dimension of a grid or a zip, in order, each computed on its own.
 
 use crate::BrokenRule;
 use crate::range::Range;
@@ -28,10 +28,10 @@ struct Linspace {
 }
 
 impl Axis {
-    /// Values as listed.
+    /// Listed values.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If the list is empty.
     pub fn list(values: Vec<Value>) -> Result<Self, BrokenRule> {
         if values.is_empty() {
             return Err(BrokenRule("has no values"));
@@ -42,7 +42,7 @@ impl Axis {
     /// `num` floats from `start` to `stop`, both included, at equal distances: `numpy.linspace`.
     ///
     /// # Errors
-    /// Where these are not at least two finite floats.
+    /// Unless these are at least two finite floats.
     pub fn linspace(start: f64, stop: f64, num: u64) -> Result<Self, BrokenRule> {
         Linspace::new(start, stop, num).map(|linspace| Self(Kind::Linspace(linspace)))
     }
@@ -50,7 +50,7 @@ impl Axis {
     /// Ten to the powers of `num` numbers from `start` to `stop`, both included: `numpy.logspace`.
     ///
     /// # Errors
-    /// Where these are not at least two finite floats.
+    /// Unless these are at least two finite floats.
     pub fn logspace(start: f64, stop: f64, num: u64) -> Result<Self, BrokenRule> {
         let exponents = Linspace::new(start, stop, num)?;
         if !libm::pow(10.0, start.max(stop)).is_finite() {
@@ -62,7 +62,7 @@ impl Axis {
     /// The numbers of a range as integers.
     ///
     /// # Errors
-    /// Where one of them is no integer of 64 bits.
+    /// If one of them is not an integer of 64 bits.
     pub fn integers(range: Range) -> Result<Self, BrokenRule> {
         if range.integer(0).is_none() || range.integer(range.count() - 1).is_none() {
             return Err(BrokenRule("must have integers of 64 bits, from -2^63 to 2^63 - 1"));
@@ -73,7 +73,7 @@ impl Axis {
     /// The numbers of a range, each as the float nearest to it.
     ///
     /// # Errors
-    /// Where one of them is not finite.
+    /// If one of them is not finite.
     pub fn floats(range: Range) -> Result<Self, BrokenRule> {
         if !range.float(0).is_finite() || !range.float(range.count() - 1).is_finite() {
             return Err(BrokenRule("must have finite numbers of 64 bits"));
@@ -81,7 +81,7 @@ impl Axis {
         Ok(Self(Kind::Floats(range)))
     }
 
-    /// How many values there are, from 1 to 2^64 - 1.
+    /// The number of values, from 1 to 2^64 - 1.
     pub fn count(&self) -> u64 {
         match &self.0 {
             Kind::List(values) => values.len() as u64,
@@ -90,7 +90,7 @@ impl Axis {
         }
     }
 
-    /// The value at a place below `count`.
+    /// The value at an index below `count`.
     pub fn value(&self, place: u64) -> ValueRef<'_> {
         match &self.0 {
             Kind::List(values) => {
@@ -103,13 +103,13 @@ impl Axis {
         }
     }
 
-    /// For an axis that is a formula: values between which all others lie. A list has no such values.
+    /// Values between which all others lie, if the axis is a formula. Otherwise `None`.
     pub fn extremes(&self) -> Option<[ValueRef<'_>; 3]> {
         if matches!(self.0, Kind::List(_)) {
             return None;
         }
         let last = self.count() - 1;
-        // Rounding may carry the last but one of many close values past the last, which is exact.
+        // Rounding may carry the next to last of many close values past the last, which is exact.
         Some([self.value(0), self.value(last.saturating_sub(1)), self.value(last)])
     }
 }
@@ -133,7 +133,7 @@ impl Linspace {
         place as f64 * self.step + self.start
     }
 
-    /// A power is rounded by itself, so it is kept between those of the ends.
+    /// Each power is rounded on its own, so it is clamped to those of the ends.
     fn power_of_ten(&self, place: u64) -> f64 {
         let power = |exponent| libm::pow(10.0, exponent);
         power(self.value(place)).clamp(power(self.start.min(self.stop)), power(self.start.max(self.stop)))

@@ -1,8 +1,8 @@
-//! Why a design, or a piece of one, cannot be.
+//! Why a design, or a part of one, is invalid.
 
 use std::fmt;
 
-/// A rule that is broken, in words that follow the name of what breaks it.
+/// A broken rule, in words that follow the name of what breaks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BrokenRule(pub(crate) &'static str);
 

@@ -66,7 +66,7 @@ pub(crate) fn write_value(out: &mut Vec<u8>, value: ValueRef<'_>) {
     }
 }
 
-/// Appends a value as plain JSON: canonical but for integers, which keep all their digits.
+/// Appends a value as plain JSON: like canonical JSON, but all integers are numbers with all their digits.
 pub fn write_plain(out: &mut Vec<u8>, value: ValueRef<'_>) {
     match value {
         ValueRef::Null => out.extend_from_slice(b"null"),

@@ -1,4 +1,4 @@
-//! Decimal numbers as they are written, exactly: 0.1 is one tenth, which binary64 has not.
+//! Exact decimal numbers, as they are written: 0.1 is one tenth, which binary64 cannot represent.
 
 /// `mantissa` x 10^`exponent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub struct Decimal {
 }
 
 impl Decimal {
-    /// Reads the literal of a JSON number; nothing where its digits pass 2^127, or its exponent 2^31.
+    /// Reads the literal of a JSON number. `None` if its digits exceed 2^127, or its exponent 2^31.
     pub fn parse(literal: &str) -> Option<Self> {
         let (digits, exponent) = literal.split_once(['e', 'E']).unwrap_or((literal, "0"));
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
@@ -18,7 +18,7 @@ impl Decimal {
         Some(Self { mantissa, exponent })
     }
 
-    /// How many 10^`exponent` it is; nothing where that is no integer below 2^127.
+    /// The number in units of 10^`exponent`. `None` if that is not an integer below 2^127.
     fn in_steps_of(self, exponent: i32) -> Option<i128> {
         if self.mantissa == 0 {
             return Some(0);
@@ -28,7 +28,7 @@ impl Decimal {
     }
 }
 
-/// Several decimals as integers of one common step 10^exponent, which comes second.
+/// Several decimals as integers in units of 10^exponent. Returns the exponent second.
 pub(crate) fn aligned<const N: usize>(decimals: [Decimal; N]) -> Option<([i128; N], i32)> {
     let exponents = decimals.iter().filter(|decimal| decimal.mantissa != 0).map(|decimal| decimal.exponent);
     let exponent = exponents.min().unwrap_or(0);

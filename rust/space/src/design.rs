@@ -1,4 +1,5 @@
-//! Designs: which values the dimensions take in each cell. Any cell costs the number of dimensions, whatever its index.
+//! Designs: the values of the dimensions in each cell. Computing a cell takes time in proportion to the
+//! number of dimensions, whatever its index.
 
 use std::ops::Range;
 
@@ -11,7 +12,7 @@ use crate::sobol::Sobol;
 use crate::unit::Unit;
 use crate::value::{Value, ValueRef};
 
-/// A space of cells. Its dimensions are numbered, in byte order of their names; the names are the caller's.
+/// A space of cells. Dimensions are numbered, in byte order of their names; the caller keeps the names.
 #[derive(Clone, Debug)]
 pub struct Design {
     kind: Kind,
@@ -36,10 +37,11 @@ enum Sampler {
 const TOO_LARGE: BrokenRule = BrokenRule("the design has more than 2^63 - 1 points");
 
 impl Design {
-    /// Every combination of the axes' values, the last axis varying fastest; no axis at all gives one cell.
+    /// Every combination of the axes' values; the last axis varies fastest. Without any axis there is one
+    /// cell.
     ///
     /// # Errors
-    /// Where there would be more than 2^63 - 1 cells.
+    /// If there are more than 2^63 - 1 cells.
     pub fn grid(axes: Vec<Axis>) -> Result<Self, BrokenRule> {
         let cells = axes.iter().try_fold(1_u64, |product, axis| product.checked_mul(axis.count()));
         Self::new(Kind::Grid(axes), cells.ok_or(TOO_LARGE)?)
@@ -48,16 +50,16 @@ impl Design {
     /// The first values of all axes, then the second ones, and so on.
     ///
     /// # Errors
-    /// Unless there are axes, all of one length.
+    /// Unless there is at least one axis, and all have the same length.
     pub fn zip(axes: Vec<Axis>) -> Result<Self, BrokenRule> {
         let cells = axes.first().ok_or(BrokenRule("a zip design needs a dimension"))?.count();
         if axes.iter().any(|axis| axis.count() != cells) {
-            return Err(BrokenRule("all dimensions of a zip design need equally many values"));
+            return Err(BrokenRule("all dimensions of a zip design need the same number of values"));
         }
         Self::new(Kind::Zip(axes), cells)
     }
 
-    /// Independent draws. More samples leave the first ones as they are.
+    /// Independent draws. More samples leave the first ones unchanged.
     ///
     /// # Errors
     /// Unless there are dimensions, and from 1 to 2^63 - 1 samples.
@@ -65,7 +67,8 @@ impl Design {
         Self::sampled(Sampler::Random(Draws::new(seed, Purpose::Random)), samples, distributions)
     }
 
-    /// A Latin hypercube: in each dimension, one cell in each of as many equal strata as there are samples.
+    /// A Latin hypercube: each dimension has as many equal strata as there are samples, with one cell in
+    /// each.
     ///
     /// # Errors
     /// Unless there are dimensions, and from 1 to 2^52 samples.
@@ -78,7 +81,7 @@ impl Design {
         Self::sampled(Sampler::LatinHypercube(strata), samples, distributions)
     }
 
-    /// Sobol's sequence, scrambled by a seed where one is given. More samples leave the first ones as they are.
+    /// Sobol's sequence, scrambled if a seed is given. More samples leave the first ones unchanged.
     ///
     /// # Errors
     /// Unless there are from 1 to 256 dimensions, and from 1 to 2^63 - 1 samples.
@@ -91,10 +94,11 @@ impl Design {
         Self::sampled(Sampler::Sobol(sequence), samples, distributions)
     }
 
-    /// Rows of values, one cell each: of `total_rows` the ones from `first_row` on, row by row. The others are not there.
+    /// A table of `total_rows` rows, one cell each. `values` has the rows from `first_row` on, row by row;
+    /// the others are absent.
     ///
     /// # Errors
-    /// Unless there are columns and rows, and the rows are rows of the table.
+    /// Unless there are columns and rows, and the rows are within the table.
     pub fn table(
         columns: usize,
         first_row: u64,
@@ -110,7 +114,7 @@ impl Design {
         }
         let end = first_row.checked_add((values.len() / columns) as u64);
         if end.is_none_or(|end| end > total_rows) {
-            return Err(BrokenRule("the rows given go beyond total_rows"));
+            return Err(BrokenRule("the given rows exceed total_rows"));
         }
         Self::new(Kind::Table { columns, first_row, values }, total_rows)
     }
@@ -132,12 +136,12 @@ impl Design {
         Ok(Self { kind, cells })
     }
 
-    /// How many cells there are, from 1 to 2^63 - 1.
+    /// The number of cells, from 1 to 2^63 - 1.
     pub fn cells(&self) -> u64 {
         self.cells
     }
 
-    /// The cells whose values are there: all, unless only some rows of a table are.
+    /// The cells whose values are present: all, except in a table of which only some rows were given.
     pub fn present(&self) -> Range<u64> {
         match &self.kind {
             Kind::Table { columns, first_row, values } => {
@@ -150,7 +154,7 @@ impl Design {
     /// Calls `place(dimension, value)` for every dimension of a cell, in any order.
     ///
     /// # Panics
-    /// If the cell is not present.
+    /// If the cell is absent.
     pub fn decode<'a>(&'a self, cell: u64, mut place: impl FnMut(usize, ValueRef<'a>)) {
         assert!(self.present().contains(&cell), "cell {cell} of {:?}", self.present());
         match &self.kind {

@@ -1,4 +1,4 @@
-//! Distributions: what a place in [0, 1) is worth, by inversion of the distribution function.
+//! Distributions: turn a place in [0, 1) into a value, by inversion of the distribution function.
 
 use crate::BrokenRule;
 use crate::normal::Normal;
@@ -32,7 +32,7 @@ impl Distribution {
         Ok(Self(Kind::Uniform { low, high }))
     }
 
-    /// Between `low` and `high`, with a uniform logarithm.
+    /// Log-uniform between `low` and `high`.
     ///
     /// # Errors
     /// Unless 0 < low < high.
@@ -44,15 +44,15 @@ impl Distribution {
         Ok(Self(Kind::LogUniform { low, high }))
     }
 
-    /// Normal with this mean and standard deviation, cut off at `low` and `high` where they are given.
+    /// Normal with this mean and standard deviation, truncated at `low` and `high` if they are given.
     ///
     /// # Errors
-    /// Unless 0 < std, low < high, some of the distribution lies between them, and all values are finite.
+    /// Unless 0 < std, low < high, enough of the distribution lies between them, and all values are finite.
     pub fn normal(mean: f64, std: f64, low: Option<f64>, high: Option<f64>) -> Result<Self, BrokenRule> {
         Normal::new(mean, std, low, high).map(|normal| Self(Kind::Normal(normal)))
     }
 
-    /// With a density that rises from `low` to `mode` and falls to `high`, on straight lines.
+    /// Triangular: the density rises linearly from `low` to `mode` and falls linearly to `high`.
     ///
     /// # Errors
     /// Unless low <= mode <= high and low < high.
@@ -64,7 +64,7 @@ impl Distribution {
         Ok(Self(Kind::Triangular { low, mode, high }))
     }
 
-    /// Integers from `low` to `high`, both included, each as likely as another.
+    /// Integers from `low` to `high`, both included, all equally likely.
     ///
     /// # Errors
     /// Unless low <= high.
@@ -84,10 +84,10 @@ impl Distribution {
         Ok(Self(Kind::WholeFloats { low, high }))
     }
 
-    /// Listed values, each as likely as another.
+    /// Listed values, all equally likely.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If the list is empty.
     pub fn choice(values: Vec<Value>) -> Result<Self, BrokenRule> {
         if values.is_empty() {
             return Err(BrokenRule("has no values"));
@@ -95,7 +95,7 @@ impl Distribution {
         Ok(Self(Kind::Choice(values)))
     }
 
-    /// The least and the largest value that there can be; a choice has no such values.
+    /// The smallest and the largest possible value; `None` for a choice.
     pub fn extremes(&self) -> Option<[ValueRef<'_>; 2]> {
         match &self.0 {
             Kind::Uniform { low, high } => Some([*low, high.next_down()].map(ValueRef::Float)),
@@ -150,7 +150,7 @@ fn triangular(low: f64, mode: f64, high: f64, share: f64) -> f64 {
     value.clamp(low, high)
 }
 
-/// One of the integers from `low` to `high`. Where there are more than 2^53 not every one can come.
+/// One of the integers from `low` to `high`. If there are more than 2^53, some of them cannot occur.
 fn integer(low: i64, high: i64, unit: Unit) -> i64 {
     let count = u128::from(high.abs_diff(low)) + 1;
     let above = u64::try_from(unit.part(count)).expect("below 2^64");
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn values_never_fall_and_stay_between_the_extremes() {
+    fn values_never_decrease_and_stay_between_the_extremes() {
         let cases = [
             Distribution::uniform(-0.3, 0.1),
             Distribution::uniform(1.0, 1.0_f64.next_up()),
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_distribution() {
+    fn invalid_distributions_are_refused() {
         assert!(Distribution::uniform(1.0, 1.0).is_err());
         assert!(Distribution::uniform(-1.7e308, 1.7e308).is_err());
         assert!(Distribution::log_uniform(0.0, 1.0).is_err());

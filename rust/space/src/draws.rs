@@ -1,22 +1,24 @@
-//! Random numbers of samplers: each a pure function of (seed, purpose, dimension, number), reached without the others.
+//! Random numbers of samplers: each a pure function of (seed, purpose, dimension, number), computed without
+//! the others.
 
 use crate::philox::philox4x32_10;
 use crate::streams::{SAMPLER_PURPOSES, key};
 
-/// What a sampler draws for. Philox's purposes from 2^31 on: no stream of a model shares a number with them.
+/// What a sampler draws for. These are Philox's purposes from 2^31 on, so models' streams share no numbers
+/// with them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Purpose {
-    /// The places of a random design, by cell.
+    /// The places of a random design, per cell.
     Random,
-    /// The keys of a Latin hypercube's permutations, by round.
+    /// The keys of a Latin hypercube's permutations, per round.
     Strata,
-    /// The places within the strata of a Latin hypercube, by cell.
+    /// The places within the strata of a Latin hypercube, per cell.
     Jitter,
     /// The digital shift of a Sobol sequence, then the rows of its scrambling matrix.
     Scramble,
 }
 
-/// The numbers for one purpose under one seed.
+/// The numbers for one purpose with one seed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Draws {
     key: [u32; 2],

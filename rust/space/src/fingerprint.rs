@@ -8,7 +8,7 @@ use crate::value::ValueRef;
 /// A SHA-256 in 64 lower-case hexadecimal digits.
 pub type Hex = [u8; 64];
 
-/// Computes the fingerprints of one model's points under one seed.
+/// Computes the fingerprints of one model's points with one seed.
 #[derive(Clone, Debug)]
 pub struct Fingerprinter {
     parameter_head: Sha256,
@@ -16,7 +16,7 @@ pub struct Fingerprinter {
     point_tail: Vec<u8>,
 }
 
-/// The point fingerprints of one cell: its replicates differ only in what comes after the parameters.
+/// The point fingerprints of one cell. Its replicates differ only in what follows the parameters.
 #[derive(Clone, Debug)]
 pub struct CellFingerprint(Sha256);
 
@@ -45,7 +45,7 @@ impl Fingerprinter {
         hex(self.parameter_head.clone().chain_update(canonical).chain_update(b"}"))
     }
 
-    /// What the point fingerprints of these parameters begin with.
+    /// The common start of the point fingerprints of these parameters.
     pub fn cell(&self, canonical: &[u8]) -> CellFingerprint {
         CellFingerprint(self.point_head.clone().chain_update(canonical).chain_update(br#","replicate":"#))
     }

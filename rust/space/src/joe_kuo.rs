@@ -1,14 +1,14 @@
 //! The primitive polynomials and initial direction numbers of Sobol sequences in 256 dimensions.
 //!
 //! Source: S. Joe, F. Y. Kuo, new-joe-kuo-6.21201, the first 256 of 21201 dimensions, from
-//! <https://web.maths.unsw.edu.au/~fkuo/sobol/>. Copyright (c) 2008, Frances Y. Kuo and Stephen Joe; under the BSD licence in
-//! `rust/space/JOE_KUO_LICENSE`.
+//! <https://web.maths.unsw.edu.au/~fkuo/sobol/>. Copyright (c) 2008, Frances Y. Kuo and Stephen Joe; under
+//! the BSD licence in `rust/space/JOE_KUO_LICENSE`.
 
-/// How many dimensions there are.
+/// The number of dimensions.
 pub(crate) const MAX_DIMENSIONS: usize = 256;
 
-/// A polynomial over GF(2), a bit for each coefficient, both ends included; and as many odd numbers as its degree. The first
-/// dimension is van der Corput's sequence, which has no polynomial: all its numbers are 1.
+/// A polynomial over GF(2), one bit per coefficient, both ends included, and as many odd numbers as its
+/// degree. The first dimension is van der Corput's sequence, which has no polynomial: all its numbers are 1.
 #[rustfmt::skip]
 pub(crate) const JOE_KUO: [(u64, &[u16]); MAX_DIMENSIONS] = [
     (1, &[1; 64]),

@@ -1,7 +1,8 @@
-//! Latin hypercube sampling: in each dimension, each of N equal strata of [0, 1) is hit by exactly one of the N cells.
+//! Latin hypercube sampling: in each dimension, each of N equal strata of [0, 1) is hit by exactly one of the
+//! N cells.
 //!
-//! Source: M. D. McKay, R. J. Beckman, W. J. Conover, "A comparison of three methods for selecting values of input variables
-//! in the analysis of output from a computer code", Technometrics 21 (1979).
+//! Source: M. D. McKay, R. J. Beckman, W. J. Conover, "A comparison of three methods for selecting values of
+//! input variables in the analysis of output from a computer code", Technometrics 21 (1979).
 
 use crate::BrokenRule;
 use crate::draws::{Draws, Purpose};
@@ -11,14 +12,14 @@ use crate::unit::{PLACES, Unit};
 #[derive(Clone, Debug)]
 pub(crate) struct LatinHypercube {
     samples: u64,
-    /// By dimension: which stratum a cell is in.
+    /// Per dimension: maps a cell to its stratum.
     strata: Vec<Permutation>,
     jitter: Draws,
 }
 
 impl LatinHypercube {
     pub(crate) fn new(samples: u64, dimensions: usize, seed: i64) -> Result<Self, BrokenRule> {
-        // So that every stratum has at least two places.
+        // Every stratum then has at least two places.
         if !(1..=PLACES / 2).contains(&samples) {
             return Err(BrokenRule("samples of a latin_hypercube must be from 1 to 2^52"));
         }
@@ -36,7 +37,8 @@ impl LatinHypercube {
         Unit::new(start + u64::try_from(step).expect("less than the stratum has places"))
     }
 
-    /// The first place of a stratum. In integers: a sum and a quotient of floats could round into the next stratum.
+    /// The first place of a stratum. In integers, because a sum and a quotient of floats could round into the
+    /// next one.
     fn start(&self, stratum: u64) -> u64 {
         let places = u128::from(stratum) * u128::from(PLACES);
         u64::try_from(places.div_ceil(self.samples.into())).expect("at most 2^53")

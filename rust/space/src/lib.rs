@@ -1,6 +1,7 @@
-//! The space of points: what a point's index means, what identifies it and where its random numbers come from.
+//! The space of points: the parameters, identity and random numbers that belong to a point's index.
 //!
-//! Everything here is a pure function, the same on every machine. Nothing here reads, writes, runs or knows a model.
+//! Everything here is a pure function with the same result on every machine, without I/O and independent of
+//! models.
 
 mod axis;
 mod broken_rule;

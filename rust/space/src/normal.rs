@@ -1,21 +1,22 @@
-//! The normal distribution, whole or cut off at one or both ends, by inversion.
+//! The normal distribution, truncated at one end, at both, or at neither, by inversion.
 
 use crate::BrokenRule;
 use crate::quantile::{quantile, upper_tail};
 use crate::unit::Unit;
 
-/// Less of the distribution than this between the ends is too little to sample: its logarithm still has all digits.
+/// The least share of the distribution between the ends that can be sampled: its logarithm still has all
+/// digits.
 const LEAST_SHARE: f64 = 1e-290;
 
-/// A normal distribution between two ends, which are infinite where it is not cut off.
+/// A normal distribution between two ends, which are infinite if it is not truncated there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Normal {
     mean: f64,
     std: f64,
     low: f64,
     high: f64,
-    /// What share of the whole distribution lies below `low`, between the ends, and above `high`. All three are kept,
-    /// because a share near 0 has digits that its complement near 1 has not.
+    /// The shares of the whole distribution below `low`, between the ends, and above `high`. All three are
+    /// stored, because a share near 0 has digits that its complement near 1 has lost.
     below: f64,
     between: f64,
     above: f64,
@@ -32,7 +33,7 @@ impl Normal {
         }
         let (from, to) = ((low - mean) / std, (high - mean) / std);
         let (below, above) = (upper_tail(-from), upper_tail(to));
-        // Each difference is one of small numbers.
+        // Each is a difference of small numbers.
         let between = if from > 0.0 {
             upper_tail(from) - above
         } else if to < 0.0 {
@@ -50,7 +51,8 @@ impl Normal {
         Err(BrokenRule("mean and std must be such that all values are finite"))
     }
 
-    /// The least and the largest value: `low` and `high`, or where 2^-54 of the distribution lies beyond.
+    /// The smallest and the largest value: `low` and `high`, or the value beyond which 2^-54 of the
+    /// distribution lies.
     pub(crate) fn support(&self) -> [f64; 2] {
         let low = if self.low.is_finite() { self.low } else { self.value(Unit::FIRST) };
         let high = if self.high.is_finite() { self.high } else { self.value(Unit::LAST) };
@@ -60,7 +62,7 @@ impl Normal {
     pub(crate) fn value(&self, unit: Unit) -> f64 {
         let [low_part, high_part] = unit.tails();
         let (below, above) = (self.below + low_part * self.between, self.above + high_part * self.between);
-        // From the nearer tail, which is the one with all its digits.
+        // From the nearer tail, whose share has all its digits.
         let deviation = if below < above { -quantile(below) } else { quantile(above) };
         (self.mean + self.std * deviation).clamp(self.low, self.high)
     }
@@ -101,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_off_distribution_has_the_quartiles_it_should() {
+    fn a_truncated_distribution_has_the_right_quartiles() {
         // mpmath's, of the standard normal distribution between low and high.
         let cases = [
             (-1.0, 2.0, [-0.349_641_429_292_465_47, 0.171_163_918_017_824_77, 0.747_440_723_964_059_2]),
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_normal_distribution() {
+    fn invalid_normal_distributions_are_refused() {
         assert!(Normal::new(0.0, 0.0, None, None).is_err());
         assert!(Normal::new(0.0, 1.0, Some(1.0), Some(1.0)).is_err());
         assert!(Normal::new(0.0, 1.0, Some(40.0), None).is_err());

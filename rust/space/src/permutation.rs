@@ -1,30 +1,32 @@
-//! A keyed permutation of [0, size) without a table: a Feistel network over the next power of four, walked until it is
-//! back below `size`.
+//! A keyed permutation of [0, size) without a table: a Feistel network over the next power of four, repeated
+//! until the number is below `size` again.
 //!
-//! Sources: M. Luby, C. Rackoff, "How to construct pseudorandom permutations from pseudorandom functions", SIAM J. Comput.
-//! 17 (1988); cycle walking: J. Black, P. Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002.
+//! Sources: M. Luby, C. Rackoff, "How to construct pseudorandom permutations from pseudorandom functions",
+//! SIAM J. Comput. 17 (1988); cycle walking: J. Black, P. Rogaway, "Ciphers with arbitrary finite domains",
+//! CT-RSA 2002.
 
-/// Luby and Rackoff's four are for large domains. With eight, as in FF3-1 (NIST SP 800-38G), permutations of five numbers were
-/// still uneven by some percent; with twelve that is gone.
+/// Luby and Rackoff's four rounds are enough for large domains. With eight, as in FF3-1 (NIST SP 800-38G),
+/// permutations of five numbers were still uneven by some percent; with twelve they are even.
 pub(crate) const ROUNDS: usize = 12;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Permutation {
     size: u64,
-    /// Bits of half a number of the network's domain, 4^`half_bits`, which is less than four times `size`.
+    /// Bits of each half of a number. The network's domain is 4^`half_bits`, less than four times `size`.
     half_bits: u32,
     keys: [u64; ROUNDS],
 }
 
 impl Permutation {
-    /// Of the numbers below `size`, from 1 to 2^62.
+    /// A permutation of the numbers below `size`, which is from 1 to 2^62.
     pub(crate) fn new(size: u64, keys: [u64; ROUNDS]) -> Self {
         assert!((1..=1 << 62).contains(&size), "a permutation of {size} numbers");
         let bits = u64::BITS - (size - 1).leading_zeros();
         Self { size, half_bits: bits.div_ceil(2).max(1), keys }
     }
 
-    /// Where `place` goes: less than four steps on average. The walk ends, because the network is itself a permutation.
+    /// The number that `place` is sent to, after fewer than four steps on average. The loop ends, because the
+    /// network is itself a permutation.
     pub(crate) fn image(&self, place: u64) -> u64 {
         debug_assert!(place < self.size);
         let mut image = self.network(place);
@@ -44,8 +46,8 @@ impl Permutation {
     }
 }
 
-/// 64 bits, each of which depends on all that went in: the finalizer of `SplitMix64` (G. L. Steele, D. Lea, C. H. Flood,
-/// "Fast splittable pseudorandom number generators", OOPSLA 2014).
+/// 64 bits, each of which depends on all input bits: the finalizer of `SplitMix64` (G. L. Steele, D. Lea, C.
+/// H. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
 fn mixed(bits: u64) -> u64 {
     let bits = (bits ^ bits >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let bits = (bits ^ bits >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -75,7 +77,7 @@ mod tests {
         }
     }
 
-    /// Chi-square of counts that should be equal, in standard deviations from what it should be.
+    /// Chi-square of counts that should be equal, in standard deviations from its expected value.
     fn unevenness(counts: &[u64]) -> f64 {
         let (sum, freedom) = (counts.iter().sum::<u64>() as f64, counts.len() as f64 - 1.0);
         let mean = sum / counts.len() as f64;
@@ -98,8 +100,8 @@ mod tests {
         }
     }
 
-    /// Correlation of two sequences of numbers below `size`, times the root of their length: standard normal if they are
-    /// independent.
+    /// Correlation of two sequences of numbers below `size`, times the root of their length: standard normal
+    /// if they are independent.
     fn correlation(size: u64, pairs: impl Iterator<Item = (u64, u64)>) -> f64 {
         let scaled = |number: u64| (number as f64 / (size - 1) as f64 - 0.5) * 12_f64.sqrt();
         let (mut sum, mut count) = (0.0, 0.0);

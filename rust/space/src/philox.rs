@@ -7,7 +7,8 @@ const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 const ROUNDS: u32 = 10;
 
-/// Four random words for a counter under a key: a bijection of the counter, so distinct counters never collide.
+/// Four random words for a counter under a key: a bijection of the counter, so distinct counters never
+/// collide.
 #[inline]
 pub fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     let mut state = counter;

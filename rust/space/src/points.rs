@@ -2,7 +2,7 @@
 
 use crate::BrokenRule;
 
-/// `cells` x `replications` points. Counting up, replicates vary fastest.
+/// `cells` x `replications` points. Replicates vary fastest.
 #[derive(Clone, Copy, Debug)]
 pub struct Points {
     replications: u64,
@@ -10,10 +10,11 @@ pub struct Points {
 }
 
 impl Points {
-    /// Every cell repeated, from once to 2^32 times, which is what a random stream's counter can tell apart.
+    /// Every cell, repeated from once to 2^32 times: a random stream's counter has room for as many
+    /// replicates.
     ///
     /// # Errors
-    /// For other replications, and where there would be more than 2^63 - 1 points.
+    /// For other numbers of replications, and if there are more than 2^63 - 1 points.
     pub fn new(cells: u64, replications: u64) -> Result<Self, BrokenRule> {
         if !(1..=1 << 32).contains(&replications) {
             return Err(BrokenRule("replications must be from 1 to 2^32"));
@@ -23,15 +24,15 @@ impl Points {
         Ok(Self { replications, total })
     }
 
-    /// The number of points, replicates counted.
+    /// The number of points, replicates included.
     pub fn total(&self) -> u64 {
         self.total
     }
 
-    /// The cell, which is what replicates share, and the replicate of a point.
+    /// The cell of a point, which its replicates share, and its replicate.
     ///
     /// # Panics
-    /// If there is no such point.
+    /// If the point does not exist.
     pub fn split(&self, point: u64) -> (u64, u32) {
         assert!(point < self.total, "point {point} of {}", self.total);
         let replicate = u32::try_from(point % self.replications).expect("replications <= 2^32");

@@ -1,7 +1,7 @@
-//! The tails of the standard normal distribution, and back.
+//! The tails of the standard normal distribution, and their inverse.
 //!
-//! Source: M. J. Wichura, "Algorithm AS 241: The percentage points of the normal distribution", Applied Statistics 37 (1988),
-//! 477-484: PPND16, with its coefficients.
+//! Source: M. J. Wichura, "Algorithm AS 241: The percentage points of the normal distribution", Applied
+//! Statistics 37 (1988), 477-484: PPND16, with its coefficients.
 
 #[expect(clippy::excessive_precision, clippy::unreadable_literal, reason = "as published")]
 const NEAR: [[f64; 8]; 2] = [
@@ -77,7 +77,8 @@ pub(crate) fn upper_tail(deviation: f64) -> f64 {
     0.5 * libm::erfc(deviation * std::f64::consts::FRAC_1_SQRT_2)
 }
 
-/// The deviation with this share of the standard normal distribution above it, for shares from 1e-300 to a half: about 16 digits.
+/// The deviation with this share of the standard normal distribution above it, for shares from 1e-300 to a
+/// half: about 16 digits.
 pub(crate) fn quantile(above: f64) -> f64 {
     let from_middle = 0.5 - above;
     if from_middle <= 0.425 {
@@ -118,7 +119,7 @@ mod tests {
         for step in 1..3000 {
             let share = libm::pow(10.0, -f64::from(step) / 10.0) / 2.0;
             let deviation = quantile(share);
-            // What an error of the deviation's last digit does to the tail.
+            // The effect on the tail of an error in the deviation's last digit.
             close(upper_tail(deviation), share, 1e-15 * (1.0 + deviation * deviation));
         }
     }

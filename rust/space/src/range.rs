@@ -1,6 +1,6 @@
-//! Ranges as Python's: from `start` in steps, `stop` excluded; in exact decimals.
+//! Ranges like Python's: from `start` in steps, without `stop`, in exact decimals.
 
-#![expect(clippy::similar_names, reason = "start, stop and step are the names that everybody knows")]
+#![expect(clippy::similar_names, reason = "start, stop and step are the usual names")]
 
 use std::io::Write as _;
 
@@ -12,7 +12,7 @@ use crate::decimal::{Decimal, aligned};
 pub struct Range {
     start: i128,
     step: i128,
-    /// Both count steps of 10^exponent.
+    /// Both in units of 10^exponent.
     exponent: i32,
     count: u64,
 }
@@ -21,9 +21,9 @@ impl Range {
     /// A range of decimals.
     ///
     /// # Errors
-    /// Where there is none, or not one that can be counted exactly.
+    /// If it is empty, or cannot be counted exactly.
     pub fn new(start: Decimal, stop: Decimal, step: Decimal) -> Result<Self, BrokenRule> {
-        let too_wide = BrokenRule("the digits of start, stop and step together pass 2^127");
+        let too_wide = BrokenRule("start, stop and step together have too many digits");
         let ([start, stop, step], exponent) = aligned([start, stop, step]).ok_or(too_wide)?;
         let length = stop.checked_sub(start).ok_or(too_wide)?;
         if step == 0 {
@@ -32,7 +32,8 @@ impl Range {
         if length.signum() != step.signum() {
             return Err(BrokenRule("has no values"));
         }
-        // Both have one sign, so nothing overflows: whole steps before the last number, and that one.
+        // Both have the same sign, so nothing overflows. The number of whole steps, plus one for the first
+        // number.
         let count =
             i64::try_from((length - step.signum()) / step).ok().and_then(|steps| steps.checked_add(1));
         let count = count.ok_or(BrokenRule("has more than 2^63 - 1 values"))?;
@@ -48,7 +49,7 @@ impl Range {
         self.start + i128::from(index) * self.step
     }
 
-    /// The number as an integer, where it is one of 64 bits and the range is one of integers.
+    /// The number as an integer, if the range is one of integers and the number has 64 bits.
     pub(crate) fn integer(&self, index: u64) -> Option<i64> {
         if self.exponent != 0 {
             return None;
@@ -56,7 +57,7 @@ impl Range {
         self.mantissa(index).try_into().ok()
     }
 
-    /// The float nearest to the number: what its decimal literal means.
+    /// The float nearest to the number, as its decimal literal is read.
     pub(crate) fn float(&self, index: u64) -> f64 {
         // An i128 has at most 40 characters, an exponent 11.
         let mut text = [0_u8; 64];

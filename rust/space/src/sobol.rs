@@ -1,8 +1,9 @@
 //! Sobol's low-discrepancy sequence, plain or scrambled, in the order of the Gray code.
 //!
-//! Sources: S. Joe, F. Y. Kuo, "Constructing Sobol sequences with better two-dimensional projections", SIAM J. Sci. Comput. 30
-//! (2008); scrambling by a random lower triangular matrix and a digital shift: J. Matousek, "On the L2-discrepancy for
-//! anchored boxes", J. Complexity 14 (1998); order: I. A. Antonov, V. M. Saleev (1979).
+//! Sources: S. Joe, F. Y. Kuo, "Constructing Sobol sequences with better two-dimensional projections", SIAM
+//! J. Sci. Comput. 30 (2008); scrambling by a random lower triangular matrix and a digital shift: J.
+//! Matousek, "On the L2-discrepancy for anchored boxes", J. Complexity 14 (1998); order: I. A. Antonov, V. M.
+//! Saleev (1979).
 
 use crate::BrokenRule;
 use crate::draws::{Draws, Purpose};
@@ -24,7 +25,7 @@ struct Dimension {
 }
 
 impl Sobol {
-    /// The sequence in so many dimensions, scrambled by a seed where one is given.
+    /// The sequence with this many dimensions, scrambled if a seed is given.
     pub(crate) fn new(dimensions: usize, seed: Option<i64>) -> Result<Self, BrokenRule> {
         if dimensions > MAX_DIMENSIONS {
             return Err(BrokenRule("a sobol design has at most 256 dimensions"));
@@ -37,7 +38,7 @@ impl Sobol {
         Ok(Self { dimensions: (0..dimensions).map(dimension).collect() })
     }
 
-    /// The exclusive or of the directions that the index's Gray code has a bit for.
+    /// The exclusive or of the directions whose bit is set in the index's Gray code.
     pub(crate) fn unit(&self, dimension: usize, cell: u64) -> Unit {
         let dimension = &self.dimensions[dimension];
         let mut bits = dimension.shift;
@@ -51,7 +52,7 @@ impl Sobol {
 }
 
 impl Dimension {
-    /// Each digit of a point becomes its own sum with a random choice of the digits before it, and is then flipped or not:
+    /// Each digit of a point is added to a random choice of the digits before it, and is then flipped or not:
     /// neither changes how many points an elementary interval has.
     fn scrambled(number: usize, draws: Draws) -> Self {
         let row = |digit: usize| {
@@ -99,7 +100,7 @@ mod tests {
         }
     }
 
-    /// Whether each of the 2^bits equal parts of [0, 1) has one of the places.
+    /// Whether each of the 2^bits equal parts of [0, 1) contains one of the places.
     fn fills_parts(places: impl Iterator<Item = Unit>, bits: u32) -> bool {
         let mut hit = vec![false; 1 << bits];
         places.for_each(|place| hit[usize::try_from(place.part(1 << bits)).unwrap()] = true);

@@ -1,11 +1,11 @@
 //! Random streams of one point, and the distributions drawn from them.
 //!
-//! A stream's numbers depend on (seed, replicate, purpose, entity) alone, never on the point's index: points of one
-//! run share their random numbers, so that differences between them carry little noise.
+//! A stream's numbers depend on (seed, replicate, purpose, entity) only, never on the point's index: points
+//! of a run share their random numbers, so that differences between them have little noise.
 
 use crate::philox::philox4x32_10;
 
-/// Purposes from here on are kept for the samplers of designs.
+/// Purposes from here on are reserved for the samplers of designs.
 pub(crate) const SAMPLER_PURPOSES: u32 = 1 << 31;
 
 /// All random streams of one point.
@@ -16,7 +16,7 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// The streams of a replicate under a seed.
+    /// The streams of a replicate with a seed.
     pub fn new(seed: i64, replicate: u32) -> Self {
         Self { key: key(seed), replicate }
     }
@@ -24,9 +24,9 @@ impl Streams {
     /// The stream for one purpose (arrivals, services, ...) of one entity (customer, agent, ...).
     ///
     /// # Panics
-    /// If the purpose is 2^31 or more: those are kept for the samplers of designs.
+    /// If the purpose is 2^31 or more: those are reserved for the samplers of designs.
     pub fn stream(&self, purpose: u32, entity: u32) -> Stream {
-        assert!(purpose < SAMPLER_PURPOSES, "purpose {purpose} is kept for samplers");
+        assert!(purpose < SAMPLER_PURPOSES, "purpose {purpose} is reserved for samplers");
         Stream {
             key: self.key,
             counter: [0, entity, purpose, self.replicate],
@@ -50,20 +50,20 @@ pub struct Stream {
     key: [u32; 2],
     counter: [u32; 4],
     block: [u32; 4],
-    /// How many of the block's two 64-bit halves are used.
+    /// How many of the block's two 64-bit halves have been used.
     used: u8,
     spent: bool,
 }
 
 impl Stream {
-    /// The same stream from its `block`-th pair of numbers on: the way to the n-th choice of one entity without the
+    /// The same stream from its `block`-th pair of numbers on: gives the n-th choice of an entity without the
     /// choices before it.
     ///
     /// # Panics
-    /// If numbers were drawn already.
+    /// If numbers have been drawn already.
     #[must_use]
     pub fn from_block(mut self, block: u32) -> Self {
-        assert!(self.counter[0] == 0 && !self.spent, "a stream is entered before anything is drawn");
+        assert!(self.counter[0] == 0 && !self.spent, "skip to a block before drawing from the stream");
         self.counter[0] = block;
         self
     }

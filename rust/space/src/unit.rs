@@ -1,11 +1,11 @@
-//! A place in [0, 1): what samplers draw and distributions turn into values.
+//! A place in [0, 1): samplers draw it, and distributions turn it into a value.
 
 use crate::streams::SPACING;
 
-/// How many places there are in [0, 1): 2^53.
+/// The number of places in [0, 1): 2^53.
 pub(crate) const PLACES: u64 = 1 << 53;
 
-/// A multiple of 2^-53 in [0, 1), counted in those steps, so that what is said of it is exact.
+/// A multiple of 2^-53 in [0, 1), stored as the number of steps, so that arithmetic on it is exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Unit(u64);
 
@@ -19,24 +19,24 @@ impl Unit {
         Self(place)
     }
 
-    /// The place that 64 bits, read as a binary fraction, lie at or above.
+    /// The largest place at or below 64 bits read as a binary fraction.
     pub(crate) fn from_bits(bits: u64) -> Self {
         Self(bits >> 11)
     }
 
-    /// The place itself.
+    /// The place as a float.
     pub(crate) fn float(self) -> f64 {
         self.0 as f64 * SPACING
     }
 
-    /// What lies below and above the middle of the place's step. Each is at least 2^-54, and exact when it is below one half:
-    /// there is no place at which an inverse would be infinite.
+    /// The shares below and above the middle of the place's step. Each is at least 2^-54, and exact if it is
+    /// below one half: no place has an infinite inverse.
     pub(crate) fn tails(self) -> [f64; 2] {
         let half = SPACING / 2.0;
         [self.float() + half, (PLACES - self.0) as f64 * SPACING - half]
     }
 
-    /// Which of `count` equal parts of [0, 1) the place is in, exactly.
+    /// The index of the place's part, if [0, 1) is cut into `count` equal parts. Exact.
     pub(crate) fn part(self, count: u128) -> u128 {
         debug_assert!(count <= 1 << 64);
         (u128::from(self.0) * count) >> 53

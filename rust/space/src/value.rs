@@ -1,15 +1,15 @@
-//! The values that parameters and metrics take.
+//! The values of parameters and metrics.
 
 /// A value that owns its text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// No value: only for what is declared nullable.
+    /// No value. Only if declared nullable.
     Null,
     /// A truth value.
     Bool(bool),
     /// A signed 64-bit integer.
     Int(i64),
-    /// A binary64 number, always finite: whoever takes a number in checks that.
+    /// A binary64 number, always finite: input is checked where it is read.
     Float(f64),
     /// Unicode text.
     Text(Box<str>),

@@ -1,4 +1,4 @@
-//! What sampled designs promise as a whole: any order, and how evenly they fill the unit cube.
+//! Properties of whole sampled designs: independence of order, and how evenly they fill the unit cube.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -24,8 +24,8 @@ fn point(design: &Design, cell: u64) -> [f64; DIMENSIONS] {
     point
 }
 
-/// Centred L2-discrepancy, squared. Source: F. J. Hickernell, "A generalized discrepancy and quadrature error bound", Math. Comp.
-/// 67 (1998), equation 5.1c.
+/// Centred L2-discrepancy, squared. Source: F. J. Hickernell, "A generalized discrepancy and quadrature error
+/// bound", Math. Comp. 67 (1998), equation 5.1c.
 fn discrepancy(points: &[[f64; DIMENSIONS]]) -> f64 {
     let count = points.len() as f64;
     let off = |value: f64| (value - 0.5).abs();
@@ -67,7 +67,7 @@ fn points_are_the_same_in_any_order_and_from_any_copy() {
         let forward: Vec<_> = (0..samples).map(|cell| point(&design, cell)).collect();
         let again = &designs(samples, -3)[number];
         for step in 0..samples {
-            // 1009 is a prime, so this is an order of all cells.
+            // 1009 is a prime, so this visits all cells.
             let cell = step * 611 % samples;
             assert_eq!(
                 point(again, cell).map(f64::to_bits),

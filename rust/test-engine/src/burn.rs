@@ -1,4 +1,4 @@
-//! Points that use a known time of a core and compute nothing.
+//! Points that take a given CPU time and compute nothing.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ impl Model for Burn {
         let milliseconds = Parameter::float("milliseconds", 1.0).unit("ms").at_least(0.0).at_most(1e6);
         Declaration::new("burn", "1", "uses CPU time")
             .parameter(milliseconds.doc("how long a point takes"))
-            .parameter(Parameter::int("x", 0).doc("tells points apart"))
+            .parameter(Parameter::int("x", 0).doc("distinguishes points"))
             .metric(Column::int("x").doc("the parameter"))
     }
 
@@ -34,7 +34,8 @@ impl Model for Burn {
     }
 }
 
-/// CPU time of this thread, which a benchmark's other processes cannot use up: wall time would hide what they cost.
+/// CPU time of this thread. Wall time would also pass while a benchmark's other processes have the core, and
+/// hide their cost.
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let nanoseconds = u32::try_from(time.tv_nsec).expect("below a second");

@@ -1,4 +1,4 @@
-//! A point that goes wrong, in a chosen way, among points that do not.
+//! A point that fails in a chosen way, among points that succeed.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ const MODES: [&str; 8] = ["ok", "domain_error", "panic", "nan", "abort", "exit",
 pub(crate) struct Faulty;
 
 impl Model for Faulty {
-    /// Counts the points that this memory has seen since it was new.
+    /// Counts the points that have used this memory.
     type Scratch = i64;
 
     fn declaration(&self) -> Declaration {
-        Declaration::new("faulty", "1", "goes wrong at the point where x = at")
+        Declaration::new("faulty", "1", "fails at the point where x = at")
             .parameter(Parameter::string("mode", "ok").choices(&MODES).doc("what happens there"))
             .parameter(Parameter::int("at", 0).doc("where it happens"))
-            .parameter(Parameter::int("x", 0).doc("tells points apart"))
+            .parameter(Parameter::int("x", 0).doc("distinguishes points"))
             .parameter(Parameter::int("milliseconds", 100).unit("ms").at_least(0).doc("how long to sleep"))
             .metric(Column::float("half").doc("x / 2"))
     }

@@ -1,4 +1,4 @@
-//! Somebody's own engine, whose models misbehave on request. For tests and benchmarks; never shipped.
+//! A custom engine whose models misbehave on request. For tests and benchmarks; never shipped.
 
 mod burn;
 mod faulty;

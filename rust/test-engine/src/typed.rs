@@ -1,4 +1,4 @@
-//! A parameter, a metric and a column of every type: what goes in comes out.
+//! A parameter, a metric and a column of every type: outputs repeat inputs.
 
 use sweep_runtime::{
     Column, Dataset, Declaration, DomainError, Model, Output, Parameter, Parameters, Streams,
@@ -24,7 +24,7 @@ impl Model for Typed {
             .parameter(Parameter::string("text_or_null", "").null_by_default().doc("a text or null"))
             .parameter(Parameter::int("rows", 1).at_least(0).doc("rows to write to the dataset"));
         let declaration = columns().into_iter().fold(declaration, Declaration::metric);
-        let dataset = Dataset::new("echoes", "the parameters, again and again");
+        let dataset = Dataset::new("echoes", "the parameters, repeated");
         declaration.dataset(columns().into_iter().fold(dataset, Dataset::column))
     }
 

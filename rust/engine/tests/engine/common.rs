@@ -1,4 +1,4 @@
-//! Talks to an engine as a parent does: one request in, lines out, standard input held open.
+//! Runs an engine as a parent does: one request in, lines out, standard input kept open.
 
 use std::io::Write as _;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 pub(crate) fn request(model: &str, dimensions: &Value, points: u64) -> Value {
     json!({
         "protocol": "v1", "model": model, "design": {"kind": "grid", "dimensions": dimensions}, "base": {},
-        "replications": 1, "seed": 42, "outputs": [], "start_index": 0, "end_index_exclusive": points, "threads": 2,
+        "replications": 1, "seed": 42, "outputs": [], "start_index": 0, "end_index_exclusive": points,
+        "threads": 2,
     })
 }
 
@@ -20,7 +21,7 @@ pub(crate) fn with(request: &Value, fields: &Value) -> Value {
     changed
 }
 
-/// Starts an engine with a request; standard input stays open as long as it is held.
+/// Starts an engine with a request. Standard input stays open while the returned handle lives.
 pub(crate) fn start(engine: &str, command: &str, request: &[u8]) -> (Child, ChildStdin) {
     let mut child = Command::new(engine)
         .arg(command)
@@ -35,7 +36,7 @@ pub(crate) fn start(engine: &str, command: &str, request: &[u8]) -> (Child, Chil
     (child, input)
 }
 
-/// Runs a request to its end, whatever that is.
+/// Runs a request until the engine exits.
 pub(crate) fn finish(engine: &str, command: &str, request: &[u8]) -> Output {
     let (child, input) = start(engine, command, request);
     let output = child.wait_with_output().unwrap();
@@ -43,7 +44,7 @@ pub(crate) fn finish(engine: &str, command: &str, request: &[u8]) -> Output {
     output
 }
 
-/// The lines that answer a request, which must end well.
+/// The lines of the answer to a request, which must succeed.
 pub(crate) fn lines(engine: &str, command: &str, request: &str) -> Vec<String> {
     let output = finish(engine, command, request.as_bytes());
     assert!(output.status.success(), "{:?}: {}", output.status, String::from_utf8_lossy(&output.stderr));

@@ -1,6 +1,6 @@
-//! Designs of every kind through the engine: what they refuse, that a shard's bounds change nothing, and their identity.
+//! Designs of every kind through the engine: refusals, independence of shard bounds, and identities.
 //!
-//! `UPDATE_GOLDEN=1 cargo test -p sweep-engine designs` writes tests/golden/designs.json anew.
+//! `UPDATE_GOLDEN=1 cargo test -p sweep-engine designs` rewrites tests/golden/designs.json.
 
 use std::path::Path;
 use std::{env, fs};
@@ -48,7 +48,7 @@ fn points_are_the_golden_ones() {
     }
 }
 
-/// One design of every kind but the table, each with 1000 cells.
+/// One design of every kind except the table, each with 1000 cells.
 fn designs() -> Vec<Value> {
     let axes = |count: u64| {
         json!({
@@ -79,7 +79,7 @@ fn any_split_into_shards_gives_the_same_points() {
         let all = with(&asking(&design, 3000), &json!({"replications": 3}));
         let expected = records(ENGINE, "points", &all);
         assert_eq!(expected.len(), 3000);
-        // Bounds without a pattern, in any order.
+        // Irregular bounds, in any order.
         let mut bounds: Vec<u64> = (1..12).map(|step| step * step * 7919 % 3000).chain([0, 3000]).collect();
         bounds.sort_unstable();
         bounds.dedup();
@@ -165,7 +165,7 @@ fn refusal(request: &Value) -> (Value, String, Value) {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn malformed_designs_are_bad_requests_that_name_where() {
+fn malformed_designs_are_bad_requests_that_name_the_path() {
     let on = |kind: &str, dimension: Value| json!({"kind": kind, "dimensions": {"arrival_rate": dimension}});
     let grid = |axis| on("grid", axis);
     let random = |distribution| {
@@ -180,7 +180,7 @@ fn malformed_designs_are_bad_requests_that_name_where() {
         (json!({"kind": "zip", "dimensions": {}}), "design: a zip design needs a dimension"),
         (
             json!({"kind": "zip", "dimensions": {"arrival_rate": [1, 2], "servers": [1]}}),
-            "design: all dimensions of a zip design need equally many values",
+            "design: all dimensions of a zip design need the same number of values",
         ),
         (grid(json!({})), "design.dimensions.arrival_rate must have one field: linspace, logspace or range"),
         (
@@ -209,7 +209,8 @@ fn malformed_designs_are_bad_requests_that_name_where() {
         ),
         (
             grid(json!({"linspace": {"start": 1, "stop": 2, "num": 2.5}})),
-            "design.dimensions.arrival_rate.linspace.num = 2.5: must be an integer, written without point or exponent",
+            "design.dimensions.arrival_rate.linspace.num = 2.5: must be an integer, written without point or \
+             exponent",
         ),
         (
             grid(json!({"linspace": {"start": 1, "stop": 2, "num": 1}})),
@@ -235,7 +236,8 @@ fn malformed_designs_are_bad_requests_that_name_where() {
         ),
         (
             random(json!({"integer": {"low": 1.0, "high": 2}})),
-            "design.dimensions.arrival_rate.integer.low = 1.0: must be an integer, written without point or exponent",
+            "design.dimensions.arrival_rate.integer.low = 1.0: must be an integer, written without point or \
+             exponent",
         ),
         (random(json!({"choice": []})), "design.dimensions.arrival_rate.choice: has no values"),
         (
@@ -255,24 +257,30 @@ fn malformed_designs_are_bad_requests_that_name_where() {
             "design.scramble = 1: must be true or false",
         ),
         (
-            json!({"kind": "random", "samples": 1, "scramble": true, "dimensions": {"servers": {"choice": [1]}}}),
+            json!({
+                "kind": "random", "samples": 1, "scramble": true,
+                "dimensions": {"servers": {"choice": [1]}},
+            }),
             "design: unknown field `scramble`",
         ),
         (
-            json!({"kind": "latin_hypercube", "samples": 1_u64 << 53, "dimensions": {"servers": {"choice": [1]}}}),
+            json!({
+                "kind": "latin_hypercube", "samples": 1_u64 << 53,
+                "dimensions": {"servers": {"choice": [1]}},
+            }),
             "design: samples of a latin_hypercube must be from 1 to 2^52",
         ),
         (table(json!([]), json!([])), "design.columns = []: must name a parameter"),
         (
             table(json!(["servers", "servers"]), json!([])),
-            "design.columns = [\"servers\",\"servers\"]: \"servers\" is there twice",
+            "design.columns = [\"servers\",\"servers\"]: \"servers\" is listed twice",
         ),
         (table(json!(["servers"]), json!([])), "design: a table needs a row"),
-        (table(json!(["servers"]), json!([1])), "a row, which is a list of values"),
+        (table(json!(["servers"]), json!([1])), "a row as a list of values"),
         (table(json!(["servers"]), json!([[1], [1, 2]])), "design.rows: a row has 2 values for 1 columns"),
         (
             with(&table(json!(["servers"]), json!([[1]])), &json!({"first_row": 1, "total_rows": 1})),
-            "design: the rows given go beyond total_rows",
+            "design: the given rows exceed total_rows",
         ),
     ];
     for (design, problem) in cases {
@@ -285,14 +293,17 @@ fn malformed_designs_are_bad_requests_that_name_where() {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn what_does_not_fit_its_parameter_is_an_invalid_parameter() {
+fn values_that_do_not_match_their_parameter_are_invalid_parameters() {
     let grid = |name: &str, axis: Value| json!({"kind": "grid", "dimensions": {name: axis}});
-    let random = |name: &str, distribution: Value| json!({"kind": "random", "samples": 1_u64 << 60, "dimensions": {name: distribution}});
+    let random = |name: &str, distribution: Value| {
+        let dimensions = json!({name: distribution});
+        json!({"kind": "random", "samples": 1_u64 << 60, "dimensions": dimensions})
+    };
     let cases = [
         (
             grid("server", json!({"range": {}})),
             "server",
-            "no parameter \"server\"; did you mean \"servers\"?",
+            "unknown parameter \"server\"; did you mean \"servers\"?",
         ),
         (
             grid("arrival_rate", json!({"linspace": {"start": 0, "stop": 1, "num": 1_u64 << 60}})),
@@ -361,7 +372,7 @@ fn what_does_not_fit_its_parameter_is_an_invalid_parameter() {
         assert!(message.contains(problem), "{design}: {message:?} does not say {problem:?}");
         assert_eq!((code, found), (json!("invalid_parameters"), json!(parameter)));
     }
-    // What only reaches the ends of the range is within it.
+    // The ends of the range are within it.
     let within = [
         random("arrival_rate", json!({"normal": {"mean": 8.3, "std": 1}})),
         random("arrival_rate", json!({"normal": {"mean": 0.1, "std": 1, "low": 0.01, "high": 1}})),
@@ -373,8 +384,9 @@ fn what_does_not_fit_its_parameter_is_an_invalid_parameter() {
 }
 
 #[test]
-fn a_field_that_is_there_twice_is_refused() {
-    let design = json!({"kind": "random", "samples": 1, "dimensions": {"arrival_rate": {"uniform": {"low": 1, "high": 2}}}});
+fn a_repeated_field_is_refused() {
+    let rates = json!({"uniform": {"low": 1, "high": 2}});
+    let design = json!({"kind": "random", "samples": 1, "dimensions": {"arrival_rate": rates}});
     let text = asking(&design, 1).to_string();
     for field in [r#""low":1"#, r#""uniform":{"high":2,"low":1}"#, r#""samples":1"#] {
         assert!(text.contains(field), "{text}");

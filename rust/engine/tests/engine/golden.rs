@@ -1,6 +1,6 @@
-//! What the built-in models compute, pinned to the last bit: these lines change only with a model's version.
+//! Results of the built-in models, pinned to the last bit: these lines change only with a model's version.
 //!
-//! `UPDATE_GOLDEN=1 cargo test -p sweep-engine golden` writes them anew.
+//! `UPDATE_GOLDEN=1 cargo test -p sweep-engine golden` rewrites them.
 
 use std::path::Path;
 use std::{env, fs};
@@ -38,7 +38,8 @@ fn ridehail() {
     check("ridehail.json");
 }
 
-/// Steady-state statistics and a logit at one speed, until every driver has had enough; with both datasets.
+/// Steady-state statistics and a logit choice at one speed, until every driver is off duty; with both
+/// datasets.
 #[test]
 fn ridehail_until_drivers_leave() {
     check("ridehail_until_drivers_leave.json");

@@ -1,4 +1,4 @@
-//! Points that the parent knows: their records are the very bytes of a simulation, and nothing simulates them.
+//! Points that the parent knows: their records have the same bytes as simulated ones, without a simulation.
 
 use crate::ENGINE;
 use crate::common::{lines, parsed, records, request, with};
@@ -10,7 +10,7 @@ fn sweep() -> Value {
     with(&request("queue", &dimensions, 240), &json!({"replications": 3, "start_index": 5}))
 }
 
-/// What a parent knows of points: those of `lines` that succeeded and that it takes.
+/// The known points of a parent: those of `lines` that succeeded and that `take` accepts.
 fn known(lines: &[String], take: impl Fn(u64) -> bool) -> Vec<Value> {
     let points = lines.iter().map(|line| parsed(line)).filter(|point| point["status"] == "success");
     points
@@ -51,9 +51,12 @@ fn what_cannot_be_known_is_refused() {
         assert_eq!(record["error_code"], "bad_request");
         record["message"].as_str().unwrap().to_owned()
     };
-    assert_eq!(refusal("points", &json!({"known": []})), "known: only `run` takes it");
-    let beside = json!({"known": [], "outputs": ["customers"]});
-    assert_eq!(refusal("run", &beside), "known: must not stand beside outputs, whose rows nobody knows");
+    assert_eq!(refusal("points", &json!({"known": []})), "known: allowed for `run` only");
+    let with_outputs = json!({"known": [], "outputs": ["customers"]});
+    assert_eq!(
+        refusal("run", &with_outputs),
+        "known: cannot be combined with outputs, whose rows are not known"
+    );
     let outside = json!({"known": [{"point_index": 4, "metrics": {}}]});
     assert_eq!(refusal("run", &outside), "known[0].point_index = 4: must be from 5 to below 240");
     let bare = json!({"known": [{"point_index": 5, "metrics": {}}]});

@@ -1,4 +1,4 @@
-//! The bytes of points depend on nothing but the run: not on threads, not on shard bounds.
+//! The bytes of points depend only on the run, not on threads or shard bounds.
 
 use crate::ENGINE;
 use crate::common::{parsed, records, request, with};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 const POINTS: u64 = 2 * 40 * 3 * 25;
 
-/// Points of very different cost, some of which fail, with rows.
+/// Points with rows and very different costs; some fail.
 fn sweep() -> Value {
     let rates: Vec<f64> = (1..=40).map(|step| f64::from(step) * 0.05).collect();
     let dimensions = json!({"arrival_rate": rates, "customers": [1, 20, 2000], "warmup": [0, 5]});
@@ -47,7 +47,7 @@ fn any_split_into_shards_gives_the_same_bytes() {
 }
 
 #[test]
-fn rows_stand_before_their_point_for_any_number_of_threads() {
+fn rows_come_before_their_point_for_any_number_of_threads() {
     let dimensions = json!({"customers": [3, 700], "warmup": [0, 5]});
     let sweep =
         with(&request("queue", &dimensions, 400), &json!({"replications": 100, "outputs": ["customers"]}));
@@ -76,7 +76,7 @@ fn rows_stand_before_their_point_for_any_number_of_threads() {
 }
 
 #[test]
-fn points_are_the_same_records_without_what_came_of_them() {
+fn points_are_the_same_records_without_results() {
     let run = records(ENGINE, "run", &sweep());
     let points = records(ENGINE, "points", &sweep());
     assert_eq!(points.len(), run.len());

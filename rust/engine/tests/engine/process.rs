@@ -3,8 +3,6 @@
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Stdio};
-use std::thread::sleep;
-use std::time::Duration;
 
 use crate::ENGINE;
 use crate::common::{lines, parsed, request, start, with};
@@ -61,7 +59,12 @@ fn started_and_finished() {
         lines(ENGINE, "run", &request("epidemic", &json!({"initial_infected": [1, 5000]}), 2).to_string());
     assert_eq!(
         lines[0],
-        r#"{"record":"started","protocol":"v1","engine_version":"0.1.0","model":"epidemic","model_version":"1","parameters":{"initial_infected":"int","population":"int","r0":"float"},"metrics":{"attack_rate":"float","events":"int","new_infections":"int","peak_infected":"int"},"datasets":{}}"#
+        concat!(
+            r#"{"record":"started","protocol":"v1","engine_version":"0.1.0","model":"epidemic","#,
+            r#""model_version":"1","parameters":{"initial_infected":"int","population":"int","r0":"float"},"#,
+            r#""metrics":{"attack_rate":"float","events":"int","new_infections":"int","#,
+            r#""peak_infected":"int"},"datasets":{}}"#,
+        )
     );
     let failure = parsed(&lines[2]);
     assert_eq!(failure["error_code"], "too_many_infected");
@@ -75,7 +78,7 @@ fn an_engine_whose_parent_is_gone_ends() {
     let mut output = BufReader::new(child.stdout.take().unwrap());
     output.read_line(&mut String::new()).unwrap();
     drop(input);
-    // Whether it is caught writing or not.
+    // Whether it is writing or not.
     assert_eq!(child.wait().unwrap().code(), Some(3));
     let mut errors = String::new();
     child.stderr.unwrap().read_to_string(&mut errors).unwrap();
@@ -96,7 +99,7 @@ fn an_engine_whose_reader_is_gone_ends_quietly() {
 fn a_request_in_a_file_needs_no_parent() {
     let path = std::env::temp_dir().join(format!("sweep-request-{}.json", std::process::id()));
     let request = request("queue", &json!({"servers": [1, 2, 3]}), 3);
-    // Without a newline at the end, too.
+    // Also without a newline at the end.
     fs::write(&path, request.to_string()).unwrap();
     let output = Command::new(ENGINE).arg("run").stdin(File::open(&path).unwrap()).output().unwrap();
     fs::remove_file(&path).unwrap();
@@ -107,29 +110,40 @@ fn a_request_in_a_file_needs_no_parent() {
     );
 }
 
-/// A reader that does not read makes the engine wait, not grow: 32 MiB of records, and what is at work.
 #[cfg(target_os = "linux")]
-#[test]
-fn memory_is_bounded_whatever_the_shards_size() {
-    let request = with(&endless(), &json!({"threads": 4}));
-    let (mut child, input) = start(ENGINE, "run", request.to_string().as_bytes());
-    let memory = |field: &str| {
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with(field)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
-    };
-    let processor_time = || {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
-        let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().map(str::to_owned).collect();
-        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-    };
-    sleep(Duration::from_secs(2));
-    assert!(memory("VmHWM:") < 64 << 10, "{} KiB", memory("VmHWM:"));
-    let before = processor_time();
-    sleep(Duration::from_millis(500));
-    // In ticks of 10 ms: whoever waits does not spin.
-    assert!(processor_time() - before <= 1);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    drop(input);
+mod slow {
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A reader that does not read makes the engine wait, not grow: 32 MiB of records, and what is at work.
+    #[test]
+    fn memory_is_bounded_whatever_the_shards_size() {
+        let request = with(&endless(), &json!({"threads": 4}));
+        let (mut child, input) = start(ENGINE, "run", request.to_string().as_bytes());
+        let memory = |field: &str| {
+            let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+            let line = status.lines().find(|line| line.starts_with(field)).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+        };
+        let processor_time = || {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+            let fields: Vec<_> =
+                stat.rsplit(')').next().unwrap().split_whitespace().map(str::to_owned).collect();
+            fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+        };
+        let waits = (0..120).any(|_| {
+            let before = processor_time();
+            sleep(Duration::from_millis(500));
+            let peak = memory("VmHWM:");
+            assert!(peak < 64 << 10, "{peak} KiB");
+            // It holds records, and does not spin: at most one tick of 10 ms.
+            peak > 16 << 10 && processor_time() - before <= 1
+        });
+        assert!(waits, "a minute of work for a reader that does not read");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        drop(input);
+    }
 }

@@ -1,10 +1,10 @@
-//! Requests that are not run, and what they are told.
+//! Requests that are refused, and their refusals.
 
 use crate::ENGINE;
 use crate::common::{finish, lines, parsed, request, with};
 use serde_json::{Value, json};
 
-/// The only line that answers a request: its code and message.
+/// The code and message of the only line in the answer.
 fn refusal(command: &str, request: &str) -> (String, String, Value) {
     let lines = lines(ENGINE, command, request);
     assert_eq!(lines.len(), 1, "{request:.200} is answered by {lines:.200?}");
@@ -19,7 +19,7 @@ fn good() -> Value {
     request("queue", &json!({"arrival_rate": [0.5, 0.8], "servers": [1, 2]}), 4)
 }
 
-/// A good request with a piece of its text replaced.
+/// A valid request with a part of its text replaced.
 fn replaced(from: &str, to: &str) -> String {
     let text = good().to_string();
     assert!(text.contains(from), "{from} is not in {text}");
@@ -102,10 +102,10 @@ fn a_product_past_the_bound_is_refused() {
 }
 
 #[test]
-fn an_unknown_model_is_told_which_there_are() {
+fn an_unknown_model_is_refused_with_the_known_ones() {
     let (code, message, _) = refusal("run", &replaced(r#""queue""#, r#""taxis""#));
     assert_eq!(code, "unknown_model");
-    assert_eq!(message, "no model \"taxis\"; this engine has: queue, epidemic, ridehail");
+    assert_eq!(message, "unknown model \"taxis\"; this engine has: queue, epidemic, ridehail");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn invalid_parameters() {
             "servers",
             "servers = 9223372036854775808: must be an integer of 64 bits, from -2^63 to 2^63 - 1",
         ),
-        ("\"servers\"", "\"server\"", "server", "no parameter \"server\"; did you mean \"servers\"?"),
+        ("\"servers\"", "\"server\"", "server", "unknown parameter \"server\"; did you mean \"servers\"?"),
         (
             "\"base\":{}",
             "\"base\":{\"servers\":1}",
@@ -165,7 +165,7 @@ fn invalid_parameters() {
         let expected = ("invalid_parameters".to_owned(), message.to_owned(), json!(parameter));
         assert_eq!(refusal("run", &replaced(from, to)), expected);
         assert_eq!(refusal("points", &replaced(from, to)), expected);
-        // Found over all values, whichever points are asked for.
+        // All values are checked, whichever points are requested.
         let shard = replaced(from, to).replace("\"end_index_exclusive\":4", "\"end_index_exclusive\":1");
         assert_eq!(refusal("run", &shard), expected);
     }
@@ -176,11 +176,11 @@ fn an_unknown_output_is_an_invalid_parameter() {
     let (code, message, parameter) =
         refusal("run", &replaced("\"outputs\":[]", "\"outputs\":[\"costumers\"]"));
     assert_eq!(code, "invalid_parameters");
-    assert_eq!(message, "outputs: no dataset \"costumers\"; did you mean \"customers\"?");
+    assert_eq!(message, "outputs: unknown dataset \"costumers\"; did you mean \"customers\"?");
     assert_eq!(parameter, Value::Null);
 }
 
-/// Every prefix, and every single byte changed, gets an orderly answer.
+/// Every prefix, and every change of a single byte, gets a proper answer.
 #[test]
 fn mutilated_requests_are_answered() {
     let text = with(&good(), &json!({"end_index_exclusive": 1, "base": {"customers": 1}})).to_string();

@@ -1,11 +1,11 @@
-//! The ride-hailing model as a parent sees it: messages in use, what is refused, and the rows of its datasets.
+//! The ride-hailing model as a parent sees it: messages in use, refusals, and the rows of its datasets.
 
 use serde_json::{Value, json};
 
 use crate::ENGINE;
 use crate::common::{finish, parsed, records, request, with};
 
-/// A busy morning, of points that differ in cost, and one of which fails.
+/// A busy morning: points with different costs, some of which fail.
 fn sweep() -> Value {
     let dimensions = json!({
         "matching_algorithm_type": ["simple", "Cost-Based", "HUNGARIAN"],
@@ -51,8 +51,8 @@ fn neither_threads_nor_order_nor_shards_change_a_byte() {
     }
 }
 
-/// Threads, shards, their order, and a shard that goes on where another one ended: how often bytes are the same, as a line
-/// for tools/validate.py. The queue's own tests stop workers in the middle.
+/// How often bytes are the same over threads, shards, their order, and a shard that continues where another
+/// one ended, as a line for tools/validate.py. The queue's own tests stop workers midway.
 #[test]
 #[ignore = "make validate"]
 fn validate_11_determinism() {
@@ -63,7 +63,7 @@ fn validate_11_determinism() {
     };
     let expected = part(0, 36, 1);
     let (mut ways, mut same) = (0, 0);
-    let mut tell = |lines: Vec<String>| {
+    let mut count = |lines: Vec<String>| {
         ways += 1;
         same += u32::from(lines == expected);
     };
@@ -74,12 +74,12 @@ fn validate_11_determinism() {
             let forwards: Vec<_> = starts.iter().map(run).collect();
             let mut backwards: Vec<_> = starts.iter().rev().map(run).collect();
             backwards.reverse();
-            tell(forwards.concat());
-            tell(backwards.concat());
+            count(forwards.concat());
+            count(backwards.concat());
         }
     }
     for end in 1..36 {
-        tell([part(0, end, 2), part(end, 36, 3)].concat());
+        count([part(0, end, 2), part(end, 36, 3)].concat());
     }
     let what = "Combinations of threads, shards, order and resumption with identical bytes";
     let verdict = if same == ways { "passes" } else { "fails" };
@@ -104,10 +104,13 @@ fn every_spelling_is_one_point() {
 
 #[test]
 fn nulls_of_the_contract_are_accepted() {
-    let nulls = json!({"epoch_ms": [null, 0], "simulation_duration_hours": [null, 3], "base_speed_kmh": [null, 40.0]});
+    let nulls = json!({
+        "epoch_ms": [null, 0], "simulation_duration_hours": [null, 3], "base_speed_kmh": [null, 40.0],
+    });
     let lines = records(ENGINE, "run", &request("ridehail", &nulls, 8));
     let metrics: Vec<Value> = lines.iter().map(|line| parsed(line)["metrics"].clone()).collect();
-    // Dimensions in byte order: base_speed_kmh, epoch_ms, simulation_duration_hours. Only the first one changes anything.
+    // Dimensions in byte order: base_speed_kmh, epoch_ms, simulation_duration_hours. Only the first one
+    // matters.
     assert!(metrics[..4].iter().all(|other| *other == metrics[0]));
     assert!(metrics[4..].iter().all(|other| *other == metrics[4]));
     assert_ne!(metrics[0], metrics[4]);
@@ -141,7 +144,8 @@ fn what_is_out_of_range_is_refused_before_any_point_runs() {
 
 #[test]
 fn trips_and_snapshots_add_up_to_the_metrics() {
-    // An end that is no whole second: the last snapshot is at it, and the one before it at least a second earlier.
+    // The end is not a whole second: the last snapshot is at the end, and the previous one at least a second
+    // earlier.
     let base = json!({"epoch_ms": 28_800_000, "match_radius": 12, "request_window_ms": 3_600_567});
     let end = 10_800_567;
     let shard =
@@ -181,7 +185,7 @@ fn trips_and_snapshots_add_up_to_the_metrics() {
 
 #[test]
 fn snapshots_are_a_second_apart_up_to_an_end_within_one() {
-    // Two drivers arrive a second, up to an end that is no whole second.
+    // Two drivers arrive per second, up to an end that is not a whole second.
     let base = json!({"num_riders": 10, "num_drivers": 30_000, "request_window_ms": 567,
         "driver_spread_ms": 7_200_567});
     let shard = with(
@@ -195,17 +199,18 @@ fn snapshots_are_a_second_apart_up_to_an_end_within_one() {
     assert_eq!(times[times.len() - 2..], [7_199_000, 7_200_567]);
 }
 
-/// At each snapshot, its four columns of trips are what the rows say of that time, and agree with riders and drivers.
+/// At each snapshot, its four columns of trips match the rows at that time, and agree with riders and
+/// drivers.
 fn trips_of_snapshots_are_those_of_the_rows(snapshots: &Value, trips: &Value) {
     let column = |rows: &Value, name: &str| -> Vec<Option<i64>> {
         rows["columns"][name].as_array().unwrap().iter().map(Value::as_i64).collect()
     };
-    let told = |name: &str| column(snapshots, name);
+    let at_snapshots = |name: &str| column(snapshots, name);
     let [matched, picked_up, dropped_off, cancelled] =
         ["matched_at", "pickup_at", "dropoff_at", "cancelled_at"].map(|name| column(trips, name));
     let names = ["trips_en_route", "trips_on_trip", "trips_completed", "trips_cancelled"];
-    let [en_route, on_trip, completed, gone] = names.map(told);
-    for (row, time) in told("timestamp_ms").into_iter().enumerate() {
+    let [en_route, on_trip, completed, gone] = names.map(at_snapshots);
+    for (row, time) in at_snapshots("timestamp_ms").into_iter().enumerate() {
         // A drop-off is completed a second later.
         let by = |times: &[Option<i64>], later: i64| {
             i64::try_from(times.iter().flatten().filter(|at| **at + later <= time.unwrap()).count()).ok()
@@ -222,7 +227,7 @@ fn trips_of_snapshots_are_those_of_the_rows(snapshots: &Value, trips: &Value) {
         (&completed, &["riders_completed"]),
     ] {
         for other in others {
-            assert_eq!(*trips, told(other), "{other}");
+            assert_eq!(*trips, at_snapshots(other), "{other}");
         }
     }
 }

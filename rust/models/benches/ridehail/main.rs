@@ -1,5 +1,6 @@
-//! Benchmarks of points of `ridehail`, one after another in one scratch, as a thread of the engine runs them: the map
-//! is laid out and memory is there before the first one that counts. Each point is another replicate.
+//! Benchmarks of points of `ridehail`, one after another in the same scratch memory, as a thread of the
+//! engine runs them: the map is laid out and memory allocated before the first measured point. Each point is
+//! another replicate.
 
 mod rows;
 

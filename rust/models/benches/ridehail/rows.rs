@@ -1,4 +1,4 @@
-//! The cities that speed is promised for: three hours of them, with passes every five seconds.
+//! The cities with a promised speed: three hours each, with passes every five seconds.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ pub(crate) const ROWS: [Row; 8] = [
 ];
 
 impl Row {
-    /// Points of the city in a scratch of their own, still empty.
+    /// Points of the city in new scratch memory, still empty.
     pub(crate) fn trial(self) -> Trial<'static> {
         let given: [(&str, ValueRef<'static>); 6] = [
             ("num_riders", self.riders.into()),

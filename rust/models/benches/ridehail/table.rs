@@ -1,7 +1,7 @@
-//! The rows of `make bench-ridehail`, a JSON object a line, for tests/benchmarks/ridehail.py to lay out: time, events,
-//! memory and allocations of points that run one after another in one scratch.
+//! The rows of `make bench-ridehail` as JSON Lines, which tests/benchmarks/ridehail.py formats: time, events,
+//! memory and allocations of points that run one after another in the same scratch memory.
 //!
-//! `--only ROW` runs points of one row for some seconds and prints nothing: what a profiler looks at.
+//! `--only ROW` runs points of one row for some seconds and prints nothing: for a profiler.
 
 #![expect(clippy::print_stdout, reason = "a program that prints a table")]
 
@@ -16,7 +16,7 @@ use rustix::time::{ClockId, clock_gettime};
 use sweep_runtime::{Trial, ValueRef};
 
 const SEED: i64 = 1;
-/// Points before the first one that counts, by which memory has grown to what the city needs.
+/// Points before the first measured one. After them, memory has grown to what the city needs.
 const WARMING: u32 = 3;
 const LEAST_POINTS: usize = 15;
 const LEAST_TIME: Duration = Duration::from_millis(1_500);
@@ -28,11 +28,11 @@ fn main() {
         let row: usize = arguments[flag + 1].parse().expect("a row's number");
         timed(&mut ROWS[row].trial(), PROFILED_TIME);
     } else {
-        ROWS.into_iter().for_each(tell);
+        ROWS.into_iter().for_each(print);
     }
 }
 
-fn tell(row: Row) {
+fn print(row: Row) {
     let mut trial = row.trial();
     let first = measure(|| run(&mut trial, 0));
     (1..WARMING).for_each(|replicate| run(&mut trial, replicate));
@@ -43,11 +43,18 @@ fn tell(row: Row) {
     let events = median(points.iter().map(|(_, events)| *events));
     let ns_an_event = median(points.iter().map(|(ns, events)| ns / events));
     println!(
-        r#"{{"riders":{},"drivers":{},"from_hour":{},"spawned":{spawned:?},"points":{},"events":{events},"ns":{ns},"ns_an_event":{ns_an_event:.1},"peak_bytes":{},"allocations":{}}}"#,
+        concat!(
+            r#"{{"riders":{},"drivers":{},"from_hour":{},"spawned":{:?},"points":{},"events":{},"ns":{},"#,
+            r#""ns_an_event":{:.1},"peak_bytes":{},"allocations":{}}}"#,
+        ),
         row.riders,
         row.drivers,
         row.from_hour,
+        spawned,
         points.len(),
+        events,
+        ns,
+        ns_an_event,
         first.bytes_max,
         again.count_total,
     );
@@ -67,7 +74,7 @@ fn timed(trial: &mut Trial<'_>, least: Duration) -> Vec<(f64, f64)> {
     points
 }
 
-/// The time that this thread had a core for: what others on the machine do is left out.
+/// This thread's CPU time: other processes on the machine do not count.
 fn cpu_time() -> Duration {
     clock_gettime(ClockId::ThreadCPUTime).try_into().expect("no thread has run for less than nothing")
 }

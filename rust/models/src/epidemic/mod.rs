@@ -1,17 +1,17 @@
 //! The general stochastic epidemic (SIR), up to its final size.
 //!
 //! In a closed, well-mixed population of N people, each infected person infects each susceptible one at rate
-//! `r0` / N and recovers at rate 1, for good. Only the order of events matters for the final size, so the embedded
-//! jump chain is simulated: with S susceptible, the next event is an infection with probability
-//! `r0` S / (`r0` S + N), else a recovery, until nobody is infected. Time is not simulated, nor are births, deaths,
-//! latency or any structure of contacts.
+//! `r0` / N and recovers permanently at rate 1. Only the order of events matters for the final size, so the
+//! embedded jump chain is simulated: with S susceptible, the next event is an infection with probability `r0`
+//! S / (`r0` S + N), else a recovery, until no one is infected. Time, births, deaths, latency and contact
+//! structure are not simulated.
 //!
-//! N is `population`, and counts everybody: `initial_infected` infected people, the rest susceptible. (Some authors
-//! take N as the susceptibles at the start; with 200 susceptible people, 1 infected and R0 = 2 that gives a mean of
-//! 78.191 new infections, this convention 77.498.)
+//! N is `population`, the whole population: `initial_infected` infected people and the rest susceptible.
+//! (Some authors take N as the susceptibles at the start. With 200 susceptible people, 1 infected and R0 = 2
+//! their convention gives a mean of 78.191 new infections, this one 77.498.)
 //!
-//! Source: N. T. J. Bailey, "The Mathematical Theory of Infectious Diseases" (1975), chapter 6; H. Andersson and
-//! T. Britton, "Stochastic Epidemic Models and Their Statistical Analysis" (2000), chapter 2.
+//! Source: N. T. J. Bailey, "The Mathematical Theory of Infectious Diseases" (1975), chapter 6; H. Andersson
+//! and T. Britton, "Stochastic Epidemic Models and Their Statistical Analysis" (2000), chapter 2.
 
 #[cfg(test)]
 mod tests;
@@ -20,7 +20,7 @@ use sweep_runtime::{Column, Declaration, DomainError, Model, Output, Parameter, 
 
 const EVENTS: u32 = 0;
 
-/// See the module.
+/// The model; see the module's documentation.
 #[derive(Clone, Copy, Debug)]
 pub struct Epidemic;
 
@@ -35,21 +35,21 @@ impl Model for Epidemic {
             "1",
             "stochastic SIR epidemic in a closed population, up to its final size",
         )
-        .parameter(people("population", 1000).doc("everybody, the initially infected included"))
+        .parameter(people("population", 1000).doc("the whole population, including the initially infected"))
         .parameter(people("initial_infected", 1).doc("infected people at the start; at most population"))
         .parameter(
             Parameter::float("r0", 2.0)
                 .at_least(0.0)
                 .at_most(1e6)
-                .doc("mean number of infections by one person among susceptible people only"),
+                .doc("mean number of people infected by one person in a wholly susceptible population"),
         )
         .metric(Column::int("new_infections").unit("people").doc("people infected after the start"))
         .metric(
             Column::float("attack_rate")
-                .doc("share of the initially susceptible who were infected; 0 where nobody was susceptible"),
+                .doc("share of the initially susceptible who were infected; 0 if there were none"),
         )
         .metric(Column::int("peak_infected").unit("people").doc("most people infected at once"))
-        .metric(Column::int("events").doc("infections and recoveries until nobody is infected"))
+        .metric(Column::int("events").doc("infections and recoveries until no one is infected"))
     }
 
     fn run(
@@ -78,7 +78,7 @@ impl Model for Epidemic {
                 infected -= 1;
             }
         }
-        // Once nobody is susceptible, whoever is infected only recovers.
+        // Once no one is susceptible, only recoveries are left.
         let new_infections = at_start - susceptible;
         let share = if at_start > 0 { new_infections as f64 / at_start as f64 } else { 0.0 };
         output.metric("new_infections", new_infections);

@@ -1,10 +1,12 @@
-//! The epidemic against the exact distribution of its final size. Seeds are fixed; tolerances are three standard errors.
+//! The epidemic against the exact distribution of its final size. Seeds are fixed; tolerances are three
+//! standard errors.
 
 use sweep_runtime::{Value, ValueRef, trial};
 
 use super::Epidemic;
 
-/// The exact distribution of new infections, by recursion over the jump chain's states (susceptible, infected).
+/// The exact distribution of new infections, by recursion over the jump chain's states (susceptible,
+/// infected).
 fn exact(susceptible: usize, initial: usize, r0: f64, everybody: f64) -> Vec<f64> {
     let mut reached = vec![0.0; susceptible + initial + 2];
     reached[initial] = 1.0;
@@ -30,7 +32,7 @@ fn mean(sizes: &[f64]) -> f64 {
 fn int(metric: &Value) -> i64 {
     match metric {
         Value::Int(value) => *value,
-        other => panic!("{other:?} is no integer"),
+        other => panic!("{other:?} is not an integer"),
     }
 }
 
@@ -54,33 +56,6 @@ fn the_exact_distribution_fixes_the_convention() {
     assert!((mean(&exact(200, 1, 2.0, 200.0)) - 78.191).abs() < 5e-4);
 }
 
-#[test]
-fn a_large_epidemic_has_the_exact_mean_and_minor_share() {
-    let replicates = 40_000;
-    let exact = exact(200, 1, 2.0, 201.0);
-    let simulated = simulated(201, 1, 2.0, replicates);
-    let squares: f64 = exact.iter().enumerate().map(|(size, p)| (size * size) as f64 * p).sum();
-    let expected = mean(&exact);
-    // 0.39 people.
-    let error = ((squares - expected * expected) / f64::from(replicates)).sqrt();
-    assert!((mean(&simulated) - expected).abs() < 3.0 * error, "{} is not {expected}", mean(&simulated));
-    let minor = |sizes: &[f64]| sizes[..20].iter().sum::<f64>();
-    // 0.0025.
-    let error = (minor(&exact) * (1.0 - minor(&exact)) / f64::from(replicates)).sqrt();
-    assert!((minor(&simulated) - minor(&exact)).abs() < 3.0 * error, "{}", minor(&simulated));
-}
-
-#[test]
-fn a_small_epidemic_has_the_exact_distribution() {
-    let replicates = 40_000;
-    for (size, (exact, simulated)) in
-        exact(3, 2, 1.5, 5.0).into_iter().zip(simulated(5, 2, 1.5, replicates)).enumerate()
-    {
-        let error = (exact * (1.0 - exact) / f64::from(replicates)).sqrt();
-        assert!((simulated - exact).abs() < 3.0 * error, "{size}: {simulated} is not {exact} +- 3 x {error}");
-    }
-}
-
 fn metrics(given: &[(&str, ValueRef)]) -> [Value; 4] {
     let metrics = trial(&Epidemic, given, 42, 0).unwrap();
     ["new_infections", "attack_rate", "peak_infected", "events"].map(|name| metrics[name].clone())
@@ -102,4 +77,38 @@ fn more_infected_than_people_is_a_domain_error() {
     let error =
         trial(&Epidemic, &[("population", 3.into()), ("initial_infected", 4.into())], 42, 0).unwrap_err();
     assert_eq!(error.code(), "too_many_infected");
+}
+
+mod statistical {
+    use super::*;
+
+    #[test]
+    fn a_large_epidemic_has_the_exact_mean_and_minor_share() {
+        let replicates = 40_000;
+        let exact = exact(200, 1, 2.0, 201.0);
+        let simulated = simulated(201, 1, 2.0, replicates);
+        let squares: f64 = exact.iter().enumerate().map(|(size, p)| (size * size) as f64 * p).sum();
+        let expected = mean(&exact);
+        // 0.39 people.
+        let error = ((squares - expected * expected) / f64::from(replicates)).sqrt();
+        assert!((mean(&simulated) - expected).abs() < 3.0 * error, "{} is not {expected}", mean(&simulated));
+        let minor = |sizes: &[f64]| sizes[..20].iter().sum::<f64>();
+        // 0.0025.
+        let error = (minor(&exact) * (1.0 - minor(&exact)) / f64::from(replicates)).sqrt();
+        assert!((minor(&simulated) - minor(&exact)).abs() < 3.0 * error, "{}", minor(&simulated));
+    }
+
+    #[test]
+    fn a_small_epidemic_has_the_exact_distribution() {
+        let replicates = 40_000;
+        for (size, (exact, simulated)) in
+            exact(3, 2, 1.5, 5.0).into_iter().zip(simulated(5, 2, 1.5, replicates)).enumerate()
+        {
+            let error = (exact * (1.0 - exact) / f64::from(replicates)).sqrt();
+            assert!(
+                (simulated - exact).abs() < 3.0 * error,
+                "{size}: {simulated} is not {exact} +- 3 x {error}"
+            );
+        }
+    }
 }

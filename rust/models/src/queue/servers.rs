@@ -1,11 +1,12 @@
-//! When each server is free: a heap with the earliest time on top. Servers are equal, so which is which is not kept.
+//! When each server becomes free: a heap with the earliest time on top. Servers are identical, so they have
+//! no ids.
 
 /// The times at which the servers are free, as a binary min-heap.
 #[derive(Clone, Debug, Default)]
 pub struct Servers(Vec<f64>);
 
 impl Servers {
-    /// Starts again with `count` servers, free from time 0.
+    /// Resets to `count` servers, free from time 0.
     pub(super) fn open(&mut self, count: u64) {
         self.0.clear();
         self.0.resize(usize::try_from(count).expect("a bounded number of servers"), 0.0);
@@ -16,7 +17,7 @@ impl Servers {
         self.0[0]
     }
 
-    /// Keeps that server busy until `time`, which is not before it is free.
+    /// Keeps that server busy until `time`, which must not be before it becomes free.
     pub(super) fn occupy_until(&mut self, time: f64) {
         let heap = &mut self.0;
         let mut hole = 0;

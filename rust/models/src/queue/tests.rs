@@ -1,4 +1,5 @@
-//! The queue against Erlang's formulas. Seeds are fixed; tolerances are three standard errors over replicates.
+//! The queue against Erlang's formulas. Seeds are fixed; tolerances are three standard errors over
+//! replicates.
 
 use sweep_runtime::{Value, ValueRef, trial};
 
@@ -58,18 +59,6 @@ fn erlang_c_of_ten_servers() {
 }
 
 #[test]
-fn ten_servers_are_stationary() {
-    // Standard errors: 0.0018 of p_wait, 0.0023 (1.1 %) of mean_wait.
-    assert_stationary(10, 8.0, 1.0, 0.012);
-}
-
-#[test]
-fn one_server_is_stationary() {
-    // Standard errors: 0.0008 of p_wait, 0.013 (0.7 %) of mean_wait.
-    assert_stationary(1, 1.6, 2.0, 0.008);
-}
-
-#[test]
 fn one_customer_has_every_metric() {
     let given = [("customers", 1.into())];
     for name in ["mean_wait", "p_wait", "mean_queue_length"] {
@@ -100,4 +89,20 @@ fn points_share_their_customers_random_numbers() {
     let fast = [("arrival_rate", 0.8.into()), ("service_rate", 1.0.into())];
     let (slow, fast) = (metric(&slow, 3, "mean_wait"), metric(&fast, 3, "mean_wait"));
     assert_eq!(slow.to_bits(), (2.0 * fast).to_bits());
+}
+
+mod statistical {
+    use super::*;
+
+    #[test]
+    fn ten_servers_are_stationary() {
+        // Standard errors: 0.0018 of p_wait, 0.0023 (1.1 %) of mean_wait.
+        assert_stationary(10, 8.0, 1.0, 0.012);
+    }
+
+    #[test]
+    fn one_server_is_stationary() {
+        // Standard errors: 0.0008 of p_wait, 0.013 (0.7 %) of mean_wait.
+        assert_stationary(1, 1.6, 2.0, 0.008);
+    }
 }

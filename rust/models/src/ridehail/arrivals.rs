@@ -1,10 +1,11 @@
 //! Arrivals in a non-homogeneous Poisson process, sampled by thinning.
 //!
-//! Candidates come at the highest rate of the window, and each stays with the ratio of its hour's rate to that. Gaps
-//! and stays have streams of their own, apart from every place's: one generator for both makes the next gap a
-//! function of the latitude.
+//! Candidates arrive at the highest rate of the window, and each is kept with the ratio of its hour's rate to
+//! that. Gaps and decisions to keep have their own streams, separate from those of places: with a shared
+//! generator the next gap would be a function of the latitude.
 //!
-//! Source: P. A. W. Lewis, G. S. Shedler, "Simulation of nonhomogeneous Poisson processes by thinning" (1979).
+//! Source: P. A. W. Lewis, G. S. Shedler, "Simulation of nonhomogeneous Poisson processes by thinning"
+//! (1979).
 
 use sweep_runtime::{Stream, Streams};
 
@@ -12,14 +13,14 @@ use super::Time;
 use super::calendar::{Week, busyness, peak};
 use super::settings::Arriving;
 
-/// The arrivals still to come.
+/// The arrivals to come.
 #[derive(Clone, Debug)]
 pub(super) struct Arrivals {
     week: &'static Week,
     epoch: Time,
     window: Time,
     peak: f64,
-    /// Mean gap between candidates, ms; infinite where nobody arrives.
+    /// Mean gap between candidates, ms; infinite if there are no arrivals.
     mean_gap: f64,
     candidate: f64,
     gaps: Stream,
@@ -27,7 +28,8 @@ pub(super) struct Arrivals {
 }
 
 impl Arrivals {
-    /// The process from time 0. Draws the gaps, and whether a candidate stays, from the streams of two purposes.
+    /// The process from time 0. Draws the gaps, and whether to keep a candidate, from the streams of two
+    /// purposes.
     pub(super) fn new(arriving: &Arriving, epoch: Time, streams: &Streams, [gaps, stays]: [u32; 2]) -> Self {
         let Arriving { cap, window, week, divisor, .. } = *arriving;
         let peak = peak(week, epoch, epoch + window);
@@ -44,7 +46,7 @@ impl Arrivals {
         }
     }
 
-    /// When the next one arrives, or nothing when the window is over. The cap is the caller's to keep.
+    /// When the next one arrives, or `None` after the window. The caller enforces the cap.
     pub(super) fn next(&mut self) -> Option<Time> {
         if self.mean_gap.is_infinite() {
             return None;

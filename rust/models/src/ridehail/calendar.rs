@@ -1,4 +1,4 @@
-//! What depends on the wall clock, in UTC: how busy an hour is, and how slow its traffic.
+//! What depends on the time of day, in UTC: how busy an hour is, and how slow its traffic.
 
 use super::Time;
 
@@ -52,7 +52,7 @@ pub(super) fn busyness(week: &Week, clock: Time) -> f64 {
     week[usize::from(weekday >= FRIDAY)][hour_of_day(clock)]
 }
 
-/// The most of [`busyness`] in `[start, end)`.
+/// The maximum of [`busyness`] in `[start, end)`.
 pub(super) fn peak(week: &Week, start: Time, end: Time) -> f64 {
     let hours = (start / HOUR)..end.div_ceil(HOUR);
     hours.take(HOURS_IN_WEEK).map(|hour| busyness(week, hour * HOUR)).fold(0.0, f64::max)
@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(values.map(f64::to_bits), expected.map(f64::to_bits));
     }
 
-    /// Hours alike, as the contract writes them: .4 x 7 is seven hours of .4.
+    /// Runs of equal hours, as the contract writes them: .4 x 7 is seven hours of .4.
     fn spelled<const N: usize>(hours: [(f64, usize); N]) -> Day {
         let all: Vec<f64> =
             hours.into_iter().flat_map(|(value, times)| std::iter::repeat_n(value, times)).collect();

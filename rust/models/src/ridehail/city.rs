@@ -1,7 +1,7 @@
 //! The simulation: one city from time 0 to its end, event by event.
 //!
-//! The parts are in [`demand`] (riders ask and answer), [`dispatch`] (riders and drivers are brought together),
-//! [`travel`] (drivers drive) and here (who is there, and in which order things happen).
+//! The parts are in [`demand`] (riders request and answer), [`dispatch`] (riders and drivers are matched),
+//! [`travel`] (drivers drive) and here (arrivals and departures, and the order of events).
 
 mod demand;
 mod dispatch;
@@ -19,12 +19,12 @@ use super::purposes;
 use super::settings::Settings;
 use super::space::{Index as _, Space};
 
-/// Between two looks at a driver's time on duty, ms.
+/// Time between two checks of a driver's time on duty, ms.
 const CHECK_INTERVAL: Time = 300_000;
 const RIDERS: [u32; 2] = [purposes::RIDER_GAPS, purposes::RIDER_STAYS];
 const DRIVERS: [u32; 2] = [purposes::DRIVER_GAPS, purposes::DRIVER_STAYS];
 
-/// The memory of a simulation, which the next one uses again.
+/// The memory of a simulation, reused by the next one.
 #[derive(Debug)]
 pub(super) struct Arena<S: Space> {
     pub(super) riders: Riders<S::Place>,
@@ -37,10 +37,10 @@ pub(super) struct Arena<S: Space> {
     seeking: S::Index,
     /// Riders not picked up yet, where surge counts them.
     demand: S::Index,
-    /// Those who began to seek, or became idle, since the last pass.
+    /// Riders who began to seek, and drivers who became idle, since the last pass.
     fresh_riders: Vec<u32>,
     fresh_drivers: Vec<u32>,
-    /// By rider, during a pass: whether in `fresh_riders`.
+    /// By rider, during a pass: whether the rider is in `fresh_riders`.
     fresh: Vec<bool>,
     edges: Vec<Edge>,
     assignment: Assignment,
@@ -87,28 +87,28 @@ impl<S: Space> Arena<S> {
     }
 }
 
-/// How many there are.
+/// Numbers of riders, drivers and trips.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Census {
     pub(super) riders: [u32; RIDER_STATES],
     pub(super) drivers: [u32; DRIVER_STATES],
-    /// Trips that were ever begun.
+    /// Trips begun so far.
     pub(super) trips: usize,
 }
 
-/// Who is told how many there are, each time before that can change.
+/// Receives the numbers each time before they can change.
 pub(super) trait Observer {
-    /// Before what happens at `time`.
+    /// Called before the events at `time`.
     fn advance(&mut self, time: Time, census: Census);
-    /// At the end of time.
+    /// Called at the end.
     fn finish(&mut self, end: Time, census: Census);
 }
 
-/// Simulates a point from its start to its end and leaves what became of everybody in the arena. Returns the number of
-/// events.
+/// Simulates a point from start to end, and leaves the final state of riders and drivers in the arena.
+/// Returns the number of events.
 ///
 /// # Errors
-/// `no_destination` where a rider has no place to go to within the distances; `too_many_events` where there are more
+/// `no_destination` if a rider has no destination within the distances; `too_many_events` if there are more
 /// than the settings allow.
 pub(super) fn simulate<'a, S: Space>(
     settings: &'a Settings,
@@ -136,7 +136,7 @@ pub(super) fn simulate<'a, S: Space>(
     Ok(city.handled)
 }
 
-/// A city at a time.
+/// A city at one time.
 struct City<'a, S: Space> {
     settings: &'a Settings,
     space: &'a S,
@@ -147,7 +147,7 @@ struct City<'a, S: Space> {
     driver_arrivals: Arrivals,
     drive: Drive,
     now: Time,
-    /// The next pass that has anything to look at.
+    /// The next pass that has anything to match.
     next_pass: Time,
     handled: u64,
 }
@@ -164,8 +164,8 @@ impl<S: Space> City<'_, S> {
         self.await_driver();
         let end = self.settings.end;
         while self.handled <= self.settings.most_events {
-            // A pass comes before everything else of its time, and sees what happened before that time. So it does not
-            // matter whether passes without anything new to look at are made: they are not.
+            // A pass comes before all other events of its time, and sees what happened before that time. So
+            // passes without anything new can be skipped without changing results.
             if self.next_pass <= self.arena.events.next_time().min(end) {
                 self.advance(self.next_pass);
                 self.next_pass = NOT_YET;
@@ -269,7 +269,7 @@ impl<S: Space> City<'_, S> {
         self.schedule_check(driver, self.now + fatigue);
     }
 
-    /// A driver is without a rider again.
+    /// A driver has no rider any more.
     fn free(&mut self, driver: u32) {
         self.arena.drivers.become_(driver, DriverState::Idle, self.now);
         self.arena.idle.insert(driver, self.arena.drivers.tasks[driver as usize].place);
@@ -280,8 +280,9 @@ impl<S: Space> City<'_, S> {
         }
     }
 
-    /// Schedules the first check from `time` on. Checks come every five minutes of a shift, but those before fatigue
-    /// change nothing (enough earnings are noticed after the trip that brings them), nor do those of busy drivers.
+    /// Schedules the first check from `time` on. Checks are due every five minutes of a shift, but those
+    /// before fatigue change nothing (reaching the earnings target is noticed after the trip that does so),
+    /// nor do those of busy drivers.
     fn schedule_check(&mut self, driver: u32, time: Time) {
         let since = self.arena.drivers.shifts[driver as usize].since;
         let check = since + (time - since).div_ceil(CHECK_INTERVAL) * CHECK_INTERVAL;
@@ -305,7 +306,7 @@ impl<S: Space> City<'_, S> {
         }
     }
 
-    /// A driver who became idle is for the next pass to look at.
+    /// Adds a driver who became idle to those of the next pass.
     fn refresh_driver(&mut self, driver: u32) {
         if self.settings.batch.is_some() {
             self.arena.fresh_drivers.push(driver);
@@ -313,7 +314,7 @@ impl<S: Space> City<'_, S> {
         }
     }
 
-    /// The next pass after now, if there is none planned.
+    /// Plans the next pass after now, if none is planned.
     fn plan_pass(&mut self) {
         if let Some(interval) = self.settings.batch
             && self.next_pass == NOT_YET

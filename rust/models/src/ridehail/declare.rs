@@ -1,10 +1,10 @@
-//! What the model declares: every parameter with type, unit, default and range, every metric and dataset.
+//! The model's declaration: every parameter with type, unit, default and range, every metric and dataset.
 //!
 //! Defaults are those of the simulator that first defined these names (docs/decisions/0008-ridehail.md).
 
 use sweep_runtime::{Column, Dataset, Declaration, Parameter};
 
-/// Ten years: the longest window, and so the latest time.
+/// Ten years: the longest window, and therefore the latest time.
 pub(super) const TEN_YEARS_MS: i64 = 10 * 365 * DAY_MS;
 const DAY_MS: i64 = 86_400_000;
 const HOURS_IN_TEN_YEARS: i64 = TEN_YEARS_MS / 3_600_000;
@@ -31,32 +31,29 @@ fn arrivals() -> Vec<Parameter> {
         |name, default, unit| Parameter::int(name, default).unit(unit).at_least(0).at_most(MOST_ENTITIES);
     let window = |name| Parameter::int(name, 3_600_000).unit("ms").at_least(1).at_most(TEN_YEARS_MS);
     vec![
-        count("num_riders", 500, "riders").doc("cap and scale of rider arrivals; with 0 nobody ever asks"),
+        count("num_riders", 500, "riders").doc("cap and scale of rider arrivals; with 0 no rider arrives"),
         count("num_drivers", 100, "drivers")
-            .doc("cap and scale of driver arrivals; with 0 every rider waits in vain"),
+            .doc("cap and scale of driver arrivals; with 0 no rider is picked up"),
         count("initial_rider_count", 0, "riders").doc("riders who arrive at time 0, within num_riders"),
-        count("initial_driver_count", 0, "drivers")
-            .doc("drivers who are there at time 0, within num_drivers"),
-        window("request_window_ms").doc("riders arrive from time 0 until then"),
-        window("driver_spread_ms").doc("drivers arrive from time 0 until then"),
+        count("initial_driver_count", 0, "drivers").doc("drivers on duty at time 0, within num_drivers"),
+        window("request_window_ms").doc("riders arrive from time 0 until this time"),
+        window("driver_spread_ms").doc("drivers arrive from time 0 until this time"),
         Parameter::int("epoch_ms", 0)
             .nullable()
             .unit("ms since 1970-01-01 UTC")
             .at_least(0)
             .at_most(YEAR_9999_MS)
-            .doc("wall clock at time 0, which decides hour and weekday; null is 0, a Thursday's midnight"),
+            .doc("wall clock at time 0, which sets hour and weekday; null means 0, midnight on a Thursday"),
         Parameter::int("simulation_duration_hours", 0)
             .null_by_default()
             .unit("h")
             .at_least(1)
             .at_most(HOURS_IN_TEN_YEARS)
-            .doc("when the simulation ends; null is two hours after request_window_ms"),
-        Parameter::int("warmup_ms", 0)
-            .unit("ms")
-            .at_least(0)
-            .at_most(TEN_YEARS_MS)
-            .doc("riders who arrive before it, and time before it, are simulated but not counted; nobody is left to count \
-                 where num_riders are met before it"),
+            .doc("when the simulation ends; null means two hours after request_window_ms"),
+        Parameter::int("warmup_ms", 0).unit("ms").at_least(0).at_most(TEN_YEARS_MS).doc(
+            "riders who arrive before this, and time before it, are simulated but not counted; if num_riders \
+                 arrive before it, no rider is counted",
+        ),
     ]
 }
 
@@ -79,13 +76,13 @@ fn space() -> Vec<Parameter> {
 fn quote() -> Vec<Parameter> {
     let coefficient = |name, default| Parameter::float(name, default).at_least(-1e6).at_most(1e6);
     vec![
-        Parameter::int("max_quote_rejections", 3)
-            .at_least(0)
-            .at_most(1_000_000)
-            .doc("rejections after which a rider still asks again; one more abandons"),
-        seconds("re_quote_delay_secs", 10, 0).doc("from a rejection until the next quote"),
-        probability("accept_probability", 0.8).doc("threshold choice: accepts a quote within both limits"),
-        money("max_willingness_to_pay", 100.0).doc("threshold choice: rejects a fare above"),
+        Parameter::int("max_quote_rejections", 3).at_least(0).at_most(1_000_000).doc(
+            "rejections after which a rider still asks for another quote; with one more the rider abandons",
+        ),
+        seconds("re_quote_delay_secs", 10, 0).doc("time from a rejection to the next quote"),
+        probability("accept_probability", 0.8)
+            .doc("threshold choice: probability of accepting a quote within both limits"),
+        money("max_willingness_to_pay", 100.0).doc("threshold choice: a higher fare is rejected"),
         Parameter::int("max_acceptable_eta_ms", 600_000)
             .unit("ms")
             .at_least(0)
@@ -95,7 +92,7 @@ fn quote() -> Vec<Parameter> {
             "threshold: limits of fare and ETA, then accept_probability; logit: accepts with probability \
              1 / (1 + exp(-(intercept + fare x coefficient + ETA x coefficient))), limits unused",
         ),
-        coefficient("choice_intercept", 4.0).doc("logit choice: utility of a free ride at once"),
+        coefficient("choice_intercept", 4.0).doc("logit choice: utility of an immediate free ride"),
         coefficient("choice_fare_coefficient", -0.1)
             .unit("1/currency")
             .doc("logit choice: utility of a unit of fare"),
@@ -111,9 +108,10 @@ fn quote() -> Vec<Parameter> {
 fn pricing() -> Vec<Parameter> {
     vec![
         money("base_fare", 2.5).doc("fare = (base_fare + km x per_km_rate) x surge"),
-        money("per_km_rate", 1.5).unit("currency/km").doc("fare of a km between pickup and drop-off"),
+        money("per_km_rate", 1.5).unit("currency/km").doc("fare per km between pickup and drop-off"),
         probability("commission_rate", 0.0).doc("the platform's share of the fare"),
-        Parameter::bool("surge_enabled", false).doc("whether fares rise where riders outnumber idle drivers"),
+        Parameter::bool("surge_enabled", false)
+            .doc("whether fares rise if riders outnumber idle drivers nearby"),
         Parameter::int("surge_radius_k", 1)
             .unit("cells")
             .at_least(0)
@@ -129,19 +127,20 @@ fn matching() -> Vec<Parameter> {
             .unit("cells")
             .at_least(0)
             .at_most(FARTHEST_CELLS)
-            .doc("grid distance within which an idle driver is a candidate; 0: the same cell"),
+            .doc("grid distance within which an idle driver is a candidate; 0 means the same cell"),
         Parameter::string("matching_algorithm_type", "hungarian")
             .choices(&["simple", "cost_based", "hungarian"])
             .spellings(&[("costbased", "cost_based"), ("cost-based", "cost_based")])
             .doc(
-                "simple: rider by rider the first candidate; cost_based: the cheapest; hungarian: most matches, \
-                 then least total cost. Any case; also costbased and cost-based",
+                "simple: for each rider the first candidate; cost_based: the cheapest; hungarian: most \
+                 matches, then least total cost. In any case; also costbased and cost-based",
             ),
-        Parameter::bool("batch_matching_enabled", true).doc("match in passes; else each rider after accepting"),
-        seconds("batch_interval_secs", 5, 1).doc("between two passes"),
+        Parameter::bool("batch_matching_enabled", true)
+            .doc("match in passes; otherwise each rider after accepting"),
+        seconds("batch_interval_secs", 5, 1).doc("time between two passes"),
         Parameter::float("eta_weight", 0.1).unit("km/s").at_least(0.0).at_most(1e6).doc(
-            "weight of ETA seconds in the cost km + ETA x eta_weight; the ETA is km at 40 km/h, so this scales \
-             all costs alike and changes no match",
+            "weight of ETA seconds in the cost km + ETA x eta_weight; the ETA is km at 40 km/h, so this \
+             scales all costs equally and changes no match",
         ),
     ]
 }
@@ -150,13 +149,17 @@ fn drivers() -> Vec<Parameter> {
     let score = |name, default| Parameter::float(name, default).at_least(-1e6).at_most(1e6);
     vec![
         score("base_acceptance_score", 1.0).doc("driver's acceptance, a logit: constant"),
-        score("fare_weight", 0.1).unit("1/currency").doc("driver's acceptance: of the fare"),
+        score("fare_weight", 0.1).unit("1/currency").doc("driver's acceptance: weight of the fare"),
         score("pickup_distance_penalty", -2.0)
             .unit("1/km")
-            .doc("driver's acceptance: of the km to the pickup"),
-        score("trip_distance_bonus", 0.5).unit("1/km").doc("driver's acceptance: of the km of the trip"),
-        score("earnings_progress_weight", -0.5).doc("driver's acceptance: of earnings over the daily target"),
-        score("fatigue_penalty", -1.0).doc("driver's acceptance: of time on duty over its limit"),
+            .doc("driver's acceptance: weight of the km to the pickup"),
+        score("trip_distance_bonus", 0.5)
+            .unit("1/km")
+            .doc("driver's acceptance: weight of the km of the trip"),
+        score("earnings_progress_weight", -0.5)
+            .doc("driver's acceptance: weight of earnings divided by the daily target"),
+        score("fatigue_penalty", -1.0)
+            .doc("driver's acceptance: weight of time on duty divided by its limit"),
     ]
 }
 
@@ -166,7 +169,7 @@ fn movement() -> Vec<Parameter> {
             .choices(&["none", "berlin"])
             .doc("berlin: speeds are scaled by the hour of the day"),
         Parameter::bool("dynamic_congestion_enabled", false)
-            .doc("speeds fall with the drivers on duty in the cell"),
+            .doc("whether speeds fall with the drivers on duty in the cell"),
         Parameter::float("base_speed_kmh", 40.0)
             .null_by_default()
             .unit("km/h")
@@ -193,35 +196,38 @@ fn counts() -> Vec<Column> {
     let money = |name| Column::float(name).unit("currency");
     vec![
         riders("total_riders").doc("completed, abandoned or cancelled"),
-        riders("completed_riders").doc("brought to their drop-off"),
-        riders("abandoned_quote_riders").doc("gave up on quotes"),
-        riders("cancelled_riders").doc("accepted a quote, and cancelled before the pickup"),
-        Column::float("conversion_rate").doc("completed_riders over total_riders; 0 when there are none"),
+        riders("completed_riders").doc("reached their drop-off"),
+        riders("abandoned_quote_riders").doc("gave up after rejecting quotes"),
+        riders("cancelled_riders").doc("accepted a quote and cancelled before the pickup"),
+        Column::float("conversion_rate").doc("completed_riders divided by total_riders; 0 if there are none"),
         money("platform_revenue").doc("the platform's share of total_fares_collected"),
         money("driver_payouts").doc("the drivers' share of total_fares_collected"),
         money("total_fares_collected").doc("fares of completed trips"),
         Column::int("completed_trips").unit("trips").doc("trips of counted riders that were completed"),
         riders("riders_abandoned_price")
-            .doc("abandoned, and the last quote was too dear; 0 under logit choice"),
-        riders("riders_abandoned_eta")
-            .doc("abandoned, and the last quote's ETA was too long; 0 under logit choice"),
+            .doc("abandoned, and the last fare was too high; 0 with logit choice"),
+        riders("riders_abandoned_eta").doc("abandoned, and the last ETA was too long; 0 with logit choice"),
         riders("riders_abandoned_stochastic")
-            .doc("abandoned, and the last quote was refused by chance, as all are under logit choice"),
+            .doc("abandoned, and the last quote was rejected by chance; with logit choice all are"),
     ]
 }
 
 fn times() -> Vec<Column> {
     let time = |name| Column::float(name).unit("ms").nullable();
     vec![
-        time("avg_time_to_match_ms")
-            .doc("request to the driver's acceptance, completed trips; null without any"),
-        time("median_time_to_match_ms").doc("its median; of an even number the mean of the middle two"),
-        time("p90_time_to_match_ms").doc("its element floor(0.9 (n - 1)) in ascending order, from 0"),
-        time("avg_time_to_pickup_ms").doc("the driver's acceptance to the pickup, completed trips"),
+        time("avg_time_to_match_ms").doc(
+            "mean time from request to the driver's acceptance, completed trips; null if there are none",
+        ),
+        time("median_time_to_match_ms").doc("its median; for an even number, the mean of the middle two"),
+        time("p90_time_to_match_ms")
+            .doc("its 90th percentile: element floor(0.9 (n - 1)) in ascending order, counted from 0"),
+        time("avg_time_to_pickup_ms")
+            .doc("mean time from the driver's acceptance to the pickup, completed trips"),
         time("median_time_to_pickup_ms").doc("its median"),
         time("p90_time_to_pickup_ms").doc("its 90th percentile, as above"),
         Column::int("matched_riders").unit("riders").doc("riders whom a driver accepted, completed or not"),
-        time("avg_time_to_match_all_ms").doc("request to the driver's acceptance, matched riders"),
+        time("avg_time_to_match_all_ms")
+            .doc("mean time from request to the driver's acceptance, matched riders"),
         time("median_time_to_match_all_ms").doc("its median"),
         time("p90_time_to_match_all_ms").doc("its 90th percentile, as above"),
     ]
@@ -229,29 +235,29 @@ fn times() -> Vec<Column> {
 
 fn stocks() -> Vec<Column> {
     vec![
-        Column::int("spawned_riders").unit("riders").doc("riders who arrived, warm-up not counted"),
-        Column::int("spawned_drivers").unit("drivers").doc("drivers who arrived, warm-up included"),
+        Column::int("spawned_riders").unit("riders").doc("riders who arrived, excluding the warm-up"),
+        Column::int("spawned_drivers").unit("drivers").doc("drivers who arrived, including the warm-up"),
         Column::int("riders_in_system_at_end")
             .unit("riders")
             .doc("counted riders who are browsing, waiting or in transit at the end"),
         Column::int("drivers_on_duty_at_end").unit("drivers").doc("drivers not off duty at the end"),
-        Column::float("driver_utilisation")
-            .nullable()
-            .doc("share of drivers' time on duty spent en route or on a trip; null without any time on duty"),
+        Column::float("driver_utilisation").nullable().doc(
+            "share of drivers' time on duty spent en route or on a trip; null if no time was spent on duty",
+        ),
         Column::float("mean_idle_drivers")
             .unit("drivers")
-            .doc("time average of idle drivers, warm-up excluded"),
-        Column::int("events").doc("events that the simulation handled, warm-up included"),
+            .doc("time average of the number of idle drivers, excluding the warm-up"),
+        Column::int("events").doc("events that were simulated, including the warm-up"),
     ]
 }
 
 fn trips() -> Dataset {
     let time = |name| Column::int(name).unit("ms");
-    Dataset::new("trips", "one row a trip, in order of drivers' acceptance; times from the run's start")
-        .column(Column::int("trip_id").doc("place in that order, from 0"))
-        .column(Column::int("rider_id").doc("place in the order of arrival, from 0"))
-        .column(Column::int("driver_id").doc("place in the order of arrival, from 0"))
-        .column(Column::string("state").doc("en_route, on_trip, completed or cancelled, at the end"))
+    Dataset::new("trips", "one row per trip, in order of drivers' acceptance; times from the run's start")
+        .column(Column::int("trip_id").doc("position in that order, from 0"))
+        .column(Column::int("rider_id").doc("position in the order of arrival, from 0"))
+        .column(Column::int("driver_id").doc("position in the order of arrival, from 0"))
+        .column(Column::string("state").doc("state at the end: en_route, on_trip, completed or cancelled"))
         .column(Column::int("pickup_cell").doc("H3 index, resolution 9"))
         .column(Column::int("dropoff_cell").doc("H3 index, resolution 9"))
         .column(Column::float("pickup_distance_km_at_accept").unit("km").doc("driver to pickup"))
@@ -264,7 +270,7 @@ fn trips() -> Dataset {
 
 fn snapshots() -> Dataset {
     let columns = [
-        ("riders_browsing", "have no quote accepted yet"),
+        ("riders_browsing", "have not accepted a quote yet"),
         ("riders_waiting", "accepted a quote, not picked up"),
         ("riders_in_transit", "on a trip"),
         ("riders_completed", "so far"),
@@ -280,9 +286,13 @@ fn snapshots() -> Dataset {
         ("trips_completed", "so far"),
         ("trips_cancelled", "so far, by the rider before the pickup"),
     ];
-    let doc = "the whole seconds by which something had changed, and how many were in each state then; the first at \
-               0, the last at the end, which need not be a whole second: then the second before it is left out";
-    let dataset = Dataset::new("snapshots", doc)
-        .column(Column::int("timestamp_ms").unit("ms").doc("from the run's start, events at it included"));
+    let doc = "number of riders, drivers and trips in each state, at each whole second before which \
+               something changed; the first row is at 0, the last at the end, which need not be a whole \
+               second: then the second before it is left out";
+    let dataset = Dataset::new("snapshots", doc).column(
+        Column::int("timestamp_ms")
+            .unit("ms")
+            .doc("time from the run's start, including events at that time"),
+    );
     columns.into_iter().fold(dataset, |dataset, (name, doc)| dataset.column(Column::int(name).doc(doc)))
 }

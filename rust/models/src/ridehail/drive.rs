@@ -1,15 +1,15 @@
-//! How fast drivers go: each hop has its own speed, slowed by the hour's traffic and by the drivers around.
+//! How fast drivers go: each hop has its own speed, reduced by the hour's traffic and by nearby drivers.
 
 use sweep_runtime::Stream;
 
 use super::Time;
 use super::calendar::berlin_traffic;
 
-/// No hop takes less, ms.
+/// The least time of a hop, ms.
 const LEAST_HOP: f64 = 1000.0;
 const MS_IN_HOUR: f64 = 3_600_000.0;
 
-/// What decides the time of a hop, but for its length and the drivers around.
+/// What determines the time of a hop, apart from its length and nearby drivers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Drive {
     /// Lowest and highest speed, km/h.
@@ -20,7 +20,7 @@ pub(crate) struct Drive {
 }
 
 impl Drive {
-    /// The time of a hop of `km` that starts at `start`, ms. Takes one number of the stream.
+    /// The time of a hop of `km` that starts at `start`, ms. Takes one number from the stream.
     #[inline]
     #[expect(
         clippy::cast_possible_truncation,
@@ -33,7 +33,7 @@ impl Drive {
         if self.berlin {
             speed *= berlin_traffic(self.epoch + start);
         }
-        // Rounded to the nearest ms.
+        // Round to the nearest ms.
         ((km / speed * MS_IN_HOUR).max(LEAST_HOP) + 0.5) as Time
     }
 }

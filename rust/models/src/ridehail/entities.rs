@@ -1,19 +1,19 @@
-//! Riders and drivers: arrays by id, in groups of what is read together.
+//! Riders and drivers: arrays by id. Fields that are read together are grouped.
 
 use super::Time;
 
-/// A time that has not come, an entity that is not there.
+/// A time that has not come, or an entity that does not exist.
 pub(super) const NOT_YET: Time = Time::MAX;
 pub(super) const NOBODY: u32 = u32::MAX;
 
-/// Where a rider stands.
+/// A rider's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RiderState {
-    /// Has accepted no quote yet.
+    /// Has not accepted a quote yet.
     Browsing,
-    /// Has accepted, and no driver is asked.
+    /// Has accepted a quote, and no driver has the offer.
     Seeking,
-    /// A driver is asked.
+    /// A driver has the offer.
     Offered,
     /// A driver is on the way.
     Matched,
@@ -25,11 +25,11 @@ pub(super) enum RiderState {
 
 pub(super) const RIDER_STATES: usize = 8;
 
-/// Where a driver stands.
+/// A driver's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DriverState {
     Idle,
-    /// Is asked for a rider.
+    /// Has the offer of a rider.
     Evaluating,
     EnRoute,
     OnTrip,
@@ -46,7 +46,7 @@ pub(super) enum Refusal {
     Chance,
 }
 
-/// What a rider asks for, and is told.
+/// A rider's request, and the last quote.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request<P> {
     pub(super) pickup: P,
@@ -61,7 +61,7 @@ pub(super) struct Request<P> {
     pub(super) last_refusal: Refusal,
 }
 
-/// What becomes of a rider who has accepted a quote. Times may lie ahead.
+/// The journey of a rider who has accepted a quote. Times may be in the future.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Journey {
     pub(super) driver: u32,
@@ -124,13 +124,13 @@ impl<P> Riders<P> {
     }
 }
 
-/// What a driver does not choose, and what was earned.
+/// A driver's limits and earnings.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shift {
     pub(super) since: Time,
-    /// Time on duty that is enough.
+    /// Time on duty after which the driver leaves.
     pub(super) fatigue: Time,
-    /// Earnings that are enough.
+    /// Earnings after which the driver leaves.
     pub(super) target: f64,
     pub(super) earned: f64,
 }
@@ -138,9 +138,9 @@ pub(super) struct Shift {
 /// What a driver is doing.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Task<P> {
-    /// The cell; between cells the last one. Where a leg is a single event, where it will end.
+    /// The cell; between cells, the last one. If a leg is a single event, the cell where it will end.
     pub(super) place: P,
-    /// Whom for; only with a rider.
+    /// The rider, if there is one.
     pub(super) rider: u32,
     /// Offers so far.
     pub(super) offers: u32,
@@ -164,7 +164,7 @@ pub(super) struct Drivers<P> {
     pub(super) states: Vec<DriverState>,
     pub(super) tasks: Vec<Task<P>>,
     pub(super) shifts: Vec<Shift>,
-    /// Empty where a leg is a single event.
+    /// Empty if a leg is a single event.
     pub(super) legs: Vec<Leg<P>>,
     pub(super) stocks: Stocks,
 }
@@ -209,7 +209,8 @@ impl<P> Drivers<P> {
 pub(super) struct Stocks {
     warmup: Time,
     pub(super) counts: [u32; DRIVER_STATES],
-    /// Sum of the times of leaving minus the times of entering: whoever is still in a state is yet to leave it.
+    /// Sum of the times of leaving minus the times of entering. Drivers still in a state have not been
+    /// subtracted yet.
     sums: [i128; DRIVER_STATES],
 }
 

@@ -1,32 +1,33 @@
-//! What happens next: a FIFO for each constant delay, and a heap for the rest.
+//! The event queue: a FIFO for each constant delay, and a heap for all other events.
 //!
-//! Events that are scheduled a constant delay ahead come due in the order in which they were scheduled, so a FIFO holds
-//! them in order for free. All others go through a heap of four children a node, which is shallower than a binary one
-//! and compares within a cache line or two: an event still to come is one number of sixteen bytes. Events at one time happen in the order in which they were scheduled: the
-//! order is total, and with it every result.
+//! Events with a constant delay are due in the order in which they were scheduled, so a FIFO keeps them in
+//! order at no cost. All others go through a heap with four children per node, which is shallower than a
+//! binary one and compares within a cache line or two: a pending event is one number of sixteen bytes. Events
+//! at the same time happen in the order in which they were scheduled. So the order is total, and results do
+//! not depend on anything else.
 
 use std::collections::VecDeque;
 
 use super::Time;
 
-/// What happens, each to one entity.
+/// Kinds of events. Each happens to one entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// The next rider arrives.
     RiderArrives,
     /// The next driver arrives.
     DriverArrives,
-    /// A rider is told fare and ETA.
+    /// A rider gets a quote: fare and ETA.
     Quote,
     /// A rider answers the quote.
     Answer,
-    /// A rider who refused is told again.
+    /// A rider who refused gets another quote.
     Requote,
-    /// A rider who accepted is looked a driver for, without passes.
+    /// Search for a driver for a rider who accepted, without passes.
     Seek,
-    /// ... and again, nobody having been found.
+    /// Search again, because no driver was found.
     SeekAgain,
-    /// ... and again, a driver having refused.
+    /// Search again, because a driver refused.
     SeekAfterRefusal,
     /// A driver answers an offer.
     DriverAnswers,
@@ -36,16 +37,16 @@ pub(super) enum Kind {
     Pickup,
     /// A rider's trip is completed.
     Complete,
-    /// A driver enters the next cell, where that is an event.
+    /// A driver enters the next cell, if hops are events.
     Hop,
-    /// A driver without a rider looks at the time on duty.
+    /// A driver without a rider checks the time on duty.
     FatigueCheck,
 }
 
-/// The kinds from the first up to this many have a FIFO each.
+/// The first kinds, up to this many, have a FIFO each.
 const FIFOS: usize = Kind::Cancel as usize;
 
-/// By their numbers; the last one fills up to a power of two.
+/// Kinds by number; the last one is padding up to a power of two.
 const KINDS: [Kind; 1 << KIND_BITS] = [
     Kind::RiderArrives,
     Kind::DriverArrives,
@@ -65,7 +66,7 @@ const KINDS: [Kind; 1 << KIND_BITS] = [
     Kind::FatigueCheck,
 ];
 
-/// An event that comes due.
+/// An event that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Event {
     pub(super) time: Time,
@@ -73,14 +74,14 @@ pub(super) struct Event {
     pub(super) entity: u32,
 }
 
-/// An event still to come. From the highest bits: its time, how many events were scheduled before it, its kind and its
-/// entity; so the lesser number comes first.
+/// A pending event. From the highest bits: its time, the number of events scheduled before it, its kind and
+/// its entity. So the smaller number comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Due(u128);
 
 const ENTITY_BITS: u32 = 32;
 const KIND_BITS: u32 = 4;
-/// Enough for a million events a second, by a clock, for half a year.
+/// Enough for a million events per second of computing, for half a year.
 const ORDER_BITS: u32 = 44;
 /// Some ten years are below 2^39 ms.
 const TIME_BITS: u32 = 48;
@@ -88,10 +89,7 @@ const NEVER: Due = Due(u128::MAX);
 
 impl Due {
     fn new(time: Time, order: u64, kind: Kind, entity: u32) -> Self {
-        debug_assert!(
-            time >> TIME_BITS == 0 && order >> ORDER_BITS == 0,
-            "time and order keep to their bits"
-        );
+        debug_assert!(time >> TIME_BITS == 0 && order >> ORDER_BITS == 0, "time and order fit their bits");
         let high = (u128::from(time) << ORDER_BITS) | u128::from(order);
         Self((((high << KIND_BITS) | kind as u128) << ENTITY_BITS) | u128::from(entity))
     }
@@ -110,7 +108,7 @@ impl Due {
     }
 }
 
-/// All events still to come.
+/// All pending events.
 #[derive(Debug)]
 pub(super) struct Events {
     scheduled: u64,
@@ -128,7 +126,7 @@ impl Default for Events {
 }
 
 impl Events {
-    /// Forgets everything.
+    /// Removes all events.
     pub(super) fn clear(&mut self) {
         self.scheduled = 0;
         self.fifos.iter_mut().for_each(VecDeque::clear);
@@ -192,7 +190,7 @@ impl Events {
         heap[hole] = new;
     }
 
-    /// Drops the heap's first.
+    /// Removes the first event of the heap.
     fn pop(&mut self) {
         let heap = &mut self.heap;
         let Some(last) = heap.pop() else { return };
@@ -206,7 +204,7 @@ impl Events {
             let Some(mut earliest) = below.first().copied() else { break };
             let mut place = 0;
             for (other, due) in below.iter().enumerate().skip(1) {
-                // Not a branch, which nobody could predict.
+                // Not a branch: it would be unpredictable.
                 let earlier = *due < earliest;
                 place = std::hint::select_unpredictable(earlier, other, place);
                 earliest = std::hint::select_unpredictable(earlier, *due, earliest);

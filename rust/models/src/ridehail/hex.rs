@@ -1,4 +1,4 @@
-//! Hexagons in axial coordinates: distance, ring, and the way from one to another.
+//! Hexagons in axial coordinates: distances, rings, and paths from one to another.
 //!
 //! The six neighbours of (q, r) are at +-(1, 0), +-(0, 1) and +-(1, -1). Source for the arithmetic: A. Patel,
 //! "Hexagonal Grids" (redblobgames.com).
@@ -14,7 +14,7 @@ pub(crate) struct Hex {
 pub(super) const DIRECTIONS: [(i32, i32); 6] = [(1, 0), (0, 1), (-1, 1), (-1, 0), (0, -1), (1, -1)];
 
 impl Hex {
-    /// A cell from wide coordinates, or nothing where they do not fit: then it is on no map.
+    /// A cell from wide coordinates, or `None` if they do not fit: such a cell is on no map.
     pub(super) fn new(q: i32, r: i32) -> Option<Self> {
         Some(Self { q: i16::try_from(q).ok()?, r: i16::try_from(r).ok()? })
     }
@@ -23,7 +23,7 @@ impl Hex {
         (i32::from(other.q) - i32::from(self.q), i32::from(other.r) - i32::from(self.r))
     }
 
-    /// Grid distance: the fewest steps between neighbours that lead from one to the other.
+    /// Grid distance: the fewest steps between neighbours from one to the other.
     #[inline]
     pub(super) fn distance(self, other: Self) -> u32 {
         let (q, r) = self.towards(other);
@@ -36,7 +36,7 @@ impl Hex {
     }
 }
 
-/// How many cells are within a grid distance, the middle one included.
+/// The number of cells within a grid distance, including the middle one.
 pub(super) fn disk_size(radius: u64) -> u64 {
     3 * radius * (radius + 1) + 1
 }
@@ -51,8 +51,8 @@ pub(super) fn spiral(index: u64) -> (i32, i32) {
     if index == 0 {
         return (0, 0);
     }
-    // Ring d holds the indices from disk_size(d - 1) to disk_size(d) - 1: the root of 3 d (d - 1) + 1 = index, then
-    // one step either way against rounding.
+    // Ring d holds the indices from disk_size(d - 1) to disk_size(d) - 1: the root of 3 d (d - 1) + 1 =
+    // index, then one step either way against rounding.
     let mut ring = ((3.0 + ((12 * index - 3) as f64).sqrt()) / 6.0) as u64;
     if disk_size(ring - 1) > index {
         ring -= 1;
@@ -66,12 +66,12 @@ pub(super) fn spiral(index: u64) -> (i32, i32) {
     (corner.0 * ring + edge.0 * step, corner.1 * ring + edge.1 * step)
 }
 
-/// A shortest way between two cells that keeps close to the straight line: steps in at most two directions, spread
-/// evenly. Any part of it can be asked for by itself.
+/// A shortest path between two cells that stays close to the straight line: steps in at most two directions,
+/// spread evenly. Any step can be computed on its own.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way {
     from: Hex,
-    /// Steps in all.
+    /// The total number of steps.
     pub(super) hops: u32,
     major: (i32, i32),
     minor: (i32, i32),
@@ -87,7 +87,7 @@ impl Way {
         let (one, two) = if i64::from(q) * i64::from(r) >= 0 {
             (along, across)
         } else {
-            // Steps (1, -1) or (-1, 1) serve both; the rest goes along the longer one.
+            // Steps (1, -1) or (-1, 1) advance both; the rest go along the longer one.
             let both = q.unsigned_abs().min(r.unsigned_abs());
             let rest = if along.1 > across.1 { along.0 } else { across.0 };
             (((q.signum(), r.signum()), both), (rest, hops - both))
@@ -96,7 +96,7 @@ impl Way {
         Self { from, hops, major: major.0, minor: minor.0, minor_hops: minor.1 }
     }
 
-    /// The cell after `hop` steps, of those that there are.
+    /// The cell after `hop` steps, at most the total.
     #[inline]
     #[expect(
         clippy::cast_possible_truncation,

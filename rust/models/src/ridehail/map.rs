@@ -1,13 +1,14 @@
 //! The map: H3 cells of resolution 9 over a box, as one planar lattice in axial coordinates.
 //!
-//! H3 is asked once a box, to lay the map out: which cell stands where, and where its centre is. From then on a cell
-//! is a pair of small integers; H3's local IJ axes are 120 degrees apart, so (i, j) is (i, -j) in axial coordinates.
-//! The lattice is sheared a little: in Berlin neighbours are 0.315, 0.330 or 0.344 km apart, by direction. Distances
-//! are therefore taken between the centres: on the sphere, by the chord, which is what the haversine formula says.
+//! H3 is used once per box, to lay out the map: the position of each cell and its centre. From then on a cell
+//! is a pair of small integers; H3's local IJ axes are 120 degrees apart, so (i, j) is (i, -j) in axial
+//! coordinates. The lattice is slightly sheared: in Berlin neighbours are 0.315, 0.330 or 0.344 km apart, by
+//! direction. Distances are therefore measured between centres: on the sphere, from the chord, which is
+//! equivalent to the haversine formula.
 //!
-//! Places of arrivals are uniform over the box and snapped to the cell that they fall into. Such a cell is drawn in
-//! proportion to its area within the box, so cells astride the border come with the part that is inside. A cell
-//! belongs to the box when its centre does.
+//! Places of arrivals are uniform over the box and snapped to the cell that contains them. So a cell is drawn
+//! in proportion to its area within the box, and cells across the border count with the part that is inside.
+//! A cell belongs to the box if its centre does.
 
 mod alias;
 mod buckets;
@@ -28,16 +29,16 @@ use alias::Alias;
 
 /// Radius of H3's sphere, which has the earth's area, km.
 const EARTH_KM: f64 = 6_371.007_180_918_475;
-/// Half a chord below which the arc is taken from the first three terms of its series.
+/// Half a chord below which the arc is computed from the first three terms of its series.
 const SMALL_CHORD: f64 = 0.008;
 /// Proposals for a destination before the box is searched cell by cell; most boxes take one to four.
 const PROPOSALS: u32 = 64;
 
-/// See the module.
+/// The map; see the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Map {
     bounds: Bounds,
-    /// Cells in a row of the frame, which holds all cells of the map and more.
+    /// Cells in a row of the frame, which contains all cells of the map and more.
     width: usize,
     /// Centres of the frame's cells on the unit sphere.
     centres: Vec<[f64; 3]>,
@@ -47,7 +48,7 @@ pub(crate) struct Map {
     inside: Vec<bool>,
     /// The cells whose centre is in the box, in a fixed order.
     cells: Vec<Hex>,
-    /// The cells that touch the box, and how much of it each has.
+    /// The cells that touch the box, and the share of it in each.
     touching: Vec<Hex>,
     shares: Alias,
     /// Less than the km between two cells for each step between them.
@@ -58,13 +59,13 @@ impl Map {
     /// Lays out the box.
     ///
     /// # Errors
-    /// `box_without_cells`, `box_too_large`, or `map_not_planar` where the lattice is broken by one of the twelve
-    /// pentagons.
+    /// `box_without_cells`, `box_too_large`, or `map_not_planar` if one of the twelve pentagons breaks the
+    /// lattice.
     pub(crate) fn new(bounds: Bounds) -> Result<Self, DomainError> {
         layout::lay_out(bounds)
     }
 
-    /// The box that this is the map of.
+    /// The box of this map.
     pub(crate) fn bounds(&self) -> Bounds {
         self.bounds
     }
@@ -90,7 +91,8 @@ impl Map {
         dx * dx + dy * dy + dz * dz
     }
 
-    /// One of the cells within the distances, uniformly, or nothing when there are none. For when proposals fail.
+    /// One of the cells within the distances, uniformly, or `None` if there are none. Used when proposals
+    /// fail.
     fn search(&self, from: Hex, [least, most]: [u32; 2], stream: &mut Stream) -> Option<Hex> {
         let fits = |cell: &&Hex| (least..=most).contains(&from.distance(**cell));
         let count = self.cells.iter().filter(fits).count();
@@ -98,14 +100,14 @@ impl Map {
     }
 }
 
-/// Uniform in `0..count`, or nothing when that is empty.
+/// Uniform in `0..count`, or `None` if that is empty.
 fn below(count: u64, stream: &mut Stream) -> Option<usize> {
     let product = u128::from(stream.bits()) * u128::from(count);
     (count > 0).then(|| usize::try_from(product >> 64).expect("below a count of cells"))
 }
 
-/// 2 R asin(chord / 2), what the haversine formula says. Up to some 100 km the next term of the series is below 1e-11 of
-/// the sum.
+/// 2 R asin(chord / 2), the haversine formula. Up to about 100 km the next term of the series is below 1e-11
+/// of the sum.
 #[inline]
 fn km_of_chord(squared: f64) -> f64 {
     let half = squared.sqrt() / 2.0;
@@ -124,9 +126,9 @@ impl Space for Map {
         self.touching[self.shares.draw(stream)]
     }
 
-    /// Uniform by rejection: cells of the ring structure around `from` until one is in the box, or cells of the box
-    /// until one is within the distances, whichever are fewer. After some proposals all cells are looked at, which
-    /// gives the same distribution and an end.
+    /// Uniform by rejection: cells of the rings around `from` until one is in the box, or cells of the box
+    /// until one is within the distances, whichever are fewer. After some proposals all cells are searched,
+    /// which gives the same distribution and is sure to end.
     fn destination(&self, from: Hex, cells: [u32; 2], stream: &mut Stream) -> Option<Hex> {
         let [least, most] = cells.map(u64::from);
         let nearer = least.checked_sub(1).map_or(0, disk_size);
@@ -160,8 +162,9 @@ impl Space for Map {
         Way::new(from, to).at(hop)
     }
 
-    /// One event for a leg stays exact in distribution: the hops are drawn here one after the other, each with its own
-    /// number of the leg's stream, its own length and the hour at which it starts, as events one a hop would draw them.
+    /// One event per leg is exact in distribution: the hops are drawn here one after the other, each with its
+    /// own number of the leg's stream, its own length and the hour at which it starts, just as one event per
+    /// hop would draw them.
     fn drive(
         &self,
         from: Hex,
@@ -176,7 +179,7 @@ impl Space for Map {
         for hop in 1..=way.hops {
             let next = way.at(hop);
             let arrival = time + drive.hop(self.km(place, next), time, 1.0, &mut hops);
-            // At the very ms of a cancellation the cancellation comes first, as it was scheduled first.
+            // In the same ms the cancellation comes first, because it was scheduled first.
             if arrival >= until {
                 return (until, place);
             }

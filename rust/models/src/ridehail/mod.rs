@@ -1,16 +1,17 @@
 //! A ride-hailing marketplace: riders and drivers on a hexagonal map, event by event.
 //!
-//! Riders arrive, are quoted a fare and an ETA, accept or refuse, and wait with limited patience. The platform offers
-//! waiting riders to idle drivers within reach, in passes or one by one, and drivers accept or refuse. An accepted
-//! driver drives to the pickup and then to the drop-off, hop by hop over H3 cells of resolution 9. Drivers go off duty
-//! when they have earned or worked enough. All time is in ms from the start; money is in any one currency.
+//! Riders arrive, get a quote of fare and ETA, accept or refuse it, and wait with limited patience. The
+//! platform offers waiting riders to idle drivers within reach, in passes or one by one, and drivers accept
+//! or refuse. An accepted driver drives to the pickup and then to the drop-off, hop by hop over H3 cells of
+//! resolution 9. Drivers go off duty when they have earned or worked enough. All times are in ms from the
+//! start; money is in any one currency.
 //!
-//! It is no model of streets (ways are over the lattice), of repositioning (idle drivers stand), of pooling, or of
-//! demand that learns. What the contract of the parameter names leaves open is decided in
+//! Not modelled: streets (paths follow the lattice), repositioning (idle drivers stay where they are),
+//! pooling, and demand that learns. What the contract of the parameter names leaves open is decided in
 //! docs/decisions/0008-ridehail.md.
 //!
-//! The names, the defaults and the order of events follow github.com/dpapukchiev/ride-hailing-simulation, which first
-//! defined them; none of its code is here.
+//! The names, the defaults and the order of events follow github.com/dpapukchiev/ride-hailing-simulation,
+//! which first defined them; none of its code is here.
 
 mod arrivals;
 mod assignment;
@@ -41,7 +42,7 @@ use snapshots::Snapshots;
 /// A time or a duration, ms.
 pub(crate) type Time = u64;
 
-/// See the module.
+/// The model; see the module's documentation.
 #[derive(Clone, Copy, Debug)]
 pub struct Ridehail;
 
@@ -81,7 +82,7 @@ impl Model for Ridehail {
     }
 }
 
-/// The map of a box, laid out anew only when the box is another one.
+/// The map of a box, laid out again only if the box has changed.
 fn map_of(kept: &mut Option<Map>, bounds: Bounds) -> Result<&Map, DomainError> {
     let map = match kept.take() {
         Some(map) if map.bounds() == bounds => map,

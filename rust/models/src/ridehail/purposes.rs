@@ -1,9 +1,9 @@
-//! What random numbers are for. Each purpose has a stream for each entity, so that one entity's numbers depend on
-//! nothing that others do, and points of a run share them.
+//! The purposes of random numbers. Each purpose has a stream per entity, so that an entity's numbers do not
+//! depend on what others do, and points of a run share them.
 //!
-//! Entities are riders or drivers by their place in the order of arrival. A choice that is made again, an answer to
-//! another quote or offer, is made with the next block of its stream: with the first one again, nobody would ever
-//! change an answer.
+//! Entities are riders or drivers by their position in the order of arrival. A repeated choice, such as an
+//! answer to another quote or offer, uses the next block of its stream: with the same block, answers would
+//! never change.
 
 pub(super) const RIDER_GAPS: u32 = 0;
 pub(super) const RIDER_STAYS: u32 = 1;
@@ -16,6 +16,6 @@ pub(super) const ANSWERS: u32 = 7;
 pub(super) const PATIENCE: u32 = 8;
 pub(super) const DRIVER_TRAITS: u32 = 9;
 pub(super) const DRIVER_ANSWERS: u32 = 10;
-/// By rider, as a rider is driven to at most once, and driven at most once.
+/// By rider, because each rider has at most one pickup and one trip.
 pub(super) const PICKUP_HOPS: u32 = 11;
 pub(super) const TRIP_HOPS: u32 = 12;

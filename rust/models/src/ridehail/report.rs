@@ -1,7 +1,7 @@
-//! What is told of a simulation: the metrics, and the dataset `trips`.
+//! The results of a simulation: the metrics, and the dataset `trips`.
 //!
-//! Riders are counted whole: one who arrives before the warm-up is over is counted nowhere, so that of the counted ones
-//! those spawned = completed + abandoned + cancelled + in the system. Stocks of drivers are averages over the time
+//! A rider who arrives before the end of the warm-up is not counted in any metric, so for the counted ones
+//! spawned = completed + abandoned + cancelled + in the system. Stocks of drivers are averages over the time
 //! after the warm-up.
 
 use sweep_runtime::{Output, Rows, ValueRef};
@@ -12,7 +12,7 @@ use super::entities::{DriverState, NOT_YET, RIDER_STATES, Refusal, RiderState};
 use super::settings::Settings;
 use super::space::Space;
 
-/// Mean, median and 90th percentile of some times, ms; nothing where there are none.
+/// Mean, median and 90th percentile of some times, ms; `None` if there are none.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Spread(pub(super) Option<[f64; 3]>);
 
@@ -22,9 +22,9 @@ impl Spread {
         times.sort_unstable();
         let Some(last) = times.len().checked_sub(1) else { return Self(None) };
         let mean = times.iter().sum::<Time>() as f64 / times.len() as f64;
-        // Of an even number, the mean of the middle two.
+        // For an even number, the mean of the middle two.
         let median = f64::midpoint(times[last / 2] as f64, times[times.len() / 2] as f64);
-        // floor(0.9 last), in whole numbers.
+        // floor(0.9 last), in integers.
         Self(Some([mean, median, times[last * 9 / 10] as f64]))
     }
 
@@ -57,7 +57,7 @@ pub(super) struct Report {
     pub(super) events: u64,
 }
 
-/// Memory for the times, used again.
+/// Memory for the times, reused.
 #[derive(Debug, Default)]
 pub(super) struct Times {
     completed: Vec<Time>,
@@ -66,7 +66,7 @@ pub(super) struct Times {
 }
 
 impl Report {
-    /// Looks at everybody in the arena.
+    /// Counts the riders and drivers in the arena.
     pub(super) fn of<S: Space>(
         settings: &Settings,
         arena: &Arena<S>,
@@ -125,13 +125,13 @@ impl Report {
         self.riders[state as usize]
     }
 
-    /// Riders of whom it is not known yet what becomes.
+    /// Riders without a final state yet.
     pub(super) fn in_system(&self) -> i64 {
         use RiderState::{Browsing, InTransit, Matched, Offered, Seeking};
         [Browsing, Seeking, Offered, Matched, InTransit].map(|state| self.riders(state)).iter().sum()
     }
 
-    /// Riders of whom it is.
+    /// Riders in a final state.
     pub(super) fn total(&self) -> i64 {
         [RiderState::Completed, RiderState::Abandoned, RiderState::Cancelled]
             .map(|state| self.riders(state))

@@ -1,4 +1,4 @@
-//! A point's parameters in the units of the simulation, with what makes no sense together refused.
+//! A point's parameters in the units of the simulation. Contradictory ones are refused.
 
 use sweep_runtime::{DomainError, Parameters, ValueRef};
 
@@ -26,11 +26,11 @@ const DRIVERS: Names = Names {
 pub(super) const SHIFTS: Shifts =
     Shifts { targets: [100.0, 300.0], fatigues: [8.0 * HOUR as f64, 12.0 * HOUR as f64] };
 
-/// Most events of a point: tens of minutes of computing. Beyond, a point would take its shard's other points with it
-/// when the shard runs out of time.
+/// Most events of a point: tens of minutes of computing. With more, the shard could run out of time and lose
+/// its other points, too.
 const MOST_EVENTS: u64 = 1 << 32;
 
-/// Where an [`Arriving`] comes from.
+/// The parameters of an [`Arriving`].
 #[derive(Clone, Copy)]
 struct Names {
     cap: &'static str,
@@ -43,18 +43,18 @@ struct Names {
 /// How entities of one kind arrive.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Arriving {
-    /// Most that ever arrive, and the scale of the rate.
+    /// The most that arrive, and the scale of the rate.
     pub(super) cap: u32,
-    /// How many are there at time 0.
+    /// The number present at time 0.
     pub(super) initial: u32,
-    /// Arrivals end then.
+    /// When arrivals end.
     pub(super) window: Time,
-    /// How busy each hour is, and the K by which the rate cap / window / K x busyness is divided.
+    /// How busy each hour is, and the divisor K: the rate is cap / window / K x busyness.
     pub(super) week: &'static Week,
     pub(super) divisor: f64,
 }
 
-/// What no parameter sets: when a driver has had enough, uniform between two bounds.
+/// When a driver goes off duty: uniform between two bounds, which no parameter sets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Shifts {
     /// Earnings, currency.
@@ -79,7 +79,7 @@ pub(super) enum Choice {
     Logit { intercept: f64, fare: f64, eta: f64 },
 }
 
-/// How one pass chooses.
+/// How a pass matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Algorithm {
     Simple,
@@ -127,7 +127,7 @@ pub(super) struct Settings {
     pub(super) surge: Option<Surge>,
     pub(super) radius: u32,
     pub(super) algorithm: Algorithm,
-    /// Time between passes; nothing where each rider is matched by itself.
+    /// Time between passes; `None` if riders are matched one by one.
     pub(super) batch: Option<Time>,
     pub(super) acceptance: Acceptance,
     pub(super) shifts: Shifts,
@@ -140,10 +140,10 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Reads them.
+    /// Reads the parameters.
     ///
     /// # Errors
-    /// `parameters_contradict`, naming the two parameters.
+    /// `parameters_contradict`, which names the two parameters.
     pub(super) fn read(given: &Parameters<'_>) -> Result<Self, DomainError> {
         let settings = Self {
             riders: arriving(given, RIDERS)?,

@@ -1,5 +1,5 @@
-//! The dataset `snapshots`: how many are in each state, at whole seconds by which something had happened, and at the
-//! end.
+//! The dataset `snapshots`: the numbers in each state, at each whole second before which something happened,
+//! and at the end.
 
 use sweep_runtime::{Rows, ValueRef};
 
@@ -9,33 +9,34 @@ use super::entities::{DriverState, RiderState};
 
 const SECOND: Time = 1000;
 
-/// Writes rows while time goes on.
+/// Writes rows as time advances.
 #[derive(Debug)]
 pub(super) struct Snapshots<'a> {
     rows: &'a mut Rows,
-    /// The second at which the last event is to be told.
+    /// The second at which the last event is to be written.
     due: Time,
-    /// The second that was told last.
-    told: Option<Time>,
-    /// Where the simulation ends, which is always told.
+    /// The second that was written last.
+    written: Option<Time>,
+    /// The end of the simulation, which is always written.
     end: Time,
 }
 
 impl<'a> Snapshots<'a> {
     pub(super) fn new(rows: &'a mut Rows, end: Time) -> Self {
-        Self { rows, due: 0, told: None, end }
+        Self { rows, due: 0, written: None, end }
     }
 
-    /// Tells the second that is due, unless it was, or the end is less than a second later: then the end tells more.
+    /// Writes the second that is due, unless that is done already, or the end is less than a second later and
+    /// replaces it.
     fn write_due(&mut self, census: Census) {
-        if self.told != Some(self.due) && self.due + SECOND <= self.end {
+        if self.written != Some(self.due) && self.due + SECOND <= self.end {
             self.write(self.due, census);
         }
     }
 
     fn write(&mut self, time: Time, Census { riders, drivers, trips }: Census) {
         use RiderState::{Abandoned, Browsing, Cancelled, Completed, InTransit, Matched, Offered, Seeking};
-        self.told = Some(time);
+        self.written = Some(time);
         let rider = |state: RiderState| i64::from(riders[state as usize]);
         let driver = |state: DriverState| i64::from(drivers[state as usize]);
         let (en_route, on_trip) = (driver(DriverState::EnRoute), driver(DriverState::OnTrip));
@@ -63,7 +64,7 @@ impl<'a> Snapshots<'a> {
 }
 
 impl Observer for Snapshots<'_> {
-    /// Tells how things stood, if a second with events is over.
+    /// Writes the previous numbers, if a second with events is over.
     fn advance(&mut self, time: Time, census: Census) {
         if self.due < time {
             self.write_due(census);

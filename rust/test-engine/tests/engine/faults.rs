@@ -1,4 +1,4 @@
-//! A point that goes wrong is alone in that.
+//! A point that fails does not affect others.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::thread::sleep;
@@ -73,23 +73,6 @@ fn a_hung_engine_ends_with_its_parent() {
 }
 
 #[test]
-fn slow_points_come_one_by_one() {
-    let slow = request("burn", &json!({"x": [0, 1, 2]}), 3);
-    let slow = with(&slow, &json!({"base": {"milliseconds": 400}, "threads": 1}));
-    let (mut child, input) = start(ENGINE, "run", slow.to_string().as_bytes());
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    for _ in 0..2 {
-        output.read_line(&mut String::new()).unwrap();
-    }
-    // The first point is here while the others are not done.
-    assert_eq!(child.try_wait().unwrap(), None);
-    let mut rest = String::new();
-    output.read_to_string(&mut rest).unwrap();
-    assert_eq!(rest.lines().count(), 3);
-    drop(input);
-}
-
-#[test]
 fn points_behind_a_slow_one_wait_for_it() {
     let numbers: Vec<usize> = (0..300).collect();
     let request = with(
@@ -110,4 +93,25 @@ fn too_many_rows_fail_their_point() {
     let fault = parsed(&records[3]);
     assert_eq!(fault["error_code"], "too_many_rows");
     assert_eq!(fault["error_message"], "the rows of echoes are more than 32 MiB for one point");
+}
+
+mod slow {
+    use super::*;
+
+    #[test]
+    fn slow_points_come_one_by_one() {
+        let slow = request("burn", &json!({"x": [0, 1, 2]}), 3);
+        let slow = with(&slow, &json!({"base": {"milliseconds": 400}, "threads": 1}));
+        let (mut child, input) = start(ENGINE, "run", slow.to_string().as_bytes());
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        for _ in 0..2 {
+            output.read_line(&mut String::new()).unwrap();
+        }
+        // The first point has been written before the others are done.
+        assert_eq!(child.try_wait().unwrap(), None);
+        let mut rest = String::new();
+        output.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest.lines().count(), 3);
+        drop(input);
+    }
 }

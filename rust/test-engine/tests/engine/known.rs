@@ -1,4 +1,4 @@
-//! Known metrics of every type come out as they went in.
+//! Known metrics of every type are written unchanged.
 
 use crate::ENGINE;
 use crate::common::{parsed, records, request, with};
@@ -24,7 +24,7 @@ fn metrics_of_every_type_are_the_same_bytes() {
 
 #[test]
 fn a_known_point_may_be_one_that_would_fail() {
-    // Whoever says what it knows is believed: a point that is not run cannot fail.
+    // A parent's known metrics are trusted: a point that is not run cannot fail.
     let request = with(
         &request("faulty", &json!({"x": [0, 1]}), 2),
         &json!({"base": {"mode": "abort"}, "known": [{"point_index": 0, "metrics": {"half": 0}}]}),

@@ -1,4 +1,4 @@
-//! What an engine does with models that misbehave, and with values of every type.
+//! An engine with models that misbehave, and with values of every type.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -27,7 +27,7 @@ fn points_have_the_golden_identities() {
     }
 }
 
-/// Equal, where a float without a fraction may be written as an integer.
+/// Whether two values are equal; a float without a fraction may be written as an integer.
 fn same(expected: &Value, found: &Value) -> bool {
     match (expected, found) {
         (Value::Object(expected), Value::Object(found)) => {
@@ -41,7 +41,7 @@ fn same(expected: &Value, found: &Value) -> bool {
 }
 
 #[test]
-fn what_goes_in_comes_out() {
+fn values_are_written_as_they_were_read() {
     let base = json!({
         "flag": true, "flag_or_null": false, "int": i64::MIN, "int_or_null": i64::MAX, "real": 1e300,
         "real_or_null": 5, "text": "é😀\"\\\n\u{1}", "text_or_null": "null", "rows": 2,
@@ -57,7 +57,7 @@ fn what_goes_in_comes_out() {
 }
 
 #[test]
-fn what_is_null_stays_null() {
+fn nulls_stay_null() {
     let point = parsed(&records(ENGINE, "run", &request("typed", &json!({}), 1))[0]);
     for name in ["flag_or_null", "int_or_null", "real_or_null", "text_or_null"] {
         assert_eq!(point["parameters"][name], Value::Null);

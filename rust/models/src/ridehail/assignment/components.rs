@@ -1,8 +1,9 @@
-//! Splits edges into connected components: no match of one touches another, so each is solved by itself.
+//! Splits edges into connected components. A match in one does not affect another, so each is solved
+//! separately.
 
 use super::Edge;
 
-/// An edge within a component, its ends by their places there.
+/// An edge within a component; its ends are indices within the component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Link {
     pub(super) row: u32,
@@ -18,19 +19,19 @@ pub(super) struct Part<'a> {
     pub(super) edges: &'a [Link],
 }
 
-/// Splits, with memory that is used again.
+/// Splits edges, with memory that is reused.
 #[derive(Debug, Default)]
 pub(super) struct Components {
     /// The riders and the drivers that have edges, sorted.
     riders: Vec<u32>,
     drivers: Vec<u32>,
-    /// By driver's id: the place in `drivers`, of those that are there.
+    /// By driver id: the index in `drivers`, if the driver is there.
     places: Vec<u32>,
-    /// Union-find over riders' places, then drivers'; the root is the smallest, so always a rider.
+    /// Union-find over riders' indices, then drivers'. The root is the smallest, so always a rider.
     parent: Vec<u32>,
-    /// By node: its component. They are counted in order of their roots.
+    /// By node: its component. Components are numbered in order of their roots.
     component: Vec<u32>,
-    /// By node: its place within the component.
+    /// By node: its index within the component.
     local: Vec<u32>,
     grouped: [Vec<u32>; 2],
     links: Vec<Link>,
@@ -99,7 +100,7 @@ impl Components {
         node
     }
 
-    /// Counts the components, and in each the riders and the drivers.
+    /// Counts the components, and the riders and the drivers in each.
     fn number(&mut self) {
         self.component.clear();
         self.local.clear();
@@ -120,13 +121,13 @@ impl Components {
         }
     }
 
-    /// Brings the nodes and the links of each component together, in the order that they have already.
+    /// Groups the nodes and the links by component, in their existing order.
     fn distribute(&mut self, edges: &[Edge]) {
         let rows = || (0_usize..).zip(edges.chunk_by(|one, other| one.rider == other.rider));
         for (row, reach) in rows() {
             self.ends[self.component[row] as usize][2] += reach.len();
         }
-        // From counts to where each begins; filling moves that to where it ends.
+        // From counts to start positions; filling moves each to its end.
         let mut total = [0; 3];
         for ends in &mut self.ends {
             for (end, total) in ends.iter_mut().zip(&mut total) {

@@ -1,14 +1,14 @@
 //! The assignment problem as a matrix: shortest augmenting paths over all columns, row by row.
 //!
-//! Source: R. Jonker, A. Volgenant, "A shortest augmenting path algorithm for dense and sparse linear assignment
-//! problems" (1987), its augmentation phase alone. A pair without an edge costs more than all edges together, so an
-//! assignment of least cost has the fewest of them; they are then dropped.
+//! Source: R. Jonker, A. Volgenant, "A shortest augmenting path algorithm for dense and sparse linear
+//! assignment problems" (1987), its augmentation phase only. A pair without an edge costs more than all edges
+//! together, so an assignment of least cost has the fewest such pairs; they are then dropped.
 
 use super::components::Part;
 
 const NOBODY: usize = usize::MAX;
 
-/// Solves, with memory that is used again.
+/// Solves assignments, with memory that is reused.
 #[derive(Debug, Default)]
 pub(super) struct Dense {
     costs: Vec<i64>,
@@ -23,9 +23,9 @@ pub(super) struct Dense {
 }
 
 impl Dense {
-    /// Pairs of (row, column): the most, then the cheapest.
+    /// Pairs of (row, column): as many as possible, then as cheap as possible.
     pub(super) fn solve(&mut self, part: &Part<'_>) -> &[(u32, u32)] {
-        // Rows are the fewer ones, so that each of them finds a column.
+        // The smaller side becomes the rows, so that every row gets a column.
         let turned = part.riders.len() > part.drivers.len();
         let [rows, columns] = if turned {
             [part.drivers.len(), part.riders.len()]
@@ -57,7 +57,7 @@ impl Dense {
         &self.pairs
     }
 
-    /// Finds the cheapest way to give one more row a column, by Dijkstra's algorithm over reduced costs.
+    /// Finds the cheapest way to assign one more row, by Dijkstra's algorithm over reduced costs.
     fn assign(&mut self, new: usize, columns: usize) {
         reset(&mut self.shortest, columns, i64::MAX);
         reset(&mut self.before, columns, NOBODY);
@@ -102,7 +102,7 @@ impl Dense {
         }
     }
 
-    /// Passes columns along the path that ends in a free one.
+    /// Reassigns the columns along the path that ends in a free one.
     fn flip(&mut self, new: usize, end: usize) {
         let mut column = end;
         loop {

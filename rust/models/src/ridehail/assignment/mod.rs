@@ -1,15 +1,16 @@
-//! Who is offered to whom, among edges between riders and the drivers within their reach.
+//! Which driver is offered to which rider, given edges between riders and the drivers within their reach.
 //!
-//! Costs are whole millimetres of distance. The contract's cost is km + ETA seconds x `eta_weight`, and the ETA is km at
-//! a constant 40 km/h: both are in proportion for every weight >= 0, so the same matches are cheapest. Whole numbers
-//! make sums exact, and the best assignment the same on every machine.
+//! Costs are whole millimetres of distance. The contract's cost is km + ETA seconds x `eta_weight`, and the
+//! ETA is km at a constant 40 km/h: for every weight >= 0 the cost is proportional to the distance, so the
+//! same matches are cheapest. Sums of whole numbers are exact, so the best assignment is the same on every
+//! machine.
 //!
-//! - `simple`: riders in order, each takes the first free driver in order of ids.
-//! - `cost_based`: riders in order, each takes the cheapest free driver, of equals the first.
-//! - `hungarian`: the most matches that the edges allow; of those, least total cost.
+//! - `simple`: riders in order; each takes the first free driver in order of ids.
+//! - `cost_based`: riders in order; each takes the cheapest free driver, and the first of equally cheap ones.
+//! - `hungarian`: as many matches as the edges allow, with the least total cost.
 //!
-//! In all of them a driver is taken once. (A known mistake of the earlier simulator: its greedy passes did not take
-//! drivers off the list.)
+//! In all of them a driver is matched once. (A known bug of the earlier simulator: its greedy passes did not
+//! remove matched drivers from the list.)
 
 mod components;
 mod dense;
@@ -22,7 +23,7 @@ use components::Components;
 use dense::Dense;
 use sparse::Sparse;
 
-/// Components of at most so many pairs, edges or not, are solved as a matrix.
+/// Components of at most this many pairs, with or without an edge, are solved as a matrix.
 const DENSE_PAIRS: usize = 4096;
 
 /// A driver within reach of a rider. Sorted by rider, then driver.
@@ -34,23 +35,23 @@ pub(crate) struct Edge {
     pub(crate) cost: i64,
 }
 
-/// What it costs to leave a pair without an edge: more than all edges that can be chosen together.
+/// The cost of a pair without an edge: more than all edges that can be chosen together.
 fn prohibitive(edges: &[components::Link], rows: usize) -> i64 {
     let rows = i64::try_from(rows).expect("entities have u32 ids");
     1 + edges.iter().map(|edge| edge.cost).max().unwrap_or(0) * rows
 }
 
-/// A rider and a driver, chosen for each other.
+/// A rider and a driver who are matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Match {
     pub(crate) rider: u32,
     pub(crate) driver: u32,
 }
 
-/// Assigns, with memory that is used again.
+/// Assigns drivers to riders, with memory that is reused.
 #[derive(Debug, Default)]
 pub(crate) struct Assignment {
-    /// Whether a driver is taken, by id; all false between calls.
+    /// Whether a driver is matched, by id; all false between calls.
     taken: Vec<bool>,
     components: Components,
     dense: Dense,
@@ -59,7 +60,7 @@ pub(crate) struct Assignment {
 }
 
 impl Assignment {
-    /// The matches, in order of riders. Sorts the edges; there may be no edge twice.
+    /// The matches, in order of riders. Sorts the edges, which must be distinct.
     pub(crate) fn solve(&mut self, algorithm: Algorithm, edges: &mut [Edge]) -> &[Match] {
         edges.sort_unstable();
         debug_assert!(

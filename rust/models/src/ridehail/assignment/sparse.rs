@@ -1,8 +1,8 @@
-//! The assignment problem over edges alone: shortest augmenting paths by Dijkstra's algorithm, row by row.
+//! The assignment problem over edges only: shortest augmenting paths by Dijkstra's algorithm, row by row.
 //!
-//! Source: R. Jonker, A. Volgenant (1987), as in [`super::dense`]. Here every row also has a column of its own that
-//! costs more than all edges together: to stay without a match. So each row is assigned, most to edges, and memory is
-//! in proportion to the edges.
+//! Source: R. Jonker, A. Volgenant (1987), as in [`super::dense`]. Here every row also has a column of its
+//! own, which means no match and costs more than all edges together. So every row is assigned, as many as
+//! possible to edges, and memory is proportional to the number of edges.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,7 +11,7 @@ use super::components::{Link, Part};
 
 const NOBODY: u32 = u32::MAX;
 
-/// Solves, with memory that is used again.
+/// Solves assignments, with memory that is reused.
 #[derive(Debug, Default)]
 pub(super) struct Sparse {
     /// Where each row's edges begin; one more for the end.
@@ -19,10 +19,10 @@ pub(super) struct Sparse {
     row_prices: Vec<i64>,
     column_prices: Vec<i64>,
     row_of: Vec<u32>,
-    /// By column: the length of the shortest path found so far, and the column before on it.
+    /// By column: the length of the shortest path found so far, and the previous column on it.
     shortest: Vec<i64>,
     before: Vec<u32>,
-    /// Columns whose `shortest` is set, and those whose shortest path is settled.
+    /// Columns whose `shortest` is set, and columns whose shortest path is final.
     seen: Vec<u32>,
     settled: Vec<u32>,
     heap: BinaryHeap<Reverse<(i64, u32)>>,
@@ -30,7 +30,7 @@ pub(super) struct Sparse {
 }
 
 impl Sparse {
-    /// Pairs of (row, column): the most, then the cheapest.
+    /// Pairs of (row, column): as many as possible, then as cheap as possible.
     pub(super) fn solve(&mut self, part: &Part<'_>) -> &[(u32, u32)] {
         let (rows, columns) = (part.riders.len(), part.drivers.len());
         let alone = super::prohibitive(part.edges, rows);
@@ -54,10 +54,11 @@ impl Sparse {
         &self.pairs
     }
 
-    /// Gives one more row a column, or leaves it or another one alone, whichever costs least.
+    /// Assigns one more row, or leaves it or another row without a match, whichever costs least.
     fn assign(&mut self, new: u32, edges: &[Link], alone: i64) {
         let (mut row, mut from, mut distance) = (new, NOBODY, 0);
-        // The cheapest end so far where a row stays alone: the length of the path, and the column that it gives up.
+        // The cheapest end so far at which a row stays without a match: the path's length, and the column it
+        // gives up.
         let mut staying = (i64::MAX, NOBODY);
         let end = loop {
             let stay = distance + alone - self.row_prices[row as usize];
@@ -107,8 +108,8 @@ impl Sparse {
             if path >= limit {
                 return None;
             }
-            // Else a shorter path was found since. The shortest one is here once: only shorter ones are pushed, and none
-            // is shorter than a settled one, every reduced cost being >= 0.
+            // Otherwise a shorter path has been found since. The shortest one is here once: only shorter ones
+            // are pushed, and none is shorter than a final one, because every reduced cost is >= 0.
             if path == self.shortest[column as usize] {
                 return Some(column);
             }
@@ -126,7 +127,7 @@ impl Sparse {
         }
     }
 
-    /// Passes columns along the path that ends in `end`, whose own row, if it has one, stays alone.
+    /// Reassigns the columns along the path that ends in `end`. The row of `end`, if any, loses its match.
     fn flip(&mut self, new: u32, end: u32) {
         let mut column = end as usize;
         loop {

@@ -1,4 +1,4 @@
-//! Assignments against brute force and against one another.
+//! Assignments compared with brute force and with each other.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use sweep_runtime::{Stream, Streams};
 use super::components::{Link, Part};
 use super::*;
 
-/// Random edges between `riders` and `drivers`, each there with a probability; costs repeat often.
+/// Random edges between `riders` and `drivers`, each present with a given probability. Costs repeat often.
 fn instance(stream: &mut Stream, riders: u32, drivers: u32, density: f64, costs: u64) -> Vec<Edge> {
     let mut edges = vec![];
     for rider in 0..riders {
@@ -36,7 +36,8 @@ fn brute(edges: &[Edge], taken: &mut HashSet<u32>) -> (i64, i64) {
     best
 }
 
-/// Minus the matches, and their cost; nobody is matched twice, and only along edges.
+/// Minus the number of matches, and their cost. Checks that no one is matched twice, and that matches are
+/// edges.
 fn value(edges: &[Edge], matches: &[Match]) -> (i64, i64) {
     let costs: HashMap<_, _> = edges.iter().map(|edge| ((edge.rider, edge.driver), edge.cost)).collect();
     let (mut riders, mut drivers) = (HashSet::new(), HashSet::new());

@@ -1,4 +1,4 @@
-//! Riders ask, are quoted, answer, and lose patience.
+//! Riders request, get a quote, answer it, and lose patience.
 
 use sweep_runtime::DomainError;
 
@@ -10,9 +10,10 @@ use crate::ridehail::purposes;
 use crate::ridehail::settings::{Choice, Surge};
 use crate::ridehail::space::{Index as _, Space};
 
-/// From arriving to the quote, from the quote to the answer, and without passes from accepting to the first search, ms.
+/// From arrival to the quote, from the quote to the answer, and without passes from acceptance to the first
+/// search, ms.
 const DELAY: Time = 1000;
-/// The ETA of a quote: at 40 km/h, and where no driver is idle, ms.
+/// The ETA of a quote: at 40 km/h, and if no driver is idle, ms.
 const MS_A_KM: f64 = 90_000.0;
 const ETA_WITHOUT_DRIVERS: f64 = 300_000.0;
 
@@ -25,7 +26,8 @@ impl<S: Space> City<'_, S> {
         let Some(dropoff) = self.space.destination(pickup, cells, &mut choices) else {
             let [least, most] = cells;
             let message = format!(
-                "no cell of the box is from min_trip_cells = {least} to max_trip_cells = {most} away from rider {rider}"
+                "no cell of the box is from min_trip_cells = {least} to max_trip_cells = {most} away from \
+                 rider {rider}"
             );
             return Err(DomainError::new("no_destination", message));
         };
@@ -56,7 +58,7 @@ impl<S: Space> City<'_, S> {
         self.arena.events.schedule(self.now + DELAY, Kind::Answer, rider);
     }
 
-    /// The multiplier where riders who want to be picked up outnumber idle drivers.
+    /// The fare's multiplier if riders who wait for a pickup outnumber idle drivers.
     fn surge(&self, surge: Surge, pickup: S::Place) -> f64 {
         let count = |index: &S::Index| {
             let mut count = 0.0;
@@ -92,10 +94,10 @@ impl<S: Space> City<'_, S> {
         }
     }
 
-    /// Why the rider refuses the quote, or nothing.
+    /// Why the rider refuses the quote, or `None` if the rider accepts.
     fn refusal(&self, rider: u32) -> Option<Refusal> {
         let Request { fare, eta, rejections, .. } = self.arena.riders.requests[rider as usize];
-        // A new number for each quote: with the first one again, a refusal by chance would be for ever.
+        // A new number for each quote: with the same one, a refusal by chance would be permanent.
         let chance = || self.streams.stream(purposes::ANSWERS, rider).from_block(rejections).uniform();
         match self.settings.choice {
             Choice::Threshold { fare: dearest, .. } if fare > dearest => Some(Refusal::Price),
@@ -123,7 +125,8 @@ impl<S: Space> City<'_, S> {
         }
     }
 
-    /// Patience ends, unless the rider was picked up. Whoever drives there, or is asked to, is free where that is.
+    /// Patience ends, unless the rider was picked up. A driver who is on the way, or has the offer, becomes
+    /// free.
     pub(super) fn cancel(&mut self, rider: u32) {
         let at = rider as usize;
         match self.arena.riders.states[at] {
@@ -135,7 +138,7 @@ impl<S: Space> City<'_, S> {
         self.withdraw(rider);
     }
 
-    /// A rider does not want to be picked up any more.
+    /// A rider no longer waits for a pickup.
     pub(super) fn withdraw(&mut self, rider: u32) {
         if self.settings.surge.is_some() {
             self.arena.demand.remove(rider, self.arena.riders.requests[rider as usize].pickup);

@@ -1,8 +1,8 @@
-//! Riders and drivers are brought together: in passes, or rider by rider.
+//! Riders and drivers are matched: in passes, or rider by rider.
 //!
-//! A pass looks only at edges that have somebody new at one end. Every algorithm leaves no edge between two who stay
-//! free, so between a rider and a driver who both were free after an earlier pass there is none now. With that, a pass
-//! costs what has changed, not what is waiting.
+//! A pass considers only edges with a new rider or driver at one end. No algorithm leaves an edge between a
+//! rider and a driver who both stay free, so two who were both free after an earlier pass have no edge now.
+//! The cost of a pass is therefore proportional to what has changed, not to what is waiting.
 
 use super::demand::logistic;
 use super::{Arena, City};
@@ -19,40 +19,41 @@ const EVALUATION: Time = 2000;
 /// Between two searches for one rider, ms.
 const RETRY: Time = 30_000;
 const MM_IN_KM: f64 = 1e6;
-/// Builds with debug assertions check passes of cities with up to so many riders.
+/// Builds with debug assertions check the passes of cities with up to this many riders.
 const CHECKED_RIDERS: u32 = 2_000;
-/// Rivals that are counted. Where there are more on both sides, they do not stay free for long.
+/// The most rivals that are counted. More than this on both sides do not stay free for long.
 const MOST_RIVALS: usize = 64;
 
 impl<S: Space> City<'_, S> {
-    /// Makes a rider one for the passes to look at.
+    /// Adds a rider to those whom passes consider.
     pub(super) fn open(&mut self, rider: u32) {
         self.arena.seeking.insert(rider, self.arena.riders.requests[rider as usize].pickup);
         self.arena.fresh_riders.push(rider);
         self.plan_pass();
     }
 
-    /// Takes a rider from what passes look at.
+    /// Removes a rider from those whom passes consider.
     pub(super) fn close(&mut self, rider: u32) {
         if self.settings.batch.is_some() {
             self.arena.seeking.remove(rider, self.arena.riders.requests[rider as usize].pickup);
         }
     }
 
-    /// Matches everybody who can be.
+    /// Makes a pass: matches riders and drivers.
     pub(super) fn pass(&mut self) {
         self.gather();
         let mut assignment = std::mem::take(&mut self.arena.assignment);
         let mut edges = std::mem::take(&mut self.arena.edges);
         let matches = assignment.solve(self.settings.algorithm, &mut edges);
-        debug_assert!(self.is_what_all_edges_give(matches, &edges), "nothing that matters was left out");
+        debug_assert!(self.is_what_all_edges_give(matches, &edges), "no edge that matters was left out");
         for Match { rider, driver } in matches {
             self.offer(*rider, *driver);
         }
         (self.arena.assignment, self.arena.edges) = (assignment, edges);
     }
 
-    /// Whether the matches are those that all edges between the free would give, or of equal number and cost.
+    /// Whether the matches equal those from all edges between free riders and drivers, or have equal number
+    /// and cost.
     fn is_what_all_edges_give(&self, matches: &[Match], edges: &[Edge]) -> bool {
         let Arena { riders, idle, .. } = &*self.arena;
         if self.settings.riders.cap > CHECKED_RIDERS {
@@ -80,7 +81,7 @@ impl<S: Space> City<'_, S> {
         }
     }
 
-    /// Collects the edges with somebody new.
+    /// Collects the edges with a new rider or driver.
     fn gather(&mut self) {
         let arena = &mut *self.arena;
         arena.edges.clear();
@@ -115,7 +116,7 @@ impl<S: Space> City<'_, S> {
         }
     }
 
-    /// Looks for a driver for one rider by itself.
+    /// Searches for a driver for a single rider.
     pub(super) fn seek(&mut self, rider: u32) {
         let at = rider as usize;
         if self.arena.riders.states[at] != RiderState::Seeking {
@@ -142,7 +143,7 @@ impl<S: Space> City<'_, S> {
         debug_assert_eq!(
             arena.riders.states[rider as usize],
             RiderState::Seeking,
-            "rider {rider} is offered once"
+            "rider {rider} has one offer"
         );
         debug_assert_eq!(
             arena.drivers.states[driver as usize],
@@ -160,7 +161,8 @@ impl<S: Space> City<'_, S> {
         self.close(rider);
     }
 
-    /// A driver answers the last offer. (The rider may have cancelled, and another offer may be running since.)
+    /// A driver answers the last offer. (The rider may have cancelled, and another offer may be running
+    /// since.)
     pub(super) fn driver_answers(&mut self, driver: u32) {
         let Task { rider, offers, offered_at, place } = self.arena.drivers.tasks[driver as usize];
         let evaluating = self.arena.drivers.states[driver as usize] == DriverState::Evaluating;
@@ -178,7 +180,7 @@ impl<S: Space> City<'_, S> {
         if self.settings.batch.is_some() {
             self.open(rider);
         } else {
-            // The clock of searches runs on from the one that found this driver.
+            // Searches continue at their interval from the one that found this driver.
             self.arena.events.schedule(self.now + RETRY - EVALUATION, Kind::SeekAfterRefusal, rider);
         }
         self.free(driver);
@@ -201,20 +203,21 @@ impl<S: Space> City<'_, S> {
     }
 }
 
-/// Collects the edges of one end, but those that no assignment needs.
+/// Collects the edges of one end, without those that no assignment needs.
 ///
-/// `rivals` counts everybody who can take one of the other ends, this one included; grid distances add up, so they are
-/// within twice the radius. Of n rivals, each needs its n best edges only. For the best assignment: the others take all
-/// but one of those ends at most, so a worse end can be exchanged for a better one that is free. For a rider in a greedy
-/// one: one of them is free still. For a driver in a greedy one: of the first n riders within reach, one is not served by
-/// another driver, and takes this one unless an earlier rider has.
+/// `rivals` counts all who can take one of the other ends, this one included; grid distances add up, so
+/// rivals are within twice the radius. Of n rivals, each needs only its n best edges. For the best
+/// assignment: the others take at most all but one of those ends, so a worse end can be exchanged for a
+/// better one that is free. For a rider in a greedy pass: one of them is still free. For a driver in a greedy
+/// pass: of the first n riders within reach, one is not served by another driver, and takes this one unless
+/// an earlier rider has.
 struct Gatherer<'a, E, N, R> {
     edges: &'a mut Vec<Edge>,
-    /// Where this end's edges begin.
+    /// The index at which this end's edges begin.
     first: usize,
     edge: E,
     rivals: N,
-    /// How many edges are needed, once that is known.
+    /// How many edges are needed, once known.
     needed: Option<usize>,
     rank: R,
     /// Whether nearer edges rank before farther ones.
@@ -243,7 +246,7 @@ where
         if own.is_empty() {
             return f64::INFINITY;
         }
-        // With one rival more than there are edges, none is left out yet; how many more, a farther look may ask.
+        // With one more rival than edges, none is left out yet. A later call may need to count further.
         let most = MOST_RIVALS.min(own.len() + 1);
         let needed = self.needed.unwrap_or_else(|| (self.rivals)(most));
         if needed >= most {
@@ -258,12 +261,12 @@ where
             return f64::INFINITY;
         }
         let farthest = self.edges[self.first..].iter().map(|edge| edge.cost).max();
-        // An edge as long may rank before it by its id.
+        // An edge of the same length may rank before it by its id.
         farthest.map_or(0.0, |cost| (cost + 1) as f64 / MM_IN_KM)
     }
 }
 
-/// Counts up to `most`, or some more.
+/// Counts up to `most`, or slightly more.
 struct Rivals {
     count: usize,
     most: usize,
@@ -285,7 +288,7 @@ fn rivals<S: Space>(space: &S, index: &S::Index, place: S::Place, radius: u32, m
     rivals.count
 }
 
-/// By which a rider's drivers are ordered.
+/// The sort key of a rider's drivers.
 fn rider_rank(algorithm: Algorithm, edge: Edge) -> (i64, u32) {
     match algorithm {
         Algorithm::Simple => (0, edge.driver),
@@ -293,7 +296,7 @@ fn rider_rank(algorithm: Algorithm, edge: Edge) -> (i64, u32) {
     }
 }
 
-/// By which a driver's riders are: greedy passes serve riders in order.
+/// The sort key of a driver's riders. Greedy passes serve riders in order.
 fn driver_rank(algorithm: Algorithm, edge: Edge) -> (i64, u32) {
     match algorithm {
         Algorithm::Simple | Algorithm::CostBased => (0, edge.rider),
@@ -301,7 +304,7 @@ fn driver_rank(algorithm: Algorithm, edge: Edge) -> (i64, u32) {
     }
 }
 
-/// Rounded to the nearest.
+/// Rounds to the nearest.
 #[expect(clippy::cast_possible_truncation, reason = "at most half the earth's circumference")]
 fn millimetres(km: f64) -> i64 {
     (km * MM_IN_KM + 0.5) as i64

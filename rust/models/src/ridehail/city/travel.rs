@@ -1,7 +1,7 @@
 //! Drivers drive: to the pickup, then to the drop-off.
 //!
-//! A leg is one event unless speeds depend on who is in the cells; then each hop is one. Both ways a hop takes the
-//! same number of the same stream, so in empty streets they agree to the ms.
+//! A leg is one event, unless speeds depend on the drivers in the cells: then each hop is one. In both cases
+//! a hop takes the same number from the same stream, so in empty streets they agree to the ms.
 
 use super::City;
 use crate::ridehail::Time;
@@ -15,7 +15,7 @@ use crate::ridehail::space::Space;
 const STOP: Time = 1000;
 
 impl<S: Space> City<'_, S> {
-    /// A driver has accepted, and drives to the pickup.
+    /// A driver has accepted and drives to the pickup.
     pub(super) fn set_out(&mut self, driver: u32, rider: u32) {
         let at = rider as usize;
         self.arena.trips.push(rider);
@@ -27,8 +27,9 @@ impl<S: Space> City<'_, S> {
             self.begin_leg(driver, pickup);
             return;
         }
-        // Patience is known already: a pickup that it does not last for is not scheduled, and the driver stops where
-        // the rider cancels. Of a pickup and a cancellation at one time, the latter was scheduled first.
+        // Patience is known already: if it ends before the pickup, the pickup is not scheduled, and the
+        // driver stops where the rider cancels. Of a pickup and a cancellation at the same time, the
+        // cancellation was scheduled first.
         let until = self.arena.riders.journeys[at].cancel_at;
         let hops = self.streams.stream(purposes::PICKUP_HOPS, rider);
         let from = self.arena.drivers.tasks[driver as usize].place;
@@ -67,7 +68,7 @@ impl<S: Space> City<'_, S> {
         self.arena.events.schedule(time + STOP, Kind::Complete, rider);
     }
 
-    /// The rider is there, the fare is shared, and the driver goes on or has had enough.
+    /// The trip is completed: the fare is shared, and the driver becomes idle or goes off duty.
     pub(super) fn complete(&mut self, rider: u32) {
         let at = rider as usize;
         let driver = self.arena.riders.journeys[at].driver;
@@ -91,7 +92,8 @@ impl<S: Space> City<'_, S> {
         self.next_hop(driver);
     }
 
-    /// Enters the next cell. (A leg may have been broken off, and another one begun since.)
+    /// Enters the next cell. (The leg may have been broken off, and another one begun, since this was
+    /// scheduled.)
     pub(super) fn hop(&mut self, driver: u32) {
         let at = driver as usize;
         let Leg { from, to, hop, due, .. } = self.arena.drivers.legs[at];

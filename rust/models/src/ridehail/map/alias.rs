@@ -1,21 +1,21 @@
 //! Draws from fixed unequal shares in constant time.
 //!
-//! Source: A. J. Walker (1977), in the form of M. D. Vose, "A linear algorithm for generating random numbers with a
-//! given distribution" (1991).
+//! Source: A. J. Walker (1977), in the form of M. D. Vose, "A linear algorithm for generating random numbers
+//! with a given distribution" (1991).
 
 use sweep_runtime::Stream;
 
 /// A table over the indices `0..n`.
 #[derive(Clone, Debug)]
 pub(super) struct Alias {
-    /// The share of a column that is its own index's.
+    /// The share of a column that belongs to its own index.
     own: Vec<f64>,
-    /// Whose the rest of the column is.
+    /// The index to which the rest of the column belongs.
     other: Vec<u32>,
 }
 
 impl Alias {
-    /// A table for weights, at least one of them positive, none negative.
+    /// A table for weights: at least one is positive, none is negative.
     pub(super) fn new(weights: &[f64]) -> Self {
         let mean = weights.iter().sum::<f64>() / weights.len() as f64;
         let mut own: Vec<f64> = weights.iter().map(|weight| weight / mean).collect();
@@ -31,7 +31,7 @@ impl Alias {
                 less.push(high);
             }
         }
-        // What is left differs from a full column by rounding alone.
+        // What is left differs from a full column only by rounding.
         for index in less.into_iter().chain(more) {
             own[index as usize] = 1.0;
         }

@@ -1,19 +1,21 @@
-//! Entities by the bucket of four by four cells that they are in: a coarse index over the map.
+//! Entities by their bucket of four by four cells: a coarse index over the map.
 //!
-//! Buckets and the list of all are plain vectors that keep their memory, so nothing is allocated once a thread has seen
-//! its largest point. No answer depends on the order within them.
+//! Buckets and the list of all entities are plain vectors that keep their memory, so nothing is allocated
+//! once a thread has run its largest point. Results do not depend on the order within them.
 
 use super::{Map, km_of_chord};
 use crate::ridehail::hex::Hex;
 use crate::ridehail::space::{Index, Visitor};
 
-/// A bucket is 2^SHIFT cells wide: few enough entities in the buckets around a place, few enough buckets in a disk.
+/// A bucket is 2^SHIFT cells wide: few enough entities in the buckets around a place, few enough buckets in a
+/// disk.
 const SHIFT: i16 = 2;
-/// Up to so many entities are simply looked at one by one, where it is the nearest that is looked for...
+/// Up to this many entities, a search for the nearest compares all of them.
 const FEW: usize = 24;
-/// ... and where all within a radius are, if there are no more entities than buckets; a look at either costs about as much.
+/// Up to this many entities, a search within a radius compares all of them, unless there are fewer buckets
+/// within it: visiting an entity or a bucket costs about the same.
 const FEW_BUCKETS: u32 = 200;
-/// No place in the list.
+/// Not in the list.
 const NOWHERE: u32 = u32::MAX;
 const EARTH_PER_KM: f64 = 1.0 / super::EARTH_KM;
 
@@ -23,14 +25,14 @@ struct Entry {
     id: u32,
 }
 
-/// See the module.
+/// The index; see the module's documentation.
 #[derive(Debug, Default)]
 pub(crate) struct Buckets {
     columns: i16,
     rows: i16,
     grid: Vec<Vec<Entry>>,
     all: Vec<Entry>,
-    /// Where each entity is in `all`.
+    /// The index of each entity in `all`.
     places: Vec<u32>,
 }
 
@@ -52,7 +54,8 @@ impl Buckets {
         self.all.len() <= side.saturating_mul(side).min(FEW_BUCKETS) as usize
     }
 
-    /// Calls `visit` for each bucket whose column or row is `ring` from the middle's and the other one not farther.
+    /// Calls `visit` for each bucket of a square ring: its column or row is `ring` from the middle's, the
+    /// other at most that.
     fn ring(&self, middle: Hex, ring: i16, mut visit: impl FnMut(&[Entry])) {
         let (column, row) = (middle.q >> SHIFT, middle.r >> SHIFT);
         let columns = (column - ring).max(0)..=(column + ring).min(self.columns - 1);
@@ -70,7 +73,7 @@ impl Buckets {
     }
 }
 
-/// The least grid distance to a bucket of a ring: so many columns or rows of cells lie between.
+/// The least grid distance to a bucket of a ring: this many columns or rows of cells lie between.
 fn steps_to_ring(ring: i16) -> u32 {
     let steps = ((ring - 1).max(0) << SHIFT) + i16::from(ring > 0);
     steps.unsigned_abs().into()
@@ -85,7 +88,7 @@ struct Nearest<'a> {
 }
 
 impl Nearest<'_> {
-    /// Whether nothing at that grid distance or beyond can be nearer.
+    /// Whether no entity at that grid distance or beyond can be nearer.
     fn beats(&self, steps: u32) -> bool {
         let least = f64::from(steps) * self.map.least_km_a_step * EARTH_PER_KM;
         least * least > self.best
@@ -166,7 +169,7 @@ impl Index<Map> for Buckets {
         let mut reach = radius;
         for ring in 0..self.columns.max(self.rows) {
             self.ring(from, ring, |entries| look(entries, reach, visitor));
-            // As many steps are longer than the horizon from the next whole number on; and casts saturate.
+            // From the next whole number on, steps reach beyond the horizon. Casts saturate.
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,

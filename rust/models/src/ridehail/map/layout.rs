@@ -1,4 +1,4 @@
-//! Lays a box out: the frame around it, the centre of every cell, and how much of the box each cell has.
+//! Lays out a box: the frame around it, the centre of every cell, and each cell's share of the box.
 
 use h3o::{CellIndex, CoordIJ, LatLng, LocalIJ, Resolution};
 use sweep_runtime::DomainError;
@@ -9,21 +9,22 @@ use crate::ridehail::hex::{DIRECTIONS, Hex};
 use crate::ridehail::settings::Bounds;
 
 const RESOLUTION: Resolution = Resolution::Nine;
-/// Most cells of a frame, about 48,000 square km: forty bytes each, and a thread holds one map.
+/// Most cells of a frame, about 48,000 square km. A cell takes forty bytes, and each thread holds one map.
 const MOST_CELLS: i64 = 500_000;
-/// Most cells of a frame's side, which have to fit 16 bits.
+/// Most cells along a side of a frame: coordinates must fit 16 bits.
 const LONGEST_SIDE: i64 = 30_000;
-/// No cell of resolution 9 is as small, square km; to refuse a huge box before looking at it.
+/// Less than any cell of resolution 9, square km. Used to refuse a huge box before searching it.
 const SMALL_CELL: f64 = 0.05;
-/// Along the border, cells are found by steps of this many km, which no cell's passage is shorter than by much...
+/// Cells along the border are found by steps of this many km: a border crosses few cells in much less ...
 const BORDER_STEP_KM: f64 = 0.05;
-/// ... and the frame has this many cells beyond them, for those that were missed and for the neighbours of all.
+/// ... and the frame extends this many cells beyond them, for missed cells and for all neighbours.
 const MARGIN: i32 = 2;
-/// Neighbours of resolution 9 are within these, km; more or less means that a pentagon warps the lattice.
+/// Distances between neighbours of resolution 9, km. Anything outside means that a pentagon distorts the
+/// lattice.
 const SPACING: std::ops::Range<f64> = 0.2..0.5;
-/// A straight way is shorter than the sum of its steps' heights by less than this, within the largest box.
+/// Within the largest box, a straight line is at least this share of the sum of its steps' heights.
 const CURVATURE: f64 = 0.98;
-/// The cells' parts of the box add up to it but for rounding.
+/// The cells' shares of the box add up to it, except for rounding.
 const TILING_ERROR: f64 = 1e-6;
 const KM_IN_DEGREE: f64 = EARTH_KM * DEGREE;
 const DEGREE: f64 = std::f64::consts::PI / 180.0;
@@ -62,7 +63,8 @@ pub(super) fn lay_out(bounds: Bounds) -> Result<Map, DomainError> {
             format!("no H3 cell has its centre in the box {}", words(bounds)),
         ));
     }
-    // The cells tile the box, unless a pentagon's missing sixth is in it: then some are not there, or are there twice.
+    // The cells tile the box, unless a pentagon's missing sixth is in it: then some are missing or occur
+    // twice.
     let whole = (bounds.lat[1] - bounds.lat[0]) * (bounds.lng[1] - bounds.lng[0]);
     if (areas.iter().sum::<f64>() / whole - 1.0).abs() > TILING_ERROR {
         return Err(not_planar(bounds));
@@ -71,8 +73,8 @@ pub(super) fn lay_out(bounds: Bounds) -> Result<Map, DomainError> {
     Ok(map)
 }
 
-/// Fills the frame's arrays, and returns the centres as (latitude, longitude), degrees. A cell that H3 does not give has
-/// no centre: its coordinates are not numbers.
+/// Fills the frame's arrays, and returns the centres as (latitude, longitude), degrees. For a cell that H3
+/// does not have, the centre's coordinates are NaN.
 fn place_cells(map: &mut Map, frame: &Frame) -> Vec<[f64; 2]> {
     let Bounds { lat, lng } = map.bounds;
     let mut plane = Vec::with_capacity(frame.width * frame.height);
@@ -99,8 +101,8 @@ fn on_sphere(latitude: f64, longitude: f64) -> [f64; 3] {
     [lat_cos * lng_cos, lat_cos * lng_sin, lat_sin]
 }
 
-/// The corners of a cell: the middles of the triangles that it forms with two neighbours each. H3's own corners are
-/// these on the face of the icosahedron; on the map they differ by some 1e-5 of a side.
+/// The corners of a cell: the centres of the triangles that it forms with pairs of neighbours. H3's own
+/// corners are these on the face of the icosahedron; on the map they differ by about 1e-5 of a side.
 fn corners(map: &Map, plane: &[[f64; 2]], cell: Hex) -> [[f64; 2]; 6] {
     let centre = |place: Option<Hex>| place.map_or([f64::NAN; 2], |cell| plane[map.slot(cell)]);
     let own = centre(Some(cell));
@@ -111,7 +113,8 @@ fn corners(map: &Map, plane: &[[f64; 2]], cell: Hex) -> [[f64; 2]; 6] {
     })
 }
 
-/// The least km between the cell's row and the next one, over the three directions; nothing where the lattice is broken.
+/// The least km between the cell's row and the next one, over the three directions. `None` if the lattice is
+/// broken.
 fn height(map: &Map, cell: Hex) -> Option<f64> {
     let km = |one: Hex, other: Hex| EARTH_KM * map.chord_squared(one, other).sqrt();
     let mut least = f64::INFINITY;
@@ -129,8 +132,8 @@ fn height(map: &Map, cell: Hex) -> Option<f64> {
     Some(least)
 }
 
-/// Area of the part of a convex polygon that is in the box, in square degrees of the plane of latitude and longitude; 0
-/// where a corner is no number.
+/// Area of the part of a convex polygon that is in the box, in square degrees of the plane of latitude and
+/// longitude. 0 if a corner is NaN.
 ///
 /// Source: I. E. Sutherland, G. W. Hodgman, "Reentrant polygon clipping" (1974).
 fn clipped_area(bounds: Bounds, corners: [[f64; 2]; 6]) -> f64 {
@@ -169,7 +172,7 @@ fn clipped_area(bounds: Bounds, corners: [[f64; 2]; 6]) -> f64 {
     if twice.is_nan() { 0.0 } else { twice.abs() / 2.0 }
 }
 
-/// A parallelogram of the lattice that holds the box.
+/// A parallelogram of the lattice that contains the box.
 struct Frame {
     origin: CellIndex,
     /// Local IJ of the frame's (0, 0).

@@ -1,4 +1,4 @@
-//! The map against H3 itself, and its index against plain loops.
+//! The map compared with H3 itself, and its index with plain loops.
 
 use std::collections::HashMap;
 
@@ -44,37 +44,8 @@ fn grid_distance_and_km_are_h3s() {
 }
 
 #[test]
-fn arrivals_are_uniform_over_the_box_and_snapped() {
-    let map = Map::new(BERLIN).unwrap();
-    let draws = 200_000;
-    let slots: HashMap<i64, usize> = map.numbers.iter().copied().zip(0..).collect();
-    let (mut points, mut cells) = (stream(1), stream(2));
-    // Counts in blocks of 25 by 25 cells, of H3's own snapping and of the map's: chi-square over two samples.
-    let mut counts = vec![[0.0_f64; 2]; 100];
-    let mut border = [0_u32; 2];
-    for _ in 0..draws {
-        let lat = BERLIN.lat[0] + points.uniform() * (BERLIN.lat[1] - BERLIN.lat[0]);
-        let lng = BERLIN.lng[0] + points.uniform() * (BERLIN.lng[1] - BERLIN.lng[0]);
-        let number = LatLng::new(lat, lng).unwrap().to_cell(Resolution::Nine);
-        let slot = slots[&i64::try_from(u64::from(number)).unwrap()];
-        let own = map.slot(map.arrival(&mut cells));
-        for (sample, slot) in [slot, own].into_iter().enumerate() {
-            counts[(slot % map.width) / 25 * 10 + slot / map.width / 25][sample] += 1.0;
-            border[sample] += u32::from(!map.inside[slot]);
-        }
-    }
-    let used = counts.iter().filter(|[a, b]| a + b > 20.0);
-    let (bins, squares) =
-        used.fold((0.0, 0.0), |(bins, sum), [a, b]| (bins + 1.0, sum + (a - b) * (a - b) / (a + b)));
-    let standard = (squares - (bins - 1.0)) / f64::sqrt(2.0 * (bins - 1.0));
-    assert!(standard.abs() < 3.5, "chi-square {squares} over {bins} bins");
-    let difference = f64::from(border[0]) - f64::from(border[1]);
-    assert!(difference.abs() < 3.5 * f64::from(border[0] + border[1]).sqrt(), "{border:?}");
-}
-
-#[test]
 fn the_cells_shares_fill_the_box() {
-    // Areas by H3's own corners, of cells away from the border, against those that the map draws by.
+    // Areas from H3's own corners, for cells away from the border, compared with the map's weights.
     let map = Map::new(BERLIN).unwrap();
     let frame: f64 = map.cells.iter().step_by(97).map(|cell| area(h3(&map, *cell))).sum();
     let mean = frame / map.cells.iter().step_by(97).count() as f64;
@@ -87,34 +58,6 @@ fn area(cell: CellIndex) -> f64 {
     let corners: Vec<_> = cell.boundary().iter().map(|corner| (corner.lat(), corner.lng())).collect();
     let edges = corners.iter().zip(corners.iter().cycle().skip(1));
     edges.map(|(a, b)| a.0 * b.1 - b.0 * a.1).sum::<f64>().abs() / 2.0
-}
-
-#[test]
-fn destinations_are_uniform_among_those_that_fit() {
-    let map = Map::new(BERLIN).unwrap();
-    let mut draws = stream(3);
-    let corner = map.cells[0];
-    for cells in [[5, 60], [0, 0], [3, 4], [40, 500]] {
-        let fitting =
-            map.cells.iter().filter(|cell| (cells[0]..=cells[1]).contains(&corner.distance(**cell)));
-        let fitting: Vec<Hex> = fitting.copied().collect();
-        let count = 20_000;
-        let mut mean = 0.0;
-        for _ in 0..count {
-            let cell = map.destination(corner, cells, &mut draws).unwrap();
-            assert!(map.has(cell) && (cells[0]..=cells[1]).contains(&corner.distance(cell)));
-            mean += f64::from(corner.distance(cell)) / f64::from(count);
-        }
-        let distances = || fitting.iter().map(|cell| f64::from(corner.distance(*cell)));
-        let expected = distances().sum::<f64>() / fitting.len() as f64;
-        let variance =
-            distances().map(|cell| (cell - expected) * (cell - expected)).sum::<f64>() / fitting.len() as f64;
-        assert!(
-            (mean - expected).abs() <= 3.5 * (variance / f64::from(count)).sqrt() + 1e-9,
-            "{mean} {expected}"
-        );
-    }
-    assert_eq!(map.destination(corner, [1_000, 2_000], &mut draws), None);
 }
 
 #[test]
@@ -165,7 +108,7 @@ fn the_index_answers_as_a_plain_loop_does() {
 }
 
 #[test]
-fn a_box_that_cannot_be_is_told() {
+fn an_invalid_box_is_refused() {
     let code = |lat, lng| Map::new(Bounds { lat, lng }).err().map(|error| error.code());
     assert_eq!(code([52.34, 52.340_001], [13.08, 13.080_001]), Some("box_without_cells"));
     assert_eq!(code([-90.0, 90.0], [-180.0, 180.0]), Some("box_too_large"));
@@ -183,5 +126,67 @@ fn other_cities_have_maps_too() {
     {
         let map = Map::new(Bounds { lat: [lat - 0.05, lat + 0.05], lng: [lng - 0.05, lng + 0.05] }).unwrap();
         assert!(map.cells.len() > 300, "{lat} {lng}");
+    }
+}
+
+mod statistical {
+    use super::*;
+
+    #[test]
+    fn arrivals_are_uniform_over_the_box_and_snapped() {
+        let map = Map::new(BERLIN).unwrap();
+        let draws = 200_000;
+        let slots: HashMap<i64, usize> = map.numbers.iter().copied().zip(0..).collect();
+        let (mut points, mut cells) = (stream(1), stream(2));
+        // Counts in blocks of 25 by 25 cells, with H3's own snapping and with the map's: a two-sample
+        // chi-square test.
+        let mut counts = vec![[0.0_f64; 2]; 100];
+        let mut border = [0_u32; 2];
+        for _ in 0..draws {
+            let lat = BERLIN.lat[0] + points.uniform() * (BERLIN.lat[1] - BERLIN.lat[0]);
+            let lng = BERLIN.lng[0] + points.uniform() * (BERLIN.lng[1] - BERLIN.lng[0]);
+            let number = LatLng::new(lat, lng).unwrap().to_cell(Resolution::Nine);
+            let slot = slots[&i64::try_from(u64::from(number)).unwrap()];
+            let own = map.slot(map.arrival(&mut cells));
+            for (sample, slot) in [slot, own].into_iter().enumerate() {
+                counts[(slot % map.width) / 25 * 10 + slot / map.width / 25][sample] += 1.0;
+                border[sample] += u32::from(!map.inside[slot]);
+            }
+        }
+        let used = counts.iter().filter(|[a, b]| a + b > 20.0);
+        let (bins, squares) =
+            used.fold((0.0, 0.0), |(bins, sum), [a, b]| (bins + 1.0, sum + (a - b) * (a - b) / (a + b)));
+        let standard = (squares - (bins - 1.0)) / f64::sqrt(2.0 * (bins - 1.0));
+        assert!(standard.abs() < 3.5, "chi-square {squares} over {bins} bins");
+        let difference = f64::from(border[0]) - f64::from(border[1]);
+        assert!(difference.abs() < 3.5 * f64::from(border[0] + border[1]).sqrt(), "{border:?}");
+    }
+
+    #[test]
+    fn destinations_are_uniform_among_those_that_fit() {
+        let map = Map::new(BERLIN).unwrap();
+        let mut draws = stream(3);
+        let corner = map.cells[0];
+        for cells in [[5, 60], [0, 0], [3, 4], [40, 500]] {
+            let fitting =
+                map.cells.iter().filter(|cell| (cells[0]..=cells[1]).contains(&corner.distance(**cell)));
+            let fitting: Vec<Hex> = fitting.copied().collect();
+            let count = 20_000;
+            let mut mean = 0.0;
+            for _ in 0..count {
+                let cell = map.destination(corner, cells, &mut draws).unwrap();
+                assert!(map.has(cell) && (cells[0]..=cells[1]).contains(&corner.distance(cell)));
+                mean += f64::from(corner.distance(cell)) / f64::from(count);
+            }
+            let distances = || fitting.iter().map(|cell| f64::from(corner.distance(*cell)));
+            let expected = distances().sum::<f64>() / fitting.len() as f64;
+            let variance = distances().map(|cell| (cell - expected) * (cell - expected)).sum::<f64>()
+                / fitting.len() as f64;
+            assert!(
+                (mean - expected).abs() <= 3.5 * (variance / f64::from(count)).sqrt() + 1e-9,
+                "{mean} {expected}"
+            );
+        }
+        assert_eq!(map.destination(corner, [1_000, 2_000], &mut draws), None);
     }
 }

@@ -1,4 +1,4 @@
-//! What the parameters may be, and what is said when they may not.
+//! Valid parameters, and the errors for invalid ones.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -18,7 +18,7 @@ fn point(given: Given) -> Result<BTreeMap<&'static str, Value>, DomainError> {
     trial(&Ridehail, given, 42, 0)
 }
 
-/// Reads settings, as the model does, and keeps them.
+/// Reads settings as the model does, and keeps them.
 #[derive(Default)]
 struct Reader(Mutex<Option<Settings>>);
 
@@ -57,7 +57,7 @@ fn speeds_are_ten_either_way_and_five_at_least() {
     }
 }
 
-/// Values that no default has, each its own.
+/// Distinct values that differ from all defaults.
 const GIVEN: [(&str, ValueRef<'static>); 40] = [
     ("num_riders", ValueRef::Int(11)),
     ("num_drivers", ValueRef::Int(12)),
@@ -171,7 +171,7 @@ fn nobody_is_a_defined_result() {
 }
 
 #[test]
-fn contradictions_are_told_by_name() {
+fn contradictions_name_their_parameters() {
     let cases: [(Given, &str, &str); 9] = [
         (&[("lat_min", 53.0.into())], "parameters_contradict", "lat_min = 53 must be below lat_max = 52.68"),
         (&[("lng_max", 13.08.into())], "parameters_contradict", "lng_min = 13.08 must be below lng_max"),
@@ -216,7 +216,7 @@ fn contradictions_are_told_by_name() {
 
 #[test]
 fn the_weight_of_the_eta_changes_no_match() {
-    // The ETA is km at a constant speed: costs are in proportion, whatever its weight is.
+    // The ETA is km at a constant speed: costs are proportional for every weight.
     let given = |weight: f64| {
         [
             ("eta_weight", weight.into()),

@@ -2,8 +2,8 @@
 
 mod inputs;
 mod invariants;
-mod laws;
 mod semantics;
+mod statistical;
 mod theory;
 mod validate;
 
@@ -25,7 +25,7 @@ fn map() -> &'static Map {
     MAP.get_or_init(|| Map::new(Bounds { lat: [52.34, 52.68], lng: [13.08, 13.76] }).unwrap())
 }
 
-/// A busy morning: 400 riders and 150 drivers, of whom most arrive.
+/// A busy morning: up to 400 riders and 150 drivers, most of whom arrive.
 fn settings() -> Settings {
     Settings {
         riders: Arriving { cap: 400, initial: 0, window: HOUR, week: &calendar::RIDERS, divisor: 1.3 },
@@ -62,7 +62,7 @@ fn settings() -> Settings {
     }
 }
 
-/// Settings that between them use every branch of the simulation.
+/// Settings that together use every branch of the simulation.
 fn varied() -> Vec<Settings> {
     let mut all = vec![];
     for (place, algorithm) in

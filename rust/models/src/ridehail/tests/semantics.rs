@@ -1,4 +1,4 @@
-//! What the contract says of single riders and drivers, to the ms.
+//! The contract for single riders and drivers, to the ms.
 
 use crate::ridehail::entities::{DriverState, Journey, RiderState};
 use crate::ridehail::purposes;
@@ -8,10 +8,11 @@ use super::*;
 
 const INDIFFERENT: Acceptance =
     Acceptance { base: 0.0, fare: 0.0, pickup_km: 0.0, trip_km: 0.0, earnings: 0.0, fatigue: 0.0 };
-/// A logit with such weights is a limit.
+/// A logit with weights this large is a hard limit.
 const SHARP: f64 = 1e6;
 
-/// One rider from time 0 on, and one driver who arrives or is there, all willing and within reach, without passes.
+/// One rider from time 0 on, and one driver who arrives later or is on duty from the start. Both are willing
+/// and within reach; no passes.
 fn couple(driver_is_there: bool) -> Settings {
     let mut settings = Settings {
         choice: Choice::Threshold { fare: f64::INFINITY, eta: f64::INFINITY, probability: 1.0 },
@@ -26,7 +27,7 @@ fn couple(driver_is_there: bool) -> Settings {
     settings
 }
 
-/// Where the rider's journey and the driver's arrival are known, of some replicates.
+/// The rider's journey and the driver's arrival in some replicates.
 fn couples(settings: &Settings) -> Vec<(Journey, u64)> {
     let mut arena = Arena::default();
     let mut all = vec![];
@@ -70,9 +71,9 @@ fn an_eta_is_km_at_40_an_hour_and_five_minutes_without_drivers() {
     run(&couple(true), 0, &mut arena);
     let (request, journey) = (arena.riders.requests[0], arena.riders.journeys[0]);
     assert!((request.eta - journey.pickup_km / 40.0 * HOUR as f64).abs() < 1e-6);
-    let mut nobody = couple(false);
-    nobody.drivers.cap = 0;
-    run(&nobody, 0, &mut arena);
+    let mut without_driver = couple(false);
+    without_driver.drivers.cap = 0;
+    run(&without_driver, 0, &mut arena);
     assert_eq!(arena.riders.requests[0].eta.to_bits(), 300_000.0_f64.to_bits());
 }
 
@@ -130,8 +131,8 @@ fn a_shift_ends_at_a_check_every_five_minutes() {
 
 #[test]
 fn a_driver_whose_rider_cancels_is_free_in_the_last_cell_reached() {
-    // So fast that each hop takes the least time, a second: cells are entered at whole seconds from 5 s on, the last ones
-    // at the very ms of the cancellation, which then comes first.
+    // So fast that each hop takes the least time, a second: cells are entered at whole seconds from 5 s on,
+    // the last one in the same ms as the cancellation, which then comes first.
     let mut cancelled = 0;
     for (congestion, patience) in [false, true].into_iter().flat_map(|way| (4..90).map(move |s| (way, s))) {
         let settings =
@@ -172,7 +173,7 @@ fn a_point_of_too_many_events_fails() {
         message.contains("more than the 100 events") && message.contains("max_quote_rejections"),
         "{message}"
     );
-    // It does not go on to its end.
+    // It stops before its end.
     let time: u64 = message.split(' ').nth(1).unwrap().parse().unwrap();
     assert!(time < HOUR, "{message}");
 }

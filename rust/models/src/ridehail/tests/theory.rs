@@ -1,7 +1,8 @@
-//! The simulation in a space of its own, where queueing theory is exact.
+//! The simulation in a special space, for which queueing theory is exact.
 //!
-//! Pickups take no time, and trips an exponential one, whatever the places are: the city is then the M/M/c queue, its
-//! drivers the servers. The delays of quotes and offers, some seconds, are small against a service of hours.
+//! Pickups take no time, and trips an exponential time that does not depend on places: the city is then an
+//! M/M/c queue, with drivers as servers. The delays of quotes and offers, some seconds, are small compared
+//! with a service of hours.
 
 use sweep_runtime::Stream;
 
@@ -15,12 +16,12 @@ use super::*;
 
 const FLAT: Week = [[1.0; 24]; 2];
 
-/// A single place to be picked up at, and another one to go to.
+/// One place for all pickups, and another for all drop-offs.
 pub(super) struct Depot {
     /// Mean, ms.
     pub(super) mean_service: f64,
     pub(super) service: Service,
-    /// The mean of an exponential patience, ms; otherwise the settings' own.
+    /// The mean of an exponential patience, ms; `None` for the settings' patience.
     pub(super) mean_patience: Option<f64>,
 }
 
@@ -28,7 +29,7 @@ pub(super) struct Depot {
 pub(super) enum Service {
     Exponential,
     Deterministic,
-    /// One of these, each as likely as another.
+    /// One of these, all equally likely.
     Empirical(Vec<f64>),
 }
 
@@ -64,7 +65,7 @@ pub(super) fn whole(time: f64) -> Time {
     time as Time
 }
 
-/// Everybody, in no order.
+/// All entities, in no order.
 #[derive(Default)]
 pub(super) struct Everybody(Vec<u32>);
 

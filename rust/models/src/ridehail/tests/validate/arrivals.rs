@@ -1,19 +1,19 @@
-//! Arrivals against their rate, and apart from places: 9.
+//! Check 9: arrivals match their rate and are independent of places.
 
 use h3o::{CellIndex, LatLng};
 
 use crate::ridehail::Time;
 use crate::ridehail::space::Space as _;
-use crate::ridehail::tests::laws::expected;
+use crate::ridehail::tests::statistical::expected;
 
 use super::*;
 
 const WEEK: usize = 168;
-/// Larger divisors of the rates keep far from the caps.
+/// Larger divisors of the rates, to stay far from the caps.
 const DIVISOR: f64 = 3.0;
 const CAP: u32 = 200_000;
 
-/// The probability of a chi-square as large: Wilson and Hilferty's approximation.
+/// The probability of a chi-square at least this large: Wilson and Hilferty's approximation.
 fn chi_square_tail(value: f64, freedom: f64) -> f64 {
     let spread = 2.0 / (9.0 * freedom);
     libm::erfc((libm::cbrt(value / freedom) - 1.0 + spread) / spread.sqrt() / std::f64::consts::SQRT_2) / 2.0
@@ -54,15 +54,15 @@ fn validate_09_arrivals() {
         let square = chi_square(&times, week);
         let p = chi_square_tail(square, WEEK as f64);
         let what = format!("Arrivals of {name} in {WEEK} hours, p of chi-square {square:.1}");
-        // As unlikely the other way, arrivals would be too regular for a Poisson process.
+        // At the other end, arrivals would be too regular for a Poisson process.
         let passes = Verdict::of((0.001..0.999).contains(&p));
-        lines.tell(&what, p, "> 0.001, < 0.999", None, times.len(), passes);
+        lines.row(&what, p, "> 0.001, < 0.999", None, times.len(), passes);
     }
     let (gaps, latitudes) = gaps_and_latitudes(&arena);
     let (r, limit) = (correlation(&gaps, &latitudes), 3.0 / (gaps.len() as f64).sqrt());
     let expected = format!("within {limit:.6} of 0");
     let what = "Correlation of gap and latitude";
-    lines.tell(what, r, &expected, None, gaps.len(), Verdict::of(r.abs() < limit));
+    lines.row(what, r, &expected, None, gaps.len(), Verdict::of(r.abs() < limit));
     lines.end();
 }
 

@@ -1,4 +1,4 @@
-//! Assignments, up to the size that `SciPy` solves quickly, too: 10.
+//! Check 10: assignments, up to a size that `SciPy` also solves quickly.
 
 use crate::ridehail::assignment::{Assignment, Edge};
 
@@ -7,8 +7,8 @@ use super::*;
 #[test]
 #[ignore = "make validate"]
 fn validate_10_assignment() {
-    // Thousand instances up to 200 x 200, with a tenth of the edges to all of them; tools/validate.py has SciPy solve
-    // the same ones.
+    // Thousand instances up to 200 x 200, with a tenth of the edges to all of them; tools/validate.py has
+    // SciPy solve the same ones.
     let mut assignment = Assignment::default();
     let lines: Vec<String> = (1..=1_000_u64)
         .map(|instance| {

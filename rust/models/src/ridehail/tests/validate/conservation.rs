@@ -1,4 +1,4 @@
-//! Riders and money, over settings that between them use every branch: 1.
+//! Check 1: riders and money are conserved, over settings that together use every branch.
 
 use super::*;
 
@@ -12,15 +12,15 @@ fn validate_01_conservation() {
         spawned += report.spawned_riders;
         riders = riders.max((report.spawned_riders - report.total() - report.in_system()).abs());
         let difference = (report.fares - report.revenue - report.payouts).abs() / report.fares;
-        // A run without fares has no relative difference, and is no check.
+        // A run without fares has no relative difference and cannot be checked.
         money = if report.fares > 0.0 { money.max(difference) } else { f64::INFINITY };
     }
     let mut lines = Lines::of(1);
     let what = format!(
         "{spawned} riders spawned, less completed, abandoned, cancelled and in the system: worst difference"
     );
-    lines.tell(&what, riders as f64, "0", None, all.len(), Verdict::of(riders == 0 && spawned > 0));
+    lines.row(&what, riders as f64, "0", None, all.len(), Verdict::of(riders == 0 && spawned > 0));
     let what = "Fares less payouts and the platform's share, over fares: worst difference";
-    lines.tell(what, money, "<= 1e-9", None, all.len(), Verdict::of(money <= 1e-9));
+    lines.row(what, money, "<= 1e-9", None, all.len(), Verdict::of(money <= 1e-9));
     lines.end();
 }

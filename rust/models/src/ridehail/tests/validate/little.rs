@@ -1,10 +1,11 @@
-//! Little's law, state by state: the mean number in a state is the rate of entering it times the mean time in it. With
-//! the spells that the run's end cuts off it holds exactly, so both sides are whole numbers of ms, and equal.
+//! Check 5: Little's law, state by state. The mean number in a state is the rate of entering it times the
+//! mean time in it. If spells that the end of the run cuts off are included, it holds exactly: both sides are
+//! whole numbers of ms, and equal.
 //!
-//! L comes from counting who is in each state between any two events; lambda W from the riders' journeys alone: they
-//! tell the drivers' spells, too, and with fares and targets when a shift ended. Only how a driver's time without a rider
-//! is split into waiting and being asked is told nowhere else (an offer refused leaves no trace); there, those who are
-//! asked are held against those whom they are asked for.
+//! L is counted between any two events. Lambda W comes from the riders' journeys only: they also give the
+//! drivers' spells, and with fares and targets the ends of shifts. Only the split of a driver's time without
+//! a rider into waiting and having an offer is recorded nowhere else (a refused offer leaves no trace).
+//! There, drivers with an offer are compared with riders who are offered.
 
 use crate::ridehail::Time;
 use crate::ridehail::city::{Census, Observer};
@@ -53,7 +54,7 @@ fn validate_05_little() {
         let of = differences.iter().filter(|(known, _)| *known == state);
         let worst = of.map(|(_, difference)| *difference).fold(0.0, f64::max);
         let what = format!("Little's law, {state}, worst |L - lambda W| / L");
-        lines.tell(&what, worst, "0, < 0.01", None, runs, Verdict::of(worst == 0.0));
+        lines.row(&what, worst, "0, < 0.01", None, runs, Verdict::of(worst == 0.0));
     }
     lines.end();
 }
@@ -106,7 +107,7 @@ fn counted(stocks: &Stocks) -> [u64; STATES.len()] {
     ]
 }
 
-/// The same as the sum of everybody's spells.
+/// The same as the sum of all spells.
 fn spells(settings: &Settings, arena: &Arena<Map>, stocks: &Stocks) -> [u64; STATES.len()] {
     let [browsing, unmatched, en_route, on_trip] = journeys(settings, arena);
     let [on_duty, off_duty] = shifts(settings, arena);
@@ -115,13 +116,13 @@ fn spells(settings: &Settings, arena: &Arena<Map>, stocks: &Stocks) -> [u64; STA
     [browsing, unmatched, en_route, on_trip, en_route, on_trip, off_duty, free, offered]
 }
 
-/// What riders' journeys say: time spent browsing, waiting for a driver, being driven to, and being driven.
+/// From riders' journeys: time spent browsing, waiting for a driver, waiting for the pickup, and on the trip.
 fn journeys(settings: &Settings, arena: &Arena<Map>) -> [u64; 4] {
     let mut sums = [0; 4];
     let spell = |from: Time, to: Time| to.min(settings.end).saturating_sub(from.min(settings.end));
     for (at, state) in arena.riders.states.iter().enumerate() {
         let (request, journey) = (&arena.riders.requests[at], &arena.riders.journeys[at]);
-        // A quote and its answer take a second each; a quote anew comes after the delay.
+        // A quote and its answer take a second each; another quote comes after the delay.
         let answer =
             |number: u32| request.requested_at + 2_000 + u64::from(number) * (settings.requote_delay + 1_000);
         let decided = match state {
@@ -141,11 +142,12 @@ fn journeys(settings: &Settings, arena: &Arena<Map>) -> [u64; 4] {
     sums
 }
 
-/// Time on duty and off it: a shift ends with the trip that brings enough. No run is as long as tires anybody.
+/// Time on duty and off duty: a shift ends with the trip that reaches the earnings target. No run is long
+/// enough for fatigue.
 fn shifts(settings: &Settings, arena: &Arena<Map>) -> [u64; 2] {
     let mut earned = vec![0.0; arena.drivers.shifts.len()];
     let mut ends = vec![settings.end; arena.drivers.shifts.len()];
-    // In order of acceptance, which is that of each driver's trips.
+    // In order of acceptance, which is also the order of each driver's trips.
     for at in arena.trips.iter().map(|rider| *rider as usize) {
         let (fare, journey) = (arena.riders.requests[at].fare, &arena.riders.journeys[at]);
         let driver = journey.driver as usize;

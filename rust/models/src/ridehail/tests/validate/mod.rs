@@ -1,7 +1,7 @@
 //! The checks of docs/validation.md: `make validate` runs them, and writes its table and figures.
 //!
-//! Each prints a JSON line for each number and for each point of a figure, and fails at its end where a number is off:
-//! a first failure hides no later number. Seeds are fixed.
+//! Each prints a JSON line for each number and for each point of a figure. It fails only at its end, so that
+//! a failure does not hide later numbers. Seeds are fixed.
 
 mod arrivals;
 mod assignment;
@@ -25,12 +25,12 @@ fn mean_and_error(values: &[f64]) -> (f64, f64) {
     (mean, (squares / (count - 1.0) / count).sqrt())
 }
 
-/// What a line of the table says at its end.
+/// The verdict of a line of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Passes,
     Fails,
-    /// Theory assumes something else: the difference is told, and fails nothing.
+    /// Theory assumes something else: the difference is reported, and is not a failure.
     Outside,
     /// There is no theory.
     Told,
@@ -63,8 +63,8 @@ impl Lines {
         Self { check, failed: vec![] }
     }
 
-    /// Prints a line of the table. A failure is for [`Lines::end`].
-    fn tell(
+    /// Prints a line of the table. [`Lines::end`] reports failures.
+    fn row(
         &mut self,
         what: &str,
         measured: f64,
@@ -88,10 +88,10 @@ impl Lines {
     fn tell_mean(&mut self, what: &str, values: &[f64], theory: f64) {
         let (mean, error) = mean_and_error(values);
         let passes = Verdict::of((mean - theory).abs() < 3.0 * error);
-        self.tell(what, mean, &format!("{theory:.6}"), Some(error), values.len(), passes);
+        self.row(what, mean, &format!("{theory:.6}"), Some(error), values.len(), passes);
     }
 
-    /// Fails where a line did.
+    /// Fails if a line failed.
     fn end(self) {
         assert!(self.failed.is_empty(), "{:?}", self.failed);
     }
@@ -105,18 +105,18 @@ fn draw(figure: &str, series: &str, x: f64, values: &[f64]) {
     );
 }
 
-/// Prints a number that a figure's theory needs, so that it is written down once.
+/// Prints a number that a figure's theory needs, so that it is defined only here.
 fn tell_constant(name: &str, value: f64) {
     println!("\n{{\"constant\":\"{name}\",\"value\":{value}}}");
 }
 
-/// A whole number that fits.
+/// Converts a whole number.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small, and not negative")]
 fn small(number: f64) -> u32 {
     number as u32
 }
 
-/// What tools/validate.py computes, too.
+/// tools/validate.py computes this, too.
 fn mix(seed: u64) -> u64 {
     let mut z = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

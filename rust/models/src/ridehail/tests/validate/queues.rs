@@ -1,4 +1,4 @@
-//! The checks in a depot, where trips have the service of queueing theory: 2, 3 and 4.
+//! Checks 2, 3 and 4, in a depot, where trips have the service times of queueing theory.
 
 use crate::ridehail::entities::{NOT_YET, RiderState};
 use crate::ridehail::tests::theory::{Depot, Service, tireless, whole};
@@ -12,7 +12,7 @@ const REPLICATIONS: u32 = 400;
 /// c = 20 drivers, load a = 18: mean wait x service rate.
 const ERLANG_C_WAIT: f64 = 0.275_385;
 
-/// Simulates a depot with a load, once a replication, and measures what became of the riders but the first ones.
+/// Simulates a depot with a load, once per replication, and measures all riders except the first ones.
 fn depot<const N: usize>(
     depot: &Depot,
     load: f64,
@@ -26,7 +26,7 @@ fn depot<const N: usize>(
     let mut all = [const { vec![] }; N];
     for replicate in 0..replications {
         simulate(&settings, depot, &Streams::new(42, replicate), &mut arena, None).unwrap();
-        // The first ones find an empty city.
+        // The first ones arrive in an empty city.
         let measured = measure(&arena, 3_000..arena.riders.states.len());
         all.iter_mut().zip(measured).for_each(|(all, one)| all.push(one));
     }
@@ -53,14 +53,6 @@ fn validate_02_erlang_c() {
     lines.end();
 }
 
-/// The same for `make test`, with few replications.
-#[test]
-fn waiting_is_as_erlang_says() {
-    let [waits, _] = depot(&Depot::exponential(MEAN), 18.0, 25, Settings::clone, waited);
-    let (mean, error) = mean_and_error(&waits);
-    assert!(error < 0.02 && (mean - ERLANG_C_WAIT).abs() < 3.0 * error, "{mean} +- {error}");
-}
-
 /// Trips of the real map, in units of their mean.
 fn real_trips() -> Vec<f64> {
     let mut arena: Arena<Map> = Arena::default();
@@ -78,7 +70,8 @@ fn cancelled(arena: &Arena<Depot>, riders: std::ops::Range<usize>) -> [f64; 1] {
     [riders.clone().filter(lost).count() as f64 / riders.len() as f64]
 }
 
-/// One search a second after acceptance, and an answer two seconds later; who has none then is lost.
+/// One search a second after acceptance, and an answer two seconds later; riders without a driver by then are
+/// lost.
 fn impatient(settings: &Settings) -> Settings {
     Settings { batch: None, patience: [6_000, 6_000], ..settings.clone() }
 }
@@ -100,7 +93,7 @@ fn validate_03_erlang_b() {
     lines.end();
 }
 
-/// The share who abandon in M/M/c+M, from the stationary distribution of the birth-death process.
+/// The share of riders who abandon in M/M/c+M, from the stationary distribution of the birth-death process.
 fn erlang_a(load: f64, impatience: f64) -> f64 {
     let servers = f64::from(DRIVERS);
     let (mut weight, mut total, mut queue) = (1.0, 1.0, 0.0);
@@ -113,7 +106,8 @@ fn erlang_a(load: f64, impatience: f64) -> f64 {
     impatience * queue / total / load
 }
 
-/// The same in M/M/c+G with a patience uniform up to `most` services: Baccelli and Hebuterne's integrals, by Simpson.
+/// The same in M/M/c+G with a patience uniform up to `most` services: Baccelli and Hebuterne's integrals, by
+/// Simpson.
 fn erlang_a_uniform(load: f64, most: f64) -> f64 {
     let servers = f64::from(DRIVERS);
     let integrand = |x: f64| {
@@ -132,7 +126,7 @@ fn erlang_a_uniform(load: f64, most: f64) -> f64 {
     (1.0 + (load - servers) * j) / (sum + load * j)
 }
 
-/// Whoever waited longest is served first.
+/// The rider who has waited longest is served first.
 fn fifo(settings: &Settings) -> Settings {
     Settings { algorithm: Algorithm::Simple, ..settings.clone() }
 }
@@ -153,7 +147,7 @@ fn validate_04_erlang_a() {
     lines.end();
 }
 
-/// Points of the figure: shares over the load, of which the checks look at one or two.
+/// Points of the figure: shares by load. The checks use one or two of them.
 #[test]
 #[ignore = "make validate"]
 fn validate_00_erlang_figure() {
@@ -169,5 +163,17 @@ fn validate_00_erlang_figure() {
         let patient = Depot { mean_patience: Some(MEAN * 2.0), ..Depot::exponential(MEAN) };
         let [lost] = depot(&patient, load, 20, fifo, cancelled);
         draw("erlang", "lose patience", load, &lost);
+    }
+}
+
+mod statistical {
+    use super::*;
+
+    /// The same for `make test`, with few replications.
+    #[test]
+    fn waiting_is_as_erlang_says() {
+        let [waits, _] = depot(&Depot::exponential(MEAN), 18.0, 25, Settings::clone, waited);
+        let (mean, error) = mean_and_error(&waits);
+        assert!(error < 0.02 && (mean - ERLANG_C_WAIT).abs() < 3.0 * error, "{mean} +- {error}");
     }
 }

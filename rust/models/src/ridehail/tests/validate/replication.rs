@@ -1,4 +1,4 @@
-//! What replications are good for: common random numbers and intervals: 12.
+//! Check 12: the use of replications, for common random numbers and intervals.
 
 use crate::ridehail::entities::RiderState;
 
@@ -26,9 +26,9 @@ fn validate_12_common_random_numbers() {
     };
     let ratio = variance(&same) / variance(&others);
     let what = "Variance of differences between 150 and 140 drivers, paired to unpaired";
-    lines.tell(what, ratio, "<= 0.5", None, 1_000, Verdict::of(ratio <= 0.5));
-    // Student's t with nine degrees of freedom. The truth is of other replicates: of the same ones, an interval would
-    // be measured against what it went into.
+    lines.row(what, ratio, "<= 0.5", None, 1_000, Verdict::of(ratio <= 0.5));
+    // Student's t with nine degrees of freedom. The true value comes from other replicates: with the same
+    // ones, an interval would be compared with its own data.
     let (truth, _) = mean_and_error(&conversions(&settings(), 100_000, 20_000));
     let covers = |ten: &&[f64]| {
         let (mean, error) = mean_and_error(ten);
@@ -38,6 +38,6 @@ fn validate_12_common_random_numbers() {
     let error = (covered * (1.0 - covered) / 1_000.0).sqrt();
     let what = "Coverage of 95 % intervals of the conversion rate, ten replications each";
     let passes = Verdict::of((0.93..=0.97).contains(&covered));
-    lines.tell(what, covered, "0.93 to 0.97", Some(error), 1_000, passes);
+    lines.row(what, covered, "0.93 to 0.97", Some(error), 1_000, passes);
     lines.end();
 }

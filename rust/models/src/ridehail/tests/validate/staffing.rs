@@ -1,6 +1,6 @@
-//! Staffing: the drivers beyond the load, when the platform keeps the best number of drivers idle: 8.
+//! Check 8: staffing, the drivers beyond the load if the platform keeps the best number of drivers idle.
 //!
-//! The best number is looked for in the simulation, on a grid that knows of no theory.
+//! The best number is found by simulation, on a grid that does not depend on theory.
 //!
 //! Source: O. Besbes, F. Castro, I. Lobel, "Spatial capacity planning" (2022).
 
@@ -10,14 +10,14 @@ use super::*;
 const TRIP: f64 = 0.38;
 const SIZES: [u32; 5] = [500, 1_000, 2_000, 4_000, 8_000];
 const REPLICATIONS: usize = 5;
-/// The grid: from so many idle drivers on, each time sqrt(2) times as many.
+/// The grid: the first number of idle drivers, then each time sqrt(2) times as many.
 const FEWEST: f64 = 8.0;
 
-/// Of a number of drivers: those beyond the load, by replication and place in the grid.
+/// For a number of drivers: those beyond the load, by replication and place in the grid.
 type Beyond = [Vec<f64>; REPLICATIONS];
 
-/// Simulates the grid. It ends where as many are kept idle as are beyond the load at the best place so far: those
-/// are beyond the load themselves, so nothing better is to come.
+/// Simulates the grid. It ends where as many are kept idle as are beyond the load at the best place so far:
+/// idle drivers are beyond the load themselves, so no later place is better.
 fn beyond(drivers: u32, torus: Torus, arena: &mut Arena<Torus>) -> Beyond {
     let mut all: Beyond = std::array::from_fn(|_| vec![]);
     let mut least = f64::INFINITY;
@@ -42,19 +42,19 @@ fn kept(place: f64) -> f64 {
     FEWEST * libm::exp2(place / 2.0)
 }
 
-/// The place of the least, and the least.
+/// The index of the minimum, and the minimum.
 fn best(curve: &[f64]) -> (usize, f64) {
     curve.iter().copied().enumerate().min_by(|one, other| one.1.total_cmp(&other.1)).unwrap()
 }
 
-/// Where the parabola through the least and its neighbours is least.
+/// The minimum of the parabola through the smallest value and its neighbours.
 fn vertex(curve: &[f64]) -> f64 {
     let (place, least) = best(curve);
     let (before, after) = (curve[place - 1] - least, curve[place + 1] - least);
     place as f64 + (before - after) / (before + after) / 2.0
 }
 
-/// By replication, the slope of the least squares line through what `of` gives of each size.
+/// By replication, the slope of the least squares line through the values of `of` for each size.
 fn slopes(all: &[(u32, Beyond)], of: impl Fn(&[f64]) -> f64) -> Vec<f64> {
     let slope = |replication: usize| {
         let points: Vec<(f64, f64)> = all
@@ -91,10 +91,10 @@ fn validate_08_staffing() {
         let (exponent, error) = mean_and_error(&slopes(&all, |curve| best(curve).1));
         let what = format!("Staffing, exponent of the fewest drivers beyond the load, drivers {name}");
         let passes = Verdict::of((exponent - theory).abs() < 0.05);
-        lines.tell(&what, exponent, expected, Some(error), REPLICATIONS, passes);
+        lines.row(&what, exponent, expected, Some(error), REPLICATIONS, passes);
         let (exponent, error) = mean_and_error(&slopes(&all, |curve| kept(vertex(curve))));
         let what = format!("The same of the idle drivers at which they are fewest, drivers {name}");
-        lines.tell(&what, exponent, &format!("{theory:.3}"), Some(error), REPLICATIONS, Verdict::Told);
+        lines.row(&what, exponent, &format!("{theory:.3}"), Some(error), REPLICATIONS, Verdict::Told);
         if !torus.ring {
             draw_fewest(&all, name);
             tell_square_root(&mut lines, &all, name);
@@ -111,8 +111,8 @@ fn draw_fewest(all: &[(u32, Beyond)], name: &str) {
     }
 }
 
-/// The square-root rule: with twice the drivers sqrt(2) times as many kept idle, which is one place of the grid. From the
-/// best number of the smallest city on, it needs more and more drivers than the best numbers do.
+/// The square-root rule: twice the drivers keep sqrt(2) times as many idle, which is one place of the grid.
+/// From the best number of the smallest city on, it needs more and more drivers than the best numbers do.
 fn tell_square_root(lines: &mut Lines, all: &[(u32, Beyond)], name: &str) {
     let excess = |step: usize| -> (f64, f64) {
         let excess = |(first, curve): (&Vec<f64>, &Vec<f64>)| {
@@ -124,21 +124,22 @@ fn tell_square_root(lines: &mut Lines, all: &[(u32, Beyond)], name: &str) {
     let last = all.len() - 1;
     let [(half, _), (most, error)] = [excess(last / 2), excess(last)];
     let what = format!(
-        "Square-root rule from the best of {} drivers on: share more beyond the load of {} than at the best, drivers {name}",
+        "Square-root rule from the best of {} drivers on: share more beyond the load of {} than at the best, \
+         drivers {name}",
         all[0].0, all[last].0
     );
     let expected = format!("> 0.03, and than {half:.4} of {}", all[last / 2].0);
     let rises = most > 0.03 && most > half + 3.0 * error;
-    lines.tell(&what, most, &expected, Some(error), REPLICATIONS, Verdict::of(rises));
+    lines.row(&what, most, &expected, Some(error), REPLICATIONS, Verdict::of(rises));
 }
 
-/// Between two places of the curve, on the straight line.
+/// Linear interpolation between two places of the curve.
 fn between(curve: &[f64], place: f64) -> f64 {
     let (whole, part) = (small(place) as usize, place.fract());
     curve[whole] * (1.0 - part) + curve[whole + 1] * part
 }
 
-/// Of the least squares line.
+/// The slope of the least squares line.
 fn slope(points: &[(f64, f64)]) -> f64 {
     let count = points.len() as f64;
     let (x, y) = (

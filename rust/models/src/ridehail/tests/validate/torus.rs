@@ -1,4 +1,4 @@
-//! The checks on a unit torus, where distances to the nearest driver are known: 6, and what 7 and 8 share.
+//! Check 6, on a unit torus, where distances to the nearest driver are known, and what checks 7 and 8 share.
 
 use sweep_runtime::Stream;
 
@@ -12,23 +12,24 @@ use super::*;
 
 /// The time to drive one unit, ms: so long that the seconds of quotes and offers do not show.
 const PACE: f64 = 1e10;
-/// Of the mean distance KAPPA / sqrt(n) to the nearest of many.
+/// The mean distance to the nearest of many is KAPPA / sqrt(n).
 pub(super) const KAPPA: f64 = 0.5;
 const TWO_53: f64 = (1_u64 << 53) as f64;
 
-/// The unit square whose opposite sides are one. Pickups are driven straight; a trip ends anywhere, after an
-/// exponential time that has nothing to do with where.
+/// The unit square with opposite sides joined. Pickups are driven straight. A trip ends anywhere, after an
+/// exponential time that is independent of the place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Torus {
     /// Mean trip, in units of [`PACE`].
     pub(super) trip: f64,
-    /// Riders who find no more idle drivers than these are lost: their ETA is infinite. So that many stay idle, on
-    /// either branch, as long as enough riders come.
+    /// Riders who find no more idle drivers than this are lost: their ETA is infinite. So this many stay
+    /// idle, on either branch, as long as enough riders arrive.
     pub(super) kept: usize,
-    /// Whether each rider finds idle drivers at places of their own, uniform and independent, as the theory wants it;
-    /// else they stand where they dropped somebody off.
+    /// Whether each rider finds idle drivers at new uniform and independent places, as theory assumes;
+    /// otherwise they stay where their last trip ended.
     pub(super) roam: bool,
-    /// Whether all places are on one line, a ring of length 1: another law of the nearest, and so of staffing.
+    /// Whether all places are on a ring of length 1: this has another law of the nearest, and therefore of
+    /// staffing.
     pub(super) ring: bool,
 }
 
@@ -42,7 +43,7 @@ impl Torus {
     fn apart(&self, one: Spot, other: Spot) -> f64 {
         let [x, y] = [0, 1].map(|axis| {
             if self.roam {
-                // A number that belongs to the two of them, whose last places nobody else has.
+                // A number that belongs to this pair: no one else has their last places.
                 let bits = one.at[axis].to_bits().wrapping_add(other.at[axis].to_bits());
                 return (mix(bits) >> 11) as f64 / TWO_53 / 2.0;
             }
@@ -79,7 +80,7 @@ impl Index<Torus> for Standing {
             return Some(f64::INFINITY);
         }
         if self.kept > 0 {
-            // Any finite ETA will do, and half the time of these checks is saved.
+            // Any finite ETA will do; this one halves the time of these checks.
             return Some(0.0);
         }
         self.all.iter().map(|(_, at)| torus.apart(from, *at)).reduce(f64::min)
@@ -141,8 +142,8 @@ impl Space for Torus {
     }
 }
 
-/// Mean distance to the nearest of n places that are uniform on a unit torus: the exact one in the plane, whose share
-/// beyond the torus's half is nothing.
+/// Mean distance to the nearest of n places that are uniform on a unit torus: the exact one in the plane,
+/// whose share beyond half the torus is negligible.
 pub(super) fn nearest(n: f64) -> f64 {
     0.5 * libm::exp(libm::lgamma(n + 1.0) - libm::lgamma(n + 1.5))
 }
@@ -173,18 +174,19 @@ fn validate_06_nearest_driver() {
             lines.tell_mean(&what, &means, theory);
             let miss = (mean_and_error(&means).0 / theory - 1.0).abs();
             let what = format!("The same, difference to theory, of {drivers}");
-            lines.tell(&what, miss, "< 0.01", None, means.len(), Verdict::of(miss < 0.01));
+            lines.row(&what, miss, "< 0.01", None, means.len(), Verdict::of(miss < 0.01));
         }
     }
     lines.end();
 }
 
-/// What a city in a steady state with some idle drivers kept is like: averages over time.
+/// A city in a steady state with a given number of idle drivers: averages over time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Steady {
     /// Drivers.
     pub(super) idle: f64,
-    /// Drivers on trips: by Little's law the throughput times the mean trip, with less noise than counted trips have.
+    /// Drivers on trips: by Little's law the throughput times the mean trip, with less noise than counted
+    /// trips have.
     pub(super) load: f64,
     /// Completed trips in the time to drive one unit.
     pub(super) throughput: f64,
@@ -192,8 +194,8 @@ pub(super) struct Steady {
     pub(super) pickup: f64,
 }
 
-/// Simulates one replication: some mean services until how it began is forgotten, and some that count. Half as many riders
-/// come again as all drivers could serve if pickups took no time.
+/// Simulates one replication: some mean services until the initial state is forgotten, and some that count.
+/// The number of riders is 1.5 times what all drivers could serve if pickups took no time.
 pub(super) fn steady(
     drivers: u32,
     torus: &Torus,

@@ -1,26 +1,26 @@
-//! What a model gives for one point: its metrics, and rows of the extra datasets that were asked for.
+//! A model's output for one point: its metrics, and rows of the extra datasets that were requested.
 
 use std::collections::BTreeMap;
 
 use sweep_space::{Value, ValueRef, write_plain};
 
-use crate::declaration::{Column, Dataset};
-use crate::model::DomainError;
-use crate::rows::Rows;
+use crate::model::declaration::{Column, Dataset};
+use crate::model::domain_error::DomainError;
+use crate::model::rows::Rows;
 
-/// Takes the metrics and rows of one point.
+/// Collects the metrics and rows of one point.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// In byte order of their names.
     metrics: Vec<Metric>,
-    /// The datasets that were asked for, in byte order of their names.
+    /// The requested datasets, in byte order of their names.
     datasets: Vec<Rows>,
 }
 
 #[derive(Clone, Debug)]
 struct Metric {
     column: Column,
-    /// `"name":`, with what parts it from the metric before.
+    /// `"name":`, with the separator from the metric before.
     head: Vec<u8>,
     value: Value,
 }
@@ -51,36 +51,36 @@ impl Output {
         }
     }
 
-    /// Sets a metric. One that is never set is null.
+    /// Sets a metric. A metric that is never set is null.
     ///
     /// # Panics
-    /// If the model has declared no such metric, or another type.
+    /// If the model has not declared the metric, or declared it with another type.
     pub fn metric<'a>(&mut self, name: &str, value: impl Into<ValueRef<'a>>) {
         let value = value.into();
         let found = self.metrics.iter_mut().find(|metric| metric.column.name == name);
-        let metric = found.unwrap_or_else(|| panic!("the model declares no metric {name:?}"));
+        let metric = found.unwrap_or_else(|| panic!("the model does not declare metric {name:?}"));
         assert!(metric.column.fits(value), "{name} is {value:?}, declared {}", metric.column.kind.name());
         metric.value = value.into_owned();
     }
 
-    /// A metric as it was set.
+    /// The value a metric was set to.
     ///
     /// # Panics
-    /// If the model has declared no such metric.
+    /// If the model has not declared the metric.
     pub(crate) fn value(&self, name: &str) -> ValueRef<'_> {
         let found = self.metrics.iter().find(|metric| metric.column.name == name);
-        found.unwrap_or_else(|| panic!("the model declares no metric {name:?}")).value.borrow()
+        found.unwrap_or_else(|| panic!("the model does not declare metric {name:?}")).value.borrow()
     }
 
-    /// Where to write rows of a dataset, or nothing when nobody asked for it.
+    /// Where to write rows of a dataset, or `None` if it was not requested.
     pub fn rows(&mut self, dataset: &str) -> Option<&mut Rows> {
         self.datasets.iter_mut().find(|rows| rows.name() == dataset)
     }
 
-    /// Checks what the model gave.
+    /// Checks the model's output.
     ///
     /// # Errors
-    /// A number is not finite, or there are too many rows.
+    /// If a number is not finite, or there are too many rows.
     ///
     /// # Panics
     /// If a metric is missing.

@@ -1,4 +1,4 @@
-//! What a model declares of itself: parameters, metrics and extra datasets. [`crate::validate`] checks it.
+//! A model's declaration: its parameters, metrics and extra datasets. [`crate::model::validate`] checks it.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -56,7 +56,7 @@ pub struct Declaration {
 }
 
 impl Declaration {
-    /// A model by name and version. The version has to change whenever any output does.
+    /// A model with this name and version. The version must change whenever any output changes.
     pub fn new(name: &'static str, version: &'static str, doc: &'static str) -> Self {
         Self { name, version, doc, parameters: vec![], metrics: vec![], datasets: vec![] }
     }
@@ -75,7 +75,7 @@ impl Declaration {
         self
     }
 
-    /// Adds a dataset, which a request's `outputs` may ask for.
+    /// Adds a dataset, which a request's `outputs` may name.
     #[must_use]
     pub fn dataset(mut self, dataset: Dataset) -> Self {
         self.datasets.push(dataset);
@@ -94,7 +94,7 @@ pub struct Parameter {
     pub(crate) lower: Bound<ValueRef<'static>>,
     pub(crate) upper: Bound<ValueRef<'static>>,
     pub(crate) choices: Option<&'static [&'static str]>,
-    /// Other spellings, each with the choice that it means; with any, upper and lower case are one.
+    /// Other spellings, each with the choice that it means. If there are any, case is ignored.
     pub(crate) spellings: &'static [(&'static str, &'static str)],
     pub(crate) doc: &'static str,
 }
@@ -150,7 +150,7 @@ impl Parameter {
         self.nullable()
     }
 
-    /// Names the unit, for people.
+    /// Sets the unit, shown to users.
     #[must_use]
     pub fn unit(mut self, unit: &'static str) -> Self {
         self.unit = unit;
@@ -192,22 +192,23 @@ impl Parameter {
         self
     }
 
-    /// Takes a choice in any case, and under other spellings, each given with the choice that it means. The point's
-    /// parameter is the choice itself, so that all spellings are one point with one fingerprint.
+    /// Accepts a choice in any case, and other spellings, each given with the choice that it means. The
+    /// point's parameter is the choice itself, so all spellings give the same point with the same
+    /// fingerprint.
     #[must_use]
     pub fn spellings(mut self, spellings: &'static [(&'static str, &'static str)]) -> Self {
         self.spellings = spellings;
         self
     }
 
-    /// Says what it is, for people.
+    /// Sets the description, shown to users.
     #[must_use]
     pub fn doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
         self
     }
 
-    /// The choice that a text means, or the text where it means none.
+    /// The choice that a text means, or the text itself if it means none.
     pub(crate) fn choice<'a>(&self, text: &'a str) -> &'a str {
         if self.spellings.is_empty() {
             return text;
@@ -222,7 +223,7 @@ impl Parameter {
         Type::of(value).map_or(self.nullable, |kind| kind == self.kind) && self.allows(value)
     }
 
-    /// Whether a value of the right type is within the range and the choices; null is.
+    /// Whether a value of the right type is within the range and the choices. Null always is.
     pub(crate) fn allows(&self, value: ValueRef<'_>) -> bool {
         let above = match self.lower {
             Bound::Unbounded => true,
@@ -241,7 +242,10 @@ impl Parameter {
         above && below && chosen
     }
 
-    /// What is wrong with a value of the right type, which is shown as `shown`.
+    /// Checks a value of the right type; `shown` is how the message shows it.
+    ///
+    /// # Errors
+    /// The problem, if the value is out of range or not one of the choices.
     pub(crate) fn check(&self, value: ValueRef<'_>, shown: &dyn fmt::Display) -> Result<(), String> {
         if self.allows(value) {
             return Ok(());
@@ -269,7 +273,7 @@ impl Parameter {
     }
 }
 
-/// How two numbers of one type compare; nothing for other values.
+/// Compares two numbers of the same type; `None` for other values.
 fn order(left: ValueRef<'_>, right: ValueRef<'_>) -> Option<Ordering> {
     match (left, right) {
         (ValueRef::Int(left), ValueRef::Int(right)) => Some(left.cmp(&right)),
@@ -278,7 +282,7 @@ fn order(left: ValueRef<'_>, right: ValueRef<'_>) -> Option<Ordering> {
     }
 }
 
-/// A number in messages, as it stands in records.
+/// A number in messages, written as in records.
 pub(crate) struct Number<'a>(pub(crate) ValueRef<'a>);
 
 impl fmt::Display for Number<'_> {
@@ -332,14 +336,14 @@ impl Column {
         self
     }
 
-    /// Names the unit, for people.
+    /// Sets the unit, shown to users.
     #[must_use]
     pub fn unit(mut self, unit: &'static str) -> Self {
         self.unit = unit;
         self
     }
 
-    /// Says what it is, for people.
+    /// Sets the description, shown to users.
     #[must_use]
     pub fn doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;

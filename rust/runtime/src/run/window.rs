@@ -1,14 +1,14 @@
 //! The window: which points are claimed, which chunks wait to be written, and how much memory they may hold.
 //!
-//! Threads claim ranges of points, lowest first, and hand chunks in; the writer takes chunks in index order. A thread
-//! hands the unfinished rest of a range back when it proves slower than expected, so that others can help.
+//! Threads claim ranges of points, lowest first, and hand in chunks; the writer takes chunks in index order.
+//! If a range is slower than expected, its thread returns the unfinished rest, so that others can help.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Most memory of chunks that wait to be written, counted by their buffers' capacity.
+/// Most memory of chunks that wait to be written, measured by their buffers' capacity.
 const MAX_WAITING_BYTES: usize = 32 << 20;
 /// A larger buffer is freed rather than kept for the next chunk.
 const MAX_SPARE_BYTES: usize = 2 << 20;
@@ -21,13 +21,13 @@ pub(crate) struct Chunk {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// What the writer is given.
+/// What the writer receives.
 #[derive(Debug)]
 pub(crate) enum Next {
     Chunk(Chunk),
-    /// The next chunk is not there yet.
+    /// The next chunk is not ready yet.
     Late,
-    /// All chunks were given.
+    /// All chunks have been taken.
     End,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Window {
 }
 
 struct State {
-    /// Points that nobody has claimed yet: `fresh`, and before them what was handed back, by its start.
+    /// Points not claimed yet: `fresh`, and before them returned ranges, by their start.
     fresh: Range<u64>,
     returned: BTreeMap<u64, u64>,
     /// Ranges claimed and not handed in yet.
@@ -67,17 +67,18 @@ impl Window {
         Self { state: Mutex::new(state), claimable: Condvar::new(), writable: Condvar::new(), threads }
     }
 
-    /// Claims the lowest points that are free, at most `most` of them and fewer towards the end, with an empty buffer; nothing when all points
-    /// are done. Waits while the window is full, or while others may yet hand points back.
+    /// Claims the lowest free points, at most `most` of them and fewer towards the end, with an empty buffer.
+    /// Returns `None` when all points are done. Waits while the window is full, or while other threads may
+    /// still return points.
     pub(crate) fn claim(&self, most: u64) -> Option<(Range<u64>, Vec<u8>)> {
         let mut state = self.lock();
         loop {
             match state.lowest() {
                 None if state.running == 0 => return None,
-                // The next points to be written are never held up: all that fills the window waits for them.
+                // The next points to be written never wait: everything in the window waits for them.
                 Some(start) if start == state.next_to_write || state.waiting_bytes < MAX_WAITING_BYTES => {
                     state.running += 1;
-                    // Half of an equal share: threads that end with small chunks end together.
+                    // Half of an equal share: with small chunks at the end, threads finish together.
                     let most = most.min(1 + state.fresh_count() / (2 * self.threads));
                     return Some((state.take(most), state.spare.pop().unwrap_or_default()));
                 }
@@ -86,7 +87,7 @@ impl Window {
         }
     }
 
-    /// Hands in a chunk, and back the rest of what was claimed.
+    /// Hands in a chunk, and returns the rest of what was claimed.
     pub(crate) fn hand_in(&self, chunk: Chunk, rest: Range<u64>) {
         let mut state = self.lock();
         state.running -= 1;
@@ -103,7 +104,7 @@ impl Window {
         state.waiting.insert(chunk.points.start, chunk);
     }
 
-    /// The next chunk in index order, as soon as it is there and within `patience`, where there is a limit.
+    /// The next chunk in index order, as soon as it is ready, or `Late` after `patience`, if that is set.
     pub(crate) fn next(&self, patience: Option<Duration>) -> Next {
         let mut state = self.lock();
         loop {
@@ -128,7 +129,7 @@ impl Window {
         }
     }
 
-    /// Takes the buffer of a written chunk back.
+    /// Takes back the buffer of a written chunk.
     pub(crate) fn recycle(&self, mut buffer: Vec<u8>) {
         let mut state = self.lock();
         state.waiting_bytes -= buffer.capacity();

@@ -1,14 +1,15 @@
-//! One dimension: an axis or a distribution, fitted to its parameter. Lists are checked value by value, formulas at their ends.
+//! One dimension: an axis or a distribution, checked against its parameter. Lists are checked value by value,
+//! formulas at their ends.
 
 use sweep_space::{Axis, BrokenRule, Distribution, Range, Value, ValueRef};
 
-use crate::declaration::{Number, Parameter, Type};
-use crate::literal::Literal;
-use crate::object::{Field, Object};
-use crate::refusal::Refusal;
+use crate::model::declaration::{Number, Parameter, Type};
+use crate::request::literal::Literal;
+use crate::request::object::{Field, Object};
+use crate::request::refusal::Refusal;
 
 /// Reads an axis: a list of values, or a formula.
-pub(crate) fn axis(parameter: &Parameter, field: Field<'_>) -> Result<Axis, Refusal> {
+pub(super) fn axis(parameter: &Parameter, field: Field<'_>) -> Result<Axis, Refusal> {
     let broken = breaks(&field.path);
     if !field.text().starts_with('{') {
         let literals = field.list(", or a formula: linspace, logspace or range")?;
@@ -49,7 +50,7 @@ fn range(parameter: &Parameter, field: Field<'_>) -> Result<Axis, Refusal> {
 }
 
 /// Reads a distribution.
-pub(crate) fn distribution(parameter: &Parameter, field: Field<'_>) -> Result<Distribution, Refusal> {
+pub(super) fn distribution(parameter: &Parameter, field: Field<'_>) -> Result<Distribution, Refusal> {
     const KNOWN: &str = "uniform, log_uniform, normal, triangular, integer or choice";
     let (name, field) = field.only(KNOWN)?;
     let broken = breaks(&field.path);
@@ -111,13 +112,13 @@ fn whole_floats(object: &mut Object<'_>) -> Built {
     Ok(Distribution::whole_floats(low, high))
 }
 
-/// Listed values, each as one of the parameter.
+/// Listed values, each converted to the parameter's type.
 fn values(parameter: &Parameter, literals: Vec<Literal<'_>>) -> Result<Vec<Value>, Refusal> {
     let typed = literals.into_iter().map(|literal| literal.value_of(parameter));
     typed.collect::<Result<_, _>>().map_err(|problem| Refusal::invalid_parameter(parameter.name, problem))
 }
 
-/// Values between which all others lie, each checked.
+/// Checks values between which all others lie.
 fn check_all<'a>(
     parameter: &Parameter,
     values: impl IntoIterator<Item = ValueRef<'a>>,
@@ -142,7 +143,7 @@ fn misfit(parameter: &Parameter, gives: &str) -> Refusal {
     Refusal::invalid_parameter(parameter.name, message)
 }
 
-/// Turns a broken rule into a refusal that names where.
+/// Turns a broken rule into a refusal that names the path.
 fn breaks(path: &str) -> impl Fn(BrokenRule) -> Refusal + use<> {
     let path = path.to_owned();
     move |rule| Refusal::bad_request(format!("{path}: {rule}"))

@@ -1,4 +1,4 @@
-//! Why a request is not run.
+//! The refusal of a request.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ pub(crate) struct Refusal {
     pub(crate) parameter: Option<String>,
 }
 
-/// What kind of mistake a request has.
+/// The kind of mistake in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Code {
@@ -39,7 +39,7 @@ impl Refusal {
     }
 }
 
-/// At most `limit` characters of a text from outside, so that no message grows with its input.
+/// Shortens an input's text to at most `limit` characters, so that no message grows with its input.
 pub(crate) fn shortened(text: &str, limit: usize) -> String {
     if text.chars().nth(limit).is_none() {
         return text.to_owned();

@@ -1,8 +1,15 @@
-//! "Did you mean ...?": the known name nearest to a mistyped one.
+//! Names of models, parameters, metrics and datasets: the rule for valid names, and suggestions for mistyped
+//! ones.
+
+/// Whether a text is a valid name in the protocol: `[a-z][a-z0-9_]{0,62}`.
+pub(crate) fn is_name(text: &str) -> bool {
+    let tail = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    text.len() <= 63 && text.starts_with(|first: char| first.is_ascii_lowercase()) && text.bytes().all(tail)
+}
 
 /// The known name within a third of `name`'s length in edits, nearest first.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // Names are short; a longer text is no typing mistake, and comparing it would take its time.
+    // Names are short: a longer text is not a typing mistake, and comparing it would be slow.
     if name.len() > 64 {
         return None;
     }
@@ -13,11 +20,11 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
         .map(|(_, candidate)| candidate)
 }
 
-/// A sentence that offers the nearest name, or lists those there are.
+/// A sentence that suggests the nearest known name, or lists all known names.
 pub(crate) fn suggestion<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     match nearest(name, known.clone()) {
         Some(near) => format!("did you mean {near:?}?"),
-        None => format!("there are: {}", known.collect::<Vec<_>>().join(", ")),
+        None => format!("known names: {}", known.collect::<Vec<_>>().join(", ")),
     }
 }
 

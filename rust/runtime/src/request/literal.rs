@@ -1,13 +1,14 @@
-//! A value's JSON literal, kept as text: only that tells 5 from 5.0 and 2^64 from 1.8446744073709552e19.
+//! A value's JSON literal, kept as text: only the text distinguishes 5 from 5.0, and 2^64 from
+//! 1.8446744073709552e19.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sweep_space::Value;
 
-use crate::declaration::{Column, Parameter, Type};
-use crate::refusal::shortened;
+use crate::model::declaration::{Column, Parameter, Type};
+use crate::request::refusal::shortened;
 
-/// A JSON literal out of a request.
+/// A JSON literal from a request.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Literal<'a>(#[serde(borrow)] &'a RawValue);
@@ -19,7 +20,10 @@ impl<'a> Literal<'a> {
 }
 
 impl Literal<'_> {
-    /// The literal as a value of `parameter`, or what is wrong with it.
+    /// The literal as a value of `parameter`.
+    ///
+    /// # Errors
+    /// The problem, in a message that starts with the parameter's name.
     pub(crate) fn value_of(self, parameter: &Parameter) -> Result<Value, String> {
         let value = self.named(parameter.name, parameter.kind, parameter.nullable)?;
         let value = match value {
@@ -30,7 +34,10 @@ impl Literal<'_> {
         Ok(value)
     }
 
-    /// The literal as a value of `metric`, or what is wrong with it.
+    /// The literal as a value of `metric`.
+    ///
+    /// # Errors
+    /// The problem, in a message that starts with the metric's name.
     pub(crate) fn metric_of(self, metric: &Column) -> Result<Value, String> {
         self.named(metric.name, metric.kind, metric.nullable)
     }
@@ -66,7 +73,7 @@ pub(crate) fn is_number(text: &str) -> bool {
     text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }
 
-/// Whether it is a number without point or exponent.
+/// Whether a JSON literal is a number without a decimal point or exponent.
 pub(crate) fn is_integer(text: &str) -> bool {
     is_number(text) && !text.contains(['.', 'e', 'E'])
 }
@@ -77,7 +84,7 @@ pub(crate) fn int(text: &str) -> Result<i64, String> {
 
 pub(crate) fn float(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        // Adding 0.0 turns -0.0 into 0.0: the two are one point.
+        // Adding 0.0 turns -0.0 into 0.0: both are the same point.
         Ok(float) if float.is_finite() => Ok(float + 0.0),
         _ => Err("must be a finite number of 64 bits".to_owned()),
     }

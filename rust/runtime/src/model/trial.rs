@@ -1,20 +1,21 @@
-//! Points of a model by themselves, without design, threads or records: what tests and benchmarks of a model need.
+//! Single points of a model, without design, threads or records: for tests and benchmarks of a model.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use sweep_space::{Streams, Value, ValueRef};
 
-use crate::model::{AnyModel, DomainError, Parameters, Runner};
-use crate::output::Output;
+use crate::model::domain_error::DomainError;
+use crate::model::output::Output;
+use crate::model::{AnyModel, Parameters, Runner};
 
-/// Runs one point with `given` parameters and the defaults of the others, and returns its metrics by name.
+/// Runs one point with the `given` parameters, and defaults for the others, and returns its metrics by name.
 ///
 /// # Errors
 /// See [`Trial::run`].
 ///
 /// # Panics
-/// See [`Trial::new`]; and when the model panics.
+/// See [`Trial::new`]. Also if the model panics.
 pub fn trial(
     model: &dyn AnyModel,
     given: &[(&str, ValueRef<'_>)],
@@ -26,7 +27,8 @@ pub fn trial(
     Ok(trial.output.into_metrics())
 }
 
-/// Points with the same parameters that run one after another in one scratch, as a thread of an engine runs them.
+/// Runs points with the same parameters one after another in the same scratch memory, as a thread of an
+/// engine does.
 pub struct Trial<'a> {
     values: Vec<(&'static str, ValueRef<'a>)>,
     runner: Box<dyn Runner + 'a>,
@@ -34,17 +36,18 @@ pub struct Trial<'a> {
 }
 
 impl<'a> Trial<'a> {
-    /// Takes `given` parameters and the defaults of the others, and makes the scratch. Runs nothing.
+    /// Takes the `given` parameters, and defaults for the others, and creates the scratch memory. Runs
+    /// nothing.
     ///
     /// # Panics
-    /// If the model has no such parameter, or does not allow the value.
+    /// If the model has not declared a parameter, or does not allow its value.
     pub fn new(model: &'a dyn AnyModel, given: &[(&str, ValueRef<'a>)]) -> Self {
         let declaration = model.declaration();
         let mut values: Vec<(_, ValueRef<'a>)> =
             declaration.parameters.iter().map(|known| (known.name, known.default)).collect();
         for (name, value) in given {
             let place = values.iter().position(|(known, _)| known == name);
-            let place = place.unwrap_or_else(|| panic!("the model declares no parameter {name:?}"));
+            let place = place.unwrap_or_else(|| panic!("the model does not declare parameter {name:?}"));
             let parameter = &declaration.parameters[place];
             assert!(parameter.fits(*value), "{name} = {value:?}: must be {}", parameter.range());
             values[place].1 = *value;
@@ -52,13 +55,13 @@ impl<'a> Trial<'a> {
         Self { values, runner: model.runner(), output: Output::new(&declaration.metrics, &[]) }
     }
 
-    /// Runs a point and keeps its metrics until the next one.
+    /// Runs a point, and keeps its metrics until the next one.
     ///
     /// # Errors
     /// The point's domain error, or `non_finite_metric`.
     ///
     /// # Panics
-    /// When the model panics.
+    /// If the model panics.
     pub fn run(&mut self, seed: i64, replicate: u32) -> Result<(), DomainError> {
         self.output.clear();
         self.runner.run(&Parameters(&self.values), &Streams::new(seed, replicate), &mut self.output)?;
@@ -68,7 +71,7 @@ impl<'a> Trial<'a> {
     /// A metric of the last point.
     ///
     /// # Panics
-    /// If the model has declared no such metric.
+    /// If the model has not declared the metric.
     pub fn metric(&self, name: &str) -> ValueRef<'_> {
         self.output.value(name)
     }

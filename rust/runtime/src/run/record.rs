@@ -1,26 +1,27 @@
-//! The records of the protocol as lines of JSON. Those of points are written by hand, for speed: what a cell's
-//! replicates share is rendered once, and no point allocates.
+//! The records of the protocol as lines of JSON. Point records are written by hand, for speed: what the
+//! replicates of a cell share is rendered once, and points do not allocate.
 
 use serde::{Serialize, Serializer};
 use sweep_space::{
     CellFingerprint, EXACT_INTEGER_MAX, Hex, ValueRef, escape_into, write_int, write_plain, write_text,
 };
 
-use crate::declaration::{Column, Type};
-use crate::model::{DomainError, Parameters};
-use crate::output::Output;
-use crate::plan::Plan;
-use crate::refusal::shortened;
+use crate::model::Parameters;
+use crate::model::declaration::{Column, Type};
+use crate::model::domain_error::DomainError;
+use crate::model::output::Output;
+use crate::request::plan::Plan;
+use crate::request::refusal::shortened;
 
 /// Most characters of an error message.
 const MAX_MESSAGE: usize = 2000;
 
 /// The version of the engine protocol.
 pub(crate) const PROTOCOL: &str = "v1";
-/// The version of this runtime, which is the engine but for its models.
+/// The version of this runtime: the engine without its models.
 pub(crate) const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// A record that stands once in the output.
+/// A record that occurs once in the output.
 #[derive(Serialize)]
 #[serde(tag = "record", rename_all = "lowercase")]
 pub(crate) enum Record<'a> {
@@ -103,7 +104,7 @@ impl<'a> Cell<'a> {
         Parameters(&self.values)
     }
 
-    /// Moves to a cell, unless it is there.
+    /// Moves to a cell, if it is not there already.
     pub(crate) fn enter(&mut self, number: u64) {
         if self.number == Some(number) {
             return;
@@ -153,9 +154,9 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// What became of a point.
+/// The result of a point.
 pub(crate) enum Verdict<'a> {
-    /// It was not run: only its identity is asked for.
+    /// It was not run: only its identity was requested.
     Unknown,
     Success(&'a Output),
     Failure(&'a DomainError),

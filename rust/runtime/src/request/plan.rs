@@ -1,18 +1,25 @@
-//! The plan: a request whose every value was checked against its model, so that no point can be refused any more.
+//! The plan: a request whose values have all been checked against its model, so that no point can be refused
+//! later.
 
 use std::ops::Range;
 
 use sweep_space::{Design, Fingerprinter, Points, Value, ValueRef};
 
-use crate::chunk::Mode;
-use crate::declaration::{Column, Dataset, Declaration, Parameter};
-use crate::design::{self, Swept};
-use crate::known::Known;
-use crate::literal::Literal;
 use crate::model::AnyModel;
-use crate::nearest::suggestion;
-use crate::refusal::{Refusal, shortened};
+use crate::model::declaration::{Column, Dataset, Declaration, Parameter};
+use crate::names::suggestion;
 use crate::request::Request;
+use crate::request::design::{self, Swept};
+use crate::request::known::Known;
+use crate::request::literal::Literal;
+use crate::request::refusal::{Refusal, shortened};
+
+/// Whether points are simulated, or only identified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Simulate,
+    Identify,
+}
 
 /// What to run.
 pub(crate) struct Plan {
@@ -22,13 +29,13 @@ pub(crate) struct Plan {
     /// In byte order of their names, like `metrics` and `datasets`.
     pub(crate) slots: Vec<Slot>,
     pub(crate) metrics: Vec<Column>,
-    /// The datasets asked for.
+    /// The requested datasets.
     pub(crate) datasets: Vec<Dataset>,
     pub(crate) fingerprinter: Fingerprinter,
     design: Design,
-    /// The slot of each of the design's dimensions.
+    /// The slot of each dimension of the design.
     swept: Vec<usize>,
-    /// Which cell and replicate a point is.
+    /// Maps a point to its cell and replicate.
     pub(crate) numbering: Points,
     pub(crate) seed: i64,
     pub(crate) points: Range<u64>,
@@ -36,15 +43,15 @@ pub(crate) struct Plan {
     pub(crate) known: Known,
 }
 
-/// A parameter with its value, which is null where the design has it.
+/// A parameter with its value, which is null if the design sets it.
 pub(crate) struct Slot {
     pub(crate) parameter: Parameter,
     fixed: Value,
 }
 
 impl Plan {
-    /// Checks a request. What is wrong with the design's values is found first, so that all shards of a run are told
-    /// the same.
+    /// Checks a request. Problems with the design's values are found first, so that all shards of a run get
+    /// the same refusal.
     ///
     /// # Errors
     /// Why the request is refused.
@@ -70,9 +77,9 @@ impl Plan {
         let points = request.start_index..request.end_index_exclusive;
         check_bounds(&points, &numbering, &design)?;
         let known = match request.known {
-            Some(_) if mode == Mode::Identify => Err(Refusal::bad_request("known: only `run` takes it")),
+            Some(_) if mode == Mode::Identify => Err(Refusal::bad_request("known: allowed for `run` only")),
             Some(_) if !datasets.is_empty() => {
-                Err(Refusal::bad_request("known: must not stand beside outputs, whose rows nobody knows"))
+                Err(Refusal::bad_request("known: cannot be combined with outputs, whose rows are not known"))
             }
             given => Known::new(given.unwrap_or_default(), &metrics, &points),
         }?;
@@ -103,11 +110,11 @@ impl Plan {
     }
 }
 
-/// Refuses points that the design has not, or of which it was not given the cells.
+/// Refuses points that the design does not have, and points whose cells are not in the request.
 fn check_bounds(points: &Range<u64>, numbering: &Points, design: &Design) -> Result<(), Refusal> {
     let (Range { start, end }, total) = (points, numbering.total());
     if points.is_empty() || points.end > total {
-        let rule = "must be 0 <= start_index < end_index_exclusive <= the design's points times replications";
+        let rule = "must be 0 <= start_index < end_index_exclusive <= the design's cells times replications";
         return Err(Refusal::bad_request(format!("points {start} to {end} of {total}: {rule}")));
     }
     let (first, last) = (numbering.split(points.start).0, numbering.split(points.end - 1).0);
@@ -134,7 +141,7 @@ fn find(
     }
     let known: Vec<_> = declarations.iter().map(|declaration| declaration.name).collect();
     let name = shortened(name, 100);
-    Err(Refusal::unknown_model(format!("no model {name:?}; this engine has: {}", known.join(", "))))
+    Err(Refusal::unknown_model(format!("unknown model {name:?}; this engine has: {}", known.join(", "))))
 }
 
 fn requested(declaration: &Declaration, outputs: &[String]) -> Result<Vec<Dataset>, Refusal> {
@@ -143,10 +150,12 @@ fn requested(declaration: &Declaration, outputs: &[String]) -> Result<Vec<Datase
         if !known.clone().any(|name| name == output) {
             let suggestion = suggestion(output, known);
             let output = shortened(output, 100);
-            return Err(Refusal::unknown_output(format!("outputs: no dataset {output:?}; {suggestion}")));
+            return Err(Refusal::unknown_output(format!(
+                "outputs: unknown dataset {output:?}; {suggestion}"
+            )));
         }
         if outputs[..place].contains(output) {
-            return Err(Refusal::bad_request(format!("outputs: {output:?} is there twice")));
+            return Err(Refusal::bad_request(format!("outputs: {output:?} is listed twice")));
         }
     }
     let mut datasets = declaration.datasets.clone();
@@ -155,7 +164,7 @@ fn requested(declaration: &Declaration, outputs: &[String]) -> Result<Vec<Datase
     Ok(datasets)
 }
 
-/// Gives every parameter a base value or its default, or leaves it to the design.
+/// Sets every parameter to its base value or its default, or leaves it to the design.
 fn slots(
     parameters: Vec<Parameter>,
     swept: &[&str],

@@ -1,14 +1,14 @@
-//! Checks models' declarations at start: an engine with a wrong one does not start.
+//! Checks the models' declarations at start: an engine with an invalid one does not start.
 
 use std::collections::HashSet;
 use std::ops::Bound;
 
 use sweep_space::ValueRef;
 
-use crate::declaration::{Column, Declaration, Parameter, Type};
-use crate::request::is_name;
+use crate::model::declaration::{Column, Declaration, Parameter, Type};
+use crate::names::is_name;
 
-/// Names of columns that every table has; nothing declared may take one.
+/// Names of the columns that every table has. Declarations must not use them.
 const IDENTITY: [&str; 15] = [
     "run_id",
     "shard_id",
@@ -27,7 +27,7 @@ const IDENTITY: [&str; 15] = [
     "run_date",
 ];
 
-/// Folders of a store's own; no dataset may take one.
+/// Names of the store's own folders. Datasets must not use them.
 const RESERVED: [&str; 8] = [
     "runs",
     "shard_outcomes",
@@ -42,7 +42,7 @@ const RESERVED: [&str; 8] = [
 /// Checks all models of an engine together.
 ///
 /// # Errors
-/// What is wrong with the first wrong declaration.
+/// The problem of the first invalid declaration.
 pub(crate) fn validate(models: &[Declaration]) -> Result<(), String> {
     names("model", models.iter().map(|model| model.name))?;
     models.iter().try_for_each(|model| {
@@ -61,7 +61,7 @@ fn validate_model(model: &Declaration) -> Result<(), String> {
     names("dataset", model.datasets.iter().map(|dataset| dataset.name))?;
     for dataset in &model.datasets {
         if RESERVED.contains(&dataset.name) {
-            return Err(format!("dataset {:?} has the name of a folder of the store's own", dataset.name));
+            return Err(format!("dataset {:?} has the name of one of the store's own folders", dataset.name));
         }
         columns(dataset.name, &dataset.columns)?;
     }
@@ -102,11 +102,11 @@ fn validate_parameter(parameter: &Parameter) -> Result<(), String> {
         }
     }
     if parameter.choices.is_some() && *kind != Type::String {
-        return Err(format!("{name} has choices, which only a string has"));
+        return Err(format!("{name} has choices, which only a string can have"));
     }
     let choices = parameter.choices.unwrap_or_default();
     if let Some((spelling, _)) = parameter.spellings.iter().find(|(_, choice)| !choices.contains(choice)) {
-        return Err(format!("{name} spells {spelling:?} a choice that it does not have"));
+        return Err(format!("{name} has a spelling {spelling:?} for a choice that it does not have"));
     }
     if !Type::of(*default).map_or(parameter.nullable, |given| given == *kind) {
         return Err(format!("the default of {name} must be a {}", kind.name()));
@@ -120,7 +120,7 @@ fn validate_parameter(parameter: &Parameter) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::declaration::Dataset;
+    use crate::model::declaration::Dataset;
 
     fn model() -> Declaration {
         Declaration::new("good", "1", "")
@@ -131,12 +131,12 @@ mod tests {
     }
 
     #[test]
-    fn a_good_model_passes() {
+    fn a_valid_model_passes() {
         assert_eq!(validate(&[model()]), Ok(()));
     }
 
     #[test]
-    fn a_wrong_model_is_told() {
+    fn an_invalid_model_is_reported() {
         let cases = [
             (model().parameter(Parameter::int("rate", 1)), "declared twice"),
             (model().parameter(Parameter::int("seed", 1)), "identity column"),

@@ -1,19 +1,19 @@
-//! A JSON object of a design, read field by field, so that every refusal names the way to what is wrong.
+//! A JSON object of a design, read field by field, so that every refusal names the path to the problem.
 
 use sweep_space::Decimal;
 
-use crate::literal::{Literal, float, int, is_integer, is_number};
-use crate::refusal::{Refusal, shortened};
-use crate::request::Members;
+use crate::request::literal::{Literal, float, int, is_integer, is_number};
+use crate::request::members::Members;
+use crate::request::refusal::{Refusal, shortened};
 
-/// The fields that nobody has taken yet.
+/// The fields that have not been taken yet.
 #[derive(Debug)]
 pub(crate) struct Object<'a> {
     path: String,
     members: Vec<(String, Literal<'a>)>,
 }
 
-/// One field: where it stands, and its literal.
+/// One field: its path and its literal.
 #[derive(Debug)]
 pub(crate) struct Field<'a> {
     pub(crate) path: String,
@@ -32,21 +32,21 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Takes a field, if it is there.
+    /// Takes a field if it is present.
     pub(crate) fn optional(&mut self, name: &str) -> Option<Field<'a>> {
         let place = self.members.iter().position(|(known, _)| known == name)?;
         let (name, literal) = self.members.remove(place);
         Some(self.field(&name, literal))
     }
 
-    /// Takes a field that must be there.
+    /// Takes a field that must be present.
     pub(crate) fn required(&mut self, name: &str) -> Result<Field<'a>, Refusal> {
         let path = &self.path;
         let missing = Refusal::bad_request(format!("{path}: missing field `{name}`"));
         self.optional(name).ok_or(missing)
     }
 
-    /// Refuses what is left.
+    /// Refuses any fields that are left.
     pub(crate) fn end(self) -> Result<(), Refusal> {
         match self.members.first() {
             None => Ok(()),
@@ -85,7 +85,7 @@ impl<'a> Field<'a> {
         Object::parse(self.path, self.literal.text())
     }
 
-    /// The one field of an object that has exactly one, which is one of the `known`.
+    /// The only field of an object that must have exactly one; `known` lists the fields it may be.
     pub(crate) fn only(self, known: &str) -> Result<(String, Self), Refusal> {
         let path = self.path.clone();
         let mut fields = self.object()?.into_fields();
@@ -95,12 +95,12 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Refuses the field itself, which is none of the `known`.
+    /// Refuses the field itself, which is not one of the `known`.
     pub(crate) fn unknown(&self, known: &str) -> Refusal {
         Refusal::bad_request(format!("{} is unknown: must be {known}", self.path))
     }
 
-    /// A list of literals; `otherwise` says what else there might have been.
+    /// A list of literals; `otherwise` names the alternatives in the message.
     pub(crate) fn list(&self, otherwise: &str) -> Result<Vec<Literal<'a>>, Refusal> {
         let list = serde_json::from_str(self.text());
         list.map_err(|_| self.refuse(&format!("must be a list of values{otherwise}")))
@@ -118,7 +118,7 @@ impl<'a> Field<'a> {
         serde_json::from_str(self.text()).map_err(|_| self.refuse("must be true or false"))
     }
 
-    /// A finite number; an integer literal is one, too.
+    /// A finite number, which may be written as an integer.
     pub(crate) fn float(&self) -> Result<f64, Refusal> {
         let text = self.text();
         let number = match (is_integer(text), is_number(text)) {
@@ -137,15 +137,16 @@ impl<'a> Field<'a> {
         int(self.text()).map_err(|problem| self.refuse(&problem))
     }
 
-    /// How many there are of something: from 0 to 2^63 - 1.
+    /// A count: from 0 to 2^63 - 1.
     pub(crate) fn count(&self) -> Result<u64, Refusal> {
         self.integer()?.try_into().map_err(|_| self.refuse("must not be negative"))
     }
 
-    /// A number with exactly the digits that are written.
+    /// A number with exactly its written digits.
     pub(crate) fn decimal(&self) -> Result<Decimal, Refusal> {
         self.float()?;
-        Decimal::parse(self.text()).ok_or_else(|| self.refuse("has digits beyond 2^127"))
+        Decimal::parse(self.text())
+            .ok_or_else(|| self.refuse("has too many digits: without its point it must be below 2^127"))
     }
 
     pub(crate) fn is_integer(&self) -> bool {

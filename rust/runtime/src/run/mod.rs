@@ -1,26 +1,31 @@
 //! Runs a plan on several threads and writes its records in index order.
 
+mod chunk;
+pub(crate) mod panics;
+pub(crate) mod record;
+mod window;
+
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::chunk::{Mode, now, work};
-use crate::plan::Plan;
-use crate::window::{Next, Window};
+use crate::request::plan::{Mode, Plan};
+use crate::run::chunk::{now, work};
+use crate::run::window::{Next, Window};
 
-/// How long, and up to how many bytes, small chunks are gathered: each write wakes the reader, which then takes time from
-/// the points.
+/// How long, and up to how many bytes, small chunks are collected: each write wakes the reader, which
+/// competes with the points for the processor.
 const GATHERING: Duration = Duration::from_millis(100);
 const ENOUGH_BYTES: usize = 64 << 10;
 
 /// Runs all points, writes their records, and returns how many failed.
 ///
-/// The threads are not joined: when writing fails nobody waits for what they run, however long that takes.
+/// The threads are not joined: if writing fails, there is no wait for points that are still running.
 ///
 /// # Errors
-/// Of writing, and of starting threads.
+/// If writing fails, or a thread cannot be started.
 pub(crate) fn execute(plan: &Arc<Plan>, mode: Mode, output: &mut impl Write) -> io::Result<u64> {
     let count = plan.points.end - plan.points.start;
     let threads = plan.threads.min(usize::try_from(count).unwrap_or(usize::MAX));
@@ -69,7 +74,8 @@ fn write_chunks(window: &Window, output: &mut impl Write) -> io::Result<u64> {
     }
 }
 
-/// A panic outside of a point is the runtime's own mistake, and the points that its thread claimed would never come.
+/// A panic outside of a point is a bug in the runtime. The points that the thread claimed would never be
+/// written, so abort.
 fn work_or_abort(plan: &Plan, mode: Mode, window: &Window) {
     if catch_unwind(AssertUnwindSafe(|| work(plan, mode, window))).is_err() {
         std::process::abort();

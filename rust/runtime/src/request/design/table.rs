@@ -1,20 +1,21 @@
-//! A table: the rows of a design that somebody else made.
+//! A table: a design whose rows are given, not computed.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
-use sweep_space::{Design, Value};
+use sweep_space::{BrokenRule, Design, Value};
 
-use super::{Swept, broken, find};
-use crate::declaration::Parameter;
-use crate::literal::Literal;
-use crate::object::Object;
-use crate::refusal::Refusal;
+use crate::model::declaration::Parameter;
+use crate::request::literal::Literal;
+use crate::request::object::{Field, Object};
+use crate::request::refusal::Refusal;
 
-/// Reads a table, or those of its rows that are given, and checks these.
-pub(crate) fn read(design: &mut Object<'_>, parameters: &[Parameter]) -> Result<Swept, Refusal> {
-    let columns = columns(design, parameters)?;
-    let count = |field: Option<crate::object::Field<'_>>| field.map(|field| field.count()).transpose();
+/// Reads a table with these columns, and checks the rows that are given, which may be only some of it.
+pub(super) fn read(
+    design: &mut Object<'_>,
+    columns: &[&Parameter],
+) -> Result<Result<Design, BrokenRule>, Refusal> {
+    let count = |field: Option<Field<'_>>| field.map(|field| field.count()).transpose();
     let first_row = count(design.optional("first_row"))?.unwrap_or(0);
     let total_rows = count(design.optional("total_rows"))?;
     let rows = design.required("rows")?;
@@ -22,22 +23,9 @@ pub(crate) fn read(design: &mut Object<'_>, parameters: &[Parameter]) -> Result<
         .deserialize(&mut serde_json::Deserializer::from_str(rows.text()))
         .map_err(|error| Refusal::bad_request(format!("{}: {error}", rows.path)))?;
     let given = (literals.len() / columns.len()) as u64;
-    let values = values(&columns, literals, first_row)?;
+    let values = values(columns, literals, first_row)?;
     let total_rows = total_rows.unwrap_or(first_row + given);
-    let design = Design::table(columns.len(), first_row, values, total_rows).map_err(broken)?;
-    Ok(Swept { design, names: columns.iter().map(|parameter| parameter.name).collect() })
-}
-
-fn columns<'a>(design: &mut Object<'_>, parameters: &'a [Parameter]) -> Result<Vec<&'a Parameter>, Refusal> {
-    let field = design.required("columns")?;
-    let names = field.strings()?;
-    if names.is_empty() {
-        return Err(field.refuse("must name a parameter"));
-    }
-    if let Some(place) = (1..names.len()).find(|place| names[..*place].contains(&names[*place])) {
-        return Err(field.refuse(&format!("{:?} is there twice", names[place])));
-    }
-    names.iter().map(|name| find(parameters, name)).collect()
+    Ok(Design::table(columns.len(), first_row, values, total_rows))
 }
 
 fn values(columns: &[&Parameter], literals: Vec<Literal<'_>>, first_row: u64) -> Result<Vec<Value>, Refusal> {
@@ -49,7 +37,7 @@ fn values(columns: &[&Parameter], literals: Vec<Literal<'_>>, first_row: u64) ->
     typed.collect()
 }
 
-/// Reads rows into one list: a list for each of them would take more memory than their values.
+/// Reads all rows into one list: one list per row would take more memory than the values.
 struct Rows {
     columns: usize,
 }
@@ -93,7 +81,7 @@ impl<'a> Visitor<'a> for Row<'_, 'a> {
     type Value = ();
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a row, which is a list of values")
+        out.write_str("a row as a list of values")
     }
 
     fn visit_seq<S: SeqAccess<'a>>(self, mut row: S) -> Result<(), S::Error> {

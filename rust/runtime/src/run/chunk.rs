@@ -1,33 +1,27 @@
-//! One thread's work: claims points, runs them one by one, and writes their records into the chunk itself.
+//! The work of one thread: it claims points, runs them one by one, and writes their records into a chunk.
 
-use std::any::Any;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use sweep_space::Streams;
 
-use crate::model::{DomainError, Runner};
-use crate::output::Output;
-use crate::plan::Plan;
-use crate::record::{Cell, Verdict, write_point};
-use crate::window::{Chunk, Window};
+use crate::model::Runner;
+use crate::model::domain_error::DomainError;
+use crate::model::output::Output;
+use crate::request::plan::{Mode, Plan};
+use crate::run::panics::payload_text;
+use crate::run::record::{Cell, Verdict, write_point};
+use crate::run::window::{Chunk, Window};
 
-/// What a chunk aims to take: long against the cost of a lock, short against a run.
+/// How long a chunk should take: long compared with the cost of a lock, short compared with a run.
 const TARGET: Duration = Duration::from_millis(8);
 const MAX_POINTS: u64 = 512;
 const MAX_BYTES: usize = 1 << 20;
-/// How much larger than the last chunk the next may be, in points: the first point of a thread tells little.
+/// How many times larger than the last chunk the next may be: the first point of a thread is a poor estimate.
 const GROWTH: u64 = 8;
 
-/// Whether points are simulated, or only named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    Simulate,
-    Identify,
-}
-
-/// Claims and runs points until there are none left.
+/// Claims and runs points until none are left.
 pub(crate) fn work(plan: &Plan, mode: Mode, window: &Window) {
     let mut points = Points::new(plan, mode);
     let mut most = 1;
@@ -47,12 +41,12 @@ fn chunk_size(points: u64, elapsed: Duration) -> u64 {
     fitting.min(points * GROWTH)
 }
 
-#[expect(clippy::disallowed_methods, reason = "sizes chunks and writes only: no record depends on either")]
-pub(crate) fn now() -> Instant {
+#[expect(clippy::disallowed_methods, reason = "only sizes chunks and writes: records do not depend on it")]
+pub(super) fn now() -> Instant {
     Instant::now()
 }
 
-/// Runs points of a plan, re-using all memory from one to the next.
+/// Runs points of a plan, and reuses all memory from one to the next.
 struct Points<'a> {
     plan: &'a Plan,
     mode: Mode,
@@ -67,7 +61,7 @@ impl<'a> Points<'a> {
         Self { plan, mode, runner: plan.model.runner(), cell: Cell::new(plan), output }
     }
 
-    /// Runs points until the range, the time or the buffer is used up; returns what is left of the range.
+    /// Runs points until the range, the time or the buffer is used up. Returns the rest of the range.
     fn run(&mut self, range: Range<u64>, mut bytes: Vec<u8>, start: Instant) -> (Chunk, Range<u64>) {
         let mut failed = 0;
         let mut next = range.start;
@@ -81,7 +75,7 @@ impl<'a> Points<'a> {
         (Chunk { points: range.start..next, failed, bytes }, next..range.end)
     }
 
-    /// Appends a point's records; false when it failed.
+    /// Appends a point's records. Returns whether it succeeded.
     fn point(&mut self, point: u64, bytes: &mut Vec<u8>) -> bool {
         let (cell, replicate) = self.plan.numbering.split(point);
         self.cell.enter(cell);
@@ -107,7 +101,8 @@ impl<'a> Points<'a> {
     fn simulate(&mut self, replicate: u32) -> Result<(), DomainError> {
         let streams = Streams::new(self.plan.seed, replicate);
         self.output.clear();
-        // A panic leaves the scratch memory in any state, so it is replaced; the output is cleared before each point.
+        // A panic can leave the scratch memory in any state, so it is replaced. The output is cleared before
+        // each point.
         catch_unwind(AssertUnwindSafe(|| {
             self.runner.run(&self.cell.parameters(), &streams, &mut self.output)?;
             self.output.check()
@@ -117,13 +112,6 @@ impl<'a> Points<'a> {
             Err(DomainError::new("panic", payload_text(payload.as_ref())))
         })
     }
-}
-
-/// The message that a panic was raised with.
-pub(crate) fn payload_text(payload: &dyn Any) -> &str {
-    let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a panic without a message")
 }
 
 #[cfg(test)]
@@ -138,12 +126,5 @@ mod tests {
         assert_eq!(chunk_size(1, Duration::from_micros(1)), 8);
         assert_eq!(chunk_size(512, Duration::from_micros(512)), 512);
         assert_eq!(chunk_size(3, Duration::ZERO), 24);
-    }
-
-    #[test]
-    fn a_panics_payload_may_be_anything() {
-        assert_eq!(payload_text(&"text"), "text");
-        assert_eq!(payload_text(&"owned".to_owned()), "owned");
-        assert_eq!(payload_text(&5), "a panic without a message");
     }
 }

@@ -1,18 +1,19 @@
-//! Rows of an extra dataset, gathered column by column as JSON text while their point runs.
+//! Rows of an extra dataset, collected column by column as JSON text while their point runs.
 
 use sweep_space::{ValueRef, write_int, write_plain};
 
-use crate::declaration::Dataset;
-use crate::model::DomainError;
+use crate::model::declaration::Dataset;
+use crate::model::domain_error::DomainError;
 
-/// Most bytes of one dataset's rows of one point. A reader has to hold a line whole, and so does the engine.
+/// Most bytes of the rows that a point writes to one dataset. Reader and engine both hold a whole line in
+/// memory.
 const MAX_BYTES: usize = 32 << 20;
 
 /// The rows that one point writes to one dataset.
 #[derive(Clone, Debug)]
 pub struct Rows {
     dataset: Dataset,
-    /// One text a column, each value followed by a comma.
+    /// One text per column, each value followed by a comma.
     texts: Vec<Vec<u8>>,
     bytes: usize,
     fault: Option<RowsFault>,
@@ -44,13 +45,13 @@ impl Rows {
     /// Adds a row: a value for each column, in the declared order.
     ///
     /// # Panics
-    /// If the row does not fit the declared columns.
+    /// If the row does not match the declared columns.
     pub fn push(&mut self, row: &[ValueRef<'_>]) {
         if self.fault.is_some() {
             return;
         }
         let name = self.dataset.name;
-        assert_eq!(row.len(), self.texts.len(), "a row of {name} has a value for each column");
+        assert_eq!(row.len(), self.texts.len(), "a row of {name} must have one value for each column");
         for ((text, column), value) in self.texts.iter_mut().zip(&self.dataset.columns).zip(row) {
             assert!(
                 column.fits(*value),

@@ -1,17 +1,17 @@
-//! The design of a request, read strictly and checked against the model's parameters: over the whole design, so that every
-//! shard of a run is told the same.
+//! The design of a request, parsed strictly and checked against the model's parameters. The whole design is
+//! checked, so that every shard of a run gets the same refusal.
 
 mod dimension;
 mod table;
 
 use sweep_space::{BrokenRule, Design};
 
-use crate::declaration::Parameter;
-use crate::nearest::suggestion;
-use crate::object::Object;
-use crate::refusal::{Refusal, shortened};
+use crate::model::declaration::Parameter;
+use crate::names::suggestion;
+use crate::request::object::{Field, Object};
+use crate::request::refusal::{Refusal, shortened};
 
-/// A design, and which parameter each of its dimensions is.
+/// A design, and the parameter of each of its dimensions.
 pub(crate) struct Swept {
     pub(crate) design: Design,
     pub(crate) names: Vec<&'static str>,
@@ -19,11 +19,11 @@ pub(crate) struct Swept {
 
 const KINDS: &str = "must be one of \"grid\", \"zip\", \"random\", \"latin_hypercube\", \"sobol\", \"table\"";
 
-/// Reads a design, whose samplers draw under `seed`.
+/// Reads a design. Its samplers draw with `seed`.
 ///
 /// # Errors
-/// `bad_request` for what is no design; `invalid_parameters` for what does not fit the parameters.
-pub(crate) fn read(text: &str, parameters: &[Parameter], seed: i64) -> Result<Swept, Refusal> {
+/// `bad_request` if it is not a valid design; `invalid_parameters` if it does not match the parameters.
+pub(super) fn read(text: &str, parameters: &[Parameter], seed: i64) -> Result<Swept, Refusal> {
     let mut design = Object::parse("design".to_owned(), text)?;
     let kind = design.required("kind")?;
     let swept = match kind.string()?.as_str() {
@@ -41,7 +41,7 @@ pub(crate) fn read(text: &str, parameters: &[Parameter], seed: i64) -> Result<Sw
                 Design::sobol(samples, dimensions, scramble.then_some(seed))
             })
         }
-        "table" => table::read(&mut design, parameters),
+        "table" => tabled(&mut design, parameters),
         _ => Err(kind.refuse(KINDS)),
     }?;
     design.end()?;
@@ -67,11 +67,11 @@ fn sampled(
     Ok(Swept { design: build(samples, distributions).map_err(broken)?, names })
 }
 
-/// Reads each dimension against its parameter, in byte order of the names.
+/// Reads each dimension and checks it against its parameter, in byte order of the names.
 fn dimensions<'a, T>(
     design: &mut Object<'a>,
     parameters: &[Parameter],
-    read: fn(&Parameter, crate::object::Field<'a>) -> Result<T, Refusal>,
+    read: fn(&Parameter, Field<'a>) -> Result<T, Refusal>,
 ) -> Result<(Vec<&'static str>, Vec<T>), Refusal> {
     let (mut names, mut dimensions) = (vec![], vec![]);
     for (name, field) in design.required("dimensions")?.object()?.into_fields() {
@@ -82,14 +82,33 @@ fn dimensions<'a, T>(
     Ok((names, dimensions))
 }
 
+fn tabled(design: &mut Object<'_>, parameters: &[Parameter]) -> Result<Swept, Refusal> {
+    let columns = columns(design, parameters)?;
+    let names = columns.iter().map(|parameter| parameter.name).collect();
+    Ok(Swept { design: table::read(design, &columns)?.map_err(broken)?, names })
+}
+
+/// The parameters of a table's columns.
+fn columns<'a>(design: &mut Object<'_>, parameters: &'a [Parameter]) -> Result<Vec<&'a Parameter>, Refusal> {
+    let field = design.required("columns")?;
+    let names = field.strings()?;
+    if names.is_empty() {
+        return Err(field.refuse("must name a parameter"));
+    }
+    if let Some(place) = (1..names.len()).find(|place| names[..*place].contains(&names[*place])) {
+        return Err(field.refuse(&format!("{:?} is listed twice", names[place])));
+    }
+    names.iter().map(|name| find(parameters, name)).collect()
+}
+
 /// The parameter of this name.
 ///
 /// # Errors
-/// `invalid_parameters`, with the name that may have been meant.
-pub(crate) fn find<'a>(parameters: &'a [Parameter], name: &str) -> Result<&'a Parameter, Refusal> {
+/// `invalid_parameters`, with a suggestion.
+pub(super) fn find<'a>(parameters: &'a [Parameter], name: &str) -> Result<&'a Parameter, Refusal> {
     parameters.iter().find(|parameter| parameter.name == name).ok_or_else(|| {
         let suggestion = suggestion(name, parameters.iter().map(|parameter| parameter.name));
-        let message = format!("no parameter {:?}; {suggestion}", shortened(name, 100));
+        let message = format!("unknown parameter {:?}; {suggestion}", shortened(name, 100));
         Refusal::invalid_parameter(name, message)
     })
 }

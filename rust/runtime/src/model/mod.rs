@@ -1,24 +1,31 @@
-//! What a model is, and the type-erased form in which an engine holds several.
+//! The `Model` trait, and its type-erased form, in which an engine holds several models.
+
+pub(crate) mod declaration;
+pub(crate) mod domain_error;
+pub(crate) mod output;
+pub(crate) mod rows;
+pub(crate) mod trial;
+pub(crate) mod validate;
 
 use sweep_space::{Streams, ValueRef};
 
-use crate::declaration::Declaration;
-use crate::output::Output;
-use crate::request::is_name;
+use crate::model::declaration::Declaration;
+use crate::model::domain_error::DomainError;
+use crate::model::output::Output;
 
 /// A simulation: deterministic for (parameters, seed, replicate).
 pub trait Model: Sync {
-    /// Memory that points on one thread re-use one after another. It may not carry anything from one point into the
-    /// next one's output. After a panic it is replaced.
+    /// Memory that points on one thread reuse, one after another. It must not carry anything from one point
+    /// into the output of the next. After a panic it is replaced.
     type Scratch: Default;
 
-    /// What the model takes and gives. Always the same.
+    /// The model's parameters, metrics and datasets. Always the same.
     fn declaration(&self) -> Declaration;
 
     /// Runs one point: reads `parameters`, draws from `streams`, and sets every metric of `output`.
     ///
     /// # Errors
-    /// When these parameters, each within its range, make no sense together, or the simulation cannot go on.
+    /// If the parameters, each within its range, contradict each other, or the simulation cannot continue.
     fn run(
         &self,
         parameters: &Parameters<'_>,
@@ -28,7 +35,7 @@ pub trait Model: Sync {
     ) -> Result<(), DomainError>;
 }
 
-/// A [`Model`] whatever its scratch memory; every model is one.
+/// A [`Model`] with its scratch type erased. Every model implements it.
 pub trait AnyModel: Sync {
     /// See [`Model::declaration`].
     fn declaration(&self) -> Declaration;
@@ -77,48 +84,20 @@ impl<M: Model> Runner for Scratched<'_, M> {
     }
 }
 
-/// Why a point has no result, in the model's own words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DomainError {
-    code: &'static str,
-    message: String,
-}
-
-impl DomainError {
-    /// An error with a code that matches `[a-z][a-z0-9_]{0,62}` and a message that names the values.
-    ///
-    /// # Panics
-    /// If the code does not match.
-    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        assert!(is_name(code), "{code:?} is no error code");
-        Self { code, message: message.into() }
-    }
-
-    /// What kind of error it is.
-    pub fn code(&self) -> &'static str {
-        self.code
-    }
-
-    /// What is wrong, for people.
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-}
-
 /// All parameters of a point, defaults filled in.
 ///
-/// Every method panics when the model has declared no such parameter, or another type.
+/// Every method panics if the model has not declared the parameter, or declared it with another type.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameters<'a>(pub(crate) &'a [(&'static str, ValueRef<'a>)]);
 
 impl<'a> Parameters<'a> {
-    /// A parameter of any type; the way to a nullable one.
+    /// A parameter of any type. The only way to read a nullable one.
     ///
     /// # Panics
     /// See the type.
     pub fn value(&self, name: &str) -> ValueRef<'a> {
         let found = self.0.iter().find(|(known, _)| *known == name);
-        found.unwrap_or_else(|| panic!("the model declares no parameter {name:?}")).1
+        found.unwrap_or_else(|| panic!("the model does not declare parameter {name:?}")).1
     }
 
     /// An integer parameter.
@@ -128,7 +107,7 @@ impl<'a> Parameters<'a> {
     pub fn int(&self, name: &str) -> i64 {
         match self.value(name) {
             ValueRef::Int(value) => value,
-            other => panic!("{name} is {other:?}, no integer"),
+            other => panic!("{name} is {other:?}, not an integer"),
         }
     }
 
@@ -147,7 +126,7 @@ impl<'a> Parameters<'a> {
     pub fn float(&self, name: &str) -> f64 {
         match self.value(name) {
             ValueRef::Float(value) => value,
-            other => panic!("{name} is {other:?}, no float"),
+            other => panic!("{name} is {other:?}, not a float"),
         }
     }
 
@@ -158,7 +137,7 @@ impl<'a> Parameters<'a> {
     pub fn bool(&self, name: &str) -> bool {
         match self.value(name) {
             ValueRef::Bool(value) => value,
-            other => panic!("{name} is {other:?}, no truth value"),
+            other => panic!("{name} is {other:?}, not a truth value"),
         }
     }
 
@@ -169,7 +148,7 @@ impl<'a> Parameters<'a> {
     pub fn string(&self, name: &str) -> &'a str {
         match self.value(name) {
             ValueRef::Text(value) => value,
-            other => panic!("{name} is {other:?}, no string"),
+            other => panic!("{name} is {other:?}, not a string"),
         }
     }
 }

@@ -1,11 +1,11 @@
-//! What theory or plain counting says.
+//! Many simulated riders and drivers, compared with theory or with plain counting.
 
-use crate::ridehail::entities::{DriverState, Refusal, RiderState};
+use crate::ridehail::entities::{DriverState, NOT_YET, Refusal, RiderState};
 
 use super::validate::{correlation, gaps_and_latitudes};
 use super::*;
 
-/// Expected arrivals from an hour of the first week on, without a cap: the integral of the rate.
+/// Expected arrivals from a given hour of the first week on, without a cap: the integral of the rate.
 pub(super) fn expected(cap: f64, week: &calendar::Week, divisor: f64, first: u64, hours: u64) -> f64 {
     (first..first + hours).map(|hour| calendar::busyness(week, hour * HOUR)).sum::<f64>() * cap
         / hours as f64
@@ -14,7 +14,7 @@ pub(super) fn expected(cap: f64, week: &calendar::Week, divisor: f64, first: u64
 
 #[test]
 fn arrivals_are_the_integral_of_their_rate() {
-    // 11 to 13 on a Friday, 0.5 and then 0.4 for riders: few enough that no cap is met.
+    // 11 to 13 h on a Friday, 0.5 and then 0.4 for riders: so few that no cap is reached.
     let mut settings = settings();
     settings.epoch = 35 * HOUR;
     settings.riders = Arriving { cap: 2_000, initial: 0, window: 2 * HOUR, ..settings.riders };
@@ -64,7 +64,7 @@ fn gaps_know_nothing_of_places() {
 
 #[test]
 fn every_quote_is_accepted_with_the_given_probability() {
-    // Also those after a refusal: with one number for all quotes of a rider, acceptance would be 0.65 to 0.75.
+    // Also after a refusal: with one number for all quotes of a rider, acceptance would be 0.65 to 0.75.
     let mut settings = settings();
     settings.choice = Choice::Threshold { fare: 1e9, eta: 1e9, probability: 0.6 };
     settings.riders.cap = 20_000;
@@ -92,7 +92,7 @@ fn every_quote_is_accepted_with_the_given_probability() {
 }
 
 #[test]
-fn limits_of_fare_and_eta_are_felt_and_told() {
+fn refusals_are_counted_by_limit() {
     let dear =
         Settings { choice: Choice::Threshold { fare: 10.0, eta: 600_000.0, probability: 1.0 }, ..settings() };
     let far =
@@ -155,7 +155,7 @@ fn drivers_accept_by_their_logit() {
 }
 
 #[test]
-fn patience_lasts_as_long_as_it_is_said() {
+fn patience_has_the_declared_mean() {
     let mut settings = settings();
     settings.riders.cap = 5_000;
     settings.drivers.cap = 0;
@@ -168,8 +168,8 @@ fn patience_lasts_as_long_as_it_is_said() {
         .collect();
     let count = waits.len() as f64;
     let mean = waits.iter().sum::<u64>() as f64 / count / 1000.0;
-    // Asked, quoted after one second, accepted after another; patience is uniform on 120..=2400 s. (Those who asked
-    // again are cut off a little by the filter.)
+    // A request, a quote after one second, acceptance after another; patience is uniform on 120..=2400 s.
+    // (The filter cuts off a few of those who asked again.)
     assert!(report.riders[RiderState::Completed as usize] == 0 && count > 3_000.0);
     assert!((mean - 1262.0).abs() < 3.5 * 658.0 / count.sqrt() + 5.0, "{mean}");
 }
@@ -183,7 +183,7 @@ fn tired_drivers_leave_when_they_are_free_and_rich_ones_after_a_trip() {
     let mut arena: Arena<Map> = Arena::default();
     let report = run(&settings, 0, &mut arena);
     assert_eq!(report.on_duty, 0);
-    // Nobody works: each leaves at the first check after the end of a shift of U[8, 12] h, 2.5 minutes late on average.
+    // No one works: each leaves at the first check after a shift of U[8, 12] h, 2.5 minutes late on average.
     let idle = arena.drivers.stocks.time_in(DriverState::Idle, settings.end) as f64 / 200.0 / HOUR as f64;
     assert!((idle - 10.0 - 2.5 / 60.0).abs() < 3.5 * 1.155 / 200.0_f64.sqrt(), "{idle}");
     let mut rich = settings;
@@ -196,7 +196,7 @@ fn tired_drivers_leave_when_they_are_free_and_rich_ones_after_a_trip() {
 
 #[test]
 fn optimal_matching_drives_least() {
-    // Pickups, of those that drivers accept.
+    // Mean pickup distance of accepted offers.
     let mean = |algorithm| {
         let settings = Settings { algorithm, batch: Some(60_000), ..settings() };
         let (mut km, mut trips) = (0.0, 0.0);
@@ -211,4 +211,27 @@ fn optimal_matching_drives_least() {
     };
     let [simple, cheapest, best] = [Algorithm::Simple, Algorithm::CostBased, Algorithm::Hungarian].map(mean);
     assert!(simple > cheapest && cheapest > 1.05 * best, "{simple} {cheapest} {best}");
+}
+
+#[test]
+fn crowds_slow_all_drivers_down() {
+    let mut settings = Settings { radius: 60, ..settings() };
+    settings.drivers = Arriving { cap: 4_000, initial: 4_000, window: HOUR, ..settings.drivers };
+    settings.bounds = Bounds { lat: [52.50, 52.52], lng: [13.38, 13.42] };
+    settings.trip_cells = [3, 9];
+    let map = Map::new(settings.bounds).unwrap();
+    let pickup = |settings: &Settings| {
+        let mut arena = Arena::default();
+        let events = simulate(settings, &map, &Streams::new(1, 0), &mut arena, None).unwrap();
+        let report = Report::of(settings, &arena, events, &mut Times::default());
+        let journeys = arena.riders.journeys.iter().filter(|journey| journey.dropoff_at != NOT_YET);
+        let (trips, time) = journeys.fold((0, 0), |(trips, time), journey| {
+            (trips + 1, time + journey.dropoff_at - journey.pickup_at)
+        });
+        assert!(trips > 200, "{report:?}");
+        time as f64 / f64::from(trips)
+    };
+    // Some 40 drivers a cell: speeds are 0.55 of free ones.
+    let ratio = pickup(&Settings { congestion: true, ..settings.clone() }) / pickup(&settings);
+    assert!((ratio - 1.0 / 0.55).abs() < 0.02, "{ratio}");
 }

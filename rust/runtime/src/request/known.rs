@@ -1,16 +1,16 @@
-//! Points whose metrics the parent knows already: they get their records without being simulated.
+//! Points whose metrics the parent already knows: their records are written without simulating them.
 
 use std::ops::Range;
 
 use serde::Deserialize;
 use sweep_space::Value;
 
-use crate::declaration::Column;
-use crate::literal::Literal;
-use crate::refusal::{Refusal, shortened};
-use crate::request::Members;
+use crate::model::declaration::Column;
+use crate::request::literal::Literal;
+use crate::request::members::Members;
+use crate::request::refusal::{Refusal, shortened};
 
-/// One of them, as a request gives it.
+/// One known point, as it is in a request.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KnownPoint<'a> {
@@ -19,17 +19,18 @@ pub(crate) struct KnownPoint<'a> {
     metrics: Members<Literal<'a>>,
 }
 
-/// All of them, checked; by index, so that any is found at once.
+/// All known points of a request, checked and ordered by index.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     indices: Vec<u64>,
-    /// As many for each index as there are metrics, in byte order of their names.
+    /// `width` values for each index: one per metric, in byte order of their names.
     values: Vec<Value>,
     width: usize,
 }
 
 impl Known {
-    /// Checks what a request gives against the `metrics`, in byte order of their names, and the points asked for.
+    /// Checks the known points of a request against the `metrics`, in byte order of their names, and its
+    /// point range.
     ///
     /// # Errors
     /// `bad_request`.
@@ -48,7 +49,7 @@ impl Known {
                 )));
             }
             if known.indices.last().is_some_and(|last| *last >= point_index) {
-                return Err(refuse(format!(".point_index = {point_index}: must be above the one before")));
+                return Err(refuse(format!(".point_index = {point_index}: must be above the previous one")));
             }
             known.indices.push(point_index);
             take(&mut known.values, members.0, metrics)
@@ -57,7 +58,7 @@ impl Known {
         Ok(known)
     }
 
-    /// The metrics of a point, where they are known.
+    /// The metrics of a point, if they are known.
     pub(crate) fn metrics_of(&self, point: u64) -> Option<&[Value]> {
         let place = self.indices.binary_search(&point).ok()?;
         Some(&self.values[place * self.width..(place + 1) * self.width])
@@ -72,11 +73,11 @@ fn take(
 ) -> Result<(), String> {
     if let Some((name, _)) = members.iter().find(|(name, _)| metrics.iter().all(|metric| metric.name != name))
     {
-        return Err(format!("the model has no metric {:?}", shortened(name, 100)));
+        return Err(format!("unknown metric {:?}", shortened(name, 100)));
     }
     let mut members = members.into_iter();
     for metric in metrics {
-        // Each name is there once and is a metric's: so the first that differs is where one is missing.
+        // Names are distinct and each is a metric's, so the first difference is a missing metric.
         let Some((_, literal)) = members.next().filter(|(name, _)| name == metric.name) else {
             return Err(format!("{} is missing", metric.name));
         };
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_a_rule_is_told_with_its_place() {
+    fn a_broken_rule_is_reported_with_its_place() {
         let cases = [
             (
                 r#""point_index":3"#,
@@ -133,7 +134,7 @@ mod tests {
             (r#","note":null"#, "", "known[0].metrics: note is missing"),
             (r#""wait":0.5,"#, "", "known[0].metrics: wait is missing"),
             (r#""wait":0.5"#, r#""wait":0.5,"wait":0.5"#, "duplicate field `wait`"),
-            (r#""wait":0.5"#, r#""wait":0.5,"more":1"#, "known[0].metrics: the model has no metric \"more\""),
+            (r#""wait":0.5"#, r#""wait":0.5,"more":1"#, "known[0].metrics: unknown metric \"more\""),
         ];
         for (from, to, problem) in cases {
             assert!(GOOD.contains(from));
