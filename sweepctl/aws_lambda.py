@@ -1,10 +1,10 @@
-"""The function on AWS Lambda: `sweepctl.aws_lambda.handler`, invoked with batches of a queue's messages.
+"""The AWS Lambda function: `sweepctl.aws_lambda.handler`, invoked with batches of SQS messages.
 
-Environment: `SWEEPCTL_STORE`, and `SWEEPCTL_ENGINE` for another engine than the package's own.
+Environment: `SWEEPCTL_STORE`, and optionally `SWEEPCTL_ENGINE` in place of the packaged engine.
 
-Importing this module opens everything, which is AWS's way: the time before the first event has a whole core, and what
-cannot work (no store named, an engine that does not start) fails where a deployment shows it, not at each message.
-Only the store is not yet asked: that writes, and is left to `Bench`.
+Importing this module opens the store and the engine, as is usual on Lambda: initialization has a full core, and a
+broken setup (no store set, an engine that does not start) fails at deployment, not with each message. Only the store's
+probe is left to `LambdaWorker`, because it writes.
 """
 
 import os
@@ -33,31 +33,35 @@ if TYPE_CHECKING:
 NAMESPACE = "sweepctl"
 
 
-class _Lines(LambdaPowertoolsFormatter):
-    """Puts the fields of `logs.event` beside the function's own, so that a query names them as they are."""
+class _FlatFormatter(LambdaPowertoolsFormatter):
+    """Writes the fields of `logs.event` at the top level, so that log queries use their plain names."""
 
-    def serialize(self, log: Any) -> str:  # noqa: ANN401  the toolkit's own types contradict one another
+    def serialize(self, log: Any) -> str:  # noqa: ANN401  the toolkit's own types contradict each other
         fields = log.pop("fields", {})
         return super().serialize({**log, **fields})
 
 
 def open_worker(environment: "Mapping[str, str]") -> LambdaWorker:
-    """Open the store and the engine that the environment names, and have the engine describe itself.
+    """Open the store and the engine that the environment names, and read the engine's description.
 
     Raises:
-        UsageError: no store is named, or what is named is none.
-        EngineUnavailableError: there is no engine, or none that can be used.
+        UsageError: no store is set, or its URL is invalid.
+        EngineUnavailableError: the engine is missing or cannot be used.
     """
     url = environment.get("SWEEPCTL_STORE")
     if not url:
-        raise UsageError("SWEEPCTL_STORE is not set", remedy="Set it to s3://bucket/prefix in the function.")
+        raise UsageError(
+            "SWEEPCTL_STORE is not set", remedy="Set it to s3://bucket/prefix in the function's environment."
+        )
     engine = Engine(find_engine(environment.get("SWEEPCTL_ENGINE")))
     _ = engine.description
     return LambdaWorker(engine, open_store(url))
 
 
-# Named like the logger of `logs`, which thereby writes JSON with the invocation's id to standard output.
-logger = Logger(service="sweepctl", level="INFO", logger_formatter=_Lines(utc=True, use_rfc3339=True), location=None)
+# Has the name of the logger in `logs`, so that log lines are JSON on standard output, with the invocation's id.
+logger = Logger(
+    service="sweepctl", level="INFO", logger_formatter=_FlatFormatter(utc=True, use_rfc3339=True), location=None
+)
 metrics = Metrics(namespace=NAMESPACE, service=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "sweepctl"))
 worker = open_worker(os.environ)
 
@@ -65,7 +69,7 @@ worker = open_worker(os.environ)
 @logger.inject_lambda_context
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: object, context: "LambdaContext") -> dict[str, "Sequence[dict[str, Any]]"]:
-    """Run the shards of one batch; name the messages that are to come again."""
+    """Run the shards of one batch; return the messages that SQS must redeliver."""
     batch = read_event(event)
     deliveries = worker.process(batch, context.get_remaining_time_in_millis() / 1000)
     tally = Tally()

@@ -1,7 +1,7 @@
-"""Every error that sweepctl raises on purpose: one tree, one exit code a class.
+"""Every error that sweepctl raises on purpose: one tree, one exit code per class.
 
-An error says what is wrong and where, and its remedy says what to do. `cli` is the only place that turns one into
-a message and an exit code; nothing else prints or exits.
+An error states the problem and where it is; its remedy says what to do. Only `cli` turns errors into messages and exit
+codes; nothing else prints or exits.
 """
 
 from typing import ClassVar
@@ -14,52 +14,52 @@ class SweepctlError(Exception):
     kind: ClassVar[str] = "error"
 
     def __init__(self, message: str, *, remedy: str | None = None) -> None:
-        """Say what went wrong in one line, and how to go on."""
+        """`message` states the problem in one line; `remedy` says what to do about it."""
         super().__init__(message)
         self.message = message
         self.remedy = remedy
 
 
 class UsageError(SweepctlError):
-    """The command line asks for something that cannot be."""
+    """The command line is invalid, or asks for something impossible."""
 
     exit_code = 2
     kind = "usage"
 
 
 class QueryError(UsageError):
-    """A statement that is no question, or that names what is not there."""
+    """An SQL statement that is not a single SELECT, or that cannot be run."""
 
     kind = "query"
 
 
 class MessageError(SweepctlError):
-    """A shard message that breaks a rule of its schema; nothing was written."""
+    """A shard message that does not match its schema; nothing was written."""
 
     exit_code = 3
     kind = "bad_message"
 
 
 class MissingDesignError(MessageError):
-    """A message of a stored design that this store does not hold; nothing was written."""
+    """A message whose stored design is missing from the store; nothing was written."""
 
     kind = "missing_design"
 
 
 class AlteredDesignError(MessageError):
-    """A stored design whose bytes are not those that were stored; nothing was written."""
+    """A stored design whose bytes do not match its digest; nothing was written."""
 
     kind = "altered_design"
 
 
 class SweepFileError(SweepctlError):
-    """A sweep file that breaks rules; nothing was written or sent."""
+    """An invalid sweep file; nothing was written or sent."""
 
     exit_code = 3
     kind = "bad_sweep_file"
 
     def __init__(self, errors: tuple[str, ...], *, remedy: str) -> None:
-        """`errors` has a line for each broken rule: file, line, key, rule."""
+        """`errors` has one line per broken rule: file, line, key, rule."""
         count = f"{len(errors)} errors\n" if len(errors) > 1 else ""
         super().__init__(count + "\n".join(errors), remedy=remedy)
         self.errors = errors
@@ -73,96 +73,96 @@ class ConflictError(SweepctlError):
 
 
 class UnknownRunError(SweepctlError):
-    """The store holds nothing of a run."""
+    """The store holds nothing of this run."""
 
     kind = "unknown_run"
 
 
 class AccountError(SweepctlError):
-    """boto3 has no credentials, or AWS does not take them."""
+    """boto3 finds no credentials, or AWS rejects them."""
 
     kind = "account"
 
 
 class EngineUnavailableError(SweepctlError):
-    """This worker has no engine that can be used: missing, not starting, or not what it described."""
+    """The engine cannot be used: it is missing, does not start, or does not match its own description."""
 
     exit_code = 4
     kind = "engine_unavailable"
 
 
 class WrongEngineError(EngineUnavailableError):
-    """This worker's engine is sound, and not the one for this run: without the model, or of another version."""
+    """The engine works, but cannot run this run: it lacks the model, or has another version."""
 
 
 class EngineFaultError(SweepctlError):
-    """The engine failed on a shard: crashed, hung, flooded or broke the protocol. Another attempt may succeed."""
+    """The engine failed on a shard: it crashed, hung, wrote too much or broke the protocol. A retry may succeed."""
 
     exit_code = 4
     kind = "engine_fault"
 
     def __init__(self, error_code: str, message: str, *, remedy: str | None = None) -> None:
-        """`error_code` is what the shard's failure outcome records, for instance `engine_crashed`."""
+        """`error_code` is recorded in the shard's failure outcome, for instance `engine_crashed`."""
         super().__init__(message, remedy=remedy)
         self.error_code = error_code
 
 
 class RefusedError(SweepctlError):
-    """The engine refused a request in order: this shard's spec is wrong, and stays wrong."""
+    """The engine rejected a request as invalid: the shard's spec is wrong, and a retry cannot succeed."""
 
     exit_code = 1
     kind = "refused"
 
     def __init__(self, error_code: str, message: str) -> None:
-        """`error_code` is `invalid_parameters` for what the message's author can correct."""
-        super().__init__(message, remedy="Correct the parameter; `sweepctl models NAME` shows what a model takes.")
+        """`error_code` is `invalid_parameters` where the author of the message can correct it."""
+        super().__init__(message, remedy="Correct the parameter; `sweepctl models NAME` lists a model's parameters.")
         self.error_code = error_code
 
 
 class StoreError(SweepctlError):
-    """The store cannot be reached, refuses the request, or does not keep its contract."""
+    """The store cannot be reached, rejects the request, or breaks its contract."""
 
     exit_code = 5
     kind = "store"
 
 
 class ScratchError(StoreError):
-    """There is no room, or no place, on this machine for files on their way to the store."""
+    """This machine has no space, or no folder, for temporary files."""
 
     kind = "scratch"
 
 
 class CatalogError(StoreError):
-    """Athena or Glue, which hold the store's tables, cannot be reached or refuse; what was done before stays done."""
+    """Athena or Glue cannot be reached, or rejects the request; changes made before are kept."""
 
     kind = "catalog"
 
 
 class QueueError(SweepctlError):
-    """The queue cannot be reached, refuses the request, or does not keep its contract."""
+    """The queue cannot be reached, rejects the request, or breaks its contract."""
 
     exit_code = 6
     kind = "queue"
 
 
 class QueueRefusedError(QueueError):
-    """The queue refuses, and goes on refusing until a person changes something: asking again is no use."""
+    """The queue rejects every request until someone changes something: a retry cannot succeed."""
 
 
 class EventError(SweepctlError):
-    """What invoked the function is no batch of messages of a queue that it can work on."""
+    """The Lambda event is not a batch of SQS messages that the function can process."""
 
     kind = "bad_event"
 
 
 class OutOfTimeError(SweepctlError):
-    """Too little is left of an invocation to begin a shard; nothing was begun."""
+    """Too little time is left in an invocation to start a shard; nothing was started."""
 
     kind = "out_of_time"
 
 
 class InterruptedRunError(SweepctlError):
-    """A stop signal ended the work before it was done."""
+    """A stop signal ended the work before it was complete."""
 
     exit_code = 130
     kind = "interrupted"

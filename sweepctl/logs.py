@@ -1,4 +1,4 @@
-"""Log lines on standard error: one event a line, as text or as JSON, for whoever collects them.
+"""Log lines on standard error: one event per line, as text or JSON, for log collectors.
 
 People at a terminal get a progress bar and a rendered result instead.
 """
@@ -15,9 +15,10 @@ _log = logging.getLogger("sweepctl")
 
 
 def configure(log_format: LogFormat) -> Literal["text", "json"]:
-    """Send events to standard error; return the format that `auto` came to.
+    """Send events to standard error; return the format that `auto` resolved to.
 
-    `auto` is text on a terminal and JSON elsewhere. On a terminal, text is left out where more is shown than it says.
+    `auto` is text on a terminal and JSON elsewhere. Text on a terminal is limited to warnings: the progress bar and the
+    result show the rest.
     """
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
     used: Literal["text", "json"] = ("text" if is_terminal else "json") if log_format == "auto" else log_format
@@ -29,7 +30,7 @@ def configure(log_format: LogFormat) -> Literal["text", "json"]:
 
 
 def event(name: str, **fields: Any) -> None:  # noqa: ANN401  any JSON value
-    """Log that something happened, with what identifies it."""
+    """Log an event, with the fields that identify it."""
     _log.info(name, extra={"fields": fields})
 
 
@@ -39,10 +40,10 @@ def warn(name: str, **fields: Any) -> None:  # noqa: ANN401  any JSON value
 
 
 class _StandardError(logging.Handler):
-    """Writes to what standard error is at the time: a live view puts itself there, and moves out of a line's way."""
+    """Writes to the current `sys.stderr`: a live view replaces it, so that log lines appear above the view."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        # Whoever read it may have left: a line is not worth a worker.
+        # The reader may be gone: a lost log line must not stop a worker.
         with suppress(OSError, ValueError):
             if sys.stderr is not None:
                 print(self.format(record), file=sys.stderr, flush=True)  # noqa: T201  this is how lines get out
@@ -58,6 +59,6 @@ class _JsonLine(logging.Formatter):
 class _TextLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         time = self.formatTime(record, "%H:%M:%S")
-        told = getattr(record, "fields", {}).items()
-        fields = " ".join(f"{name}={value}" for name, value in told if value is not None)
+        items = getattr(record, "fields", {}).items()
+        fields = " ".join(f"{name}={value}" for name, value in items if value is not None)
         return f"{time} {record.getMessage()} {fields}".rstrip()

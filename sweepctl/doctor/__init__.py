@@ -1,1 +1,1 @@
-"""Is this machine, with its store and queue, fit for work? Every finding has a remedy."""
+"""Checks of this machine, its store and its queue; every problem has a remedy."""

@@ -1,4 +1,4 @@
-"""Who AWS takes this process for, by STS: asked by a person who looks for what is wrong, never by a worker."""
+"""The AWS identity of this process, from STS: for `sweepctl doctor` only, workers never ask for it."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ _BY_CODE = {
     "InvalidClientTokenId": CREDENTIALS,
     "RegionDisabledException": REGION,
     "RequestExpired": CLOCK,
-    "SignatureDoesNotMatch": f"{SECRET} {CLOCK}",  # STS says so of a clock that is wrong, too
+    "SignatureDoesNotMatch": f"{SECRET} {CLOCK}",  # STS returns this for a wrong clock, too
 }
-_LATER = "Try again later: AWS does not answer."
-_OTHER = "See the documentation of STS for this code."
+_LATER = "AWS does not respond: try again later."
+_OTHER = "See the STS documentation for this code."
 
 
 @dataclass(frozen=True)
 class Account:
-    """boto3's credentials, and whom AWS knows them for.
+    """boto3's credentials, and the identity that AWS knows them by.
 
-    Every method raises AccountError where there are none, or AWS does not take them.
+    Every method raises AccountError if AWS cannot be reached or rejects the credentials.
     """
 
     method: str  # how boto3 found the credentials, for instance `env` or `iam-role`
@@ -38,18 +38,18 @@ class Account:
 
     @property
     def endpoint(self) -> str:
-        """Where requests go."""
+        """The URL that requests go to."""
         return self.sts.meta.endpoint_url
 
     def caller(self) -> str:
-        """Return the ARN of who asks."""
+        """Return the ARN of the caller."""
         try:
             return self.sts.get_caller_identity()["Arn"]
         except (BotoCoreError, ClientError) as error:
             raise _account_error(error) from error
 
     def server_time(self) -> dt.datetime | None:
-        """Return what AWS's clock says, in whatever it answers."""
+        """Return the time on AWS's clock, from the date of its response, errors included."""
         try:
             return date_of(self.sts.get_caller_identity())
         except ClientError as error:
@@ -59,10 +59,10 @@ class Account:
 
 
 def open_account(region: str | None) -> Account:
-    """Find boto3's credentials; nothing is sent yet, unless their provider needs it.
+    """Find boto3's credentials; nothing is sent, unless their provider needs it.
 
     Raises:
-        AccountError: there are none, or boto3's settings cannot be used.
+        AccountError: there are no credentials, or boto3's configuration is invalid.
     """
     config = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
     try:
@@ -70,7 +70,7 @@ def open_account(region: str | None) -> Account:
         credentials = session.get_credentials()
         if credentials is None:
             raise AccountError("boto3 finds no credentials", remedy=CREDENTIALS)
-        # STS has a global endpoint: who has no region still learns who he is.
+        # STS has a global endpoint: the identity can be read without a region, too.
         sts = session.client("sts", region_name=session.region_name or "us-east-1", config=config)
         return Account(credentials.method, sts)
     except BotoCoreError as error:
@@ -78,7 +78,7 @@ def open_account(region: str | None) -> Account:
 
 
 def is_of_aws(endpoint: str) -> bool:
-    """Whether requests to `endpoint` go to AWS, and not to another server that speaks its protocol."""
+    """Whether requests to `endpoint` go to AWS, not to a compatible server."""
     host = urlsplit(endpoint).hostname or ""
     return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
 

@@ -1,8 +1,8 @@
-"""What keeps a machine from working on a store and a queue: everything is looked at, and each finding has its remedy.
+"""Every check that `sweepctl doctor` makes of this machine, its store and its queue.
 
-Asks the store, the queue and AWS about themselves and judges what they say. The store's probe writes its one object, or
-makes a store's directory; nothing else is written, and no message is received. `preflight` looks at what a worker
-needs; here, a person learns what is around that, too.
+Reads the settings of the store, the queue and AWS, and judges them. The store probe writes its one object, and creates
+a local store's directory; nothing else is written, and no message is received. `preflight` has the checks that a worker
+needs at start; this module adds those that help a person to set it up.
 """
 
 import datetime as dt
@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from sweepctl.aws_errors import CLOCK, REGION, error_code
 from sweepctl.doctor import iam
 from sweepctl.doctor.account import Account, is_of_aws
-from sweepctl.doctor.preflight import Diagnosis, check_engine, check_queue, check_redrive, check_store, look
+from sweepctl.doctor.preflight import Diagnosis, check_engine, check_queue, check_redrive, check_store, run_check
 from sweepctl.engine.client import Engine
 from sweepctl.errors import AccountError, QueueError, StoreError, SweepctlError
 from sweepctl.queue.contract import QueueFacts
@@ -25,13 +25,13 @@ from sweepctl.store.bucket import Bucket
 from sweepctl.store.contract import Store
 from sweepctl.store.s3 import S3Store
 
-# AWS: the messages of a batch wait for the function, and may be tried again within it when it is throttled.
+# AWS recommends six times the function's timeout: time to retry a batch whose invocation was throttled.
 VISIBILITY_TIMES = 6
-# AWS refuses a request that is signed five minutes off.
+# AWS rejects a request whose signature is more than five minutes off.
 REFUSED_OFFSET = dt.timedelta(minutes=5)
 NOTABLE_OFFSET = dt.timedelta(seconds=30)
 LIBRARIES = ("boto3", "pyarrow", "pydantic")
-TEMPLATE = "examples/deploy/template.yaml has it"
+TEMPLATE = "see examples/deploy/template.yaml"
 _Place = TypeVar("_Place", Queue, Store)
 
 
@@ -44,36 +44,36 @@ def diagnose(
     function_timeout: int | None,
     now: Callable[[], dt.datetime],
 ) -> tuple[Diagnosis, ...]:
-    """Look at everything, whatever fails.
+    """Make every check, even after one fails.
 
     Args:
         find: Finds the engine.
-        open_account: Finds the credentials; called where the store or the queue needs some.
-        open_store: Opens where results go.
-        open_queue: Opens where messages come from, if any.
-        function_timeout: Seconds that a Lambda function which the queue feeds may run, if there is one.
+        open_account: Finds the credentials; called if the store or the queue needs them.
+        open_store: Opens the result store.
+        open_queue: Opens the queue, if there is one.
+        function_timeout: Timeout in seconds of the Lambda function that reads the queue, if there is one.
         now: This machine's clock.
     """
     store, no_store = _opened("store", open_store)
     queue, no_queue = (None, []) if open_queue is None else _opened("queue", open_queue)
     bucket = store.bucket if isinstance(store, S3Store) else None
     endpoints = [each.endpoint for each in (bucket, queue) if each is not None]
-    found = [Diagnosis("versions", _versions()), *look("engine", lambda: check_engine(find()))]
+    found = [Diagnosis("versions", _versions()), *run_check("engine", lambda: check_engine(find()))]
     if endpoints:
         found += _check_account(open_account, endpoints, bucket, now)
-    found += no_store if store is None else look("store", lambda: check_store(store))
+    found += no_store if store is None else run_check("store", lambda: check_store(store))
     if bucket is not None:
         found += _check_bucket(bucket, queue)
-    found += no_queue if queue is None else look("queue", lambda: _check_queue(queue, function_timeout))
+    found += no_queue if queue is None else run_check("queue", lambda: _check_queue(queue, function_timeout))
     return tuple(found)
 
 
 def _opened(what: str, opens: Callable[[], _Place]) -> tuple[_Place | None, list[Diagnosis]]:
-    """Open a store or a queue; return it, or as a finding what boto3's settings lack for it."""
+    """Open a store or a queue; return it, or a finding if boto3's configuration does not allow that."""
     try:
         return opens(), []
     except (QueueError, StoreError) as error:
-        return None, [_fault(what, error)]
+        return None, [_error(what, error)]
 
 
 def _versions() -> str:
@@ -90,26 +90,26 @@ def _check_account(
     try:
         account = open_account()
     except AccountError as error:
-        return [_fault("credentials", error)]
-    # Keys of another server mean nothing to AWS.
+        return [_error("credentials", error)]
+    # AWS does not know the keys of another server.
     if not any(map(is_of_aws, endpoints)) and is_of_aws(account.endpoint):
-        found = f"found by {account.method}; not asked about, {endpoints[0]} is not AWS"
-        clock = [] if bucket is None else look("clock", lambda: check_clock(bucket.server_time(), now()))
+        found = f"found by {account.method}; not checked: {endpoints[0]} is not AWS"
+        clock = [] if bucket is None else run_check("clock", lambda: check_clock(bucket.server_time(), now()))
         return [Diagnosis("credentials", found), *clock]
     return [
-        *look("credentials", lambda: [Diagnosis("credentials", f"{account.caller()}, found by {account.method}")]),
-        *look("clock", lambda: check_clock(account.server_time(), now())),
+        *run_check("credentials", lambda: [Diagnosis("credentials", f"{account.caller()}, found by {account.method}")]),
+        *run_check("clock", lambda: check_clock(account.server_time(), now())),
     ]
 
 
 def check_clock(server: dt.datetime | None, here: dt.datetime) -> Sequence[Diagnosis]:
-    """Compare this machine's clock with the date of a server's reply, which has whole seconds."""
+    """Compare this machine's clock with the date of a server's response, which has whole seconds."""
     if server is None:
-        return [Diagnosis("clock", "not compared: the server's reply has no date")]
+        return [Diagnosis("clock", "not compared: the server's response has no date")]
     offset = here - server
     found = f"{abs(offset.total_seconds()):.0f} s {'ahead of' if offset > dt.timedelta(0) else 'behind'} the server's"
     if abs(offset) > REFUSED_OFFSET:
-        return [_fault("clock", StoreError(f"{found}: AWS refuses requests that are 5 minutes off", remedy=CLOCK))]
+        return [_error("clock", StoreError(f"{found}: AWS rejects requests more than 5 minutes off", remedy=CLOCK))]
     return [Diagnosis("clock", found, CLOCK if abs(offset) > NOTABLE_OFFSET else None)]
 
 
@@ -125,19 +125,19 @@ def _check_bucket(bucket: Bucket, queue: Queue | None) -> list[Diagnosis]:
     ]
 
 
-def _setting(what: str, permission: str, look_at: Callable[[], Sequence[Diagnosis]]) -> Sequence[Diagnosis]:
-    """Look at what a worker need not see: what may not be read is a warning, and no fault."""
+def _setting(what: str, permission: str, check: Callable[[], Sequence[Diagnosis]]) -> Sequence[Diagnosis]:
+    """Make a check that workers do not depend on: a setting that cannot be read is a warning, not an error."""
     try:
-        return look_at()
+        return check()
     except StoreError as error:
         cause, remedy = error.__cause__, error.remedy
         if isinstance(cause, ClientError) and error_code(cause) == "AccessDenied":
-            remedy = f"Allow {permission} to who runs this, if you want to know; workers need not."
+            remedy = f"Allow {permission} to include this check; workers do not need it."
         return [Diagnosis(what, error.message, remedy)]
 
 
 def check_region(buckets: str | None, ours: str | None, queues: str | None) -> Sequence[Diagnosis]:
-    """Compare the bucket's region with that which requests are signed for, and with the queue's."""
+    """Compare the bucket's region with the one that requests are signed for, and with the queue's."""
     found = f"the bucket is in {buckets or 'no region'}, requests are signed for {ours}"
     if buckets is not None and buckets != ours:
         return [Diagnosis("region", found, REGION)]
@@ -148,35 +148,35 @@ def check_region(buckets: str | None, ours: str | None, queues: str | None) -> S
 
 
 def check_policy(policy: Mapping[str, Any], arn: Callable[[str], str]) -> Sequence[Diagnosis]:
-    """Judge whether a bucket's policy leaves workers their writes, and nobody any others."""
+    """Check that a bucket policy allows workers' conditional writes of outcomes, and denies unconditional ones."""
     document = {"Statement": [], **policy}
     outcome = arn("shard_outcomes/run_date=2000-01-01/run=r/shard-00000000.parquet")
     secure = {"aws:securetransport": "true"}
     for header, name in (("s3:if-none-match", "If-None-Match"), ("s3:if-match", "If-Match")):
         if iam.denies(document, iam.Request("s3:PutObject", outcome, {**secure, header: "*"})):
-            told = f"it denies outcomes that are written with {name}, as every worker writes them"
-            return [_fault("bucket policy", StoreError(told, remedy=f"Correct the policy; {TEMPLATE}."))]
+            finding = f"denies writing outcomes with {name}, which every worker uses"
+            return [_error("bucket policy", StoreError(finding, remedy=f"Correct the policy; {TEMPLATE}."))]
     lacks = []
     if not iam.denies(document, iam.Request("s3:PutObject", outcome, secure)):
-        lacks.append("outcomes may be written without a condition, which overwrites what stands")
+        lacks.append("outcomes can be overwritten by unconditional writes")
     if not iam.denies(document, iam.Request("s3:GetObject", outcome, {"aws:securetransport": "false"})):
-        lacks.append("requests need no TLS")
+        lacks.append("requests without TLS are allowed")
     if lacks:
-        return [Diagnosis("bucket policy", "; ".join(lacks), f"Deny that in the bucket's policy; {TEMPLATE}.")]
+        return [Diagnosis("bucket policy", "; ".join(lacks), f"Deny this in the bucket policy; {TEMPLATE}.")]
     return [Diagnosis("bucket policy", "denies unconditional writes of outcomes, and requests without TLS")]
 
 
 def check_privacy(*, is_private: bool) -> Sequence[Diagnosis]:
-    """Say whether public access is blocked."""
+    """Report whether public access is blocked."""
     if is_private:
         return [Diagnosis("public access", "blocked")]
-    return [Diagnosis("public access", "not blocked in all four ways", f"Block it on the bucket; {TEMPLATE}.")]
+    return [Diagnosis("public access", "not blocked by all four settings", f"Block it on the bucket; {TEMPLATE}.")]
 
 
 def check_encryption(algorithm: str | None) -> Sequence[Diagnosis]:
-    """Say what objects are encrypted with."""
+    """Report how objects are encrypted."""
     if algorithm is None:
-        return [Diagnosis("encryption", "the bucket names no default", f"Give the bucket one; {TEMPLATE}.")]
+        return [Diagnosis("encryption", "the bucket has no default encryption", f"Set it on the bucket; {TEMPLATE}.")]
     return [Diagnosis("encryption", algorithm)]
 
 
@@ -186,23 +186,22 @@ def _check_queue(queue: Queue, function_timeout: int | None) -> Sequence[Diagnos
     redrive = check_redrive(facts)
     if facts.dead_letter_queue is None:
         return [*found, redrive]
-    # A dead-letter queue is of the account and region of its queue.
+    # A dead-letter queue is in the account and region of its queue.
     dead = f"{queue.url.rpartition('/')[0]}/{facts.dead_letter_queue}"
     return [*found, redrive, *_check_dead(queue, dead, facts)]
 
 
 def check_visibility(seconds: int, function_timeout: int | None) -> Diagnosis:
-    """Judge the queue's visibility time-out, which counts for a function alone: a drain's lease overrides it."""
+    """Check the queue's visibility timeout, which only matters to a Lambda function: `drain --lease` overrides it."""
     if function_timeout is None:
-        found = (
-            f"{seconds} s, enough for a Lambda function of {seconds // VISIBILITY_TIMES} s; a drain has its own lease"
-        )
+        limit = seconds // VISIBILITY_TIMES
+        found = f"{seconds} s, enough for a Lambda timeout of {limit} s; drain sets its own with --lease"
         return Diagnosis("visibility", found)
     wanted = VISIBILITY_TIMES * function_timeout
-    found = f"{seconds} s for a Lambda function of {function_timeout} s"
-    remedy = f"Set the queue's VisibilityTimeout to {wanted} or more: {VISIBILITY_TIMES} times the function's time-out."
+    found = f"{seconds} s for a Lambda timeout of {function_timeout} s"
+    remedy = f"Set the queue's VisibilityTimeout to {wanted} or more: {VISIBILITY_TIMES} times the function's timeout."
     if seconds < function_timeout:
-        return _fault("visibility", QueueError(f"{found}: messages come back while they are run", remedy=remedy))
+        return _error("visibility", QueueError(f"{found}: messages are redelivered while still running", remedy=remedy))
     return Diagnosis("visibility", found, remedy if seconds < wanted else None)
 
 
@@ -210,25 +209,27 @@ def _check_dead(queue: Queue, url: str, facts: QueueFacts) -> Sequence[Diagnosis
     try:
         dead = open_queue(url, endpoint_url=queue.endpoint, region=queue.region).facts()
     except QueueError as error:
-        remedy = "Allow sqs:GetQueueAttributes on it, if you want to know; workers need not."
+        remedy = "Allow sqs:GetQueueAttributes on it to include this check; workers do not need it."
         return [Diagnosis("dead-letter queue", error.message, remedy)]
     return [check_dead(dead, facts)]
 
 
 def check_dead(dead: QueueFacts, facts: QueueFacts) -> Diagnosis:
-    """Say what lies in the dead-letter queue, and whether it is kept long enough for a person to see it."""
-    lying = f"{dead.visible} messages lie in it"
+    """Report the dead-letter queue's depth, and whether it keeps messages long enough for a person to act."""
+    depth = f"messages: {dead.visible}"
     # A message that is moved there keeps the time at which it was sent.
     if dead.retention is not None and facts.retention is not None and dead.retention <= facts.retention:
-        found = f"{lying}; it keeps messages for {dead.retention} s, the queue itself for {facts.retention} s"
-        remedy = "Set its MessageRetentionPeriod higher, up to 1209600: a message's age counts from when it was sent."
+        found = f"{depth}; retention {dead.retention} s, against {facts.retention} s of the source queue"
+        remedy = "Raise its MessageRetentionPeriod, up to 1209600: a message's age counts from when it was sent."
         return Diagnosis("dead-letter queue", found, remedy)
     if dead.visible:
         return Diagnosis(
-            "dead-letter queue", lying, "`sweepctl verify RUN_ID` says what is missing; see why before you send it."
+            "dead-letter queue",
+            depth,
+            "`sweepctl verify RUN_ID` lists what is missing; find the cause before resending it.",
         )
-    return Diagnosis("dead-letter queue", lying)
+    return Diagnosis("dead-letter queue", depth)
 
 
-def _fault(what: str, error: SweepctlError) -> Diagnosis:
+def _error(what: str, error: SweepctlError) -> Diagnosis:
     return Diagnosis(what, error.message, error.remedy, error)

@@ -1,8 +1,7 @@
-"""AWS policy documents, as far as one can tell from a document alone whether a statement applies to a request.
+"""Whether an AWS policy document denies a request to everyone, as far as the document alone can tell.
 
-Reads the elements and operators that policies of buckets and workers are made of. A condition by another operator, or
-a statement for one principal alone or for all but one, applies to nothing here: who asks whether something is denied
-to all is then told no.
+Supports the elements and operators that policies of buckets and workers use. A statement with another condition
+operator, or for specific principals only, is taken not to apply: it does not deny anything to everyone.
 """
 
 import re
@@ -15,7 +14,7 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Request:
-    """What somebody wants to do; `context` has the condition keys that the request carries, in lower case."""
+    """A request to AWS; `context` has its condition keys, in lower case."""
 
     action: str
     resource: str
@@ -23,12 +22,12 @@ class Request:
 
 
 def denies(policy: Document, request: Request) -> bool:
-    """Whether a statement of `policy` denies the request to everybody."""
+    """Whether a statement of `policy` denies the request to everyone."""
     return any(each["Effect"] == "Deny" and applies(each, request) for each in _statements(policy))
 
 
 def applies(statement: Document, request: Request) -> bool:
-    """Whether a statement, of whatever effect, speaks of this request by anybody."""
+    """Whether a statement, whatever its effect, applies to this request from any principal."""
     return (
         "NotPrincipal" not in statement
         and statement.get("Principal", "*") in ("*", {"AWS": "*"}, {"AWS": ["*"]})
@@ -71,6 +70,6 @@ def _is_like(text: str, pattern: str, *, ignoring_case: bool = False) -> bool:
     return re.fullmatch("".join(parts), text, re.DOTALL | (re.IGNORECASE if ignoring_case else 0)) is not None
 
 
-def _texts(value: Any) -> list[str]:  # noqa: ANN401  a policy's author may leave the list out, and the quotes of a bool
+def _texts(value: Any) -> list[str]:  # noqa: ANN401  policies may omit a list's brackets and a bool's quotes
     found = value if isinstance(value, list) else [value]
     return [str(each).lower() if isinstance(each, bool) else str(each) for each in found]

@@ -130,7 +130,7 @@ def test_aws_does_not_answer(tmp_path: Path, place: Place, monkeypatch: pytest.M
 def test_the_keys_of_another_server_are_not_shown_to_aws(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     found = told("--store", f"s3://{place.name}/sweeps", "--endpoint-url", place.server.endpoint_url)
-    assert "not asked about" in found["credentials"]["finding"]
+    assert "not checked: http" in found["credentials"]["finding"]
     assert found["clock"]["state"] == "ok"
 
 
@@ -141,7 +141,7 @@ def test_a_bucket_as_it_is_made_without_a_template(place: Place) -> None:
     assert list(found) == AWS
     warned = {what for what, each in found.items() if each["state"] == "warning"}
     assert {"bucket policy", "public access"} <= warned
-    assert "overwrites" in found["bucket policy"]["finding"]
+    assert "overwritten" in found["bucket policy"]["finding"]
     assert "TLS" in found["bucket policy"]["finding"]
     assert "examples/deploy/template.yaml" in found["bucket policy"]["remedy"]
 
@@ -176,7 +176,7 @@ def test_dead_letters(place: Place) -> None:
     place.server.sqs.send_message(QueueUrl=f"{place.queue}-dead", MessageBody="x")
     found = place.told()["dead-letter queue"]
     assert found["state"] == "warning"
-    assert found["finding"] == "1 messages lie in it"
+    assert found["finding"] == "messages: 1"
     place.set(f"{place.queue}-dead", MessageRetentionPeriod="345600")
     assert "MessageRetentionPeriod" in place.told()["dead-letter queue"]["remedy"]
     place.server.sqs.delete_queue(QueueUrl=f"{place.queue}-dead")

@@ -42,9 +42,11 @@ def test_all_is_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = examined(tmp_path, monkeypatch)
     assert not any(check.error or check.remedy for check in found.values())
     assert "models: toy 1" in found["engine"].finding
-    assert "honours conditional writes" in found["store"].finding
-    assert found["queue"].finding == "3 messages to receive, 2 in flight, 1 delayed"
-    assert found["visibility"].finding.startswith("30 s by the queue's own setting; this worker's lease of 60 s")
+    assert "supports conditional writes" in found["store"].finding
+    assert found["queue"].finding == "3 messages visible, 2 in flight, 1 delayed"
+    assert found["visibility"].finding.startswith(
+        "30 s set on the queue; this worker overrides it with its lease of 60 s"
+    )
     assert found["dead letters"].finding == "to dead after 10 receives"
 
 
