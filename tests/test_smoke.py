@@ -48,7 +48,7 @@ def test_a_newcomers_first_queue(tmp_path: Path) -> None:
             assert done.returncode == 0, done.stderr
             assert "4 messages sent" in done.stdout
             assert "4  succeeded" in done.stdout
-            assert "stands already: nothing was simulated" in done.stdout
+            assert "already complete: nothing was run" in done.stdout
             assert "WHOLE  run queue-demo, 200 points in 4 shards" in done.stdout
             s3 = boto3.session.Session().client("s3", endpoint_url=f"http://127.0.0.1:{port}")
             found = s3.list_objects_v2(Bucket="sweeps", Prefix="demo/shard_outcomes/")["Contents"]

@@ -1,6 +1,6 @@
-"""The commands. The only place that reads arguments, turns errors into messages and exits.
+"""The commands: the only place that reads arguments, turns errors into messages and exits.
 
-Heavy libraries are imported inside the commands that need them, so that `--help` answers at once.
+Heavy libraries are imported inside the commands that need them, so that `--help` is fast.
 """
 
 import traceback
@@ -30,10 +30,10 @@ DEFECT = 70  # EX_SOFTWARE of sysexits.h
 
 
 def main() -> None:
-    """Run the command line; what nobody foresaw is a defect, told as one and never as a shard's failure."""
+    """Run the command line; report an unexpected exception as a bug, never as a failed shard."""
     try:
         app()
-    except Exception:  # noqa: BLE001  the last resort
+    except Exception:  # noqa: BLE001  last resort
         traceback.print_exc()
-        typer.echo("sweepctl: this is a defect; please report it with the lines above", err=True)
+        typer.echo("sweepctl: this is a bug; please report it with the traceback above", err=True)
         raise SystemExit(DEFECT) from None

@@ -1,4 +1,4 @@
-"""The application that commands add themselves to."""
+"""The Typer application that all commands register with."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from sweepctl import __version__
 
 app = typer.Typer(
     name="sweepctl",
-    help="Run shards of simulation sweeps, and leave results that can be trusted and queried.",
+    help="Run sharded simulation sweeps, with results that can be verified and queried.",
     epilog="Documentation: README.md and docs/ in the project's repository.",
     no_args_is_help=True,
     add_completion=False,

@@ -1,4 +1,4 @@
-"""Commands that give Athena a store's tables."""
+"""Commands that define a store's tables in Athena."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,14 +20,14 @@ athena = typer.Typer(
 )
 app.add_typer(athena, name="athena")
 
-# As elsewhere, but without a default: a directory is none of Athena's.
+# As in `options`, but without a default: Athena cannot read a local directory.
 BucketOption = Annotated[
-    str, typer.Option("--store", envvar="SWEEPCTL_STORE", help="The store: s3://bucket/prefix. It is not looked into.")
+    str, typer.Option("--store", envvar="SWEEPCTL_STORE", help="Result store: s3://bucket/prefix. It is not read.")
 ]
-DatabaseOption = Annotated[str, typer.Option("--database", help="The Glue database.")]
+DatabaseOption = Annotated[str, typer.Option("--database", help="Glue database.")]
 ModelOption = Annotated[
     list[str] | None,
-    typer.Option("--model", help="Tables of this model; again for more.", show_default="all that the engine has"),
+    typer.Option("--model", help="Model whose tables to create; repeatable.", show_default="all models of the engine"),
 ]
 
 
@@ -43,10 +43,10 @@ def ddl_command(
     engine: EngineOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Print the statements that make database, tables and views; Athena runs them one at a time.
+    """Print the statements that create the database, tables and views; Athena runs them one at a time.
 
-    Columns and types come from what the engine describes. Partitions are projected: nothing is to be crawled or
-    repaired, and a shard can be queried the moment that it is committed.
+    Columns and types come from the engine's description. Partitions are projected: no crawler or MSCK REPAIR is needed,
+    and a shard can be queried as soon as it is committed.
     """
     with error_exit(json_output=json_output):
         from sweepctl.athena.statements import ddl
@@ -68,21 +68,19 @@ def apply_command(
     store: BucketOption,
     database: DatabaseOption = "sweeps",
     model: ModelOption = None,
-    workgroup: Annotated[
-        str, typer.Option("--workgroup", help="The Athena workgroup that makes the views.")
-    ] = "primary",
+    workgroup: Annotated[str, typer.Option("--workgroup", help="Athena workgroup that creates the views.")] = "primary",
     output: Annotated[
         str | None,
-        typer.Option("--output", help="Where Athena puts results.", show_default="the workgroup's own place"),
+        typer.Option("--output", help="S3 location for Athena's query results.", show_default="the workgroup's own"),
     ] = None,
     engine: EngineOption = None,
     json_output: JsonOption = False,
     region: RegionOption = None,
 ) -> None:
-    """Make database, tables and views through Glue and Athena; again, what is right already is left alone.
+    """Create or update the database, tables and views through Glue and Athena; what is up to date is left alone.
 
-    A table with other columns is updated, and each difference told. One over another store is left alone, and so is
-    everything then. Nothing is dropped, no data is read.
+    A table with other columns is updated, and each difference is reported. If a table belongs to another store, nothing
+    is changed. Nothing is dropped, and no data is read.
     """
     with error_exit(json_output=json_output) as console:
         from sweepctl.athena.apply import Queries, apply, open_clients

@@ -1,4 +1,4 @@
-"""The command that looks for what is wrong with this machine, a store and a queue."""
+"""The command that checks this machine, a store and a queue."""
 
 from typing import Annotated
 
@@ -26,22 +26,22 @@ def doctor_command(
     store: StoreOption = DEFAULT_STORE,
     queue_url: Annotated[
         str | None,
-        typer.Option("--queue-url", envvar="SWEEPCTL_QUEUE_URL", help="The SQS queue's URL, to look at it, too."),
+        typer.Option("--queue-url", envvar="SWEEPCTL_QUEUE_URL", help="SQS queue URL; checks the queue as well."),
     ] = None,
     function_timeout: Annotated[
         int | None,
-        typer.Option(min=1, max=900, help="The time-out, in seconds, of the Lambda function that the queue feeds."),
+        typer.Option(min=1, max=900, help="Timeout in seconds of the Lambda function that reads the queue."),
     ] = None,
     engine: EngineOption = None,
     json_output: JsonOption = False,
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Look for what would keep sweeps from running here, and say how to heal it.
+    """Check whether sweeps can run here, with a remedy for each problem.
 
-    Engine, versions, credentials, clock, region, bucket with its policy and conditional writes, queue and dead-letter
-    queue. No message is received; the store's probe leaves one object, or makes a store's directory. Exits with 1 when
-    something keeps a worker from its work; what is only unwise is told and exits with 0.
+    Checks engine, versions, credentials, clock, region, bucket with its policy and conditional writes, queue and
+    dead-letter queue. No message is received; the store probe leaves one object, and creates a local store's directory.
+    Exits with 1 if a worker could not run; warnings alone exit with 0.
     """
     with error_exit(json_output=json_output) as console:
         from sweepctl.doctor.account import open_account
@@ -54,7 +54,8 @@ def doctor_command(
 
         if function_timeout is not None and queue_url is None:
             raise UsageError(
-                "--function-timeout is judged against a queue's", remedy="Name the queue with --queue-url."
+                "--function-timeout is compared with a queue's visibility timeout",
+                remedy="Name the queue with --queue-url.",
             )
         checks = diagnose(
             lambda: Engine(find_engine(engine)),

@@ -1,4 +1,4 @@
-"""Commands about queues of shard messages."""
+"""Commands for queues of shard messages."""
 
 from functools import cache
 from pathlib import Path
@@ -48,19 +48,26 @@ def drain_command(
     concurrency: ConcurrencyOption = 2,
     lease: Annotated[
         int,
-        typer.Option(envvar="SWEEPCTL_LEASE", min=3, max=3_600, help="Seconds until a dead worker's shard is back."),
+        typer.Option(
+            envvar="SWEEPCTL_LEASE",
+            min=3,
+            max=3_600,
+            help="Visibility timeout in seconds: a dead worker's message is redelivered after this.",
+        ),
     ] = 60,
     grace: Annotated[
         float,
-        typer.Option(envvar="SWEEPCTL_GRACE", min=0, help="Seconds that running shards have after a stop signal."),
+        typer.Option(
+            envvar="SWEEPCTL_GRACE", min=0, help="Seconds running shards get to finish after SIGTERM or SIGINT."
+        ),
     ] = 30.0,
-    max_shards: Annotated[int | None, typer.Option(min=1, help="End after so many deliveries.")] = None,
-    idle_timeout: Annotated[float | None, typer.Option(min=0.001, help="End after so many idle seconds.")] = None,
+    max_shards: Annotated[int | None, typer.Option(min=1, help="Stop after this many deliveries.")] = None,
+    idle_timeout: Annotated[float | None, typer.Option(min=0.001, help="Stop after this many idle seconds.")] = None,
     until_empty: Annotated[
         bool,
-        typer.Option("--until-empty", help="End when nothing is left: to receive, delayed, or with other workers."),
+        typer.Option("--until-empty", help="Stop when the queue is empty: nothing visible, delayed or in flight."),
     ] = False,
-    check: Annotated[bool, typer.Option("--check", help="Only check engine, store and queue.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Check engine, store and queue, then exit.")] = False,
     timeout: TimeoutOption = DEFAULT_TIMEOUT,
     threads: ThreadsOption = None,
     allow_failure_injection: InjectionOption = False,
@@ -69,12 +76,12 @@ def drain_command(
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Work a queue of shard messages until stopped, and lose nothing.
+    """Process shard messages from a queue until stopped.
 
-    A message is acknowledged after its outcome is committed. SIGTERM or SIGINT stops receiving at once and gives
-    running shards the grace; a second signal ends everything at once. Exits with 1 when a shard failed or was rejected;
-    with 4 or 5 when it ended by itself and the engine or the store kept a message from being done; with 6 when the
-    queue refuses this worker.
+    A message is acknowledged after its outcome is committed. SIGTERM or SIGINT stops receiving and gives running shards
+    the grace period; a second signal ends the process immediately. Exits with 1 if a shard failed or was rejected; with
+    4 or 5 if it ended by itself and returned messages to the queue because the engine or the store failed; with 6 if
+    the queue rejects this worker.
     """
     with error_exit(json_output=json_output) as console:
         from sweepctl import logs
@@ -86,7 +93,7 @@ def drain_command(
         from sweepctl.worker.drain import Worker
         from sweepctl.worker.lease import Policy
 
-        _require_hold(timeout, lease)
+        _require_timeouts(timeout, lease)
         is_text = logs.configure(log_format) == "text"
         queue = open_queue(queue_url, region=region)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
@@ -97,7 +104,7 @@ def drain_command(
 
         checks = preflight.examine(find, results, queue, lease)
         if check:
-            raise typer.Exit(_tell_checks(console, checks, json_output=json_output))
+            raise typer.Exit(_print_checks(console, checks, json_output=json_output))
         for found in checks:
             if found.error is not None:
                 raise found.error
@@ -106,24 +113,24 @@ def drain_command(
         policy = Policy(concurrency, lease, grace, max_shards, idle_timeout, until_empty)
         conditions = Conditions(threads, timeout, allow_failure_injection=allow_failure_injection)
         done = _drain(Worker(queue, find(), results, policy, conditions), is_watched=is_text)
-        _tell_end(console, done, json_output=json_output)
+        _print_summary(console, done, json_output=json_output)
         raise typer.Exit(done.exit_code)
 
 
-def _require_hold(timeout: float, lease: int) -> None:
-    """Raise UsageError where a shard could take longer than SQS leaves its message with one worker."""
+def _require_timeouts(timeout: float, lease: int) -> None:
+    """Raise UsageError if a shard could outlast the longest time that SQS keeps its message invisible."""
     if timeout + lease > LONGEST_HOLD:
         raise UsageError(
-            f"--timeout {timeout:g} s and --lease {lease} s are more than the {LONGEST_HOLD:g} s that SQS leaves a "
-            "message with one worker",
-            remedy=f"Give --timeout {LONGEST_HOLD - lease:g} or less.",
+            f"--timeout {timeout:g} s plus --lease {lease} s exceed SQS's limit: a message stays invisible for at most "
+            f"{LONGEST_HOLD:g} s",
+            remedy=f"Set --timeout to {LONGEST_HOLD - lease:g} or less.",
         )
 
 
 def _drain(worker: "Worker", *, is_watched: bool) -> "WorkerProgress":
     from sweepctl.view.worker import watching_worker
 
-    # Lines of JSON are for a machine, on a terminal too: nothing is drawn over them.
+    # JSON lines are for machines, even on a terminal: nothing is drawn over them.
     with on_signals(worker.stop):
         if not is_watched:
             return worker.drain()
@@ -131,8 +138,8 @@ def _drain(worker: "Worker", *, is_watched: bool) -> "WorkerProgress":
             return worker.drain()
 
 
-def _tell_checks(console: "Console", checks: "Sequence[Diagnosis]", *, json_output: bool) -> int:
-    """Show every finding, once; return the exit code."""
+def _print_checks(console: "Console", checks: "Sequence[Diagnosis]", *, json_output: bool) -> int:
+    """Print every finding; return the exit code."""
     from sweepctl.view.console import show_checks
 
     exit_code = next((each.error.exit_code for each in checks if each.error is not None), 0)
@@ -143,7 +150,7 @@ def _tell_checks(console: "Console", checks: "Sequence[Diagnosis]", *, json_outp
     return exit_code
 
 
-def _tell_end(console: "Console", done: "WorkerProgress", *, json_output: bool) -> None:
+def _print_summary(console: "Console", done: "WorkerProgress", *, json_output: bool) -> None:
     from sweepctl.view.console import show_error
     from sweepctl.view.worker import show_worker_summary
 
@@ -163,13 +170,13 @@ def _tell_end(console: "Console", done: "WorkerProgress", *, json_output: bool) 
 def send_command(
     messages: Annotated[
         list[Path],
-        typer.Argument(metavar="MESSAGE...", help="Shard messages' JSON files; a .jsonl file has one a line."),
+        typer.Argument(metavar="MESSAGE...", help="Shard messages, JSON files; a .jsonl file has one per line."),
     ],
     queue_url: QueueOption,
     json_output: JsonOption = False,
     region: RegionOption = None,
 ) -> None:
-    """Put shard messages on a queue. Nothing is sent unless every one of them is valid."""
+    """Send shard messages to a queue. Nothing is sent unless all of them are valid."""
     with error_exit(json_output=json_output) as console:
         from sweepctl.queue.sqs import open_queue
 

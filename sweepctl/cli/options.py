@@ -1,24 +1,24 @@
-"""Arguments and options that several commands share, each declared once."""
+"""Arguments and options shared by several commands, each declared once."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-MAX_THREADS = 1_024  # what an engine takes
+MAX_THREADS = 1_024  # the engine's limit
 DEFAULT_STORE = "./sweep-results"
-# SQS keeps a received message for one worker for so long, and nobody waits for a slower shard.
+# SQS redelivers a message at the latest 12 hours after a worker received it: no shard may take longer.
 LONGEST_HOLD = 12 * 3600.0
-DEFAULT_TIMEOUT = 11.5 * 3600  # what is left is for the lease and the commit
+DEFAULT_TIMEOUT = 11.5 * 3600  # the rest is for the lease and the commit
 
-MessageArgument = Annotated[str, typer.Argument(metavar="MESSAGE", help="A shard message's JSON file; - reads stdin.")]
+MessageArgument = Annotated[str, typer.Argument(metavar="MESSAGE", help="Shard message, a JSON file; - reads stdin.")]
 StoreOption = Annotated[
     str,
-    typer.Option(envvar="SWEEPCTL_STORE", help="Where results go: a directory, or s3://bucket/prefix."),
+    typer.Option(envvar="SWEEPCTL_STORE", help="Result store: a directory or s3://bucket/prefix."),
 ]
 EngineOption = Annotated[
     str | None,
-    typer.Option(envvar="SWEEPCTL_ENGINE", help="The engine binary.", show_default="beside sweepctl, else on PATH"),
+    typer.Option(envvar="SWEEPCTL_ENGINE", help="Engine binary.", show_default="next to sweepctl, else on PATH"),
 ]
 JsonOption = Annotated[
     bool,
@@ -26,40 +26,44 @@ JsonOption = Annotated[
 ]
 EndpointOption = Annotated[
     str | None,
-    typer.Option(envvar="SWEEPCTL_ENDPOINT_URL", help="Another S3 server than AWS.", show_default="AWS"),
+    typer.Option(envvar="SWEEPCTL_ENDPOINT_URL", help="URL of an S3-compatible server.", show_default="AWS"),
 ]
 RegionOption = Annotated[
     str | None,
-    typer.Option(envvar="SWEEPCTL_REGION", help="The AWS region.", show_default="boto3's own"),
+    typer.Option(envvar="SWEEPCTL_REGION", help="AWS region.", show_default="boto3's default"),
 ]
 QueueOption = Annotated[
     str,
-    typer.Option("--queue-url", envvar="SWEEPCTL_QUEUE_URL", help="The SQS queue's URL."),
+    typer.Option("--queue-url", envvar="SWEEPCTL_QUEUE_URL", help="SQS queue URL."),
 ]
 TimeoutOption = Annotated[
     float,
-    typer.Option(envvar="SWEEPCTL_TIMEOUT", min=0.001, help="Seconds until a shard's engine is killed."),
+    typer.Option(envvar="SWEEPCTL_TIMEOUT", min=0.001, help="Seconds after which a shard's engine is killed."),
 ]
 ThreadsOption = Annotated[
     int | None,
     typer.Option(
-        envvar="SWEEPCTL_THREADS", min=1, max=MAX_THREADS, help="Threads of an engine.", show_default="all cores"
+        envvar="SWEEPCTL_THREADS", min=1, max=MAX_THREADS, help="Threads per engine process.", show_default="all cores"
     ),
 ]
 ConcurrencyOption = Annotated[
     int,
-    typer.Option(envvar="SWEEPCTL_CONCURRENCY", min=1, help="Shards at a time: one runs while the other commits."),
+    typer.Option(
+        envvar="SWEEPCTL_CONCURRENCY", min=1, help="Shards in progress at once: one runs while another commits."
+    ),
 ]
 InjectionOption = Annotated[
     bool,
-    typer.Option("--allow-failure-injection", help="Fail the shards that a message names for it."),
+    typer.Option("--allow-failure-injection", help="Honour failure_injection_shards in messages."),
 ]
 LogOption = Annotated[
     Literal["auto", "text", "json"],
-    typer.Option(envvar="SWEEPCTL_LOG_FORMAT", help="Form of the log lines on stderr; auto: text on a terminal."),
+    typer.Option(
+        envvar="SWEEPCTL_LOG_FORMAT", help="Format of log lines on stderr; auto is text on a terminal, else JSON."
+    ),
 ]
-SweepFileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A sweep file, in TOML.")]
+SweepFileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="Sweep file, in TOML.")]
 RunIdOption = Annotated[
     str | None,
-    typer.Option(help="What the run is called.", show_default="the file's name, today's date and what it computes"),
+    typer.Option(help="Name of the run.", show_default="file name, today's date and spec fingerprint"),
 ]

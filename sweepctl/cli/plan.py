@@ -1,4 +1,4 @@
-"""Commands about sweep files: what one would run, and one to begin with."""
+"""Commands for sweep files: preview one, and create one to start from."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,20 +23,20 @@ def plan_command(
     file: SweepFileArgument,
     pilot: Annotated[
         int | None,
-        typer.Option(min=4, max=1_000_000, help="Run so many points, and estimate time and cost from them."),
+        typer.Option(min=4, max=1_000_000, help="Run this many points to estimate time and cost."),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write the messages into a new folder, for `sweepctl send`."),
+        typer.Option(metavar="DIR", help="Write the messages to a new folder, for `sweepctl send`."),
     ] = None,
     run_id: RunIdOption = None,
     engine: EngineOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Check a sweep file and show what it would run: space, sample points, shards, and with --pilot time and cost.
+    """Validate a sweep file and preview its points and shards, and with --pilot its time and cost.
 
-    Nothing is sent, and no store is touched. All errors of a file are told at once, with their lines. Without
-    `shards` in the file, or with `shards.seconds`, a pilot measures how many points a shard should have.
+    Nothing is sent, and no store is used. All errors in the file are reported at once, with their lines. Without
+    `shards` in the file, or with `shards.seconds`, a pilot determines the number of points per shard.
     """
     with error_exit(json_output=json_output) as console:
         from threading import Event
@@ -52,20 +52,20 @@ def plan_command(
         drafted = draft(read(file), worker)
         stop = Event()
         with piloting(open_console(stderr=True), pilot) as progress, on_signals(stop.set):
-            found = report(drafted, worker, run_id, utc_now().date(), pilot, progress=progress, stop=stop)
-        told = found.to_json()
+            preview = report(drafted, worker, run_id, utc_now().date(), pilot, progress=progress, stop=stop)
+        payload = preview.to_json()
         if out is not None:
-            told["written"] = _write(out, found.plan)
+            payload["written"] = _write(out, preview.plan)
         if json_output:
-            print_json(told)
+            print_json(payload)
         else:
-            show_plan(console, found)
+            show_plan(console, preview)
             if out is not None:
-                show_written(console, found.plan, out)
+                show_written(console, preview.plan, out)
 
 
 def _write(folder: Path, plan: "Plan") -> dict[str, Any]:
-    """Write the messages, one a line, and the design that they name; a new folder, there whole or not at all."""
+    """Write the messages, one per line, and their stored design; the new folder appears complete or not at all."""
     import shutil
     import tempfile
 
@@ -73,7 +73,7 @@ def _write(folder: Path, plan: "Plan") -> dict[str, Any]:
     from sweepctl.records.layout import stored_design
 
     if folder.exists():
-        raise UsageError(f"{folder} is there already", remedy="Name a folder that is not there yet.")
+        raise UsageError(f"{folder} already exists", remedy="Choose a folder that does not exist yet.")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -84,21 +84,21 @@ def _write(folder: Path, plan: "Plan") -> dict[str, Any]:
                 design.write_bytes(plan.stored)
             with (part / "messages.jsonl").open("wb") as file:
                 file.writelines(body + b"\n" for body in plan.bodies(range(plan.shards)))
-            part.chmod(0o755)  # a temporary folder is private
+            part.chmod(0o755)  # mkdtemp makes it private
             part.rename(folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror}", remedy="Name a folder that can be written.") from error
+        raise UsageError(f"{folder}: {error.strerror}", remedy="Choose a folder that can be written.") from error
     return {"messages": plan.shards, "path": str(folder / "messages.jsonl")}
 
 
 @app.command("init", epilog="Examples:\n\n  sweepctl init my-sweep\n\n  cd my-sweep && sweepctl run sweep.toml")
 def init_command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to create.")],
     json_output: JsonOption = False,
 ) -> None:
-    """Make a folder with a commented sweep file, its schema for editors, and a shard message, to start from."""
+    """Create a folder with a commented sweep file, its schema for editors, and a sample shard message."""
     with error_exit(json_output=json_output) as console:
         from sweepctl.sweep.starter.write import write_starter
 

@@ -1,4 +1,4 @@
-"""The command that asks a store's tables in SQL."""
+"""The command that queries a store's tables with SQL."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sweepctl.records.outcome import RunRecord
     from sweepctl.store.contract import Store
 
-FORMS = ("csv", "json", "parquet", "arrow")
+FORMATS = ("csv", "json", "parquet", "arrow")
 BINARY = ("parquet", "arrow")
 
 
@@ -34,30 +34,30 @@ BINARY = ("parquet", "arrow")
 def query_command(
     question: Annotated[
         list[str],
-        typer.Argument(metavar="RUN_ID SQL", help="The run, and one SELECT statement; with --all, SQL alone."),
+        typer.Argument(metavar="RUN_ID SQL", help="Run ID and one SELECT statement; with --all, only the statement."),
     ],
-    all_runs: Annotated[bool, typer.Option("--all", help="Ask all runs of the store.")] = False,
+    all_runs: Annotated[bool, typer.Option("--all", help="Query all runs of the store.")] = False,
     store: StoreOption = DEFAULT_STORE,
     form: Annotated[
         Literal["table", "csv", "json", "parquet", "arrow"] | None,
         typer.Option(
             "--format",
-            help="What to write; arrow is Arrow's IPC stream.",
-            show_default="as --out ends, a table on a terminal, json with --json, else csv",
+            help="Output format; arrow is the Arrow IPC stream.",
+            show_default="from the suffix of --out; else json with --json, table on a terminal, csv otherwise",
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write there; not a table.", dir_okay=False)
+        Path | None, typer.Option("--out", metavar="FILE", help="Output file, in any format but table.", dir_okay=False)
     ] = None,
     json_output: JsonOption = False,
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Ask a run's tables in SQL: points, effective_parameters, point_outcomes, shard_outcomes, shard_attempts, runs.
+    """Query a run with SQL: points, effective_parameters, point_outcomes, shard_outcomes, shard_attempts, runs.
 
-    `points` has a row a point, its parameters beside its metrics; `DESCRIBE points` lists the columns. Only SELECT is
-    run, and it reaches the store's tables alone: no other file, no network. Only what is recorded is there: `sweepctl
-    verify` says whether that is all.
+    `points` has one row per point, with parameters and metrics; `DESCRIBE points` lists the columns. Only SELECT is
+    allowed, and it can read only the store's tables: no other files, no network. The tables hold what has been recorded
+    so far: `sweepctl verify` says whether that is everything.
     """
     with error_exit(json_output=json_output) as console:
         import sys
@@ -68,12 +68,12 @@ def query_command(
         from sweepctl.store import open_store
         from sweepctl.view.query import show_answer
 
-        run_id, sql = _understood(question, all_runs=all_runs)
+        run_id, sql = _parse_arguments(question, all_runs=all_runs)
         if run_id is not None:
             require_run_id(run_id)
         is_terminal = sys.stdout.isatty()
-        chosen = form or _usual_form(out, json_output=json_output, is_terminal=is_terminal)
-        _require_place(chosen, out, json_output=json_output, is_terminal=is_terminal)
+        chosen = form or _default_format(out, json_output=json_output, is_terminal=is_terminal)
+        _require_destination(chosen, out, json_output=json_output, is_terminal=is_terminal)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         run = None if run_id is None else require_run(results, run_id)
         with views.connect(results, run) as database, interrupted_by_signals(database.interrupt):
@@ -95,7 +95,7 @@ def query_command(
 
 
 def _gaps(store: "Store", run: "RunRecord | None") -> str | None:
-    """Return what an answer cannot be about, shards that are not recorded yet; None where all are."""
+    """Return a warning that shards are not recorded yet; None if all are."""
     from sweepctl.records.run import list_outcomes
 
     if run is None:
@@ -103,11 +103,13 @@ def _gaps(store: "Store", run: "RunRecord | None") -> str | None:
     recorded = sum(1 for _ in list_outcomes(store, run.run_id, run.run_date))
     if run.shards is not None and recorded >= run.shards:
         return None
-    of_all = " (of how many, nobody planned)" if run.shards is None else f" of {run.shards:,}"
-    return f"{recorded:,}{of_all} shards of run {run.run_id} are recorded; `sweepctl status {run.run_id}` follows it"
+    progress = f"{recorded:,} shards of run {run.run_id} are recorded; total unknown: the run was not planned"
+    if run.shards is not None:
+        progress = f"{recorded:,} of {run.shards:,} shards of run {run.run_id} are recorded"
+    return f"{progress}; see `sweepctl status {run.run_id}`"
 
 
-def _understood(question: list[str], *, all_runs: bool) -> tuple[str | None, str]:
+def _parse_arguments(question: list[str], *, all_runs: bool) -> tuple[str | None, str]:
     """Return the run_id, None for all runs, and the statement."""
     match question:
         case [sql] if all_runs:
@@ -115,28 +117,33 @@ def _understood(question: list[str], *, all_runs: bool) -> tuple[str | None, str
         case [run_id, sql] if not all_runs:
             return run_id, sql
     raise UsageError(
-        f"{len(question)} arguments{' with --all' if all_runs else ''}",
-        remedy='sweepctl query RUN_ID "SELECT …", or sweepctl query --all "SELECT …"; SQL is one argument, in quotes.',
+        f"expected {'only SQL with --all' if all_runs else 'RUN_ID and SQL'}, got {len(question)} arguments",
+        remedy='Use sweepctl query RUN_ID "SELECT …", or sweepctl query --all "SELECT …", with the SQL in quotes.',
     )
 
 
-def _usual_form(out: Path | None, *, json_output: bool, is_terminal: bool) -> str:
+def _default_format(out: Path | None, *, json_output: bool, is_terminal: bool) -> str:
     if out is not None:
-        ending = out.suffix.removeprefix(".").lower()
-        if ending not in FORMS:
+        suffix = out.suffix.removeprefix(".").lower()
+        if suffix not in FORMATS:
             raise UsageError(
-                f"{out}: its ending says no form", remedy=f"End it in .{', .'.join(FORMS)}, or give --format."
+                f"{out}: unknown output format", remedy=f"Use the suffix .{', .'.join(FORMATS)}, or give --format."
             )
-        return ending
+        return suffix
     if json_output:
         return "json"
     return "table" if is_terminal else "csv"
 
 
-def _require_place(form: str, out: Path | None, *, json_output: bool, is_terminal: bool) -> None:
+def _require_destination(form: str, out: Path | None, *, json_output: bool, is_terminal: bool) -> None:
     if form == "table" and out is not None:
-        raise UsageError("a table goes to the terminal only", remedy="Choose --format csv, json, parquet or arrow.")
+        raise UsageError(
+            "--format table is for the terminal only", remedy="Choose --format csv, json, parquet or arrow."
+        )
     if form in BINARY and out is None and is_terminal:
-        raise UsageError(f"{form} is no text for a terminal", remedy="Give --out FILE, or pipe it.")
+        msg = f"{form} is binary: write it with --out FILE, or pipe it"
+        raise UsageError(msg, remedy="Choose --format csv or json to print it here.")
     if json_output and out is None and form != "json":
-        raise UsageError(f"--json and --format {form} both want standard output", remedy="Give --out FILE, or one.")
+        raise UsageError(
+            f"--json and --format {form} both write to standard output", remedy="Give --out FILE, or only one of them."
+        )

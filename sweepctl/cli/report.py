@@ -1,4 +1,4 @@
-"""Commands that answer the questions that every run is asked: on the terminal, and as a page."""
+"""Commands that summarize a run's results: on the terminal, and as a page."""
 
 import time
 from contextlib import contextmanager
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from sweepctl.records.outcome import RunRecord
     from sweepctl.store.contract import Store
 
-MOST_METRICS = 6  # of a report: each has its figures, and the largest page stays below a megabyte
+MOST_METRICS = 6  # per report: each has its figures, and the page must stay below a megabyte
 
-RunArgument = Annotated[str, typer.Argument(metavar="RUN_ID", help="The run.")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN_ID", help="ID of the run.")]
 
 
 @app.command(
@@ -52,17 +52,20 @@ def summary_command(
     store: StoreOption = DEFAULT_STORE,
     metric: Annotated[
         list[str] | None,
-        typer.Option("--metric", help="What to tell of; again for more.", show_default="the first one"),
+        typer.Option("--metric", help="Metric to show; repeatable.", show_default="the first one"),
     ] = None,
-    top: Annotated[int, typer.Option("--top", min=1, max=1_000, help="Points at each end of a metric.")] = 5,
+    top: Annotated[
+        int, typer.Option("--top", min=1, max=1_000, help="Lowest and highest points to show per metric.")
+    ] = 5,
     json_output: JsonOption = False,
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Tell what a run's results say: means by level, sensitivity, points at both ends, failures.
+    """Summarize a run's results: means by level, sensitivity, lowest and highest points, failures.
 
-    Intervals are over replicates. Sobol indices are exact for a full grid, and estimated for a sample. It tells of the
-    points that there are: `sweepctl verify` says whether that is all. Exits with 0 when it could be told.
+    Intervals are over replicates. Sobol indices are exact for a full grid, and estimated for a sample. The summary
+    covers the points recorded so far: `sweepctl verify` says whether that is everything. Exits with 0 if the summary
+    could be computed.
     """
     with error_exit(json_output=json_output) as console:
         from sweepctl.messages import require_run_id
@@ -94,14 +97,14 @@ def summary_command(
 def report_command(
     run_id: RunArgument,
     store: StoreOption = DEFAULT_STORE,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the page goes.", dir_okay=False)] = Path(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.", dir_okay=False)] = Path(
         "report.html"
     ),
     metric: Annotated[
         list[str] | None,
         typer.Option(
             "--metric",
-            help=f"What to show; again for more, {MOST_METRICS} at most.",
+            help=f"Metric to show; repeatable, at most {MOST_METRICS}.",
             show_default=f"the first {MOST_METRICS}",
         ),
     ] = None,
@@ -110,10 +113,10 @@ def report_command(
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Write one page about a run that opens without a network: verdict, figures, failures, points.
+    """Write an offline HTML page about a run: verdict, figures, failures, points.
 
-    The run is verified first, and the verdict heads the page. A large run is aggregated: the page stays below a
-    megabyte. Exits with 0 when the page was written, however the run is.
+    The run is verified first, and the page starts with the verdict. A large run is aggregated: the page stays below a
+    megabyte. Exits with 0 if the page was written, whatever the verdict.
     """
     with error_exit(json_output=json_output) as console:
         from threading import Event
@@ -136,7 +139,7 @@ def report_command(
         record = require_run(results, run_id)
         space = resolve(results, record.spec)
         prover, stop, began_at = find_prover(engine), Event(), time.monotonic()
-        # Before minutes of proof: what cannot be shown is refused at once.
+        # Verification takes minutes: metrics that cannot be shown are rejected before it.
         with _views(results, record) as connection:
             subject = Subject.of(connection, record, space, metric or (), most=MOST_METRICS)
             with examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):
@@ -147,8 +150,8 @@ def report_command(
             file.write(page)
         seconds = {"verify": proven_at - began_at, "page": time.monotonic() - proven_at}
         if json_output:
-            told = {"run_id": run_id, "verdict": proof.verdict.value, "out": str(out), "bytes": len(page)}
-            print_json({**told, "points": subject.points, "seconds": seconds})
+            payload = {"run_id": run_id, "verdict": proof.verdict.value, "out": str(out), "bytes": len(page)}
+            print_json({**payload, "points": subject.points, "seconds": seconds})
         else:
             show_verdict(console, proof)
             console.print(f"report written to {out}: {len(page):,} bytes", highlight=False, soft_wrap=True)
@@ -156,7 +159,7 @@ def report_command(
 
 @contextmanager
 def _views(results: "Store", run: "RunRecord") -> "Iterator[DuckDBPyConnection]":
-    """Open a run's views; what cannot be read of its files is the store's error."""
+    """Open a run's views; files that cannot be read are a StoreError."""
     from sweepctl.results import views
 
     with views.connect(results, run) as connection, interrupted_by_signals(connection.interrupt):
@@ -165,19 +168,21 @@ def _views(results: "Store", run: "RunRecord") -> "Iterator[DuckDBPyConnection]"
         try:
             yield connection
         except duckdb.InterruptException as error:
-            raise InterruptedRunError("stopped by a signal", remedy="Nothing was written; start it again.") from error
+            raise InterruptedRunError(
+                "stopped by a signal", remedy="Nothing was written; run the command again."
+            ) from error
         except duckdb.OutOfMemoryException as error:
-            remedy = "Run it on a machine with more memory, or ask for fewer metrics."
-            msg = f"run {run.run_id} needs more memory or space for work: {error}"
+            remedy = "Use a machine with more memory, or fewer metrics."
+            msg = f"run {run.run_id} needs more memory or temporary space: {error}"
             raise ScratchError(msg, remedy=remedy) from error
-        # Others are faults of this program, which nobody should look for in the files.
+        # Other DuckDB errors are bugs of this program, not damaged files.
         except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
-            remedy = f"`sweepctl verify {run.run_id}` tells what is wrong with them."
+            remedy = f"`sweepctl verify {run.run_id}` reports what is wrong with them."
             raise StoreError(f"the files of run {run.run_id} cannot be read: {error}", remedy=remedy) from error
 
 
 def _units(engine: "Engine | None", record: "RunRecord") -> dict[str, str]:
-    """Return the units of parameters and metrics, as far as an engine is here that knows the model."""
+    """Return the units of parameters and metrics; none without an engine that has the model."""
     try:
         model = None if engine is None else engine.model(record.spec.model)
     except EngineUnavailableError:

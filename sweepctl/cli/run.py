@@ -1,4 +1,4 @@
-"""Commands that run a whole sweep here, and its failed shards again."""
+"""Commands that run a whole sweep on this machine, and retry its failed shards."""
 
 from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
@@ -54,7 +54,7 @@ def run_command(
     engine: EngineOption = None,
     reuse: Annotated[
         str | None,
-        typer.Option(metavar="RUN_ID", help="Take points over that this run of the store has computed already."),
+        typer.Option(metavar="RUN_ID", help="Reuse points that this run in the same store has already computed."),
     ] = None,
     concurrency: ConcurrencyOption = 2,
     timeout: TimeoutOption = DEFAULT_TIMEOUT,
@@ -64,12 +64,12 @@ def run_command(
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Run a whole sweep here, on all cores, and prove that it is whole.
+    """Run a whole sweep on this machine, on all cores, and verify it.
 
-    Started again, it does only what is missing; without --run-id it continues the newest run of this very sweep. A
-    signal loses the shards that are running, and nothing else; a second one ends at once. A shard that fails does not
-    stop the others. Exits with 0 for a whole run only, with 1 where shards failed or are missing, with 4 or 5 where
-    the engine or the store ended it, with 130 when interrupted.
+    Run it again to continue: only missing shards are run. Without --run-id it continues the newest run of the same
+    sweep. A signal stops it, losing only the shards in progress; a second signal ends it immediately. A failed shard
+    does not stop the others. Exits with 0 only if the run is whole, 1 if shards failed or are missing, 4 or 5 if the
+    engine or the store stopped it, 130 if interrupted.
     """
     with error_exit(json_output=json_output) as console:
         from sweepctl import logs
@@ -87,9 +87,9 @@ def run_command(
         conditions = Conditions(threads, timeout)
         sweep = _RunCommand(console, results, worker, conditions, concurrency, is_text, Event())
         with on_signals(sweep.stop.set):
-            told, exit_code = sweep.run(drafted, run_id, reuse)
+            result, exit_code = sweep.run(drafted, run_id, reuse)
         if json_output:
-            print_json(told | {"exit_code": exit_code})
+            print_json(result | {"exit_code": exit_code})
         raise typer.Exit(exit_code)
 
 
@@ -101,13 +101,13 @@ def _require_reusable(drafted: "Draft", reuse: str | None) -> None:
     require_run_id(reuse)
     if drafted.spec.outputs:
         raise UsageError(
-            f"--reuse takes metrics over, and this sweep's outputs ({', '.join(drafted.spec.outputs)}) are more",
-            remedy="Leave --reuse out, or `outputs` in the sweep file.",
+            f"--reuse copies metrics only, but this sweep also writes outputs: {', '.join(drafted.spec.outputs)}",
+            remedy="Omit --reuse, or remove `outputs` from the sweep file.",
         )
 
 
 class _RunCommand:
-    """What the steps of one command share."""
+    """State shared by the steps of one command."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class _RunCommand:
         stop: Event,
     ) -> None:
         self._console = console
-        self._aside = open_console(stderr=True)
+        self._stderr = open_console(stderr=True)
         self._store = store
         self._engine = engine
         self._conditions = conditions
@@ -140,17 +140,17 @@ class _RunCommand:
         )
 
         source = None if reuse is None else self._read(reuse, drafted)
-        # All that can be refused is refused before the probe writes its object.
+        # Everything that can be rejected is rejected before the probe writes its object.
         self._store.probe()
-        with waiting(self._aside, "how many points a shard has, and which shards are missing"):
+        with waiting(self._stderr, "choosing the shard size, and finding missing shards"):
             begun = local.begin_run(drafted, self._engine, self._store, run_id, now=utc_now(), stop=self.stop)
         show_begun(self._console, begun)
         if source is not None:
             show_source(self._console, source)
-        total, stood = begun.plan.total_points, begun.complete_points
-        done = self.shards(begun.missing(), begun.record, total, stood, source)
-        report = self._prove(begun.record.run_id) if done.error is None else None
-        told = {
+        total, complete = begun.plan.total_points, begun.complete_points
+        done = self.shards(begun.missing(), begun.record, total, complete, source)
+        report = self._verify(begun.record.run_id) if done.error is None else None
+        result = {
             "run_id": begun.record.run_id,
             "run_date": begun.record.run_date,
             "continued": not begun.is_new,
@@ -162,11 +162,11 @@ class _RunCommand:
             "verdict": report and report.verdict.value,
         }
         if done.error is not None:
-            return told, done.error.exit_code
-        return told, 0 if report is not None and report.verdict is Verdict.WHOLE else 1
+            return result, done.error.exit_code
+        return result, 0 if report is not None and report.verdict is Verdict.WHOLE else 1
 
     def retry(self, failed: "FailedShards") -> "RunProgress":
-        """Run the shards that may succeed now."""
+        """Run the failed shards that may succeed on retry."""
         from sweepctl.shard.run import utc_now
 
         total = sum(each.end_index_exclusive - each.start_index for each in failed.retryable)
@@ -177,10 +177,10 @@ class _RunCommand:
         messages: "Iterable[ShardMessage]",
         record: "RunRecord",
         total: int,
-        stood: int,
+        complete: int,
         source: "Source | None",
     ) -> "RunProgress":
-        """Run shards of a run that has `total` points to be done, of which `stood` are, and tell of it."""
+        """Run shards and show their progress; the run has `total` points, and `complete` of them are done already."""
         from sweepctl.runs.local import run_shards
         from sweepctl.view.console import show_error
         from sweepctl.view.sweep import (
@@ -189,11 +189,11 @@ class _RunCommand:
         )
 
         run_one, reused = self._runner(source)
-        with running(self._aside, record.run_id, total, stood, is_watched=self._is_watched) as observe:
+        with running(self._stderr, record.run_id, total, complete, is_watched=self._is_watched) as observe:
             done = run_shards(messages, run_one, slots=self._slots, stop=self.stop, observe=observe, reused=reused)
         show_done(self._console, done)
         if done.error is not None:
-            show_error(self._aside, done.error)
+            show_error(self._stderr, done.error)
         return done
 
     def _read(self, reuse: str, drafted: "Draft") -> "Source":
@@ -203,11 +203,11 @@ class _RunCommand:
         )
 
         model = self._engine.model(drafted.spec.model)
-        with waiting(self._aside, f"reading the points of run {reuse}"):
+        with waiting(self._stderr, f"reading the points of run {reuse}"):
             return read_source(self._store, reuse, model, drafted.spec.seed, self.stop)
 
     def _runner(self, source: "Source | None") -> "tuple[RunOne, Callable[[ShardMessage], int]]":
-        """Return how a shard is run, and how many of its points were taken over."""
+        """Return a function that runs a shard, and one that counts how many of its points were reused."""
         from sweepctl.runs.reuse import ReusingEngine
         from sweepctl.shard.run import Result, run_shard
 
@@ -222,14 +222,14 @@ class _RunCommand:
 
         return run_one, lambda message: taken.get(message.start_index, 0)
 
-    def _prove(self, run_id: str) -> "Report":
+    def _verify(self, run_id: str) -> "Report":
         from sweepctl.verify import verify
         from sweepctl.view.sweep import (
             show_proof,
         )
         from sweepctl.view.verify import examining
 
-        with examining(self._aside, run_id) as observe:
+        with examining(self._stderr, run_id) as observe:
             report = verify(self._store, run_id, self._engine, observe=observe, stop=self.stop)
         show_proof(self._console, report)
         return report
@@ -241,12 +241,12 @@ class _RunCommand:
     "  sweepctl retry demo-001 --store s3://bucket/sweeps --queue-url $URL",
 )
 def retry_command(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The run whose failed shards are tried again.")],
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="Run whose failed shards to retry.")],
     store: StoreOption = DEFAULT_STORE,
     engine: EngineOption = None,
-    # Not from the environment, which a worker's shell has: where shards run is said each time.
+    # Not from the environment, where a worker's shell has it: where shards run must be explicit.
     queue_url: Annotated[
-        str | None, typer.Option("--queue-url", help="Send the shards' messages there, and run nothing here.")
+        str | None, typer.Option("--queue-url", help="Send the shards to this queue instead of running them here.")
     ] = None,
     concurrency: ConcurrencyOption = 2,
     timeout: TimeoutOption = DEFAULT_TIMEOUT,
@@ -256,10 +256,10 @@ def retry_command(
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Run the failed shards of a run again, those that another attempt may heal; tell what to do about the others.
+    """Retry the failed shards of a run; explain why the others cannot succeed, and what to do about them.
 
-    They run here, or with --queue-url where workers take them. What they are comes from the run record, so no sweep
-    file is needed. Exits with 0 when no failed shard is left, or all were sent; with 1 when some are left.
+    Shards run on this machine, or with --queue-url on the workers of that queue. They are taken from the run record,
+    so no sweep file is needed. Exits with 0 if no failed shard is left or all were sent, with 1 if some are left.
     """
     with error_exit(json_output=json_output) as console:
         from sweepctl import logs
@@ -279,11 +279,11 @@ def retry_command(
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         failed = failed_shards(results, run_id)
         show_failed(console, failed)
-        told, exit_code = failed.to_json(), 1 if failed.for_good or failed.unreadable else 0
+        result, exit_code = failed.to_json(), 1 if failed.for_good or failed.unreadable else 0
         if failed.retryable and queue_url is not None:
             open_queue(queue_url, region=region).send(list(failed.bodies()))
             show_sent(console, len(failed.retryable))
-            told["sent"] = len(failed.retryable)
+            result["sent"] = len(failed.retryable)
         elif failed.retryable:
             worker = Engine(find_engine(engine))
             worker.model(failed.record.spec.model)
@@ -291,8 +291,8 @@ def retry_command(
             sweep = _RunCommand(console, results, worker, Conditions(threads, timeout), concurrency, is_text, Event())
             with on_signals(sweep.stop.set):
                 done = sweep.retry(failed)
-            told |= done.to_json()
+            result |= done.to_json()
             exit_code = done.error.exit_code if done.error is not None else 1 if done.failed else exit_code
         if json_output:
-            print_json(told | {"exit_code": exit_code})
+            print_json(result | {"exit_code": exit_code})
         raise typer.Exit(exit_code)

@@ -1,4 +1,4 @@
-"""Commands about the runs of a store: how far one is, and which there are."""
+"""Commands for the runs in a store: the status of one, and a list of all."""
 
 from collections import deque
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
     "  sweepctl status demo-001 --json",
 )
 def status_command(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The run.")],
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="ID of the run.")],
     store: StoreOption = DEFAULT_STORE,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again until the run is done, or Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh until the run is done, or Ctrl-C.")] = False,
     queue_url: Annotated[
         str | None,
-        typer.Option("--queue-url", envvar="SWEEPCTL_QUEUE_URL", help="The SQS queue's URL, to tell its depth."),
+        typer.Option("--queue-url", envvar="SWEEPCTL_QUEUE_URL", help="SQS queue URL; shows its depth as well."),
     ] = None,
     json_output: JsonOption = False,
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Show how far a run is: shards that succeeded, failed and are missing, points, pace and time left.
+    """Show the progress of a run: shards that succeeded, failed and are missing, points, pace and time left.
 
-    All of it comes from the store; outcomes are listed, and only those that are new or changed are read. The pace is
-    that of the last five minutes, or of more where shards take longer. Nothing is proven: `sweepctl verify` does that.
-    Exits with 0 when it could be told, however the run is.
+    Everything comes from the store; with --watch, only new and changed outcomes are read again. The pace covers the
+    last five minutes, or longer if shards take longer. Nothing is proven: `sweepctl verify` does that. Exits with 0 if
+    the status could be read, whatever it is.
     """
     with error_exit(json_output=json_output) as console:
         from threading import Event
@@ -65,20 +65,20 @@ def status_command(
             if watch:
                 with watching(console) as show:
                     for latest in status.watch(reader, utc_now):
-                        facts, backlog = (None, None) if queue is None else queue.ask()
+                        facts, backlog = (None, None) if queue is None else queue.read()
                         show(latest, facts, backlog)
             else:
                 with reading(open_console(stderr=True)) as reader.observe:
                     latest = reader.read(utc_now())
-                facts, backlog = (None, None) if queue is None else queue.ask()
+                facts, backlog = (None, None) if queue is None else queue.read()
         if json_output:
-            print_json({} if latest is None else _told(latest, facts, backlog))
+            print_json({} if latest is None else _status_json(latest, facts, backlog))
         elif latest is not None and not watch:
             show_status(console, latest, facts, backlog)
 
 
 class _BacklogReader:
-    """A queue's depth, and how it became what it is."""
+    """A queue's depth and its recent history."""
 
     def __init__(self, queue: "Queue") -> None:
         from sweepctl.queue.backlog import MOST_DEPTHS, DepthSample
@@ -86,8 +86,8 @@ class _BacklogReader:
         self._queue = queue
         self._depths: deque[DepthSample] = deque(maxlen=MOST_DEPTHS)
 
-    def ask(self) -> "tuple[QueueFacts, Backlog | None]":
-        """Ask the queue, and say when it will be empty."""
+    def read(self) -> "tuple[QueueFacts, Backlog | None]":
+        """Read the queue's depth, and estimate when it will be empty."""
         import time
 
         from sweepctl.queue.backlog import DepthSample, estimate_backlog
@@ -97,7 +97,7 @@ class _BacklogReader:
         return facts, estimate_backlog(self._depths)
 
 
-def _told(status: "Status", facts: "QueueFacts | None", backlog: "Backlog | None") -> dict[str, Any]:
+def _status_json(status: "Status", facts: "QueueFacts | None", backlog: "Backlog | None") -> dict[str, Any]:
     queue = facts and {
         "visible": facts.visible,
         "in_flight": facts.in_flight,
@@ -117,10 +117,10 @@ def runs_command(
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
 ) -> None:
-    """List the runs of a store, the newest first.
+    """List the runs of a store, newest first.
 
-    Outcomes are counted and not read: `sweepctl status` tells which shards of a run failed. What lies among the runs
-    and is none is told, and is no error.
+    Outcomes are counted, not read: `sweepctl status` shows which shards of a run failed. Unrecognised folders are
+    listed, and are not an error.
     """
     with error_exit(json_output=json_output) as console:
         from sweepctl.runs.index import list_runs
@@ -128,8 +128,8 @@ def runs_command(
         from sweepctl.view.runs import show_runs
 
         results = open_store(store, endpoint_url=endpoint_url, region=region)
-        runs, oddities = list_runs(results)
+        runs, malformed = list_runs(results)
         if json_output:
-            print_json({"runs": [run.to_json() for run in runs], "odd": [each.to_json() for each in oddities]})
+            print_json({"runs": [run.to_json() for run in runs], "odd": [each.to_json() for each in malformed]})
         else:
-            show_runs(console, results.url, runs, oddities)
+            show_runs(console, results.url, runs, malformed)

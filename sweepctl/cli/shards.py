@@ -1,4 +1,4 @@
-"""Commands about single shards and points, and the models that they run."""
+"""Commands for single shards and points, and the models they run."""
 
 import dataclasses
 from threading import Event
@@ -39,17 +39,18 @@ def run_shard_command(
     engine: EngineOption = None,
     timeout: TimeoutOption = DEFAULT_TIMEOUT,
     threads: ThreadsOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Run what stands already, and compare.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Re-run a completed shard and compare the results.")] = False,
     allow_failure_injection: InjectionOption = False,
     json_output: JsonOption = False,
     log_format: LogOption = "auto",
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Run one shard and commit its outcome and its points' records.
+    """Run one shard and commit its outcome and point records.
 
-    Exits with 0 when the shard's success stands, 1 when it failed for good, 3 for a bad or conflicting message, 4 when
-    the engine failed, 5 when the store did, 130 when interrupted. A shard whose success stands is not run again.
+    Exits with 0 if the shard's success is committed, 1 if it failed permanently, 3 for an invalid or conflicting
+    message, 4 if the engine failed, 5 if the store failed, 130 if interrupted. A shard that is already complete is not
+    run again.
     """
     with error_exit(json_output=json_output) as console:
         from sweepctl import logs
@@ -64,7 +65,7 @@ def run_shard_command(
         conditions = Conditions(threads, timeout, force, allow_failure_injection)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         worker = Engine(find_engine(engine))
-        # All that can be refused is refused before the probe writes its object.
+        # Everything that can be rejected is rejected before the probe writes its object.
         require_injection_allowed(shard, conditions)
         worker.model(shard.model)
         space_of(results, shard)
@@ -72,9 +73,11 @@ def run_shard_command(
         stop = Event()
         with progress_of(open_console(stderr=True), shard) as progress, on_signals(stop.set):
             result = run_shard(shard, worker, results, conditions, progress=progress, stop=stop)
-        # With --force the question is what this attempt came to; otherwise, what stands.
+        # With --force the exit code is this attempt's; otherwise, the committed outcome's.
         verdict = result.attempt if force and result.attempt is not None else result.outcome
-        logs.event("shard_finished", disposition=result.disposition.value, **_short(result.attempt or result.outcome))
+        logs.event(
+            "shard_finished", disposition=result.disposition.value, **_log_fields(result.attempt or result.outcome)
+        )
         if json_output:
             attempt = None if result.attempt is None else dataclasses.asdict(result.attempt)
             outcome = dataclasses.asdict(result.outcome)
@@ -89,7 +92,7 @@ def run_shard_command(
     epilog="Examples:\n\n  sweepctl models\n\n  sweepctl models queue\n\n  sweepctl models queue --json",
 )
 def models_command(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A model, to see all of it.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Model to show in full.")] = None,
     engine: EngineOption = None,
     json_output: JsonOption = False,
 ) -> None:
@@ -102,7 +105,7 @@ def models_command(
         models = {model.name: model for model in description.models}
         if name is not None and name not in models:
             raise UsageError(
-                f"no model {name!r}: the engine has {', '.join(sorted(models))}", remedy="Name one of these."
+                f"unknown model {name!r}: the engine has {', '.join(sorted(models))}", remedy="Name one of these."
             )
         if json_output:
             print_json((description if name is None else models[name]).model_dump())
@@ -119,16 +122,16 @@ def models_command(
 )
 def point_command(
     message: MessageArgument,
-    index: Annotated[int, typer.Argument(metavar="INDEX", min=0, help="The point's index in the run.")],
+    index: Annotated[int, typer.Argument(metavar="INDEX", min=0, help="Index of the point in the run.")],
     store: StoreOption = DEFAULT_STORE,
     engine: EngineOption = None,
     json_output: JsonOption = False,
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Explain one point of a message's run: its parameters, replicate and fingerprints.
+    """Show one point of a message's run: its parameters, replicate and fingerprints.
 
-    Nothing is simulated. The store is asked only for a design that lies there.
+    Nothing is simulated. The store is read only for a stored design.
     """
     with error_exit(json_output=json_output) as console:
         from sweepctl.engine.client import Engine, find_engine
@@ -156,6 +159,6 @@ def _exit_code(outcome: "Outcome") -> int:
     return EngineFaultError.exit_code if outcome.retryable else 1
 
 
-def _short(outcome: "Outcome") -> dict[str, Any]:
+def _log_fields(outcome: "Outcome") -> dict[str, Any]:
     names = ("run_id", "shard_id", "attempt_id", "status", "error_code", "points_succeeded", "points_failed")
     return {name: getattr(outcome, name) for name in names}

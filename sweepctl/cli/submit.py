@@ -1,4 +1,4 @@
-"""The command that turns a sweep file into a run on a queue."""
+"""The command that submits a sweep to a queue."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ from sweepctl.cli.options import (
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json
 from sweepctl.errors import UsageError
 
-MOST_CONNECTIONS = 32  # that the queue's client keeps
+MOST_CONNECTIONS = 32  # the queue client's connection pool
 
 
 @app.command(
@@ -35,20 +35,20 @@ def submit_command(
     store: StoreOption = DEFAULT_STORE,
     engine: EngineOption = None,
     from_shard: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Go on from this shard: those before it were sent.")
+        int, typer.Option(metavar="N", min=0, help="Resume at this shard: those before it were sent.")
     ] = 0,
     connections: Annotated[
-        int, typer.Option(min=1, max=MOST_CONNECTIONS, help="Batches of ten messages that are sent at a time.")
+        int, typer.Option(min=1, max=MOST_CONNECTIONS, help="Concurrent send requests, ten messages each.")
     ] = 8,
     json_output: JsonOption = False,
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Check a sweep file, write its run record, and put the messages of its shards on a queue.
+    """Validate a sweep file, write its run record, and send its shard messages to a queue.
 
-    Nothing is written or sent before the file, the store and the queue are found good. Shards that have an outcome are
-    not sent, whatever it says: `sweepctl status` shows those that failed. The same file again continues its newest run;
-    a run_id that stands for another sweep is refused. A message that is sent twice does no harm.
+    Nothing is written or sent before the file, the store and the queue have been checked. Shards with an outcome are
+    not sent, even if they failed: `sweepctl status` shows those. Submitting the same file again continues its newest
+    run; a run_id that belongs to another sweep is rejected. A message sent twice does no harm.
     """
     with error_exit(json_output=json_output) as console:
         from dataclasses import asdict
@@ -76,8 +76,8 @@ def submit_command(
         results.probe()
         stop = Event()
         if from_shard and find_record(drafted, results, run_id) is None:
-            msg = f"--from-shard {from_shard}: there is no run of this sweep to go on with"
-            raise UsageError(msg, remedy="Leave it out: a submission begins with shard 0.")
+            msg = f"--from-shard {from_shard}: this sweep has no run to resume"
+            raise UsageError(msg, remedy="Omit it: a new submission starts at shard 0.")
         with on_signals(stop.set):
             plan, _ = pin(drafted, results, run_id, utc_now(), lambda: shard_points(drafted, worker, stop))
             with sending(open_console(stderr=True), plan, from_shard) as progress:

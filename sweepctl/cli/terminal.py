@@ -1,4 +1,4 @@
-"""What every command does with its terminal: telling values and errors, taking signals, reading messages."""
+"""Terminal handling shared by all commands: output, errors, signals, message files."""
 
 import datetime as dt
 import json
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @contextmanager
 def error_exit(*, json_output: bool) -> Iterator["Console"]:
-    """Give the console for people; turn an error into its message and its exit code."""
+    """Yield the console for people; turn an error into its message and exit code."""
     console = open_console(stderr=json_output)
     try:
         yield console
@@ -34,15 +34,15 @@ def error_exit(*, json_output: bool) -> Iterator["Console"]:
         from sweepctl.view.console import show_error
 
         if json_output:
-            told = {"kind": error.kind, "message": error.message, "remedy": error.remedy}
-            print_json({"error": told, "exit_code": error.exit_code})
+            payload = {"kind": error.kind, "message": error.message, "remedy": error.remedy}
+            print_json({"error": payload, "exit_code": error.exit_code})
         show_error(open_console(stderr=True), error)
         raise typer.Exit(error.exit_code) from error
 
 
 @contextmanager
 def on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` at the first SIGINT or SIGTERM; the second has its usual effect, at once."""
+    """Call `stop` on the first SIGINT or SIGTERM; the second one ends the process immediately."""
     usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
@@ -69,7 +69,7 @@ def on_signals(stop: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def interrupted_by_signals(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Call `interrupt` from the first signal on, again and again: DuckDB forgets one between two of its steps."""
+    """Call `interrupt` repeatedly from the first signal on: DuckDB loses one that arrives between two of its steps."""
     from threading import Event, Thread
 
     stop, done = Event(), Event()
@@ -91,15 +91,15 @@ def interrupted_by_signals(interrupt: Callable[[], None]) -> Iterator[None]:
 
 
 def _show_cursor() -> None:
-    """Undo what a live view does to a terminal, which it gets no time to do itself."""
+    """Show the cursor again: a live view hides it, and has no time to restore it."""
     with suppress(OSError):
         if os.isatty(STANDARD_ERROR):
-            # Not through `sys.stderr`: the signal may have come in the middle of a write to it.
+            # Not through `sys.stderr`: the signal may have interrupted a write to it.
             os.write(STANDARD_ERROR, b"\x1b[?25h\n")
 
 
 def read_message(source: str) -> "ShardMessage":
-    """Return the message in a file, or on standard input for `-`."""
+    """Return the message read from a file, or from standard input for `-`."""
     from sweepctl.messages import decode
     from sweepctl.shard.run import utc_now
 
@@ -107,10 +107,10 @@ def read_message(source: str) -> "ShardMessage":
 
 
 def read_bodies(source: str) -> list[bytes]:
-    """Return the bodies of a file's message, or of each line's where it is named `.jsonl`; all of them decode.
+    """Return the message bodies in a file, all valid: one per line of a `.jsonl` file, else the whole file.
 
     Raises:
-        MessageError: one does not; it says which.
+        MessageError: a message is invalid; the error names it.
     """
     from sweepctl.messages import decode
     from sweepctl.shard.run import utc_now
@@ -131,10 +131,10 @@ def read_bodies(source: str) -> list[bytes]:
 def _read(source: str) -> bytes:
     from sweepctl.messages import MAX_BYTES
 
-    # One byte more than a message may have is enough to refuse it.
+    # One byte more than the limit is enough to reject a message.
     if source != "-":
         return _opened(source, lambda file: file.read(MAX_BYTES + 1))
-    if sys.stdin is None:  # what Python makes of a closed one
+    if sys.stdin is None:  # Python's value for a closed stream
         raise UsageError("standard input is closed", remedy="Give the path of a shard message.")
     return sys.stdin.buffer.read(MAX_BYTES + 1)
 
@@ -150,10 +150,10 @@ def _opened(path: str, read: Callable[[BinaryIO], T]) -> T:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """Give a file to write, which is at `path` whole or not at all; a device or a pipe there is written into.
+    """Yield a file that appears at `path` complete or not at all; a device or pipe is written to directly.
 
     Raises:
-        UsageError: it cannot be written.
+        UsageError: the file cannot be written.
     """
     replaces = path.is_file() or not path.exists()
     part = path.with_name(f".{path.name}.part") if replaces else path
@@ -164,18 +164,18 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
             part.replace(path)
     except OSError as error:
         msg = f"{path}: {error.strerror or error}"
-        raise UsageError(msg, remedy="Name a file that can be written.") from error
+        raise UsageError(msg, remedy="Choose a file that can be written.") from error
     finally:
         if replaces:
             part.unlink(missing_ok=True)
 
 
 def open_console(*, stderr: bool) -> "Console":
-    """Return a console that a reader who leaves does not end."""
+    """Return a console that tolerates a closed output pipe."""
     from rich.console import Console
 
     class PipeSafeConsole(Console):
-        """One that a reader who leaves does not end."""
+        """Drops its output once the reader has closed the pipe."""
 
         def on_broken_pipe(self) -> None:
             _drop_output()
@@ -184,7 +184,7 @@ def open_console(*, stderr: bool) -> "Console":
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """Print the one JSON object of a command."""
+    """Print a command's single JSON object."""
     try:
         typer.echo(json.dumps(value, default=_json_time))
     except BrokenPipeError:
@@ -193,7 +193,7 @@ def print_json(value: dict[str, Any]) -> None:
 
 @contextmanager
 def pipe_safe_output() -> Iterator[BinaryIO]:
-    """Give standard output for bytes; a reader who leaves ends the writing, and is no error."""
+    """Yield standard output for bytes; a pipe closed by the reader ends the writing without an error."""
     try:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
@@ -202,7 +202,7 @@ def pipe_safe_output() -> Iterator[BinaryIO]:
 
 
 def _drop_output() -> None:
-    """Go on although who read the output has left: the exit code is the shard's, not the pipe's."""
+    """Discard all further output: the exit code reports the command's result, not a closed pipe."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 

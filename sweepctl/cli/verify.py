@@ -1,4 +1,4 @@
-"""The command that proves a run whole, and repairs what is missing."""
+"""The command that verifies a run, and writes or sends the messages that complete it."""
 
 import sys
 from pathlib import Path
@@ -32,36 +32,38 @@ if TYPE_CHECKING:
     "  sweepctl verify demo-001 --requeue --queue-url $URL",
 )
 def verify_command(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The run to prove.")],
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="Run to verify.")],
     store: StoreOption = DEFAULT_STORE,
     engine: EngineOption = None,
     reexecute: Annotated[
         str | None,
-        typer.Option(metavar="K|all", help="Run so many points again, or all, and compare their results."),
+        typer.Option(metavar="K|all", help="Re-run K points, or all, and compare the results."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Which sample of points is run again.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed that selects the points to re-run.")] = 0,
     missing: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write the messages that complete the run, one a line.", dir_okay=False),
+        typer.Option(metavar="FILE", help="Write the messages that complete the run, one per line.", dir_okay=False),
     ] = None,
-    requeue: Annotated[bool, typer.Option("--requeue", help="Send these messages to --queue-url.")] = False,
+    requeue: Annotated[
+        bool, typer.Option("--requeue", help="Send the messages that complete the run to --queue-url.")
+    ] = False,
     queue_url: Annotated[
-        str | None, typer.Option("--queue-url", envvar="SWEEPCTL_QUEUE_URL", help="The SQS queue's URL.")
+        str | None, typer.Option("--queue-url", envvar="SWEEPCTL_QUEUE_URL", help="SQS queue URL.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Send without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Send without confirmation.")] = False,
     accept_failures: Annotated[
-        bool, typer.Option("--accept-failures", help="Exit with 0 where all that failed has failed for good.")
+        bool, typer.Option("--accept-failures", help="Exit with 0 if every failed shard failed permanently.")
     ] = False,
     json_output: JsonOption = False,
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Prove from its store alone that a run is whole: every point exactly once, as designed and as promised.
+    """Prove from the store alone that a run is whole: every point exactly once, matching its design and its outcome.
 
-    WHOLE: nothing is missing, nothing is wrong. FAILURES: every shard has its verdict, and some failed for good.
-    INCOMPLETE: shards are missing, or failed in a way that another attempt may heal. CORRUPT: the store contradicts
-    itself. UNPROVEN: nothing is wrong in what was checked, and something could not be. Exits with 0 for WHOLE only
-    (and for FAILURES with --accept-failures), else with 1. Reads, and never writes into the store.
+    WHOLE: nothing is missing or wrong. FAILURES: every shard has a final outcome, and some failed permanently.
+    INCOMPLETE: shards are missing, or failed but may succeed on retry. CORRUPT: the store contradicts itself. UNPROVEN:
+    nothing wrong was found, but not everything could be checked. Exits with 0 only for WHOLE (with --accept-failures
+    also for FAILURES), else with 1. Never writes to the store.
     """
     with error_exit(json_output=json_output) as console:
         from sweepctl.messages import require_run_id
@@ -70,11 +72,11 @@ def verify_command(
         from sweepctl.view.verify import examining, show_report
 
         if requeue and queue_url is None:
-            raise UsageError("--requeue has no queue", remedy="Give --queue-url.")
+            raise UsageError("--requeue needs a queue", remedy="Give --queue-url.")
         if requeue and not yes and not (sys.stdin is not None and sys.stdin.isatty()):
-            raise UsageError("--requeue asks before it sends, and there is no terminal to ask on", remedy="Give --yes.")
+            raise UsageError("--requeue asks for confirmation, but there is no terminal", remedy="Give --yes.")
         if missing is not None and not missing.absolute().parent.is_dir():
-            raise UsageError(f"{missing}: no such folder", remedy="Name a file that can be written.")
+            raise UsageError(f"{missing}: no such folder", remedy="Choose a file that can be written.")
         require_run_id(run_id)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         prover, again, stop = find_prover(engine), _reexecution(reexecute, seed), Event()
@@ -82,21 +84,21 @@ def verify_command(
             report = verify(results, run_id, prover, again, observe=observe, stop=stop)
         if not json_output:
             show_report(console, report)
-        told = report.to_json()
+        payload = report.to_json()
         if missing is not None:
-            told["written"] = _write(missing, report)
-            console.print(f"messages written to {missing}: {told['written']:,}", highlight=False, soft_wrap=True)
+            payload["written"] = _write(missing, report)
+            console.print(f"messages written to {missing}: {payload['written']:,}", highlight=False, soft_wrap=True)
         if requeue and queue_url is not None:
-            told["sent"] = _send(report, queue_url, region, ask=not yes)
-            console.print(f"messages sent: {told['sent']:,}", highlight=False)
+            payload["sent"] = _send(report, queue_url, region, ask=not yes)
+            console.print(f"messages sent: {payload['sent']:,}", highlight=False)
         if json_output:
-            print_json(told)
+            print_json(payload)
         accepted = {Verdict.WHOLE, Verdict.FAILURES} if accept_failures else {Verdict.WHOLE}
         raise typer.Exit(0 if report.verdict in accepted else 1)
 
 
 def find_prover(path: str | None) -> "Engine | None":
-    """Return the engine that verify asks; None where nobody named one and none is found."""
+    """Return the engine for verify; None if no path was given and none is found."""
     from sweepctl.engine.client import Engine, find_engine
 
     try:
@@ -104,7 +106,7 @@ def find_prover(path: str | None) -> "Engine | None":
     except EngineUnavailableError:
         if path is not None:
             raise
-        return None  # the report says what could not be checked without
+        return None  # the report lists what could not be checked without one
 
 
 def _reexecution(wanted: str | None, seed: int) -> "Reexecution | None":
@@ -115,12 +117,12 @@ def _reexecution(wanted: str | None, seed: int) -> "Reexecution | None":
     if wanted == "all":
         return Reexecution(None, seed)
     if not wanted.isdecimal() or int(wanted) == 0:
-        raise UsageError(f"--reexecute {wanted!r} is no number of points", remedy="Give a number, or all.")
+        raise UsageError(f"--reexecute {wanted!r}: not a number of points", remedy="Give a number above 0, or all.")
     return Reexecution(int(wanted), seed)
 
 
 def _write(path: Path, report: "Report") -> int:
-    """Write one message a line and return how many; a file is there whole or not at all."""
+    """Write one message per line and return their number; the file appears complete or not at all."""
     count = 0
     with written_whole(path) as file:
         for count, body in enumerate(report.messages(), start=1):  # noqa: B007  the last one is the count
@@ -129,7 +131,7 @@ def _write(path: Path, report: "Report") -> int:
 
 
 def _send(report: "Report", queue_url: str, region: str | None, *, ask: bool) -> int:
-    """Send what is missing, and return how many messages that were."""
+    """Send the messages of missing shards, and return their number."""
     from sweepctl.queue.sqs import open_queue
 
     if not report.missing:

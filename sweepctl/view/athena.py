@@ -1,4 +1,4 @@
-"""Rich rendering of what became of a store's tables in Athena."""
+"""The changes to a store's tables in Athena, on a terminal."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from sweepctl.athena.catalog import Catalog
 
 
 def show_made(console: Console, catalog: Catalog, steps: Iterable[Made]) -> None:
-    """One line for whatever is changed, as it is done; the rest is counted."""
+    """Print one line per change, as it is made; then the totals."""
     counts: Counter[str] = Counter()
     for made in steps:
         counts[made.change] += 1
@@ -19,5 +19,5 @@ def show_made(console: Console, catalog: Catalog, steps: Iterable[Made]) -> None
             console.print(f"[green]✓[/] {made.kind} [bold]{made.name}[/] {made.change}", highlight=False)
         for difference in made.differences:
             console.print(f"  {escape(difference)}", highlight=False, soft_wrap=True)
-    told = ", ".join(f"{count} {change}" for change, count in counts.items())
-    console.print(f"[bold green]✓[/] {catalog.database} over {escape(catalog.root)}: {told}", soft_wrap=True)
+    totals = ", ".join(f"{count} {change}" for change, count in counts.items())
+    console.print(f"[bold green]✓[/] {catalog.database} over {escape(catalog.root)}: {totals}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What every command shows: errors, checks, tables. It imports little, so that an error is printed at once."""
+"""Output shared by all commands: errors, checks, tables. Imports little, so that errors print quickly."""
 
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def show_error(console: Console, error: SweepctlError) -> None:
-    """One line that says what is wrong, one that says what to do."""
+    """Print the problem on one line, and the remedy on the next."""
     label = error.kind.replace("_", " ")
     console.print(f"[bold red]{label}:[/] {escape(error.message)}", soft_wrap=True, highlight=False)
     if error.remedy:
@@ -24,8 +24,8 @@ def show_error(console: Console, error: SweepctlError) -> None:
 
 
 def show_checks(console: Console, checks: "Sequence[Diagnosis]") -> None:
-    """One row a finding, with its remedy below."""
-    table = new_table("", "what", "finding")
+    """Print one row per finding, with its remedy below."""
+    table = new_table("", "check", "finding")
     for check in checks:
         mark = "[red]✗[/]" if check.error else "[yellow]![/]" if check.remedy else "[green]✓[/]"
         remedy = f"\n[dim]→ {escape(check.remedy)}[/]" if check.remedy else ""
@@ -34,9 +34,9 @@ def show_checks(console: Console, checks: "Sequence[Diagnosis]") -> None:
 
 
 def new_table(*headers: str, title: str | None = None) -> Table:
-    """An empty table as all of them look."""
+    """Return an empty table in the common style."""
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     for place, header in enumerate(headers):
-        # Names are copied, so they are folded where they must be, and never cut.
+        # Names get copied: they are wrapped, never truncated.
         table.add_column(header, overflow="fold", no_wrap=place == 0)
     return table

@@ -1,4 +1,4 @@
-"""Models, and the parameters, metrics and datasets of one."""
+"""The list of models, and the parameters, metrics and datasets of one model."""
 
 from rich.console import Console
 from rich.markup import escape
@@ -8,8 +8,8 @@ from sweepctl.view.console import new_table
 
 
 def show_models(console: Console, description: Description) -> None:
-    """One row a model."""
-    table = new_table("model", "version", "what it simulates", "parameters")
+    """Print one row per model."""
+    table = new_table("model", "version", "description", "parameters")
     for model in description.models:
         names = ", ".join(parameter.name for parameter in model.parameters)
         table.add_row(model.name, model.version, escape(model.doc), names)
@@ -18,21 +18,21 @@ def show_models(console: Console, description: Description) -> None:
 
 
 def show_model(console: Console, model: Model) -> None:
-    """Everything that a model takes and gives."""
+    """Print a model's parameters, metrics and datasets."""
     console.print(f"[bold]{model.name}[/] version {model.version}: {escape(model.doc)}", highlight=False)
-    table = new_table("parameter", "type", "unit", "default", "range", "what it is", title="takes")
+    table = new_table("parameter", "type", "unit", "default", "range", "description", title="parameters")
     for parameter in model.parameters:
         default = "null" if parameter.default is None else str(parameter.default)
         allowed = escape(parameter.range)
         table.add_row(parameter.name, _type(parameter), parameter.unit, default, allowed, escape(parameter.doc))
     console.print(table, highlight=False)
-    _show_columns(console, "gives", "metric", model.metrics)
+    _show_columns(console, "metrics", "metric", model.metrics)
     for dataset in model.datasets:
-        _show_columns(console, f"gives on request: {dataset.name} ({dataset.doc})", "column", dataset.columns)
+        _show_columns(console, f"optional dataset {dataset.name}: {dataset.doc}", "column", dataset.columns)
 
 
 def _show_columns(console: Console, title: str, kind: str, columns: list[Column]) -> None:
-    table = new_table(kind, "type", "unit", "what it is", title=escape(title))
+    table = new_table(kind, "type", "unit", "description", title=escape(title))
     for column in columns:
         table.add_row(column.name, _type(column), column.unit, escape(column.doc))
     console.print(table, highlight=False)

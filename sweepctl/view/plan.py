@@ -1,4 +1,4 @@
-"""Plans for people: how finished values look on a terminal. Computes nothing."""
+"""Plans on a terminal; computes nothing."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ _MOST_VALUES = 6
 
 @contextmanager
 def piloting(console: Console, points: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a bar of a pilot's points on a terminal, and nothing elsewhere."""
+    """Show a progress bar of the pilot's points on a terminal, and nothing elsewhere."""
     columns = (TextColumn("pilot"), BarColumn(), MofNCompleteColumn(), TextColumn("points"))
     disabled = points is None or not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=disabled) as progress:
@@ -33,7 +33,7 @@ def piloting(console: Console, points: int | None) -> Iterator[Callable[[int], N
 
 
 def show_plan(console: Console, report: "PlanReport") -> None:
-    """The run first, then its space, some points, its shards, and what it takes."""
+    """Print the run, its space, sample points, shards, and estimated time and cost."""
     plan, spec = report.plan, report.plan.spec
     console.print(
         f"[bold]{plan.run_id}[/]  model {spec.model} {report.model_version}, seed {spec.seed}", highlight=False
@@ -46,7 +46,7 @@ def show_plan(console: Console, report: "PlanReport") -> None:
     _show_space(console, report)
     _show_samples(console, report)
     each = "1 shard" if plan.shards == 1 else f"{plan.shards:,} shards of {plan.shard_points:,} points"
-    design = "" if plan.stored is None else f", a design of {len(plan.stored):,} bytes stored once"
+    design = "" if plan.stored is None else f", a stored design of {len(plan.stored):,} bytes"
     console.print(
         f"{each}, messages of {report.message_bytes:,} bytes{design}; {report.objects:,} objects in the store",
         highlight=False,
@@ -56,11 +56,11 @@ def show_plan(console: Console, report: "PlanReport") -> None:
 
 
 def show_written(console: Console, plan: "Plan", folder: Path) -> None:
-    """Where the messages are, and what to do with them."""
+    """Print where the messages are, and what to do with them."""
     console.print(f"{plan.shards:,} messages written to {folder / 'messages.jsonl'}", highlight=False, soft_wrap=True)
     if plan.stored is not None:
         console.print(
-            f"[dim]→ copy {folder / 'specs'} into the store before you send them[/]", highlight=False, soft_wrap=True
+            f"[dim]→ copy {folder / 'specs'} into the store before sending them[/]", highlight=False, soft_wrap=True
         )
 
 
@@ -97,7 +97,7 @@ def _show_samples(console: Console, report: "PlanReport") -> None:
         table.add_row(f"{point.point_index:,}", f"{point.replicate:,}", *values)
     console.print(table)
     if len(names) > len(shown):
-        console.print(f"[dim]and {len(names) - len(shown)} parameters more; --json shows all[/]")
+        console.print(f"[dim]and {len(names) - len(shown)} more parameters; --json shows all[/]")
 
 
 def _value(value: object) -> str:
@@ -110,8 +110,8 @@ def _show_estimate(console: Console, report: "PlanReport") -> None:
         return
     table = new_table("estimate", "", "95 % interval", title=f"From a pilot of {pilot.points:,} points")
     rows = (
-        ("a point, one core", pilot.seconds, _seconds),
-        ("here, all cores", found.wall_seconds, _seconds),
+        ("per point, one core", pilot.seconds, _seconds),
+        ("this machine, all cores", found.wall_seconds, _seconds),
         ("core-hours", found.core_seconds.times(1 / 3600), lambda hours: f"{hours:,.3g}"),
         ("AWS Lambda", found.lambda_dollars, _dollars),
         ("AWS Fargate", found.fargate_dollars, _dollars),
@@ -120,10 +120,10 @@ def _show_estimate(console: Console, report: "PlanReport") -> None:
         table.add_row(name, *_shown(value, show))
     console.print(table)
     if pilot.failed:
-        told = f"{pilot.failed:,} of these points have no result, and would have none in the run"
-        console.print(f"[red]{told}: run the sweep, or one shard of it, to see why.[/]")
+        failed = f"{pilot.failed:,} of these points failed, and would fail in the run"
+        console.print(f"[red]{failed}: run the sweep, or one of its shards, to see why.[/]")
     console.print(
-        f"[dim]List prices of us-east-1, {PRICES_OF}, with queue and store requests; an estimate, no bill.[/]"
+        f"[dim]List prices of us-east-1, {PRICES_OF}, including queue and store requests; an estimate, not a bill.[/]"
     )
 
 

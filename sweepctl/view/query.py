@@ -1,4 +1,4 @@
-"""Rich rendering of a query's first rows: a table, or where its columns do not fit, one row below the other."""
+"""A query's first rows on a terminal: a table, or one block per row if the columns do not fit."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -14,11 +14,11 @@ from sweepctl.view.console import new_table
 from sweepctl.view.wording import without_controls
 
 MOST_ROWS = 100
-MOST_BLOCKS = 10  # where each row takes as many lines as it has columns
+MOST_BLOCKS = 10  # each takes one line per column
 
 
 def show_answer(console: Console, reader: pa.RecordBatchReader) -> None:
-    """Print the first rows, and say when there are more."""
+    """Print the first rows, and whether there are more."""
     names = reader.schema.names
     is_number = [
         pa.types.is_integer(t) or pa.types.is_floating(t) or pa.types.is_decimal(t) for t in reader.schema.types
@@ -32,7 +32,7 @@ def show_answer(console: Console, reader: pa.RecordBatchReader) -> None:
     if not rows:
         console.print("  no rows", style="dim")
     elif len(rows) > most:
-        console.print(f"  the first {most} rows; --format csv gives all", style="dim")
+        console.print(f"  first {most} rows; use --format csv for all", style="dim")
 
 
 def _rows(reader: pa.RecordBatchReader) -> Iterator[Sequence[object]]:
@@ -61,7 +61,7 @@ def _blocks(names: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
 
 
 def _cell(value: object) -> Text:
-    """Return a value as text, in which nothing is markup."""
+    """Return a value as text without markup."""
     if value is None:
         return Text("null", style="dim")
     return Text(f"{value:.6g}" if isinstance(value, float) else without_controls(str(value)))

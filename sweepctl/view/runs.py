@@ -1,4 +1,4 @@
-"""What a person sees of runs: sent to a queue, on their way, and those that a store holds."""
+"""Runs on a terminal: submission, status, and the list of a store's runs."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
@@ -20,12 +20,12 @@ from sweepctl.sweep.plan import Plan
 from sweepctl.view.console import new_table
 from sweepctl.view.wording import duration
 
-WIDE = 120  # columns of a terminal that a whole row of runs needs
+WIDE = 120  # terminal columns that a full row of runs needs
 
 
 @contextmanager
 def sending(console: Console, plan: Plan, from_shard: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar of shards on a terminal, and nothing elsewhere."""
+    """Show a progress bar of shards on a terminal, and nothing elsewhere."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("shards"),
                TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())  # fmt: skip
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -34,7 +34,7 @@ def sending(console: Console, plan: Plan, from_shard: int) -> Iterator[Callable[
 
 
 def show_submission(console: Console, done: Submission) -> None:
-    """The run_id first: everything after it is asked by that name."""
+    """Print the run_id first: all later commands need it."""
     console.print(f"[bold green]✓[/] run [bold]{done.run_id}[/] of {done.shards:,} shards", highlight=False)
     pace = f" in {done.seconds:.1f} s, {done.messages_per_second:,.0f} messages/s" if done.sent else ""
     console.print(f"  {done.sent:,} messages sent{pace}", highlight=False)
@@ -45,7 +45,7 @@ def show_submission(console: Console, done: Submission) -> None:
 
 @contextmanager
 def reading(console: Console) -> Iterator[Callable[[int], None]]:
-    """Show how many outcomes were read on a terminal, and nothing elsewhere."""
+    """Show on a terminal how many outcomes were read, and nothing elsewhere."""
     columns = (TextColumn("reading outcomes: {task.completed:,}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=None)
@@ -53,26 +53,26 @@ def reading(console: Console) -> Iterator[Callable[[int], None]]:
 
 
 def show_status(console: Console, status: Status, facts: QueueFacts | None, backlog: Backlog | None) -> None:
-    """All that is known of how far a run is, and what to do next."""
+    """Print a run's progress, and what to do next."""
     console.print(_status(status, facts, backlog), soft_wrap=True)
 
 
 @contextmanager
 def watching(console: Console) -> Iterator[Callable[[Status, QueueFacts | None, Backlog | None], None]]:
-    """Draw a status over the one before on a terminal; elsewhere print a line where something happened."""
+    """Redraw the status in place on a terminal; elsewhere print a line when something changed."""
     if console.is_terminal:
         with Live(console=console, auto_refresh=False) as live:
-            yield lambda *told: live.update(_status(*told), refresh=True)
+            yield lambda *latest: live.update(_status(*latest), refresh=True)
         return
     before: list[tuple[object, ...]] = []
 
-    def tell(status: Status, facts: QueueFacts | None, _backlog: Backlog | None) -> None:
+    def print_change(status: Status, facts: QueueFacts | None, _backlog: Backlog | None) -> None:
         counts = (*status.counts, facts)
         if before != [counts]:
             before[:] = [counts]
             console.print(_line(status, facts), highlight=False, soft_wrap=True)
 
-    yield tell
+    yield print_change
 
 
 def _status(status: Status, facts: QueueFacts | None, backlog: Backlog | None) -> RenderableType:
@@ -83,7 +83,9 @@ def _status(status: Status, facts: QueueFacts | None, backlog: Backlog | None) -
     if status.failures:
         failures = (f"{count:,} [red]{escape(code)}[/]" for code, count in status.failures.items())
         rows.add_row("  failures", ", ".join(failures))
-    rows.add_row("  attempts", f"{status.attempts:,} recorded beside the outcomes: failed, interrupted or in conflict")
+    rows.add_row(
+        "  attempts", f"{status.attempts:,} recorded in addition to the outcomes: failed, interrupted or in conflict"
+    )
     rows.add_row("  activity", _activity(status))
     if facts is not None:
         rows.add_row("  queue", _queue(facts, backlog))
@@ -93,31 +95,31 @@ def _status(status: Status, facts: QueueFacts | None, backlog: Backlog | None) -
 
 
 def _shards(status: Status) -> str:
-    told = [f"{status.shards_succeeded:,} succeeded"]
+    counts = [f"{status.shards_succeeded:,} succeeded"]
     if status.shards_retryable:
-        told.append(f"[yellow]{status.shards_retryable:,} failed, may succeed yet[/]")
+        counts.append(f"[yellow]{status.shards_retryable:,} failed, may succeed on retry[/]")
     if status.shards_failed:
-        told.append(f"[red]{status.shards_failed:,} failed for good[/]")
+        counts.append(f"[red]{status.shards_failed:,} failed permanently[/]")
     if status.shards_unreadable:
-        told.append(f"[red]{status.shards_unreadable:,} unreadable[/]")
+        counts.append(f"[red]{status.shards_unreadable:,} unreadable[/]")
     if status.shards_missing is None or status.shards is None:
-        return f"{', '.join(told)}; nobody planned how many there are"
-    return f"{', '.join(told)}, {status.shards_missing:,} missing, of {status.shards:,}"
+        return f"{', '.join(counts)}; total unknown: the run was not planned"
+    return f"{', '.join(counts)}, {status.shards_missing:,} missing, of {status.shards:,}"
 
 
 def _points(status: Status) -> str:
     part = status.points_done / status.total_points
-    failed = f", of which [red]{status.points_failed:,} failed[/]" if status.points_failed else ""
+    failed = f", including [red]{status.points_failed:,} failed[/]" if status.points_failed else ""
     return f"{status.points_done:,} of {status.total_points:,} done ({part:.1%}){failed}"
 
 
 def _pace(status: Status) -> str:
     if status.points_per_second is None:
-        return "nothing ended lately"
+        return "no shard ended recently"
     if status.is_done:
-        return f"{status.points_per_second:,.1f} points/s from the first to the last"
+        return f"{status.points_per_second:,.1f} points/s overall"
     left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
-    return f"{status.points_per_second:,.1f} points/s lately{left}"
+    return f"{status.points_per_second:,.1f} points/s recently{left}"
 
 
 def _activity(status: Status) -> str:
@@ -129,30 +131,30 @@ def _activity(status: Status) -> str:
 
 def _queue(facts: QueueFacts, backlog: Backlog | None) -> str:
     left = None if backlog is None else backlog.seconds_left
-    gone = "" if left is None else f", empty in about {duration(left)}"
-    return f"about {facts.visible:,} to receive, {facts.in_flight:,} in flight, {facts.delayed:,} delayed{gone}"
+    empty = "" if left is None else f", empty in about {duration(left)}"
+    return f"about {facts.visible:,} visible, {facts.in_flight:,} in flight, {facts.delayed:,} delayed{empty}"
 
 
 def _advice(status: Status) -> Iterator[str]:
     if status.shards_retryable:
         yield f"sweepctl retry {status.run_id} runs the failed shards again here, or sends them with --queue-url."
     if status.shards_failed:
-        yield f"sweepctl retry {status.run_id} says why shards failed for good, and what to do."
+        yield f"sweepctl retry {status.run_id} explains the permanent failures, and what to do."
     if status.shards_unreadable or (status.is_done and status.points_succeeded):
-        yield f"sweepctl verify {status.run_id} looks at every file."
+        yield f"sweepctl verify {status.run_id} checks every file."
 
 
 def _line(status: Status, facts: QueueFacts | None) -> str:
-    told = [f"{_time(status.at)} {_shards(status)}", _points(status), _pace(status)]
+    parts = [f"{_time(status.at)} {_shards(status)}", _points(status), _pace(status)]
     if facts is not None:
-        told.append(f"queue: {_queue(facts, None)}")
-    return "; ".join(told)
+        parts.append(f"queue: {_queue(facts, None)}")
+    return "; ".join(parts)
 
 
-def show_runs(console: Console, store: str, runs: Sequence[StoredRun], oddities: Sequence[MalformedRun]) -> None:
-    """One row a run, the newest first; then what else lies among them."""
+def show_runs(console: Console, store: str, runs: Sequence[StoredRun], malformed: Sequence[MalformedRun]) -> None:
+    """Print one row per run, newest first; then the unrecognised folders."""
     if runs:
-        # A pipe has no width; on a narrow terminal --json tells the rest.
+        # A pipe has no width; a narrow terminal shows fewer columns, and --json has all.
         if not console.is_terminal:
             console.width = max(console.width, WIDE)
         more = ("date", "other attempts") if console.width >= WIDE else ()
@@ -171,16 +173,16 @@ def show_runs(console: Console, store: str, runs: Sequence[StoredRun], oddities:
         for column in table.columns[1:]:
             column.no_wrap = True
         console.print(table, highlight=False)
-    elif not oddities:
-        console.print(f"{escape(store)} holds no runs.", highlight=False, soft_wrap=True)
+    elif not malformed:
+        console.print(f"{escape(store)} has no runs.", highlight=False, soft_wrap=True)
         for line in (
-            "sweepctl init DIR writes a sweep file to begin with;",
+            "sweepctl init DIR creates a sweep file to start from;",
             "sweepctl run FILE runs one here, sweepctl submit FILE --queue-url URL sends it to workers.",
         ):
             console.print(f"[dim]→ {line}[/]", highlight=False, soft_wrap=True)
-    for oddity in oddities:
+    for each in malformed:
         console.print(
-            f"[yellow]![/] runs/{escape(oddity.folder)}: {escape(oddity.problem)}", highlight=False, soft_wrap=True
+            f"[yellow]![/] runs/{escape(each.folder)}: {escape(each.problem)}", highlight=False, soft_wrap=True
         )
 
 

@@ -1,4 +1,4 @@
-"""One shard's outcome while it is made and when it is there; one point's identity."""
+"""A shard's progress and outcome; a point's identity."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -17,14 +17,14 @@ from sweepctl.view.wording import byte_count
 
 _DISPOSITIONS = {
     Disposition.COMMITTED: "committed",
-    Disposition.SKIPPED: "stands already: nothing was simulated",
-    Disposition.STANDS: "was run again, and what stands stays",
+    Disposition.SKIPPED: "already complete: nothing was run",
+    Disposition.STANDS: "re-run; the committed outcome is unchanged",
 }
 
 
 @contextmanager
 def progress_of(console: Console, message: ShardMessage) -> Iterator[Callable[[int], None]]:
-    """Show a bar of points on a terminal, and nothing elsewhere."""
+    """Show a progress bar of points on a terminal, and nothing elsewhere."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -40,7 +40,7 @@ def progress_of(console: Console, message: ShardMessage) -> Iterator[Callable[[i
 
 
 def show_result(console: Console, result: Result, store: Store) -> None:
-    """The verdict first, then where everything is; lines are never cut, so that a path can be copied."""
+    """Print the outcome, then where its files are; lines are never truncated, so that paths can be copied."""
     outcome = result.outcome
     mark = "[bold green]✓[/]" if outcome.status == "success" else "[bold red]✗[/]"
     verdict = f"[bold]{outcome.status}[/] shard {outcome.shard_id} of run {outcome.run_id}"
@@ -62,20 +62,22 @@ def show_result(console: Console, result: Result, store: Store) -> None:
         console.print(line, highlight=False, soft_wrap=True)
 
 
-def _compared(attempt: Outcome, standing: Outcome) -> str:
-    """Say what came of an attempt beside the outcome that stands."""
+def _compared(attempt: Outcome, committed: Outcome) -> str:
+    """Describe an attempt compared with the committed outcome."""
     if attempt.error_code is None or attempt.complete:
-        equal = "the same content as what stands" if standing.complete else attempt.status
-        return f"this attempt, {attempt.attempt_id}: {equal}"
-    words = escape(attempt.error_message or "")
-    return (
-        f"this attempt, {attempt.attempt_id}, failed, and nothing was compared: [red]{attempt.error_code}[/]: {words}"
-    )
+        result = "same content as the committed outcome" if committed.complete else attempt.status
+        return f"this attempt, {attempt.attempt_id}: {result}"
+    reason = escape(attempt.error_message or "")
+    return f"this attempt, {attempt.attempt_id}, failed and was not compared: [red]{attempt.error_code}[/]: {reason}"
 
 
 def show_point(console: Console, message: ShardMessage, dimensions: Collection[str], point: PointIdentity) -> None:
-    """Who a point is, and every parameter that it runs with; what the design and the message set stands out."""
-    where = "in this shard" if message.start_index <= point.point_index < message.end_index_exclusive else "elsewhere"
+    """Print a point's identity and all its parameters; those from the design or the message are highlighted."""
+    where = (
+        "in this shard"
+        if message.start_index <= point.point_index < message.end_index_exclusive
+        else "in another shard"
+    )
     console.print(
         f"point [bold]{point.point_index:,}[/] of {message.total_points:,} in run {message.run_id}, "
         f"replicate {point.replicate} of {message.replications} ({where})",

@@ -1,4 +1,4 @@
-"""What a run's results say, on a terminal."""
+"""The summary of a run's results, on a terminal."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,13 +16,13 @@ from sweepctl.view.wording import shown, span, without_controls
 
 
 def show_summary(console: Console, summary: Summary) -> None:
-    """How much of the run there is, then each metric, then what failed."""
+    """Print how much of the run is recorded, then each metric, then the failures."""
     subject = summary.subject
     failed = subject.points - subject.succeeded
-    told = f", [red]{failed:,} failed[/]" if failed else ""
+    failures = f", [red]{failed:,} failed[/]" if failed else ""
     console.print(
         f"run [bold]{_text(subject.record.run_id)}[/] of {_text(subject.record.spec.model)}: {subject.points:,} of "
-        f"{subject.record.total_points:,} points have their record{told}",
+        f"{subject.record.total_points:,} points are recorded{failures}",
         highlight=False,
         soft_wrap=True,
     )
@@ -34,18 +34,18 @@ def show_summary(console: Console, summary: Summary) -> None:
 
 
 def _text(value: str) -> str:
-    """Return a string of a run in which nothing is markup, and nothing steers the terminal."""
+    """Return a string with its markup and control characters escaped."""
     return escape(without_controls(value))
 
 
 def _advice(summary: Summary) -> list[str]:
     subject = summary.subject
-    told = []
+    lines = []
     if subject.points < subject.record.total_points:
-        told.append(f"sweepctl status {subject.record.run_id} tells how far the run is.")
+        lines.append(f"sweepctl status {subject.record.run_id} shows the run's progress.")
     if subject.other_metrics and subject.succeeded:
-        told.append(f"--metric NAME tells of another metric: {', '.join(subject.other_metrics)}")
-    return told
+        lines.append(f"--metric NAME shows another metric: {', '.join(subject.other_metrics)}")
+    return lines
 
 
 def _show_metric(console: Console, subject: Subject, metric: MetricSummary) -> None:
@@ -89,9 +89,9 @@ def _estimated(estimate: MeanEstimate | None) -> tuple[str, str, str]:
 
 def _show_sensitivity(console: Console, sensitivity: Sensitivity) -> None:
     if sensitivity.indices:
-        # Not the table's title, which would be folded at its width.
-        told = f"[bold]Sobol indices[/]: {sensitivity.method}, {sensitivity.cells:,} cells"
-        console.print(told, highlight=False, soft_wrap=True)
+        # Not the table's title, which would be wrapped at the table's width.
+        title = f"[bold]Sobol indices[/]: {sensitivity.method}, {sensitivity.cells:,} cells"
+        console.print(title, highlight=False, soft_wrap=True)
         table = new_table("dimension", "first order", "total")
         for index in sensitivity.indices:
             width = "" if index.half_width is None else f" ± {index.half_width:.3f}"
@@ -119,7 +119,7 @@ def _values(values: Mapping[str, Value]) -> list[str]:
 def _show_failures(console: Console, failures: Sequence[FailureCount]) -> None:
     if not failures:
         return
-    table = new_table("failed", "error code", "the first one", "its message", title="failures")
+    table = new_table("failed", "error code", "first", "message", title="failures")
     for each in failures:
         one = each.of.removesuffix("s")
         table.add_row(

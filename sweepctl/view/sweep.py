@@ -1,4 +1,4 @@
-"""Runs on this machine for people: how they stand, go on and end. Computes nothing."""
+"""Local runs on a terminal: start, progress and result. Computes nothing."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from sweepctl.runs.reuse import Source
     from sweepctl.verify.report import Report
 
-_MOST_SHARDS = 10  # that are named of one kind
+_MOST_SHARDS = 10  # listed per group
 
 
 @contextmanager
 def waiting(console: Console, what: str) -> Iterator[None]:
-    """Say on a terminal what is waited for, and nothing elsewhere."""
+    """Show a spinner with a text on a terminal, and nothing elsewhere."""
     if not console.is_terminal:
         yield
         return
@@ -33,81 +33,81 @@ def waiting(console: Console, what: str) -> Iterator[None]:
 
 
 def show_begun(console: Console, begun: "Begun") -> None:
-    """Which run this is, how it is cut, and what of it stands already."""
+    """Print which run this is, its shards, and how much of it is complete."""
     plan = begun.plan
     what = "" if begun.is_new else ", continued"
     shards = "1 shard" if plan.shards == 1 else f"{plan.shards:,} shards of {plan.shard_points:,} points"
-    _say(console, f"run [bold]{plan.run_id}[/]{what}: {plan.total_points:,} points in {shards}")
+    _print(console, f"run [bold]{plan.run_id}[/]{what}: {plan.total_points:,} points in {shards}")
     if begun.complete:
-        stood = f"{len(begun.complete):,} of {plan.shards:,} shards"
-        _say(console, f"  {stood}, {begun.complete_points:,} points, have their records already")
+        complete = f"{len(begun.complete):,} of {plan.shards:,} shards"
+        _print(console, f"  {complete}, {begun.complete_points:,} points, are already complete")
 
 
 def show_source(console: Console, source: "Source") -> None:
-    """How many points may be taken over, and what was not used."""
+    """Print how many points can be reused, and what was not used."""
     if source.nothing is not None:
-        _say(console, f"  from run {source.run_id} nothing can be taken over: {escape(source.nothing)}")
+        _print(console, f"  nothing can be reused from run {source.run_id}: {escape(source.nothing)}")
         return
-    _say(console, f"  {len(source.rows):,} points of run {source.run_id} are known")
+    _print(console, f"  {len(source.rows):,} points of run {source.run_id} are available for reuse")
     if source.left_out:
-        _say(console, f"  [yellow]{source.left_out:,} more are left out: they would take too much memory[/]")
+        _print(console, f"  [yellow]{source.left_out:,} more are left out: they would need too much memory[/]")
     for why in source.unsound[:_MOST_SHARDS]:
-        _say(console, f"  [yellow]not used:[/] {escape(why)}")
+        _print(console, f"  [yellow]not used:[/] {escape(why)}")
     if len(source.unsound) > _MOST_SHARDS:
-        _say(console, f"  [yellow]not used: {len(source.unsound) - _MOST_SHARDS:,} more shards[/]")
+        _print(console, f"  [yellow]not used: {len(source.unsound) - _MOST_SHARDS:,} more shards[/]")
 
 
 @contextmanager
 def running(
-    console: Console, run_id: str, total: int, stood: int, *, is_watched: bool
+    console: Console, run_id: str, total: int, complete: int, *, is_watched: bool
 ) -> Iterator[Callable[["Done"], None]]:
-    """Show a bar of points with their rate and the time that is left on a terminal, and nothing elsewhere."""
-    columns = (TextColumn("run {task.description}"), BarColumn(), TextColumn("{task.fields[told]}"))
+    """Show a progress bar with the rate and the time left on a terminal, and nothing elsewhere."""
+    columns = (TextColumn("run {task.description}"), BarColumn(), TextColumn("{task.fields[status]}"))
     disabled = not (is_watched and console.is_terminal)
     with Progress(*columns, console=console, transient=True, disable=disabled) as progress:
-        task = progress.add_task(run_id, total=total, completed=stood, told="")
+        task = progress.add_task(run_id, total=total, completed=complete, status="")
 
         def observe(done: "Done") -> None:
-            reached = stood + done.points + done.skipped_points
-            progress.update(task, completed=reached, told=_told(done, reached, total))
+            reached = complete + done.points + done.skipped_points
+            progress.update(task, completed=reached, status=_progress(done, reached, total))
 
         yield observe
 
 
-def _told(done: "Done", reached: int, total: int) -> str:
+def _progress(done: "Done", reached: int, total: int) -> str:
     rate = done.points_per_second
     ended = done.succeeded + done.failed + done.skipped
-    told = [f"{reached:,}/{total:,} points", f"{rate:,.0f} points/s", f"{ended:,} shards"]
+    parts = [f"{reached:,}/{total:,} points", f"{rate:,.0f} points/s", f"{ended:,} shards"]
     if done.failed:
-        told.append(f"[red]{done.failed:,} failed[/]")
+        parts.append(f"[red]{done.failed:,} failed[/]")
     if rate:
-        told.append(f"about {duration((total - reached) / rate)} left")
-    return ", ".join(told)
+        parts.append(f"about {duration((total - reached) / rate)} left")
+    return ", ".join(parts)
 
 
 def show_done(console: Console, done: "Done") -> None:
-    """What was run, how fast, and what failed."""
+    """Print what was run, how fast, and what failed."""
     if not (done.succeeded or done.failed or done.skipped or done.points):
-        _say(console, "  nothing was run")
+        _print(console, "  nothing was run")
         return
     shards = f"[bold]{done.succeeded:,}[/] shards succeeded"
     if done.failed:
         shards += f", [red]{done.failed:,} failed[/]"
     if done.skipped:
-        shards += f", {done.skipped:,} were completed by others meanwhile"
+        shards += f", {done.skipped:,} were completed by other workers"
     took = f"{done.seconds:.1f} s" if done.seconds < 10 else duration(done.seconds)  # noqa: PLR2004  two digits
     rate = f"{done.points:,} points in {took}, {done.points_per_second:,.0f} points/s"
-    _say(console, f"{shards}: {rate}")
+    _print(console, f"{shards}: {rate}")
     if done.reused:
-        _say(console, f"  {done.reused:,} of these points were taken over, not simulated")
+        _print(console, f"  {done.reused:,} of these points were reused, not simulated")
     for failure in done.failures:
-        _say(console, f"  [red]{failure.error_code}[/] shard {failure.shard_id}: {escape(failure.error)}")
+        _print(console, f"  [red]{failure.error_code}[/] shard {failure.shard_id}: {escape(failure.error)}")
     for remedy in dict.fromkeys(failure.remedy for failure in done.failures if failure.remedy is not None):
-        _say(console, f"  [dim]→ {escape(remedy)}[/]")
+        _print(console, f"  [dim]→ {escape(remedy)}[/]")
 
 
 def show_proof(console: Console, report: "Report") -> None:
-    """One line for a whole run; all of what verify says for any other."""
+    """Print one line for a whole run, and the full report for any other."""
     if report.verdict is Verdict.WHOLE:
         show_verdict(console, report)
     else:
@@ -115,25 +115,27 @@ def show_proof(console: Console, report: "Report") -> None:
 
 
 def show_failed(console: Console, failed: "FailedShards") -> None:
-    """How many shards may be tried again; then those that failed for good, why, and what to do."""
+    """Print how many shards can be retried; then those that failed permanently, why, and what to do."""
     count = len(failed.retryable)
     shards = {0: "no failed shard", 1: "1 failed shard"}.get(count, f"{count:,} failed shards")
-    _say(console, f"run [bold]{failed.record.run_id}[/]: {shards} that another attempt may heal")
+    _print(console, f"run [bold]{failed.record.run_id}[/]: {shards} to retry")
     for group in failed.for_good:
         more = ", …" if len(group.shards) > _MOST_SHARDS else ""
         numbers = ", ".join(map(str, group.shards[:_MOST_SHARDS])) + more
         which = f"shard {numbers}" if len(group.shards) == 1 else f"{len(group.shards):,} shards: {numbers}"
-        _say(console, f"  [red]{group.error_code}[/] for good, {which}")
-        _say(console, f"    {escape(group.example)}")
-        _say(console, f"    [dim]→ {escape(failed.advice(group))}[/]")
+        _print(console, f"  [red]{group.error_code}[/] (permanent), {which}")
+        _print(console, f"    {escape(group.example)}")
+        _print(console, f"    [dim]→ {escape(failed.advice(group))}[/]")
     if failed.unreadable:
-        _say(console, f"  [yellow]{len(failed.unreadable):,} outcomes cannot be read: `sweepctl verify` names them[/]")
+        _print(
+            console, f"  [yellow]{len(failed.unreadable):,} outcomes cannot be read: `sweepctl verify` lists them[/]"
+        )
 
 
 def show_sent(console: Console, count: int) -> None:
-    """How many messages are on the queue now."""
-    _say(console, f"[bold green]✓[/] {count:,} messages sent")
+    """Print how many messages were sent."""
+    _print(console, f"[bold green]✓[/] {count:,} messages sent")
 
 
-def _say(console: Console, line: str) -> None:
+def _print(console: Console, line: str) -> None:
     console.print(line, highlight=False, soft_wrap=True)

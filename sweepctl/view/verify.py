@@ -1,4 +1,4 @@
-"""What `verify` found: the verdict, each check, examples, what to do."""
+"""The report of `verify`: verdict, checks, example findings and advice."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,12 +12,12 @@ from sweepctl.view.console import new_table
 from sweepctl.view.wording import VERDICTS, counted
 
 _STATES = {CheckState.PASSED: "[green]✓[/]", CheckState.FAILED: "[red]✗[/]", CheckState.NOT_CHECKED: "[yellow]?[/]"}
-EXAMPLES = 10  # of each check; --json has all
+EXAMPLES = 10  # per check; --json has all
 
 
 @contextmanager
 def examining(console: Console, run_id: str) -> Iterator[Callable[[str, int, int], None]]:
-    """Show what is being done, and how much of it is, on a terminal, and nothing elsewhere."""
+    """Show the current step and its progress on a terminal, and nothing elsewhere."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())  # fmt: skip
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -28,16 +28,16 @@ def examining(console: Console, run_id: str) -> Iterator[Callable[[str, int, int
 
 
 def show_report(console: Console, report: Report) -> None:
-    """The verdict, then the checks, then examples of what was found, then what to do."""
+    """Print the verdict, the checks, example findings, and advice."""
     show_verdict(console, report)
-    table = new_table("", "check", "looked at", "found")
+    table = new_table("", "check", "checked", "findings")
     for check, covered in report.coverage.items():
-        looked_at = ", ".join(counted(kind, count) for kind, count in covered.checked.items()) or "nothing"
+        checked = ", ".join(counted(kind, count) for kind, count in covered.checked.items()) or "nothing"
         if covered.not_checked is not None:
-            looked_at += f"\n[yellow]not checked: {escape(covered.not_checked)}[/]"
+            checked += f"\n[yellow]not checked: {escape(covered.not_checked)}[/]"
         found = len(report.found_by(check))
         table.add_row(
-            _STATES[report.state(check)], check.value.replace("_", " "), looked_at, f"{found:,}" if found else ""
+            _STATES[report.state(check)], check.value.replace("_", " "), checked, f"{found:,}" if found else ""
         )
     console.print(table, highlight=False)
     for check in report.coverage:
@@ -48,7 +48,7 @@ def show_report(console: Console, report: Report) -> None:
 
 
 def show_verdict(console: Console, report: Report) -> None:
-    """One line: the one word on a run, and what it says."""
+    """Print the verdict and what it means, on one line."""
     colour, sentence = VERDICTS[report.verdict]
     name = f"[bold {colour}]{report.verdict.name}[/]"
     points = "" if report.total_points is None else f", {report.total_points:,} points in {report.shards:,} shards"
@@ -76,7 +76,7 @@ def _show_findings(console: Console, findings: Sequence[Finding]) -> None:
 
 def _show_failures(console: Console, report: Report) -> None:
     if report.failures:
-        table = new_table("failed shards", "error code", "points failed", "the first one", "another attempt")
+        table = new_table("failed shards", "error code", "points failed", "first failure", "retry")
         for group in report.failures:
             again = "may succeed" if group.retryable else "would fail again"
             table.add_row(
@@ -85,23 +85,23 @@ def _show_failures(console: Console, report: Report) -> None:
         console.print(table, highlight=False)
     for code, points in report.point_failures.items():
         more = ", …" if points.count > len(points.first) else ""
-        told = f"{', '.join(map(str, points.first))}{more}"
-        console.print(f"  {points.count:,} failed points: [red]{code}[/] at {told}", highlight=False, soft_wrap=True)
+        indices = f"{', '.join(map(str, points.first))}{more}"
+        console.print(f"  {points.count:,} failed points: [red]{code}[/] at {indices}", highlight=False, soft_wrap=True)
     most = max(report.attempts.values(), default=1)
     if most > 1:
         retried = sum(attempts > 1 for attempts in report.attempts.values())
-        console.print(f"  attempts: more than one at {retried:,} of the shards, {most} at the most", highlight=False)
+        console.print(f"  attempts: more than one for {retried:,} shards, at most {most}", highlight=False)
 
 
 def _advice(report: Report) -> Iterator[str]:
     if report.verdict is Verdict.CORRUPT:
-        yield "Nothing was changed. Restore what is named from a copy."
+        yield "Nothing was changed. Restore the named files from a backup."
     if any(finding.code == "artifacts.missing" for finding in report.findings):
-        yield "A data file that is gone is made again by `sweepctl run-shard --force` of its shard's message."
+        yield "To recreate a missing data file, use `sweepctl run-shard --force` with its shard's message."
     if report.missing:
         yield (
-            f"What would complete the run: messages of {len(report.missing):,} shards. --missing FILE writes them, "
+            f"The messages of {len(report.missing):,} shards would complete the run: --missing FILE writes them, "
             "--requeue --queue-url URL sends them."
         )
     for start, end in report.unknown_gaps[:EXAMPLES]:
-        yield f"The shards of points [{start}, {end}) cannot be told from the store: send their own messages again."
+        yield f"The store does not say which shards have points [{start}, {end}): send their original messages again."

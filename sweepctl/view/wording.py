@@ -1,4 +1,4 @@
-"""Numbers, times, sizes and verdicts as people read them."""
+"""Numbers, times, sizes and verdicts as text for people."""
 
 import datetime as dt
 import math
@@ -7,11 +7,11 @@ from sweepctl.spec import Value
 from sweepctl.verify.report import Verdict
 
 DIGITS = 4
-LARGEST, SMALLEST = 1e9, 1e-4  # beyond them powers of ten are shorter
+LARGEST, SMALLEST = 1e9, 1e-4  # outside this range, powers of ten are shorter
 
 
 def shown(value: Value) -> str:
-    """Return a value: thousands apart, floats with four digits."""
+    """Return a value as text: with thousands separators, floats with four digits."""
     match value:
         case None:
             return "–"
@@ -25,7 +25,7 @@ def shown(value: Value) -> str:
 
 
 def span(low: Value, high: Value) -> str:
-    """Return an interval, or the one value that it is."""
+    """Return an interval as text, or its single value if both ends are equal."""
     return shown(low) if low == high else f"{shown(low)} – {shown(high)}"
 
 
@@ -45,21 +45,21 @@ def time(at: dt.datetime | None) -> str:
 
 
 VERDICTS = {
-    Verdict.WHOLE: ("green", "every point is there exactly once, as designed and as promised"),
-    Verdict.FAILURES: ("yellow", "every shard has its verdict, and some failed for good"),
+    Verdict.WHOLE: ("green", "every point exists exactly once and matches its design and its outcome"),
+    Verdict.FAILURES: ("yellow", "every shard has a final outcome, and some failed permanently"),
     Verdict.INCOMPLETE: ("yellow", "some points have no record yet"),
     Verdict.CORRUPT: ("red", "the store contradicts itself or the run record"),
-    Verdict.UNPROVEN: ("yellow", "nothing is wrong in what was checked, and not everything was"),
+    Verdict.UNPROVEN: ("yellow", "nothing wrong was found, but not everything could be checked"),
 }
 
 
 def counted(kind: str, count: int) -> str:
-    """Return how much of something was looked at."""
+    """Return an amount of what was checked."""
     return byte_count(count) if kind == "bytes" else f"{count:,} {kind}"
 
 
 def duration(seconds: float) -> str:
-    """Return a time span in the two units that matter."""
+    """Return a time span in its two largest units."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -68,19 +68,19 @@ def duration(seconds: float) -> str:
 
 
 def byte_count(count: int) -> str:
-    """Return a number of bytes in the largest of the SI's units that leaves it at least one."""
+    """Return a number of bytes in the largest SI unit in which it is at least one."""
     size = float(count)
     for unit in ("bytes", "kB", "MB"):
-        if size < 1000:  # noqa: PLR2004  the SI's step
+        if size < 1000:  # noqa: PLR2004  the step between SI units
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} GB"
 
 
-# All but tabs and ends of lines.
+# All control characters but tab and newline.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
 
 
 def without_controls(text: str) -> str:
-    """Return a string of a run so that it cannot steer the terminal."""
+    """Return a string with its control characters escaped, so that it cannot control the terminal."""
     return text.translate(_CONTROLS)

@@ -1,4 +1,4 @@
-"""A worker at work, and its summary at the end."""
+"""A running worker, and its summary at the end."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,33 +19,33 @@ if TYPE_CHECKING:
 
 _ENDINGS = {
     Ending.SUCCEEDED: "succeeded",
-    Ending.SKIPPED: "skipped: their outcome stood already",
-    Ending.FAILED: "failed for good; recorded, and acknowledged",
-    Ending.RETRY: "handed back: the engine failed, another attempt may succeed",
-    Ending.REJECTED: "rejected; recorded, and left to the queue's redrive policy",
-    Ending.WRONG_WORKER: "handed back: they need another engine",
-    Ending.STORE_DOWN: "handed back: the store did not answer",
-    Ending.INTERRUPTED: "handed back: interrupted by the stop",
-    Ending.UNUSED: "handed back unstarted, because of the stop",
+    Ending.SKIPPED: "skipped: already complete",
+    Ending.FAILED: "failed permanently: recorded and acknowledged",
+    Ending.RETRY: "returned to the queue: the engine failed, a retry may succeed",
+    Ending.REJECTED: "rejected: recorded, and left to the queue's redrive policy",
+    Ending.WRONG_WORKER: "returned to the queue: they need another engine",
+    Ending.STORE_DOWN: "returned to the queue: the store did not respond",
+    Ending.INTERRUPTED: "returned to the queue: interrupted (shutting down)",
+    Ending.UNUSED: "returned to the queue unstarted (shutting down)",
 }
 _WHY = {
     Why.SIGNAL: "stopped by a signal",
-    Why.MAX_SHARDS: "as many as --max-shards allows",
+    Why.MAX_SHARDS: "--max-shards reached",
     Why.UNTIL_EMPTY: "the queue is empty",
-    Why.IDLE_TIMEOUT: "nothing came for as long as --idle-timeout",
-    Why.QUEUE_REFUSES: "ended because the queue refuses this worker",
-    Why.ENGINE_UNAVAILABLE: "ended because this worker's engine cannot be used",
+    Why.IDLE_TIMEOUT: "no message within --idle-timeout",
+    Why.QUEUE_REFUSES: "stopped because the queue rejects this worker",
+    Why.ENGINE_UNAVAILABLE: "stopped because this worker's engine cannot be used",
 }
 
 
 def show_worker_summary(console: Console, done: "WorkerProgress") -> None:
-    """Every message that was received, under what it came to; then why some came to no good."""
+    """Print the received messages by how they ended; then why some failed."""
     why = "" if done.why is None else f": {_WHY[done.why]}"
     console.print(f"[bold]{done.received:,}[/] messages received, {done.points:,} points run{why}", highlight=False)
     for ending, count in sorted(done.endings.items(), key=lambda item: item[0].value):
         console.print(f"  {count:>9,}  {_ENDINGS[ending]}", highlight=False)
     if done.lost_leases:
-        console.print(f"  {done.lost_leases:>9,}  of these on a lease that was lost meanwhile", highlight=False)
+        console.print(f"  {done.lost_leases:>9,}  of these after their lease was lost", highlight=False)
     for failure in done.failures:
         _show_failure(console, failure)
 
@@ -66,7 +66,7 @@ def watching_worker(
     backlog: "Callable[[], Backlog | None]",
     monotonic: Callable[[], float] = time.monotonic,
 ) -> "Iterator[Callable[[WorkerProgress], None]]":
-    """Show a worker at work on a terminal, and nothing elsewhere; `backlog` tells what is left on the queue."""
+    """Show a running worker on a terminal, and nothing elsewhere; `backlog` returns what is left on the queue."""
     if not console.is_terminal:
         yield lambda _: None
         return
@@ -77,7 +77,7 @@ def watching_worker(
         return _worker(latest[-1], monotonic() - started_at, backlog()) if latest else Table.grid()
 
     with Live(console=console, transient=True, refresh_per_second=4, get_renderable=draw):
-        # Only the last is drawn: a worker reports far more often than a person looks.
+        # Only the latest is drawn: a worker reports far more often than the view is refreshed.
         yield lambda progress: latest.__setitem__(slice(None), [progress])
 
 

@@ -65,7 +65,7 @@ def test_a_shard_of_the_real_engine_and_its_repetition() -> None:
     assert "50 succeeded" in first.stdout
     again = sweepctl("run-shard", SHARD)
     assert again.exit_code == 0
-    assert "stands already: nothing was simulated" in again.stdout
+    assert "already complete: nothing was run" in again.stdout
     rows = pq.read_table("sweep-results/point_outcomes/queue/run_date=2026-02-14/run=queue-demo/shard-00000000.parquet")
     assert rows["point_index"].to_pylist() == list(range(50))
 
@@ -182,15 +182,15 @@ def test_force(tmp_path: Path) -> None:
     sweepctl(*toy(tmp_path))
     result = sweepctl(*toy(tmp_path), "--force")
     assert result.exit_code == 0
-    assert "was run again, and what stands stays" in result.stdout
-    assert "the same content as what stands" in result.stdout
+    assert "re-run; the committed outcome is unchanged" in result.stdout
+    assert "same content as the committed outcome" in result.stdout
 
 
 def test_a_forced_attempt_that_fails_is_no_success(tmp_path: Path) -> None:
     sweepctl(*toy(tmp_path))
     result = sweepctl(*toy(tmp_path, "sys.exit(3)"), "--force")
     assert result.exit_code == 4
-    assert "nothing was compared: engine_crashed" in result.stdout
+    assert "failed and was not compared: engine_crashed" in result.stdout
     told = json.loads(sweepctl(*toy(tmp_path, "sys.exit(3)"), "--force", "--json").stdout)
     assert (told["outcome"]["status"], told["attempt"]["error_code"]) == ("success", "engine_crashed")
 
@@ -226,7 +226,7 @@ def test_a_defect_is_told_as_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == 70
-    assert "this is a defect" in capsys.readouterr().err
+    assert "this is a bug" in capsys.readouterr().err
 
 
 def test_a_refused_message_leaves_no_trace(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_models() -> None:
 def test_point() -> None:
     result = sweepctl("point", SHARD, 57)
     assert result.exit_code == 0
-    assert "replicate 7 of 10 (elsewhere)" in result.stdout
+    assert "replicate 7 of 10 (in another shard)" in result.stdout
     told = json.loads(sweepctl("point", SHARD, 57, "--json").stdout)
     assert told["parameters"] == {
         "arrival_rate": 0.6,

@@ -100,7 +100,7 @@ def test_a_drain_tells_people_what_failed_and_why_it_ended(tmp_path: Path, queue
     queue.send(toys.messages(1))
     result = sweepctl("drain", "--max-shards", 1, "--engine", toys.engine_path(tmp_path, "run(failing=(begin,))"))
     assert result.exit_code == 1
-    assert "points run: as many as --max-shards allows" in result.stdout
+    assert "points run: --max-shards reached" in result.stdout
     assert "point_failed shard 0 of run r: domain_error" in result.stdout
 
 
@@ -114,7 +114,7 @@ def test_what_cannot_work_is_wrong_usage(option: str, value: int) -> None:
 
 @pytest.mark.usefixtures("url")
 def test_a_shard_that_may_take_longer_than_sqs_keeps_its_message_is_refused_with_what_to_give() -> None:
-    assert "→ Give --timeout 43080 or less." in sweepctl("drain", "--timeout", 43_200, "--lease", 120).stderr
+    assert "→ Set --timeout to 43080 or less." in sweepctl("drain", "--timeout", 43_200, "--lease", 120).stderr
 
 
 def test_files_and_lines_are_sent_in_order(tmp_path: Path, queue: Queue) -> None:

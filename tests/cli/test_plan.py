@@ -59,7 +59,7 @@ def test_messages_are_written_with_the_design_that_they_name(started: Path) -> N
     again = RUNNER.invoke(app, ["plan", str(started / "long.toml"), "--out", str(started / "m")])
     assert again.exit_code == 2
     assert [path.name for path in started.iterdir() if path.name.startswith(".")] == []
-    assert "Name a folder that is not there yet" in again.stderr
+    assert "Choose a folder that does not exist yet" in again.stderr
 
 
 def test_errors_are_told_with_their_lines(started: Path) -> None:

@@ -41,11 +41,11 @@ def test_a_summary_tells_means_indices_and_ends() -> None:
     make_run(open_store("sweep-results"), "r", WHOLE)
     result = invoke("summary", "r", "--top", "2")
     assert result.exit_code == 0
-    assert result.stdout.startswith("run r of queue: 12 of 12 points have their record\n")
+    assert result.stdout.startswith("run r of queue: 12 of 12 points are recorded\n")
     assert "different numbers of points" not in result.stdout
     for word in ("mean_wait", "95 % interval over replicates", "lowest mean_wait", "functional analysis of variance"):
         assert word in result.stdout
-    assert "--metric NAME tells of another metric: p_wait, utilisation, mean_queue_length" in result.stdout
+    assert "--metric NAME shows another metric: p_wait, utilisation, mean_queue_length" in result.stdout
 
 
 def test_a_summary_in_json_has_everything_of_each_metric() -> None:
@@ -63,7 +63,7 @@ def test_a_summary_in_json_has_everything_of_each_metric() -> None:
 def test_failures_are_told_by_code() -> None:
     make_run(open_store("sweep-results"), "r", SPEC)
     result = invoke("summary", "r")
-    assert "24 of 24 points have their record, 2 failed" in result.stdout
+    assert "24 of 24 points are recorded, 2 failed" in result.stdout
     assert "2 points   warmup_too_long   point 14" in result.stdout
     assert told("summary", "r")["failures"][0]["count"] == 2
 
@@ -74,21 +74,21 @@ def test_a_half_written_run_is_told_as_far_as_it_is() -> None:
         run_shard(message, ENGINE, store)
     result = invoke("summary", "r")
     assert result.exit_code == 0
-    assert "6 of 12 points have their record" in result.stdout
+    assert "6 of 12 points are recorded" in result.stdout
     assert "! Levels have different numbers of points" in result.stdout
     assert not told("summary", "r")["metrics"][0]["balanced"]
-    assert "sweepctl status r tells how far the run is" in result.stdout
+    assert "sweepctl status r shows the run's progress" in result.stdout
     report = told("report", "r")
     assert report["verdict"] == "incomplete"
     assert "Levels have different numbers of points" in Path("report.html").read_text()
-    assert "1 no outcome yet" not in Path("report.html").read_text()  # nobody planned how many shards there are
+    assert "1 no outcome yet" not in Path("report.html").read_text()  # the run was not planned
 
 
 def test_an_empty_run_has_a_page_that_says_so() -> None:
     make_run(open_store("sweep-results"), "other", WHOLE)
     store = open_store("sweep-results")
     pin_run(store, replace(require_run(store, "other"), run_id="r", shard_points=6))
-    assert "0 of 12 points have their record" in invoke("summary", "r").stdout
+    assert "0 of 12 points are recorded" in invoke("summary", "r").stdout
     report = told("report", "r")
     assert (report["verdict"], report["points"]) == ("incomplete", 0)
     assert "2 no outcome yet" in Path("report.html").read_text()
@@ -156,7 +156,7 @@ def test_a_report_is_one_file_with_verdict_units_and_points() -> None:
         "mean_wait [time]",
         "warmup_too_long",
         "point_index",
-        "4 shards in the order",
+        "4 shards in point order",
     ):
         assert (word in page) is (word != "point_index"), word
     assert [path.name for path in Path().glob("*page.html*")] == ["page.html"]

@@ -60,7 +60,7 @@ def test_a_whole_run_and_the_same_again(tmp_path: Path) -> None:
     again = sweepctl("run", queue_sweep(tmp_path, 5))
     assert again.exit_code == 0
     assert "continued" in again.stdout
-    assert "3 of 3 shards, 12 points, have their records already" in again.stdout
+    assert "3 of 3 shards, 12 points, are already complete" in again.stdout
     assert "nothing was run" in again.stdout
 
 
@@ -92,8 +92,8 @@ def test_a_failing_point_fails_its_shard_alone(tmp_path: Path) -> None:
     assert result.exit_code == 1
     retried = sweepctl("retry", "r", "--engine", TEST_ENGINE)
     assert retried.exit_code == 1
-    assert "no failed shard that another attempt may heal" in retried.stdout
-    assert "point_failed for good, shard 1" in retried.stdout
+    assert "no failed shard to retry" in retried.stdout
+    assert "point_failed (permanent), shard 1" in retried.stdout
     assert "`sweepctl run --reuse r` takes the others over" in retried.stdout
 
 
@@ -167,10 +167,10 @@ def test_points_of_another_run_are_taken_over(tmp_path: Path) -> None:
     assert told["reuse"] == {"run_id": "old", "nothing": None, "unsound": [], "left_out": 0, "known": 12}
     assert sweepctl("verify", "new", "--reexecute", "all").exit_code == 0
     shown = sweepctl("run", queue_sweep(tmp_path, 6), "--run-id", "newer", "--reuse", "old")
-    assert "12 points of run old are known" in shown.stdout
-    assert "12 of these points were taken over, not simulated" in shown.stdout
+    assert "12 points of run old are available for reuse" in shown.stdout
+    assert "12 of these points were reused, not simulated" in shown.stdout
     other = sweepctl("run", queue_sweep(tmp_path, seed=2), "--reuse", "old")
-    assert "nothing can be taken over: it has seed 1, this run 2" in other.stdout
+    assert "nothing can be reused from run old: it has seed 1, this run 2" in other.stdout
     assert other.exit_code == 0
 
 
@@ -179,7 +179,7 @@ def test_reuse_beside_outputs_is_refused(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace("seed = 1", 'seed = 1\noutputs = ["customers"]'))
     result = sweepctl("run", file, "--reuse", "old")
     assert result.exit_code == 2
-    assert "outputs (customers)" in result.stderr
+    assert "also writes outputs: customers" in result.stderr
     assert not (tmp_path / "sweep-results").exists()
 
 

@@ -41,7 +41,7 @@ def drop(table: str, shard: int) -> None:
 def test_a_whole_run_is_told_first_and_exits_with_0() -> None:
     result = verify("--reexecute", "2")
     assert result.exit_code == 0
-    assert result.stdout.startswith("WHOLE  run r, 24 points in 4 shards: every point is there exactly once")
+    assert result.stdout.startswith("WHOLE  run r, 24 points in 4 shards: every point exists exactly once")
     assert "reexecution   2 points" in result.stdout
 
 
@@ -131,9 +131,9 @@ def test_requeue_sends_what_is_missing_and_nothing_else(moto_server: Server, mon
     [
         (("--requeue",), "Give --queue-url."),
         (("--requeue", "--queue-url", "http://127.0.0.1:1/0/q"), "Give --yes."),
-        (("--reexecute", "0"), "Give a number, or all."),
-        (("--reexecute", "some"), "Give a number, or all."),
-        (("--missing", "nowhere/missing.jsonl"), "Name a file that can be written."),
+        (("--reexecute", "0"), "Give a number above 0, or all."),
+        (("--reexecute", "some"), "Give a number above 0, or all."),
+        (("--missing", "nowhere/missing.jsonl"), "Choose a file that can be written."),
     ],
 )
 def test_wrong_usage_is_told_before_anything_is_read(arguments: tuple[str, ...], words: str) -> None:

@@ -30,7 +30,7 @@ def runs(store: Store, *options: str) -> Result:
 def test_an_empty_store_says_how_to_begin(store: Store) -> None:
     shown = runs(store)
     assert shown.exit_code == 0
-    assert "holds no runs" in shown.stdout
+    assert "has no runs" in shown.stdout
     assert "sweepctl submit FILE" in shown.stdout
     assert json.loads(runs(store, "--json").stdout) == {"runs": [], "odd": []}
 
@@ -82,4 +82,4 @@ def test_what_is_no_run_is_told_and_is_no_error(store: Store) -> None:
 
 def test_a_store_of_nothing_but_oddities_is_not_called_empty(store: Store) -> None:
     store.create(f"{layout.run_folder('empty')}engine.parquet", b"")
-    assert "holds no runs" not in runs(store).stdout
+    assert "has no runs" not in runs(store).stdout

@@ -205,9 +205,9 @@ def test_a_person_sees_all_of_it(store: Store, monkeypatch: pytest.MonkeyPatch) 
     assert shown.exit_code == 0
     for words in (
         "run r of queue, 2026-03-01: under way",
-        "1 succeeded, 1 failed, may succeed yet, 1 failed for good, 7 missing, of 10",
-        "8 of 40 done (20.0%), of which 1 failed",
-        "nothing ended lately",
+        "1 succeeded, 1 failed, may succeed on retry, 1 failed permanently, 7 missing, of 10",
+        "8 of 40 done (20.0%), including 1 failed",
+        "no shard ended recently",
         "1 point_failed",
         "2026-03-01 12:00:00Z to 2026-03-01 12:00:10Z",
         "sweepctl retry r",

@@ -37,7 +37,7 @@ def test_a_watch_draws_over_itself_on_a_terminal_and_tells_changes_elsewhere() -
         with watching(told) as show:
             for status in statuses:
                 show(status, FACTS, Backlog(120, 60.0))
-        assert output.getvalue().count("about 120 to receive, 3 in flight") == lines + is_terminal
+        assert output.getvalue().count("about 120 visible, 3 in flight") == lines + is_terminal
         assert ("\x1b[2K" in output.getvalue()) is is_terminal
         assert ("empty in about 1 min 00 s" in output.getvalue()) is is_terminal
 

@@ -42,9 +42,9 @@ def test_a_summary_says_why_it_ended_and_what_came_of_every_message() -> None:
     show_worker_summary(told, replace(PROGRESS, why=Why.UNTIL_EMPTY, failures=failures))
     lines = output.getvalue().splitlines()
     assert lines[0] == "4 messages received, 1,200 points run: the queue is empty"
-    assert lines[1].strip() == "1  failed for good; recorded, and acknowledged"
+    assert lines[1].strip() == "1  failed permanently: recorded and acknowledged"
     assert lines[2].split() == ["2", "succeeded"]
-    assert "lost meanwhile" in lines[3]
+    assert "after their lease was lost" in lines[3]
     assert lines[4:] == [
         "point_failed shard 3 of run r: domain_error: [x]",
         "→ It would fail again.",

@@ -1,1 +1,1 @@
-"""A run's report as one HTML page that opens without a network."""
+"""A run's report as one HTML page that works offline."""

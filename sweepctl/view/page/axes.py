@@ -1,4 +1,4 @@
-"""Scales and axes of the figures: from values to pixels, with ticks that do not run into each other."""
+"""Scales and axes of the figures: from values to pixels, with labels that do not overlap."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -9,17 +9,17 @@ from sweepctl.spec import Value
 from sweepctl.view.page.markup import Markup, element, join
 from sweepctl.view.wording import shown, span
 
-CHARACTER = 6.2  # pixels that one takes on average at the figures' size of text
-GAP = 10.0  # between two labels
+CHARACTER = 6.2  # average width in pixels at the figures' text size
+GAP = 10.0  # pixels between two labels
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A straight or logarithmic way from values to pixels."""
+    """A linear or logarithmic map from values to pixels."""
 
     low: float
     high: float
-    start: float  # where `low` lies
+    start: float  # the pixel of `low`
     end: float
     is_log: bool = False
 
@@ -34,7 +34,7 @@ class Scale:
 
 
 def label(level: Level) -> str:
-    """Return what a level is called."""
+    """Return the text of a level."""
     return span(level.low, level.high)
 
 
@@ -60,25 +60,25 @@ def places(dimension: Dimension, start: float, end: float) -> tuple[list[float],
     scale = Scale(low, high, start + GAP, end - GAP, is_log=dimension.is_log)
     found = [scale.at(value) for value in middles]
     marks: Sequence[float] = powers(low, high) if dimension.is_log else ticks(low, high, 4)
-    if not dimension.is_cut and len(dimension.levels) <= 6:  # noqa: PLR2004  as many have room
+    if not dimension.is_cut and len(dimension.levels) <= 6:  # noqa: PLR2004  that many labels fit
         marks = middles
     return found, labels((scale.at(mark), shown(_whole(mark))) for mark in marks)
 
 
 def edges(dimension: Dimension) -> list[tuple[float, str]]:
-    """Return the labels of an axis of equal slots, each with its place in slots: intervals are named at their ends."""
+    """Return the labels of an axis of equal slots, positions in slots; intervals are labelled at their ends."""
     if not dimension.is_cut:
         return [(place + 0.5, label(level)) for place, level in enumerate(dimension.levels)]
-    # Values that are missing are a slot of their own, before the intervals.
+    # Missing values have a slot of their own, before the intervals.
     slots = [(0.5 if level.low is None else float(place), label(level) if level.low is None else shown(level.low))
              for place, level in enumerate(dimension.levels)]  # fmt: skip
     return [*slots, (float(len(dimension.levels)), shown(dimension.levels[-1].high))]
 
 
-def labels(said: Iterable[tuple[float, str]]) -> Markup:
-    """Return labels below a horizontal axis, without those that would run into the one before."""
+def labels(texts: Iterable[tuple[float, str]]) -> Markup:
+    """Return labels below a horizontal axis, without those that would overlap the one before."""
     kept, free_from = [], -math.inf
-    for x, text in said:
+    for x, text in texts:
         half = len(text) * CHARACTER / 2
         if x - half >= free_from:
             kept.append(element("text", text, x=x, class_="x"))
@@ -87,7 +87,7 @@ def labels(said: Iterable[tuple[float, str]]) -> Markup:
 
 
 def cut(text: str, longest: int) -> str:
-    """Return a text that fits."""
+    """Return a text shortened to at most `longest` characters."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 

@@ -1,11 +1,11 @@
-"""Elements of HTML and SVG as text in which nothing is markup but what this module made: everything else is escaped."""
+"""HTML and SVG elements as text; everything that this module did not make is escaped."""
 
 from collections.abc import Iterable
 from html import escape
 
 
 class Markup(str):
-    """Text that is markup already."""
+    """Text that is already markup, and is not escaped again."""
 
     __slots__ = ()
 
@@ -15,23 +15,23 @@ _VOID = frozenset({"meta", "input", "rect", "circle", "line", "path"})
 
 
 def element(tag: str, /, *children: str, **attributes: Attribute) -> Markup:
-    """Return an element; a child that is no Markup is escaped.
+    """Return an element; children that are not Markup are escaped.
 
-    An attribute's name loses its last underscore (`class_`), and others become dashes (`aria_sort`); None and False
-    leave it out, True gives it without a value.
+    In an attribute's name, a trailing underscore is dropped (`class_`) and others become dashes (`aria_sort`). None and
+    False omit the attribute; True writes it without a value.
     """
-    said = "".join(
+    text = "".join(
         f" {_attribute(key)}" if value is True else f' {_attribute(key)}="{escape(_short(value))}"'
         for key, value in attributes.items()
         if value is not None and value is not False
     )
     if tag in _VOID and not children:
-        return Markup(f"<{tag}{said}/>")
-    return Markup(f"<{tag}{said}>{join(children)}</{tag}>")
+        return Markup(f"<{tag}{text}/>")
+    return Markup(f"<{tag}{text}>{join(children)}</{tag}>")
 
 
 def join(children: Iterable[str]) -> Markup:
-    """Return markup and text one after the other."""
+    """Return the concatenation of markup and escaped text."""
     return Markup("".join(child if isinstance(child, Markup) else escape(child) for child in children))
 
 

@@ -1,4 +1,4 @@
-"""The part of the page that is about metrics: a panel for each, of which the reader chooses one; print has them all."""
+"""The metrics part of the page: one panel per metric, of which the reader chooses one; print shows all."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,10 +13,12 @@ from sweepctl.view.page.tables import definitions, points_table, with_unit
 
 
 def section(overview: Overview, units: Mapping[str, str]) -> Markup:
-    """Return all panels, and the choice among them."""
+    """Return all panels, and the control to choose one."""
     subject, metrics = overview.summary.subject, overview.summary.metrics
     if not subject.succeeded or not metrics:
-        return element("section", element("h2", "Metrics"), element("p", "No point has succeeded: there is no metric."))
+        return element(
+            "section", element("h2", "Metrics"), element("p", "No point has succeeded: there are no metrics.")
+        )
     choices = (
         element(
             "label",
@@ -34,13 +36,13 @@ def _others(subject: Subject) -> Markup:
     if not subject.other_metrics:
         return Markup()
     names = ", ".join(subject.other_metrics)
-    return element("p", f"Not shown, and chosen by sweepctl report --metric: {names}.", class_="note")
+    return element("p", f"Not shown; choose them with sweepctl report --metric: {names}.", class_="note")
 
 
 def _panel(subject: Subject, metric: MetricSummary, pairs: Sequence[Pair], units: Mapping[str, str]) -> Markup:
     name, spread = with_unit(metric.name, units), metric.distribution
     missing = f", {spread.missing:,} without" if spread.missing else ""
-    said = definitions(
+    facts = definitions(
         [
             ("mean", spread.mean),
             ("standard deviation", spread.deviation),
@@ -51,15 +53,15 @@ def _panel(subject: Subject, metric: MetricSummary, pairs: Sequence[Pair], units
     )
     parts = [
         element("h3", name),
-        said,
+        facts,
         _effects(subject, metric, name, units),
         _indices(metric.name, metric.sensitivity),
     ]
     if pairs:
         drawn = (_figure(_crossed(a.name, b.name, units), plots.heat_map(name, a, b, found)) for a, b, found in pairs)
         parts += [
-            element("h4", "Two dimensions together"),
-            element("p", "Means over all other dimensions, of the dimensions whose means differ most.", class_="note"),
+            element("h4", "Pairs of dimensions"),
+            element("p", "Means over all other dimensions, for the dimensions whose means differ most.", class_="note"),
             element("div", *drawn, class_="maps"),
         ]
     for title, rows in (("Lowest", metric.lowest), ("Highest", metric.highest)):
@@ -69,7 +71,7 @@ def _panel(subject: Subject, metric: MetricSummary, pairs: Sequence[Pair], units
 
 
 def _crossed(across: str, up: str, units: Mapping[str, str]) -> str:
-    return f"{with_unit(across, units)} to the right, {with_unit(up, units)} upwards"
+    return f"{with_unit(across, units)} (horizontal), {with_unit(up, units)} (vertical)"
 
 
 def _effects(subject: Subject, metric: MetricSummary, name: str, units: Mapping[str, str]) -> Markup:
@@ -95,12 +97,16 @@ def _effects(subject: Subject, metric: MetricSummary, name: str, units: Mapping[
 
 def _left_out(metric: MetricSummary) -> str:
     left = len(metric.effects) - MOST_EFFECTS
-    return f" Of {len(metric.effects)} dimensions, the {MOST_EFFECTS} whose means differ most." if left > 0 else ""
+    return (
+        f" Shown are the {MOST_EFFECTS} of {len(metric.effects)} dimensions whose means differ most."
+        if left > 0
+        else ""
+    )
 
 
 def _interval(subject: Subject) -> str:
     if subject.replications == 1:
-        return "One replicate: there are no intervals. The dashed line is the mean over all points."
+        return "One replicate: no intervals. The dashed line is the mean over all points."
     of = "replicates" if subject.batches == subject.replications else f"{subject.batches} batches of replicates"
     return f"Bars are 95 % intervals over {of}. The dashed line is the mean over all points."
 
@@ -111,12 +117,12 @@ def _indices(name: str, sensitivity: Sensitivity) -> Markup:
         return element("div", element("h4", "Sensitivity"), why_not)
     has_totals = any(index.total is not None for index in sensitivity.indices)
     method = f"{sensitivity.method}, {sensitivity.cells:,} cells"
-    said = "Bar: the part of the variance that a dimension explains alone (first-order Sobol index)"
-    total = "; outline: with all its interactions (total index)" if has_totals else ""
+    bar = "Bar: share of the variance explained by a dimension alone (first-order Sobol index)"
+    outline = "; outline: including its interactions (total index)" if has_totals else ""
     return element(
         "div",
         element("h4", "Sensitivity"),
-        element("p", f"{said}{total}. {_sentence(method)}", class_="note"),
+        element("p", f"{bar}{outline}. {_sentence(method)}", class_="note"),
         plots.indices(name, sensitivity),
         why_not,
     )

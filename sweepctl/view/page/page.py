@@ -1,7 +1,7 @@
-"""The report of a run: one page of HTML that opens without a network, and shows finished values.
+"""The report of a run: one HTML page that works offline; computes nothing.
 
-No library and no request: figures are inline SVG, and the policy in the page's head lets nothing be loaded. Equal
-values give equal bytes.
+No library and no request: figures are inline SVG, and the page's Content-Security-Policy forbids loading anything.
+Equal values give equal bytes.
 """
 
 import base64
@@ -16,7 +16,7 @@ from sweepctl.view.page.markup import Markup, element
 
 
 def render(report: Report, overview: Overview, units: Mapping[str, str]) -> str:
-    """Return the page; `units` are those of parameters and metrics, as far as they are known."""
+    """Return the page; `units` has the known units of parameters and metrics."""
     subject = overview.summary.subject
     style, script = _read("style.css"), _read("script.js")
     policy = (
@@ -42,7 +42,7 @@ def render(report: Report, overview: Overview, units: Mapping[str, str]) -> str:
         run.slow_shards(overview),
         run.points(overview, units),
     )
-    foot = element("footer", "How each number is estimated: docs/report.md of sweepctl.")
+    foot = element("footer", "How the numbers are estimated: docs/report.md of sweepctl.")
     body = element("body", run.header(report, subject), main, foot, element("script", Markup(script)))
     return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
 

@@ -1,4 +1,4 @@
-"""The figures, as inline SVG. Colours come from the page's style sheet, so that light and dark need one figure."""
+"""The figures, as inline SVG. Colours come from the style sheet, so that one figure serves light and dark mode."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def _y_axis(scale: Scale) -> Markup:
 
 
 def effect_range(effects: Sequence[MeansByLevel]) -> tuple[float, float]:
-    """Return the lowest and the highest end of all intervals, so that the figures of a metric share their axis."""
+    """Return the lowest and highest end of all intervals, so that a metric's figures share one axis."""
     known = [each for found in effects for values in found.values() for each in values if each is not None]
     lows = [each.mean - (each.half_width or 0) for each in known]
     highs = [each.mean + (each.half_width or 0) for each in known]
@@ -53,7 +53,7 @@ def effect_range(effects: Sequence[MeansByLevel]) -> tuple[float, float]:
 
 
 def effect(metric: str, dimension: Dimension, found: MeansByLevel, ends: tuple[float, float], overall: float) -> Markup:
-    """Draw the means of a metric by level, with their intervals, beside the mean over all points."""
+    """Draw the means of a metric by level, with their intervals, and the mean over all points."""
     y = Scale(*ends, BOTTOM, TOP)
     xs, below = places(dimension, LEFT, RIGHT)
     known = [(xs[place], dimension.levels[place], each) for (place,), (each,) in found.items() if each is not None]
@@ -66,7 +66,7 @@ def effect(metric: str, dimension: Dimension, found: MeansByLevel, ends: tuple[f
     dots = (
         element(
             "circle",
-            element("title", f"{label(level)}: {told(each)}"),
+            element("title", f"{label(level)}: {estimate_text(each)}"),
             cx=x,
             cy=y.at(each.mean),
             r=3.2,
@@ -87,15 +87,15 @@ def effect(metric: str, dimension: Dimension, found: MeansByLevel, ends: tuple[f
     )
 
 
-def told(each: MeanEstimate) -> str:
-    """Return an estimate in words."""
+def estimate_text(each: MeanEstimate) -> str:
+    """Return an estimate as text."""
     if each.half_width is None:
         return f"{shown(each.mean)}, {each.points:,} points"
     return f"{shown(each.mean)} ± {shown(each.half_width)}, {each.points:,} points"
 
 
 def heat_map(metric: str, across: Dimension, up: Dimension, found: MeansByLevel) -> Markup:
-    """Draw the means of a metric by two dimensions; the first runs to the right, the second upwards."""
+    """Draw the means of a metric by two dimensions, the first horizontal and the second vertical."""
     known = {cell: each for cell, (each,) in found.items() if each is not None}
     shades = _Shades.of([each.mean for each in known.values()])
     left, top, width, height = 78.0, 8.0, 320.0, 224.0
@@ -105,7 +105,7 @@ def heat_map(metric: str, across: Dimension, up: Dimension, found: MeansByLevel)
         named = f"{label(across.levels[column])}, {label(up.levels[row])}: {shown(each.mean)}"
         shade = f"h{shades.shade(each.mean)}"
         cells.append(element("rect", element("title", named), x=column, y=len(up.levels) - 1 - row, class_=shade))
-    beside = [
+    left_labels = [
         element("text", cut(text, 11), x=left - 7, y=top + height - place * h, class_="y")
         for place, text in edges(up)[:: -(-len(up.levels) // 12)]
     ]
@@ -116,9 +116,9 @@ def heat_map(metric: str, across: Dimension, up: Dimension, found: MeansByLevel)
         left + width + 12,
         top + height + 54,
         element("rect", x=left, y=top, width=width, height=height, class_="none"),
-        # A page may have thousands of cells: they are short as squares of 1, whose size is in the style sheet.
+        # A page may have thousands of cells: as unit squares, sized in the style sheet, they take few bytes.
         element("g", *cells, class_="cells", transform=f"translate({left} {top}) scale({w:.3f} {h:.3f})"),
-        *beside,
+        *left_labels,
         element("g", below, transform=f"translate(0 {top + height + 16:.0f})"),
         _legend(shades, left, top + height + 40),
     )
@@ -126,7 +126,7 @@ def heat_map(metric: str, across: Dimension, up: Dimension, found: MeansByLevel)
 
 @dataclass(frozen=True)
 class _Shades:
-    """From values to the shades of a heat map."""
+    """Maps values to the shades of a heat map."""
 
     low: float
     high: float
@@ -137,7 +137,7 @@ class _Shades:
 
     @property
     def is_log(self) -> bool:
-        """Whether the values span orders of magnitude, of which equal steps would show the last one only."""
+        """Whether the values span orders of magnitude, where linear shades would show only the largest."""
         return self.low > 0 and self.high / self.low >= LOG_RATIO
 
     def shade(self, value: float) -> int:
@@ -146,7 +146,7 @@ class _Shades:
 
 
 def _legend(shades: _Shades, left: float, top: float) -> Markup:
-    """Draw what the colours of a heat map mean."""
+    """Draw the legend of a heat map."""
     high = f"{shown(shades.high)}{' (logarithmic)' if shades.is_log else ''}"
     bar = (
         element("rect", x=left + each * 16, y=top, width=16.5, height=9, class_=f"h{each}") for each in range(SHADES)
@@ -161,7 +161,7 @@ def _legend(shades: _Shades, left: float, top: float) -> Markup:
 
 
 def histogram(metric: str, spread: Distribution) -> Markup:
-    """Draw how many points have which value."""
+    """Draw the number of points by value."""
     low, high = spread.minimum or 0.0, spread.maximum or 0.0
     x = Scale(low, high, LEFT, RIGHT)
     y = Scale(0, max(spread.counts), BOTTOM, TOP)
@@ -191,7 +191,7 @@ def histogram(metric: str, spread: Distribution) -> Markup:
 
 
 def indices(metric: str, sensitivity: Sensitivity) -> Markup:
-    """Draw first-order indices as bars, and totals as their outlines."""
+    """Draw first-order indices as bars, and total indices as outlines."""
     left, row = 190.0, 24.0
     x = Scale(0, 1, left, 450)
     height = row * len(sensitivity.indices)
@@ -200,17 +200,17 @@ def indices(metric: str, sensitivity: Sensitivity) -> Markup:
         y = place * row + 5
         first = max(0.0, min(1.0, index.first_order))
         total = 0.0 if index.total is None else max(0.0, min(1.0, index.total))
-        said = (
+        text = (
             f"{index.first_order:.2f}"
             if index.half_width is None
             else f"{index.first_order:.2f} ± {index.half_width:.2f}"
         )
-        said = said if index.total is None else f"{said}, total {index.total:.2f}"
+        text = text if index.total is None else f"{text}, total {index.total:.2f}"
         drawn += [
             element("text", cut(index.dimension, 28), x=left - 8, y=y + 7, class_="y"),
             element("rect", x=left, y=y, width=x.at(total) - left, height=14, class_="total") if total else "",
             element("rect", x=left, y=y, width=x.at(first) - left, height=14, class_="bar"),
-            element("text", said, x=x.at(max(first, total)) + 7, y=y + 7, class_="start"),
+            element("text", text, x=x.at(max(first, total)) + 7, y=y + 7, class_="start"),
         ]
     return _drawing(
         f"Sobol indices of {metric}",
@@ -225,7 +225,7 @@ STATES = ("whole", "partly", "missing", "points", "retryable", "failed")
 
 
 def state(cell: MapCell) -> str:
-    """Return the worst that can be said of a cell of the map."""
+    """Return the worst state among a map cell's shards."""
     if cell.failed:
         return "failed"
     if cell.retryable:
@@ -238,7 +238,7 @@ def state(cell: MapCell) -> str:
 
 
 def shard_map_figure(found: ShardMap) -> Markup:
-    """Draw all shards in order, row by row; one path a state, since there may be many."""
+    """Draw all shards in order, row by row; one path per state, since there may be many shards."""
     width = 900
     size = 12 if len(found.cells) > 200 else 20  # noqa: PLR2004  they fill some rows either way
     columns = width // size

@@ -1,4 +1,4 @@
-"""The parts of the page that are about the run as a whole: verdict, facts, shards, failures, points."""
+"""The parts of the page about the run as a whole: verdict, facts, shards, failures, points."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ MINUTE = 60.0
 
 
 def header(report: Report, subject: Subject) -> Markup:
-    """Return the run's name and the one word on it."""
+    """Return the run's name and its verdict."""
     record = subject.record
     replicates = f" × {subject.replications:,} replicates" if subject.replications > 1 else ""
     design = getattr(subject.space, "kind", "table")
@@ -32,12 +32,12 @@ def header(report: Report, subject: Subject) -> Markup:
 
 
 def verdict(report: Report) -> Markup:
-    """Return what verify says, check by check, and what it found."""
+    """Return the verdict, the checks and the findings of verify."""
     _, sentence = VERDICTS[report.verdict]
     checks = table(
         "Checks of sweepctl verify",
-        ["check", "result", "looked at", "findings"],
-        ([_words(check.value), _words(report.state(check).value), _looked_at(covered), len(report.found_by(check))]
+        ["check", "result", "checked", "findings"],
+        ([_words(check.value), _words(report.state(check).value), _checked(covered), len(report.found_by(check))]
          for check, covered in report.coverage.items()),
     )  # fmt: skip
     return _section(
@@ -52,13 +52,13 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _looked_at(covered: Coverage) -> str:
-    said = ", ".join(counted(kind, count) for kind, count in covered.checked.items()) or "nothing"
-    return said if covered.not_checked is None else f"{said}; not checked: {covered.not_checked}"
+def _checked(covered: Coverage) -> str:
+    checked = ", ".join(counted(kind, count) for kind, count in covered.checked.items()) or "nothing"
+    return checked if covered.not_checked is None else f"{checked}; not checked: {covered.not_checked}"
 
 
 def _findings(report: Report) -> Markup:
-    """Return a row a code: how often it was found, and the first time."""
+    """Return one row per finding code, with its count and first finding."""
     by_code: dict[str, list[Finding]] = {}
     for finding in report.findings:
         by_code.setdefault(finding.code, []).append(finding)
@@ -70,37 +70,39 @@ def _findings(report: Report) -> Markup:
     )
     return join(
         (
-            element("h3", "What was found"),
-            table("Findings of sweepctl verify", ["code", "severity", "findings", "first shard", "its finding"], rows),
+            element("h3", "Findings"),
+            table(
+                "Findings of sweepctl verify", ["code", "severity", "findings", "first shard", "first finding"], rows
+            ),
             element("p", "All of them: ", element("code", f"sweepctl verify {report.run_id} --json"), class_="note"),
         )
     )
 
 
 def facts(overview: Overview) -> Markup:
-    """Return what the run is, and what it cost."""
+    """Return the run's identity, progress and cost."""
     subject, costs = overview.summary.subject, overview.costs
     record = subject.record
     wall = None
     if costs.first_start is not None and costs.last_end is not None:
         wall = (costs.last_end - costs.first_start).total_seconds()
-    said: list[tuple[str, Cell]] = [
+    pairs: list[tuple[str, Cell]] = [
         ("points succeeded", f"{subject.succeeded:,} of {record.total_points:,}"),
         ("points failed", subject.points - subject.succeeded),
         ("shards", f"{overview.shard_map.shards:,}{'' if overview.shard_map.is_planned else ' so far'}"),
         ("seed", str(record.spec.seed)),
         ("run date", record.run_date),
         ("created (UTC)", time(record.created_at)),
-        ("first shard began (UTC)", time(costs.first_start)),
+        ("first shard started (UTC)", time(costs.first_start)),
         ("last shard ended (UTC)", time(costs.last_end)),
-        ("took", "–" if wall is None else _duration(wall)),
+        ("elapsed time", "–" if wall is None else _duration(wall)),
         ("CPU time", _duration(costs.cpu_seconds)),
-        ("points a second", subject.points / wall if wall else None),
+        ("points per second", subject.points / wall if wall else None),
         ("model version", ", ".join(costs.model_versions) or "–"),
         ("engine version", ", ".join(costs.engine_versions) or "–"),
         ("spec fingerprint", element("code", record.spec_fingerprint)),
     ]
-    return _section("Run", definitions(said), _fixed(overview))
+    return _section("Run", definitions(pairs), _fixed(overview))
 
 
 def _duration(seconds: float) -> str:
@@ -112,40 +114,42 @@ def _fixed(overview: Overview) -> Markup:
         return Markup()
     return element(
         "details",
-        element("summary", f"Parameters that all points have in common ({len(overview.fixed)})"),
+        element("summary", f"Parameters common to all points ({len(overview.fixed)})"),
         definitions(overview.fixed.items()),
     )
 
 
-_STATES = {  # of a cell's shards: the colour, and what it means
+_STATES = {  # of a cell's shards: colour and meaning
     "succeeded": ("whole", "succeeded"),
     "missing": ("missing", "no outcome yet"),
     "points_failed": ("points", "complete, with failed points"),
-    "retryable": ("retryable", "failed, another attempt may succeed"),
-    "failed": ("failed", "failed for good, without records"),
+    "retryable": ("retryable", "failed, may succeed on retry"),
+    "failed": ("failed", "failed permanently, without records"),
 }
 
 
 def completeness(overview: Overview) -> Markup:
-    """Return the map of shards and what its colours mean."""
+    """Return the map of shards and its legend."""
     found = overview.shard_map
     if not found.cells:
         return _section("Shards", element("p", "No shard has an outcome yet."))
-    many = f" Each square is {found.shards_a_cell:,} shards, shown by the worst among them." * (found.shards_a_cell > 1)
-    planned = "" if found.is_planned else " Nobody planned how many there are: those up to the last outcome are shown."
+    many = f" Each square is {found.shards_a_cell:,} shards, coloured by the worst of them." * (found.shards_a_cell > 1)
+    planned = (
+        "" if found.is_planned else " Total unknown: the run was not planned. Shards up to the last outcome are shown."
+    )
     return _section(
         "Shards",
-        element("p", f"{found.shards:,} shards in the order of their points.{many}{planned}"),
+        element("p", f"{found.shards:,} shards in point order.{many}{planned}"),
         element("div", shard_map_figure(found), class_="map"),
         _legend(found),
     )
 
 
 def _legend(found: ShardMap) -> Markup:
-    """Return how many shards came to what, and how many squares have a colour that is no single shard's."""
+    """Return the colours and their counts: shards by state, and squares that mix states."""
     key = element("svg", element("rect", width=10, height=10), width=10, height=10, aria_hidden="true")
-    counts = [(*told, sum(getattr(cell, kind) for cell in found.cells)) for kind, told in _STATES.items()]
-    counts.insert(1, ("partly", "squares of which a part has no outcome yet", sum(map(_is_partly, found.cells))))
+    counts = [(*state, sum(getattr(cell, kind) for cell in found.cells)) for kind, state in _STATES.items()]
+    counts.insert(1, ("partly", "squares with some outcomes missing", sum(map(_is_partly, found.cells))))
     return element(
         "ul",
         *(
@@ -162,13 +166,13 @@ def _is_partly(cell: MapCell) -> bool:
 
 
 def failures_section(overview: Overview, units: Mapping[str, str]) -> Markup:
-    """Return what failed, by error code, and the first points that did."""
+    """Return the failures by error code, and the first failed points."""
     groups = overview.summary.failures
     if not groups:
         return _section("Failures", element("p", "Nothing failed."))
     by_code = table(
         "Failures by error code",
-        ["error code", "count", "of", "first", "its message"],
+        ["error code", "count", "of", "first", "message"],
         ([each.error_code, each.count, each.of, each.example, each.message] for each in groups),
     )
     if not overview.failed:
@@ -186,11 +190,11 @@ def failures_section(overview: Overview, units: Mapping[str, str]) -> Markup:
     left = subject.points - subject.succeeded - len(overview.failed)
     query = f"sweepctl query {subject.record.run_id} \"SELECT * FROM points WHERE status = 'failure'\""
     more = element("p", f"{left:,} more: ", element("code", query), class_="note") if left else ""
-    return _section("Failures", by_code, element("h3", "The first points that failed"), listed, more)
+    return _section("Failures", by_code, element("h3", "First failed points"), listed, more)
 
 
 def slow_shards(overview: Overview) -> Markup:
-    """Return the shards that took longest a point."""
+    """Return the shards that took the most time per point."""
     rows: list[list[Cell]] = [
         [each.shard_id, each.points, each.seconds, each.cpu_seconds, 1000 * each.seconds / each.points]
         for each in overview.slowest
@@ -199,8 +203,8 @@ def slow_shards(overview: Overview) -> Markup:
         return Markup()
     return _section(
         "Slowest shards",
-        element("p", "Time is recorded a shard, not a point: these took longest for each of their points."),
-        table("Slowest shards", ["shard", "points", "seconds", "CPU seconds", "milliseconds a point"], rows),
+        element("p", "Time is recorded per shard, not per point: these took the most time per point."),
+        table("Slowest shards", ["shard", "points", "seconds", "CPU seconds", "milliseconds per point"], rows),
     )
 
 
@@ -209,12 +213,12 @@ def points(overview: Overview, units: Mapping[str, str]) -> Markup:
     subject, rows = overview.summary.subject, overview.rows
     if not rows:
         return Markup()
-    text = "Every point, with the parameters that the design varies; all others are above."
+    text = "All points, with the parameters that the design varies; the others are listed above."
     rest: Markup | str = ""
     if len(rows) < subject.points:
         text = (
-            f"{len(rows):,} of {subject.points:,} points, chosen as if at random, with the parameters that the "
-            "design varies; all others are above. The rest: "
+            f"{len(rows):,} of {subject.points:,} points, selected pseudo-randomly, with the parameters that the "
+            "design varies; the others are listed above. For all points: "
         )
         rest = element("code", f'sweepctl query {subject.record.run_id} "SELECT * FROM points"')
     return _section(

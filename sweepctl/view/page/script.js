@@ -1,6 +1,6 @@
 "use strict";
 
-// One panel at a time; without scripts, and in print, all of them are there.
+// Shows one panel at a time; without scripts, and in print, all are visible.
 const panels = document.querySelectorAll("article[data-metric]");
 const choose = (name) => panels.forEach((panel) => { panel.hidden = panel.dataset.metric !== name; });
 document.querySelectorAll("input[name=metric]").forEach((input) => {
@@ -8,7 +8,7 @@ document.querySelectorAll("input[name=metric]").forEach((input) => {
   if (input.checked) choose(input.value);
 });
 
-// A heading's button sorts its table: upwards, and downwards the next time. What has no value comes last.
+// A heading's button sorts its table: ascending first, then descending. Missing values come last.
 const value = (row, place) => row.cells[place].textContent;
 const number = (text) => Number.parseFloat(text.replaceAll(",", ""));
 const order = (heading) => {

@@ -1,4 +1,4 @@
-"""Tables of the page: sortable by a button in each heading, and scrolled by themselves where they are wide."""
+"""Tables of the page: sortable by a button in each heading, and scrollable if they are wide."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -8,17 +8,17 @@ from sweepctl.view.page.markup import Markup, element, join
 from sweepctl.view.wording import shown
 
 Cell = Value | Markup
-LONG = 40  # characters of a cell that is to be read rather than compared
+LONG = 40  # characters; longer cells may wrap
 
 
 def table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, sortable: bool = False) -> Markup:
-    """Return a table; a column of numbers stands to the right."""
-    held = [list(row) for row in rows]
-    numbers = [all(_is_number(row[place]) for row in held) for place in range(len(headings))]
+    """Return a table; columns of numbers are right-aligned."""
+    cells = [list(row) for row in rows]
+    numbers = [all(_is_number(row[place]) for row in cells) for place in range(len(headings))]
     head = (_heading(text, is_number=number, sortable=sortable) for text, number in zip(headings, numbers, strict=True))
     body = (
         element("tr", *(_cell(value, is_number=number) for value, number in zip(row, numbers, strict=True)))
-        for row in held
+        for row in cells
     )
     whole = element(
         "table",
@@ -26,7 +26,7 @@ def table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[Cell]],
         element("thead", element("tr", *head)),
         element("tbody", *body),
     )
-    # A region that scrolls is reached by the keyboard.
+    # The keyboard must be able to reach a region that scrolls.
     return element("div", whole, class_="scroll", tabindex=0, role="region", aria_label=caption)
 
 
@@ -42,14 +42,14 @@ def _heading(text: str, *, is_number: bool, sortable: bool) -> Markup:
 
 
 def _cell(value: Cell, *, is_number: bool) -> Markup:
-    said = value if isinstance(value, Markup) else shown(value)
-    return element("td", said, class_="n" if is_number else "long" if len(said) > LONG else None)
+    text = value if isinstance(value, Markup) else shown(value)
+    return element("td", text, class_="n" if is_number else "long" if len(text) > LONG else None)
 
 
 def points_table(
     caption: str, rows: Sequence[Row], units: Mapping[str, str], metrics: Sequence[str], *, sortable: bool = False
 ) -> Markup:
-    """Return a row a point: who it is, the parameters that the design varies, and these metrics."""
+    """Return one row per point: its index and replicate, the parameters that the design varies, and these metrics."""
     parameters = list(rows[0].parameters)
     headings = ["point", "replicate", *(with_unit(name, units) for name in (*parameters, *metrics))]
     some_failed = any(row.status != "success" for row in rows)
@@ -71,15 +71,15 @@ def points_table(
 
 
 def with_unit(name: str, units: Mapping[str, str]) -> str:
-    """Return a parameter or metric with its unit, where it has one."""
+    """Return a parameter or metric with its unit, if it has one."""
     unit = units.get(name)
     return f"{name} [{unit}]" if unit else name
 
 
 def definitions(pairs: Iterable[tuple[str, Value | Markup]]) -> Markup:
-    """Return facts, each under its name."""
-    said = (
+    """Return a description list of names and values."""
+    items = (
         element("div", element("dt", name), element("dd", value if isinstance(value, Markup) else shown(value)))
         for name, value in pairs
     )
-    return element("dl", join(said))
+    return element("dl", join(items))

@@ -95,8 +95,8 @@ def test_a_large_run_stays_below_a_megabyte() -> None:
     page = page_of(cells, lambda _cell, _: {f"metric_{place}": draw.gauss(1e5, 1e4) for place in range(8)})
     outline = Outline(page)
     assert outline.names.count("article") == 6
-    assert "Not shown, and chosen by sweepctl report --metric: metric_6, metric_7." in outline.text
-    assert "500 of 3,000 points, chosen as if at random" in outline.text
+    assert "Not shown; choose them with sweepctl report --metric: metric_6, metric_7." in outline.text
+    assert "500 of 3,000 points, selected pseudo-randomly" in outline.text
     assert 'sweepctl query r "SELECT * FROM points"' in outline.text
     assert len(page.encode()) < 1_000_000
 
@@ -107,7 +107,7 @@ def test_a_large_run_stays_below_a_megabyte() -> None:
         ([], lambda _cell, _: {}, "No point has succeeded"),
         ([{"a": 1}, {"a": 2}], lambda _cell, _: "bad", "No point has succeeded"),
         ([{"a": 1}, {"a": 2}], lambda _cell, _: {"m": None}, "0, 2 without"),
-        ([{"a": 1}], lambda _cell, _: {"m": 5.0}, "One replicate: there are no intervals"),
+        ([{"a": 1}], lambda _cell, _: {"m": 5.0}, "One replicate: no intervals"),
         ([{"a": 1}, {"a": 2}], lambda cell, _: {"m": cell["a"]}, "by a [<i>km</i>]"),
         ([{"a": None, "b": 1}, *({"a": a, "b": a % 2} for a in range(20))], lambda cell, _: {"m": cell["b"]}, "by a"),
         ([{"a": 1e300}, {"a": -1e300}], lambda cell, _: {"m": cell["a"]}, "by a"),
@@ -127,8 +127,8 @@ def test_the_legend_of_the_map_counts_shards_where_a_square_is_several(monkeypat
     register_outcomes(connection, [{**usual, "shard_id": 0}, {**usual, "shard_id": 1}, {**usual, "shard_id": 4}])
     overview = look_over(connection, subject_of(connection, grid(a=[1])))
     text = Outline(completeness(overview)).text
-    assert "5 shards in the order of their points. Each square is 5 shards" in text
-    assert text.endswith(" 3 succeeded 1 squares of which a part has no outcome yet 2 no outcome yet")
+    assert "5 shards in point order. Each square is 5 shards" in text
+    assert text.endswith(" 3 succeeded 1 squares with some outcomes missing 2 no outcome yet")
 
 
 def test_figures_have_no_number_that_is_none() -> None:
