@@ -6,9 +6,9 @@
 //! Saleev (1979).
 
 use crate::BrokenRule;
-use crate::draws::{Draws, Purpose};
-use crate::joe_kuo::{JOE_KUO, MAX_DIMENSIONS};
-use crate::unit::Unit;
+use crate::design::joe_kuo::{JOE_KUO, MAX_DIMENSIONS};
+use crate::random::draws::{Draws, Purpose};
+use crate::random::unit::Unit;
 
 const BITS: usize = u64::BITS as usize;
 
