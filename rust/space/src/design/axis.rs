@@ -1,6 +1,6 @@
 //! An axis: the values of one dimension of a grid or a zip, in order, each computed on its own.
 
-use crate::BrokenRule;
+use crate::broken_rule::BrokenRule;
 use crate::design::range::Range;
 use crate::value::{Value, ValueRef};
 

@@ -1,6 +1,6 @@
 //! Distributions: turn a place in [0, 1) into a value, by inversion of the distribution function.
 
-use crate::BrokenRule;
+use crate::broken_rule::BrokenRule;
 use crate::design::normal::Normal;
 use crate::random::unit::Unit;
 use crate::value::{Value, ValueRef};

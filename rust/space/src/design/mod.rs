@@ -13,7 +13,7 @@ mod sobol;
 
 use std::ops::Range;
 
-use crate::BrokenRule;
+use crate::broken_rule::BrokenRule;
 use crate::design::axis::Axis;
 use crate::design::distribution::Distribution;
 use crate::design::latin_hypercube::LatinHypercube;

@@ -1,6 +1,6 @@
 //! The normal distribution, truncated at one end, at both, or at neither, by inversion.
 
-use crate::BrokenRule;
+use crate::broken_rule::BrokenRule;
 use crate::design::quantile::{quantile, upper_tail};
 use crate::random::unit::Unit;
 

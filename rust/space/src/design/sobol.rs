@@ -5,7 +5,7 @@
 //! Matousek, "On the L2-discrepancy for anchored boxes", J. Complexity 14 (1998); order: I. A. Antonov, V. M.
 //! Saleev (1979).
 
-use crate::BrokenRule;
+use crate::broken_rule::BrokenRule;
 use crate::design::joe_kuo::{JOE_KUO, MAX_DIMENSIONS};
 use crate::random::draws::{Draws, Purpose};
 use crate::random::unit::Unit;
