@@ -3,38 +3,25 @@
 //! Everything here is a pure function with the same result on every machine, without I/O and independent of
 //! models.
 
-mod axis;
 mod broken_rule;
 mod canonical;
 mod decimal;
 mod design;
-mod distribution;
-mod draws;
 mod fingerprint;
-mod joe_kuo;
-mod latin_hypercube;
-mod normal;
 mod number;
-mod permutation;
-mod philox;
-mod points;
-mod quantile;
-mod range;
-mod sobol;
-mod streams;
-mod unit;
+mod random;
 mod value;
 
-pub use axis::Axis;
 pub use broken_rule::BrokenRule;
 pub use canonical::{Json, canonical, escape_into, write_plain, write_text};
 pub use decimal::Decimal;
 pub use design::Design;
-pub use distribution::Distribution;
+pub use design::axis::Axis;
+pub use design::distribution::Distribution;
+pub use design::points::Points;
+pub use design::range::Range;
 pub use fingerprint::{CellFingerprint, Fingerprinter, Hex};
 pub use number::{EXACT_INTEGER_MAX, write_float, write_int};
-pub use philox::philox4x32_10;
-pub use points::Points;
-pub use range::Range;
-pub use streams::{Stream, Streams};
+pub use random::philox::philox4x32_10;
+pub use random::streams::{Stream, Streams};
 pub use value::{Value, ValueRef};

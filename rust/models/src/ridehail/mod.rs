@@ -21,7 +21,6 @@ mod declare;
 mod drive;
 mod entities;
 mod events;
-mod hex;
 mod map;
 mod purposes;
 mod report;

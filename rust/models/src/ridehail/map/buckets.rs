@@ -3,8 +3,8 @@
 //! Buckets and the list of all entities are plain vectors that keep their memory, so nothing is allocated
 //! once a thread has run its largest point. Results do not depend on the order within them.
 
+use super::hex::Hex;
 use super::{Map, km_of_chord};
-use crate::ridehail::hex::Hex;
 use crate::ridehail::space::{Index, Visitor};
 
 /// A bucket is 2^SHIFT cells wide: few enough entities in the buckets around a place, few enough buckets in a

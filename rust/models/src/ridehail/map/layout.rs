@@ -4,8 +4,8 @@ use h3o::{CellIndex, CoordIJ, LatLng, LocalIJ, Resolution};
 use sweep_runtime::DomainError;
 
 use super::alias::Alias;
+use super::hex::{DIRECTIONS, Hex};
 use super::{EARTH_KM, Map};
-use crate::ridehail::hex::{DIRECTIONS, Hex};
 use crate::ridehail::settings::Bounds;
 
 const RESOLUTION: Resolution = Resolution::Nine;

@@ -57,7 +57,7 @@ fn mixed(bits: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::streams::Streams;
+    use crate::random::streams::Streams;
 
     fn permutation(size: u64, seed: i64) -> Permutation {
         let mut stream = Streams::new(seed, 0).stream(0, 0);

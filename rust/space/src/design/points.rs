@@ -1,6 +1,6 @@
 //! The points of a run: the cells of its design, each repeated.
 
-use crate::BrokenRule;
+use crate::broken_rule::BrokenRule;
 
 /// `cells` x `replications` points. Replicates vary fastest.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 //! A place in [0, 1): samplers draw it, and distributions turn it into a value.
 
-use crate::streams::SPACING;
+use crate::random::streams::SPACING;
 
 /// The number of places in [0, 1): 2^53.
 pub(crate) const PLACES: u64 = 1 << 53;

@@ -1,8 +1,8 @@
 //! Random numbers of samplers: each a pure function of (seed, purpose, dimension, number), computed without
 //! the others.
 
-use crate::philox::philox4x32_10;
-use crate::streams::{SAMPLER_PURPOSES, key};
+use crate::random::philox::philox4x32_10;
+use crate::random::streams::{SAMPLER_PURPOSES, key};
 
 /// What a sampler draws for. These are Philox's purposes from 2^31 on, so models' streams share no numbers
 /// with them.

@@ -1,15 +1,25 @@
 //! Designs: the values of the dimensions in each cell. Computing a cell takes time in proportion to the
 //! number of dimensions, whatever its index.
 
+pub(crate) mod axis;
+pub(crate) mod distribution;
+mod joe_kuo;
+mod latin_hypercube;
+mod normal;
+pub(crate) mod points;
+mod quantile;
+pub(crate) mod range;
+mod sobol;
+
 use std::ops::Range;
 
-use crate::BrokenRule;
-use crate::axis::Axis;
-use crate::distribution::Distribution;
-use crate::draws::{Draws, Purpose};
-use crate::latin_hypercube::LatinHypercube;
-use crate::sobol::Sobol;
-use crate::unit::Unit;
+use crate::broken_rule::BrokenRule;
+use crate::design::axis::Axis;
+use crate::design::distribution::Distribution;
+use crate::design::latin_hypercube::LatinHypercube;
+use crate::design::sobol::Sobol;
+use crate::random::draws::{Draws, Purpose};
+use crate::random::unit::Unit;
 use crate::value::{Value, ValueRef};
 
 /// A space of cells. Dimensions are numbered, in byte order of their names; the caller keeps the names.

@@ -12,6 +12,7 @@
 
 mod alias;
 mod buckets;
+mod hex;
 mod layout;
 #[cfg(test)]
 mod tests;
@@ -22,10 +23,10 @@ pub(crate) use buckets::Buckets;
 
 use super::Time;
 use super::drive::Drive;
-use super::hex::{Hex, Way, disk_size, spiral};
 use super::settings::Bounds;
 use super::space::Space;
 use alias::Alias;
+use hex::{Hex, Way, disk_size, spiral};
 
 /// Radius of H3's sphere, which has the earth's area, km.
 const EARTH_KM: f64 = 6_371.007_180_918_475;

@@ -4,7 +4,7 @@
 
 use std::io::Write as _;
 
-use crate::BrokenRule;
+use crate::broken_rule::BrokenRule;
 use crate::decimal::{Decimal, aligned};
 
 /// The numbers `start + i x step` before `stop`: at least one, at most 2^63 - 1.

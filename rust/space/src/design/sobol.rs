@@ -5,10 +5,10 @@
 //! Matousek, "On the L2-discrepancy for anchored boxes", J. Complexity 14 (1998); order: I. A. Antonov, V. M.
 //! Saleev (1979).
 
-use crate::BrokenRule;
-use crate::draws::{Draws, Purpose};
-use crate::joe_kuo::{JOE_KUO, MAX_DIMENSIONS};
-use crate::unit::Unit;
+use crate::broken_rule::BrokenRule;
+use crate::design::joe_kuo::{JOE_KUO, MAX_DIMENSIONS};
+use crate::random::draws::{Draws, Purpose};
+use crate::random::unit::Unit;
 
 const BITS: usize = u64::BITS as usize;
 

@@ -1,7 +1,7 @@
 //! An axis: the values of one dimension of a grid or a zip, in order, each computed on its own.
 
-use crate::BrokenRule;
-use crate::range::Range;
+use crate::broken_rule::BrokenRule;
+use crate::design::range::Range;
 use crate::value::{Value, ValueRef};
 
 /// At least one value; `value(i)` costs the same for every i.

@@ -1,8 +1,8 @@
 //! The normal distribution, truncated at one end, at both, or at neither, by inversion.
 
-use crate::BrokenRule;
-use crate::quantile::{quantile, upper_tail};
-use crate::unit::Unit;
+use crate::broken_rule::BrokenRule;
+use crate::design::quantile::{quantile, upper_tail};
+use crate::random::unit::Unit;
 
 /// The least share of the distribution between the ends that can be sampled: its logarithm still has all
 /// digits.
@@ -71,7 +71,7 @@ impl Normal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::unit::PLACES;
+    use crate::random::unit::PLACES;
 
     fn close(found: f64, expected: f64, tolerance: f64) {
         assert!((found / expected - 1.0).abs() < tolerance, "{found} is not {expected}");

@@ -3,7 +3,7 @@
 //! A stream's numbers depend on (seed, replicate, purpose, entity) only, never on the point's index: points
 //! of a run share their random numbers, so that differences between them have little noise.
 
-use crate::philox::philox4x32_10;
+use crate::random::philox::philox4x32_10;
 
 /// Purposes from here on are reserved for the samplers of designs.
 pub(crate) const SAMPLER_PURPOSES: u32 = 1 << 31;

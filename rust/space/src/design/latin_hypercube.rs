@@ -4,10 +4,10 @@
 //! Source: M. D. McKay, R. J. Beckman, W. J. Conover, "A comparison of three methods for selecting values of
 //! input variables in the analysis of output from a computer code", Technometrics 21 (1979).
 
-use crate::BrokenRule;
-use crate::draws::{Draws, Purpose};
-use crate::permutation::Permutation;
-use crate::unit::{PLACES, Unit};
+use crate::broken_rule::BrokenRule;
+use crate::random::draws::{Draws, Purpose};
+use crate::random::permutation::Permutation;
+use crate::random::unit::{PLACES, Unit};
 
 #[derive(Clone, Debug)]
 pub(crate) struct LatinHypercube {

@@ -1,8 +1,8 @@
 //! Distributions: turn a place in [0, 1) into a value, by inversion of the distribution function.
 
-use crate::BrokenRule;
-use crate::normal::Normal;
-use crate::unit::Unit;
+use crate::broken_rule::BrokenRule;
+use crate::design::normal::Normal;
+use crate::random::unit::Unit;
 use crate::value::{Value, ValueRef};
 
 /// A distribution of one dimension's values.
@@ -160,7 +160,7 @@ fn integer(low: i64, high: i64, unit: Unit) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::unit::PLACES;
+    use crate::random::unit::PLACES;
 
     fn float(distribution: &Distribution, unit: Unit) -> f64 {
         match distribution.value(unit) {

@@ -25,7 +25,7 @@ impl Hex {
 
     /// Grid distance: the fewest steps between neighbours from one to the other.
     #[inline]
-    pub(super) fn distance(self, other: Self) -> u32 {
+    pub(crate) fn distance(self, other: Self) -> u32 {
         let (q, r) = self.towards(other);
         q.unsigned_abs().max(r.unsigned_abs()).max((q + r).unsigned_abs())
     }
