@@ -1,4 +1,4 @@
--- Which shards failed in a month, by code, and whether another attempt may heal them: `sweepctl retry` makes it.
+-- Which shards failed in a month, by code, and whether another attempt may succeed: `sweepctl retry` starts it.
 SELECT
   model,
   error_code,

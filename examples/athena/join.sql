@@ -1,4 +1,4 @@
--- The same without the view, for a model's halves: literals for both tables, each of which demands its own.
+-- The same without the view: both tables need literals.
 SELECT p.arrival_rate, p.servers, count(*) AS points, round(avg(o.mean_wait), 4) AS mean_wait
 FROM effective_parameters_queue_of_run AS p
 JOIN point_outcomes_queue_of_run AS o
