@@ -28,6 +28,7 @@ INSTALL := $(PIP) install --compile
 # pinned, and the `coverage[toml]` that another package asks for.
 LOCKED := --no-deps --require-hashes
 say = @printf '· %s\n'
+MARKDOWN := *.md docs
 # For tools that talk when all is well.
 quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
 
@@ -51,17 +52,22 @@ dev-servers: $(VENV)/.dev $(VENV)/.sweepctl ## S3 and SQS on this machine, for a
 test: lint types layers test-rust test-python licences advisories ## set up, build, and check everything
 	$(say) "everything passed"
 
-format: $(VENV)/.dev ## format both languages
+format: $(VENV)/.dev ## format Python, Rust and Markdown
 	@$(BIN)/ruff format --quiet
 	@cargo fmt
+	@$(BIN)/mdformat $(MARKDOWN)
 
-lint: $(VENV)/.dev ## formatting and lints of both languages
+lint: $(VENV)/.dev ## formatting and lints of Python, Rust and Markdown
 	$(say) "lint: ruff"
 	@$(BIN)/ruff format --quiet --check --output-format concise || { echo "  make format does it"; exit 1; }
 	@$(BIN)/ruff check --quiet
 	$(say) "lint: rustfmt and clippy"
 	@cargo fmt --check
 	@cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
+	$(say) "lint: lines of Rust, whose comments rustfmt does not wrap"
+	@! LC_ALL=C.UTF-8 grep -rnE '^.{121}' --include '*.rs' rust
+	$(say) "lint: mdformat"
+	@$(BIN)/mdformat --check $(MARKDOWN) || { echo "  make format does it"; exit 1; }
 	$(say) "lint: lock files name no index"
 	@! grep -nE '://|^-' requirements/*.txt
 

@@ -25,7 +25,7 @@ def test_nothing_is_written_where_a_line_is_missing(tmp_path: Path, lines: list[
     shutil.copytree(ROOT / "tools", tmp_path / "tools", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "docs").mkdir()
     doc = tmp_path / "docs/validation.md"
-    doc.write_text("<!-- measured -->\nas it was\n<!-- end -->\n")
+    doc.write_text("<!-- measured -->\n\nas it was\n\n<!-- end -->\n")
     (tmp_path / "lines").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     cargo = tmp_path / "bin/cargo"
     cargo.parent.mkdir()

@@ -51,9 +51,9 @@ def main() -> int:
     if found:
         print(tests.stdout[-5000:], tests.stderr[-5000:], *found, "nothing was written", sep="\n", file=sys.stderr)
         return 1
-    head = ["| check | what | measured | expected | standard error | n | |", "|---|---|---|---|---|---|---|"]
+    head = ["| check | what | measured | expected | standard error | n |  |", "| -- | -- | -- | -- | -- | -- | -- |"]
     table = "\n".join([*head, *map(shown, rows)])
-    start, end = "<!-- measured -->\n", "<!-- end -->\n"
+    start, end = "<!-- measured -->\n\n", "\n<!-- end -->\n"
     before, _, rest = DOC.read_text().partition(start)
     DOC.write_text(f"{before}{start}{table}\n{end}{rest.partition(end)[2]}")
     constants = {line["constant"]: line["value"] for line in lines if "constant" in line}
@@ -116,7 +116,8 @@ def shown(row: Row) -> str:
     """Make a line of the table."""
     measured, error = ("" if row[key] is None else f"{row[key]:.6g}" for key in ("measured", "error"))
     what = row["what"].replace("|", "\\|")
-    cells = (row["check"], what, measured, row["expected"], error, row["number"], VERDICTS[row["verdict"]])
+    expected = row["expected"].replace("<=", "≤")  # as text, < may begin a tag
+    cells = (row["check"], what, measured, expected, error, row["number"], VERDICTS[row["verdict"]])
     return f"| {' | '.join(map(str, cells))} |"
 
 

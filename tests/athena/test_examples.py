@@ -53,7 +53,7 @@ def asked(database: duckdb.DuckDBPyConnection, query: str) -> tuple[list[str], l
 
 
 def as_markdown(names: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = [names, ["---"] * len(names), *([cell(value) for value in row] for row in rows)]
+    lines = [names, ["--"] * len(names), *([cell(value) for value in row] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
