@@ -71,7 +71,7 @@ MUTANTS = (
     Mutant("412 taken for a loss, and cleaned up", (commit,), "_commit_data", "    found = ",
            "    store._client._bucket.objects.pop(key, None)\n    raise StoreError('lost')\n    found = "),
     Mutant("acknowledged before the commit", (Worker,), "_run", "deliver(",
-           "self.queue.delete(work.received.receipt)\n    deliver("),
+           "self.queue.delete(delivery.received.receipt)\n    deliver("),
     Mutant("a retryable failure acknowledged", (delivery,), "_ending_of",
            "Ending.RETRY if result.outcome.retryable else Ending.FAILED", "Ending.FAILED"),
     Mutant("a conflict acknowledged", (delivery,), "_ending_after",
