@@ -236,7 +236,7 @@ def test_a_store_that_is_down_hands_everything_back(function: Function, tmp_path
 def test_another_event_fails_its_invocation_alone(sandbox: Sandbox) -> None:
     reply = sandbox.invoke({"key1": "value1"})
     assert reply.path.endswith("/error")
-    assert (reply.body["errorType"], reply.body["errorMessage"][:24]) == ("EventError", "no event of an SQS queue")
+    assert (reply.body["errorType"], reply.body["errorMessage"][:16]) == ("EventError", "not an SQS event")
     assert sandbox.invoke(event(toys.messages(1))).failed == []
 
 
@@ -244,7 +244,7 @@ def test_another_event_fails_its_invocation_alone(sandbox: Sandbox) -> None:
     ("environment", "says"),
     [
         ({}, "SWEEPCTL_STORE is not set"),
-        ({"SWEEPCTL_STORE": "ftp://elsewhere"}, "'ftp://elsewhere' is no store"),
+        ({"SWEEPCTL_STORE": "ftp://elsewhere"}, "not a store: 'ftp://elsewhere'"),
         ({"SWEEPCTL_STORE": "s3://bucket", "SWEEPCTL_ENGINE": "/bin/false"}, "does not describe itself"),
     ],
     ids=["no store", "a store that is none", "an engine that is none"],

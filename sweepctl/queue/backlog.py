@@ -1,17 +1,17 @@
-"""How many messages wait on a queue, and when they will be gone at the pace at which they became fewer.
+"""A queue's backlog, and when the queue will be empty at its current pace.
 
-All workers of a queue, and whoever still sends, make that pace; one worker's own tells nothing of it.
+All workers and senders together make that pace; one worker's own says nothing about it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MOST_DEPTHS = 30  # of the last minutes: what was an hour ago is no measure
+MOST_DEPTHS = 30  # samples of the last minutes: older ones say nothing about the current pace
 
 
 @dataclass(frozen=True)
 class DepthSample:
-    """How many messages could be received at a time, in seconds of a monotonic clock; SQS counts approximately."""
+    """How many messages were visible at a time, in seconds of a monotonic clock; SQS counts approximately."""
 
     at: float
     visible: int
@@ -22,13 +22,13 @@ class Backlog:
     """What is left on a queue."""
 
     waiting: int
-    seconds_left: float | None  # None while the messages do not become fewer
+    seconds_left: float | None  # None while the backlog does not shrink
 
 
 def estimate_backlog(depths: Sequence[DepthSample]) -> Backlog | None:
-    """Return what the depths, oldest first, say; None where there is none."""
+    """Return the backlog that depth samples, oldest first, show; None without samples."""
     if not depths:
         return None
     first, last = depths[0], depths[-1]
-    fewer = first.visible - last.visible
-    return Backlog(last.visible, last.visible * (last.at - first.at) / fewer if fewer > 0 else None)
+    drained = first.visible - last.visible
+    return Backlog(last.visible, last.visible * (last.at - first.at) / drained if drained > 0 else None)

@@ -1,19 +1,19 @@
-"""What a queue gives and takes, as values, and SQS's own limits. No boto3: that is for `sqs`."""
+"""The values that a queue takes and returns, and SQS's limits. No boto3: only `sqs` uses it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sweepctl.errors import QueueError
 
-MOST_AT_ONCE = 10  # messages in one request: SQS gives and takes no more
-# Of all bodies in one request. AWS takes 1 MiB, servers that people run themselves no more than AWS once did; a larger
-# body goes alone.
+MOST_AT_ONCE = 10  # messages in one request, SQS's limit
+# Of all bodies in one request. AWS accepts 1 MiB, but self-hosted servers only what AWS once did; a larger body is sent
+# alone.
 BATCH_BYTES = 2**18
 
 
 @dataclass(frozen=True)
 class Received:
-    """One delivery of a message. `receipt` names this delivery; a later one has another and makes this one stale."""
+    """One delivery of a message. `receipt` identifies it; a redelivery has a new receipt and makes this one stale."""
 
     message_id: str
     receipt: str
@@ -23,7 +23,7 @@ class Received:
 
 @dataclass(frozen=True)
 class QueueFacts:
-    """What the queue says of itself. The three counts are approximate; `dead_letter_queue` is a name."""
+    """The queue's attributes. The three counts are approximate; `dead_letter_queue` is a name."""
 
     visible: int
     in_flight: int
@@ -32,27 +32,27 @@ class QueueFacts:
     dead_letter_queue: str | None
     max_receive_count: int | None
     fifo: bool
-    retention: int | None = None  # seconds that a message is kept; some servers do not say
+    retention: int | None = None  # seconds that a message is kept; some servers do not report it
 
 
 @dataclass(frozen=True)
 class SendFailure:
-    """Why a message of a batch was not taken, and whether sending it again is no use."""
+    """Why a message of a batch was not accepted, and whether retrying is pointless."""
 
     code: str
     is_final: bool
 
 
 def refuse_fifo(url: str) -> QueueError:
-    """Return the error of a FIFO queue, whose name AWS has end in `.fifo`."""
+    """Return the error for a FIFO queue; on AWS, its name ends in `.fifo`."""
     return QueueError(
-        f"{url} is a FIFO queue: a shard that fails would hold up all after it",
-        remedy="Create a standard queue. Order means nothing here, and duplicates do no harm.",
+        f"{url} is a FIFO queue: a failed shard would block every message behind it",
+        remedy="Create a standard queue. Order does not matter here, and duplicates do no harm.",
     )
 
 
 def request_batches(texts: Iterable[tuple[int, str]]) -> Iterator[dict[int, str]]:
-    """Yield messages, each with a position of its own, in batches that one request holds; no more than one is kept."""
+    """Yield messages, by position, in batches that fit one request; only one batch is held in memory."""
     batch: dict[int, str] = {}
     size = 0
     for position, text in texts:

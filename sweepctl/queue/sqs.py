@@ -1,10 +1,10 @@
 """A queue of shard messages on SQS, or on a server that speaks its protocol.
 
-A received message is leased: hidden from others until its visibility ends, and its receipt is what the lease is known
-by. SQS delivers at least once, and botocore sends a request again whose reply was lost. So everything here may happen
-twice, and the commit rules make that harmless. What to do with a message is `lease`'s business.
+A received message is leased: hidden from other workers until its visibility timeout ends; its receipt identifies the
+lease. SQS delivers at least once, and botocore repeats a request whose reply was lost. So everything here may happen
+twice, and the commit rules make that harmless. `lease` decides what to do with a message.
 
-Credentials come through boto3's own chain alone.
+Credentials come only from boto3's own chain.
 """
 
 import json
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 30
 REQUEST_ATTEMPTS = 5
-# A stop waits for what is in flight: where the queue does not answer, that is to be seconds. A poll comes again anyway.
-POLL_READ_TIMEOUT = 10  # above it no long poll can be
+# A stop waits for requests in flight: if the queue does not answer, for seconds only. A poll is repeated anyway.
+POLL_READ_TIMEOUT = 10  # a long poll must be shorter
 POLL_ATTEMPTS = 1
 LEASE_READ_TIMEOUT = 5
 LEASE_ATTEMPTS = 2
-CONNECTIONS = 32  # of a sender; a client's threads beyond these would wait, or open and drop one for each request
-# Seconds between tries of the entries of a batch that failed alone: botocore sees a request that succeeded.
+CONNECTIONS = 32  # of a sender; more threads than these would wait, or open and drop a connection for each request
+# Seconds between retries of single entries that failed in a batch: to botocore, the request succeeded.
 DELAYS = (0.1, 0.2, 0.4, 0.8, 1.6)
 
 _QUEUE_PATH = re.compile(r"(?:/[A-Za-z0-9_-]+)*/[A-Za-z0-9_-]{1,80}(?:\.fifo)?")
@@ -48,17 +48,17 @@ _AWS_HOST = re.compile(r"sqs\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?|(?:[a-z0-9-]+\
 _REGION_IN_HOST = re.compile(r"(?:^|\.)sqs(?:-fips)?\.(?P<new>[a-z]+(?:-[a-z]+)+-\d+)\.|^(?P<old>[a-z0-9-]+)\.queue\.")
 _OLDEST_HOST = "queue.amazonaws.com"  # has no region in its name
 
-# Which of these a server answers depends on whether the receipt is unknown, outdated, or of a deleted message. The last
-# two also stand for a lease that would be longer than 12 hours; the requests are sound otherwise.
+# Which of these a server returns depends on whether the receipt is unknown, stale, or of a deleted message. The last
+# two are also returned for a lease longer than 12 hours; the requests are valid otherwise.
 _LOST = {"MessageNotInflight", "ReceiptHandleIsInvalid", "InvalidParameterValue", "InvalidParameterValueException"}
 
 
 @dataclass(frozen=True)
 class SqsClients:
-    """boto3's clients of one queue, by how long a request may take and how often it is tried."""
+    """boto3's clients of one queue, by read timeout and attempts."""
 
     polls: "SQSClient"
-    leases: "SQSClient"  # and whatever else a worker waits for
+    leases: "SQSClient"  # and everything else that a worker waits for
     sends: "SQSClient"
 
 
@@ -70,19 +70,18 @@ def open_queue(
     sleep: Callable[[float], None] = time.sleep,
     attempts: int = REQUEST_ATTEMPTS,
 ) -> "Queue":
-    """Open the queue at `url`; nothing is sent yet.
+    """Open the queue at `url`; no request is sent yet.
 
     Args:
         url: The queue's URL, as `aws sqs get-queue-url` prints it.
-        endpoint_url: Where requests go. Without it: to boto3's own endpoint for a queue on AWS, else to where the URL
-            says that the queue is.
-        region: The region of a queue whose URL names none; without it, boto3's own settings hold. The region in an AWS
-            queue URL is the queue's, whatever is given for the store.
-        sleep: Waits between tries.
-        attempts: How often a request to send is tried.
+        endpoint_url: Where requests go. Default: boto3's own endpoint for a queue on AWS, else the host in `url`.
+        region: The region of a queue whose URL names none. Default: boto3's own settings. The region in an AWS queue
+            URL takes precedence.
+        sleep: Waits between retries.
+        attempts: Attempts for each send request.
 
     Raises:
-        UsageError: `url` is no queue URL, or the endpoint is no URL.
+        UsageError: `url` is not a queue URL, or the endpoint is not a URL.
         QueueError: boto3's settings cannot be used, for instance an unknown profile.
     """
     origin, host = _parts(url)
@@ -99,7 +98,7 @@ def open_queue(
         raise queue_error(error, url) from error
     except ValueError as error:
         raise UsageError(
-            f"the SQS endpoint is no URL: {error}", remedy="Give http://host:port or https://host."
+            f"the SQS endpoint is not a URL: {error}", remedy="Give http://host:port or https://host."
         ) from error
     return Queue(url, clients, sleep)
 
@@ -108,7 +107,7 @@ class Queue:
     """One queue, for any number of threads, processes and machines."""
 
     def __init__(self, url: str, clients: SqsClients, sleep: Callable[[float], None]) -> None:
-        """Use `open_queue`, which makes the clients with retries and time-outs that fit."""
+        """Use `open_queue`, which creates the clients with suitable retries and timeouts."""
         self.url = url
         self._clients = clients
         self._sleep = sleep
@@ -126,11 +125,10 @@ class Queue:
     def receive(self, most: int, *, wait: int, visibility: int) -> list[Received]:
         """Wait up to `wait` seconds for messages and lease them for `visibility` seconds.
 
-        It is asked once. A delivery whose reply is lost is nobody's until its lease ends: only then does the message
-        come back.
+        The request is not retried. Messages in a lost reply are redelivered when their visibility timeout ends.
 
         Args:
-            most: At most so many, 1 to MOST_AT_ONCE.
+            most: The most messages to receive, 1 to MOST_AT_ONCE.
             wait: Below POLL_READ_TIMEOUT. The first message ends the wait.
             visibility: 0 to 43200.
         """
@@ -145,9 +143,9 @@ class Queue:
         return [_received(message) for message in reply.get("Messages", [])]
 
     def extend(self, receipt: str, seconds: int) -> bool:
-        """Let the lease end in `seconds` from now; 0 hands the message back at once.
+        """Make the lease end in `seconds` from now; 0 returns the message to the queue immediately.
 
-        False means that the lease is lost, or would be longer than 12 hours since it was received.
+        False means that the lease is lost, or would end more than 12 hours after the receive.
         """
         return self._leased(
             lambda: self._clients.leases.change_message_visibility(
@@ -156,19 +154,19 @@ class Queue:
         )
 
     def delete(self, receipt: str) -> bool:
-        """Take the message off the queue; False means that the receipt is stale, so that another may have it.
+        """Delete the message; False means that the receipt is stale, so another worker may have the message.
 
-        True is no proof: AWS accepts a stale receipt and may keep the message. After a lost reply, False may be the
-        second answer to a request whose first succeeded. The outcome in the store counts, not this answer.
+        True proves nothing: AWS accepts a stale receipt and may keep the message. After a lost reply, False may answer
+        the repetition of a request that had succeeded. The outcome in the store counts, not this answer.
         """
         return self._leased(lambda: self._clients.leases.delete_message(QueueUrl=self.url, ReceiptHandle=receipt))
 
     def send(self, bodies: Sequence[bytes]) -> None:
-        """Put messages on the queue, in no certain order; one whose reply was lost may be put on it twice.
+        """Send messages, in no particular order; one whose reply was lost may be sent twice.
 
         Raises:
-            QueueError: some were not sent; it names them by position, counted from 1. Where a body cannot be sent at
-                all, or the queue is FIFO, nothing was.
+            QueueError: some were not sent; it names them by position, counted from 1. If a body cannot be sent at all,
+                or the queue is FIFO, none were.
         """
         if self.url.endswith(".fifo"):
             raise refuse_fifo(self.url)
@@ -179,22 +177,25 @@ class Queue:
                 failed |= self.send_batch(batch)
             except QueueError as error:
                 left = _named({*failed, *range(min(batch), len(texts) + 1)}, len(texts))
-                raise type(error)(f"{error.message}; {left} not known to be sent", remedy=error.remedy) from error
+                raise type(error)(f"{error.message}; {left} may not have been sent", remedy=error.remedy) from error
         if failed:
             raise self.not_accepted(_named(failed, len(texts)), failed)
 
     def send_batch(self, batch: Mapping[int, str]) -> dict[int, SendFailure]:
-        """Put one of `batches` on the queue; what fails in passing is sent again alone, with growing delays.
+        """Send one of `request_batches`; entries that fail temporarily are retried alone, with growing delays.
 
-        Returns the positions that were not accepted in the end; one whose reply was lost may be put on it twice.
+        One whose reply was lost may be sent twice.
+
+        Returns:
+            The positions that were not accepted in the end, and why.
 
         Raises:
-            QueueError: the queue did not answer, or refuses; what was sent is not known.
+            QueueError: the queue did not answer, or refused; which messages were sent is unknown.
         """
         failed: dict[int, SendFailure] = {}
         left = dict(batch)
         for _ in self._tries():
-            # Positions make good ids: one that comes twice would have the whole batch rejected.
+            # Positions make good ids: a duplicate id would have the whole batch rejected.
             entries: list[SendMessageBatchRequestEntryTypeDef] = [
                 {"Id": str(position), "MessageBody": text} for position, text in left.items()
             ]
@@ -210,12 +211,12 @@ class Queue:
         return failed
 
     def not_accepted(self, named: str, failed: Mapping[int, SendFailure]) -> QueueError:
-        """Return the error of messages that the queue did not take, as a person calls them."""
+        """Return the error of messages that the queue did not accept; `named` is what the user calls them."""
         code = next((each.code for each in failed.values() if each.is_final), None)
         return refused_entry(code, f"{self.url}: {named} not accepted")
 
     def facts(self) -> QueueFacts:
-        """Ask the queue about itself."""
+        """Query the queue's attributes."""
         with self._errors():
             reply = self._clients.leases.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])
         found = reply["Attributes"]
@@ -273,7 +274,7 @@ def _parts(url: str) -> tuple[str, str]:
     except ValueError:
         host = ""
     if not host or parts.scheme not in {"http", "https"} or not _QUEUE_PATH.fullmatch(url.partition(parts.netloc)[2]):
-        raise UsageError(f"{url!r} is no queue URL", remedy="Give it as `aws sqs get-queue-url` prints it.")
+        raise UsageError(f"not an SQS queue URL: {url!r}", remedy="Give it as `aws sqs get-queue-url` prints it.")
     return f"{parts.scheme}://{parts.netloc}", host
 
 
@@ -300,7 +301,7 @@ def _texts(bodies: Sequence[bytes]) -> dict[int, str]:
         try:
             texts[position] = body.decode()
         except UnicodeDecodeError as error:
-            raise QueueError(f"message {position} of {len(bodies)} is no UTF-8 text", remedy=TEXT) from error
+            raise QueueError(f"message {position} of {len(bodies)} is not UTF-8 text", remedy=TEXT) from error
         if not 0 < len(body) <= MAX_BYTES:
             raise QueueError(f"message {position} of {len(bodies)} has {len(body)} bytes", remedy=TEXT)
     return texts

@@ -1,6 +1,6 @@
 """Where results are kept: one contract (`contract`), a local directory (`local`) or an S3 bucket (`s3`).
 
-`open_store` chooses by the URL. What the keys and bodies mean is for `records`.
+`open_store` chooses by the URL. `records` defines what the keys and bodies mean.
 """
 
 from sweepctl.store.contract import Put, Store, Stored

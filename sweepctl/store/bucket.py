@@ -1,4 +1,4 @@
-"""What an S3 bucket says of itself: asked by a person who looks for what is wrong, never by a worker."""
+"""Properties of an S3 bucket, for diagnosis by `doctor`; a worker never asks for them."""
 
 import datetime as dt
 import json
@@ -21,7 +21,7 @@ T = TypeVar("T")
 class Bucket:
     """A bucket, and the prefix of a store in it, which is empty or ends in `/`.
 
-    Every method raises StoreError where the bucket does not answer or its owner does not let this identity ask.
+    Every method raises StoreError if the bucket does not answer or this identity lacks the permission.
     """
 
     name: str
@@ -34,15 +34,15 @@ class Bucket:
         return self.client.meta.endpoint_url
 
     def arn(self, key: str) -> str:
-        """Return what policies call the object at `key` of the store."""
+        """Return the ARN of the object at `key` of the store."""
         return f"arn:{self.client.meta.partition}:s3:::{self.name}/{self.prefix}{key}"
 
     def region(self) -> str | None:
-        """Return the region that the bucket lies in; None from a server that has none."""
+        """Return the bucket's region; None from a server without regions."""
         return self._ask(lambda: self.client.head_bucket(Bucket=self.name).get("BucketRegion"))
 
     def server_time(self) -> dt.datetime | None:
-        """Return what the server's clock says, in whatever it answers."""
+        """Return the time on the server's clock, from any answer, an error included."""
         try:
             return date_of(self.client.head_bucket(Bucket=self.name))
         except ClientError as error:
@@ -51,7 +51,7 @@ class Bucket:
             raise store_error(error, f"s3://{self.name}") from error
 
     def policy(self) -> Mapping[str, Any] | None:
-        """Return the bucket's policy; None where it has none."""
+        """Return the bucket's policy; None if it has none."""
         text = self._ask(lambda: self.client.get_bucket_policy(Bucket=self.name)["Policy"], "NoSuchBucketPolicy")
         found: Mapping[str, Any] | None = None if text is None else json.loads(text)
         return found
@@ -66,7 +66,7 @@ class Bucket:
         return blocks is not None and all(blocks.get(name, False) for name in names)
 
     def encryption(self) -> str | None:
-        """Return the algorithm that objects are encrypted with by default, for instance `aws:kms`."""
+        """Return the default encryption algorithm, for instance `aws:kms`; None if there is none."""
         rules = self._ask(
             lambda: self.client.get_bucket_encryption(Bucket=self.name)["ServerSideEncryptionConfiguration"]["Rules"],
             "ServerSideEncryptionConfigurationNotFoundError",

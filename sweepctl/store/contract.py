@@ -1,7 +1,7 @@
-"""What sweepctl asks of a place that keeps results; `local` and `s3` provide it.
+"""The contract of a store, which keeps results; `local` and `s3` implement it.
 
 Objects are created once or replaced under a condition, never deleted and never written unconditionally. Keys are
-relative, with `/` between their parts, and hold only characters that a validated message can bring.
+relative, with `/` between their parts, and hold only characters that a validated message can contain.
 """
 
 import datetime as dt
@@ -25,16 +25,17 @@ def is_key(text: str) -> bool:
 
 
 def require_key(key: str) -> str:
-    """Return `key`, or raise ValueError: keys are made of validated names, so a bad one is a defect of the caller."""
+    """Return `key`, or raise ValueError: keys are made of validated names, so a bad one is a bug in the caller."""
     if not is_key(key):
         raise ValueError(f"not a key: {key!r}")
     return key
 
 
 class Put(Enum):
-    """What became of a conditional write.
+    """The result of a conditional write.
 
-    A reply that was lost can turn one's own WRITTEN into EXISTS or CHANGED: the caller reads back and compares.
+    After a lost reply, a write may find its own success and return EXISTS or CHANGED: the caller reads back and
+    compares.
     """
 
     WRITTEN = "written"
@@ -44,7 +45,7 @@ class Put(Enum):
 
 @dataclass(frozen=True)
 class Stored:
-    """One object as it was read: its body and the etag of exactly that body."""
+    """One object as it was read: its body, and the etag of exactly that body."""
 
     body: bytes
     etag: str
@@ -52,56 +53,56 @@ class Stored:
 
 @dataclass(frozen=True)
 class Entry:
-    """One object as a listing names it."""
+    """One object in a listing."""
 
     key: str
     bytes: int
-    version: str  # another one once the object was replaced, so that a reader need not read it again
+    version: str  # changes when the object is replaced: while it is the same, nothing need be read again
     modified_at: dt.datetime  # when it was written, by the store's clock
 
 
 class Store(Protocol):
-    """One contract, tested by tests/store/test_contract.py on every implementation.
+    """The contract, tested by tests/store/test_contract.py on every implementation.
 
     Every method raises `StoreError` when the store cannot be reached or refuses, after bounded retries.
     """
 
     @property
     def url(self) -> str:
-        """What the user called it: a directory's path, or `s3://bucket/prefix`."""
+        """The store as the user named it: a directory's path, or `s3://bucket/prefix`."""
 
     def locate(self, key: str) -> str:
-        """Where a person finds an object: a path, or an `s3://` address."""
+        """An object's address for people: a path, or an `s3://` URL."""
 
     def read(self, key: str) -> Stored | None:
         """The object at `key`, or None."""
 
     def fetch(self, key: str, destination: Path) -> bool:
-        """Copy the object at `key` into a new file, piece by piece; False, and no file, when there is none."""
+        """Copy the object at `key` into a new file, in chunks; False, and no file, when there is none."""
 
     def borrow(self, key: str, folder: Path) -> Path | None:
-        """A file with the object's content, only to be read: its own, or a copy in `folder`. None: there is none."""
+        """A file with the object's content, only for reading: its own, or a copy in `folder`. None if missing."""
 
     def folders(self, prefix: str) -> list[str]:
         """Names of the folders directly below `prefix`, which is empty or ends in `/`; sorted."""
 
     def objects(self, prefix: str) -> Iterator[Entry]:
-        """Every object below `prefix`, a folder that ends in `/`; in no certain order."""
+        """Every object below `prefix`, a folder that ends in `/`; in no particular order."""
 
     def filesystem(self) -> "tuple[fs.FileSystem, str]":
-        """Arrow's way to the same objects, and what it puts before a key: for readers of many columns and files."""
+        """An Arrow file system for the same objects, and the prefix of their paths: for reading many files."""
 
     def create(self, key: str, body: bytes | Path) -> Put:
-        """Write `body`, or the content of a file, where nothing stands: WRITTEN or EXISTS. Durable on return.
+        """Write `body`, or a file's content, unless the key exists: WRITTEN or EXISTS. Durable on return.
 
-        A file in `scratch()` is given away by this and must not be written again: it may have become the object.
+        A file in `scratch()` must not be written again afterwards: it may have become the object.
         """
 
     def replace(self, key: str, body: bytes, etag: str) -> Put:
-        """Write `body` where the object with `etag` still stands: WRITTEN or CHANGED. Durable on return."""
+        """Write `body` if the object's etag is still `etag`: WRITTEN or CHANGED. Durable on return."""
 
     def scratch(self) -> AbstractContextManager[Path]:
-        """A private directory for files on their way into the store; gone on exit, or with the next process."""
+        """A private directory for files not yet in the store; removed on exit, or after a crash by a later process."""
 
     def probe(self) -> None:
         """Raise `StoreError` unless the store can be written and honours both conditions."""

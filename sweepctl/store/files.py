@@ -1,6 +1,6 @@
-"""Files that survive crashes: syncing, locking, private work folders, and OSErrors told as StoreErrors.
+"""Files that survive crashes: syncing, locking, private work folders, and OSErrors as StoreErrors.
 
-Knows nothing of keys and conditions; both stores build on it.
+Knows nothing about keys and conditions; both stores build on it.
 """
 
 import errno
@@ -16,23 +16,23 @@ from threading import Lock
 
 from sweepctl.errors import ScratchError, StoreError
 
-_PERMISSION = "Give this user the permission, or choose another directory."
+_PERMISSION = "Give this user permission, or choose another directory."
 _ABILITY = "Use a file system with hard links, locks and durable directories (ext4, xfs, btrfs, APFS), or an S3 store."
 _SPACE = "Free space there. What is committed is safe, and nothing half-written is in the tables."
 _REMEDIES = {
     errno.EACCES: _PERMISSION,
     errno.EDQUOT: _SPACE,
-    errno.EEXIST: "A file stands where a directory is needed: choose another directory.",
+    errno.EEXIST: "A file exists where a directory is needed: choose another directory.",
     errno.EINVAL: _ABILITY,
     errno.EMFILE: "Allow this process more open files (ulimit -n).",
     errno.EMLINK: _ABILITY,
     errno.ENOLCK: _ABILITY,
     errno.ENOSPC: _SPACE,
     errno.ENOSYS: _ABILITY,
-    errno.ENOTDIR: "A file stands where a directory is needed: choose another directory.",
+    errno.ENOTDIR: "A file exists where a directory is needed: choose another directory.",
     errno.ENOTSUP: _ABILITY,
     errno.EOPNOTSUPP: _ABILITY,  # the same number on Linux, another on macOS
-    errno.EPERM: _ABILITY,  # what Linux says where a file system has no hard links
+    errno.EPERM: _ABILITY,  # Linux's answer on a file system without hard links
     errno.EROFS: "The file system is read-only: choose another directory.",
 }
 
@@ -58,7 +58,7 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file at `path` alone, among threads and processes; the kernel frees it when its holder dies."""
+    """Hold an exclusive lock on the file at `path`, across threads and processes; freed if the holder dies."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -68,7 +68,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def is_locked(path: Path) -> bool:
-    """Tell whether somebody holds the lock file at `path`; a file that is not there is held by nobody."""
+    """Whether the lock file at `path` is held; a missing file is not."""
     try:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
@@ -86,12 +86,12 @@ def is_locked(path: Path) -> bool:
 class WorkArea:
     """Private folders within an area that processes share.
 
-    The first use claims a part of the area for this object's life, which makes every further folder cheap; what killed
-    processes left goes at the next claim.
+    The first use claims a part of the area for this object's life, which makes every further folder cheap. What killed
+    processes left behind is removed at the next claim.
     """
 
     def __init__(self, area: Path) -> None:
-        """Name the area; the first use makes it."""
+        """Set the area; the first use creates it."""
         self._area = area
         self._part: Path | None = None
         self._claiming = Lock()
@@ -101,14 +101,14 @@ class WorkArea:
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
-        """Lend a private folder, gone on exit.
+        """Provide a private folder, removed on exit.
 
         Raises:
-            ScratchError: the folder cannot be made. Errors of the block that uses it pass unchanged.
+            ScratchError: the folder cannot be created. Errors of the block that uses it pass unchanged.
         """
-        with store_errors("make a work folder in", self._area, ScratchError):
+        with store_errors("create a work folder in", self._area, ScratchError):
             with self._claiming:
-                # Somebody may have cleared the area, which takes nothing from the store.
+                # The area may have been cleared, which takes nothing from the store.
                 if self._part is None or not self._part.is_dir():
                     self._part = self._claim(_claim(self._area))
             folder = Path(tempfile.mkdtemp(dir=self._part))
@@ -122,13 +122,13 @@ class WorkArea:
 def _claim(area: Path) -> Iterator[Path]:
     area.mkdir(parents=True, exist_ok=True)
     with ExitStack() as claim:
-        # A folder is made and locked, and others are judged, by one process at a time: else a folder between its
-        # making and its locking would look abandoned.
+        # One process at a time creates and locks a folder, and looks for abandoned ones: a folder that is created but
+        # not yet locked would look abandoned.
         with locked(area / "lock"):
             _sweep(area)
             part = Path(tempfile.mkdtemp(dir=area))
             claim.enter_context(locked(part / "lock"))
-        # Before the lock goes; and a sweeper that joins in at that moment only does the same.
+        # Before the lock is released; another process that removes it at that moment does no harm.
         claim.callback(shutil.rmtree, part, ignore_errors=True)
         yield part
 
@@ -140,4 +140,4 @@ def _sweep(area: Path) -> None:
         except PermissionError:
             continue  # another user's
         if abandoned:
-            shutil.rmtree(folder, ignore_errors=True)  # what cannot go now is tried again by the next
+            shutil.rmtree(folder, ignore_errors=True)  # what cannot be removed now is tried again at the next claim

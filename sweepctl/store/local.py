@@ -1,9 +1,9 @@
 """A directory as a store: created by link-or-fail, replaced by rename under a lock.
 
 A crash at any instruction leaves the old object or the new one, never half of one, and a power cut never leaves a name
-without its content. Work in progress lies in `.sweepctl` inside the directory: beside the tables, never in one. pyarrow
-and pandas skip it even from the root; DuckDB's `**` does so only from a table down. Not covered: a power cut within the
-instant between a rival's link and its sync can take back what was just read.
+without its content. Work in progress is in `.sweepctl` inside the directory: next to the tables, never in one. pyarrow
+and pandas skip it even from the root; DuckDB's `**` does so only from a table down. Not covered: a power cut between
+another writer's link and its sync can undo an object that was already read.
 """
 
 import datetime as dt
@@ -27,7 +27,7 @@ class LocalStore:
     """The store contract on one directory, for any number of threads and processes of one machine."""
 
     def __init__(self, root: str | Path) -> None:
-        """Open the store in the directory `root`, which the first write makes."""
+        """Open the store in the directory `root`, which the first write creates."""
         self._url = str(root)
         self._root = Path(root).absolute()
         self._work = self._root / ".sweepctl"  # on the same file system: links and renames do not cross
@@ -36,7 +36,7 @@ class LocalStore:
 
     @property
     def url(self) -> str:
-        """The directory as the user called it."""
+        """The directory as the user named it."""
         return self._url
 
     def locate(self, key: str) -> str:
@@ -54,7 +54,7 @@ class LocalStore:
         return Stored(body, hashlib.sha256(body).hexdigest())
 
     def fetch(self, key: str, destination: Path) -> bool:
-        """Copy the object: a link would let the reader change what is stored."""
+        """Copy the object: with a link, the reader could change it."""
         path = self._path(key)
         with files.store_errors(f"copy {path} to", destination), ExitStack() as opened:
             try:
@@ -72,7 +72,7 @@ class LocalStore:
             return path if path.is_file() else None
 
     def folders(self, prefix: str) -> list[str]:
-        """List the directories of one directory, the work area apart."""
+        """List the directories of one directory, without the work area."""
         folder = self._root / prefix
         with files.store_errors("list", folder):
             try:
@@ -81,21 +81,21 @@ class LocalStore:
                 return []
 
     def objects(self, prefix: str) -> Iterator[Entry]:
-        """List the files below one directory, a directory at a time."""
+        """List the files below one directory, one directory at a time."""
         folder = self._root / prefix
         with files.store_errors("list", folder):
             yield from _entries(folder, prefix)
 
     def filesystem(self) -> "tuple[fs.FileSystem, str]":
         """Return Arrow's file system, and the store's own folder."""
-        from pyarrow import fs  # noqa: PLC0415  only readers of many files wait for it
+        from pyarrow import fs  # noqa: PLC0415  heavy; only readers of many files need it
 
         return fs.LocalFileSystem(), f"{self._root}/"
 
     def create(self, key: str, body: bytes | Path) -> Put:
-        """Create the object. A file in `scratch()` is given away: it becomes the object, and must not be written again.
+        """Create the object. A file in `scratch()` becomes the object, and must not be written again.
 
-        A file that lies elsewhere is copied.
+        A file from elsewhere is copied.
         """
         path = self._path(key)
         with files.store_errors("write", path), ExitStack() as work:
@@ -109,7 +109,7 @@ class LocalStore:
             try:
                 put = _link(source, path)
             except FileNotFoundError:
-                self._durable.clear()  # somebody may have removed what was synced
+                self._durable.clear()  # folders that were synced may have been removed
                 path.parent.mkdir(parents=True, exist_ok=True)
                 put = _link(source, path)
             self._sync_folders(path.parent)
@@ -122,17 +122,17 @@ class LocalStore:
             source = folder / "body"
             source.write_bytes(body)
             files.sync(source)
-            # Between the comparison and the rename nobody else may rename: it would be overwritten unseen.
+            # No other process may rename between the comparison and the rename: its object would be overwritten unseen.
             with files.locked(self._work / "replace.lock"):
-                standing = self.read(key)
-                if standing is None or standing.etag != etag:
+                current = self.read(key)
+                if current is None or current.etag != etag:
                     return Put.CHANGED
                 source.replace(path)
                 self._sync_folders(path.parent)
                 return Put.WRITTEN
 
     def scratch(self) -> AbstractContextManager[Path]:
-        """Lend a private folder on the store's own file system."""
+        """Provide a private folder on the store's own file system."""
         return self._area.folder()
 
     def probe(self) -> None:
@@ -144,7 +144,7 @@ class LocalStore:
                 self._probe_links(folder)
                 self._probe_locks(folder)
         if not os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
-            raise StoreError(f"cannot write in {self._root}", remedy="Give this user the permission.")
+            raise StoreError(f"cannot write in {self._root}", remedy="Give this user permission.")
 
     def _probe_links(self, folder: Path) -> None:
         file = folder / "file"
@@ -159,23 +159,23 @@ class LocalStore:
 
     def _refuse(self, what: str) -> None:
         raise StoreError(
-            f"{self._root} is on a file system that does not honour {what}",
+            f"{self._root} is on a file system that does not support {what}",
             remedy="Use a local disk, or an S3 store.",
         )
 
     def _sync_way_to_root(self) -> None:
-        """Make the root's own name durable, whoever made it and the folders above it."""
+        """Make the root's own name durable, whoever created it and the folders above it."""
         for folder in (self._root, *self._root.parents):
             try:
                 files.sync(folder)
             except PermissionError:
-                return  # what may not be read was not made by a sweepctl of this user
+                return  # a folder that cannot be read was not created by this user's sweepctl
 
     def _sync_folders(self, folder: Path) -> None:
         """Make the names from `folder` up to the root durable.
 
-        After a link that failed too: a rival may have made any of them and died before its own sync, and the caller
-        is about to build on what stands there. Once this process has synced a folder's own name, it needs no more.
+        Also after a link that failed: another process may have created any of them and died before its own sync, and
+        the caller is about to build on what exists there. Each folder's own name is synced once per process.
         """
         files.sync(folder)
         if folder == self._root or folder in self._durable:
@@ -198,10 +198,10 @@ def _fill(path: Path, body: bytes | Path) -> None:
 
 
 def _entries(folder: Path, prefix: str) -> Iterator[Entry]:
-    """Yield what lies below `folder`, whose key begins with `prefix`."""
+    """Yield the files below `folder`, whose keys begin with `prefix`."""
     try:
         with os.scandir(folder) as found:
-            # As its key goes on: `a.b` comes before `a/b`.
+            # In the order of keys: `a.b` comes before `a/b`.
             named = {f"{each.name}/" if each.is_dir(follow_symlinks=False) else each.name: each for each in found}
     except (FileNotFoundError, NotADirectoryError):
         return
@@ -211,12 +211,12 @@ def _entries(folder: Path, prefix: str) -> Iterator[Entry]:
         elif named[name].is_file():
             facts = named[name].stat()
             modified_at = dt.datetime.fromtimestamp(facts.st_mtime, dt.UTC)
-            # A replacement is another file, written later.
+            # A replacement has another inode and a later mtime.
             yield Entry(prefix + name, facts.st_size, f"{facts.st_ino}-{facts.st_mtime_ns}", modified_at)
 
 
 def _link(source: Path, path: Path) -> Put:
-    """Give a finished file its name, unless the name is taken: the kernel decides between rivals."""
+    """Link a finished file to its name, unless the name is taken: the kernel decides between competing writers."""
     try:
         os.link(source, path)
     except FileExistsError:

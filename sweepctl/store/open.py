@@ -6,7 +6,7 @@ from sweepctl.errors import UsageError
 from sweepctl.store.contract import Store
 
 _S3 = re.compile(r"s3://(?P<bucket>[A-Za-z0-9._-]{3,63})(?:/(?P<prefix>.*))?")
-# What AWS calls safe, so that a prefix is the same in every tool and never needs quoting.
+# The characters that AWS calls safe: a prefix is the same in every tool and never needs quoting.
 _PREFIX = re.compile(r"[A-Za-z0-9!_.*'()=-]+(?:/[A-Za-z0-9!_.*'()=-]+)*")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _REMEDY = "Give a directory, or s3://bucket/prefix."
@@ -17,17 +17,17 @@ def open_store(url: str, *, endpoint_url: str | None = None, region: str | None 
 
     Args:
         url: Where results are kept. A local directory need not exist.
-        endpoint_url: An S3 server other than AWS. Without it, boto3's own settings hold. No matter locally.
-        region: The bucket's region. Without it, boto3's own settings hold. No matter locally.
+        endpoint_url: An S3 server other than AWS. Default: boto3's own settings. Ignored for a directory.
+        region: The bucket's region. Default: boto3's own settings. Ignored for a directory.
 
     Raises:
-        UsageError: `url` names no store, or the endpoint is no URL.
+        UsageError: `url` is not a store's URL, or the endpoint is not a URL.
         StoreError: boto3's settings cannot be used.
     """
     place = place_in_s3(url)
     if place is None:
         return _open_local(url)
-    # boto3 takes longer to import than all the rest of a command: only who uses S3 waits for it.
+    # boto3 takes longer to import than the rest of a command: only users of S3 wait for it.
     from sweepctl.store.s3 import open_s3  # noqa: PLC0415
 
     return open_s3(*place, endpoint_url=endpoint_url, region=region)
@@ -37,18 +37,18 @@ def place_in_s3(url: str) -> tuple[str, str] | None:
     """Return bucket and prefix of the store at `url`, or None for a directory's path.
 
     Raises:
-        UsageError: `url` names no store.
+        UsageError: `url` is not a store's URL.
     """
     if not _SCHEME.match(url):
         return None
     match = _S3.fullmatch(url)
     if match is None:
         hint = "A bucket's name has 3 to 63 characters." if url.startswith("s3://") else f"A directory: ./{url}"
-        raise UsageError(f"{url!r} is no store", remedy=f"{_REMEDY} {hint}")
+        raise UsageError(f"not a store: {url!r}", remedy=f"{_REMEDY} {hint}")
     prefix = (match["prefix"] or "").rstrip("/")
     if prefix and (not _PREFIX.fullmatch(prefix) or {".", ".."} & set(prefix.split("/"))):
         raise UsageError(
-            f"{url!r}: this prefix is read differently by different tools",
+            f"{url!r}: tools disagree on how to read this prefix",
             remedy="Use letters, digits and !_.*'()=- between single slashes.",
         )
     return match["bucket"], prefix
@@ -58,5 +58,5 @@ def _open_local(url: str) -> Store:
     from sweepctl.store.local import LocalStore  # noqa: PLC0415 - as above, the other way round
 
     if not url or "\0" in url:
-        raise UsageError("the store has no name", remedy=_REMEDY)
+        raise UsageError("the store's name is empty or has a NUL character", remedy=_REMEDY)
     return LocalStore(url)

@@ -1,7 +1,7 @@
-"""An S3 bucket as a store: every PUT carries `If-None-Match` or `If-Match`, so the server decides between rivals.
+"""An S3 bucket as a store: each PUT has `If-None-Match` or `If-Match`, so the server decides between competing writers.
 
-Credentials come through boto3's own chain alone. botocore sends a request again whose reply was lost, so that a write
-may meet its own earlier success and answer EXISTS or CHANGED: the contract's callers read back. Nothing is deleted.
+Credentials come only from boto3's own chain. botocore repeats a request whose reply was lost, so a write may find its
+own earlier success and return EXISTS or CHANGED: the contract's callers read back. Nothing is deleted.
 """
 
 import io
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 60
 REQUEST_ATTEMPTS = 5
-CONNECTIONS = 32  # a client's threads beyond these would wait, or open and drop one for each request
-# Seconds between tries of what botocore does not send again itself: a create that met another request in flight (409),
-# a body that broke off.
+CONNECTIONS = 32  # more threads than these would wait, or open and drop a connection for each request
+# Seconds between retries of what botocore does not retry: a create that met another request in flight (409), and a
+# download that broke off.
 DELAYS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 MAX_PUT = 5 * 2**30
 _CHUNK = 2**20
-# No key begins with a dot, so nothing of a run can meet the probe, and readers of datasets skip it.
+# No key begins with a dot, so no run's object can collide with the probe, and readers of datasets skip it.
 _PROBE = ".sweepctl/probe"
 _PROBE_BODY = b"sweepctl keeps this object to test that the store honours conditional writes.\n"
 _NO_ETAG = '"00000000000000000000000000000000"'
@@ -56,19 +56,19 @@ def open_s3(
     attempts: int = REQUEST_ATTEMPTS,
     read_timeout: float = READ_TIMEOUT,
 ) -> "S3Store":
-    """Open a bucket; nothing is sent yet.
+    """Open a bucket; no request is sent yet.
 
     Args:
         bucket: The bucket's name.
-        prefix: What every key begins with; without a slash at its end.
-        endpoint_url: As of `open_store`.
-        region: As of `open_store`.
-        sleep: Waits between tries.
-        attempts: How often a request is tried.
+        prefix: The prefix of every key, without a slash at its end.
+        endpoint_url: As for `open_store`.
+        region: As for `open_store`.
+        sleep: Waits between retries.
+        attempts: Attempts for each request.
         read_timeout: Seconds that a request waits for its reply.
 
     Raises:
-        UsageError: the endpoint is no URL.
+        UsageError: the endpoint is not a URL.
         StoreError: boto3's settings cannot be used, for instance an unknown profile.
     """
     config = Config(
@@ -85,7 +85,7 @@ def open_s3(
         raise store_error(error, f"s3://{bucket}") from error
     except ValueError as error:
         raise UsageError(
-            f"the S3 endpoint is no URL: {error}", remedy="Give http://host:port or https://host."
+            f"the S3 endpoint is not a URL: {error}", remedy="Give http://host:port or https://host."
         ) from error
     return S3Store(bucket, prefix, client, sleep)
 
@@ -94,7 +94,7 @@ class S3Store:
     """The store contract on one prefix of a bucket, for any number of threads, processes and machines."""
 
     def __init__(self, bucket: str, prefix: str, client: "S3Client", sleep: Callable[[float], None]) -> None:
-        """Use `open_s3`, which makes the client with retries and time-outs that fit."""
+        """Use `open_s3`, which creates the client with suitable retries and timeouts."""
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
         self._client = client
@@ -107,7 +107,7 @@ class S3Store:
 
     @property
     def bucket(self) -> Bucket:
-        """The bucket, to be asked about itself."""
+        """The bucket, for diagnosis."""
         return Bucket(self._bucket, self._prefix, self._client)
 
     def locate(self, key: str) -> str:
@@ -115,7 +115,7 @@ class S3Store:
         return self._address(require_key(key))
 
     def read(self, key: str) -> Stored | None:
-        """Return the object and the server's etag, both of one reply; or None."""
+        """Return the object and the server's etag, both from one reply; or None."""
         body = io.BytesIO()
         etag = self._download(require_key(key), body)
         return None if etag is None else Stored(body.getvalue(), etag)
@@ -147,8 +147,8 @@ class S3Store:
                 yield Entry(key, each["Size"], each["ETag"], each["LastModified"])
 
     def filesystem(self) -> "tuple[fs.FileSystem, str]":
-        """Return Arrow's S3, with what boto3 found: credentials as they are now, region and server."""
-        from pyarrow import fs  # noqa: PLC0415  only readers of many files wait for it
+        """Return Arrow's S3 file system, with boto3's current credentials, region and endpoint."""
+        from pyarrow import fs  # noqa: PLC0415  heavy; only readers of many files need it
 
         meta = self._client.meta
         found = boto3.session.Session().get_credentials()
@@ -175,7 +175,7 @@ class S3Store:
         return self._replace(require_key(key), body, etag)
 
     def scratch(self) -> AbstractContextManager[Path]:
-        """Lend a private folder in this user's temporary directory."""
+        """Provide a private folder in this user's temporary directory."""
         return self._area.folder()
 
     @cached_property
@@ -211,14 +211,14 @@ class S3Store:
                 return Put.WRITTEN
             if status == HTTPStatus.PRECONDITION_FAILED:
                 return Put.EXISTS
-            # 409: another request was in flight, and none of the two need have won.
+            # 409: another request was in flight, and maybe neither succeeded.
         raise StoreError(
-            f"{self._address(key)}: the store kept answering that another write is under way",
+            f"{self._address(key)}: the store keeps answering that another write is in progress",
             remedy="Try again later; nothing was overwritten.",
         )
 
     def _replace(self, key: str, body: bytes, etag: str) -> Put:
-        # 404 and 409 are changes too: what was judged is gone or about to go, and the caller judges again.
+        # 404 and 409 are changes too: the object that was judged is gone or being replaced, so the caller judges again.
         status = self._put(partial(self._client.put_object, IfMatch=etag), key, body)
         return Put.WRITTEN if status == HTTPStatus.OK else Put.CHANGED
 
@@ -249,7 +249,7 @@ class S3Store:
             sink.truncate()
             try:
                 with closing(response["Body"]) as body:
-                    # Raises where the body is shorter than its Content-Length, or does not match its checksum.
+                    # Raises if the body is shorter than its Content-Length, or does not match its checksum.
                     sink.writelines(body.iter_chunks(_CHUNK))
             except BotoCoreError as error:
                 failure = error
@@ -277,12 +277,12 @@ class S3Store:
     def _no_conditions(self, header: str) -> StoreError:
         return StoreError(
             f"{self.url} does not honour conditional writes ({header})",
-            remedy="Use AWS S3 or a server with conditional writes: without, two workers could overwrite each other.",
+            remedy="Use AWS S3 or a server with conditional writes: otherwise two workers could overwrite each other.",
         )
 
 
 def _condition_status(error: ClientError) -> HTTPStatus | None:
-    """Return the status of a condition that did not hold, None for every other error."""
+    """Return the status of a failed condition, None for every other error."""
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     if status in {HTTPStatus.PRECONDITION_FAILED, HTTPStatus.CONFLICT}:
         return HTTPStatus(status)
@@ -296,24 +296,26 @@ def _read_from(path: Path) -> Iterator[BinaryIO]:
 
 
 def _require_one_put(body: bytes | Path, address: str) -> None:
-    # Several parts would need an upload that can be left unfinished, and a condition at its end only.
+    # A multipart upload can be left unfinished, and takes a condition only at its end.
     with files.store_errors("read", body if isinstance(body, Path) else Path()):
         size = body.stat().st_size if isinstance(body, Path) else len(body)
     if size > MAX_PUT:
         raise StoreError(
-            f"{address}: {size} bytes are more than the 5 GiB that S3 takes in one request",
+            f"{address}: {size} bytes are more than the 5 GiB that S3 accepts in one request",
             remedy="Plan smaller shards.",
         )
 
 
 def _work_area() -> Path:
-    """Return this user's own folder for work in progress; one whose name another user took is refused."""
-    # Python looks for a temporary directory by writing into some: on a full disk there is none.
+    """Return this user's own folder for work in progress; a folder of another user's under that name is refused."""
+    # Python finds a temporary directory by writing a file: on a full disk it finds none.
     with files.store_errors("write in", Path("TMPDIR or /tmp"), ScratchError):
         area = Path(tempfile.gettempdir()) / f"sweepctl-{os.getuid()}"
-    with files.store_errors("make a work folder in", area, ScratchError):
+    with files.store_errors("create a work folder in", area, ScratchError):
         area.mkdir(mode=0o700, exist_ok=True)
         found = area.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise StoreError(f"{area} is not this user's alone", remedy="Set TMPDIR to a directory of your own.")
+        raise StoreError(
+            f"{area} is not a private directory of this user", remedy="Set TMPDIR to a directory of your own."
+        )
     return area

@@ -1,4 +1,4 @@
-"""What S3 and botocore refuse, told as StoreErrors with a remedy. Decided by codes and classes, never by wording."""
+"""S3's errors as StoreErrors with a remedy. Chosen by error codes and classes, never by message text."""
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -10,8 +10,8 @@ _ALLOW = (
     "S3 answers `access denied` for an object that does not exist."
 )
 _REGION = "Give the bucket's own region: --region, or AWS_DEFAULT_REGION."
-_LATER = "Try again later: the store is overloaded or out of order."
-_OTHER = "See the store's documentation for this code."
+_LATER = "Try again later: the store is overloaded or unavailable."
+_OTHER = "See the store's documentation for this error code."
 
 _BY_CODE = {
     "AccessDenied": _ALLOW,
@@ -22,7 +22,7 @@ _BY_CODE = {
     "InternalError": _LATER,
     "InvalidAccessKeyId": CREDENTIALS,
     "InvalidToken": LOGIN,
-    "NoSuchBucket": "Create the bucket, or correct its name; sweepctl creates none.",
+    "NoSuchBucket": "Create the bucket, or correct its name; sweepctl does not create buckets.",
     "PermanentRedirect": _REGION,
     "RequestTimeTooSkewed": CLOCK,
     "ServiceUnavailable": _LATER,
@@ -33,6 +33,6 @@ _BY_CODE = {
 
 
 def store_error(error: BotoCoreError | ClientError, address: str) -> StoreError:
-    """Say what `error` means for `address`, after botocore's own retries have ended."""
+    """Return what `error` means for `address`, after botocore's own retries."""
     text, remedy = explain(error, _BY_CODE, later=_LATER, other=_OTHER)
     return StoreError(f"{address}: {text}", remedy=remedy)

@@ -1,7 +1,7 @@
-"""A batch of messages in the hands of a function: one after the other, and each of them ended before time is up.
+"""A batch of messages in a Lambda function: processed one after the other, each ended before the time is up.
 
-What becomes of a message is `delivery`'s business. Decided here is only whether there is time for it, and whether the
-next one is worth beginning after what became of the last.
+`delivery` processes a message. This module decides only whether there is time for it, and whether the result of one
+message makes it pointless to start the next.
 """
 
 import time
@@ -18,15 +18,15 @@ from sweepctl.store.contract import Store
 from sweepctl.worker.delivery import Delivery, deliver
 from sweepctl.worker.events import Ending
 
-# Kept of an invocation for what comes after the engine: the upload of what it wrote, and the outcome. Whoever is ended
-# amid that leaves nothing that the next attempt does not take up, but its engine's time is lost.
+# Reserved in an invocation for what follows the engine: uploading its files, and the outcome. A function that is killed
+# meanwhile leaves nothing that the next attempt cannot handle, but the engine's time is lost.
 COMMIT_SECONDS = 20.0
-LEAST_SECONDS = 5.0  # of an engine: with less, a shard would be begun only to go back
+LEAST_SECONDS = 5.0  # for an engine: with less, a shard would be started only to be returned to the queue
 
 
 @dataclass
 class LambdaWorker:
-    """Where shards are run, and what outlives an invocation: one for the life of a function's process."""
+    """Runs batches, and keeps what outlives an invocation: one for the life of a function's process."""
 
     engine: Engine
     store: Store
@@ -34,27 +34,27 @@ class LambdaWorker:
     _store_proven: bool = False
 
     def process(self, batch: Sequence[Received], seconds: float) -> list[Delivery]:
-        """Run the shards of `batch` within `seconds`; return what came of each message, in order.
+        """Run the shards of `batch` within `seconds`; return each message's delivery, in order.
 
-        What is not begun is UNUSED: it goes back untouched, and its error says why.
+        A message that is not started is UNUSED: it returns to the queue, and its error says why.
         """
         end = self.monotonic() + seconds
-        longest = 0.0  # seconds of a shard of this batch: another run's shards say nothing of these
+        longest = 0.0  # seconds of a shard of this batch: shards of earlier batches may be of other runs
         deliveries = [Delivery(received, draw_attempt_id(), {}) for received in batch]
-        unfit: SweepctlError | None = self._prove_store()
+        fatal: SweepctlError | None = self._prove_store()
         for delivery in deliveries:
             began_at = self.monotonic()
-            delivery.error = unfit or self._out_of_time(end - began_at, longest)
+            delivery.error = fatal or self._out_of_time(end - began_at, longest)
             if delivery.error is None:
-                unfit = self._run(delivery, end)
+                fatal = self._run(delivery, end)
                 longest = max(longest, self.monotonic() - began_at)
         return deliveries
 
     def _prove_store(self) -> StoreError | None:
-        """Have the store show, once, and again after it has failed, that it honours conditions; else what is wrong.
+        """Probe the store, once and again after each failure; return the error if it does not pass.
 
-        Not when the process starts: one that gets no message writes nothing then, and a store that is down is told
-        beside the messages that wait for it.
+        Not when the process starts: a process that gets no message should write nothing, and an error of the store is
+        reported with the messages that it affects.
         """
         if not self._store_proven:
             try:
@@ -68,19 +68,19 @@ class LambdaWorker:
         needed = COMMIT_SECONDS + max(LEAST_SECONDS, longest)
         if left >= needed:
             return None
-        msg = f"{left:.1f} s are left, and a shard with its commit may take {needed:.1f} s"
-        return OutOfTimeError(msg, remedy="Give the function more time (900 s is the most), or plan smaller shards.")
+        msg = f"{left:.1f} s left, but a shard and its commit may take {needed:.1f} s"
+        return OutOfTimeError(msg, remedy="Raise the function's timeout (at most 900 s), or plan smaller shards.")
 
     def _run(self, delivery: Delivery, end: float) -> SweepctlError | None:
-        """Run one shard; return what keeps this process from running any other, if anything does."""
+        """Run one shard; return the error that keeps this process from running any other, if there is one."""
         conditions = Conditions(deadline=end - COMMIT_SECONDS)
         try:
             deliver(delivery, self.engine, self.store, conditions, monotonic=self.monotonic)
-        except Exception:  # noqa: BLE001  a defect that one message brings out must not run the others again
+        except Exception:  # noqa: BLE001  a bug that one message triggers must not make the others run again
             delivery.ending = Ending.RETRY
             logs.warn("defect", message_id=delivery.received.message_id, trace=traceback.format_exc())
             return None
-        # A disk that this shard filled is empty again: the next one may be smaller.
+        # A disk that this shard filled has room again: the next one may be smaller.
         if delivery.ending is Ending.STORE_DOWN and not isinstance(delivery.error, ScratchError):
             self._store_proven = False
             return delivery.error

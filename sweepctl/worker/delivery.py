@@ -1,6 +1,6 @@
-"""One delivery of a message, from its body to its ending: what a queue's worker and a function do alike.
+"""One delivery of a message, from its body to its ending: common to the queue worker and the Lambda function.
 
-Whether the message is then acknowledged or goes back follows from the ending (`lease.SETTLED`), and is for the caller.
+The caller then acknowledges the message or returns it to the queue, depending on the ending (`lease.SETTLED`).
 """
 
 import datetime as dt
@@ -30,32 +30,32 @@ from sweepctl.worker.events import Ending
 
 @dataclass
 class Delivery:
-    """What is known of one received message: filled by the thread that runs it, and read once that has ended."""
+    """One received message and its result: filled by the thread that runs it, and read after that has ended."""
 
     received: Received
     attempt_id: str
     seconds: dict[str, float]
     stop: Event = field(default_factory=Event)
     message: ShardMessage | None = None
-    points: int = 0  # run so far: the one thing that is read meanwhile
+    points: int = 0  # run so far; the only field that is read before the end
     ending: Ending = Ending.UNUSED
     result: Result | None = None
     error: SweepctlError | None = None
     lost: bool = False
 
     def reach(self, points: int) -> None:
-        """Note how many points have been run."""
+        """Record how many points have been run."""
         self.points = points
 
     @property
     def engine_error(self) -> SweepctlError | None:
-        """Why this worker's engine is of no use for any shard; None where it is."""
+        """Why this worker's engine cannot run any shard; None if it can."""
         # An engine that failed on this shard alone has an outcome that says so, and no error.
         return self.error if self.ending is Ending.RETRY else None
 
     @property
     def attempt(self) -> Outcome | None:
-        """What this execution came to; what stands where nothing was executed."""
+        """The outcome of this execution; the committed one if nothing was executed."""
         return None if self.result is None else self.result.attempt or self.result.outcome
 
 
@@ -68,7 +68,7 @@ def deliver(
     now: Callable[[], dt.datetime] = utc_now,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Run the shard of one delivery, and have `delivery` hold what came of it."""
+    """Run the shard of one delivery, and store the result in `delivery`."""
     try:
         delivery.message = decode(delivery.received.body, now().date())
         delivery.result = run_shard(
@@ -96,7 +96,7 @@ def deliver(
 
 def _ending_of(result: Result) -> Ending:
     if result.outcome.status == "success":
-        # A success that stood, or came first, is somebody else's: this message was a duplicate.
+        # Another execution had committed the success already, or committed it first: this message was a duplicate.
         return Ending.SUCCEEDED if result.disposition is Disposition.COMMITTED else Ending.SKIPPED
     return Ending.RETRY if result.outcome.retryable else Ending.FAILED
 

@@ -1,8 +1,8 @@
-"""A queue worker: threads around `lease.step`, which decides. Nothing here chooses; it carries out and reports.
+"""A queue worker: threads around `lease.step`, which makes every decision. This module only carries them out.
 
-Every action that waits for something (a long poll, a shard, an acknowledgement) has a thread of its own and puts what
-came of it on one queue, which one loop takes in. The threads are daemons: a second signal ends the process at once,
-engines included, since they watch their standard input.
+Every action that waits for something (a long poll, a shard, an acknowledgement) runs in its own thread and puts its
+result on one queue, which one loop reads. The threads are daemons: a second signal ends the process at once, and its
+engines too, since they watch their standard input.
 """
 
 import datetime as dt
@@ -32,26 +32,26 @@ if TYPE_CHECKING:
 
 __all__ = ["Worker", "WorkerProgress"]
 
-DEPTH_SECONDS = 10.0  # between two looks at the queue's depth, which only a person wants to know
+DEPTH_SECONDS = 10.0  # between two depth queries for the progress display; no decision depends on them
 
 T = TypeVar("T")
 
 
 def start_thread(task: Callable[[], None]) -> None:
-    """Have `task` carried out beside the worker's loop."""
+    """Run `task` in a daemon thread."""
     Thread(target=task, daemon=True).start()
 
 
 @dataclass(frozen=True)
 class TaskCrash:
-    """A thread met what nobody foresaw; the worker ends with it, and the leases run out by themselves."""
+    """An unexpected exception in a thread: the worker crashes with it, and its leases expire."""
 
     error: BaseException
 
 
 @dataclass
 class Worker:
-    """One process's share of draining a queue."""
+    """One process that drains a queue."""
 
     queue: "Queue"
     engine: Engine
@@ -63,23 +63,23 @@ class Worker:
     monotonic: Callable[[], float] = time.monotonic
     start: Callable[[Callable[[], None]], None] = start_thread
     new_attempt_id: Callable[[], str] = draw_attempt_id
-    report_seconds: float = 1.0  # between two calls of `observe`, at most
+    report_seconds: float = 1.0  # the longest time between two calls of `observe`
     _events: "SimpleQueue[events.Event | TaskCrash]" = field(default_factory=SimpleQueue)
     _deliveries: dict[str, Delivery] = field(default_factory=dict)
     _tally: Tally = field(default_factory=Tally)
     _depths: tuple[DepthSample, ...] = ()
     _ask_depth_at: float = 0.0
-    _telling: Lock = field(default_factory=Lock)
+    _reporting: Lock = field(default_factory=Lock)
     _queue_down: bool = False
     _store_down: bool = False
     _fatal: SweepctlError | None = None
 
     def stop(self) -> None:
-        """Ask for an orderly end; safe in a signal handler."""
+        """Request a graceful shutdown; safe in a signal handler."""
         self._events.put(events.StopRequested())
 
     def backlog(self) -> Backlog | None:
-        """Return what the queue last said to have; it is asked every ten seconds, in the background."""
+        """Return the latest estimate of the backlog; the depth is queried every ten seconds, in the background."""
         if self.monotonic() >= self._ask_depth_at:
             self._ask_depth_at = self.monotonic() + DEPTH_SECONDS
             self.start(self._ask_depth)
@@ -89,14 +89,14 @@ class Worker:
         try:
             depth = DepthSample(self.monotonic(), self.queue.facts().visible)
         except QueueError:
-            self._depths = ()  # what was known is no longer true
+            self._depths = ()  # the earlier samples are out of date
         else:
             self._depths = (*self._depths, depth)[-MOST_DEPTHS:]
 
     def drain(self) -> WorkerProgress:
-        """Work until the policy or a stop ends it; return what was done.
+        """Process messages until the policy or a stop ends it; return what was done.
 
-        Nothing that was received is held any more then: acknowledged, handed back, or lost to another worker.
+        No message is held afterwards: each was acknowledged, returned to the queue, or lost to another worker.
         """
         state, actions = lease.begin(self.policy, self.monotonic())
         while True:
@@ -111,19 +111,19 @@ class Worker:
             self._note(event, state)
 
     def _note(self, event: events.Event, state: lease.WorkerState) -> None:
-        """Count and tell what the loop has taken in."""
+        """Count and log an event."""
         match event:
             case events.Closed(receipt):
                 delivery = self._deliveries.pop(receipt)
                 if delivery.ending is Ending.UNUSED:
-                    # It was never started, so never decoded; its line names its shard all the same.
+                    # It was never started, so never decoded, but its log line should name the shard.
                     with suppress(MessageError):
                         delivery.message = decode(delivery.received.body, self.now().date())
                 self._tally.take(delivery)
             case events.StopRequested(Why.SIGNAL):
                 running = len(state.leases)
-                most = f"up to {self.policy.grace:g} s for {running} {'shard' if running == 1 else 'shards'}"
-                logs.warn(f"stopping: {most}; again to end at once")
+                shards = f"{running} {'shard' if running == 1 else 'shards'}"
+                logs.warn(f"stopping: up to {self.policy.grace:g} s for {shards} to finish; signal again to exit now")
             case events.Ended(receipt, Ending.STORE_DOWN) if not self._store_down:
                 self._store_down = True
                 error = self._deliveries[receipt].error
@@ -148,7 +148,7 @@ class Worker:
             case events.Poll(most):
                 self._start(lambda: self._poll(most))
             case events.QueryDepth():
-                self._start(self._look)
+                self._start(self._query_depth)
             case events.Execute(receipt):
                 self._start(lambda: self._run(self._deliveries[receipt]))
             case events.Renew(receipt):
@@ -175,26 +175,26 @@ class Worker:
         self.start(carry_out)
 
     def _ask_queue(self, ask: Callable[[], T]) -> T:
-        """Ask the queue; tell once that it does not answer, not at each try."""
+        """Call the queue; log once that it does not answer, not at each retry."""
         try:
             answer = ask()
         except QueueRefusedError as error:
             self._give_up(Why.QUEUE_REFUSES, error)
             raise
         except QueueError as error:
-            with self._telling:
+            with self._reporting:
                 if not self._queue_down:
                     logs.warn("queue_unreachable", error=error.message, remedy=error.remedy)
                 self._queue_down = True
             raise
-        with self._telling:
+        with self._reporting:
             if self._queue_down:
                 logs.event("queue_answers")
             self._queue_down = False
         return answer
 
     def _give_up(self, why: Why, error: SweepctlError) -> None:
-        """Have the worker end in order: what is wrong is nobody's message, and another try would not mend it."""
+        """Shut the worker down gracefully: the fault is not in any message, and a retry would not fix it."""
         self._fatal = self._fatal or error
         logs.event(why.value, error=error.message, remedy=error.remedy)
         self._events.put(events.StopRequested(why))
@@ -211,7 +211,7 @@ class Worker:
             self._deliveries[received.receipt] = Delivery(received, self.new_attempt_id(), {"receive": seconds})
         return events.Polled(tuple(events.Message(each.receipt, each.receive_count) for each in messages), asked_at)
 
-    def _look(self) -> events.Event:
+    def _query_depth(self) -> events.Event:
         try:
             facts = self._ask_queue(self.queue.facts)
         except QueueError:
@@ -242,7 +242,7 @@ class Worker:
         return events.Ended(delivery.received.receipt, delivery.ending)
 
     def _close(self, receipt: str, settle: Callable[[str], bool]) -> events.Event:
-        """Acknowledge or hand back; where the queue does not answer, the lease runs out and does the latter."""
+        """Acknowledge or nack; if the queue does not answer, the lease expires and the message is redelivered."""
         started_at = self.monotonic()
         delivery = self._deliveries[receipt]
         try:

@@ -1,25 +1,25 @@
-"""What a worker's decisions take in and give out: values without behaviour. `lease` is where they meet."""
+"""A worker's events and actions, as plain values: `lease.step` takes an event and returns actions."""
 
 from dataclasses import dataclass
 from enum import Enum
 
 
 class Ending(Enum):
-    """How a shard's execution ended; every received message comes to exactly one of these."""
+    """How a shard's execution ended; every received message ends as exactly one of these."""
 
     SUCCEEDED = "succeeded"
-    SKIPPED = "skipped"  # its outcome stood already
-    FAILED = "failed"  # for good; the failure outcome is committed
+    SKIPPED = "skipped"  # its outcome was already committed
+    FAILED = "failed"  # permanently; the failure outcome is committed
     RETRY = "retry"  # the engine failed; another attempt may succeed
-    REJECTED = "rejected"  # no shard can be made of it, or it contradicts the store
+    REJECTED = "rejected"  # the message is invalid, or contradicts the store
     WRONG_WORKER = "wrong_worker"  # it needs another engine
     STORE_DOWN = "store_down"
     INTERRUPTED = "interrupted"
-    UNUSED = "unused"  # received after the stop, and never started
+    UNUSED = "unused"  # received after the stop, never started
 
 
 class Why(Enum):
-    """Why a worker ends."""
+    """Why a worker stops."""
 
     SIGNAL = "signal"
     MAX_SHARDS = "max_shards"
@@ -31,7 +31,7 @@ class Why(Enum):
 
 @dataclass(frozen=True)
 class Message:
-    """As much of a received message as decisions need."""
+    """The parts of a received message that decisions need."""
 
     receipt: str
     receive_count: int
@@ -45,7 +45,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Polled:
-    """A poll that was sent at `asked_at` answered."""
+    """A poll that was sent at `asked_at` returned these messages."""
 
     messages: tuple[Message, ...]
     asked_at: float
@@ -58,7 +58,7 @@ class PollFailed:
 
 @dataclass(frozen=True)
 class DepthKnown:
-    """The queue said how many messages it has: to receive, received by anybody, and not yet to be received."""
+    """The queue reported its depth: messages visible, in flight with any worker, and delayed."""
 
     visible: int
     in_flight: int
@@ -67,7 +67,7 @@ class DepthKnown:
 
 @dataclass(frozen=True)
 class DepthFailed:
-    """The queue did not say how many messages it has."""
+    """The queue did not report its depth."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Renewed:
-    """A renewal that was sent at `asked_at` answered; not `held` means that the lease is lost."""
+    """A renewal that was sent at `asked_at` was answered; without `held`, the lease is lost."""
 
     receipt: str
     held: bool
@@ -96,21 +96,21 @@ class RenewFailed:
 
 @dataclass(frozen=True)
 class Closed:
-    """An acknowledgement or hand-back was carried out, or given up: the message is no longer this worker's."""
+    """An acknowledgement or nack succeeded or was given up: this worker no longer holds the message."""
 
     receipt: str
 
 
 @dataclass(frozen=True)
 class Probed:
-    """The store was asked whether it answers."""
+    """The store was probed."""
 
     answers: bool
 
 
 @dataclass(frozen=True)
 class StopRequested:
-    """The worker is to end in order: somebody wants it to, or it is unfit to go on."""
+    """The worker must shut down gracefully: it was asked to, or it cannot continue."""
 
     why: Why = Why.SIGNAL
 
@@ -130,17 +130,17 @@ Event = (
 )
 
 
-# Actions: what is to be done.
+# Actions: what to do.
 @dataclass(frozen=True)
 class Poll:
-    """Receive at most so many messages, with a long poll."""
+    """Receive at most `most` messages with a long poll."""
 
     most: int
 
 
 @dataclass(frozen=True)
 class QueryDepth:
-    """Ask the queue how many messages it has."""
+    """Query the queue's depth."""
 
 
 @dataclass(frozen=True)
@@ -152,21 +152,21 @@ class Execute:
 
 @dataclass(frozen=True)
 class Renew:
-    """Make the lease last a full lease from now."""
+    """Extend the lease to its full length from now."""
 
     receipt: str
 
 
 @dataclass(frozen=True)
 class Acknowledge:
-    """Delete the message: the store holds its verdict."""
+    """Delete the message: the shard's outcome is in the store."""
 
     receipt: str
 
 
 @dataclass(frozen=True)
 class Nack:
-    """Make the message visible again after `delay` seconds."""
+    """Return the message to the queue, visible after `delay` seconds."""
 
     receipt: str
     delay: int
@@ -174,7 +174,7 @@ class Nack:
 
 @dataclass(frozen=True)
 class Abandon:
-    """Do nothing more about a message whose lease is lost: it is somebody else's by now."""
+    """Do nothing more with a message whose lease is lost: another worker may hold it by now."""
 
     receipt: str
 
@@ -188,12 +188,12 @@ class Interrupt:
 
 @dataclass(frozen=True)
 class Probe:
-    """Ask the store whether it answers again."""
+    """Probe whether the store answers again."""
 
 
 @dataclass(frozen=True)
 class Finish:
-    """End: nothing is held and nothing of it is in flight."""
+    """Exit: no message is held, and no request about one is in flight."""
 
 
 Action = Poll | QueryDepth | Execute | Renew | Acknowledge | Nack | Abandon | Interrupt | Probe | Finish

@@ -1,4 +1,4 @@
-"""What invokes the function: a batch of messages that Lambda has received from a queue, and the answer it expects."""
+"""The function's event, a batch of messages that Lambda received from SQS, and the response that Lambda expects."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from sweepctl.queue.contract import Received, refuse_fifo
 from sweepctl.worker.delivery import Delivery
 from sweepctl.worker.lease import SETTLED
 
-_REMEDY = "Have an event source mapping of an SQS queue invoke this function, and nobody else."
+_REMEDY = "Invoke this function only through an event source mapping of an SQS queue."
 
 
 class _Attributes(BaseModel):
@@ -20,7 +20,7 @@ class _Attributes(BaseModel):
 class _Record(BaseModel):
     source: Literal["aws:sqs"] = Field(alias="eventSource")
     queue: str = Field(alias="eventSourceARN")
-    # An empty one in the answer would hand back the whole batch.
+    # An empty one in the response would return the whole batch to the queue.
     message_id: str = Field(alias="messageId", min_length=1)
     receipt: str = Field(alias="receiptHandle")
     body: str
@@ -32,18 +32,18 @@ class _Event(BaseModel):
 
 
 def read_event(event: object) -> list[Received]:
-    """Return the messages of an event, in order; what else AWS says of them is left out.
+    """Return the messages of an event, in order.
 
     Raises:
-        EventError: the event is of another service, or of none.
-        QueueError: it is of a FIFO queue.
+        EventError: the event is not a batch of SQS messages.
+        QueueError: the queue is FIFO.
     """
     try:
         records = _Event.model_validate(event).records
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise EventError(f"no event of an SQS queue: {where}: {first['msg']}", remedy=_REMEDY) from error
+        raise EventError(f"not an SQS event: {where}: {first['msg']}", remedy=_REMEDY) from error
     for record in records:
         if record.queue.endswith(".fifo"):
             raise refuse_fifo(record.queue)
@@ -53,6 +53,6 @@ def read_event(event: object) -> list[Received]:
 
 
 def answer(deliveries: Iterable[Delivery]) -> dict[str, Sequence[dict[str, Any]]]:
-    """Return a partial batch response: Lambda acknowledges every message that it does not name."""
-    back = [delivery.received.message_id for delivery in deliveries if delivery.ending not in SETTLED]
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in back]}
+    """Return the partial batch response: Lambda deletes every message that it does not name."""
+    unsettled = [delivery.received.message_id for delivery in deliveries if delivery.ending not in SETTLED]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in unsettled]}

@@ -1,4 +1,4 @@
-"""What a worker has done: every received message is counted once, under the one ending that it came to, and logged."""
+"""What a worker has done: every received message is counted once, under its ending, and logged."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ from sweepctl.records.outcome import INVALID_PARAMETERS, POINT_FAILED
 from sweepctl.worker.delivery import Delivery
 from sweepctl.worker.events import Ending, Why
 
-MOST_FAILURES = 5  # that a summary tells; each one has its log line
+MOST_FAILURES = 5  # in a summary; each failure has its own log line
 
 _FAULTS = (Ending.FAILED, Ending.REJECTED, Ending.RETRY, Ending.WRONG_WORKER, Ending.STORE_DOWN)
-# Of messages that went back, most severe first. The shard is not done, and another worker may do it.
+# Of messages returned to the queue, most severe first. The shard is not done, and another worker may run it.
 _EXIT_CODES = {
     Ending.RETRY: EngineFaultError.exit_code,
     Ending.WRONG_WORKER: EngineFaultError.exit_code,
@@ -22,16 +22,16 @@ _EXIT_CODES = {
 }
 _REMEDIES = {
     INVALID_PARAMETERS: "Correct the parameter; `sweepctl models NAME` shows what a model takes.",
-    "engine_timeout": "It was handed back, and may be faster elsewhere. Give workers more seconds (--timeout, or the "
-    "function's), or plan smaller shards.",
-    POINT_FAILED: "It would fail again. `sweepctl point` shows what the point that failed was run with.",
+    "engine_timeout": "It was returned to the queue, and may be faster on another worker. Raise the time limit "
+    "(--timeout, or the function's timeout), or plan smaller shards.",
+    POINT_FAILED: "A retry would fail again. `sweepctl point` shows the parameters of the failed point.",
 }
-_AGAIN = "It was handed back: another attempt may succeed."
+_AGAIN = "It was returned to the queue: a retry may succeed."
 
 
 @dataclass(frozen=True)
 class FailedMessage:
-    """One message that came to no good, and what to do."""
+    """A message that failed, its error and its remedy."""
 
     ending: str
     message_id: str
@@ -44,24 +44,24 @@ class FailedMessage:
 
 @dataclass(frozen=True)
 class WorkerProgress:
-    """What a worker has done so far, for whoever watches."""
+    """What a worker has done so far."""
 
     received: int
     endings: Mapping[Ending, int]
     lost_leases: int
     points: int
     running: int
-    oldest_lease: float  # seconds since the renewal that is the longest ago
+    oldest_lease: float  # seconds since the least recently renewed lease was renewed
     store_down: bool
     queue_down: bool
-    went_back: frozenset[Ending]  # the last endings of messages that were handed back and did not come again
-    failures: Sequence[FailedMessage]  # the first few that differ
-    why: Why | None  # it ends or ended
-    error: SweepctlError | None  # that made it end
+    went_back: frozenset[Ending]  # the last endings of messages returned to the queue and not received again
+    failures: Sequence[FailedMessage]  # the first few distinct ones
+    why: Why | None  # it stops or stopped
+    error: SweepctlError | None  # that made it stop
 
     @property
     def has_failures(self) -> bool:
-        """Whether any shard failed for good or was rejected."""
+        """Whether any shard failed permanently or was rejected."""
         return bool(self.endings.get(Ending.FAILED) or self.endings.get(Ending.REJECTED))
 
     @property
@@ -71,13 +71,13 @@ class WorkerProgress:
             return self.error.exit_code
         if self.has_failures:
             return 1
-        # Who stops a worker expects that messages are left.
+        # Whoever stops a worker expects that messages are left.
         if self.why is Why.SIGNAL:
             return 0
         return next((code for ending, code in _EXIT_CODES.items() if ending in self.went_back), 0)
 
     def to_json(self) -> dict[str, Any]:
-        """Return all of it: every ending, those too that no message came to."""
+        """Return all of it; endings without a message count 0."""
         error = self.error
         return {
             "received": self.received,
@@ -93,7 +93,7 @@ class WorkerProgress:
 
 @dataclass
 class Tally:
-    """Counts; its size does not grow with the messages that are settled."""
+    """A worker's counts; their size does not grow with the number of settled messages."""
 
     endings: Counter[Ending] = field(default_factory=Counter)
     lost: int = 0
@@ -103,12 +103,12 @@ class Tally:
 
     @property
     def went_back(self) -> frozenset[Ending]:
-        """The last endings of messages that were handed back and did not come again."""
+        """The last endings of messages returned to the queue and not received again."""
         return frozenset(self._went_back.values())
 
     @property
     def failures(self) -> tuple[FailedMessage, ...]:
-        """The first few that differ in their run or their error code."""
+        """The first few that differ in run or error code."""
         return tuple(self._failures.values())
 
     def take(self, delivery: Delivery) -> None:
@@ -128,7 +128,7 @@ class Tally:
 
 
 def _failure(delivery: Delivery) -> FailedMessage:
-    code, words, remedy = _reason(delivery)
+    code, text, remedy = _reason(delivery)
     message = delivery.message
     return FailedMessage(
         ending=delivery.ending.value,
@@ -136,13 +136,13 @@ def _failure(delivery: Delivery) -> FailedMessage:
         run_id=None if message is None else message.run_id,
         shard_id=None if message is None else message.shard_id,
         error_code=code,
-        error=words,
+        error=text,
         remedy=remedy,
     )
 
 
 def _reason(delivery: Delivery) -> tuple[str | None, str | None, str | None]:
-    """Return the error's code, what it says, and what to do."""
+    """Return the error's code, message and remedy."""
     if delivery.error is not None:
         return delivery.error.kind, delivery.error.message, delivery.error.remedy
     if delivery.attempt is None or delivery.attempt.error_code is None:
@@ -156,16 +156,16 @@ def _reason(delivery: Delivery) -> tuple[str | None, str | None, str | None]:
 
 
 def _line(delivery: Delivery, failure: FailedMessage) -> dict[str, object]:
-    """Return what the log says of a message, and nothing of what nobody knows."""
+    """Return the log fields of a message, without the unknown ones."""
     attempt = delivery.attempt
-    standing = None if delivery.result is None else delivery.result.outcome.attempt_id
-    told: dict[str, object] = {
+    committed = None if delivery.result is None else delivery.result.outcome.attempt_id
+    fields: dict[str, object] = {
         **asdict(failure),
         "receive_count": delivery.received.receive_count,
         "attempt_id": None if delivery.message is None or delivery.ending is Ending.UNUSED else delivery.attempt_id,
-        "standing_attempt_id": None if standing == delivery.attempt_id else standing,
+        "standing_attempt_id": None if committed == delivery.attempt_id else committed,
         "status": attempt and attempt.status,
         "lease": "lost" if delivery.lost else None,
         **{f"{name}_seconds": round(seconds, 4) for name, seconds in delivery.seconds.items()},
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}

@@ -226,7 +226,7 @@ def test_one_model_alone() -> None:
     [
         ({"store": "./results"}, "'./results' is a directory: Athena reads S3 alone"),
         ({"store": "s3://bucket/it's"}, "takes neither ' nor *"),
-        ({"store": "gs://bucket/x"}, "is no store"),
+        ({"store": "gs://bucket/x"}, "not a store: 'gs://bucket/x'"),
         ({"names": ["queue", "qeue"]}, "no model 'qeue'"),
         ({"database": "My Sweeps"}, "no name of a database"),
         ({"database": ""}, "no name of a database"),

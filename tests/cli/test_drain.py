@@ -167,7 +167,7 @@ def test_a_first_signal_says_what_follows_and_a_second_leaves_a_terminal_as_it_w
         try:
             toys.wait_until((tmp_path / "running").exists)
             process.send_signal(signal.SIGTERM)
-            seen = read_until(person, b"stopping: up to 30 s for 1 shard; again to end at once")
+            seen = read_until(person, b"stopping: up to 30 s for 1 shard to finish; signal again to exit now")
             hides_cursor = b"\x1b[?25l" in seen
             assert hides_cursor is (log_format == "auto"), "nothing is drawn over lines of JSON"
             process.send_signal(signal.SIGTERM)

@@ -149,7 +149,7 @@ def test_a_bucket_as_it_is_made_without_a_template(place: Place) -> None:
 def test_a_bucket_that_is_not_there(place: Place) -> None:
     found = told("--store", f"s3://{place.name}-none/sweeps", exit_code=1)
     assert found["store"]["state"] == "error"
-    assert "sweepctl creates none" in found["store"]["remedy"]
+    assert "sweepctl does not create buckets" in found["store"]["remedy"]
 
 
 def test_a_queue_that_is_not_there(place: Place) -> None:

@@ -139,7 +139,7 @@ def test_what_a_stop_waits_for_takes_seconds_where_nothing_answers() -> None:
      "https://host:port/1/shards"],
 )  # fmt: skip
 def test_something_else_is_no_queue_url(url: str) -> None:
-    with pytest.raises(UsageError, match="no queue URL"):
+    with pytest.raises(UsageError, match="not an SQS queue URL"):
         open_queue(url)
 
 
@@ -267,7 +267,7 @@ def test_a_refused_request_names_what_may_be_missing(queue: Queue) -> None:
     script = Script(
         queue, lambda request: accept(request) if len(script.requests) == 1 else (403, {"__type": "AccessDenied"})
     )
-    with pytest.raises(QueueError, match=r"message 11-25 of 25 not known to be sent"):
+    with pytest.raises(QueueError, match=r"message 11-25 of 25 may not have been sent"):
         queue.send([b"body"] * 25)
 
 

@@ -220,12 +220,12 @@ def test_a_store_that_was_only_read_leaves_no_trace(store: Store, root: Path) ->
 def test_a_file_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in (tmp_path / "file", tmp_path / "file/below"):
-        _refused(open_store(str(path)).probe, "file stands where a directory")
+        _refused(open_store(str(path)).probe, "file exists where a directory")
 
 
 def test_a_key_below_a_file_is_a_store_error(store: Store) -> None:
     store.create("a", b"")
-    _refused(lambda: store.create("a/b", b""), "file stands where a directory")
+    _refused(lambda: store.create("a/b", b""), "file exists where a directory")
 
 
 @pytest.mark.parametrize(

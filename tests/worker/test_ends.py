@@ -156,7 +156,7 @@ def test_a_stop_says_how_long_it_may_take_and_of_what(place: Place, log: pytest.
     worker.stop()
     place.tell("go")
     draining.end()
-    assert "stopping: up to 30 s for 1 shard; again to end at once" in log.messages
+    assert "stopping: up to 30 s for 1 shard to finish; signal again to exit now" in log.messages
 
 
 def test_points_of_a_running_shard_are_counted(place: Place) -> None:

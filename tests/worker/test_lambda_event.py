@@ -21,7 +21,7 @@ def test_an_event_holds_messages_in_order() -> None:
 
 
 WRONG: dict[str, tuple[Any, str]] = {
-    "nothing": (None, "no event of an SQS queue"),
+    "nothing": (None, "not an SQS event"),
     "a test of the console": ({"key1": "value1"}, "Records: Field required"),
     "no records": ({"Records": []}, "Records"),
     "records of another kind": ({"Records": "many"}, "Records"),
