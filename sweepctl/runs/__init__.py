@@ -1,1 +1,1 @@
-"""A whole run, here or on a queue: started, continued, sent, retried, watched, listed."""
+"""Whole runs, on this machine or through a queue: started, continued, submitted, retried, watched, listed."""

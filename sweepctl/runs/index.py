@@ -1,4 +1,4 @@
-"""What is in a store: its runs, each by its record and a listing of its outcomes. No outcome is read."""
+"""The runs of a store, each from its record and a listing of its outcomes. No outcome is read."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -13,20 +13,20 @@ from sweepctl.records.outcome import RunRecord
 from sweepctl.records.run import list_attempts, list_outcomes
 from sweepctl.store.contract import Store
 
-IN_FLIGHT = 32  # requests of the store at a time
+IN_FLIGHT = 32  # concurrent requests to the store
 
 
 @dataclass(frozen=True)
 class StoredRun:
-    """One run of a store, as far as its record and a listing tell."""
+    """One run of a store, as its record and a listing show it."""
 
     run_id: str
     run_date: str
     model: str
     total_points: int
-    shards: int | None  # None where nobody planned how the run is cut
-    outcomes: int  # shards that have one, whatever it says
-    attempts: int  # that are recorded beside the outcomes: those that failed, were interrupted or met a conflict
+    shards: int | None  # None if the run was not planned
+    outcomes: int  # shards that have one, of any status
+    attempts: int  # recorded in addition to the outcomes: failed, interrupted or in conflict
     created_at: dt.datetime
     last_activity: dt.datetime
 
@@ -37,7 +37,7 @@ class StoredRun:
 
 @dataclass(frozen=True)
 class MalformedRun:
-    """A folder among the runs that is none, or whose record cannot be read, and why."""
+    """A folder among the runs that is not a run, or whose record cannot be read, and why."""
 
     folder: str
     problem: str
@@ -48,13 +48,13 @@ class MalformedRun:
 
 
 def list_runs(store: Store) -> tuple[Sequence[StoredRun], Sequence[MalformedRun]]:
-    """Return a store's runs, the newest first, and what else lies among them.
+    """Return a store's runs, newest first, and the folders among them that are not readable runs.
 
     Raises:
         StoreError: the store does not answer.
     """
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
-        found = list(pool.map(lambda folder: _look(store, folder), store.folders("runs/")))
+        found = list(pool.map(lambda folder: _inspect(store, folder), store.folders("runs/")))
     runs = [each for each in found if isinstance(each, StoredRun)]
     return (
         sorted(runs, key=lambda run: (run.created_at, run.run_id), reverse=True),
@@ -62,7 +62,7 @@ def list_runs(store: Store) -> tuple[Sequence[StoredRun], Sequence[MalformedRun]
     )
 
 
-def _look(store: Store, folder: str) -> StoredRun | MalformedRun:
+def _inspect(store: Store, folder: str) -> StoredRun | MalformedRun:
     run_id = folder.removeprefix(layout.RUN_PARTITION)
     try:
         require_run_id(run_id)
@@ -84,10 +84,10 @@ def _look(store: Store, folder: str) -> StoredRun | MalformedRun:
         return MalformedRun(folder, f"has a record that cannot be read: {error!r}")
     if record.run_id != run_id:
         return MalformedRun(folder, f"has the record of run {record.run_id}")
-    return _counted(store, record, model)
+    return _count(store, record, model)
 
 
-def _counted(store: Store, record: RunRecord, model: str) -> StoredRun:
+def _count(store: Store, record: RunRecord, model: str) -> StoredRun:
     outcomes, last_activity = 0, record.created_at
     for _, entry in list_outcomes(store, record.run_id, record.run_date):
         outcomes += 1

@@ -1,8 +1,8 @@
-"""A run on this machine: which of its shards lack their records, and these run, some at a time. Prints nothing.
+"""A run on this machine: finds the shards that lack records and runs them, several at a time. Prints nothing.
 
-What a run is, `plan` settles; what a shard's outcome is, `run_shard` does. Each shard has a thread of its own, and one
-loop takes in what came of it. The threads are daemons: a second signal ends the process at once, engines included,
-since they watch their standard input.
+`start` creates or finds the run, and `run_shard` runs a shard and commits its outcome. Each shard has its own thread,
+and one loop collects the results. The threads are daemons: a second signal ends the process at once, and its engines
+too, since they watch their standard input.
 """
 
 import datetime as dt
@@ -27,26 +27,26 @@ from sweepctl.store.contract import Store
 from sweepctl.sweep import pilot
 from sweepctl.sweep.plan import Draft, Plan
 
-IN_FLIGHT = 32  # outcomes that are read at a time
-REPORT_SECONDS = 0.25  # between two reports, at the most
-MOST_FAILURES = 5  # that are kept to be told, of each error code; each one has its log line
+IN_FLIGHT = 32  # concurrent reads of outcomes
+REPORT_SECONDS = 0.25  # the longest time between two reports
+MOST_FAILURES = 5  # kept for the summary, of each error code; each failure has its own log line
 
-# Runs one shard; is given what to tell how many of its points are done.
+# Runs one shard; calls its second argument with the number of points done so far.
 RunOne = Callable[[ShardMessage, Callable[[int], None]], Result]
 
 
 @dataclass(frozen=True)
 class Begun:
-    """A run as the store has it, and which of its shards have all their records already."""
+    """A run as it is in the store, and which of its shards have all their records already."""
 
     plan: Plan
     record: RunRecord
     is_new: bool
-    complete: frozenset[int]  # some 60 bytes a shard
+    complete: frozenset[int]  # about 60 bytes for each shard
 
     @cached_property
     def complete_points(self) -> int:
-        """How many points have their record already."""
+        """How many points have their records already."""
         bounds = map(self.plan.bounds, self.complete)
         return sum(end - start for start, end in bounds)
 
@@ -58,12 +58,12 @@ class Begun:
 def begin_run(
     draft: Draft, engine: Engine, store: Store, run_id: str | None, *, now: dt.datetime, stop: Event | None = None
 ) -> Begun:
-    """Settle the run of a sweep in the store, or find the one to continue, and what of it stands.
+    """Create the run of a sweep in the store, or find the one to continue, and find its complete shards.
 
     Raises:
-        ConflictError: the run_id stands for another sweep, or the run was cut into other shards.
-        EngineFaultError: the engine failed on a pilot, which measures how many points a shard should have.
-        InterruptedRunError: `stop` was set meanwhile.
+        ConflictError: the run_id belongs to another sweep, or the run is sharded differently.
+        EngineFaultError: the engine failed on the pilot, which measures how many points a shard should have.
+        InterruptedRunError: `stop` was set.
         StoreError: the store does not answer.
     """
     planned, record = pin(draft, store, run_id, now, lambda: pilot.shard_points(draft, engine, stop))
@@ -74,36 +74,37 @@ def _complete(store: Store, planned: Plan, record: RunRecord) -> set[int]:
     """Find the shards that have all their records, by listing."""
     has_outcome = {shard for shard, _ in list_outcomes(store, record.run_id, record.run_date)}
     tried = {shard for shard, _ in list_attempts(store, record.run_id, record.run_date)}
-    # An outcome without all records has a row in shard_attempts, which was written before it. So only shards with both
-    # need a look, few of 10^5; where nobody planned the run, all do, because their messages may have cut it otherwise.
+    # An outcome without all records has a row in shard_attempts, which was written before it. So only the outcomes of
+    # shards with both are read, few of 10^5. A run that was not planned may be sharded differently: all are read.
     doubtful = has_outcome if record.shard_points is None else has_outcome & tried
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
         found = pool.map(lambda shard: (shard, find_outcome(store, record, shard)), sorted(doubtful))
         for shard, outcome in found:
             if outcome is not None:
-                _require_cut_alike(planned, outcome)
+                _require_same_sharding(planned, outcome)
             if outcome is None or not outcome.complete:
                 has_outcome.remove(shard)
     return has_outcome
 
 
-def _require_cut_alike(planned: Plan, outcome: Outcome) -> None:
+def _require_same_sharding(planned: Plan, outcome: Outcome) -> None:
     start, end = outcome.start_index, outcome.end_index_exclusive
     if (start, end) != planned.bounds(outcome.shard_id):
+        planned_start, planned_end = planned.bounds(outcome.shard_id)
         msg = (
-            f"run {planned.run_id} was cut otherwise by the messages that began it: its shard {outcome.shard_id} has "
-            f"points [{start}, {end}), this sweep's has {list(planned.bounds(outcome.shard_id))}"
+            f"run {planned.run_id} is sharded differently: shard {outcome.shard_id} covers [{start}, {end}) in the "
+            f"store and [{planned_start}, {planned_end}) in this sweep"
         )
         remedy = (
-            f"Complete it with its own messages (`sweepctl verify {planned.run_id} --missing FILE`), write its size "
-            "under [shards] of the sweep file, or give this run another --run-id."
+            f"Complete it with its own messages (`sweepctl verify {planned.run_id} --missing FILE`), set its size "
+            "under [shards] in the sweep file, or give this run another --run-id."
         )
         raise ConflictError(msg, remedy=remedy)
 
 
 @dataclass(frozen=True)
 class FailedShard:
-    """One shard that was run and has no success."""
+    """One shard that was run and did not succeed."""
 
     shard_id: int
     error_code: str
@@ -114,13 +115,13 @@ class FailedShard:
 
 @dataclass(frozen=True)
 class RunProgress:
-    """What has been done so far, for whoever watches."""
+    """What has been done so far."""
 
     succeeded: int = 0
     failed: int = 0
-    skipped: int = 0  # somebody else has completed them meanwhile
-    points: int = 0  # of which this execution has written the records, or is about to
-    reused: int = 0  # of these, taken over from another run
+    skipped: int = 0  # completed by another process meanwhile
+    points: int = 0  # whose records this execution has written, or is about to write
+    reused: int = 0  # of these, taken from another run
     skipped_points: int = 0
     seconds: float = 0.0
     failures: tuple[FailedShard, ...] = ()  # the first few of each error code
@@ -128,11 +129,11 @@ class RunProgress:
 
     @property
     def points_per_second(self) -> float:
-        """How many points a second were run."""
+        """How many points were run per second."""
         return self.points / self.seconds if self.seconds else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """Return all of it as values of JSON."""
+        """Return all of it as JSON values."""
         error = self.error
         return {
             "succeeded": self.succeeded,
@@ -158,8 +159,8 @@ def run_shards(
 ) -> RunProgress:
     """Run shards, `slots` at a time, and return what was done.
 
-    A shard that fails does not stop the others. An error of this worker or its store does: no further shard is begun,
-    running ones come to their end, and the error is in what is returned. So does `stop`, which `run_one` obeys too.
+    A shard that fails does not stop the others. An error of this worker or its store does: no further shard is started,
+    running ones finish, and the result has the error. So does `stop`, which `run_one` must obey too.
     """
     tally = _RunCounts(reused, monotonic())
     ended: SimpleQueue[_RunningShard] = SimpleQueue()
@@ -189,7 +190,7 @@ class _RunningShard:
     """One shard in its thread."""
 
     message: ShardMessage
-    points: int = 0  # run so far: the one thing that is read meanwhile
+    points: int = 0  # run so far; the only field that is read before the end
     result: Result | None = None
     error: BaseException | None = None
 
@@ -203,7 +204,7 @@ def _start(message: ShardMessage, run_one: RunOne, ended: "SimpleQueue[_RunningS
     def carry_out() -> None:
         try:
             work.result = run_one(message, work.reach)
-        except BaseException as error:  # noqa: BLE001  the loop raises what nobody foresaw
+        except BaseException as error:  # noqa: BLE001  the loop raises what is unexpected
             work.error = error
         ended.put(work)
 
@@ -213,7 +214,7 @@ def _start(message: ShardMessage, run_one: RunOne, ended: "SimpleQueue[_RunningS
 
 @dataclass
 class _RunCounts:
-    """Counts; its size does not grow with the shards."""
+    """Counts of a run; their size does not grow with the number of shards."""
 
     reused_of: Callable[[ShardMessage], int]
     began_at: float
@@ -231,10 +232,13 @@ class _RunCounts:
         if work.result is not None:
             self._settled(work.message, work.result)
         elif isinstance(work.error, ConflictError):
-            told = work.error.kind, work.error.message
-            self._failed(FailedShard(work.message.shard_id, *told, retryable=False, remedy=work.error.remedy))
+            error = work.error
+            failure = FailedShard(
+                work.message.shard_id, error.kind, error.message, retryable=False, remedy=error.remedy
+            )
+            self._failed(failure)
         elif isinstance(work.error, SweepctlError):
-            # Whatever came first ended it: the others may have met what followed from that.
+            # The first error is the cause; later ones may only follow from it.
             self.error = self.error or (_stopped() if isinstance(work.error, InterruptedRunError) else work.error)
         elif work.error is not None:
             raise work.error
@@ -252,17 +256,15 @@ class _RunCounts:
         if outcome.status == "success":
             self.succeeded += 1
         else:
-            told = outcome.error_code or "", outcome.error_message or ""
-            what = (
-                "another attempt may succeed" if outcome.retryable else "it would fail again, and this tells what to do"
-            )
+            code, text = outcome.error_code or "", outcome.error_message or ""
+            what = "another attempt may succeed" if outcome.retryable else "explains why it would fail again"
             remedy = f"`sweepctl retry {message.run_id}`: {what}."
-            self._failed(FailedShard(message.shard_id, *told, retryable=outcome.retryable, remedy=remedy))
+            self._failed(FailedShard(message.shard_id, code, text, retryable=outcome.retryable, remedy=remedy))
 
     def _failed(self, failure: FailedShard) -> None:
         self.failed += 1
-        alike = sum(each.error_code == failure.error_code for each in self.failures)
-        if alike < MOST_FAILURES:
+        same_code = sum(each.error_code == failure.error_code for each in self.failures)
+        if same_code < MOST_FAILURES:
             self.failures.append(failure)
 
     def progress(self, running: Iterable[_RunningShard], now: float) -> RunProgress:
@@ -280,18 +282,18 @@ class _RunCounts:
 
 
 def _line(work: _RunningShard) -> dict[str, object]:
-    """Return what the log says of a shard, and nothing of what nobody knows."""
-    told: dict[str, object] = {"run_id": work.message.run_id, "shard_id": work.message.shard_id}
+    """Return the log fields of a shard, without the unknown ones."""
+    fields: dict[str, object] = {"run_id": work.message.run_id, "shard_id": work.message.shard_id}
     if isinstance(work.error, SweepctlError):
-        return told | {"error_code": work.error.kind, "error": work.error.message, "remedy": work.error.remedy}
+        return fields | {"error_code": work.error.kind, "error": work.error.message, "remedy": work.error.remedy}
     if work.result is None:
-        return told
+        return fields
     outcome = work.result.outcome
-    told |= {"disposition": work.result.disposition.value, "attempt_id": outcome.attempt_id, "status": outcome.status}
+    fields |= {"disposition": work.result.disposition.value, "attempt_id": outcome.attempt_id, "status": outcome.status}
     if outcome.error_code is not None:
-        told |= {"error_code": outcome.error_code, "error": outcome.error_message}
-    return told | {f"{name}_seconds": round(seconds, 4) for name, seconds in work.result.seconds.items()}
+        fields |= {"error_code": outcome.error_code, "error": outcome.error_message}
+    return fields | {f"{name}_seconds": round(seconds, 4) for name, seconds in work.result.seconds.items()}
 
 
 def _stopped() -> InterruptedRunError:
-    return InterruptedRunError("stopped by a signal", remedy="Start it again: it does what is missing.")
+    return InterruptedRunError("stopped by a signal", remedy="Run the same command again: it runs what is missing.")

@@ -1,4 +1,4 @@
-"""Which failed shards of a run another attempt may heal, and what to do about the others. Runs and sends nothing."""
+"""Which failed shards of a run may succeed on retry, and what to do about the others. Runs and sends nothing."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,14 +15,14 @@ from sweepctl.verify.outcomes import group_failures, read_outcomes
 from sweepctl.verify.repair import MissingShard, messages_of
 from sweepctl.verify.report import FailureGroup
 
-IN_FLIGHT = 32  # outcomes that are read at a time
+IN_FLIGHT = 32  # concurrent reads of outcomes
 
-# Why another attempt at a shard that failed for good would change nothing, and what would.
+# Why a retry of a permanently failed shard would fail again, and what to do instead.
 ADVICE: Mapping[str, str] = {
-    POINT_FAILED: "The model gives no result for these points, and never will: leave them out of the sweep, and "
-    "`sweepctl run --reuse {run_id}` takes the others over into the new run. If the model is wrong, correct it under a "
-    "new model_version, and start a new run of it.",
-    INVALID_PARAMETERS: "The engine refuses the parameter each time: correct it, which makes another sweep and run.",
+    POINT_FAILED: "The model has no result for these points, so a retry would fail again. Leave them out of the sweep, "
+    "and `sweepctl run --reuse {run_id}` reuses the other points. If the model is wrong, correct it under a new "
+    "model_version and start a new run.",
+    INVALID_PARAMETERS: "The engine refuses the parameter each time. Correct it and start a new run.",
     INJECTED_FAILURE: "Its message asked for it: send the shard's message without failure_injection_shards.",
 }
 _NO_ADVICE = "It would fail again."
@@ -30,27 +30,27 @@ _NO_ADVICE = "It would fail again."
 
 @dataclass(frozen=True)
 class FailedShards:
-    """The failed shards of a run, by whether another attempt may heal them."""
+    """The failed shards of a run, by whether a retry may succeed."""
 
     record: RunRecord
     retryable: Sequence[MissingShard]
     for_good: Sequence[FailureGroup]
-    unreadable: Sequence[str]  # keys of outcomes that nobody can read
+    unreadable: Sequence[str]  # keys of outcomes that cannot be read
 
     def bodies(self) -> Iterator[bytes]:
-        """Yield the message body of each shard to be tried again, made from the run record."""
+        """Yield the message body of each shard to retry, made from the run record."""
         return messages_of(self.record, self.retryable)
 
     def messages(self, today: dt.date) -> Iterator[ShardMessage]:
-        """Yield these messages as a worker decodes them; `today` bounds their dates."""
+        """Yield the same messages, decoded as by a worker; `today` bounds their dates."""
         return (decode(body, today) for body in self.bodies())
 
     def advice(self, group: FailureGroup) -> str:
-        """Say what to do about shards that failed for good."""
+        """Return what to do about shards that failed permanently."""
         return ADVICE.get(group.error_code, _NO_ADVICE).format(run_id=self.record.run_id)
 
     def to_json(self) -> dict[str, Any]:
-        """Return all of it as values of JSON."""
+        """Return all of it as JSON values."""
         for_good = [{**asdict(group), "advice": self.advice(group)} for group in self.for_good]
         return {
             "run_id": self.record.run_id,
@@ -65,16 +65,16 @@ def failed_shards(store: Store, run_id: str) -> FailedShards:
     """Read the outcomes of a run and sort its failures.
 
     Raises:
-        UnknownRunError: the store holds no such run.
+        UnknownRunError: the store has no such run.
         StoreError: the store does not answer.
     """
     record = require_run(store, run_id)
-    # A shard that failed for good may have no row in shard_attempts, so all outcomes are read.
+    # A shard that failed permanently may have no row in shard_attempts, so all outcomes are read.
     shards = [shard for shard, _ in list_outcomes(store, run_id, record.run_date)]
     keys = [layout.ShardKeys.of(record, shard).outcome for shard in shards]
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
-        filed, unreadable = read_outcomes(store, keys, "outcomes.unreadable", pool)
-    failed = [each.outcome for each in filed if each.outcome.status == "failure"]
+        stored, unreadable = read_outcomes(store, keys, "outcomes.unreadable", pool)
+    failed = [each.outcome for each in stored if each.outcome.status == "failure"]
     return FailedShards(
         record,
         [

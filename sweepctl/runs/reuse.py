@@ -1,8 +1,8 @@
-"""Points that another run of the store has computed, taken over under their point_fingerprint, not simulated again.
+"""Points that another run of the store has computed, found by their point_fingerprint and not run again.
 
-The records of the new run are still the engine's own: it is told the metrics of points that are known, and writes the
-bytes that it would have written (docs/decisions/0011-reuse.md). Only what was committed is taken, from files whose
-digest is the one that their outcome promises. A saving, never a need: what cannot be taken over is simulated.
+The records of the new run are still the engine's own: it gets the metrics of known points, and writes the same bytes
+that it would have written (docs/decisions/0011-reuse.md). Only committed results are used, from files whose digest is
+the one in their outcome. This only saves time: a point that cannot be reused is run.
 """
 
 import hashlib
@@ -31,33 +31,33 @@ from sweepctl.records.table import PARQUET_ERRORS, POINT_OUTCOMES, columns_of
 from sweepctl.store.contract import Store
 from sweepctl.store.files import store_errors
 
-# A point takes some 250 bytes of memory, and 8 a metric: a gigabyte and a half at the most.
+# A point takes about 250 bytes of memory, and 8 for each metric: 1.5 GB at most.
 MAX_POINTS = 4_000_000
-IN_FLIGHT = 8  # shards that are read at a time; each may take its file's size in memory
+IN_FLIGHT = 8  # shards read concurrently; each may take its file's size in memory
 NAMING_SECONDS = 3600.0
-AT_ONCE = 1_000  # points that are encoded together: each alone would take several times as long
+AT_ONCE = 1_000  # points encoded together: one by one would take several times as long
 _FIELD = b',"known":[%b]}\n'
 
 
 @dataclass
 class Source:
-    """What is known of another run's points."""
+    """The known points of another run."""
 
     run_id: str
     model: str
-    nothing: str | None = None  # why none of its points can be one of the new run
-    rows: dict[bytes, int] = field(default_factory=dict)  # of `metrics`, by the 32 bytes of a point_fingerprint
+    nothing: str | None = None  # why none of its points can be reused in the new run
+    rows: dict[bytes, int] = field(default_factory=dict)  # in `metrics`, by the 32 bytes of a point_fingerprint
     metrics: pa.Table | None = None
     unsound: list[str] = field(default_factory=list)  # shards that were not used, and why
     left_out: int = 0  # points beyond MAX_POINTS
 
     def to_json(self) -> dict[str, Any]:
-        """Return what was found, as values of JSON."""
+        """Return what was found, as JSON values."""
         names = ("run_id", "nothing", "unsound", "left_out")
         return {**{name: getattr(self, name) for name in names}, "known": len(self.rows)}
 
     def add(self, points: Sequence[pa.Table]) -> None:
-        """Take in the successful points of some shards."""
+        """Add the successful points of some shards."""
         whole = pa.concat_tables(points)
         room = max(0, MAX_POINTS - len(self.rows))
         self.left_out += max(0, whole.num_rows - room)
@@ -70,10 +70,10 @@ class Source:
 
 
 def read_source(store: Store, run_id: str, model: Model, seed: int, stop: Event) -> Source:
-    """Read the successful points of another run that may be points of a run with this model and seed.
+    """Read the successful points of another run that a run with this model and seed may reuse.
 
     Raises:
-        UnknownRunError: the store holds no such run.
+        UnknownRunError: the store has no such run.
         StoreError: the store does not answer.
         InterruptedRunError: `stop` was set.
     """
@@ -85,7 +85,7 @@ def read_source(store: Store, run_id: str, model: Model, seed: int, stop: Event)
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
         for some in (shards[place : place + IN_FLIGHT] for place in range(0, len(shards), IN_FLIGHT)):
             if stop.is_set():
-                raise InterruptedRunError("stopped by a signal", remedy="Start it again.")
+                raise InterruptedRunError("stopped by a signal", remedy="Run the same command again.")
             found = list(pool.map(lambda shard: _points_of(store, record, shard, model), some))
             source.unsound += [each for each in found if isinstance(each, str)]
             points = [each for each in found if isinstance(each, pa.Table)]
@@ -97,22 +97,24 @@ def read_source(store: Store, run_id: str, model: Model, seed: int, stop: Event)
 
 
 def _nothing(store: Store, record: RunRecord, model: Model, seed: int) -> str | None:
-    """Say why no point_fingerprint can be alike, without reading any; None where some may be."""
+    """Return why no point_fingerprint can match, without reading any; None if some may."""
     spec = record.spec
     if spec.model != model.name:
-        return f"it is of model {spec.model}, this run of {model.name}"
+        return f"it ran model {spec.model}, but this run is of {model.name}"
     if spec.seed != seed:
-        return f"it has seed {spec.seed}, this run {seed}"
+        return f"it has seed {spec.seed}, but this run has {seed}"
     key = layout.engine_pin(record.run_id)
     stored = store.read(key)
     if stored is None:
-        return "none of its shards was run yet"
+        return "none of its shards has been run yet"
     version = table.decode(EnginePin, stored.body, store.locate(key)).model_version
-    return None if version == model.version else f"it has version {version} of the model, this engine {model.version}"
+    if version == model.version:
+        return None
+    return f"it ran version {version} of the model, but this engine has {model.version}"
 
 
 def _points_of(store: Store, record: RunRecord, shard_id: int, model: Model) -> pa.Table | str | None:
-    """Return fingerprints and metrics of a shard's successful points; why not, for one that cannot be trusted."""
+    """Return fingerprints and metrics of a shard's successful points, or why they cannot be trusted."""
     keys = layout.ShardKeys.of(record, shard_id)
     stored = store.read(keys.outcome)
     if stored is None:
@@ -123,25 +125,25 @@ def _points_of(store: Store, record: RunRecord, shard_id: int, model: Model) -> 
         return error.message
     if not outcome.complete:
         return None
-    proper = keys.dataset(POINT_OUTCOMES, model.name)
-    promised = {each.key: each for each in outcome.artifacts}.get(proper)
-    body = _body(store, proper)
-    if promised is None or body is None or hashlib.sha256(body).hexdigest() != promised.sha256:
-        return f"{store.locate(proper)} does not hold the bytes that its outcome promises"
+    key = keys.dataset(POINT_OUTCOMES, model.name)
+    artifact = {each.key: each for each in outcome.artifacts}.get(key)
+    body = _body(store, key)
+    if artifact is None or body is None or hashlib.sha256(body).hexdigest() != artifact.sha256:
+        return f"{store.locate(key)} does not match the digest in its outcome"
     metrics = columns_of(model.metrics)
     try:
         rows = pq.read_table(
             pa.BufferReader(body), columns=["point_fingerprint", "status", *(name for name, _ in metrics)]
         )
     except (*PARQUET_ERRORS, KeyError) as error:
-        return f"{store.locate(proper)}: {error}"
+        return f"{store.locate(key)}: {error}"
     rows = rows.filter(pc.equal(rows["status"], "success")).drop_columns(["status"])
     expected = pa.schema([("point_fingerprint", table.TEXT), *metrics])
-    return rows if rows.schema.equals(expected) else f"{store.locate(proper)} has other columns than the model gives"
+    return rows if rows.schema.equals(expected) else f"{store.locate(key)} has other columns than the model"
 
 
 def _body(store: Store, key: str) -> bytes | None:
-    """Return a file's bytes, read once: those that are hashed are those that are used."""
+    """Return a file's bytes, read once: the bytes that are hashed are the bytes that are used."""
     with TemporaryDirectory(prefix="sweepctl-reuse-") as folder:
         path = store.borrow(key, Path(folder))
         if path is None:
@@ -151,14 +153,14 @@ def _body(store: Store, key: str) -> bytes | None:
 
 
 class ReusingEngine(Engine):
-    """An engine that is told, with each request to run points, which of them are known."""
+    """An engine that gets the known points with each request to run points."""
 
     def __init__(self, path: Path, model: Model, source: Source) -> None:
-        """Take over points of `model` from `source`."""
+        """Reuse points of `model` from `source`."""
         super().__init__(path)
         self._model = model
         self._source = source
-        self.taken: dict[int, int] = {}  # how many points, by the first index of the request
+        self.taken: dict[int, int] = {}  # the number of reused points, by the first index of the request
 
     def start(
         self,
@@ -168,7 +170,7 @@ class ReusingEngine(Engine):
         timeout: float | None = None,
         stop: Event | None = None,
     ) -> EngineRun:
-        """Start the engine on `request`, and on what is known of its points."""
+        """Start the engine on `request`, with its known points added."""
         if command == "run" and self._source.rows:
             request = self._with_known(request, stop)
         return super().start(request, command=command, timeout=timeout, stop=stop)
@@ -180,15 +182,15 @@ class ReusingEngine(Engine):
             for named in self._named(request, stop):
                 first = named["point_index"][0].as_py() if first is None else first
                 for count, text in self._known_of(named):
-                    # What has no room is simulated.
+                    # Points that do not fit are run.
                     if len(request) + len(known) + len(text) + len(_FIELD) < MAX_REQUEST_BYTES:
                         known += b"," + text
                         points += count
         except (EngineFaultError, RefusedError):
-            return request  # the run itself will meet what is wrong, and record it
+            return request  # the run itself will meet the same error, and record it
         if first is not None:
             self.taken[first] = points
-        # Spliced into the object's end: to read a long design only to write it again would take long.
+        # Spliced in at the object's end: parsing and writing a long design again would be slow.
         return request[:-2] + _FIELD % bytes(known[1:]) if points else request
 
     def _named(self, request: bytes, stop: Event | None) -> Iterator[pa.Table]:
@@ -199,7 +201,7 @@ class ReusingEngine(Engine):
                 yield parse_records(block, schema)
 
     def _known_of(self, named: pa.Table) -> Iterator[tuple[int, bytes]]:
-        """Yield what a request says of known points, some at a time, and how many these are."""
+        """Yield the known points as JSON for a request, in batches, with the size of each batch."""
         find = self._source.rows.get
         texts = named["point_fingerprint"].to_pylist()
         rows = [find(bytes.fromhex(text), -1) for text in texts]
@@ -210,7 +212,7 @@ class ReusingEngine(Engine):
 
     def _encoded(self, found: Sequence[tuple[int, int]]) -> bytes:
         """Return indices and their rows of metrics as the items of a JSON array."""
-        assert self._source.metrics is not None  # noqa: S101  rows are of it
+        assert self._source.metrics is not None  # noqa: S101  there are rows
         metrics = self._source.metrics.take([row for _, row in found])
         names = metrics.column_names
         values = zip(*(column.to_pylist() for column in metrics.columns), strict=True) if names else repeat(())

@@ -1,4 +1,4 @@
-"""Where a run begins: its record found in the store, or created there. Shards are run or sent elsewhere."""
+"""The start of a run: its record is found in the store, or created there. Shards are run or sent elsewhere."""
 
 import datetime as dt
 import re
@@ -17,14 +17,14 @@ from sweepctl.sweep.plan import FINGERPRINT_DIGITS, Draft, Plan
 def pin(
     draft: Draft, store: Store, run_id: str | None, now: dt.datetime, measure: Callable[[], int]
 ) -> tuple[Plan, RunRecord]:
-    """Settle in the store what a run is: its design, then its record, both only if they are not there.
+    """Pin a run in the store: create its design, then its record, unless they exist.
 
-    Without a run_id, the newest run of this very sweep is continued, if there is one. `measure` gives the points of
-    a shard where neither the file nor the record does.
+    Without a run_id, the newest run of the same sweep is continued, if there is one. `measure` returns the points per
+    shard if neither the file nor the record does.
 
     Raises:
-        UsageError: no run can have this run_id.
-        ConflictError: the run_id stands for another sweep; nothing was written.
+        UsageError: the run_id is invalid.
+        ConflictError: the run_id belongs to another sweep; nothing was written.
     """
     if run_id is not None:
         require_run_id(run_id)
@@ -42,24 +42,26 @@ def pin(
         )
         draft.plan(proposed.run_id, run_date, proposed.shard_points or 1)
         if draft.stored is not None:
-            # The design before the record: a record is a promise that its design is there.
+            # The design before the record: whoever finds a record must find its design.
             stored_design.put(store, draft.stored)
         record = commit.pin_run(store, proposed)
     if record.spec_fingerprint != draft.spec.fingerprint:
-        specs = f"spec {record.spec_fingerprint}, this file says {draft.spec.fingerprint}"
-        msg = f"run {record.run_id} stands for {specs}"
-        raise ConflictError(msg, remedy="A run_id means one sweep: give this one another --run-id.")
+        msg = (
+            f"run {record.run_id} was created with spec {record.spec_fingerprint}, but this file has spec "
+            f"{draft.spec.fingerprint}"
+        )
+        raise ConflictError(msg, remedy="A run_id belongs to one sweep: give this one another --run-id.")
     shard_points = record.shard_points or draft.shard_points or measure()
     return draft.plan(record.run_id, record.run_date, shard_points), record
 
 
 def find_record(draft: Draft, store: Store, run_id: str | None) -> RunRecord | None:
-    """Return the record of the run that would be continued: of this name, else the newest of this sweep."""
+    """Return the record of the run to continue: the one with this run_id, or else the newest of this sweep."""
     return _newest(draft, store) if run_id is None else find_run(store, run_id)
 
 
 def _newest(draft: Draft, store: Store) -> RunRecord | None:
-    """Return the newest run of this sweep that has the name which new ones get."""
+    """Return the newest run of this sweep, by the names that `Draft.new_run_id` gives."""
     name, digits = re.escape(draft.file.sweep.name), draft.spec.fingerprint[:FINGERPRINT_DIGITS]
     pattern = re.compile(rf"{name}-\d{{4}}-\d\d-\d\d-{digits}")
     folders = (folder.removeprefix("run=") for folder in store.folders("runs/"))

@@ -1,6 +1,6 @@
-"""How far a run is, from what its store holds: outcomes are listed, and those that are new or were replaced are read.
+"""A run's progress, from its store: outcomes are listed, and only the new or replaced ones are read.
 
-It counts what outcomes say and proves nothing: that is `verify`'s business.
+It counts what the outcomes say and proves nothing: `verify` does that.
 """
 
 import datetime as dt
@@ -19,41 +19,41 @@ from sweepctl.records.outcome import Outcome, RunRecord
 from sweepctl.records.run import list_attempts, list_outcomes, require_run
 from sweepctl.store.contract import Entry, Store
 
-IN_FLIGHT = 32  # requests of the store at a time; a bucket's rate is reached by many at once
-AT_ONCE = 1_000  # outcomes between two looks at whether to stop, and in memory as a whole
-# The pace is that of so many seconds before now; of more where shards take long, else no shard would end in them.
+IN_FLIGHT = 32  # concurrent requests to the store: one after the other would not reach a bucket's rate
+AT_ONCE = 1_000  # outcomes read between two checks of `stop`, and held in memory as a whole
+# The pace is measured over this time before now; over more if shards take long, so that some end in it.
 RECENT_SECONDS = 300.0
 SHARDS_IN_RECENT = 2
-WATCH_SECONDS = 2.0  # between two looks
+WATCH_SECONDS = 2.0  # between two reads
 
 
 @dataclass(frozen=True)
 class Status:
-    """How far a run is."""
+    """A run's progress."""
 
     run_id: str
     run_date: str
     model: str
     at: dt.datetime
-    shards: int | None  # None where nobody planned how the run is cut
+    shards: int | None  # None if the run was not planned
     shards_succeeded: int
-    shards_retryable: int  # failed, and another attempt may succeed
-    shards_failed: int  # failed for good
-    shards_unreadable: int  # their outcomes are no records of sweepctl
+    shards_retryable: int  # failed, but a retry may succeed
+    shards_failed: int  # failed permanently
+    shards_unreadable: int  # their outcomes cannot be decoded
     total_points: int
     points_succeeded: int
     points_failed: int
-    points_settled: int  # of shards that no attempt is needed for any more
+    points_settled: int  # of shards that need no further attempt
     failures: Mapping[str, int]  # failed shards by error code
-    attempts: int  # that are recorded beside the outcomes: those that failed, were interrupted or met a conflict
+    attempts: int  # recorded in addition to the outcomes: failed, interrupted or in conflict
     first_activity: dt.datetime | None
     last_activity: dt.datetime | None
-    points_per_second: float | None  # lately; of the whole run where it is done; None where nothing ended lately
+    points_per_second: float | None  # recently; of the whole run once it is done; None if nothing ended recently
     seconds_left: float | None
 
     @property
     def shards_missing(self) -> int | None:
-        """How many shards have no outcome; None where nobody planned how many there are."""
+        """How many shards have no outcome; None if the run was not planned."""
         if self.shards is None:
             return None
         known = self.shards_succeeded + self.shards_retryable + self.shards_failed + self.shards_unreadable
@@ -71,24 +71,24 @@ class Status:
 
     @property
     def counts(self) -> tuple[object, ...]:
-        """What changes only when something happened to the run."""
+        """Values that change only when something happened to the run."""
         shards = (self.shards_succeeded, self.shards_retryable, self.shards_failed, self.shards_unreadable)
         return (*shards, self.points_done, self.attempts, self.last_activity)
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it."""
-        told = {**asdict(self), "shards_missing": self.shards_missing, "points_done": self.points_done}
-        return {**told, "is_done": self.is_done}
+        derived = {"shards_missing": self.shards_missing, "points_done": self.points_done, "is_done": self.is_done}
+        return {**asdict(self), **derived}
 
 
 class OutcomeSummary(NamedTuple):
-    """What is kept of an outcome: there may be a million of them."""
+    """The parts of an outcome that are kept: there may be a million of them."""
 
     version: str
     is_success: bool
     is_retryable: bool
     points: int
-    succeeded: int  # with their records in the tables, as those that failed
+    succeeded: int  # points with their records in the tables, like `failed`
     failed: int
     started_at: dt.datetime
     finished_at: dt.datetime
@@ -97,14 +97,14 @@ class OutcomeSummary(NamedTuple):
 
 @dataclass
 class StatusReader:
-    """Reads the status of one run, again and again if wanted: what did not change is not read twice."""
+    """Reads the status of one run, repeatedly if needed: unchanged outcomes are not read twice."""
 
     store: Store
     run: RunRecord
-    observe: Callable[[int], None] = lambda _outcomes: None  # is told how many outcomes were read
+    observe: Callable[[int], None] = lambda _outcomes: None  # called with the number of outcomes read
     stop: Event = field(default_factory=Event)
     _seen: dict[int, OutcomeSummary] = field(default_factory=dict)
-    _unreadable: dict[int, str] = field(default_factory=dict)  # shards, and the version that cannot be read
+    _unreadable: dict[int, str] = field(default_factory=dict)  # shards, with the version that cannot be read
 
     @classmethod
     def of(cls, store: Store, run_id: str) -> "StatusReader":
@@ -117,7 +117,7 @@ class StatusReader:
         return cls(store, require_run(store, run_id))
 
     def read(self, now: dt.datetime) -> Status:
-        """Return how far the run is at `now`.
+        """Return the run's progress at `now`.
 
         Raises:
             StoreError: the store does not answer.
@@ -138,14 +138,14 @@ class StatusReader:
                 count += len(some)
                 self.observe(count)
                 if self.stop.is_set():
-                    raise InterruptedRunError("stopped by a signal", remedy="Ask again: it only reads.")
+                    raise InterruptedRunError("stopped by a signal", remedy="Run it again; it only reads.")
 
     def _version(self, shard_id: int) -> str | None:
         seen = self._seen.get(shard_id)
         return self._unreadable.get(shard_id) if seen is None else seen.version
 
     def _read(self, listed: tuple[int, Entry]) -> OutcomeSummary | None:
-        """Return what an outcome says; None where it is none."""
+        """Return an outcome's summary; None if it cannot be decoded."""
         entry = listed[1]
         stored = self.store.read(entry.key)
         if stored is None:
@@ -154,10 +154,10 @@ class StatusReader:
             outcome = table.decode(Outcome, stored.body, self.store.locate(entry.key))
         except StoreError:
             return None
-        # An attempt that did not run every point left its records in `partial/`, which is no table.
+        # An attempt that did not run every point left its records in `partial/`, which is not a table.
         succeeded, failed = (outcome.points_succeeded, outcome.points_failed) if outcome.complete else (0, 0)
         return OutcomeSummary(
-            # The listing's, although a later body may have been read: then it is read once more the next time.
+            # The listing's version, although a later body may have been read: then it is read again next time.
             entry.version,
             outcome.status == "success",
             outcome.retryable,
@@ -181,7 +181,7 @@ class StatusReader:
 def summarize_outcomes(
     run: RunRecord, seen: Sequence[OutcomeSummary], unreadable: int, attempts: int, now: dt.datetime
 ) -> Status:
-    """Return the status that the outcomes make."""
+    """Return the status that the outcomes add up to."""
     succeeded = sum(each.is_success for each in seen)
     retryable = sum(each.is_retryable for each in seen)
     settled = sum(each.points for each in seen if not each.is_retryable)
@@ -210,7 +210,7 @@ def summarize_outcomes(
 
 
 def _pace(seen: Sequence[OutcomeSummary], now: dt.datetime, *, is_done: bool) -> float | None:
-    """Return the points that were settled in a second lately, or in the whole run where it is done."""
+    """Return the points settled per second, recently or, once the run is done, over all of it."""
     if not seen:
         return None
     first = min(each.started_at for each in seen)
@@ -228,7 +228,7 @@ def _pace(seen: Sequence[OutcomeSummary], now: dt.datetime, *, is_done: bool) ->
 def watch(
     reader: StatusReader, now: Callable[[], dt.datetime], monotonic: Callable[[], float] = time.monotonic
 ) -> Iterator[Status]:
-    """Yield the status again and again, until the run is done or the reader is stopped.
+    """Yield the status repeatedly, until the run is done or the reader is stopped.
 
     Raises:
         StoreError: the store does not answer.
@@ -240,6 +240,6 @@ def watch(
         except InterruptedRunError:
             return
         yield status
-        # At least as long as looking took: a bucket is not listed all the time.
+        # Wait at least as long as reading took, so that a bucket is not listed all the time.
         if status.is_done or reader.stop.wait(max(WATCH_SECONDS, monotonic() - began_at)):
             return

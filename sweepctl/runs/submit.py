@@ -1,7 +1,7 @@
-"""Sends a run's shards to a queue: those without an outcome, in their order, in batches by several connections.
+"""Sends a run's shards to a queue: those without an outcome, in order, in batches over several connections.
 
-Nothing here keeps count anywhere. A message that is sent twice does no harm (the commit rules), so a submission that
-ended early is begun anew, or from the shard that its error names.
+No progress is stored. A message that is sent twice does no harm (the commit rules), so an interrupted submission is
+repeated as a whole, or from the shard that its error names.
 """
 
 import time
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from sweepctl.queue.sqs import Queue
 
 CONNECTIONS = 8
-# Batches under way or waiting for a connection: enough that none is idle, few enough that memory stays small.
-AHEAD = 4  # for each connection
+# Batches in progress or waiting for a connection: enough to keep each busy, few enough to keep memory small.
+AHEAD = 4  # per connection
 
 Batch = Mapping[int, str]  # message bodies by shard
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What became of a run's messages."""
+    """The result of a submission."""
 
     run_id: str
     run_date: str
@@ -48,11 +48,11 @@ class Submission:
 
 
 def require_sendable(draft: Draft, queue: "Queue") -> None:
-    """Make sure that nothing but an outage can keep the messages of a sweep from a queue, before anything is written.
+    """Check, before anything is written, that the queue will accept a sweep's messages.
 
     Raises:
-        SweepFileError: they would be larger than a queue's messages may be.
-        QueueError: there is no such queue, it does not answer, or it is FIFO.
+        SweepFileError: the messages would be too large for a queue.
+        QueueError: the queue does not exist, does not answer, or is FIFO.
     """
     # The last of the smallest shards under the longest name has the longest message.
     longest = draft.plan("r" * 64, "2000-01-01", 1)
@@ -77,32 +77,32 @@ def submit(
 ) -> Submission:
     """Send the messages of all shards from `from_shard` on that have no outcome yet.
 
-    What an outcome says is not looked at: a listing takes a second where reading takes minutes, and shards that failed
-    are sent again by who has looked at why. The run record stands already (`plan.pin`).
+    Outcomes are listed, not read: a listing takes seconds where reading takes minutes. So shards that failed are not
+    sent; `retry` does that. The run record must exist (`start.pin`).
 
     Args:
         plan: The run.
-        store: Where its outcomes are listed.
-        queue: Takes the messages.
-        from_shard: Those before it were sent already.
-        connections: How many batches are sent at a time.
-        progress: Is told how many shards are dealt with.
+        store: The store with its outcomes.
+        queue: The queue to send to.
+        from_shard: The first shard to send.
+        connections: Concurrent send requests.
+        progress: Called with the number of shards sent or skipped.
         stop: Once set, no further batch is sent.
 
     Raises:
         UsageError: the run has no shard `from_shard`.
-        QueueError: the queue does not take a message; it says from which shard on to go on.
-        InterruptedRunError: `stop` was set; it says the same.
+        QueueError: the queue did not accept a message; the remedy says where to resume.
+        InterruptedRunError: `stop` was set; the remedy says where to resume.
         StoreError: the store does not answer.
     """
     if from_shard >= plan.shards:
         raise UsageError(
             f"--from-shard {from_shard}: run {plan.run_id} has shards 0 to {plan.shards - 1}",
-            remedy="Give the number that the earlier submission told.",
+            remedy="Give the shard number that the interrupted submission reported.",
         )
     started_at = time.monotonic()
-    standing = {shard_id for shard_id, _ in list_outcomes(store, plan.run_id, plan.run_date)}
-    shards, same = tee(shard_id for shard_id in range(from_shard, plan.shards) if shard_id not in standing)
+    existing = {shard_id for shard_id, _ in list_outcomes(store, plan.run_id, plan.run_date)}
+    shards, same = tee(shard_id for shard_id in range(from_shard, plan.shards) if shard_id not in existing)
     bodies = zip(shards, (body.decode() for body in plan.bodies(same)), strict=True)
     reached, sent = from_shard, 0
     try:
@@ -110,17 +110,17 @@ def submit(
             reached, sent = max(batch) + 1, sent + len(batch)
             progress(reached - from_shard)
     except (QueueError, InterruptedRunError) as error:
-        before = f"all before shard {reached:,} of {plan.shards:,} are sent"
-        how = f"To go on: the same command with --run-id {plan.run_id} --from-shard {reached}."
+        before = f"all before shard {reached:,} of {plan.shards:,} were sent"
+        how = f"To resume, run the same command with --run-id {plan.run_id} --from-shard {reached}."
         remedy = how if error.remedy is None else f"{error.remedy} {how}"
         raise type(error)(f"{error.message}; {before}", remedy=remedy) from error
     progress(plan.shards - from_shard)
-    stood = sum(1 for shard_id in standing if from_shard <= shard_id < plan.shards)
+    stood = sum(1 for shard_id in existing if from_shard <= shard_id < plan.shards)
     return Submission(plan.run_id, plan.run_date, plan.shards, sent, stood, time.monotonic() - started_at)
 
 
 def _sent(queue: "Queue", left: Iterator[dict[int, str]], connections: int, stop: Event) -> Iterator[Batch]:
-    """Yield batches once they are sent, in their order, so that all before one of them are sent, too."""
+    """Yield batches once they are sent, in order: when one is yielded, all before it are sent too."""
     waiting: deque[tuple[Batch, Future[dict[int, SendFailure]]]] = deque()
     is_stopped = False
     with ThreadPoolExecutor(connections) as pool:
@@ -137,7 +137,7 @@ def _sent(queue: "Queue", left: Iterator[dict[int, str]], connections: int, stop
             if is_stopped:
                 raise InterruptedRunError("stopped by a signal")
         finally:
-            # After an error, what has not begun need not fail as well.
+            # After an error, batches that have not started need not fail as well.
             for _, sending in waiting:
                 sending.cancel()
 

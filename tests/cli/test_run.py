@@ -94,7 +94,7 @@ def test_a_failing_point_fails_its_shard_alone(tmp_path: Path) -> None:
     assert retried.exit_code == 1
     assert "no failed shard to retry" in retried.stdout
     assert "point_failed (permanent), shard 1" in retried.stdout
-    assert "`sweepctl run --reuse r` takes the others over" in retried.stdout
+    assert "`sweepctl run --reuse r` reuses the other points" in retried.stdout
 
 
 def test_a_crash_is_retried(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_points_of_another_run_are_taken_over(tmp_path: Path) -> None:
     assert "12 points of run old are available for reuse" in shown.stdout
     assert "12 of these points were reused, not simulated" in shown.stdout
     other = sweepctl("run", queue_sweep(tmp_path, seed=2), "--reuse", "old")
-    assert "nothing can be reused from run old: it has seed 1, this run 2" in other.stdout
+    assert "nothing can be reused from run old: it has seed 1, but this run has 2" in other.stdout
     assert other.exit_code == 0
 
 

@@ -196,12 +196,12 @@ def test_a_death_at_any_call_of_the_store_is_healed_by_the_same_command(tmp_path
         assert verify(store, run_id, ENGINE).verdict is Verdict.WHOLE
 
 
-def test_a_run_that_was_cut_otherwise_is_refused(store: Store, tmp_path: Path) -> None:
+def test_a_run_that_is_sharded_differently_is_refused(store: Store, tmp_path: Path) -> None:
     planned = begun(open_store(str(tmp_path / "other")), queue_sweep(tmp_path, 6), "r").plan
     # Messages that somebody wrote by hand: the run record does not say how it is cut.
     fields = {"total_points": 12, "shard_id": 1, "start_index": 5, "end_index_exclusive": 10}
     run_shard(ShardMessageV2.of(planned.spec, "r", "2026-03-01", **fields), ENGINE, store)
-    with pytest.raises(ConflictError, match=r"its shard 1 has points \[5, 10\), this sweep's has \[6, 12\]"):
+    with pytest.raises(ConflictError, match=r"shard 1 covers \[5, 10\) in the store and \[6, 12\) in this sweep"):
         begun(store, queue_sweep(tmp_path, 6), "r")
     alike = begun(store, queue_sweep(tmp_path, 5), "r")
     assert alike.complete == {1}

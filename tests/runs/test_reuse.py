@@ -96,7 +96,7 @@ def test_a_larger_grid_takes_the_points_that_are_alike(store: Store, tmp_path: P
 
 def test_another_seed_shares_no_point(store: Store, tmp_path: Path) -> None:
     source = source_of(store, seed=2)
-    assert source.nothing == "it has seed 1, this run 2"
+    assert source.nothing == "it has seed 1, but this run has 2"
     _, done = run(store, queue_sweep(tmp_path, seed=2), "new", reusing(source))
     assert (done.succeeded, done.reused) == (2, 0)
     # And if the fingerprints are looked at all the same: none is alike.
@@ -105,13 +105,13 @@ def test_another_seed_shares_no_point(store: Store, tmp_path: Path) -> None:
 
 
 def test_another_model_shares_no_point(store: Store) -> None:
-    assert source_of(store, model="epidemic").nothing == "it is of model queue, this run of epidemic"
+    assert source_of(store, model="epidemic").nothing == "it ran model queue, but this run is of epidemic"
 
 
 def test_another_version_of_the_model_shares_no_point(store: Store) -> None:
     later = ENGINE.model("queue").model_copy(update={"version": "2"})
     source = read_source(store, "old", later, 1, Event())
-    assert source.nothing == "it has version 1 of the model, this engine 2"
+    assert source.nothing == "it ran version 1 of the model, but this engine has 2"
 
 
 def test_a_damaged_shard_is_not_used_and_told(store: Store, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_damaged_shard_is_not_used_and_told(store: Store, tmp_path: Path) -> N
     body[100] ^= 1
     path.write_bytes(body)
     source = source_of(store)
-    assert source.unsound == [f"{path} does not hold the bytes that its outcome promises"]
+    assert source.unsound == [f"{path} does not match the digest in its outcome"]
     file = queue_sweep(tmp_path, 12)
     begun, done = run(store, file, "new", reusing(source))
     assert (done.points, done.reused) == (12, 5)
@@ -180,7 +180,7 @@ def test_a_run_that_is_not_there(store: Store) -> None:
 
 def test_a_run_without_shards_has_nothing(store: Store, tmp_path: Path) -> None:
     local.begin_run(plan.draft(sweep_file.read(queue_sweep(tmp_path)), ENGINE), ENGINE, store, "bare", now=NOW)
-    assert source_of(store, "bare").nothing == "none of its shards was run yet"
+    assert source_of(store, "bare").nothing == "none of its shards has been run yet"
 
 
 def test_a_stop_ends_the_reading(store: Store) -> None:

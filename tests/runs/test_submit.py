@@ -121,10 +121,10 @@ def test_shards_with_an_outcome_are_not_sent(tmp_path: Path, engine: Engine, sto
 def test_a_queue_that_dies_says_where_to_go_on(tmp_path: Path, engine: Engine, store: Store, dies_at: int) -> None:
     run, queue = planned(tmp_path, engine, 100), RecordingQueue(unanswered=dies_at)
     reached = dies_at // 10 * 10
-    with pytest.raises(QueueRefusedError, match=f"gone; all before shard {reached} of 100 are sent") as caught:
+    with pytest.raises(QueueRefusedError, match=f"gone; all before shard {reached} of 100 were sent") as caught:
         submit(run, store, queue, connections=3)
     assert caught.value.remedy is not None
-    assert caught.value.remedy.startswith("Create the queue. To go on: ")
+    assert caught.value.remedy.startswith("Create the queue. To resume, ")
     assert caught.value.remedy.endswith(f"--run-id r --from-shard {reached}.")
     assert set(range(reached)) <= set(queue.sent)
     again = RecordingQueue()
@@ -141,7 +141,7 @@ def test_a_message_that_is_not_taken_is_named_by_its_shard(
     tmp_path: Path, engine: Engine, store: Store, refusal: SendFailure, told: str
 ) -> None:
     queue = RecordingQueue(refused={13: refusal, 17: refusal})
-    with pytest.raises(QueueError, match=rf"shard 13, 17 not accepted{told}; all before shard 10 of 25 are sent"):
+    with pytest.raises(QueueError, match=rf"shard 13, 17 not accepted{told}; all before shard 10 of 25 were sent"):
         submit(planned(tmp_path, engine, 25), store, queue)
 
 
@@ -306,7 +306,7 @@ def test_a_signal_ends_a_submission_in_order(file: Path) -> None:
     assert process.returncode == 130
     reached = int(told.rstrip().rstrip(".").rpartition("--from-shard ")[2])
     assert waiting() == reached > 100
-    assert "→ To go on: the same command with --run-id r" in told
+    assert "→ To resume, run the same command with --run-id r" in told
 
 
 @pytest.mark.servers
