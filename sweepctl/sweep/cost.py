@@ -1,7 +1,7 @@
-"""What a run will take and cost, from a pilot of some of its points.
+"""A run's time and cost, estimated from a pilot of some of its points.
 
-Prices are list prices of us-east-1 in US dollars, without free tiers, storage, reads and taxes; `PRICES_OF` says of
-when. They change rarely, and an estimate is no bill.
+Prices are list prices of us-east-1 in US dollars as of `PRICES_OF`, without free tiers, storage, reads and taxes. They
+rarely change, but an estimate is not a bill.
 """
 
 import math
@@ -38,16 +38,16 @@ class Interval:
     high: float
 
     def times(self, factor: float) -> "Interval":
-        """Return all three by a factor."""
+        """Return the interval multiplied by `factor`."""
         return Interval(self.mean * factor, self.low * factor, self.high * factor)
 
-    def plus(self, sure: float) -> "Interval":
-        """Return all three with something sure added."""
-        return Interval(self.mean + sure, self.low + sure, self.high + sure)
+    def plus(self, constant: float) -> "Interval":
+        """Return the interval with `constant` added."""
+        return Interval(self.mean + constant, self.low + constant, self.high + constant)
 
 
 def interval(blocks: Sequence[float]) -> Interval:
-    """Return the mean of independent measurements and its 95 % interval, by Student's t; two of them at least."""
+    """Return the mean of at least two independent measurements, with its 95 % interval by Student's t."""
     mean = fmean(blocks)
     t = _T[min(len(blocks) - 2, len(_T) - 1)]
     half = t * stdev(blocks) / math.sqrt(len(blocks))
@@ -56,7 +56,7 @@ def interval(blocks: Sequence[float]) -> Interval:
 
 @dataclass(frozen=True)
 class CostEstimate:
-    """What a run takes on this machine and elsewhere."""
+    """The estimated time and cost of a run."""
 
     core_seconds: Interval
     wall_seconds: Interval
@@ -65,13 +65,13 @@ class CostEstimate:
 
 
 def estimate_cost(point_seconds: Interval, points: int, shards: int, objects: int, cores: int) -> CostEstimate:
-    """Return what so many points take; `point_seconds` is of one core, `cores` are this machine's."""
+    """Return the time and cost of a run; `point_seconds` is on one core, `cores` is the number of this machine's."""
     core_seconds = point_seconds.times(points)
-    around = shards * REQUESTS_A_SHARD * SQS_REQUEST + objects * S3_PUT
+    requests = shards * REQUESTS_A_SHARD * SQS_REQUEST + objects * S3_PUT
     fargate = FARGATE_CORE_HOUR + FARGATE_GB_A_CORE * FARGATE_GB_HOUR
     return CostEstimate(
         core_seconds=core_seconds,
         wall_seconds=core_seconds.times(1 / cores),
-        lambda_dollars=core_seconds.times(LAMBDA_GB_A_CORE * LAMBDA_GB_SECOND).plus(shards * LAMBDA_REQUEST + around),
-        fargate_dollars=core_seconds.times(fargate / 3600).plus(around),
+        lambda_dollars=core_seconds.times(LAMBDA_GB_A_CORE * LAMBDA_GB_SECOND).plus(shards * LAMBDA_REQUEST + requests),
+        fargate_dollars=core_seconds.times(fargate / 3600).plus(requests),
     )

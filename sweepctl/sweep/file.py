@@ -1,7 +1,7 @@
-"""The sweep file: a sweep as a person writes it, in TOML, checked as a whole.
+"""The sweep file: a sweep in TOML, parsed and checked as a whole.
 
-Every error is told at once, with its line, its key and its rule. Which values a parameter takes is the engine's
-business (`check`); how the points are cut into shards is `plan`'s.
+All errors are reported at once, each with its line, key and rule. `plan` has the engine check the parameters' values,
+and splits the points into shards.
 """
 
 import difflib
@@ -35,12 +35,12 @@ def _once(names: list[str]) -> list[str]:
 
 
 class Shards(Strict):
-    """How the points are cut into shards; one of these."""
+    """How the points are split into shards: exactly one of these."""
 
-    points: Count | None = Field(default=None, description="Points of each shard; the last one may have fewer.")
-    count: Count | None = Field(default=None, description="How many shards at most; they are equally large.")
+    points: Count | None = Field(default=None, description="Points per shard; the last shard may have fewer.")
+    count: Count | None = Field(default=None, description="Maximum number of shards; all but the last are equal.")
     seconds: Annotated[float, BeforeValidator(lambda value: float(value) if type(value) is int else value)] | None = (
-        Field(default=None, gt=0, le=36_000, description="Seconds that a shard should take on one core, by a pilot.")
+        Field(default=None, gt=0, le=36_000, description="Target seconds per shard on one core, measured by a pilot.")
     )
 
     @model_validator(mode="after")
@@ -51,10 +51,10 @@ class Shards(Strict):
 
 
 class TableFile(Strict):
-    """One cell a row of a file."""
+    """A table in a file, one cell per row."""
 
-    kind: Literal["table"] = Field(description="One cell a row.")
-    file: str = Field(min_length=1, description="A CSV or Parquet file, by its path from the sweep file's folder.")
+    kind: Literal["table"] = Field(description="One cell per row.")
+    file: str = Field(min_length=1, description="Path of a CSV or Parquet file, relative to the sweep file's folder.")
 
 
 def _from_file(value: object) -> str:
@@ -67,47 +67,47 @@ SweepDesign = Annotated[
 
 
 class Sweep(Strict):
-    """A sweep: which points of which model, and how they are cut into shards."""
+    """A sweep: which points of which model to run, and how they are split into shards."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")] = Field(
-        description="What the sweep is called; the run_id begins with it."
+        description="Name of the sweep; the run_id begins with it."
     )
-    model: Name = Field(description="The model, as `sweepctl models` lists it.")
-    seed: Integer = Field(description="Decides every random number; signed 64 bits.")
+    model: Name = Field(description="The model, as listed by `sweepctl models`.")
+    seed: Integer = Field(description="Seed of all random numbers; a signed 64-bit integer.")
     replications: Annotated[int, Field(ge=1, le=1 << 32)] = Field(
-        default=1, description="How often each cell is run, each time with other random numbers."
+        default=1, description="How many times each cell is run, each with different random numbers."
     )
     outputs: Annotated[list[DatasetName], AfterValidator(_once)] = Field(
-        default=[], description="Extra datasets of the model to keep, as `sweepctl models NAME` lists them."
+        default=[], description="Extra datasets of the model to keep, as listed by `sweepctl models NAME`."
     )
     base: dict[Name, Scalar] = Field(default={}, description="Values of parameters that the design does not vary.")
-    design: SweepDesign = Field(description="The space of points.")
+    design: SweepDesign = Field(description="Which points to run.")
     shards: Shards = Field(
-        default=Shards(seconds=DEFAULT_SHARD_SECONDS), description="How the points are cut into shards."
+        default=Shards(seconds=DEFAULT_SHARD_SECONDS), description="How the points are split into shards."
     )
 
 
 @dataclass(frozen=True)
 class SweepFile:
-    """A sweep as its file says it; which values a parameter takes is for the engine to judge."""
+    """A parsed sweep file; the engine has not checked the parameters' values yet."""
 
     path: Path
     sweep: Sweep
     space: Space
     design_body: bytes  # as it would be stored
-    wrong: dict[TomlPath, str]  # what breaks a rule, and is left out of all this
+    problems: dict[TomlPath, str]  # the rules that values break, by path; these values are left out of all the above
     _lines: Mapping[TomlPath, int]
 
     def path_to(self, parameter: str) -> tuple[str, ...]:
-        """Return the path to where the design varies a parameter."""
+        """Return the path at which the design varies a parameter."""
         design = self.sweep.design
         if isinstance(design, TableFile):
             return ("design", "file", parameter)
         return ("design", "columns" if isinstance(design, Table) else "dimensions", parameter)
 
-    def error(self, wrong: dict[TomlPath, str]) -> SweepFileError:
-        """Return the error that tells all that is wrong: some values, by their paths, and what was known before."""
-        return _error(self.path, self.wrong | wrong, self._lines)
+    def error(self, problems: dict[TomlPath, str]) -> SweepFileError:
+        """Return the error that reports all problems: the given ones, by path, and those already known."""
+        return _error(self.path, self.problems | problems, self._lines)
 
 
 def json_schema() -> dict[str, Any]:
@@ -118,54 +118,54 @@ def json_schema() -> dict[str, Any]:
 def read(path: Path) -> SweepFile:
     """Read a sweep file, and the table that it names.
 
-    What breaks a rule is left out and kept as `wrong`, for `plan.draft` to tell with what the engine refuses.
+    Values that break a rule are left out and kept as `problems`; `plan.draft` reports them with the engine's.
 
     Raises:
-        SweepFileError: so much is wrong that there is nothing left to look at.
-        UsageError: it cannot be read.
+        SweepFileError: the problems are too severe to check the rest.
+        UsageError: the file cannot be read.
     """
     text = _text(path)
     try:
         fields = tomllib.loads(text)
         require_bounded(fields)
     except (ValueError, RecursionError) as error:
-        raise _error(path, {(): f"must be TOML: {error}"}, {}) from error
+        raise _error(path, {(): f"must be valid TOML: {error}"}, {}) from error
     lines = lines_by_path(text)
-    wrong: dict[TomlPath, str] = {}
+    problems: dict[TomlPath, str] = {}
     try:
         sweep = Sweep.model_validate(fields)
     except ValidationError as error:
-        wrong = dict(_rules(error))
+        problems = dict(_rules(error))
         try:
-            # Without what is wrong, the rest can be looked at, so that all is told at once.
-            sweep = Sweep.model_validate(_without(fields, wrong))
+            # Without these values, the rest can be checked too, so that all errors are reported at once.
+            sweep = Sweep.model_validate(_without(fields, problems))
         except ValidationError:
-            raise _error(path, wrong, lines) from error
+            raise _error(path, problems, lines) from error
     space: Space
     if isinstance(sweep.design, TableFile):
         try:
             body = encode_file(path.parent / sweep.design.file)
             space = stored_design.decode(body)
         except ValueError as error:
-            raise _error(path, wrong | {("design", "file"): stored_design.rule_of(error)}, lines) from error
+            raise _error(path, problems | {("design", "file"): stored_design.rule_of(error)}, lines) from error
     else:
         body, space = stored_design.encode(sweep.design), sweep.design
-    twice = sweep.base.keys() & set(space.parameters)
-    wrong |= {("base", name): "is varied by the design, too: must be in one of them" for name in twice}
-    base = {name: value for name, value in sweep.base.items() if name not in twice}
+    both = sweep.base.keys() & set(space.parameters)
+    problems |= {("base", name): "is also varied by the design: must be in only one of them" for name in both}
+    base = {name: value for name, value in sweep.base.items() if name not in both}
     try:
         total_points(space, sweep.replications)
     except ValueError as error:
-        raise _error(path, wrong | {("design",): str(error)}, lines) from error
-    return SweepFile(path, sweep.model_copy(update={"base": base}), space, body, wrong, lines)
+        raise _error(path, problems | {("design",): str(error)}, lines) from error
+    return SweepFile(path, sweep.model_copy(update={"base": base}), space, body, problems, lines)
 
 
-def _without(fields: Mapping[str, Any], wrong: Iterable[TomlPath]) -> Mapping[str, Any]:
-    """Leave out the values at some paths; what must be there and decides nothing else is made up."""
+def _without(fields: Mapping[str, Any], paths: Iterable[TomlPath]) -> Mapping[str, Any]:
+    """Remove the values at some paths; required fields on which no other depends get a placeholder."""
     left = deepcopy(dict(fields))
-    for path in wrong:
+    for path in paths:
         inner: Any = left
-        # A whole parameter, and a whole way to cut shards, not what is inside.
+        # The whole parameter and the whole [shards], not only the value inside.
         keys = path[: 3 if path[:2] == ("design", "dimensions") else 1 if path[0] == "shards" else 2]
         for key in keys[:-1]:
             inner = inner.get(key) if isinstance(inner, dict) else None
@@ -181,7 +181,7 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", remedy="Give the path of a sweep file.") from error
     if len(body) > MAX_BYTES:
-        raise _error(path, {(): "must be at most 64 MiB: long lists belong into a table's file"}, {})
+        raise _error(path, {(): "must be at most 64 MiB: move long lists to a table file"}, {})
     try:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -194,9 +194,9 @@ def _rules(error: ValidationError) -> Iterator[tuple[TomlPath, str]]:
         rule = each["msg"].removeprefix("Value error, ")
         if each["type"] == "extra_forbidden":
             close = difflib.get_close_matches(str(path[-1]), _fields(), n=1)
-            rule = f"is no field; did you mean {close[0]}?" if close else "is no field here"
+            rule = f"unknown field; did you mean `{close[0]}`?" if close else "unknown field"
         elif each["type"] == "missing":
-            rule = "must be there"
+            rule = "is required"
         elif rule.startswith("Input should"):
             rule = rule.replace("Input should", "must", 1)
         yield path, rule
@@ -204,7 +204,7 @@ def _rules(error: ValidationError) -> Iterator[tuple[TomlPath, str]]:
 
 @cache
 def _fields() -> frozenset[str]:
-    """The names of all fields of sweep files, whatever they belong to."""
+    """The names of all fields of a sweep file, at any level."""
 
     def names(schema: Any) -> Iterator[str]:  # noqa: ANN401  any JSON value
         if isinstance(schema, dict):
@@ -215,7 +215,7 @@ def _fields() -> frozenset[str]:
     return frozenset(names(json_schema()))
 
 
-def _error(path: Path, wrong: Mapping[TomlPath, str], lines: Mapping[TomlPath, int]) -> SweepFileError:
-    placed = sorted((line_of(lines, keys), ".".join(map(str, keys)), rule) for keys, rule in wrong.items())
-    told = (f"{path}:{line}: {key}: {rule}" if key else f"{path}: {rule}" for line, key, rule in placed)
-    return SweepFileError(tuple(told), remedy="Correct the file; docs/sweep-files.md lists every field and its rule.")
+def _error(path: Path, problems: Mapping[TomlPath, str], lines: Mapping[TomlPath, int]) -> SweepFileError:
+    placed = sorted((line_of(lines, keys), ".".join(map(str, keys)), rule) for keys, rule in problems.items())
+    errors = (f"{path}:{line}: {key}: {rule}" if key else f"{path}: {rule}" for line, key, rule in placed)
+    return SweepFileError(tuple(errors), remedy="Correct the file; docs/sweep-files.md lists every field and its rule.")

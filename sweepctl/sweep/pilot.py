@@ -1,7 +1,7 @@
-"""A pilot: some of a run's points, run here for the time that they take; nothing is kept.
+"""A pilot: some of a run's points, run on this machine to measure their time; no result is kept.
 
-Points are run in blocks that are spread over the whole design, on one thread. Time is the engine's own CPU time, so
-that neither other programs nor starting it count, and each block is one measurement.
+Points are run in blocks that are spread over the whole design, on one thread. Time is the engine's CPU time without its
+start, so other programs do not count; each block is one measurement.
 """
 
 import time
@@ -18,21 +18,21 @@ from sweepctl.sweep.file import DEFAULT_SHARD_SECONDS
 from sweepctl.sweep.plan import Draft
 
 BLOCKS = 16
-# A block that the size of shards is measured with takes so long at least, else starting the engine shows through.
+# The least time of a block when measuring the shard size: below it, the engine's start would distort the result.
 BLOCK_SECONDS = 0.05
-# For the size of shards, measuring ends after so long: to be right by some tenths is enough.
+# No block is started after this time when measuring the shard size, which need not be precise.
 PATIENCE_SECONDS = 10.0
-# However cheap points are, a shard's files are read as a whole.
+# Also for cheap points: a shard's files are read as a whole.
 MAX_SHARD_POINTS = 1_000_000
 
 
 @dataclass(frozen=True)
 class Pilot:
-    """How long a point takes, from some that were run."""
+    """The measured time of a point."""
 
     points: int
-    failed: int  # of these: they have no result, and would have none in the run
-    seconds: Interval  # of one core, a point
+    failed: int  # of these; they have no result, and would have none in the run
+    seconds: Interval  # per point, on one core
 
 
 def run_pilot(
@@ -44,21 +44,21 @@ def run_pilot(
     progress: Callable[[int], None] = lambda _points: None,
     stop: Event | None = None,
 ) -> Pilot:
-    """Run some of a sweep's points, at most so many, and return the time that one takes.
+    """Run some of a sweep's points, at most `points`, and return the time per point.
 
-    With `patience`, in seconds, no block is begun after so long, once there are two.
+    After `patience` seconds, no further block is started, once there are two.
 
     Raises:
         InterruptedRunError: `stop` was set.
         EngineFaultError: the engine failed on a block.
     """
     total = draft.total_points
-    # Two points tell what a second one takes: the first one's time has what a process does once, such as a map.
+    # At least two points per block: the first one's time includes what a process does once, such as making a map.
     blocks = max(1, min(BLOCKS, min(points, total) // 2))
     size = max(1, min(points, total) // blocks)
     clock = _Clock(draft, engine, stop)
     began_at, measured, failed = time.monotonic(), list[float](), 0
-    # In an order that covers the design however soon it ends.
+    # In an order that covers the design, however early it stops.
     for place in sorted(range(blocks), key=lambda block: block * GOLDEN_RATIO % 1):
         start = min(place * total // blocks, total - size)
         seconds, failures = clock.of_a_point(start, start + size)
@@ -67,12 +67,12 @@ def run_pilot(
         progress(len(measured) * size)
         if patience is not None and len(measured) > 1 and time.monotonic() - began_at > patience:
             break
-    # From a single block, nothing is known of how much others differ.
+    # A single block does not show how much others differ.
     return Pilot(len(measured) * size, failed, interval(measured if len(measured) > 1 else measured * 2))
 
 
 def shard_points(draft: Draft, engine: Engine, stop: Event | None = None) -> int:
-    """Return how many points take as long as a shard should, to two digits.
+    """Return how many points take as long as a shard should, rounded to two digits.
 
     Raises:
         InterruptedRunError, EngineFaultError: as `run_pilot`.
@@ -90,7 +90,7 @@ GOLDEN_RATIO = 0.618034
 
 
 class _Clock:
-    """Measures engines on blocks of points: CPU seconds, and how many points failed."""
+    """Measures the CPU seconds and the failed points of blocks."""
 
     def __init__(self, draft: Draft, engine: Engine, stop: Event | None) -> None:
         self._draft = draft
@@ -98,7 +98,7 @@ class _Clock:
         self._stop = stop or Event()
 
     def of(self, start: int, end: int, command: Literal["run", "points"] = "run") -> tuple[float, int]:
-        """Measure an engine's process that runs these points."""
+        """Measure an engine process that runs these points."""
         request = encode_request(self._draft.spec, self._draft.file.space, start, end, threads=1)
         run = self._engine.start(request, command=command, stop=self._stop)
         with run:
@@ -109,11 +109,11 @@ class _Clock:
 
     @cached_property
     def start_up(self) -> float:
-        """CPU seconds of a process that runs nothing."""
+        """CPU seconds of a process that runs no points."""
         return self.of(0, 1, "points")[0]
 
     def of_a_point(self, start: int, end: int) -> tuple[float, int]:
-        """Measure one of these points, what a process takes once taken off; the failures are of all."""
+        """Measure the seconds per point of a block, without the process's start, and all failed points of it."""
         seconds, failed = self.of(start, end)
         if end - start == 1:
             return max(0.0, seconds - self.start_up), failed

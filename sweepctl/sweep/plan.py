@@ -1,6 +1,6 @@
-"""From a sweep file to a run and its shards: what there will be, before anything is written or sent.
+"""From a sweep file to a run and its shards: what will be run, before anything is written or sent.
 
-A plan is a pure value: the same sweep and shard size give the same one, wherever it is made.
+A plan is a pure value: the same sweep and shard size give the same plan everywhere.
 """
 
 import json
@@ -21,20 +21,20 @@ from sweepctl.spec import Spec
 from sweepctl.sweep.file import SweepFile, TableFile
 from sweepctl.sweep.toml_lines import TomlPath
 
-# A design whose JSON is longer is stored, and messages name it: so they stay below 4 KB.
+# A design with longer JSON is stored, and messages refer to it, so that they stay below 4 KB.
 MAX_INLINE_BYTES = 2_048
 FINGERPRINT_DIGITS = 8
-MAX_SHARDS = 10_000_000  # several files each; a store that holds more can hardly be listed
-ROWS_AT_ONCE = 1 << 16  # of a table, in one question
+MAX_SHARDS = 10_000_000  # several files each; a store with more can hardly be listed
+ROWS_AT_ONCE = 1 << 16  # of a table, in one request
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run, and how it is cut: shard k has the points from k x `shard_points` on."""
+    """A run and its sharding: shard k has the points from k x `shard_points` on."""
 
     spec: Spec
     space: Space
-    stored: bytes | None  # the design's bytes, where it is too long for messages
+    stored: bytes | None  # the design's bytes, if it is too long for messages
     run_id: str
     run_date: str
     total_points: int
@@ -52,7 +52,7 @@ class Plan:
 
     def message(self, shard_id: int) -> ShardMessageV2:
         """Return the message of a shard."""
-        # What differs is right by construction; to check a long design anew for each shard would take long.
+        # What differs is valid by construction; validating a long design again for each shard would be slow.
         return self._first.model_copy(update=dict(self._differing(shard_id)))
 
     def bodies(self, shard_ids: Iterable[int]) -> Iterator[bytes]:
@@ -63,7 +63,7 @@ class Plan:
             yield json.dumps(body, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
     def objects(self, model: Model) -> int:
-        """Return how many files a run without failures leaves in its store."""
+        """Return how many files a run without failures creates in its store."""
         of_run = 2 + (self.stored is not None)  # run record, engine pin, design
         return of_run + self.shards * (1 + len(schemas(model, self.spec.outputs)))
 
@@ -87,7 +87,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Draft:
-    """A sweep whose values the engine accepts; how it is cut, and what it is called, may be open yet."""
+    """A sweep whose values the engine accepts; its shard size and run_id may not be known yet."""
 
     file: SweepFile
     spec: Spec
@@ -100,7 +100,7 @@ class Draft:
 
     @property
     def shard_points(self) -> int | None:
-        """Points of each shard but the last, as the file says; None where a pilot must measure it."""
+        """Points of each shard but the last, as set in the file; None if a pilot must measure it."""
         shards = self.file.sweep.shards
         if shards.points is not None:
             return min(shards.points, self.total_points)
@@ -112,7 +112,7 @@ class Draft:
         """Return the plan of a run of this sweep.
 
         Raises:
-            SweepFileError: it would have more shards than anybody could list.
+            SweepFileError: it would have too many shards.
         """
         plan = Plan(self.spec, self.file.space, self.stored, run_id, run_date, self.total_points, shard_points)
         if plan.shards > MAX_SHARDS:
@@ -121,16 +121,16 @@ class Draft:
         return plan
 
     def new_run_id(self, run_date: str) -> str:
-        """Return what a run of this sweep is called unless a person says it."""
+        """Return the default run_id of a new run of this sweep."""
         return f"{self.file.sweep.name}-{run_date}-{self.spec.fingerprint[:FINGERPRINT_DIGITS]}"
 
 
 def draft(file: SweepFile, engine: Engine) -> Draft:
-    """Return a sweep whose every value the engine has accepted.
+    """Return a sweep after the engine has accepted all its values.
 
     Raises:
-        SweepFileError: some break a rule, or it refuses them, or lacks the model; all are told.
-        EngineUnavailableError: it cannot be used.
+        SweepFileError: values break a rule, or the engine refuses them or lacks the model; all errors are reported.
+        EngineUnavailableError: the engine cannot be used.
     """
     sweep = file.sweep
     try:
@@ -154,7 +154,7 @@ def draft(file: SweepFile, engine: Engine) -> Draft:
         _accept(spec, file.space, engine)
     except RefusedError as refusal:
         raise file.error(_refusals(file, spec, engine) or {(): refusal.message}) from refusal
-    if file.wrong:
+    if file.problems:
         raise file.error({})
     return Draft(file, spec, stored)
 
@@ -162,7 +162,7 @@ def draft(file: SweepFile, engine: Engine) -> Draft:
 def _accept(spec: Spec, space: Space, engine: Engine) -> None:
     """Raise RefusedError unless the engine accepts every value of the design."""
     if isinstance(space, StoredTable | Table):
-        # An engine checks the rows that it gets, and anything else as a whole.
+        # An engine checks only the rows that it gets; every other design it checks as a whole.
         for first in range(0, space.cells, ROWS_AT_ONCE):
             engine.identify(
                 spec, _TableSlice(space, first, min(first + ROWS_AT_ONCE, space.cells)), first * spec.replications
@@ -173,7 +173,7 @@ def _accept(spec: Spec, space: Space, engine: Engine) -> None:
 
 @dataclass(frozen=True)
 class _TableSlice:
-    """Some rows of a table, whatever cells are asked for."""
+    """Some rows of a table, whichever cells are requested."""
 
     table: Space
     first: int
@@ -192,25 +192,25 @@ class _TableSlice:
 
 
 def _refusals(file: SweepFile, spec: Spec, engine: Engine) -> dict[TomlPath, str]:
-    """Ask about each output and each parameter alone: an engine tells only the first that it refuses."""
-    alone = replace(spec, base={}, outputs=(), design={})
-    nothing = Grid(kind="grid", dimensions={})
-    questions: dict[TomlPath, tuple[Spec, Space]] = {
-        ("outputs", name): (replace(alone, outputs=(name,)), nothing) for name in spec.outputs
+    """Check each output and each parameter separately: an engine reports only the first that it refuses."""
+    bare = replace(spec, base={}, outputs=(), design={})
+    one_cell = Grid(kind="grid", dimensions={})
+    checks: dict[TomlPath, tuple[Spec, Space]] = {
+        ("outputs", name): (replace(bare, outputs=(name,)), one_cell) for name in spec.outputs
     }
-    questions |= {("base", name): (replace(alone, base={name: value}), nothing) for name, value in spec.base.items()}
-    questions |= {file.path_to(name): (alone, _only(file.space, name)) for name in file.space.parameters}
-    wrong: dict[TomlPath, str] = {}
-    for path, (part, space) in questions.items():
+    checks |= {("base", name): (replace(bare, base={name: value}), one_cell) for name, value in spec.base.items()}
+    checks |= {file.path_to(name): (bare, _only(file.space, name)) for name in file.space.parameters}
+    problems: dict[TomlPath, str] = {}
+    for path, (part, space) in checks.items():
         try:
             _accept(part, space, engine)
         except RefusedError as refusal:
-            wrong[path] = refusal.message
-    return wrong
+            problems[path] = refusal.message
+    return problems
 
 
 def _only(space: Space, name: str) -> Space:
-    """Return a design with one of its parameters only."""
+    """Return a design with only one of its parameters."""
     if isinstance(space, Grid | Zip | Random | LatinHypercube | Sobol):
         return space.model_copy(update={"dimensions": {name: space.dimensions[name]}})
     part = space.part(0, space.cells)

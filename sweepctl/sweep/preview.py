@@ -1,4 +1,4 @@
-"""What `sweepctl plan` tells of a sweep: its plan, some of its points, and what it may take."""
+"""The report of `sweepctl plan`: the plan of a sweep, some of its points, and its estimated time and cost."""
 
 import datetime as dt
 import os
@@ -19,7 +19,7 @@ SAMPLES = 5
 
 @dataclass(frozen=True)
 class PlanReport:
-    """A plan, and what was found out about it."""
+    """A plan, sample points, and the estimate if a pilot was run."""
 
     draft: Draft
     plan: Plan
@@ -36,7 +36,7 @@ class PlanReport:
 
     @property
     def varied(self) -> list[Mapping[str, Any]]:
-        """The parameters that the design varies, of each sample."""
+        """The parameters that the design varies, for each sample."""
         names = sorted(self.plan.space.parameters)
         return [{name: point.parameters[name] for name in names} for point in self.samples]
 
@@ -72,10 +72,10 @@ def report(
     progress: Callable[[int], None],
     stop: Event,
 ) -> PlanReport:
-    """Plan a sweep, look at some of its points, and run a pilot if asked to.
+    """Plan a sweep, identify some of its points, and run a pilot if `pilot_points` is given.
 
     Raises:
-        UsageError: no run can have this run_id.
+        UsageError: the run_id is invalid.
         InterruptedRunError: `stop` was set.
         EngineFaultError: the engine failed on a point.
     """

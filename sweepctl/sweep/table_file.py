@@ -1,6 +1,6 @@
-"""Tables of points that people have as CSV or Parquet, made into the bytes of a stored design.
+"""Tables of points in CSV or Parquet files, converted to the bytes of a stored design.
 
-Integers stay integers, and floats keep every digit. What a column may hold is the engine's to judge.
+Integers stay integers, and floats keep every digit. The engine decides which values a column may hold.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,10 +18,10 @@ ROWS_AT_ONCE = 1 << 14
 
 
 def encode_file(path: Path) -> bytes:
-    """Return a table's file as a stored design: its columns, then a line a row.
+    """Return a table file as a stored design: its columns, then one line per row.
 
     Raises:
-        ValueError: it cannot be read, holds no rows, or holds what no parameter can be.
+        ValueError: the file cannot be read, has no rows, or has values that no parameter can have.
     """
     table = _read(path)
     if len(set(table.column_names)) < table.num_columns:
@@ -39,7 +39,7 @@ def _read(path: Path) -> "pa.Table":
     try:
         if path.stat().st_size > MAX_BYTES:
             raise _refuse(path, "must be at most 64 MiB")
-        # One thread's order: rows are points, by their place.
+        # In the file's order: a row's position is its cell.
         options = csv.ConvertOptions(null_values=[""], strings_can_be_null=False)
         table = parquet.read_table(path) if path.suffix == ".parquet" else csv.read_csv(path, convert_options=options)
     except OSError as error:
@@ -63,17 +63,17 @@ def _read(path: Path) -> "pa.Table":
         ):
             raise _refuse(path, f"column {column.name!r} is {kind}: must hold numbers, text, true or false")
         if path.suffix != ".parquet" and pa.types.is_string(kind):
-            _require_alike(path, column.name, table[column.name].to_pylist())
+            _require_one_type(path, column.name, table[column.name].to_pylist())
     return table
 
 
-def _require_alike(path: Path, name: str, values: list[str]) -> None:
-    """Raise ValueError where text makes text of the numbers before it: the first number would be blamed later on."""
+def _require_one_type(path: Path, name: str, values: list[str]) -> None:
+    """Raise ValueError for text below numbers: all would be read as text, and the first number reported as wrong."""
     row = next((row for row, value in enumerate(values) if not _is_number(value)), 0)
     if row > 0:
         raise _refuse(
             path,
-            f"row {row}, not counting the names, of column {name!r} is {values[row]!r}: the others above are numbers",
+            f"row {row} of column {name!r}, not counting the header, is {values[row]!r}: those above are numbers",
         )
 
 

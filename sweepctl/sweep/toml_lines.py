@@ -1,7 +1,7 @@
-"""Where in a TOML file a value stands, for errors that point there.
+"""The line of each value in a TOML file, for error messages.
 
-The parser of the standard library says what a file holds, not where. This finds the line of every key and array
-element of a file that it has parsed; it checks nothing by itself.
+The parser of the standard library returns values, not lines. This finds the line of every key and array element of a
+file that has been parsed already; it checks nothing itself.
 """
 
 import re
@@ -21,7 +21,7 @@ _TOKEN = re.compile(
 
 
 def line_of(lines: Mapping[TomlPath, int], path: Sequence[str | int]) -> int:
-    """Return the line of a value, or of the nearest one around it; of the whole file, 1."""
+    """Return the line of a value, or of the innermost one around it that has a line; 1 for the whole file."""
     parts = tuple(path)
     return next((lines[parts[:end]] for end in range(len(parts), 0, -1) if parts[:end] in lines), 1)
 
@@ -29,7 +29,7 @@ def line_of(lines: Mapping[TomlPath, int], path: Sequence[str | int]) -> int:
 def lines_by_path(text: str) -> dict[TomlPath, int]:
     """Return the line, from 1, on which each value of a valid TOML file begins, by its path.
 
-    A table stands where its header does, a key's value where the key does. Arrays of tables are counted as one table.
+    A table begins at its header, a key's value at the key. An array of tables counts as one table.
     """
     return _Scanner(text).lines
 

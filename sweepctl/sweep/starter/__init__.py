@@ -1,1 +1,1 @@
-"""What `sweepctl init` writes: a sweep file and a message that run as they are, and the schema for editors."""
+"""The files that `sweepctl init` writes: a sweep file and a message, ready to run, and the JSON Schema for editors."""

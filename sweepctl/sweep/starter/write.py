@@ -9,20 +9,20 @@ _FILES = ("sweep.toml", "sweep.schema.json", "message.json")
 
 
 def write_starter(folder: Path) -> list[Path]:
-    """Write the files into a folder, made if need be, and return their paths.
+    """Write the files into a folder, created if needed, and return their paths.
 
     Raises:
-        UsageError: one of them is there already, and stays as it is, or cannot be written.
+        UsageError: one of them exists already, and stays as it is, or cannot be written.
     """
     paths = [folder / name for name in _FILES]
     for path in paths:
         if path.exists():
-            raise UsageError(f"{path} is there already", remedy="Name a new folder.")
+            raise UsageError(f"{path} already exists", remedy="Give a new folder.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path in paths:
             with path.open("xb") as file:
                 file.write(files(__package__).joinpath(path.name).read_bytes())
     except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror}", remedy="Name a folder that can be written.") from error
+        raise UsageError(f"{folder}: {error.strerror}", remedy="Give a folder that can be written.") from error
     return paths
