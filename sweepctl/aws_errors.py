@@ -1,4 +1,4 @@
-"""What every AWS service and botocore refuse alike, with a remedy. Decided by codes and classes, never by wording."""
+"""Errors common to all AWS services and botocore, with a remedy. Chosen by codes and classes, never by message text."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -27,9 +27,9 @@ from botocore.exceptions import (
 )
 
 CREDENTIALS = "Give boto3 credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the machine's role."
-LOGIN = "Log in anew (for instance `aws sso login`), or renew the temporary credentials."
+LOGIN = "Log in again (for instance `aws sso login`), or renew the temporary credentials."
 SECRET = "Check AWS_SECRET_ACCESS_KEY: it does not belong to the access key."  # noqa: S105 - advice
-CLOCK = "Set this machine's clock."
+CLOCK = "Correct this machine's clock."
 REGION = "Give the right region: --region, or AWS_DEFAULT_REGION."
 _ENDPOINT = "Check the network and the endpoint: --endpoint-url, or AWS_ENDPOINT_URL."
 
@@ -49,25 +49,25 @@ def error_code(error: ClientError) -> str:
 
 
 def date_of(reply: Mapping[str, Any]) -> dt.datetime | None:
-    """Return when a server sent `reply`, by its clock; of an error, `reply` is its `response`."""
+    """Return when a server sent `reply`, by its own clock; for an error, pass its `response`."""
     date = reply["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
     return None if date is None else parsedate_to_datetime(date)
 
 
 class Explained(NamedTuple):
-    """What went wrong, and what to do about it."""
+    """An error's text and its remedy."""
 
     text: str
     remedy: str
 
 
 def explain(error: BotoCoreError | ClientError, by_code: Mapping[str, str], *, later: str, other: str) -> Explained:
-    """Say what `error` means, after botocore's own retries have ended.
+    """Return what `error` means, after botocore's own retries.
 
     Args:
         error: What botocore raised.
         by_code: The service's own error codes and their remedies.
-        later: The remedy for a server's fault without a code in `by_code`.
+        later: The remedy for a server error (5xx) whose code is not in `by_code`.
         other: The remedy for every other code.
     """
     if isinstance(error, ClientError):

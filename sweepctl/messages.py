@@ -1,8 +1,7 @@
-"""The shard message: what a queue may ask of a worker, and the only decoder of it.
+"""The shard message: what a queue can ask of a worker, and its only decoder.
 
-Everything later trusts a `ShardMessage`. Which values a parameter takes is the engine's business; what a run_id
-stands for is the run record's (`commit.agree_run`); what lies under a design's digest is the store's
-(`stored_design`).
+Everything later trusts a `ShardMessage`. What it cannot know is checked elsewhere: parameter values by the engine, the
+run_id against the run record (`commit.agree_run`), a stored design against its digest (`records.design`).
 """
 
 import datetime as dt
@@ -46,7 +45,7 @@ Index = Annotated[int, Field(ge=0, le=INT64_MAX)]
 
 
 class ShardMessage(BaseModel):
-    """One shard of a run, as `docs/messages.md` describes it, whichever version says it; valid by construction."""
+    """One shard of a run, in any version of the message (docs/messages.md); valid by construction."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -67,12 +66,12 @@ class ShardMessage(BaseModel):
     @property
     @abstractmethod
     def space(self) -> Space | None:
-        """The design that the message holds; None where it names a stored one."""
+        """The design in the message; None if the message refers to a stored one."""
 
     @property
     @abstractmethod
     def _design(self) -> Mapping[str, Any]:
-        """The design as the spec holds it."""
+        """The design as it is in the spec."""
 
     @model_validator(mode="after")
     def _meaning(self) -> Self:
@@ -86,16 +85,16 @@ class ShardMessage(BaseModel):
         return self
 
     def require_fit(self, space: Space) -> None:
-        """Raise ValueError where the message contradicts its design."""
+        """Raise ValueError if the message contradicts its design."""
         for name in sorted(self.base.keys() & set(space.parameters)):
-            _reject(f"{name!r} is both a dimension and a base value: must be one of them")
+            _reject(f"{name!r} is both a dimension and a base value: must be only one of them")
         points = space.cells * self.replications
         if points != self.total_points:
-            _reject(f"total_points {self.total_points}: must be the design's product times replications, {points}")
+            _reject(f"total_points {self.total_points}: must be the design's cells times replications, {points}")
 
     def to_json(self) -> bytes:
         """Return the body that `decode` reads as this message."""
-        # What was left out stays out: in a design, `null` has a meaning of its own or none.
+        # Absent fields stay absent: in a design, `null` means something else, or is invalid.
         return json.dumps(self.model_dump(exclude_unset=True), separators=(",", ":"), allow_nan=False).encode()
 
     @property
@@ -117,7 +116,7 @@ class ShardMessage(BaseModel):
 
 
 class ShardMessageV1(ShardMessage):
-    """A shard of a grid of listed values: what queues hold from before there were other designs. Read for good."""
+    """A shard of a grid of listed values: the first version, which queues may still hold. Never dropped."""
 
     schema_version: Literal["v1"] = "v1"
     model: Name = "ridehail"
@@ -133,7 +132,7 @@ class ShardMessageV1(ShardMessage):
     @property
     def space(self) -> Grid:
         """The grid of the dimensions."""
-        # Its values are checked already.
+        # Its values have been checked already.
         return Grid.model_construct(_fields_set={"kind", "dimensions"}, **self._design)
 
     @property
@@ -160,7 +159,7 @@ class ShardMessageV2(ShardMessage):
         start_index: int,
         end_index_exclusive: int,
     ) -> Self:
-        """Return the message of one shard of the run that `spec` describes, of so many points in all."""
+        """Return the message of one shard of the run that `spec` describes, which has `total_points` points."""
         stored = spec.design.get("sha256")
         fields = {
             "schema_version": "v2",
@@ -182,14 +181,14 @@ class ShardMessageV2(ShardMessage):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if (self.design is None) == (self.design_sha256 is None):
-            _reject("design: must be there, or design_sha256, and not both")
+            _reject("design: must have exactly one of design, design_sha256")
         if self.space is not None:
             self.require_fit(self.space)
         return self
 
     @property
     def space(self) -> Space | None:
-        """The design, where the message holds it."""
+        """The design, if it is in the message."""
         return self.design
 
     @property
@@ -202,7 +201,7 @@ def decode(body: bytes, today: dt.date) -> ShardMessage:
 
     Raises:
         MessageError: one line that names the field and the rule. Rules are checked in the order of docs/messages.md,
-            so that the same body always gives the same error.
+            so the same body always gives the same error.
     """
     if len(body) > MAX_BYTES:
         _refuse(f"{len(body)} bytes: must be at most {MAX_BYTES} (1 MiB)")
@@ -221,23 +220,21 @@ def decode(body: bytes, today: dt.date) -> ShardMessage:
         _refuse(_describe(error))
     latest = (today + dt.timedelta(days=1)).isoformat()
     if message.run_date and not FIRST_RUN_DATE.isoformat() <= message.run_date <= latest:
-        _refuse(f"run_date {message.run_date}: must lie between {FIRST_RUN_DATE} and tomorrow, {latest} (UTC)")
+        _refuse(f"run_date {message.run_date}: must be between {FIRST_RUN_DATE} and tomorrow, {latest} (UTC)")
     return message
 
 
 def require_run_id(text: str) -> None:
-    """Raise UsageError where `text` cannot be the run_id of any message."""
+    """Raise UsageError if `text` is not a valid run_id."""
     try:
         TypeAdapter(RunId).validate_python(text)
     except ValidationError as error:
-        remedy = (
-            "A run_id has 1 to 64 letters, digits, '.', '_' and '-', the first one a letter or a digit, and no '..'."
-        )
-        raise UsageError(f"{short(repr(text))} is no run_id: {_describe(error)}", remedy=remedy) from error
+        remedy = "Use 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or a digit, without '..'."
+        raise UsageError(f"invalid run_id {short(repr(text))}: {_describe(error)}", remedy=remedy) from error
 
 
 def body_digest(body: bytes) -> str:
-    """Return the lower-case hex SHA-256 under which a refused body is known."""
+    """Return the lower-case hex SHA-256 that identifies a rejected body."""
     return hashlib.sha256(body).hexdigest()
 
 

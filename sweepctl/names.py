@@ -1,4 +1,4 @@
-"""Which names models, parameters, metrics and datasets may have, to be columns and folders; and how SQL takes them."""
+"""Valid names of models, parameters, metrics and datasets, which become columns and folders; and names in SQL."""
 
 from typing import Annotated
 
@@ -30,7 +30,7 @@ def _not_an_identity_column(name: str) -> str:
 
 def _not_reserved(name: str) -> str:
     if name in RESERVED_DATASETS:
-        msg = f"{name!r} is a folder of the store's own"
+        msg = f"{name!r} is a reserved folder of the store"
         raise ValueError(msg)
     return name
 
@@ -41,5 +41,5 @@ DatasetName = Annotated[Name, AfterValidator(_not_reserved)]
 
 
 def quoted(name: str) -> str:
-    """Return a name as SQL takes it, reserved or not, whatever is in it."""
+    """Return a name quoted for SQL: it may be a reserved word, or contain any character."""
     return '"' + name.replace('"', '""') + '"'

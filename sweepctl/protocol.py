@@ -1,6 +1,6 @@
-"""The words that worker and engine exchange (docs/protocol.md), as values. Neither starts processes nor reads points.
+"""The protocol between worker and engine (docs/protocol.md), as values. Neither starts processes nor reads points.
 
-Point records are not here: they are too many for a Python object each, so `table` reads them in bulk.
+Point records are not here: there are too many for a Python object each, so `engine.reader` reads them in bulk.
 """
 
 import json
@@ -30,7 +30,7 @@ Named = TypeVar("Named", bound=_Named)
 def _distinct(declared: list[Named]) -> list[Named]:
     names = [each.name for each in declared]
     if len(set(names)) < len(names):
-        msg = "a name is declared twice"
+        msg = "must declare each name once"
         raise ValueError(msg)
     return declared
 
@@ -50,7 +50,7 @@ class Column(_Reply):
 
 
 class Parameter(Column):
-    """A parameter of a model: what may be swept, and what it is when nobody says."""
+    """A parameter of a model, with its range and its default."""
 
     default: Value
     range: str
@@ -62,7 +62,7 @@ class Parameter(Column):
 
 
 class Dataset(_Reply):
-    """Rows that a model can write beside its metrics, when a message's `outputs` asks for them."""
+    """Rows that a model can write in addition to its metrics, if a message's `outputs` lists the dataset."""
 
     name: DatasetName
     doc: str
@@ -70,7 +70,7 @@ class Dataset(_Reply):
 
 
 class Model(_Reply):
-    """What a model takes and gives."""
+    """A model's parameters, metrics and datasets."""
 
     name: Name
     version: str
@@ -81,7 +81,7 @@ class Model(_Reply):
 
 
 class Description(_Reply):
-    """What an engine says of itself."""
+    """An engine's description of itself and its models."""
 
     protocol: Literal["v1"]
     engine_version: str
@@ -103,7 +103,7 @@ class Started(_Reply):
 
 
 class Refused(_Reply):
-    """The engine will run nothing of this request."""
+    """The engine refused the request; no point is run."""
 
     record: Literal["refused"]
     error_code: Literal["bad_request", "unknown_model", "invalid_parameters"]
@@ -121,12 +121,12 @@ class Finished(_Reply):
 
 
 def encode_request(spec: Spec, space: Space, start_index: int, end_index_exclusive: int, threads: int | None) -> bytes:
-    """Return the one line that asks an engine for points `[start_index, end_index_exclusive)` of `spec`.
+    """Return the request, one line, for points `[start_index, end_index_exclusive)` of `spec`.
 
-    `space` is its design, resolved.
+    `space` is the spec's design, read from the store if it is a stored one.
 
     Raises:
-        MessageError: the line is longer than an engine takes, or the design's rows are not right.
+        MessageError: the request is longer than an engine accepts, or the design's rows are invalid.
     """
     cells = (start_index // spec.replications, -(-end_index_exclusive // spec.replications))
     fields = {
@@ -142,16 +142,16 @@ def encode_request(spec: Spec, space: Space, start_index: int, end_index_exclusi
     }
     if threads is not None:
         fields["threads"] = threads
-    # Not in ASCII, which may be three times as long as what was stored.
+    # Not escaped to ASCII: that may be three times as long as the stored design.
     request = json.dumps(fields, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode() + b"\n"
     if len(request) > MAX_REQUEST_BYTES:
-        msg = f"its points need a request of {len(request)} bytes: an engine takes at most {MAX_REQUEST_BYTES}"
-        raise MessageError(msg, remedy="Cut the run into smaller shards, or write the design as a formula.")
+        msg = f"the request for its points has {len(request)} bytes: an engine accepts at most {MAX_REQUEST_BYTES}"
+        raise MessageError(msg, remedy="Plan smaller shards, or use a design other than a table.")
     return request
 
 
 class PointIdentity(_Reply):
-    """One point without its results: what `sweep-engine points` writes."""
+    """One point without its results, as `sweep-engine points` writes it."""
 
     record: Literal["point"]
     point_index: int

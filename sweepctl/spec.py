@@ -1,7 +1,7 @@
 """What a run computes, and nothing else: model, design, base values, replications, seed and extra outputs.
 
-Two runs with equal specs compute equal points. Neither the run_id nor the sharding belongs to it. Which values a
-model accepts is the engine's business.
+Two runs with equal specs compute equal points. Neither the run_id nor the sharding belongs to it. The engine decides
+which values a model accepts.
 """
 
 import hashlib
@@ -43,9 +43,9 @@ def fingerprint(value: Any) -> str:  # noqa: ANN401  any JSON value
 
 @dataclass(frozen=True)
 class Spec:
-    """The whole content of a run.
+    """Everything that decides a run's results.
 
-    `design` is JSON as docs/protocol.md describes it, or `{"sha256": …}` of a stored one (docs/store-layout.md).
+    `design` is JSON as docs/protocol.md describes it, or `{"sha256": …}` for a stored one (docs/store-layout.md).
     """
 
     model: str
@@ -57,7 +57,7 @@ class Spec:
 
     @cached_property
     def fingerprint(self) -> str:
-        """What two specs share when they compute the same points."""
+        """A digest; specs with the same one compute the same points."""
         return fingerprint(self._fields)
 
     def to_json(self) -> str:

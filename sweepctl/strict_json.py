@@ -1,6 +1,6 @@
-"""JSON as others wrote it, parsed strictly: what the standard library takes leniently is refused with the rule.
+"""JSON from outside, parsed strictly: what the standard library would tolerate is refused, with the rule it breaks.
 
-Raises ValueErrors of one line; who asked makes an error of them that says what to do.
+Raises one-line ValueErrors; callers turn them into errors with a remedy.
 """
 
 import json
@@ -12,10 +12,10 @@ INT64_MAX = (1 << 63) - 1
 
 
 def parse(text: bytes) -> Any:  # noqa: ANN401  any JSON value
-    """Return the value that `text` is: no key twice, finite numbers, 64-bit integers, bounded depth, whole text.
+    """Return the value in `text`: unique keys, finite numbers, 64-bit integers, bounded depth, valid Unicode.
 
     Raises:
-        ValueError: the first rule that is broken, in one line.
+        ValueError: the first broken rule, in one line.
     """
     try:
         value = json.loads(
@@ -36,7 +36,7 @@ def parse(text: bytes) -> Any:  # noqa: ANN401  any JSON value
 
 
 def short(text: str) -> str:
-    """Quote what came from outside so that it stays on one line of bounded length."""
+    """Quote text from outside so that it stays on one line of bounded length."""
     limit = 80
     shown = text if len(text) <= limit else text[:limit] + "…"
     return shown if shown.isascii() and shown.isprintable() else ascii(shown)
@@ -58,9 +58,9 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _integer(digits: str) -> int:
-    # Lengths first: int() refuses thousands of digits with an error of its own, and takes quadratic time before.
+    # The length first: int() takes quadratic time, and refuses thousands of digits with an error of its own.
     if len(digits) > len(str(-INT64_MAX)) or not -INT64_MAX - 1 <= int(digits) <= INT64_MAX:
-        _refuse(f"{short(digits)}: integers must fit signed 64 bits")
+        _refuse(f"{short(digits)}: integers must fit in signed 64 bits")
     return int(digits)
 
 
@@ -75,7 +75,7 @@ def require_bounded(root: Any) -> None:  # noqa: ANN401  any JSON value
     """Check depth and text of every value, without recursion.
 
     Raises:
-        ValueError: the rule that is broken.
+        ValueError: the broken rule.
     """
     level: list[Any] = [root]
     for _ in range(MAX_DEPTH):
@@ -88,7 +88,7 @@ def require_bounded(root: Any) -> None:  # noqa: ANN401  any JSON value
                 case list():
                     inner.extend(value)
                 case str() if not _is_text(value):
-                    _refuse(f"{short(value)}: text must not hold half of a surrogate pair")
+                    _refuse(f"{short(value)}: text must not contain an unpaired surrogate")
         level = inner
         if not level:
             return

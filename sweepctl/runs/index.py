@@ -67,7 +67,7 @@ def _inspect(store: Store, folder: str) -> StoredRun | MalformedRun:
     try:
         require_run_id(run_id)
     except UsageError:
-        return MalformedRun(folder, "is not named after a run_id")
+        return MalformedRun(folder, "has no valid run_id in its name")
     if not folder.startswith(layout.RUN_PARTITION):
         return MalformedRun(folder, f"is not named {layout.RUN_PARTITION}RUN_ID")
     key = layout.run_record(run_id)

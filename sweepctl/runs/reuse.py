@@ -139,7 +139,7 @@ def _points_of(store: Store, record: RunRecord, shard_id: int, model: Model) -> 
         return f"{store.locate(key)}: {error}"
     rows = rows.filter(pc.equal(rows["status"], "success")).drop_columns(["status"])
     expected = pa.schema([("point_fingerprint", table.TEXT), *metrics])
-    return rows if rows.schema.equals(expected) else f"{store.locate(key)} has other columns than the model"
+    return rows if rows.schema.equals(expected) else f"{store.locate(key)} does not have the columns of the model"
 
 
 def _body(store: Store, key: str) -> bytes | None:

@@ -20,7 +20,7 @@ _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9=._-]*(?:/[A-Za-z0-9_][A-Za-z0-9=._-]*
 
 
 def is_key(text: str) -> bool:
-    """Whether `text` can be a key: no part begins with a dot or a dash, or is empty, so that none climbs out."""
+    """Whether `text` can be a key: no part begins with a dot or a dash, or is empty, so no key leaves the store."""
     return _KEY.fullmatch(text) is not None
 
 

@@ -44,7 +44,7 @@ class _Scanner:
         self._words = ""  # of the key or header being read
         # Around the value being read: the path of each array or inline table, and the next index of an array.
         self._around: list[tuple[TomlPath, int | None]] = []
-        self._value: TomlPath | None = None  # the path of the value being read; None where a key comes
+        self._value: TomlPath | None = None  # the path of the value being read; None before a key
         for token in _TOKEN.findall(text):
             self._take(token)
             self._line += token.count("\n")

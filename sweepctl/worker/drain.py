@@ -263,7 +263,7 @@ class Worker:
             oldest_lease=max((now - each.renewed_at for each in state.leases.values()), default=0.0),
             store_down=state.probe_at is not None,
             queue_down=state.queue_failures > 0,
-            went_back=self._tally.went_back,
+            returned=self._tally.returned,
             failures=self._tally.failures,
             why=state.why,
             error=self._fatal if state.why in {Why.QUEUE_REFUSES, Why.ENGINE_UNAVAILABLE} else None,

@@ -54,7 +54,7 @@ class WorkerProgress:
     oldest_lease: float  # seconds since the least recently renewed lease was renewed
     store_down: bool
     queue_down: bool
-    went_back: frozenset[Ending]  # the last endings of messages returned to the queue and not received again
+    returned: frozenset[Ending]  # the last endings of messages returned to the queue and not received again
     failures: Sequence[FailedMessage]  # the first few distinct ones
     why: Why | None  # it stops or stopped
     error: SweepctlError | None  # that made it stop
@@ -66,7 +66,7 @@ class WorkerProgress:
 
     @property
     def exit_code(self) -> int:
-        """Return the exit code of a drain that ended so."""
+        """Return the exit code of a drain that ended like this."""
         if self.error is not None:
             return self.error.exit_code
         if self.has_failures:
@@ -74,7 +74,7 @@ class WorkerProgress:
         # Whoever stops a worker expects that messages are left.
         if self.why is Why.SIGNAL:
             return 0
-        return next((code for ending, code in _EXIT_CODES.items() if ending in self.went_back), 0)
+        return next((code for ending, code in _EXIT_CODES.items() if ending in self.returned), 0)
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it; endings without a message count 0."""
@@ -98,13 +98,13 @@ class Tally:
     endings: Counter[Ending] = field(default_factory=Counter)
     lost: int = 0
     points: int = 0
-    _went_back: dict[str, Ending] = field(default_factory=dict)
+    _returned: dict[str, Ending] = field(default_factory=dict)
     _failures: dict[tuple[str | None, str | None], FailedMessage] = field(default_factory=dict)
 
     @property
-    def went_back(self) -> frozenset[Ending]:
+    def returned(self) -> frozenset[Ending]:
         """The last endings of messages returned to the queue and not received again."""
-        return frozenset(self._went_back.values())
+        return frozenset(self._returned.values())
 
     @property
     def failures(self) -> tuple[FailedMessage, ...]:
@@ -117,9 +117,9 @@ class Tally:
         self.lost += delivery.lost
         self.points += delivery.points
         message_id = delivery.received.message_id
-        self._went_back.pop(message_id, None)
+        self._returned.pop(message_id, None)
         if delivery.ending in _EXIT_CODES:
-            self._went_back[message_id] = delivery.ending
+            self._returned[message_id] = delivery.ending
         failure = _failure(delivery)
         kind = failure.run_id, failure.error_code
         if delivery.ending in _FAULTS and kind not in self._failures and len(self._failures) < MOST_FAILURES:

@@ -183,7 +183,7 @@ def test_a_local_queue_without_any_region_says_what_to_give(monkeypatch: pytest.
     ("code", "status", "remedy"),
     [
         ("AccessDeniedException", HTTPStatus.FORBIDDEN, "sqs:ReceiveMessage"),
-        ("ExpiredTokenException", HTTPStatus.FORBIDDEN, "Log in anew"),
+        ("ExpiredTokenException", HTTPStatus.FORBIDDEN, "Log in again"),
         ("UnrecognizedClientException", HTTPStatus.FORBIDDEN, "AWS_ACCESS_KEY_ID"),
         ("InvalidSignatureException", HTTPStatus.FORBIDDEN, "AWS_SECRET_ACCESS_KEY"),
         ("QueueDoesNotExist", HTTPStatus.BAD_REQUEST, "Create the queue"),

@@ -153,7 +153,7 @@ HEADER = b'{"columns":["a"],"kind":"table","rows":%d}\n'
         (b"\xff", "byte 0: must be UTF-8"),
         (b'{"kind":"grid","kind":"grid","dimensions":{}}', "kind: must appear once"),
         (b'{"kind":"grid","dimensions":{"a":[]}}', "dimensions.a: must have at least one value"),
-        (b'{"kind":"grid","dimensions":{"a":["\\ud800"]}}', "half of a surrogate pair"),
+        (b'{"kind":"grid","dimensions":{"a":["\\ud800"]}}', "an unpaired surrogate"),
         (HEADER % 2 + b"[1]\n", "must have 2 rows, a line each"),
         (HEADER % 1 + b"[1]", "must have 1 rows, a line each"),
         (HEADER % 0, "rows: Input should be greater than or equal to 1"),
@@ -190,7 +190,7 @@ def test_rows_that_are_none_are_told_before_an_engine_gets_them(store: Store, li
 def test_a_message_must_fit_the_design_that_it_names(store: Store) -> None:
     sha256 = put(store, encode(design(SOBOL)))
     assert space_of(store, message(sha256)).cells == 4
-    with pytest.raises(MessageError, match="total_points 4: must be the design's product times replications, 8"):
+    with pytest.raises(MessageError, match="total_points 4: must be the design's cells times replications, 8"):
         space_of(store, message(sha256, replications=2))
     with pytest.raises(MessageError, match="'a' is both a dimension and a base value"):
         space_of(store, message(sha256, base={"a": 1}))

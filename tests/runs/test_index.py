@@ -69,7 +69,7 @@ def test_what_is_no_run_is_told_and_is_no_error(store: Store) -> None:
     assert "cannot be read" in problems.pop("run=dated")
     assert "cannot be read" in problems.pop("run=specless")
     assert problems == {
-        "run=a b": "is not named after a run_id",
+        "run=a b": "has no valid run_id in its name",
         "run=empty": "has no run record",
         "run=other": "has the record of run r",
         "stray": "is not named run=RUN_ID",

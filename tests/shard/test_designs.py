@@ -104,7 +104,7 @@ def test_a_request_that_no_engine_takes_is_the_messages_fault(
     store: Store, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "MAX_REQUEST_BYTES", 100)
-    with pytest.raises(MessageError, match="bytes: an engine takes at most 100"):
+    with pytest.raises(MessageError, match="bytes: an engine accepts at most 100"):
         run_shard(message(TABLE), engine, store)
     assert files(store) == set()
 

@@ -114,7 +114,7 @@ def test_a_run_id_means_one_sweep(tmp_path: Path, engine: Engine) -> None:
 @pytest.mark.parametrize("run_id", ["../x", "has space", ""])
 def test_no_record_gets_a_name_that_no_run_can_have(tmp_path: Path, engine: Engine, run_id: str) -> None:
     store = open_store(str(tmp_path / "store"))
-    with pytest.raises(UsageError, match="is no run_id"):
+    with pytest.raises(UsageError, match="invalid run_id"):
         pin(draft(tmp_path, engine), store, run_id, NOW, never)
     assert not (tmp_path / "store").exists()
 
