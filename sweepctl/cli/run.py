@@ -279,7 +279,7 @@ def retry_command(
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         failed = failed_shards(results, run_id)
         show_failed(console, failed)
-        result, exit_code = failed.to_json(), 1 if failed.for_good or failed.unreadable else 0
+        result, exit_code = failed.to_json(), 1 if failed.permanent or failed.unreadable else 0
         if failed.retryable and queue_url is not None:
             open_queue(queue_url, region=region).send(list(failed.bodies()))
             show_sent(console, len(failed.retryable))

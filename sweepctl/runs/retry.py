@@ -34,7 +34,7 @@ class FailedShards:
 
     record: RunRecord
     retryable: Sequence[MissingShard]
-    for_good: Sequence[FailureGroup]
+    permanent: Sequence[FailureGroup]
     unreadable: Sequence[str]  # keys of outcomes that cannot be read
 
     def bodies(self) -> Iterator[bytes]:
@@ -51,12 +51,12 @@ class FailedShards:
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as JSON values."""
-        for_good = [{**asdict(group), "advice": self.advice(group)} for group in self.for_good]
+        permanent = [{**asdict(group), "advice": self.advice(group)} for group in self.permanent]
         return {
             "run_id": self.record.run_id,
             "run_date": self.record.run_date,
             "retryable": len(self.retryable),
-            "failed_for_good": for_good,
+            "failed_for_good": permanent,
             "unreadable": list(self.unreadable),
         }
 

@@ -119,7 +119,7 @@ def show_failed(console: Console, failed: "FailedShards") -> None:
     count = len(failed.retryable)
     shards = {0: "no failed shard", 1: "1 failed shard"}.get(count, f"{count:,} failed shards")
     _print(console, f"run [bold]{failed.record.run_id}[/]: {shards} to retry")
-    for group in failed.for_good:
+    for group in failed.permanent:
         more = ", …" if len(group.shards) > _MOST_SHARDS else ""
         numbers = ", ".join(map(str, group.shards[:_MOST_SHARDS])) + more
         which = f"shard {numbers}" if len(group.shards) == 1 else f"{len(group.shards):,} shards: {numbers}"
