@@ -1,1 +1,1 @@
-"""The Rust binary from outside: found, started, bounded, and checked record by record."""
+"""The Rust binary: found, started, bounded in time and space, and its output checked."""

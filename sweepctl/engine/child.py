@@ -1,6 +1,6 @@
-"""A child process that is bounded in time and space, and gone with everything it started when its block ends.
+"""A child process with limits on time and memory; it and everything it started are killed when its block ends.
 
-It knows bytes, not records: what the bytes mean is `engine`'s business. Nothing here waits without a limit, whatever
+It handles bytes; `engine.client` knows what they mean. Nothing here waits without a limit, whatever
 the child does: not reading its input, never writing a line, ignoring signals, or leaving a grandchild with the pipe.
 """
 
@@ -21,12 +21,12 @@ from sweepctl.errors import EngineFaultError, EngineUnavailableError, Interrupte
 
 READ_BYTES = 1 << 20
 PIPE_BYTES = 1 << 20  # Linux's largest for an ordinary user; fewer, larger reads
-KEPT_WORDS = 4_096  # bytes of standard error that are kept: the last ones
-STOP_SECONDS = 0.1  # how late a stop or a deadline may be seen
+STDERR_BYTES = 4_096  # of standard error that are kept: the last ones
+STOP_SECONDS = 0.1  # how late a stop or a deadline may be noticed
 
 
 class Child:
-    """One child in a process group of its own, with all three standard streams served by one selector."""
+    """One child in its own process group; one selector serves all three standard streams."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Child:
         self._deadline = None if timeout is None else monotonic() + timeout
         self._stop = stop
         self._unsent = memoryview(stdin)
-        self._words = b""
+        self._stderr = b""
         self._output = bytearray()
         self._output_ended = False
         self.cpu_seconds = 0.0
@@ -63,7 +63,7 @@ class Child:
                 bufsize=0,
             )
         except OSError as error:
-            msg = f"{command[0]} cannot be started: {error.strerror}"
+            msg = f"cannot start {command[0]}: {error.strerror}"
             raise EngineUnavailableError(
                 msg,
                 remedy="Give the engine's path with --engine or SWEEPCTL_ENGINE.",
@@ -71,10 +71,10 @@ class Child:
         self._selector = selectors.DefaultSelector()
         self._watch(self._process.stdin, selectors.EVENT_WRITE, self._feed)
         self._watch(self._process.stdout, selectors.EVENT_READ, self._take_output)
-        self._watch(self._process.stderr, selectors.EVENT_READ, self._take_words)
+        self._watch(self._process.stderr, selectors.EVENT_READ, self._take_stderr)
 
     def __enter__(self) -> Self:
-        """Give the child itself."""
+        """Return the child."""
         return self
 
     def __exit__(
@@ -83,7 +83,7 @@ class Child:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Kill the whole group, whether or not its leader ended by itself, and reap the leader."""
+        """Kill the whole process group, whether or not its leader has exited, and reap the leader."""
         self._reap()
         self._selector.close()
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
@@ -91,12 +91,12 @@ class Child:
                 stream.close()
 
     @property
-    def last_words(self) -> str:
-        """The end of what the child wrote on standard error, on one line."""
-        return " | ".join(self._words.decode("utf-8", "replace").split("\n")).strip(" |")
+    def stderr_tail(self) -> str:
+        """The last bytes that the child wrote to standard error, on one line."""
+        return " | ".join(self._stderr.decode("utf-8", "replace").split("\n")).strip(" |")
 
     def read(self, seconds: float) -> bytes:
-        """Return what the child wrote within `seconds`: as soon as there is something, or nothing.
+        """Return output of the child as soon as there is some; nothing if there is none within `seconds`.
 
         Raises:
             EngineFaultError: the deadline has passed.
@@ -110,7 +110,7 @@ class Child:
                 break
             self._pump(min(left, STOP_SECONDS))
             if not self._output and self._has_ended():
-                # A grandchild may hold the pipe open for ever; what the child itself wrote is in it by now.
+                # A grandchild may hold the pipe open forever; what the child itself wrote is in it by now.
                 self._pump(0)
                 if not self._output:
                     self._end_output()
@@ -120,18 +120,18 @@ class Child:
 
     @property
     def output_ended(self) -> bool:
-        """Whether everything that the child wrote has been read, and nothing more can come."""
+        """Whether all output of the child has been read, and no more can follow."""
         return self._output_ended and not self._output
 
     def wait(self, seconds: float) -> int | None:
-        """Return the exit status (negative: the signal that ended it), or None when it still runs after `seconds`."""
+        """Return the exit status (negative: the signal that killed it), or None if it still runs after `seconds`."""
         until = self._monotonic() + seconds
         while not self._has_ended():
             self._check_limits()
             left = until - self._monotonic()
             if left <= 0:
                 return None
-            # A child may wait for its last words to be taken before it ends.
+            # A child may be blocked until its last output is read.
             self._pump(min(left, 0.005))
             if not self._selector.get_map():
                 time.sleep(0.001)
@@ -139,11 +139,11 @@ class Child:
         return self._reap()
 
     def _watch(self, stream: IO[bytes] | None, event: int, serve: Callable[[IO[bytes]], None]) -> None:
-        if stream is None:  # cannot be: all three are pipes
+        if stream is None:  # cannot happen: all three are pipes
             return
         os.set_blocking(stream.fileno(), False)
         if hasattr(fcntl, "F_SETPIPE_SZ"):
-            with suppress(OSError):  # the user's share of pipe memory is used up: slower, not wrong
+            with suppress(OSError):  # the user's pipe memory is used up: slower, but correct
                 fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._selector.register(stream, event, serve)
 
@@ -154,10 +154,10 @@ class Child:
     def _feed(self, stream: IO[bytes]) -> None:
         try:
             self._unsent = self._unsent[os.write(stream.fileno(), self._unsent) :]
-        except BrokenPipeError:  # it will not read; what it says instead tells why
+        except BrokenPipeError:  # it does not read its input; its output says why
             self._unsent = memoryview(b"")
         if not self._unsent:
-            # Not closed: an engine takes the end of its input as the end of its parent.
+            # Not closed: an engine takes the end of its input for the death of its parent.
             self._selector.unregister(stream)
 
     def _take_output(self, stream: IO[bytes]) -> None:
@@ -171,27 +171,27 @@ class Child:
             self._output_ended = True
             self._selector.unregister(self._process.stdout)
 
-    def _take_words(self, stream: IO[bytes]) -> None:
+    def _take_stderr(self, stream: IO[bytes]) -> None:
         chunk = os.read(stream.fileno(), READ_BYTES)
-        self._words = (self._words + chunk)[-KEPT_WORDS:]
+        self._stderr = (self._stderr + chunk)[-STDERR_BYTES:]
         if not chunk:
             self._selector.unregister(stream)
 
     def _check_limits(self) -> None:
         if self._stop.is_set():
             msg = "stopped by a signal"
-            raise InterruptedRunError(msg, remedy="Run the same message again: it starts afresh.")
+            raise InterruptedRunError(msg, remedy="Run the same message again; it starts over.")
         if self._deadline is not None and self._monotonic() > self._deadline:
-            msg = f"the engine was not done after {self._timeout:g} s"
-            raise EngineFaultError("engine_timeout", msg, remedy="Give --timeout more seconds, or plan smaller shards.")
+            msg = f"the engine did not finish within {self._timeout:g} s"
+            raise EngineFaultError("engine_timeout", msg, remedy="Increase --timeout, or plan smaller shards.")
 
     def _has_ended(self) -> bool:
-        # WNOWAIT leaves the zombie in place, so that the group's id stays ours until the group has been killed.
+        # WNOWAIT leaves the zombie in place, so that the group's id is not reused before the group has been killed.
         return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _reap(self) -> int:
         if self._process.returncode is None:
-            # Before the leader is reaped: until then its id cannot become another group's.
+            # Before the leader is reaped: until then its id cannot be reused for another group.
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             _, status, usage = os.wait4(self._process.pid, 0)

@@ -1,6 +1,6 @@
-"""The engine from outside: find it, ask what it holds, have it run points, believe nothing it says unchecked.
+"""Finds the engine, reads its description and has it run points; nothing that it says is trusted unchecked.
 
-Gives the lines of point records as they came; whether they are the right points is `table`'s to check.
+Lines of point records are passed on as received; `engine.reader` checks them.
 """
 
 import os
@@ -25,9 +25,9 @@ from sweepctl.spec import Spec
 
 PROGRAM = "sweep-engine"
 HANDSHAKE_SECONDS = 30.0
-EXIT_SECONDS = 10.0  # from the last record to the end of the process
+EXIT_SECONDS = 10.0  # from the last record to the exit of the process
 MAX_LINE_BYTES = 64 << 20  # one point's rows of an extra dataset; point records are about a thousand bytes
-BLOCK_BYTES = 4 << 20  # enough for Arrow to be fast, little beside the row group that is being gathered
+BLOCK_BYTES = 4 << 20  # enough for Arrow to be fast, little compared to a row group in memory
 BLOCK_SECONDS = 1.0  # how long a slow model's points wait before they are passed on
 
 # The engine needs no secret, so it gets none: these names and no others are passed on.
@@ -41,16 +41,16 @@ class Engine:
     """A `sweep-engine` binary on this machine."""
 
     def __init__(self, path: Path, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Name the binary; it is started when something is asked of it."""
+        """Set the binary's path; it is started when it is needed."""
         self.path = path
         self._monotonic = monotonic
 
     @cached_property
     def description(self) -> Description:
-        """What the engine says of itself.
+        """The engine's description of itself.
 
         Raises:
-            EngineUnavailableError: it is not there, does not start, or does not speak this protocol.
+            EngineUnavailableError: it does not exist, does not start, or does not speak this protocol.
         """
         with self._child("describe", stdin=b"", timeout=HANDSHAKE_SECONDS, stop=Event()) as child:
             try:
@@ -59,8 +59,8 @@ class Engine:
                     output += child.read(HANDSHAKE_SECONDS)
                 return Description.model_validate_json(bytes(output))
             except (EngineFaultError, ValidationError) as error:
-                words = child.last_words or _first_line(error)
-                msg = f"{self.path} does not describe itself in protocol {protocol.VERSION}: {words}"
+                reason = child.stderr_tail or _first_line(error)
+                msg = f"{self.path} does not describe itself in protocol {protocol.VERSION}: {reason}"
                 raise EngineUnavailableError(msg, remedy="Give --engine a sweep-engine of this release.") from error
 
     def model(self, name: str) -> Model:
@@ -68,12 +68,12 @@ class Engine:
 
         Raises:
             WrongEngineError: this engine does not have it.
-            EngineUnavailableError: it does not even describe itself.
+            EngineUnavailableError: it does not describe itself.
         """
         models = {model.name: model for model in self.description.models}
         if name not in models:
             msg = f"model {name!r} is not in this engine ({self.path}); it has: {', '.join(sorted(models))}"
-            raise WrongEngineError(msg, remedy="Name one of these models, or give --engine one that has it.")
+            raise WrongEngineError(msg, remedy="Use one of these models, or give --engine one that has it.")
         return models[name]
 
     def start(
@@ -84,9 +84,9 @@ class Engine:
         timeout: float | None = None,
         stop: Event | None = None,
     ) -> "EngineRun":
-        """Start the engine on `request`; use the result as a context, which ends with the process gone.
+        """Start the engine on `request`; use the result as a context manager, which kills the process on exit.
 
-        `timeout` is in seconds from here to the engine's end; `stop`, once set, ends the work.
+        `timeout` is in seconds, from start to exit; setting `stop` ends the run.
 
         Raises:
             EngineUnavailableError: the engine cannot be started.
@@ -94,11 +94,11 @@ class Engine:
         return EngineRun(self._child(command, stdin=request, timeout=timeout, stop=stop or Event()), self._monotonic)
 
     def identify(self, spec: Spec, space: Space, index: int) -> PointIdentity:
-        """Return who point `index` of `spec` is, whose design is `space`; nothing is simulated.
+        """Return the identity of point `index`: parameters and fingerprints; nothing is simulated.
 
         Raises:
             RefusedError: the engine refused the spec or the index.
-            EngineFaultError: it answered anything but this point.
+            EngineFaultError: it answered with anything but this point.
         """
         request = encode_request(spec, space, index, index + 1, threads=1)
         with self.start(request, command="points", timeout=HANDSHAKE_SECONDS) as run:
@@ -113,9 +113,9 @@ class Engine:
 
 
 class EngineRun:
-    """One request in the engine's hands: `begin`, then `blocks`, then `finished`.
+    """One request that the engine runs: call `begin`, then `blocks`, then read `finished`.
 
-    Each of them raises EngineFaultError where the engine crashed, hung, flooded or broke the protocol, and
+    The methods raise EngineFaultError if the engine crashes, hangs, floods or breaks the protocol, and
     InterruptedRunError once `stop` is set.
     """
 
@@ -126,10 +126,10 @@ class EngineRun:
         self._child = child
         self._monotonic = monotonic
         self._pending = bytearray()
-        self._whole = 0  # so many bytes of `_pending` are whole lines
+        self._whole = 0  # bytes of `_pending` that are whole lines
 
     def __enter__(self) -> Self:
-        """Give the run itself."""
+        """Return the run."""
         return self
 
     def __exit__(
@@ -138,12 +138,12 @@ class EngineRun:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave neither the process nor anything that it started."""
+        """Kill the process and everything that it started."""
         self._child.__exit__(kind, error, trace)
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU time of the engine's process; known once the context has ended."""
+        """CPU time of the engine's process; known after the context has ended."""
         return self._child.cpu_seconds
 
     def begin(self) -> Started:
@@ -164,7 +164,7 @@ class EngineRun:
     def blocks(self) -> Iterator[bytes]:
         """Yield whole lines of `point` and `rows` records, as bytes that end in a newline; then set `finished`.
 
-        Raises EngineFaultError after everything that came in whole lines has been yielded.
+        Raises EngineFaultError after all whole lines have been yielded.
         """
         while True:
             try:
@@ -181,7 +181,7 @@ class EngineRun:
                 return
 
     def _next_block(self) -> tuple[bytes, bytes | None]:
-        """Gather lines until there are enough of them or they are old enough; find the last record."""
+        """Return the next block, once it is large or old enough, and the last record if it has arrived."""
         until = self._monotonic() + BLOCK_SECONDS
         while self._last_record_at() is None and not self._child.output_ended:
             if self._whole >= BLOCK_BYTES or (self._whole and self._monotonic() >= until):
@@ -201,7 +201,7 @@ class EngineRun:
         return taken
 
     def _last_record_at(self) -> int | None:
-        """Where the line of the last record starts: it must be the last whole line of all."""
+        """Return where the line of the last record starts: it must be the last line received."""
         if not self._pending.endswith(b"\n"):
             return None
         start = self._pending.rfind(b"\n", 0, len(self._pending) - 1) + 1
@@ -216,7 +216,7 @@ class EngineRun:
             self._whole = len(self._pending) + end
         self._pending += chunk
         if len(self._pending) - self._whole > MAX_LINE_BYTES:
-            msg = f"the engine wrote more than {MAX_LINE_BYTES} bytes without an end of line"
+            msg = f"the engine wrote more than {MAX_LINE_BYTES} bytes without a newline"
             raise EngineFaultError("engine_flooded", msg)
 
     def _end(self) -> None:
@@ -225,7 +225,7 @@ class EngineRun:
             msg = "the engine wrote more after its last record"
             raise EngineFaultError("engine_invalid_output", msg)
         if status is None:
-            msg = f"the engine did not end within {EXIT_SECONDS:g} s after its last record"
+            msg = f"the engine did not exit within {EXIT_SECONDS:g} s after its last record"
             raise EngineFaultError("engine_timeout", msg)
         if status != 0:
             raise self._crashed(status)
@@ -233,15 +233,15 @@ class EngineRun:
     def _unfinished(self) -> EngineFaultError:
         status = self._child.wait(EXIT_SECONDS)
         if status is None:
-            return EngineFaultError("engine_timeout", "the engine closed its output and went on running")
+            return EngineFaultError("engine_timeout", "the engine closed its output but did not exit")
         if status == 0:
-            return EngineFaultError("engine_incomplete", "the engine ended without its last record")
+            return EngineFaultError("engine_incomplete", "the engine exited without its last record")
         return self._crashed(status)
 
     def _crashed(self, status: int) -> EngineFaultError:
         cause = f"signal {-status}" if status < 0 else f"exit status {status}"
-        words = self._child.last_words
-        return EngineFaultError("engine_crashed", f"the engine ended with {cause}" + (f": {words}" if words else ""))
+        stderr = self._child.stderr_tail
+        return EngineFaultError("engine_crashed", f"the engine ended with {cause}" + (f": {stderr}" if stderr else ""))
 
 
 def find_engine(path: str | None = None) -> Path:
@@ -250,8 +250,8 @@ def find_engine(path: str | None = None) -> Path:
     Raises:
         EngineUnavailableError: there is none.
     """
-    # The second is where `pip install --target` puts programs: the function's package is such a folder.
-    beside, in_target = Path(sysconfig.get_path("scripts")) / PROGRAM, Path(__file__).parents[1] / "bin" / PROGRAM
+    # The second is where `pip install --target` puts programs, as in the function's package.
+    in_scripts, in_target = Path(sysconfig.get_path("scripts")) / PROGRAM, Path(__file__).parents[1] / "bin" / PROGRAM
     if path is not None:
         # As a shell does: a name without a folder is looked up on PATH.
         found = shutil.which(path)
@@ -260,10 +260,10 @@ def find_engine(path: str | None = None) -> Path:
             raise EngineUnavailableError(msg, remedy="Correct --engine or SWEEPCTL_ENGINE.")
         # Absolute: a relative path without a folder would be looked up on PATH when it is started.
         return Path(found).absolute()
-    installed = next((str(each) for each in (beside, in_target) if each.is_file()), None)
+    installed = next((str(each) for each in (in_scripts, in_target) if each.is_file()), None)
     found = installed or shutil.which(PROGRAM)
     if found is None:
-        msg = f"no {PROGRAM} beside sweepctl ({beside}) or on PATH"
+        msg = f"no {PROGRAM} next to sweepctl ({in_scripts}) or on PATH"
         raise EngineUnavailableError(msg, remedy="Install sweepctl's wheel, or give --engine or SWEEPCTL_ENGINE.")
     return Path(found)
 
@@ -273,7 +273,7 @@ def _decode(kind: type[Reply], line: bytes) -> Reply:
         return kind.model_validate_json(line)
     except ValidationError as error:
         shown = line[:120].decode("utf-8", "backslashreplace").strip()
-        msg = f"the engine wrote no valid {kind.__name__.lower()!r} record: {_first_line(error)}: {shown}"
+        msg = f"the engine wrote an invalid {kind.__name__.lower()!r} record: {_first_line(error)}: {shown}"
         raise EngineFaultError("engine_invalid_output", msg) from error
 
 

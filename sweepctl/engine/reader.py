@@ -1,8 +1,8 @@
-"""The engine's point records, checked and in Arrow's hands: the worker's distrust, applied in bulk.
+"""Reads the engine's point records: checks them in bulk and converts them to Arrow.
 
-Lines are parsed under an explicit schema, without a Python object for a field or a point. What a record says is
-checked as far as a worker can without computing it again: order, counts, types, presence, finiteness. Fingerprints
-and parameters are recomputed by `verify`.
+Lines are parsed under an explicit schema, without a Python object per field or point. Records are checked as far as a
+worker can without recomputing them: order, counts, types, presence, finiteness. `verify` recomputes fingerprints and
+parameters.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ ROWS_START = b'{"record":"rows","dataset":"'
 
 @dataclass(frozen=True)
 class PointFailure:
-    """A point that failed by itself: a domain error or a panic."""
+    """A point that failed: a domain error or a panic."""
 
     point_index: int
     error_code: str
@@ -36,14 +36,14 @@ class PointFailure:
 
 @dataclass(frozen=True)
 class Batch:
-    """Checked rows of each dataset, and the fault that ended them, if one did."""
+    """Checked rows of each dataset, and the fault after them, if any."""
 
     rows: Mapping[str, pa.Table]
     fault: EngineFaultError | None
 
 
 class RecordReader:
-    """Reads the lines of one shard's points, in order, and keeps count."""
+    """Reads the lines of one shard's points, in order, and counts them."""
 
     def __init__(self, message: ShardMessage, model: Model) -> None:
         """Expect the points of `message` from `model`."""
@@ -64,18 +64,18 @@ class RecordReader:
 
     @property
     def succeeded(self) -> int:
-        """How many points succeeded so far."""
+        """The number of points that have succeeded so far."""
         return self.next_index - self._message.start_index - self.failed
 
     @property
     def content_sha256(self) -> str:
-        """SHA-256 of every line that was taken in, as it came (docs/protocol.md, Content digest)."""
+        """SHA-256 of all accepted lines, as received (docs/protocol.md, Content digest)."""
         return self._digest.hexdigest()
 
     def read(self, lines: bytes) -> Batch:
-        """Take whole lines in and give their rows; where a line is wrong, the rows before it and the fault."""
+        """Return the rows of whole lines; if a line is wrong, the rows before it and the fault."""
         lines = self._held + lines
-        # Rows of a point come before its record, and wait for it here.
+        # Rows of a point come before its record, so they are held until it arrives.
         end = _after_line(lines, lines.rfind(POINT_START))
         lines, self._held = lines[:end], lines[end:]
         try:
@@ -86,7 +86,7 @@ class RecordReader:
         return Batch(rows, self._fault_of_held())
 
     def finish(self, finished: Finished) -> None:
-        """Compare what the engine says that it did with what it did.
+        """Compare the engine's counts with the records that it wrote.
 
         Raises:
             EngineFaultError: points are missing, or the engine counted something else.
@@ -95,19 +95,19 @@ class RecordReader:
         said = (finished.points, finished.succeeded, finished.failed)
         if seen[0] != self._message.points or said != seen or self._held:
             msg = (
-                f"of {self._message.points} points the engine wrote {seen[0]} ({seen[1]} succeeded, {seen[2]} failed) "
-                f"and says that it wrote {said[0]} ({said[1]} succeeded, {said[2]} failed)"
+                f"the engine wrote {seen[0]} of {self._message.points} points ({seen[1]} succeeded, {seen[2]} failed) "
+                f"but reported {said[0]} ({said[1]} succeeded, {said[2]} failed)"
             )
             raise EngineFaultError("engine_wrong_count", msg)
 
     def _fault_of_held(self) -> EngineFaultError | None:
-        """Say what is wrong with lines that no point record follows yet; they must not pile up."""
+        """Return the fault in lines that no point record follows yet; they must not accumulate."""
         waiting = self._held.split(b"\n")[:-1]
         if len(waiting) <= len(self._wire_rows) and all(line.startswith(ROWS_START) for line in waiting):
             return None
         shown = waiting[0][:120].decode("utf-8", "backslashreplace")
         return EngineFaultError(
-            "engine_invalid_output", f"the engine wrote what is neither a point nor its rows: {shown}"
+            "engine_invalid_output", f"the engine wrote a line that is neither a point nor rows: {shown}"
         )
 
     def _take(self, lines: bytes) -> Mapping[str, pa.Table]:
@@ -122,12 +122,12 @@ class RecordReader:
         return {name: self._table(name, table) for name, table in {**_datasets(points), **rows}.items()}
 
     def _checked(self, lines: bytes) -> tuple[pa.Table, Mapping[str, pa.Table]]:
-        """Parse and check lines without taking them in."""
+        """Parse and check lines, without counting them yet."""
         rows: Mapping[str, _RowsLines] = {}
         if ROWS_START in lines:
             lines, rows = _split(lines)
         unknown = rows.keys() - self._wire_rows.keys()
-        _require(not unknown, f"rows of a dataset that was not asked for: {', '.join(sorted(unknown))[:80]}")
+        _require(not unknown, f"rows of a dataset that was not requested: {', '.join(sorted(unknown))[:80]}")
         points = parse_records(lines, self._wire)
         _check_points(points, self._model)
         self._check_order(points)
@@ -143,14 +143,14 @@ class RecordReader:
             said = points["point_index"].to_pylist()
             expected = range(first, self._message.end_index_exclusive)
             wrong = next(place for place, index in enumerate(said) if place >= len(expected) or index != first + place)
-            msg = f"the engine wrote point_index {said[wrong]} where {first + wrong} was next"
+            msg = f"the engine wrote point_index {said[wrong]} where {first + wrong} was expected"
             raise EngineFaultError("engine_wrong_index", msg)
         replications = self._message.replications
         cells = pc.multiply(pc.divide(points["point_index"], replications), replications)
         _require(_equal(points["replicate"], pc.subtract(points["point_index"], cells)), "a replicate is wrong")
 
     def _longest_good(self, lines: bytes) -> bytes:
-        """Return the lines up to the first bad point, by bisection: a fault is rare, its line is one of thousands."""
+        """Return the lines up to the first bad point, by bisection: a fault is rare, and its line one of thousands."""
         ends = [0, *(line.end() for line in POINT_LINE.finditer(lines))]
         good, bad = 0, len(ends)
         while bad - good > 1:
@@ -163,7 +163,7 @@ class RecordReader:
         return lines[: ends[good]]
 
     def _table(self, name: str, table: pa.Table) -> pa.Table:
-        """Add the columns that are the same in all rows, and put all in the schema's order."""
+        """Add the columns that are the same in all rows, and put the columns in the schema's order."""
         constant = {
             "run_id": (self._message.run_id, TEXT),
             "shard_id": (self._message.shard_id, INT),
@@ -180,7 +180,7 @@ class RecordReader:
 
 
 def identity_schema(model: Model) -> pa.Schema:
-    """Return the schema of what `sweep-engine points` writes of a point."""
+    """Return the schema of the records that `sweep-engine points` writes."""
     return pa.schema(
         [
             ("record", TEXT),
@@ -223,10 +223,10 @@ def parse_records(lines: bytes, schema: pa.Schema) -> pa.Table:
     """Return the records in whole `lines`, one row a record.
 
     Raises:
-        EngineFaultError: a line is no record that fits `schema`.
+        EngineFaultError: a line is not a record that matches `schema`.
     """
-    # One block for all lines: Arrow refuses a line that is longer than its block. All of it is UTF-8 or none is
-    # taken, since Arrow's parser does not look.
+    # One block for all lines: Arrow refuses a line that is longer than its block. UTF-8 is checked first, since Arrow's
+    # parser does not.
     try:
         lines.isascii() or lines.decode("utf-8")
         table = pj.read_json(
@@ -235,9 +235,9 @@ def parse_records(lines: bytes, schema: pa.Schema) -> pa.Table:
             parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error"),
         )
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-        msg = f"the engine wrote a record that does not fit: {error}"
+        msg = f"the engine wrote a record that does not match the schema: {error}"
         raise EngineFaultError("engine_invalid_output", msg) from error
-    # Each line begins a record, and there are as many records as lines: so each line holds one.
+    # Each line begins a record, and there are as many records as lines, so each line holds one.
     starts = lines.count(b"\n{") + lines.startswith(b"{")
     _require(table.num_rows == lines.count(b"\n") == starts, "a line does not hold one record")
     return table
@@ -259,27 +259,27 @@ def _check_points(points: pa.Table, model: Model) -> None:
     settled = pc.or_(succeeded, pc.equal(points["status"], "failure"))
     _require(pc.all(settled).as_py(), "a status is neither success nor failure")
     for name in ("error_code", "error_message"):
-        _require(_equal(points[name].is_null(), succeeded), f"{name} is missing, or there without a failure")
+        _require(_equal(points[name].is_null(), succeeded), f"{name} is missing for a failure, or set for a success")
     for name in ("parameter_fingerprint", "point_fingerprint"):
         digests = pc.match_substring_regex(points[name], FINGERPRINT)
         _require(pc.all(digests).as_py(), f"a {name} is not 64 lower-case hexadecimal digits")
-    _require(_equal(points["metrics"].is_valid(), succeeded), "metrics are missing, or there with a failure")
+    _require(_equal(points["metrics"].is_valid(), succeeded), "metrics are missing for a success, or set for a failure")
     _check_values(_members(points["parameters"]), model.parameters, absent=0)
     _check_values(_members(points["metrics"]), model.metrics, absent=points["metrics"].null_count)
 
 
 def _check_rows(rows: pa.Table, places: Sequence[int], points: pa.Table, columns: Sequence[Column]) -> pa.Table:
-    """Check the rows records of one dataset against their points, and give one row a row."""
-    _require(len(set(places)) == len(places), "a point has two rows records of one dataset")
+    """Check the `rows` records of one dataset against their points; return a table with one row per row of theirs."""
+    _require(len(set(places)) == len(places), "a point has two `rows` records of one dataset")
     owners = points.take(pa.array(places, INT))
     for key in ("point_index", "replicate"):
-        _require(_equal(rows[key], owners[key]), f"a rows record has another {key} than the point after it")
+        _require(_equal(rows[key], owners[key]), f"a `rows` record has a different {key} than the point after it")
     _require(_equal(owners["status"], pa.repeat("success", len(places))), "a failed point has rows")
-    _require(rows["columns"].null_count == 0, "a rows record has no columns")
+    _require(rows["columns"].null_count == 0, "a `rows` record has no columns")
     lists = _members(rows["columns"])
-    _require(all(column.null_count == 0 for column in lists.values()), "a rows record lacks a column")
+    _require(all(column.null_count == 0 for column in lists.values()), "a `rows` record lacks a column")
     lengths = [pc.list_value_length(column) for column in lists.values()]
-    _require(all(_equal(length, lengths[0]) for length in lengths), "a rows record has columns of different lengths")
+    _require(all(_equal(length, lengths[0]) for length in lengths), "a `rows` record has columns of different lengths")
     values = {name: pc.list_flatten(column) for name, column in lists.items()}
     _check_values(values, columns, absent=0)
     parents = pc.list_parent_indices(next(iter(lists.values())))
@@ -287,11 +287,11 @@ def _check_rows(rows: pa.Table, places: Sequence[int], points: pa.Table, columns
 
 
 def _check_values(values: Mapping[str, pa.ChunkedArray], columns: Sequence[Column], *, absent: int) -> None:
-    """Check that values are there and finite; `absent` rows have none at all."""
+    """Check that values are present and finite; `absent` rows have none at all."""
     for column in columns:
         array = values[column.name]
         _require(column.nullable or array.null_count == absent, f"{column.name} is missing in a point")
-        # Arrow's parser takes NaN and Infinity, which are not JSON.
+        # Arrow's parser accepts NaN and Infinity, which are not JSON.
         if array.type == FLOAT:
             _require(pc.all(pc.is_finite(array), min_count=0).as_py(), f"{column.name} is not finite in a point")
 
@@ -312,14 +312,14 @@ def _members(structs: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
 
 @dataclass(frozen=True)
 class _RowsLines:
-    """The rows records of one dataset, and how many points came before each."""
+    """The `rows` records of one dataset, and how many points came before each."""
 
     lines: list[bytes]
     places: list[int]
 
 
 def _split(lines: bytes) -> tuple[bytes, Mapping[str, _RowsLines]]:
-    """Part point lines from the rows records of each extra dataset."""
+    """Separate point lines from the `rows` records of each extra dataset."""
     points: list[bytes] = []
     rows: dict[str, _RowsLines] = {}
     for line in lines.split(b"\n")[:-1]:
@@ -334,12 +334,12 @@ def _split(lines: bytes) -> tuple[bytes, Mapping[str, _RowsLines]]:
 
 
 def _after_line(lines: bytes, start: int) -> int:
-    """Return where the line that starts at `start` has ended; 0 where there is none."""
+    """Return the end of the line that starts at `start`; 0 if `start` is negative."""
     return 0 if start < 0 else lines.find(b"\n", start) + 1
 
 
 def _equal(left: pa.ChunkedArray | pa.Array, right: pa.ChunkedArray | pa.Array) -> bool:
-    # Array equality tells null from value, which pc.equal and pc.all pass over.
+    # Array equality distinguishes null from a value; pc.equal and pc.all ignore nulls.
     return bool(_chunked(left).equals(_chunked(right)))
 
 
@@ -349,4 +349,4 @@ def _chunked(array: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray:
 
 def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001  reads as an assertion
     if not holds:
-        raise EngineFaultError("engine_invalid_output", f"in the engine's output {otherwise}")
+        raise EngineFaultError("engine_invalid_output", f"in the engine's output, {otherwise}")

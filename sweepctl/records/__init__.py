@@ -1,1 +1,1 @@
-"""What lies in a store: keys, schemas and values, and how they are read."""
+"""The content of a store: keys, schemas and records, and how they are read."""

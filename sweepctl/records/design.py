@@ -1,8 +1,8 @@
 """Designs too large for a message: stored once under the digest of their bytes, and read by every worker.
 
-A table is stored as JSON lines, so that a shard's rows are cut out without parsing any other; everything else is
-one JSON object (docs/store-layout.md). What is read is checked against its name, so that a message means one design
-for good.
+A table is stored as JSON lines, so that a shard's rows are read without parsing the others; everything else is one
+JSON object (docs/store-layout.md). What is read is checked against its digest, so that a message always means the same
+design.
 """
 
 import hashlib
@@ -32,27 +32,27 @@ from sweepctl.store.files import store_errors
 from sweepctl.strict_json import parse
 
 MAX_BYTES = 64 << 20
-KEPT = 4  # designs that a process keeps: a worker serves few runs at a time, and each may have MAX_BYTES
-BLOCK_BYTES = 1 << 16  # of a table, between two places whose row is known
+KEPT = 4  # designs that a process caches: a worker serves few runs at a time, and each may have MAX_BYTES
+BLOCK_BYTES = 1 << 16  # of a table, between two positions whose row is known
 
 _ROWS: TypeAdapter[list[list[Value]]] = TypeAdapter(list[list[Scalar]])
 
 
 def encode(design: Design) -> bytes:
-    """Return the bytes under whose digest a design is stored; equal designs, equal bytes."""
+    """Return the bytes of a design, stored under their digest; equal designs have equal bytes."""
     if not isinstance(design, Table):
         return _dump(design.to_json()).encode()
     return encode_table(design.columns, design.cells, design.rows)
 
 
 def encode_table(columns: Sequence[str], count: int, rows: Iterable[Sequence[Value]]) -> bytes:
-    """Return the bytes of a table of so many rows, as `encode` does.
+    """Return the bytes of a table of `count` rows, as `encode` does.
 
     Raises:
         ValueError: a number is not finite.
     """
     header = {"columns": columns, "kind": "table", "rows": count}
-    body = BytesIO()  # not a list of lines, which would take several times the room
+    body = BytesIO()  # not a list of lines, which would take several times the memory
     body.writelines(f"{_dump(line)}\n".encode() for line in chain([header], rows))
     return body.getvalue()
 
@@ -63,16 +63,16 @@ def digest(body: bytes) -> str:
 
 
 def put(store: Store, body: bytes) -> str:
-    """Store what `encode` gave, or find it stored; return its digest.
+    """Store bytes from `encode` unless they are stored already; return their digest.
 
     Raises:
-        UsageError: it is larger than any worker takes.
-        AlteredDesignError: other bytes stand under its digest; they were not overwritten.
+        UsageError: the design is larger than workers accept.
+        AlteredDesignError: other bytes are stored under the digest; they were not overwritten.
         StoreError: the store does not answer.
     """
     if len(body) > MAX_BYTES:
-        msg = f"the design takes {len(body)} bytes: must be at most {MAX_BYTES} (64 MiB)"
-        raise UsageError(msg, remedy="Write it as a formula, or part it into several runs.")
+        msg = f"the design has {len(body)} bytes: must be at most {MAX_BYTES} (64 MiB)"
+        raise UsageError(msg, remedy="Write it as a formula, or split it into several runs.")
     sha256 = digest(body)
     if store.create(layout.stored_design(sha256), body) is Put.EXISTS:
         _read(store, sha256)
@@ -80,14 +80,14 @@ def put(store: Store, body: bytes) -> str:
 
 
 def space_of(store: Store, message: ShardMessage) -> Space:
-    """Return the design of a message, from the store where it lies there.
+    """Return the design of a message, read from the store if it is stored there.
 
-    The last few are kept: each shard of a run needs the same one again, and its bytes never change.
+    The last few are cached: each shard of a run needs the same design, and its bytes never change.
 
     Raises:
-        MissingDesignError: the store does not hold it.
-        AlteredDesignError: what the store holds is not what was stored.
-        MessageError: the stored design is none, or contradicts the message.
+        MissingDesignError: the design is not in the store.
+        AlteredDesignError: its bytes do not match its digest.
+        MessageError: the stored bytes are not a design, or the design does not fit the message.
         StoreError: the store does not answer.
     """
     if message.space is not None:
@@ -101,10 +101,10 @@ def space_of(store: Store, message: ShardMessage) -> Space:
 
 
 def resolve(store: Store, spec: Spec) -> Space:
-    """Return the design of a spec, read anew from the store where it lies there.
+    """Return the design of a spec, read from the store, uncached, if it is stored there.
 
     Raises:
-        ValueError: the spec's own design is none.
+        ValueError: the spec's own design is not valid.
         MissingDesignError, AlteredDesignError, MessageError, StoreError: as `space_of`.
     """
     sha256 = spec.design.get("sha256")
@@ -112,7 +112,7 @@ def resolve(store: Store, spec: Spec) -> Space:
 
 
 def load(store: Store, sha256: str) -> Space:
-    """Return the design that a store holds under a digest.
+    """Return the design that is stored under a digest.
 
     Raises:
         MissingDesignError, AlteredDesignError, MessageError, StoreError: as `space_of`.
@@ -122,11 +122,11 @@ def load(store: Store, sha256: str) -> Space:
         return decode(body)
     except ValueError as error:
         where = store.locate(layout.stored_design(sha256))
-        raise MessageError(f"{where} is no design: {rule_of(error)}", remedy=_STORE_ANOTHER) from error
+        raise MessageError(f"{where} is not a design: {rule_of(error)}", remedy=_STORE_ANOTHER) from error
 
 
 class _Kept:
-    """The designs that were asked for last."""
+    """A cache of the designs that were used last."""
 
     def __init__(self) -> None:
         self._spaces: OrderedDict[tuple[str, str], Space] = OrderedDict()
@@ -134,7 +134,7 @@ class _Kept:
 
     def get(self, store: Store, sha256: str) -> Space:
         place = (store.url, sha256)
-        # Held while loading, too: a worker's threads begin with one design, which one of them should fetch.
+        # Held while loading too: a worker's threads start with the same design, and only one should fetch it.
         with self._lock:
             if place not in self._spaces:
                 self._spaces[place] = load(store, sha256)
@@ -145,33 +145,33 @@ class _Kept:
 
 
 _kept = _Kept()
-_STORE_ANOTHER = "Correct the design, store it, and send messages that name what was stored."
+_STORE_ANOTHER = "Correct the design, store it, and send messages with its new digest."
 
 
 def _read(store: Store, sha256: str) -> bytes:
-    """Return the bytes that a digest stands for, and no others."""
+    """Return the bytes that are stored under a digest; raise unless they have that digest."""
     key = layout.stored_design(sha256)
     where = store.locate(key)
     with TemporaryDirectory(prefix="sweepctl-design-") as folder:
-        # Not `read`, which would take an object of any size into memory.
+        # Not `read`, which would load an object of any size into memory.
         path = store.borrow(key, Path(folder))
         if path is None:
-            remedy = "Store the design again, and redrive the message; or give the worker the run's own --store."
-            raise MissingDesignError(f"design_sha256 {sha256}: {where} is not there", remedy=remedy)
+            remedy = "Store the design again and redrive the message, or start the worker with the run's own --store."
+            raise MissingDesignError(f"design_sha256 {sha256}: {where} does not exist", remedy=remedy)
         with store_errors("read", path):
             # Nothing larger was ever stored.
             body = b"" if path.stat().st_size > MAX_BYTES else path.read_bytes()
     if hashlib.sha256(body).hexdigest() != sha256:
-        remedy = "Restore the file from a copy, or remove it and store the design again."
-        raise AlteredDesignError(f"{where} does not hold the design of its name: its bytes are others", remedy=remedy)
+        remedy = "Restore the file from a backup, or remove it and store the design again."
+        raise AlteredDesignError(f"{where} was altered: its bytes do not match the SHA-256 in its name", remedy=remedy)
     return body
 
 
 def decode(body: bytes) -> Space:
-    """Return the design that `encode` made these bytes of.
+    """Return the design that `encode` encoded.
 
     Raises:
-        ValueError: they are no design.
+        ValueError: the bytes are not a design.
     """
     line = body[: body.find(b"\n") + 1]
     if line.startswith(b'{"columns":'):
@@ -200,19 +200,19 @@ class _Header(Strict):
 
 
 class StoredTable:
-    """A stored table: its bytes, of which rows are parsed as they are asked for."""
+    """A stored table: its bytes, whose rows are parsed on demand."""
 
     def __init__(self, header: _Header, body: bytes) -> None:
         """Take the bytes of a whole file.
 
         Raises:
-            ValueError: it has not as many lines as its first one says.
+            ValueError: it does not have as many lines as its header says.
         """
         require_columns(header.columns)
         self._header = header
         self._body = body
         if not body.endswith(b"\n") or self._line_ends[-1] != header.rows + 1:
-            reject(f"must have {header.rows} rows, a line each, after its first line")
+            reject(f"must have {header.rows} rows, one per line, after the header")
 
     @property
     def cells(self) -> int:
@@ -228,18 +228,18 @@ class StoredTable:
         """Return only the rows of these cells.
 
         Raises:
-            MessageError: one of them is no row of this table.
+            MessageError: one of them is not a valid row of this table.
         """
         lines = self._body[self._start_of(first_cell) : self._start_of(end_cell)]
         count = end_cell - first_cell
         try:
-            # All at once, which is much faster than line by line. Each line is an array or some: so, where there are
-            # as many arrays as lines, each is one.
+            # All at once, which is much faster than line by line. Each line has at least one array: so, if there are as
+            # many arrays as lines, each line has exactly one.
             if not lines.count(b"]\n") == (b"\n" + lines).count(b"\n[") == count:
-                reject("must have an array a line")
+                reject("must have one array per line")
             rows = _ROWS.validate_python(parse(b"[%b]" % lines[:-1].replace(b"\n", b",\n")))
             if len(rows) != count:
-                reject("must have one array a line")
+                reject("must have one array per line")
             require_row_lengths(rows, self.parameters, first_cell)
         except ValueError as error:
             msg = f"rows {first_cell} to {end_cell - 1} of the stored table: {rule_of(error)}"
@@ -248,12 +248,12 @@ class StoredTable:
 
     @cached_property
     def _line_ends(self) -> Sequence[int]:
-        """How many lines have ended by the end of each block; a number a row would take more room than the table."""
+        """How many lines end before the end of each block; an offset per row would take more memory than the table."""
         blocks = range(0, len(self._body), BLOCK_BYTES)
         return list(accumulate(self._body.count(b"\n", start, start + BLOCK_BYTES) for start in blocks))
 
     def _start_of(self, row: int) -> int:
-        """Where a row's line starts: after so many rows and the first line."""
+        """Return where the line of `row` starts: after the header and the rows before it."""
         block = bisect_left(self._line_ends, row + 1)
         ended = self._line_ends[block - 1] if block else 0
         place = block * BLOCK_BYTES

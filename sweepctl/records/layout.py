@@ -1,6 +1,6 @@
-"""Where everything of a run lies in a store, as keys relative to it (docs/store-layout.md).
+"""The keys of everything in a store, relative to it (docs/store-layout.md).
 
-Partition names (`run`, `run_date`) are never names of columns: readers that infer both would clash.
+Partition names (`run`, `run_date`) are never column names: readers that infer both would clash.
 """
 
 import re
@@ -14,7 +14,7 @@ RUN_PARTITION = "run="
 
 
 def run_folder(run_id: str) -> str:
-    """Folder of what is said once a run."""
+    """Folder of the run record and the engine pin."""
     return f"runs/{RUN_PARTITION}{run_id}/"
 
 
@@ -29,7 +29,7 @@ def engine_pin(run_id: str) -> str:
 
 
 def shard_of(key: str) -> int | None:
-    """Return the shard that a file's name says it is of; None for a name that is none of this layout."""
+    """Return the shard_id in a file's name; None for a name that is not of this layout."""
     match = _SHARD_FILE.fullmatch(key.rpartition("/")[2])
     return None if match is None else int(match[1])
 
@@ -40,7 +40,7 @@ def outcomes_folder(run_id: str, run_date: str) -> str:
 
 
 def attempts_folder(run_id: str, run_date: str) -> str:
-    """Folder of the attempts at a run's shards that are recorded beside the outcomes."""
+    """Folder of the recorded attempts at a run's shards."""
     return f"shard_attempts/run_date={run_date}/run={run_id}/"
 
 
@@ -50,7 +50,7 @@ def dataset_folder(name: str, model: str, run_id: str, run_date: str) -> str:
 
 
 def rejection(body_sha256: str) -> str:
-    """Key of the record of a message body that no shard can be made of."""
+    """Key of the record of a message body that is not a shard message."""
     return f"rejected/{body_sha256}.json"
 
 
@@ -78,7 +78,7 @@ class ShardKeys:
         return f"{outcomes_folder(self.run_id, self.run_date)}{self._shard}.parquet"
 
     def attempt(self, attempt_id: str) -> str:
-        """Key of the record of an attempt that did not become the shard's outcome, or may not stay it."""
+        """Key of the record of an attempt that is not the shard's outcome, or may be superseded."""
         return f"{attempts_folder(self.run_id, self.run_date)}{self._shard}-{attempt_id}.parquet"
 
     def dataset(self, name: str, model: str) -> str:
@@ -86,7 +86,7 @@ class ShardKeys:
         return f"{dataset_folder(name, model, self.run_id, self.run_date)}{self._shard}.parquet"
 
     def partial(self, name: str, model: str, attempt_id: str) -> str:
-        """Key of the rows of an attempt that did not run every point; in no table."""
+        """Key of the rows of an attempt that did not run every point; outside of all tables."""
         return f"partial/{dataset_folder(name, model, self.run_id, self.run_date)}{self._shard}-{attempt_id}.parquet"
 
     @property

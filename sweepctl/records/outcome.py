@@ -1,6 +1,6 @@
-"""The verdict on a shard, and which of two verdicts stands. Pure values: nothing here reads or writes.
+"""A shard's outcome, and which of two outcomes is kept. Pure values: nothing here reads or writes.
 
-Outcomes only rise: none < retryable failure < permanent failure < success (docs/architecture.md, Commit).
+Outcomes only rise in rank: none < retryable failure < permanent failure < success (docs/architecture.md, Commit).
 """
 
 import datetime as dt
@@ -14,9 +14,9 @@ from sweepctl.spec import Spec
 POINT_FAILED = "point_failed"
 INVALID_PARAMETERS = "invalid_parameters"
 INJECTED_FAILURE = "injected_failure"
-MAX_ERROR_MESSAGE = 2_000  # characters; an engine's last words are unbounded, a table's cells should not be
+MAX_ERROR_MESSAGE = 2_000  # characters; an engine's standard error is unbounded, a table's cells should not be
 TWO_RESULTS = (
-    "The model is not deterministic, or its version did not change when its results did. Nothing was overwritten."
+    "The model is not deterministic, or its results changed without a new model version. Nothing was overwritten."
 )
 
 Status = Literal["success", "failure", "conflict", "interrupted"]
@@ -24,7 +24,7 @@ Status = Literal["success", "failure", "conflict", "interrupted"]
 
 @dataclass(frozen=True)
 class Artifact:
-    """One data file of a shard as it lies in the store."""
+    """One data file of a shard in the store."""
 
     dataset: str
     key: str  # relative to the store
@@ -35,14 +35,14 @@ class Artifact:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a run_id stands for; created once by whoever touches the run first, never changed."""
+    """What a run_id identifies; created once, by the first command or worker of the run, and never changed."""
 
     run_id: str
     run_date: str
     spec_json: str
     spec_fingerprint: str
     total_points: int
-    shard_points: int | None  # how it was planned: points of each shard but the last; None where nobody planned it
+    shard_points: int | None  # as planned, the last shard may have fewer; None if the run was not planned
     created_at: dt.datetime
 
     @property
@@ -52,11 +52,11 @@ class RunRecord:
 
     @property
     def shards(self) -> int | None:
-        """How many shards were planned; None where none was."""
+        """The number of planned shards; None if the run was not planned."""
         return None if self.shard_points is None else -(-self.total_points // self.shard_points)
 
     def shard_bounds(self, shard_id: int) -> tuple[int, int] | None:
-        """Return `start_index` and `end_index_exclusive` of a planned shard; None where none was planned."""
+        """Return `start_index` and `end_index_exclusive` of a planned shard; None if the run was not planned."""
         if self.shard_points is None:
             return None
         start = shard_id * self.shard_points
@@ -65,7 +65,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class EnginePin:
-    """Which model a run's points come from; created once by the first worker, never changed."""
+    """The model version that a run is pinned to; created once, by the first worker, and never changed."""
 
     run_id: str
     model: str
@@ -76,9 +76,9 @@ class EnginePin:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One attempt's verdict on a shard: a row of `shard_outcomes`, or of `shard_attempts` where it does not stand.
+    """How an attempt at a shard ended: a row of `shard_outcomes`, or of `shard_attempts` if it is not the outcome.
 
-    `success` and `failure` are verdicts. `conflict` and `interrupted` occur in `shard_attempts` only.
+    Only `success` and `failure` can be a shard's outcome. `conflict` and `interrupted` occur in `shard_attempts` only.
     """
 
     run_id: str
@@ -102,31 +102,31 @@ class Outcome:
     model: str
     model_version: str
     spec_fingerprint: str
-    content_sha256: str | None  # None where not every point has its record
+    content_sha256: str | None  # None unless every point has a record
     artifacts: tuple[Artifact, ...]
 
     @property
     def points(self) -> int:
-        """How many points the shard has."""
+        """The number of points of the shard."""
         return self.end_index_exclusive - self.start_index
 
     @property
     def complete(self) -> bool:
-        """Whether every point of the shard has its record in the tables."""
+        """Whether every point of the shard has a record in the tables."""
         return self.content_sha256 is not None
 
 
 class Rank(IntEnum):
-    """How much a verdict settles."""
+    """How final an outcome is: a higher rank replaces a lower one."""
 
     RETRYABLE_FAILURE = 1
-    PERMANENT_FAILURE = 2  # nothing ran, and nothing will: invalid parameters, an injected failure
-    POINTS_FAILED = 3  # every point has its record, some of them a failure (docs/decisions/0002-ranks.md)
+    PERMANENT_FAILURE = 2  # nothing ran, and a retry would fail again: invalid parameters, an injected failure
+    POINTS_FAILED = 3  # every point has a record, some of them a failure (docs/decisions/0002-ranks.md)
     SUCCESS = 4
 
 
 def rank(outcome: Outcome) -> Rank:
-    """Return how much `outcome` settles."""
+    """Return the rank of `outcome`."""
     if outcome.status == "success":
         return Rank.SUCCESS
     if outcome.retryable:
@@ -135,45 +135,45 @@ def rank(outcome: Outcome) -> Rank:
 
 
 class Precedence(Enum):
-    """What a new outcome is to do beside the one that stands."""
+    """What to do with a shard's existing outcome when there is a new one."""
 
-    STANDS = "stands"
+    KEEP = "keep"
     REPLACE = "replace"
 
 
-def judge(standing: Outcome, new: Outcome) -> Precedence:
-    """Say whether the standing outcome stays.
+def judge(existing: Outcome, new: Outcome) -> Precedence:
+    """Return whether the existing outcome is kept or replaced by the new one.
 
     Raises:
-        ConflictError: the two are not about the same work, or the same work gave two results.
+        ConflictError: the two are not of the same points and spec, or these gave two different results.
     """
-    require_same_shard(standing, new.spec_fingerprint, new.start_index, new.end_index_exclusive)
-    if standing.complete and new.complete and standing.content_sha256 != new.content_sha256:
+    require_same_shard(existing, new.spec_fingerprint, new.start_index, new.end_index_exclusive)
+    if existing.complete and new.complete and existing.content_sha256 != new.content_sha256:
         msg = (
-            f"shard {new.shard_id} of run {new.run_id} has another result: content {standing.content_sha256} "
-            f"stands from attempt {standing.attempt_id}, this attempt computed {new.content_sha256}"
+            f"shard {new.shard_id} of run {new.run_id} already has a different result: attempt {existing.attempt_id} "
+            f"committed content {existing.content_sha256}, this attempt computed {new.content_sha256}"
         )
         raise ConflictError(msg, remedy=TWO_RESULTS)
-    if standing.complete and new.complete and standing.artifacts != new.artifacts:
-        # Data objects are created once and then adopted: only something else can have changed them.
-        msg = f"the data files of shard {new.shard_id} of run {new.run_id} are not those that its outcome names"
-        raise ConflictError(msg, remedy="Something else wrote into the store. Restore these files from a copy.")
-    # Equal rank stands, so that two attempts never take turns in replacing each other.
-    return Precedence.STANDS if rank(standing) >= rank(new) else Precedence.REPLACE
+    if existing.complete and new.complete and existing.artifacts != new.artifacts:
+        # Data objects are created once and then adopted, so another program must have changed them.
+        msg = f"the data files of shard {new.shard_id} of run {new.run_id} do not match its outcome"
+        raise ConflictError(msg, remedy="Another program wrote to the store. Restore these files from a backup.")
+    # Equal rank is kept, so that two attempts never take turns in replacing each other.
+    return Precedence.KEEP if rank(existing) >= rank(new) else Precedence.REPLACE
 
 
-def require_same_shard(standing: Outcome, spec_fingerprint: str, start_index: int, end_index_exclusive: int) -> None:
-    """Raise ConflictError unless the standing outcome is about these points of this spec."""
-    if (standing.start_index, standing.end_index_exclusive) != (start_index, end_index_exclusive):
+def require_same_shard(existing: Outcome, spec_fingerprint: str, start_index: int, end_index_exclusive: int) -> None:
+    """Raise ConflictError unless the existing outcome is of these points of this spec."""
+    if (existing.start_index, existing.end_index_exclusive) != (start_index, end_index_exclusive):
         msg = (
-            f"shard {standing.shard_id} of run {standing.run_id} stands for points "
-            f"[{standing.start_index}, {standing.end_index_exclusive}), "
-            f"this message asks for [{start_index}, {end_index_exclusive})"
+            f"run {existing.run_id} is sharded differently: shard {existing.shard_id} covers "
+            f"[{existing.start_index}, {existing.end_index_exclusive}) in the store "
+            f"and [{start_index}, {end_index_exclusive}) in this message"
         )
         raise ConflictError(msg, remedy="A run keeps the sharding that it was started with; use a new run_id.")
-    if standing.spec_fingerprint != spec_fingerprint:
+    if existing.spec_fingerprint != spec_fingerprint:
         msg = (
-            f"shard {standing.shard_id} of run {standing.run_id} stands for spec {standing.spec_fingerprint}, "
-            f"this message is of spec {spec_fingerprint}"
+            f"shard {existing.shard_id} of run {existing.run_id} was run with spec {existing.spec_fingerprint}, "
+            f"but this message has spec {spec_fingerprint}"
         )
-        raise ConflictError(msg, remedy="A run_id means one sweep; use a new run_id.")
+        raise ConflictError(msg, remedy="A run_id identifies one sweep; use a new run_id.")

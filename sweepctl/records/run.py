@@ -1,7 +1,7 @@
-"""A run's record, pin and outcomes: read one by one, or found by listing.
+"""A run's record, engine pin and outcomes: read one by one, or found by listing.
 
-Nothing is written here: that is `shard.commit`'s. Listings pass over names that are not of this layout: they are for
-`verify` to find.
+Nothing is written here: `shard.commit` does that. Listings skip names that are not of this layout; `verify` reports
+them.
 """
 
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ from sweepctl.store.contract import Entry, Store, is_key
 
 
 def find_run(store: Store, run_id: str) -> RunRecord | None:
-    """Return the run record that stands, or None."""
+    """Return the run record, or None."""
     key = layout.run_record(run_id)
     stored = store.read(key)
     return None if stored is None else decode_run_record(stored.body, store.locate(key))
 
 
 def require_run(store: Store, run_id: str) -> RunRecord:
-    """Return the run record that stands.
+    """Return the run record.
 
     Raises:
         UnknownRunError: there is none.
@@ -29,14 +29,14 @@ def require_run(store: Store, run_id: str) -> RunRecord:
     """
     record = find_run(store, run_id)
     if record is None:
-        msg = f"the store {store.url} has no record of a run {run_id!r}"
-        remedy = "`sweepctl runs` lists the runs of a store: correct the run_id, or the --store."
+        msg = f"the store {store.url} has no run {run_id!r}"
+        remedy = "`sweepctl runs` lists the runs of a store: check the run_id and --store."
         raise UnknownRunError(msg, remedy=remedy)
     return record
 
 
 def all_runs(store: Store) -> list[RunRecord]:
-    """Return the record of every run of a store, in order of their ids; what is no run there is passed over.
+    """Return the record of every run of a store, in order of their ids; other folders are skipped.
 
     Raises:
         StoreError: the store does not answer, or a record cannot be read.
@@ -48,14 +48,14 @@ def all_runs(store: Store) -> list[RunRecord]:
 
 
 def find_outcome(store: Store, run: RunRecord, shard_id: int) -> Outcome | None:
-    """Return the outcome that stands for a shard, or None."""
+    """Return the outcome of a shard, or None."""
     key = layout.ShardKeys.of(run, shard_id).outcome
     stored = store.read(key)
     return None if stored is None else table.decode(Outcome, stored.body, store.locate(key))
 
 
 def list_outcomes(store: Store, run_id: str, run_date: str) -> Iterator[tuple[int, Entry]]:
-    """Yield each shard that has an outcome, and what the listing says of it.
+    """Yield the shard_id of each outcome, with its entry in the listing.
 
     Raises:
         StoreError: the store does not answer.
@@ -67,7 +67,7 @@ def list_outcomes(store: Store, run_id: str, run_date: str) -> Iterator[tuple[in
 
 
 def list_attempts(store: Store, run_id: str, run_date: str) -> Iterator[tuple[int, Entry]]:
-    """Yield the shard of each attempt that is recorded beside the outcomes, and what the listing says of it.
+    """Yield the shard_id of each recorded attempt, with its entry in the listing.
 
     Raises:
         StoreError: the store does not answer.

@@ -104,7 +104,7 @@ _IDENTITY = {
         ("error_message", TEXT),
     ],
 }
-# Of both tables of points: what joins them has these once.
+# In both tables of points; a join of them has these once.
 SHARED_COLUMNS = tuple(name for name, _ in _IDENTITY[POINT_OUTCOMES] if name in dict(_IDENTITY[EFFECTIVE_PARAMETERS]))
 
 
@@ -117,8 +117,8 @@ def schemas(model: Model, outputs: Sequence[str]) -> dict[str, pa.Schema]:
     """Return the schema of every dataset that a shard of `model` writes, `outputs` being the extra ones."""
     extra = {dataset.name: dataset.columns for dataset in model.datasets}
     columns: Mapping[str, Sequence[Column]] = {
-        EFFECTIVE_PARAMETERS: model.parameters,  # one row a point: which it is, and every parameter that it ran with
-        POINT_OUTCOMES: model.metrics,  # one row a point: how it ended, and what it measured
+        EFFECTIVE_PARAMETERS: model.parameters,  # one row per point: its identity, and every parameter that it ran with
+        POINT_OUTCOMES: model.metrics,  # one row per point: its status and metrics
         **{name: extra[name] for name in outputs if name in extra},  # the engine refuses any other
     }
     return {name: schema_of(name, columns_of(own)) for name, own in columns.items()}
@@ -134,7 +134,7 @@ class DataFile:
 
 
 class DatasetWriter:
-    """Rows of one dataset on their way into a Parquet file."""
+    """Writes the rows of one dataset to a Parquet file."""
 
     def __init__(self, dataset: str, schema: pa.Schema, folder: Path) -> None:
         """Open `<folder>/<dataset>.parquet` for writing."""
@@ -144,7 +144,7 @@ class DatasetWriter:
         self._gathered: list[pa.Table] = []
         self._rows_gathered = 0
         self._rows_written = 0
-        # Arrow makes a system call of every few bytes that it writes into an unbuffered file.
+        # Without a buffer, Arrow makes a system call for every few bytes.
         self._sink = pa.BufferedOutputStream(pa.OSFile(str(self.path), "wb"), BUFFER_BYTES)
         self._writer = pq.ParquetWriter(
             self._sink,
@@ -155,21 +155,21 @@ class DatasetWriter:
         )
 
     def add(self, rows: pa.Table) -> None:
-        """Take rows in; whole row groups go to the file at once."""
+        """Add rows; full row groups are written immediately."""
         self._gathered.append(rows)
         self._rows_gathered += rows.num_rows
         while self._rows_gathered >= ROW_GROUP_ROWS:
             self._write_group(ROW_GROUP_ROWS)
 
     def finish(self) -> DataFile:
-        """Write what is left, and close the file."""
+        """Write the remaining rows, and close the file."""
         if self._rows_gathered:
             self._write_group(self._rows_gathered)
         self._close()
         return DataFile(self.dataset, self.path, self._rows_written)
 
     def __enter__(self) -> Self:
-        """Give the writer itself."""
+        """Return the writer."""
         return self
 
     def __exit__(
@@ -178,7 +178,7 @@ class DatasetWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close a file that was not finished; it goes with its folder."""
+        """Close an unfinished file, which is removed with its folder."""
         self._close()
 
     def _close(self) -> None:
@@ -187,7 +187,7 @@ class DatasetWriter:
 
     def _write_group(self, rows: int) -> None:
         gathered = pa.concat_tables(self._gathered)
-        # One chunk a column: pages end where chunks do, and equal work shall give equal bytes.
+        # One chunk per column: pages end where chunks do, and equal work must give equal bytes.
         self._writer.write_table(gathered.slice(0, rows).combine_chunks(), row_group_size=rows)
         rest = gathered.slice(rows)
         self._gathered = [rest] if rest.num_rows else []
@@ -196,7 +196,7 @@ class DatasetWriter:
 
 
 def same_rows(one: Path, other: Path) -> bool:
-    """Say whether two data files hold equal rows in equal order; a file that cannot be read is equal to none."""
+    """Return whether two data files hold equal rows in equal order; an unreadable file equals no other."""
     try:
         with pq.ParquetFile(one) as first, pq.ParquetFile(other) as second:
             groups = first.metadata.num_row_groups
@@ -208,12 +208,12 @@ def same_rows(one: Path, other: Path) -> bool:
 
 
 def _repetitive(schema: pa.Schema) -> list[str]:
-    # A dictionary of values that hardly repeat is work for nothing; so it is for floats, which must stay plain.
+    # A dictionary of values that hardly repeat is a waste, of floats too; and floats must stay plain.
     distinct = {"point_index", "parameter_fingerprint", "point_fingerprint", "effective_parameters_json"}
     return [field.name for field in schema if field.type != FLOAT and field.name not in distinct]
 
 
-# Of a record of one row; every other column has a value.
+# Columns of one-row records that may be null.
 _NULLABLE = {"attempt_number", "error_code", "error_message", "error_point_index", "content_sha256", "shard_points"}
 
 Record = TypeVar("Record", Outcome, RunRecord, EnginePin)
@@ -225,7 +225,7 @@ def encode(record: Outcome | RunRecord | EnginePin) -> bytes:
     """Return the Parquet file of one row that holds `record`."""
     table = pa.Table.from_pylist([dataclasses.asdict(record)], schema=_RECORD_SCHEMAS[type(record)])
     sink = pa.BufferOutputStream()
-    # One row: a dictionary, a copy of Arrow's schema and a compressor for each column cost time and make it larger.
+    # For one row, dictionaries, a copy of Arrow's schema and compression cost time and make the file larger.
     pq.write_table(table, sink, compression="none", use_dictionary=False, store_schema=False)
     return bytes(sink.getvalue())
 
@@ -234,7 +234,7 @@ def _require_values(fields: Mapping[str, Any]) -> None:
     for row in (fields, *(fields.get("artifacts") or ())):
         for name, value in row.items():
             if value is None and name not in _NULLABLE:
-                msg = f"{name} has no value"
+                msg = f"{name} is null"
                 raise ValueError(msg)
 
 
@@ -252,9 +252,9 @@ def decode(kind: type[Record], body: bytes, where: str) -> Record:
         (fields,) = table.to_pylist()
         _require_values(fields)
     except (*PARQUET_ERRORS, ValueError, OverflowError) as error:
-        msg = f"{where} is not a record of sweepctl: {error}"
+        msg = f"{where} is not a sweepctl record: {error}"
         raise StoreError(
-            msg, remedy="Something else wrote it. Move it away, or use another store or run_id."
+            msg, remedy="Another program wrote it. Move it away, or use another store or run_id."
         ) from error
     if "artifacts" in fields:
         fields["artifacts"] = tuple(Artifact(**artifact) for artifact in fields["artifacts"])

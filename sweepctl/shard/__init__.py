@@ -1,1 +1,1 @@
-"""One shard: the heart of sweepctl, and the only writer of results."""
+"""Runs one shard and commits its results; nothing else writes results."""

@@ -1,6 +1,6 @@
-"""One execution of a shard: the engine's points into files, and what every record of the attempt says.
+"""One execution of a shard: runs the engine, writes its points to files, and builds the attempt's record.
 
-Nothing here is in the store yet: `shard` commits what comes of it. However an engine fails, it ends in a value.
+Nothing here writes to the store: `shard.commit` does. An engine that fails is returned as a value, not raised.
 """
 
 import datetime as dt
@@ -36,38 +36,37 @@ from sweepctl.records.table import DataFile, DatasetWriter, schemas
 
 @dataclass(frozen=True)
 class Conditions:
-    """Under which conditions a worker runs shards: its own choices, never a message's."""
+    """The settings with which a worker runs shards; a message cannot change them."""
 
     threads: int | None = None
     timeout: float | None = None  # seconds
-    force: bool = False  # run again what stands already, and compare
+    force: bool = False  # re-run a completed shard and compare the results
     allow_failure_injection: bool = False
-    deadline: float | None = (
-        None  # of an engine, by the worker's monotonic clock: whoever runs the worker ends it soon after
-    )
+    # When an engine must have finished, by the monotonic clock: the worker itself is killed soon after.
+    deadline: float | None = None
 
     def engine_seconds(self, now: float) -> float | None:
-        """Return how long an engine may run that starts now; None: as long as it takes."""
+        """Return the time limit in seconds for an engine that starts now; None: no limit."""
         left = None if self.deadline is None else max(0.0, self.deadline - now)
         return min((each for each in (self.timeout, left) if each is not None), default=None)
 
 
 @contextmanager
 def scratch_errors(folder: Path) -> Iterator[None]:
-    """Turn an OSError of writing files on their way to the store into a ScratchError: a full disk, most of all."""
+    """Turn an OSError from writing scratch files, usually a full disk, into a ScratchError."""
     try:
         yield
     except OSError as error:
-        msg = f"cannot write in {folder}: {error.strerror or error}"
-        remedy = "Free space there, or plan smaller shards. Nothing half-written is in the store."
+        msg = f"cannot write to {folder}: {error.strerror or error}"
+        remedy = "Free space there, or plan smaller shards. The store holds no incomplete file."
         raise ScratchError(msg, remedy=remedy) from error
 
 
 class Stopwatch:
-    """Adds up the time within its `with` blocks."""
+    """Adds up the time spent in its `with` blocks."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
-        """Start at nothing."""
+        """Start at zero."""
         self._monotonic = monotonic
         self._started_at = 0.0
         self.seconds = 0.0
@@ -83,7 +82,7 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Execution:
-    """What came of executing a shard, before anything of it is in the store."""
+    """The result of executing a shard, before any of it is in the store."""
 
     status: Status
     error_code: str | None = None
@@ -93,13 +92,13 @@ class Execution:
     succeeded: int = 0
     failed: int = 0
     cpu_seconds: float = 0.0
-    content_sha256: str | None = None  # None where not every point has its record
+    content_sha256: str | None = None  # None unless every point has a record
     files: tuple[DataFile, ...] = ()
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One execution of a shard: what every record of it says."""
+    """One execution of a shard: the fields that all its records share."""
 
     message: ShardMessage
     model: Model
@@ -110,7 +109,7 @@ class Attempt:
 
     @property
     def engine_pin(self) -> EnginePin:
-        """What the run is to be pinned to."""
+        """The engine pin that this attempt proposes for the run."""
         return EnginePin(
             run_id=self.message.run_id,
             model=self.model.name,
@@ -120,7 +119,7 @@ class Attempt:
         )
 
     def outcome(self, execution: Execution, finished_at: dt.datetime) -> Outcome:
-        """Return the record of this attempt, its artifacts still to be committed."""
+        """Return the record of this attempt; its artifacts are added by the commit."""
         return Outcome(
             run_id=self.message.run_id,
             shard_id=self.message.shard_id,
@@ -159,13 +158,13 @@ def execute(
     progress: Callable[[int], None],
     stop: Event,
 ) -> Execution:
-    """Run what `request` asks for into files under `folder`, in so many seconds.
+    """Run the engine on `request` for at most `seconds`, and write its points to files under `folder`.
 
-    Every way in which an engine can fail ends in a value.
+    An engine that fails is returned as a failed execution.
     """
     message, model = attempt.message, attempt.model
     if message.shard_id in message.failure_injection_shards:
-        return Execution("failure", INJECTED_FAILURE, "the message asked for this failure")
+        return Execution("failure", INJECTED_FAILURE, "the message requested this failure")
     reader = RecordReader(message, model)
     fault: EngineFaultError | None = None
     with ExitStack() as open_files:
@@ -222,14 +221,14 @@ def execute(
 
 
 def _first_failing(reader: RecordReader, message: ShardMessage) -> int | None:
-    """The first point that failed by itself, else the first without a record; None when all have a good one."""
+    """Return the first point that failed, else the first without a record, else None."""
     if reader.first_failure is not None:
         return reader.first_failure.point_index
     return reader.next_index if reader.next_index < message.end_index_exclusive else None
 
 
 def _require_described(started: Started, attempt: Attempt) -> None:
-    """Raise EngineUnavailableError where the engine that runs is not the one that described itself."""
+    """Raise EngineUnavailableError unless the running engine matches its earlier description."""
     model = attempt.model
     described = Started(
         record="started",
@@ -246,18 +245,18 @@ def _require_described(started: Started, attempt: Attempt) -> None:
         },
     )
     if started != described:
-        msg = f"the engine runs {started.model} version {started.model_version} and described another"
-        raise EngineUnavailableError(msg, remedy="Start the worker again: its engine was replaced under it.")
+        msg = f"the running engine has {started.model} version {started.model_version}, which is not what it described"
+        raise EngineUnavailableError(msg, remedy="Restart the worker: its engine was replaced while it ran.")
 
 
 def _refused(refusal: RefusedError) -> Execution:
     if refusal.error_code == INVALID_PARAMETERS:
         return Execution("failure", INVALID_PARAMETERS, refusal.message)
-    # The worker checked the request, and asked for a model that the engine described: the two do not fit together.
-    msg = f"the engine refused a request of this worker ({refusal.error_code}): {refusal.message}"
+    # The request was validated and its model was described by the engine, so the two are of different releases.
+    msg = f"the engine refused this worker's request ({refusal.error_code}): {refusal.message}"
     raise EngineUnavailableError(msg, remedy="Give --engine a sweep-engine of this release.") from refusal
 
 
 def ended_by(error: SweepctlError, status: Literal["conflict", "interrupted"]) -> Execution:
-    """Return what came of an attempt that an error ended."""
+    """Return the execution of an attempt that an error ended."""
     return Execution(status, error.kind, error.message, retryable=status == "interrupted")

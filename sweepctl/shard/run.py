@@ -1,7 +1,7 @@
-"""One shard, from message to outcome: the heart of sweepctl.
+"""Runs one shard, from message to outcome.
 
-`run_shard` is the whole story; the parts are elsewhere. It decides nothing about queues or terminals, and it ends in
-one of three ways: an outcome that stands in the store, an error of this worker or its store, or an interruption.
+`run_shard` shows every step; the parts are elsewhere. It knows nothing about queues or terminals, and ends in one of
+three ways: with the shard's outcome in the store, an error of this worker or its store, or an interruption.
 """
 
 import datetime as dt
@@ -49,17 +49,17 @@ class Disposition(Enum):
     """What an execution did to the shard's outcome."""
 
     COMMITTED = "committed"
-    SKIPPED = "skipped"  # every point had its record already: nothing was simulated
-    STANDS = "stands"  # it was run, and an outcome of equal or higher rank stood
+    SKIPPED = "skipped"  # already complete: nothing was run
+    STANDS = "stands"  # it was run, but an outcome of equal or higher rank existed
 
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome that stands after an execution, and what this execution came to."""
+    """The shard's outcome after an execution, and what the execution did."""
 
     outcome: Outcome
     disposition: Disposition
-    attempt: Outcome | None  # None where nothing was executed
+    attempt: Outcome | None  # None if nothing was executed
     seconds: Mapping[str, float]  # wall time of run, encode and commit
 
 
@@ -78,32 +78,32 @@ def run_shard(
 ) -> Result:
     """Run the points of `message` and commit their records and the shard's outcome.
 
-    `attempt_number` is the queue's receive count; `progress` is told how many points are done; `stop`, once set, ends
-    the work. Equal messages give equal results, whoever runs them and however often.
+    `attempt_number` is the queue's receive count; `progress` is called with the number of points done; setting `stop`
+    ends the run. Equal messages give equal results, whoever runs them and however often.
 
     Raises:
-        MessageError: the message asks for an injected failure that this worker does not allow, or for a stored
-            design that is not there, not as it was stored, or not what the message says; nothing was recorded.
-        ConflictError: the store holds something else under this run or shard; recorded in `shard_attempts`.
-        WrongEngineError: this worker's engine is not the one for this run; nothing was recorded.
-        EngineUnavailableError: this worker's engine cannot be used for any; nothing was recorded.
-        StoreError: the store did not answer; what is committed is safe, and another attempt will settle the rest.
+        MessageError: the message requests an injected failure that this worker does not allow, or its stored design
+            is missing, altered or not the one that the message describes; nothing was recorded.
+        ConflictError: the store holds a different run or shard under these ids; recorded in `shard_attempts`.
+        WrongEngineError: this worker's engine lacks the run's model or model version; nothing was recorded.
+        EngineUnavailableError: this worker's engine cannot be used at all; nothing was recorded.
+        StoreError: the store did not answer; what is committed is safe, and another attempt can complete the shard.
         InterruptedRunError: `stop` was set; recorded in `shard_attempts` where possible.
     """
     require_injection_allowed(message, conditions)
     model = engine.model(message.model)
-    # Before the first write: a message whose design is not there, or is another, leaves nothing.
+    # Before the first write: a message whose design is missing or altered must leave nothing in the store.
     space = stored_design.space_of(store, message)
     request = encode_request(message.spec, space, message.start_index, message.end_index_exclusive, conditions.threads)
     run = commit.agree_run(store, message, now())
     attempt = Attempt(message, model, engine.description.engine_version, new_attempt_id(), attempt_number, now())
     try:
         commit.require_same_run(run, message)
-        standing = find_outcome(store, run, message.shard_id)
-        if standing is not None:
-            require_same_shard(standing, run.spec_fingerprint, message.start_index, message.end_index_exclusive)
-            if standing.complete and not conditions.force:
-                return Result(standing, Disposition.SKIPPED, None, {})
+        existing = find_outcome(store, run, message.shard_id)
+        if existing is not None:
+            require_same_shard(existing, run.spec_fingerprint, message.start_index, message.end_index_exclusive)
+            if existing.complete and not conditions.force:
+                return Result(existing, Disposition.SKIPPED, None, {})
         commit.agree_engine(store, attempt.engine_pin)
         with store.scratch() as folder, scratch_errors(folder):
             began_at = monotonic()
@@ -121,7 +121,7 @@ def run_shard(
             executed_at = monotonic()
             outcome = attempt.outcome(execution, now())
             put = commit.commit_complete if outcome.complete else commit.commit_incomplete
-            settled = put(store, run, outcome, execution.files)
+            committed = put(store, run, outcome, execution.files)
             seconds = {
                 "run": executed_at - began_at - encoding.seconds,
                 "encode": encoding.seconds,
@@ -135,12 +135,12 @@ def run_shard(
         with suppress(StoreError):
             commit.record_attempt(store, run, attempt.outcome(ended_by(interruption, "interrupted"), now()))
         raise
-    is_mine = settled.attempt_id == outcome.attempt_id
-    return Result(settled, Disposition.COMMITTED if is_mine else Disposition.STANDS, outcome, seconds)
+    is_own = committed.attempt_id == outcome.attempt_id
+    return Result(committed, Disposition.COMMITTED if is_own else Disposition.STANDS, outcome, seconds)
 
 
 def require_injection_allowed(message: ShardMessage, conditions: Conditions) -> None:
-    """Raise MessageError where the message asks this worker for a failure that it does not allow."""
+    """Raise MessageError if the message requests an injected failure that this worker does not allow."""
     if not conditions.allow_failure_injection and message.shard_id in message.failure_injection_shards:
         msg = f"failure_injection_shards: names shard {message.shard_id}, which this worker does not allow"
-        raise MessageError(msg, remedy="Start the worker with --allow-failure-injection, or send it without.")
+        raise MessageError(msg, remedy="Start the worker with --allow-failure-injection, or remove the field.")

@@ -1,4 +1,4 @@
-"""Proof from its store alone that a run is whole (`proof`): every point once, as designed and as promised."""
+"""Verifies a run from its store alone (`proof`): every point exactly once, as designed and as its outcomes say."""
 
 from sweepctl.verify.proof import Reexecution, verify
 from sweepctl.verify.report import Check, Coverage, Finding, Report, Severity, Verdict

@@ -1,4 +1,4 @@
-"""Check 2: every file that an outcome names is there, byte for byte, and no other file is in a table."""
+"""Check 2: every file that an outcome names exists, byte for byte, and no other file is in a table."""
 
 import hashlib
 import os
@@ -21,13 +21,13 @@ from sweepctl.verify.run import ExaminedRun
 
 
 def examine_names(outcome: Outcome, run: ExaminedRun) -> Iterator[Finding]:
-    """Find what an outcome or an attempt should name and does not, or the other way round."""
+    """Find files that an outcome or attempt should name but does not, or names but should not."""
     named = [(artifact.dataset, artifact.key) for artifact in outcome.artifacts]
-    proper = [(name, _proper(outcome, name, run)) for name in run.datasets]
-    # An attempt that did not run every point names what it has.
-    wrong = sorted(named) != sorted(proper) if outcome.complete else not set(named) <= set(proper)
+    expected = [(name, _expected_key(outcome, name, run)) for name in run.datasets]
+    # An incomplete attempt names only the files that it has.
+    wrong = sorted(named) != sorted(expected) if outcome.complete else not set(named) <= set(expected)
     if wrong:
-        message = f"it names {sorted(key for _, key in named)}, its own files are {sorted(key for _, key in proper)}"
+        message = f"it names {sorted(key for _, key in named)}, but its files are {sorted(key for _, key in expected)}"
         yield Finding("artifacts.not_named", message, outcome.shard_id)
     for artifact in outcome.artifacts:
         if outcome.complete and artifact.dataset in run.datasets[:2] and artifact.rows != outcome.points:
@@ -35,7 +35,7 @@ def examine_names(outcome: Outcome, run: ExaminedRun) -> Iterator[Finding]:
             yield Finding("artifacts.wrong_rows", message, outcome.shard_id, artifact.key)
 
 
-def _proper(outcome: Outcome, dataset: str, run: ExaminedRun) -> str:
+def _expected_key(outcome: Outcome, dataset: str, run: ExaminedRun) -> str:
     keys = run.keys(outcome.shard_id)
     if outcome.complete:
         return keys.dataset(dataset, run.spec.model)
@@ -45,34 +45,30 @@ def _proper(outcome: Outcome, dataset: str, run: ExaminedRun) -> str:
 def unnamed(
     inventory: Inventory, outcomes: Sequence[Outcome], attempts: Sequence[Outcome], run: ExaminedRun
 ) -> Iterator[Finding]:
-    """Find files that nothing names: orphans, and what attempts left that ended before they could name it."""
+    """Find files that nothing names: orphans, and files of attempts that ended before they could name them."""
     committed = {outcome.shard_id for outcome in outcomes if outcome.complete}
     named = {artifact.key for outcome in outcomes if outcome.complete for artifact in outcome.artifacts}
     for key in inventory.data - named:
         shard_id, dataset = layout.shard_of(key) or 0, key.partition("/")[0]
-        proper = dataset in run.datasets and key == run.keys(shard_id).dataset(dataset, run.spec.model)
-        if proper and shard_id not in committed:
-            yield _uncommitted(key, "an attempt has ended between its data and its outcome, or not ended yet")
+        is_expected = dataset in run.datasets and key == run.keys(shard_id).dataset(dataset, run.spec.model)
+        if is_expected and shard_id not in committed:
+            yield _uncommitted(key, "an attempt ended after its data and before its outcome, or is still running")
         else:
             yield _orphan(key)
     incomplete = [each for each in (*outcomes, *attempts) if not each.complete]
     partial = {artifact.key for each in incomplete for artifact in each.artifacts}
     for key in inventory.partial - partial:
-        yield _uncommitted(key, "an attempt has ended between its partial data and its record, or not ended yet")
+        yield _uncommitted(key, "an attempt ended after its partial data and before its record, or is still running")
     for key in inventory.stray | (
         inventory.runs - {layout.run_record(run.record.run_id), layout.engine_pin(run.record.run_id)}
     ):
-        # Readers of a table take *.parquet.
-        yield (
-            _orphan(key)
-            if key.endswith(".parquet")
-            else Finding("artifacts.stray", "it is no file of sweepctl", key=key)
-        )
+        # Readers of a table read *.parquet.
+        yield (_orphan(key) if key.endswith(".parquet") else Finding("artifacts.stray", "not a sweepctl file", key=key))
 
 
 def _orphan(key: str) -> Finding:
     return Finding(
-        "artifacts.orphan", "no outcome names it, and readers of the table meet it", layout.shard_of(key), key
+        "artifacts.orphan", "no outcome names it, but readers of the table would read it", layout.shard_of(key), key
     )
 
 
@@ -82,16 +78,16 @@ def _uncommitted(key: str, why: str) -> Finding:
 
 @dataclass(frozen=True)
 class Borrowed:
-    """A named file that is there, and of which nothing is known yet but its size."""
+    """A named file that exists; its content is not checked yet."""
 
     artifact: Artifact
     path: Path
 
 
 def borrow(store: Store, outcome: Outcome, folder: Path, pool: Executor) -> tuple[list[Borrowed], list[Finding]]:
-    """Get hold of every file that an outcome names, several at a time.
+    """Fetch every file that an outcome names, several at a time.
 
-    Each is asked for, whatever a listing says: data may have come after the listing, and before its outcome was read.
+    A listing is not used: data may have been written after the listing and before its outcome was read.
     """
     files: list[Borrowed] = []
     findings = []
@@ -101,7 +97,7 @@ def borrow(store: Store, outcome: Outcome, folder: Path, pool: Executor) -> tupl
         if path is None:
             findings.append(
                 Finding(
-                    "artifacts.missing", "its outcome names it, and it is not there", outcome.shard_id, artifact.key
+                    "artifacts.missing", "its outcome names it, but it does not exist", outcome.shard_id, artifact.key
                 )
             )
         else:
@@ -110,7 +106,7 @@ def borrow(store: Store, outcome: Outcome, folder: Path, pool: Executor) -> tupl
 
 
 def examine_bytes(file: Borrowed, shard_id: int) -> Iterator[Finding]:
-    """Compare a file with what its outcome promises: size and SHA-256."""
+    """Compare a file's size and SHA-256 with its outcome."""
     artifact = file.artifact
     with store_errors("read", file.path), file.path.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
@@ -126,20 +122,20 @@ def examine_bytes(file: Borrowed, shard_id: int) -> Iterator[Finding]:
 def open_rows(
     file: Borrowed, shard_id: int, schemas: Mapping[str, pa.Schema]
 ) -> tuple[pq.ParquetFile | None, list[Finding]]:
-    """Open a file whose rows can be examined; None, and why, for one whose rows cannot."""
+    """Open a file to examine its rows; None if that is not possible, and findings about it."""
     artifact = file.artifact
-    schema = schemas.get(artifact.dataset)  # none where nobody can tell it
+    schema = schemas.get(artifact.dataset)  # None if unknown
     try:
         metadata = pq.read_metadata(file.path)
         found = metadata.schema.to_arrow_schema()
         if schema is not None and not found.equals(schema):
-            message = f"its columns are {_columns(found)}, they should be {_columns(schema)}"
+            message = f"its columns are {_columns(found)}, but should be {_columns(schema)}"
             return None, [Finding("artifacts.wrong_schema", message, shard_id, artifact.key)]
         # Names that repeat in every row are cheap to compare as a dictionary.
         repeated = [name for name in ("run_id", "model", "model_version", "status") if name in found.names]
         rows = pq.ParquetFile(file.path, metadata=metadata, read_dictionary=repeated)
     except PARQUET_ERRORS as error:
-        return None, [Finding("artifacts.unreadable", f"it is no Parquet file: {error}", shard_id, artifact.key)]
+        return None, [Finding("artifacts.unreadable", f"not a Parquet file: {error}", shard_id, artifact.key)]
     if rows.metadata.num_rows != artifact.rows:
         message = f"it has {rows.metadata.num_rows} rows, its outcome says {artifact.rows}"
         return rows, [Finding("artifacts.wrong_rows", message, shard_id, artifact.key)]

@@ -1,7 +1,7 @@
-"""Check 4: parameters and fingerprints as the engine derives them from the design, against what the rows say.
+"""Check 4: the parameters and fingerprints of points, derived by the engine from the design, against the rows.
 
-The engine names the points anew, index by index; nothing is simulated. Its canonical JSON and its typed values come of
-one computation, so rows that equal both agree with each other too.
+The engine derives them by point index; nothing is simulated. Its canonical JSON and its typed values come from one
+computation, so rows that equal both also agree with each other.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from sweepctl.engine.reader import identity_schema, parse_records
 from sweepctl.protocol import Model
 from sweepctl.verify.rows import Differences, Pair, RowBuffer
 
-NAMING_SECONDS = 3600.0  # a million points a second and core is usual
+IDENTITY_SECONDS = 3600.0  # a million points per second and core is usual
 _TEXTS = {
     "effective_parameters_json": "identity.parameters_json",
     "parameter_fingerprint": "identity.parameter_fingerprint",
@@ -24,8 +24,8 @@ _TEXTS = {
 
 
 @contextmanager
-def named_by_engine(engine: Engine, model: Model, request: bytes, *, stop: Event) -> Iterator[RowBuffer]:
-    """Lend the identities of the points that `request` asks for, in order; `stop`, once set, ends the work.
+def engine_identities(engine: Engine, model: Model, request: bytes, *, stop: Event) -> Iterator[RowBuffer]:
+    """Provide the identities of the points in `request`, in order; setting `stop` ends the work.
 
     Raises:
         EngineFaultError: the engine failed.
@@ -34,15 +34,15 @@ def named_by_engine(engine: Engine, model: Model, request: bytes, *, stop: Event
         RefusedError: it refuses the spec.
     """
     schema = identity_schema(model)
-    with engine.start(request, command="points", timeout=NAMING_SECONDS, stop=stop) as run:
+    with engine.start(request, command="points", timeout=IDENTITY_SECONDS, stop=stop) as run:
         run.begin()
         yield RowBuffer(parse_records(block, schema) for block in run.blocks())
 
 
-def examine_identity(pair: Pair, named: pa.Table, differences: Differences) -> None:
-    """Compare the rows of a pair with the same points as the engine names them."""
+def examine_identity(pair: Pair, identities: pa.Table, differences: Differences) -> None:
+    """Compare the rows of a pair with the identities that the engine derived for the same points."""
     for name, code in _TEXTS.items():
-        differences.equal(code, name, pair.parameters[name], named[name], pair.first)
-    parameters = named["parameters"]
+        differences.equal(code, name, pair.parameters[name], identities[name], pair.first)
+    parameters = identities["parameters"]
     for field, values in zip(parameters.type, parameters.flatten(), strict=True):
         differences.equal("identity.typed_column", field.name, pair.parameters[field.name], values, pair.first)

@@ -1,4 +1,4 @@
-"""Which files of a run lie in a store, wherever a reader of a table could meet them: by listing, never by guessing."""
+"""Finds the files of a run in a store, wherever a reader of a table would read them: by listing, never by guessing."""
 
 from collections.abc import Iterable
 from concurrent.futures import Executor
@@ -15,7 +15,7 @@ _OTHER = RESERVED_DATASETS - {EFFECTIVE_PARAMETERS, POINT_OUTCOMES}
 
 @dataclass(frozen=True)
 class Inventory:
-    """The keys of a run's files, by kind. `stray` are those with a name that sweepctl gives to none."""
+    """The keys of a run's files, by kind. `stray` are those with a name that is not of the layout."""
 
     runs: frozenset[str]
     outcomes: frozenset[str]
@@ -26,12 +26,12 @@ class Inventory:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the store has nothing of the run."""
+        """Whether the store has no file of the run."""
         return not (self.runs or self.outcomes or self.attempts or self.data or self.partial or self.stray)
 
 
 def take_inventory(store: Store, run_id: str, pool: Executor) -> Inventory:
-    """List every file of a run: of any dataset, date and model, where only a mistake can have put it too."""
+    """List every file of a run: of any dataset, date and model, even where only a mistake can have put it."""
 
     def below(folders: Iterable[str]) -> list[str]:
         inner = pool.map(lambda folder: [f"{folder}{name}/" for name in store.folders(folder)], folders)

@@ -1,4 +1,4 @@
-"""Checks 1 and 5: one outcome a shard, all points covered once, and how the failed ones failed."""
+"""Checks 1 and 5: one outcome per shard, every point covered once, and why failed shards failed."""
 
 import math
 import re
@@ -18,7 +18,7 @@ from sweepctl.verify.run import ExaminedRun
 
 @dataclass(frozen=True)
 class StoredOutcome:
-    """A record of one row, and where it lies."""
+    """An outcome or attempt in the store, and its key."""
 
     key: str
     outcome: Outcome
@@ -27,12 +27,12 @@ class StoredOutcome:
 def read_outcomes(
     store: Store, keys: Iterable[str], unreadable: str, pool: Executor
 ) -> tuple[list[StoredOutcome], list[Finding]]:
-    """Read outcomes or attempts; `unreadable` is the code for what is none."""
+    """Read outcomes or attempts; `unreadable` is the code of findings for files that are neither."""
 
     def read(key: str) -> StoredOutcome | Finding:
-        stored = store.read(key)  # the inventory gives no other names than a store takes
+        stored = store.read(key)  # the inventory has only keys that a store accepts
         if stored is None:
-            return Finding(unreadable, "it was listed, and is gone", key=key)
+            return Finding(unreadable, "it was listed, but no longer exists", key=key)
         try:
             return StoredOutcome(key, table.decode(Outcome, stored.body, store.locate(key)))
         except StoreError as error:
@@ -46,7 +46,7 @@ def read_outcomes(
 
 
 def examine_outcomes(stored: Sequence[StoredOutcome], run: ExaminedRun) -> tuple[list[Outcome], list[Finding]]:
-    """Return the one outcome of each shard, by their points' order, and what is wrong with any."""
+    """Return the one outcome of each shard, in order of their points, and findings about outcomes."""
     findings: list[Finding] = []
     by_shard: dict[int, list[StoredOutcome]] = defaultdict(list)
     for each in stored:
@@ -60,10 +60,10 @@ def examine_outcomes(stored: Sequence[StoredOutcome], run: ExaminedRun) -> tuple
         if len(several) > 1:
             keys = ", ".join(each.key for each in several)
             findings.append(Finding("outcomes.twice", f"{len(several)} outcomes: {keys}", shard_id, count=len(several)))
-        proper = run.keys(shard_id).outcome
-        standing = next((each for each in several if each.key == proper), several[0])
-        findings += _examine(standing, run)
-        kept.append(standing.outcome)
+        expected = run.keys(shard_id).outcome
+        chosen = next((each for each in several if each.key == expected), several[0])
+        findings += _examine(chosen, run)
+        kept.append(chosen.outcome)
     findings += _same_attempts(kept)
     findings += _engine_versions(kept)
     in_range = [outcome for outcome in kept if _in_range(outcome, run.total_points)]
@@ -72,12 +72,12 @@ def examine_outcomes(stored: Sequence[StoredOutcome], run: ExaminedRun) -> tuple
 
 
 def _misplaced(stored: StoredOutcome, run: ExaminedRun) -> str | None:
-    """Say why an outcome is not one of the shard that its file is named after."""
+    """Return why an outcome does not belong to the shard in its file's name; None if it does."""
     outcome = stored.outcome
     if outcome.run_id != run.record.run_id:
-        return f"it is an outcome of run {outcome.run_id}"
+        return f"it belongs to run {outcome.run_id}"
     if outcome.shard_id != layout.shard_of(stored.key):
-        return f"it is the outcome of shard {outcome.shard_id}"
+        return f"it belongs to shard {outcome.shard_id}"
     return None
 
 
@@ -87,20 +87,20 @@ def _examine(stored: StoredOutcome, run: ExaminedRun) -> Iterator[Finding]:
     def finding(code: str, message: str) -> Finding:
         return Finding(f"outcomes.{code}", message, outcome.shard_id, stored.key)
 
-    proper = run.keys(outcome.shard_id).outcome
-    if stored.key != proper:
-        yield finding("misplaced", f"its place is {proper}")
+    expected = run.keys(outcome.shard_id).outcome
+    if stored.key != expected:
+        yield finding("misplaced", f"its key should be {expected}")
     if not _in_range(outcome, run.total_points):
         bounds = f"[{outcome.start_index}, {outcome.end_index_exclusive})"
-        yield finding("out_of_range", f"points {bounds} are not within the run's {run.total_points}")
+        yield finding("out_of_range", f"points {bounds} are outside the run's [0, {run.total_points})")
     if outcome.spec_fingerprint != record.spec_fingerprint:
-        yield finding("wrong_spec", f"it is of spec {outcome.spec_fingerprint}, the run of {record.spec_fingerprint}")
+        yield finding("wrong_spec", f"it has spec {outcome.spec_fingerprint}, the run {record.spec_fingerprint}")
     if outcome.total_points != run.total_points:
-        yield finding("wrong_spec", f"it says {outcome.total_points} points in all, the run has {run.total_points}")
+        yield finding("wrong_spec", f"it says {outcome.total_points} points in total, the run has {run.total_points}")
     if outcome.model != run.spec.model:
-        yield finding("wrong_model", f"it is of model {outcome.model}, the run of {run.spec.model}")
+        yield finding("wrong_model", f"it has model {outcome.model}, the run {run.spec.model}")
     elif run.pin is not None and outcome.model_version != run.pin.model_version:
-        message = f"it is of model version {outcome.model_version}, the run is pinned to {run.pin.model_version}"
+        message = f"it has model version {outcome.model_version}, the run is pinned to {run.pin.model_version}"
         yield finding("wrong_model", message)
     wrong = _wrong_counts(outcome)
     if wrong is not None:
@@ -114,39 +114,37 @@ def _in_range(outcome: Outcome, total_points: int) -> bool:
 
 
 def _wrong_counts(outcome: Outcome) -> str | None:
-    """Say which of an outcome's own fields contradict each other."""
+    """Return which of an outcome's own fields contradict each other; None if none do."""
     succeeded, failed = outcome.points_succeeded, outcome.points_failed
     if outcome.status not in {"success", "failure"}:
-        return f"status {outcome.status!r} is no verdict"
+        return f"not a status of an outcome: {outcome.status!r}"
     if min(succeeded, failed) < 0 or succeeded + failed > outcome.points:
         return f"{succeeded} points succeeded and {failed} failed, of {outcome.points}"
     if outcome.complete and succeeded + failed != outcome.points:
-        return f"it has a content digest, and records of {succeeded + failed} points of {outcome.points}"
+        return f"it has a content digest, but records of only {succeeded + failed} of {outcome.points} points"
     if outcome.status == "success":
         errors = (outcome.error_code, outcome.error_message, outcome.error_point_index)
         if failed or not outcome.complete or outcome.retryable or errors != (None, None, None):
             return "a success with failed points, an error, or no content digest"
     elif outcome.error_message is None or not _is_known_failure(outcome):
-        ends = "may be tried again" if outcome.retryable else "failed for good"
-        return (
-            f"{outcome.error_code} with {succeeded + failed} points recorded, of which {failed} failed, and it {ends}"
-        )
+        kind = "retryable" if outcome.retryable else "permanent"
+        return f"a {kind} failure {outcome.error_code}, with {succeeded + failed} points recorded and {failed} failed"
     return _impossible(outcome)
 
 
 def _impossible(outcome: Outcome) -> str | None:
-    """Say which field has a value that no worker writes."""
+    """Return which field has a value that no worker writes; None if none has."""
     if outcome.finished_at < outcome.started_at or not 0 <= outcome.cpu_seconds < math.inf:
         return f"it ran from {outcome.started_at} to {outcome.finished_at}, for {outcome.cpu_seconds} s of CPU"
     if (outcome.attempt_number is not None and outcome.attempt_number < 1) or not outcome.attempt_id:
-        return f"it is attempt {outcome.attempt_id!r}, number {outcome.attempt_number}"
+        return f"not an attempt: id {outcome.attempt_id!r}, number {outcome.attempt_number}"
     if outcome.complete and not re.fullmatch(FINGERPRINT, outcome.content_sha256 or ""):
-        return f"{outcome.content_sha256!r} is no content digest"
+        return f"not a content digest: {outcome.content_sha256!r}"
     return None
 
 
 def _is_known_failure(outcome: Outcome) -> bool:
-    """Whether a worker can have written such a failure."""
+    """Return whether a worker can have written such a failure."""
     code = outcome.error_code or ""
     if outcome.complete:
         return code == POINT_FAILED and outcome.points_failed > 0 and not outcome.retryable
@@ -154,7 +152,7 @@ def _is_known_failure(outcome: Outcome) -> bool:
 
 
 def _same_attempts(outcomes: Sequence[Outcome]) -> Iterator[Finding]:
-    """Find attempts that more than one shard claims: an id is drawn for each execution."""
+    """Find attempt_ids in more than one shard: every execution draws its own."""
     claimed: dict[str, int] = {}
     for outcome in outcomes:
         first = claimed.setdefault(outcome.attempt_id, outcome.shard_id)
@@ -166,12 +164,12 @@ def _same_attempts(outcomes: Sequence[Outcome]) -> Iterator[Finding]:
 def _engine_versions(outcomes: Sequence[Outcome]) -> Iterator[Finding]:
     versions = Counter(outcome.engine_version for outcome in outcomes)
     if len(versions) > 1:
-        told = ", ".join(f"{version} ({count:,} shards)" for version, count in sorted(versions.items()))
-        yield Finding("outcomes.engine_versions", f"several engine builds have run it: {told}", count=len(versions))
+        builds = ", ".join(f"{version} ({count:,} shards)" for version, count in sorted(versions.items()))
+        yield Finding("outcomes.engine_versions", f"the run used several engine builds: {builds}", count=len(versions))
 
 
 def cover(outcomes: Sequence[Outcome], total_points: int) -> tuple[list[tuple[int, int]], list[Finding]]:
-    """Return the points that no outcome covers, as ranges, and findings of gaps and overlaps.
+    """Return the ranges of points that no outcome covers, and findings about gaps and overlaps.
 
     `outcomes` are in order of their points.
     """
@@ -183,7 +181,7 @@ def cover(outcomes: Sequence[Outcome], total_points: int) -> tuple[list[tuple[in
             gaps.append((reached, outcome.start_index))
         elif outcome.start_index < reached:
             count = min(reached, outcome.end_index_exclusive) - outcome.start_index
-            message = f"{count} points from {outcome.start_index} on belong to another shard too"
+            message = f"{count} points from {outcome.start_index} on also belong to another shard"
             findings.append(
                 Finding("outcomes.overlap", message, outcome.shard_id, point_index=outcome.start_index, count=count)
             )
@@ -200,19 +198,19 @@ def cover(outcomes: Sequence[Outcome], total_points: int) -> tuple[list[tuple[in
 def examine_attempts(
     stored: Sequence[StoredOutcome], outcomes: Sequence[Outcome], run: ExaminedRun, store: Store
 ) -> tuple[list[Outcome], list[Finding]]:
-    """Return the attempts that are this run's, and what is wrong with any, or with an outcome that should have one."""
+    """Return the run's attempts, and findings about them or about outcomes that lack theirs."""
     findings: list[Finding] = []
     kept: list[Outcome] = []
     for each in stored:
         attempt = each.outcome
         if attempt.run_id != run.record.run_id or each.key != run.keys(attempt.shard_id).attempt(attempt.attempt_id):
-            message = f"it is an attempt at shard {attempt.shard_id} of run {attempt.run_id}"
+            message = f"it belongs to shard {attempt.shard_id} of run {attempt.run_id}"
             findings.append(Finding("failures.attempt_misplaced", message, layout.shard_of(each.key), each.key))
         elif attempt.status == "conflict":
-            message = f"an attempt met a conflict: {attempt.error_message}"
+            message = f"an attempt ended in a conflict: {attempt.error_message}"
             findings.append(Finding("failures.conflict", message, attempt.shard_id, each.key))
         elif not _agrees(attempt, run):
-            message = "it is of another spec, model, size of run, or of points beyond it"
+            message = "its spec, model, status, points or total are not possible in this run"
             findings.append(Finding("failures.attempt_disagrees", message, attempt.shard_id, each.key))
         else:
             kept.append(attempt)
@@ -236,19 +234,19 @@ def _agrees(attempt: Outcome, run: ExaminedRun) -> bool:
 
 
 def _history(outcome: Outcome, recorded: Outcome | None, run: ExaminedRun, store: Store) -> Iterator[Finding]:
-    """Compare an outcome without all records with its attempt's row, which is written before it and is equal."""
+    """Compare an incomplete outcome with its attempt's row, which is written before it and must be equal."""
     key = run.keys(outcome.shard_id).attempt(outcome.attempt_id)
     if recorded is None:
-        # It may have come after the listing, before its outcome was read.
+        # It may have been written after the listing and before its outcome was read.
         if not is_key(key) or store.read(key) is None:
             message = "its outcome has no row in shard_attempts"
             yield Finding("failures.attempt_missing", message, outcome.shard_id, key)
     elif recorded != outcome:
-        yield Finding("failures.attempt_disagrees", "its outcome says other things than it", outcome.shard_id, key)
+        yield Finding("failures.attempt_disagrees", "it differs from the shard's outcome", outcome.shard_id, key)
 
 
-def failed_for_good(outcomes: Sequence[Outcome]) -> Iterator[Finding]:
-    """Find the shards that another attempt would not help."""
+def permanent_failures(outcomes: Sequence[Outcome]) -> Iterator[Finding]:
+    """Find the shards that failed permanently."""
     for outcome in outcomes:
         if outcome.status == "failure" and not outcome.retryable:
             message = f"{outcome.error_code}: {outcome.error_message}"
@@ -277,7 +275,7 @@ def group_failures(outcomes: Sequence[Outcome]) -> list[FailureGroup]:
 
 
 def count_attempts(outcomes: Sequence[Outcome], attempts: Sequence[Outcome]) -> dict[int, int]:
-    """Return how many attempts are recorded of each shard: those with a row of their own, and the outcome's."""
+    """Return the number of recorded attempts per shard: its rows in shard_attempts, and its outcome's."""
     by_shard: dict[int, set[str]] = defaultdict(set)
     for outcome in [*outcomes, *attempts]:
         by_shard[outcome.shard_id].add(outcome.attempt_id)

@@ -1,7 +1,7 @@
-"""Proof from its store alone that a run is whole: every point once, as the design says and the outcomes promise.
+"""Verifies a run from its store alone: every point exactly once, as the design and the outcomes say.
 
-`verify` is the whole story; each check is a module. It reads, and never writes. What it could not check it says, and
-never counts as passed (docs/verify.md).
+`_verify` shows every step; each check is a module. Nothing is written. What could not be checked is reported, and never
+counts as passed (docs/verify.md).
 """
 
 import os
@@ -28,14 +28,14 @@ from sweepctl.verify.shards import ENGINE_ERRORS, Examined, ShardsExaminer, shar
 __all__ = ["Check", "Coverage", "Finding", "Report", "Severity", "Verdict", "verify"]
 
 T = TypeVar("T")
-IN_FLIGHT = 32  # requests of the store at a time; a bucket's rate is reached by many at once, never by one fast one
+IN_FLIGHT = 32  # concurrent requests to the store: a bucket reaches its rate only with many
 
 Observe = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
 class Reexecution:
-    """How many points to run again, and which sample of that size; None: every one."""
+    """How many points to re-run, None for all, and the seed that selects them."""
 
     points: int | None
     seed: int = 0
@@ -50,15 +50,15 @@ def verify(
     observe: Observe = lambda _what, _done, _total: None,
     stop: Event | None = None,
 ) -> Report:
-    """Examine everything that the store holds of a run.
+    """Verify everything that the store holds of a run.
 
     Args:
         store: Where the run's results are; only read.
         run_id: The run.
-        engine: Names points anew, and runs them again; without one, neither can be checked.
-        reexecution: Which points to run again; None for none.
-        observe: Is told what is being done, and how much of how much is.
-        stop: Once set, ends the work.
+        engine: Derives the points' identities and re-runs points; without one, neither can be checked.
+        reexecution: Which points to re-run; None for none.
+        observe: Called with the current step, the amount done and the total.
+        stop: Setting it ends the verification.
 
     Raises:
         UnknownRunError: the store holds nothing of this run.
@@ -81,13 +81,13 @@ class _Verification:
 
     store: Store
     engine: Engine | None
-    fetching: ThreadPoolExecutor  # waits for the store, so that there are more of it than cores
+    fetching: ThreadPoolExecutor  # waits for the store, so it has more threads than cores
     examining: ThreadPoolExecutor
     observe: Observe
     stop: Event
 
     def each(self, what: str, tasks: Mapping[Future[T], int]) -> Iterator[T]:
-        """Yield what comes of tasks, as it comes; each is told with how much it has done."""
+        """Yield the results of tasks as they complete; each task's value is its share of the progress."""
         done, total = 0, sum(tasks.values())
         self.observe(what, done, total)
         for task in as_completed(tasks):
@@ -95,7 +95,7 @@ class _Verification:
             done += tasks[task]
             self.observe(what, done, total)
             if self.stop.is_set():
-                raise InterruptedRunError("stopped by a signal", remedy="Verify again: it only reads.")
+                raise InterruptedRunError("stopped by a signal", remedy="Run verify again: it only reads.")
 
 
 def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -> Report:
@@ -103,9 +103,9 @@ def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -
     inventory = take_inventory(work.store, run_id, work.fetching)
     if inventory.is_empty:
         raise UnknownRunError(
-            f"the store {work.store.url} holds nothing of run {run_id!r}", remedy="Correct the run_id, or the --store."
+            f"the store {work.store.url} has no run {run_id!r}", remedy="Check the run_id and --store."
         )
-    # After the listing: a run may have begun meanwhile, and its record comes before everything else.
+    # After the listing: a run may have started meanwhile, and its record is written before everything else.
     record, spec, findings = run.read_record(work.store, run_id)
     checks = [check for check in Check if check is not Check.REEXECUTION or reexecution is not None]
     space = None
@@ -113,40 +113,40 @@ def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -
         space, wrong_design = run.examine_design(work.store, record, spec)
         findings += wrong_design
     if record is None or spec is None or space is None or findings:
-        why = "the design comes from the run record"
+        why = "needs a valid run record and design"
         return Report(run_id, findings, {check: Coverage({}, why) for check in checks}, None)
     work.observe("reading outcomes", 0, 0)
     stored, unreadable = outcomes.read_outcomes(work.store, inventory.outcomes, "outcomes.unreadable", work.fetching)
     tried, lost = outcomes.read_outcomes(work.store, inventory.attempts, "failures.attempt_unreadable", work.fetching)
-    # Everything but a conflict comes after the pin.
+    # Only conflicts are recorded before the pin.
     needed = bool(stored) or any(each.outcome.status != "conflict" for each in tried)
     pin, wrong_pin = run.examine_pin(work.store, run_id, spec, needed=needed)
     subject = ExaminedRun(record, spec, space, pin)
-    standing, wrong = outcomes.examine_outcomes(stored, subject)
-    attempts, disordered = outcomes.examine_attempts(tried, standing, subject, work.store)
-    gaps, uncovered = outcomes.cover(standing, subject.total_points)
-    missing, unknown = repair.missing_shards(standing, attempts, gaps, record)
+    committed, wrong = outcomes.examine_outcomes(stored, subject)
+    attempts, wrong_attempts = outcomes.examine_attempts(tried, committed, subject, work.store)
+    gaps, uncovered = outcomes.cover(committed, subject.total_points)
+    missing, unknown = repair.missing_shards(committed, attempts, gaps, record)
     hidden = {finding.shard_id for finding in unreadable}
-    rows = _DataChecks(work, subject, standing, attempts)
+    rows = _DataChecks(work, subject, committed, attempts)
     examined = rows.examine()
-    coverage, again = rows.coverage(examined, len(inventory.attempts)), None
+    coverage, rerun = rows.coverage(examined, len(inventory.attempts)), None
     if reexecution is not None:
-        coverage[Check.REEXECUTION], again = rows.reexecute(reexecution, examined.sound)
+        coverage[Check.REEXECUTION], rerun = rows.reexecute(reexecution, examined.sound)
     findings = [
-        *wrong_pin, *unreadable, *wrong, *uncovered, *examined.findings, *lost, *disordered,
-        *artifacts.unnamed(inventory, standing, attempts, subject),
-        *outcomes.failed_for_good(standing),
-        *(again or ()),
+        *wrong_pin, *unreadable, *wrong, *uncovered, *examined.findings, *lost, *wrong_attempts,
+        *artifacts.unnamed(inventory, committed, attempts, subject),
+        *outcomes.permanent_failures(committed),
+        *(rerun or ()),
     ]  # fmt: skip
     return Report(
         run_id,
-        sorted(dict.fromkeys(findings), key=_place),
+        sorted(dict.fromkeys(findings), key=_order),
         coverage,
         subject.total_points,
-        len(standing),
-        outcomes.group_failures(standing),
+        len(committed),
+        outcomes.group_failures(committed),
         dict(sorted(examined.by_code.items(), key=lambda item: -item[1].count)),
-        outcomes.count_attempts(standing, attempts),
+        outcomes.count_attempts(committed, attempts),
         [shard for shard in missing if shard.shard_id not in hidden],
         unknown,
         record,
@@ -156,35 +156,35 @@ def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -
 _ORDER = {check: place for place, check in enumerate(Check)}
 
 
-def _place(finding: Finding) -> tuple[int, int, str, str]:
+def _order(finding: Finding) -> tuple[int, int, str, str]:
     shard_id = -1 if finding.shard_id is None else finding.shard_id
     return _ORDER[finding.check], shard_id, finding.code, finding.key or ""
 
 
 class _DataChecks:
-    """The part of verify that reads the run's data, many shards at a time."""
+    """The checks that read the run's data, many shards at a time."""
 
     def __init__(
-        self, work: _Verification, subject: ExaminedRun, standing: Sequence[Outcome], attempts: Sequence[Outcome]
+        self, work: _Verification, subject: ExaminedRun, committed: Sequence[Outcome], attempts: Sequence[Outcome]
     ) -> None:
         self._work = work
         self._subject = subject
-        self._standing = standing
-        self._complete = [outcome for outcome in standing if outcome.complete]
-        # An incomplete outcome is its attempt's row once more.
-        self._partial = {each.attempt_id: each for each in (*attempts, *standing) if not each.complete}
+        self._committed = committed
+        self._complete = [outcome for outcome in committed if outcome.complete]
+        # An incomplete outcome repeats its attempt's row.
+        self._partial = {each.attempt_id: each for each in (*attempts, *committed) if not each.complete}
         model, self._why_not = _model_of(work.engine, subject, self._complete)
         tables = self._observed() if model is None else Tables.declared(model, subject)
         engine = None if model is None else work.engine
         self._examiner = ShardsExaminer(work.store, subject, tables, engine, model, work.fetching, work.stop)
 
     def _files_of(self, outcome: Outcome, folder: Path) -> tuple[dict[str, Path], list[Finding]]:
-        """Get hold of a shard's files, by dataset."""
+        """Fetch a shard's files, by dataset."""
         held, lost = artifacts.borrow(self._work.store, outcome, folder, self._work.fetching)
         return {each.artifact.dataset: each.path for each in held}, lost
 
     def _observed(self) -> Tables:
-        """Take the files of the first complete shard that can be taken as what all must look like."""
+        """Return the schemas of the first complete shard whose files can serve as the example for all."""
         for outcome in self._complete:
             with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
                 files, _ = self._files_of(outcome, Path(folder))
@@ -199,33 +199,33 @@ class _DataChecks:
         tasks = {submit(self._examiner.examine, batch): len(batch) for batch in shard_batches(self._complete)}
         tasks |= {submit(self._examiner.examine_partial, outcome): 1 for outcome in self._partial.values()}
         whole = Examined()
-        for examined in self._work.each("shards", tasks):
+        for examined in self._work.each("examining shards", tasks):
             whole.add(examined)
         return whole
 
     def coverage(self, examined: Examined, attempts: int) -> dict[Check, Coverage]:
-        """Say how far each check went."""
+        """Return what each check covered."""
         why_not = self._why_not or examined.engine_error or self._unread(examined.identified)
         return {
             Check.RUN_RECORD: Coverage({"records": 1 + (self._subject.pin is not None), "rows": 2 * examined.points}),
             Check.OUTCOMES: Coverage(
-                {"shards": len(self._standing), "points": sum(each.points for each in self._standing)}
+                {"shards": len(self._committed), "points": sum(each.points for each in self._committed)}
             ),
             Check.ARTIFACTS: Coverage({"files": examined.files, "bytes": examined.bytes}),
             Check.POINTS: Coverage({"points": examined.points}, self._unread(examined.points)),
             Check.IDENTITY: Coverage({"points": examined.identified}, why_not),
-            Check.FAILURES: Coverage({"shards": len(self._standing), "attempts recorded beside": attempts}),
+            Check.FAILURES: Coverage({"shards": len(self._committed), "attempts recorded beside": attempts}),
         }
 
     def _unread(self, points: int) -> str | None:
-        """Say how many of the points with records could not be looked at; None where all were."""
+        """Return how many points with records could not be examined; None if all were."""
         if not self._complete:
-            return "no shard has its records yet"
+            return "no shard is complete yet"
         left = sum(outcome.points for outcome in self._complete) - points
-        return f"{left:,} points, whose files are damaged or gone" if left else None
+        return f"{left:,} points, whose files are damaged or missing" if left else None
 
     def reexecute(self, reexecution: Reexecution, sound: Iterable[int]) -> tuple[Coverage, list[Finding]]:
-        """Run a sample of the points whose rows are sound again."""
+        """Re-run a sample of the points whose rows are valid."""
         engine, model = self._examiner.engine, self._examiner.model
         if engine is None or model is None:
             return Coverage({"points": 0}, self._why_not), []
@@ -233,7 +233,7 @@ class _DataChecks:
         candidates = [outcome for outcome in self._complete if outcome.shard_id in wanted]
         sample = draw_sample(candidates, reexecution.points, reexecution.seed)
 
-        def again(outcome: Outcome) -> list[Finding]:
+        def rerun(outcome: Outcome) -> list[Finding]:
             with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
                 files, lost = self._files_of(outcome, Path(folder))
                 ranges = sample[outcome.shard_id]
@@ -243,33 +243,33 @@ class _DataChecks:
                 return [*lost, *found]
 
         chosen = [outcome for outcome in candidates if outcome.shard_id in sample]
-        tasks = {self._work.examining.submit(again, outcome): 1 for outcome in chosen}
+        tasks = {self._work.examining.submit(rerun, outcome): 1 for outcome in chosen}
         findings: list[Finding] = []
         try:
-            for found in self._work.each("shards again", tasks):
+            for found in self._work.each("re-running shards", tasks):
                 findings += found
         except ENGINE_ERRORS as error:
             return Coverage({"points": 0}, error.message), findings
-        build = f"run again here by engine {engine.description.engine_version} on {engine.description.target}"
-        told = [replace(each, message=f"{each.message} ({build})") for each in findings]
+        build = f"re-run here by engine {engine.description.engine_version} on {engine.description.target}"
+        findings = [replace(each, message=f"{each.message} ({build})") for each in findings]
         points = sum(end - start for ranges in sample.values() for start, end in ranges)
         asked = self._subject.total_points if reexecution.points is None else reexecution.points
         left = min(asked, self._subject.total_points) - points
-        return Coverage({"points": points}, f"{left:,} points, which have no sound record" if left else None), told
+        return Coverage({"points": points}, f"{left:,} points, which have no valid record" if left else None), findings
 
 
 def _model_of(
     engine: Engine | None, subject: ExaminedRun, complete: Sequence[Outcome]
 ) -> tuple[Model | None, str | None]:
-    """Return the engine's model where it is the one that the run was made with; else why not."""
+    """Return the engine's model if the run was made with its version; else None and the reason."""
     if engine is None:
-        return None, "there is no engine"
+        return None, "no engine"
     try:
         model = engine.model(subject.spec.model)
     except EngineUnavailableError as error:
         return None, error.message
     versions = {each.model_version for each in complete} if subject.pin is None else {subject.pin.model_version}
     if versions and versions != {model.version}:
-        told = ", ".join(sorted(versions))
-        return None, f"the run was made with {model.name} version {told}, this engine has version {model.version}"
+        listed = ", ".join(sorted(versions))
+        return None, f"the run was made with {model.name} version {listed}, this engine has version {model.version}"
     return model, None

@@ -1,4 +1,4 @@
-"""Check 6: points run again, and their results compared bit for bit with what the store holds."""
+"""Check 6: points are re-run, and their results compared bit for bit with the store."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,17 +18,17 @@ from sweepctl.protocol import Model, encode_request
 from sweepctl.records.outcome import Outcome
 from sweepctl.records.table import POINT_OUTCOMES
 from sweepctl.verify.report import Finding
-from sweepctl.verify.rows import Differences, RowBuffer, pieces_of
+from sweepctl.verify.rows import Differences, RowBuffer, buffered_rows
 from sweepctl.verify.run import ExaminedRun
 
-# By shard_id: ranges of points that are to be run again.
+# By shard_id: the ranges of points to re-run.
 Sample: TypeAlias = Mapping[int, Sequence[tuple[int, int]]]
 
 
 def draw_sample(outcomes: Sequence[Outcome], size: int | None, seed: int) -> Sample:
-    """Draw `size` points, spread over as many shards as there are; None draws all.
+    """Draw `size` points, spread over as many shards as possible; None draws all.
 
-    Equal runs and seeds give equal samples.
+    The same run and seed give the same sample.
     """
     if size is None:
         return {each.shard_id: [(each.start_index, each.end_index_exclusive)] for each in outcomes}
@@ -36,7 +36,7 @@ def draw_sample(outcomes: Sequence[Outcome], size: int | None, seed: int) -> Sam
     shuffled = draw.sample(list(outcomes), len(outcomes))
     wanted = dict.fromkeys((each.shard_id for each in outcomes), 0)
     left = min(size, sum(each.points for each in outcomes))
-    # One point a shard and round: every shard is looked into before any is a second time.
+    # One point per shard and round: no shard has a second point before every shard has one.
     while left:
         for each in (each for each in shuffled if wanted[each.shard_id] < each.points):
             wanted[each.shard_id] += 1
@@ -61,9 +61,9 @@ def reexecute(
     model: Model,
     stop: Event,
 ) -> list[Finding]:
-    """Run ranges of a shard's points again; `files` holds its rows by dataset, those of its points in order.
+    """Re-run ranges of a shard's points; `files` holds its rows by dataset, in order of the points.
 
-    Rows of extra datasets are compared where the whole shard is run.
+    Rows of extra datasets are compared only if the whole shard is re-run.
 
     Raises:
         EngineFaultError: the engine failed.
@@ -89,7 +89,7 @@ def reexecute(
                 for name, path in files.items()
                 if name == POINT_OUTCOMES or (is_whole and name in run.spec.outputs)
             }
-            for rows in _run_again(reader, engine, message, run.space, stop):
+            for rows in _rerun(reader, engine, message, run.space, stop):
                 for name, found in stored.items():
                     found.compare(name, rows[name], differences)
             for name, found in stored.items():
@@ -101,18 +101,20 @@ def reexecute(
 
 
 class _StoredRows:
-    """Rows of one file that are compared with what is run again, in order."""
+    """Rows of one file, to compare with re-run points in order."""
 
     def __init__(self, file: pq.ParquetFile, shard_start: int, start: int, end: int) -> None:
         """Take the rows of points `[start, end)`."""
         whole = start == shard_start
-        self._pieces = pieces_of(file) if whole else RowBuffer(_rows_of(file, start - shard_start, end - shard_start))
+        self._buffer = (
+            buffered_rows(file) if whole else RowBuffer(_rows_of(file, start - shard_start, end - shard_start))
+        )
         self._next = start
 
     def compare(self, name: str, ours: pa.Table, differences: Differences) -> None:
         """Compare the next rows."""
         code = "reexecution.metrics" if name == POINT_OUTCOMES else "reexecution.rows"
-        theirs = self._pieces.take(ours.num_rows) if ours.num_rows else ours
+        theirs = self._buffer.take(ours.num_rows) if ours.num_rows else ours
         if theirs is None or theirs.num_rows != ours.num_rows:
             differences.add(code, f"{name} has fewer rows", self._next)
             return
@@ -121,15 +123,15 @@ class _StoredRows:
         self._next += ours.num_rows if name == POINT_OUTCOMES else 0
 
     def finish(self, name: str, differences: Differences) -> None:
-        """Find rows that nothing that was run has given."""
-        if name != POINT_OUTCOMES and self._pieces.take(1) is not None:
+        """Find rows beyond those of the re-run points."""
+        if name != POINT_OUTCOMES and self._buffer.take(1) is not None:
             differences.add("reexecution.rows", f"{name} has more rows", self._next)
 
 
-def _run_again(
+def _rerun(
     reader: RecordReader, engine: Engine, message: ShardMessage, space: Space, stop: Event
 ) -> Iterator[Mapping[str, pa.Table]]:
-    # Shards are run side by side.
+    # One thread each: several shards are re-run at a time.
     request = encode_request(message.spec, space, message.start_index, message.end_index_exclusive, threads=1)
     with engine.start(request, stop=stop) as run:
         run.begin()
@@ -143,7 +145,7 @@ def _run_again(
 
 
 def _rows_of(file: pq.ParquetFile, start: int, end: int) -> Iterator[pa.Table]:
-    """Yield the rows at places `[start, end)`."""
+    """Yield the rows at positions `[start, end)`."""
     first = 0
     for group in range(file.num_row_groups):
         rows = file.metadata.row_group(group).num_rows

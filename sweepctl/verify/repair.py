@@ -1,7 +1,7 @@
-"""Which messages would complete a run: exactly the shards that lack their records, with the bounds that they have.
+"""The messages that would complete a run: of exactly the shards without records, with their original bounds.
 
-A shard's bounds are never invented: its message may still lie on a queue, and the same points under two shards would
-count twice. Where nothing in the store tells them, that is said.
+A shard's bounds are never invented: its message may still be on a queue, and the same points in two shards would count
+twice. If the store does not show the bounds, that is reported.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ Bounds = tuple[int, int]
 
 @dataclass(frozen=True)
 class MissingShard:
-    """A shard that lacks its records."""
+    """A shard without records."""
 
     shard_id: int
     start_index: int
@@ -25,15 +25,15 @@ class MissingShard:
 def missing_shards(
     outcomes: Sequence[Outcome], attempts: Sequence[Outcome], gaps: Sequence[Bounds], record: RunRecord
 ) -> tuple[list[MissingShard], list[Bounds]]:
-    """Return every shard without its records, and gaps whose shards nobody can tell.
+    """Return every shard without records, and gaps whose shards are unknown.
 
-    A shard whose points failed by themselves has its records, and would only fail again: it is not among them.
+    A shard with failed points has records, and would only fail again: it is not included.
     """
     known = {each.shard_id: (each.start_index, each.end_index_exclusive) for each in outcomes}
     tried = {
         each.shard_id: (each.start_index, each.end_index_exclusive)
         for each in attempts
-        # A conflicting message may have had bounds of its own.
+        # A conflicting message may have had other bounds.
         if each.status != "conflict" and each.shard_id not in known
     }
     wanted = {each.shard_id: known[each.shard_id] for each in outcomes if not each.complete}
@@ -54,12 +54,12 @@ def messages_of(record: RunRecord, missing: Sequence[MissingShard]) -> Iterator[
             record.spec, record.run_id, record.run_date, total_points=record.total_points, **asdict(missing[0])
         )
         for shard in missing:
-            # What differs was checked; to check a long design anew for each shard would take long.
+            # The changed fields are valid, and validating a long design for each shard would be slow.
             yield first.model_copy(update=asdict(shard)).to_json()
 
 
 class _Sharding:
-    """How a run was cut into shards, as far as its known shards tell."""
+    """How a run is sharded, as far as its known shards show."""
 
     def __init__(self, known: Mapping[int, Bounds], record: RunRecord) -> None:
         self._total = record.total_points
@@ -71,37 +71,37 @@ class _Sharding:
             self._size, self._first = record.shard_points, 0
 
     def shards_of(self, gap: Bounds) -> dict[int, Bounds]:
-        """Return the shards that fill a gap exactly; none where that cannot be told."""
+        """Return the shards that fill a gap exactly; none if they are unknown."""
         return self._tried(gap) or self._of_one_size(gap) or self._between(gap)
 
     def _tried(self, gap: Bounds) -> dict[int, Bounds]:
-        """Shards whose attempts were recorded, end to end."""
+        """Return shards with recorded attempts, end to end."""
         found = {}
         reached = gap[0]
         while reached < gap[1] and reached in self._by_start:
             shard, end = self._by_start[reached]
-            # Known bounds hold a point at least, so this ends.
+            # Known bounds have at least one point, so this ends.
             found[shard] = (reached, end)
             reached = end
         return found if reached == gap[1] else {}
 
     def _of_one_size(self, gap: Bounds) -> dict[int, Bounds]:
-        """Shards of the size that all known ones have."""
+        """Return shards of the size that all known ones have."""
         if not self._size or gap[0] % self._size or (gap[1] % self._size and gap[1] != self._total):
             return {}
         starts = range(gap[0], gap[1], self._size)
         return {self._first + start // self._size: (start, min(start + self._size, self._total)) for start in starts}
 
     def _between(self, gap: Bounds) -> dict[int, Bounds]:
-        """One shard, where its neighbours have the numbers before and after."""
+        """Return one shard, if its neighbours have the numbers before and after."""
         before, after = self._by_end.get(gap[0]), self._by_start.get(gap[1])
-        if before is not None and after is not None and after[0] - before == 2:  # noqa: PLR2004  one lies between
+        if before is not None and after is not None and after[0] - before == 2:  # noqa: PLR2004  one in between
             return {before + 1: gap}
         return {}
 
 
 def _regular(known: Mapping[int, Bounds], total_points: int) -> tuple[int, int]:
-    """Return the one size and the first number of shards that are cut alike; 0, 0 where the known ones are not."""
+    """Return the size and the first number of shards of equal size; 0, 0 if the known ones differ."""
     sizes = {end - start for start, end in known.values() if end != total_points}
     # One shard shows no pattern.
     if len(sizes) != 1 or len(known) < 2:  # noqa: PLR2004

@@ -1,4 +1,4 @@
-"""What verify finds, as values: findings under codes, what was checked, and the verdict that follows from them."""
+"""What verify finds, as values: findings with codes, what was checked, and the resulting verdict."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,13 +13,13 @@ class Severity(Enum):
     """What a finding means for the run."""
 
     DAMAGE = "damage"  # the store contradicts itself or the run record
-    MISSING = "missing"  # work that another attempt can do
-    FAILURE = "failure"  # work that failed for good, and is recorded
-    NOTE = "note"  # worth knowing, and no fault of the results
+    MISSING = "missing"  # points that another attempt can compute
+    FAILURE = "failure"  # points or shards that failed permanently, and are recorded
+    NOTE = "note"  # worth knowing, but nothing is wrong with the results
 
 
 class Check(Enum):
-    """One question that verify asks of a run; its number is its value's place."""
+    """The checks of a run; docs/verify.md numbers them in this order, from 0."""
 
     RUN_RECORD = "run_record"
     OUTCOMES = "outcomes"
@@ -32,7 +32,7 @@ class Check(Enum):
 
 _D, _M, _F, _N = Severity.DAMAGE, Severity.MISSING, Severity.FAILURE, Severity.NOTE
 
-# Every code that a finding can have; docs/verify.md says what each means.
+# All codes of findings; docs/verify.md says what each means.
 CODES: Mapping[str, Severity] = {
     "run_record.missing": _D,
     "run_record.unreadable": _D,
@@ -92,18 +92,18 @@ CODES: Mapping[str, Severity] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that verify says of a run, at most one a code and shard, or a code and file."""
+    """One finding about a run: at most one per code and shard, or per code and file."""
 
     code: str
     message: str
     shard_id: int | None = None
     key: str | None = None
-    point_index: int | None = None  # the first point that it is about
-    count: int = 1  # how many points, rows or files it is about
+    point_index: int | None = None  # the first point concerned
+    count: int = 1  # how many points, rows or files are concerned
 
     @property
     def check(self) -> Check:
-        """The check that found it."""
+        """The check that made the finding."""
         return Check(self.code.partition(".")[0])
 
     @property
@@ -112,22 +112,22 @@ class Finding:
         return CODES[self.code]
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as values of JSON."""
+        """Return it as JSON values."""
         return {"severity": self.severity.value, **asdict(self)}
 
 
 class Verdict(Enum):
-    """The one word on a run."""
+    """The result of verifying a run."""
 
     WHOLE = "whole"
     FAILURES = "failures"
     INCOMPLETE = "incomplete"
     CORRUPT = "corrupt"
-    UNPROVEN = "unproven"  # nothing is wrong in what was checked, and not everything was
+    UNPROVEN = "unproven"  # no problem in what was checked, but not everything was checked
 
 
 class CheckState(Enum):
-    """What came of one check."""
+    """The result of one check."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -136,35 +136,35 @@ class CheckState(Enum):
 
 @dataclass(frozen=True)
 class Coverage:
-    """How far a check went."""
+    """What a check covered."""
 
-    checked: Mapping[str, int]  # what was looked at, by kind: shards, files, bytes, points
-    not_checked: str | None = None  # why the check, or a part of it, was not done
+    checked: Mapping[str, int]  # amounts examined, by kind: shards, files, bytes, points
+    not_checked: str | None = None  # why the check, or part of it, was not done
 
 
 @dataclass(frozen=True)
 class FailureGroup:
-    """Shards that failed with one error code."""
+    """Shards that failed with the same error code."""
 
     error_code: str
     retryable: bool
     shards: tuple[int, ...]
     points_failed: int
-    example: str  # the first one's message
+    example: str  # the first shard's message
 
 
-MOST_POINTS = 10  # of one error code that are named
+MOST_POINTS = 10  # that are listed per error code
 
 
 @dataclass(frozen=True)
 class FailedPoints:
-    """Points that failed by themselves with one error code."""
+    """Points that failed with the same error code."""
 
     count: int
     first: tuple[int, ...]  # the lowest indices, in order
 
     def __add__(self, other: "FailedPoints | None") -> "FailedPoints":
-        """Return both together."""
+        """Return both combined."""
         if other is None:
             return self
         return FailedPoints(self.count + other.count, tuple(sorted((*self.first, *other.first))[:MOST_POINTS]))
@@ -172,19 +172,19 @@ class FailedPoints:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that verify says of one run."""
+    """Everything that verify reports about one run."""
 
     run_id: str
     findings: Sequence[Finding]
     coverage: Mapping[Check, Coverage]
-    total_points: int | None  # None where the run record cannot be read
+    total_points: int | None  # None if the run record cannot be read
     shards: int = 0
     failures: Sequence[FailureGroup] = ()
-    point_failures: Mapping[str, FailedPoints] = field(default_factory=dict)  # by the points' own error code
-    attempts: Mapping[int, int] = field(default_factory=dict)  # by shard: how many attempts are recorded
-    missing: Sequence[MissingShard] = ()  # what would complete the run
-    unknown_gaps: Sequence[tuple[int, int]] = ()  # points whose shard cannot be told
-    record: RunRecord | None = None  # what the run stands for
+    point_failures: Mapping[str, FailedPoints] = field(default_factory=dict)  # by the points' error code
+    attempts: Mapping[int, int] = field(default_factory=dict)  # by shard: the number of recorded attempts
+    missing: Sequence[MissingShard] = ()  # shards that would complete the run
+    unknown_gaps: Sequence[tuple[int, int]] = ()  # points whose shard is unknown
+    record: RunRecord | None = None
 
     def messages(self) -> Iterator[bytes]:
         """Yield the body of each missing shard's message."""
@@ -192,7 +192,7 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst that was found; a run is whole only where everything was checked."""
+        """The worst finding decides; a run is whole only if everything was checked."""
         found = {finding.severity for finding in self.findings}
         if Severity.DAMAGE in found:
             return Verdict.CORRUPT
@@ -210,7 +210,7 @@ class Report:
         }
 
     def state(self, check: Check) -> CheckState:
-        """Return what came of one check."""
+        """Return the result of one check."""
         found = {finding.severity for finding in self.found_by(check)}
         if found - {Severity.NOTE}:
             return CheckState.FAILED
@@ -221,7 +221,7 @@ class Report:
         return [finding for finding in self.findings if finding.check is check]
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as values of JSON."""
+        """Return the report as JSON values."""
         return {
             "run_id": self.run_id,
             "verdict": self.verdict.value,

@@ -1,7 +1,7 @@
 """Check 3, and the rows' part of check 0: every point exactly once in each table, joined one to one.
 
-All columns are compared in bulk, in pieces of one row group, whatever the shard's size. Only where a piece is wrong are
-its rows looked at one by one.
+All columns are compared in bulk, one row group at a time, whatever the shard's size. Rows are compared one by one only
+where a column differs.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ _OWN_OUTCOMES = len(schema_of(POINT_OUTCOMES, []))  # metrics begin here
 
 
 class RowBuffer:
-    """Tables of rows, given out again in pieces of the lengths that are asked for."""
+    """Rows of tables, returned in chunks of any requested size."""
 
     def __init__(self, tables: Iterable[pa.Table]) -> None:
         """Take from `tables`, in order."""
@@ -31,7 +31,7 @@ class RowBuffer:
         self._held: pa.Table | None = None
 
     def take(self, rows: int) -> pa.Table | None:
-        """Return the next `rows` rows, fewer where there are no more, and None where there are none."""
+        """Return the next `rows` rows, fewer at the end, and None after it."""
         gathered = [] if self._held is None else [self._held]
         count = sum(table.num_rows for table in gathered)
         while count < rows and (table := next(self._tables, None)) is not None:
@@ -44,8 +44,8 @@ class RowBuffer:
         return whole.slice(0, rows)
 
 
-def pieces_of(file: pq.ParquetFile) -> RowBuffer:
-    """Give a file's rows."""
+def buffered_rows(file: pq.ParquetFile) -> RowBuffer:
+    """Return a file's rows."""
     batches = file.iter_batches(batch_size=ROW_GROUP_ROWS, use_threads=False)
     return RowBuffer(pa.Table.from_batches([batch]) for batch in batches)
 
@@ -60,16 +60,16 @@ class Pair:
 
     @property
     def points(self) -> int:
-        """How many points these are."""
+        """The number of points."""
         return int(self.parameters.num_rows)
 
 
 def pairs(outcome: Outcome, parameters: pq.ParquetFile, outcomes: pq.ParquetFile) -> Iterator[Pair | None]:
-    """Yield the rows of both files side by side, and None in the end unless every point was there once, in order.
+    """Yield the rows of the same points in both files, then None unless every point is there once, in order.
 
-    Raises ArrowException or OSError where a file's pages are damaged.
+    Raises ArrowException or OSError if a file's pages are damaged.
     """
-    left, right = pieces_of(parameters), pieces_of(outcomes)
+    left, right = buffered_rows(parameters), buffered_rows(outcomes)
     first, end = outcome.start_index, outcome.end_index_exclusive
     while first < end:
         count = min(ROW_GROUP_ROWS, end - first)
@@ -84,12 +84,12 @@ def pairs(outcome: Outcome, parameters: pq.ParquetFile, outcomes: pq.ParquetFile
 
 
 class Differences:
-    """What was found to differ in one shard: under each code and name the first point, and how many."""
+    """The differences found in one shard: for each code and column, the first point and the number of points."""
 
     def __init__(self, outcome: Outcome, run: ExaminedRun) -> None:
-        """Start with none."""
+        """Start without differences."""
         self._shard_id = outcome.shard_id
-        # What is the same in every row.
+        # Columns with the same value in every row.
         self._constants: Mapping[str, object] = {
             "run_id": run.record.run_id,
             "shard_id": outcome.shard_id,
@@ -101,24 +101,24 @@ class Differences:
 
     @property
     def findings(self) -> list[Finding]:
-        """Everything that differed."""
+        """All differences."""
         return list(self._found.values())
 
     def equal(self, code: str, what: str, found: Column, wanted: Column, first: int) -> None:
         """Compare two columns of the points from `first` on, bit by bit."""
         wrong = _differing(found, wanted)
         if wrong:
-            told = f"{what} is {_shown(found[wrong[0]])}, and should be {_shown(wanted[wrong[0]])}"
-            self.add(code, what, first + wrong[0], len(wrong), told)
+            message = f"{what} is {_shown(found[wrong[0]])}, should be {_shown(wanted[wrong[0]])}"
+            self.add(code, what, first + wrong[0], len(wrong), message)
 
     def holds(self, code: str, what: str, mask: Column, index: Column) -> None:
-        """Insist on what is true of every row; `index` has the rows' points."""
+        """Require that `mask` is true for every row; `index` has the rows' points."""
         if not pc.all(mask, min_count=0).as_py():
             first = index[pc.index(mask, value=False).as_py()].as_py()
             self.add(code, what, first, pc.sum(pc.invert(mask)).as_py())
 
     def constants(self, name: str, table: pa.Table, first: int) -> None:
-        """Compare what is the same in every row of a table with the run record and the outcome."""
+        """Compare the columns with the same value in every row with the run record and the outcome."""
         for column in (column for column in table.schema.names if column in self._constants):
             value = self._constants[column]
             if not _is_constant(table[column], value):
@@ -126,7 +126,7 @@ class Differences:
                 self.equal("run_record.row_disagrees", f"{name}: {column}", _plain(table[column]), wanted, first)
 
     def add(self, code: str, what: str, point_index: int | None, count: int = 1, message: str | None = None) -> None:
-        """Note that something differs; of one code and `what` the first message stays."""
+        """Add a difference; for one code and `what`, the first message is kept."""
         earlier = self._found.get((code, what))
         if earlier is None:
             finding = Finding(code, message or what, self._shard_id, point_index=point_index, count=count)
@@ -136,10 +136,10 @@ class Differences:
 
 
 class RowsExaminer:
-    """Examines one shard's rows, a pair of pieces at a time."""
+    """Examines one shard's rows, a pair of chunks at a time."""
 
     def __init__(self, outcome: Outcome, run: ExaminedRun, tables: Tables, differences: Differences) -> None:
-        """Expect the rows of `outcome`."""
+        """Prepare for the rows of `outcome`."""
         self._outcome = outcome
         self._run = run
         self._tables = tables
@@ -149,7 +149,7 @@ class RowsExaminer:
         self.by_code: dict[str, FailedPoints] = {}
 
     def add(self, pair: Pair) -> None:
-        """Examine the next rows, which are those of the points that are expected."""
+        """Examine the next rows, whose points are the expected ones."""
         wanted = _replicates(pa.arange(pair.first, pair.first + pair.points), self._run)
         for name, table in ((EFFECTIVE_PARAMETERS, pair.parameters), (POINT_OUTCOMES, pair.outcomes)):
             self._differences.constants(name, table, pair.first)
@@ -160,11 +160,11 @@ class RowsExaminer:
         self._statuses(pair.outcomes)
 
     def finish(self) -> None:
-        """Compare what was counted with what the outcome says."""
+        """Compare the failed points with what the outcome says."""
         outcome, failed = self._outcome, sum(map(len, self.failed))
         first, message = self._first_failure or (None, None)
         if failed != outcome.points_failed:
-            what = f"{failed} points have failed, the outcome says {outcome.points_failed}"
+            what = f"{failed} points failed, the outcome says {outcome.points_failed}"
             self._differences.add("points.counts", what, first)
         elif (first, message) != (outcome.error_point_index, outcome.error_message):
             what = f"the first failed point is {first}, {message}; the outcome says {outcome.error_point_index}"
@@ -178,12 +178,12 @@ class RowsExaminer:
         failed = pc.fill_null(pc.equal(table["status"], "failure"), fill_value=False)
         holds("status is neither success nor failure", pc.or_(succeeded, failed))
         for name in ("error_code", "error_message"):
-            holds(f"{name} is missing, or there beside a success", pc.equal(table[name].is_null(), succeeded))
+            holds(f"{name} is missing for a failure, or set for a success", pc.equal(table[name].is_null(), succeeded))
         for name in table.schema.names[_OWN_OUTCOMES:]:
             absent = table[name].is_null()
-            # A failure has no metric; a success has each, unless the model says that it may lack it.
+            # A failed point has no metrics; a successful one has all but the nullable ones.
             right = pc.or_(absent, succeeded) if name in self._tables.nullable else pc.equal(absent, failed)
-            holds(f"{name} is missing, or there beside a failure", right)
+            holds(f"{name} is missing for a success, or set for a failure", right)
             if table[name].type == FLOAT:
                 holds(f"{name} is not finite", pc.fill_null(pc.is_finite(table[name]), fill_value=True))
         if pc.any(failed).as_py():
@@ -197,15 +197,15 @@ class RowsExaminer:
             self.by_code[code] = points + self.by_code.get(code)
         if self._first_failure is None:
             first = rows.slice(0, 1).to_pylist()[0]
-            told = f"{first['error_code']}: {first['error_message']}"[:MAX_ERROR_MESSAGE]
-            self._first_failure = (first["point_index"], told)
+            message = f"{first['error_code']}: {first['error_message']}"[:MAX_ERROR_MESSAGE]
+            self._first_failure = (first["point_index"], message)
 
 
 class ExtraExaminer:
-    """Examines the rows of an extra dataset: any number of a point that succeeded, in order of the points."""
+    """Examines the rows of an extra dataset: any number per successful point, in order of the points."""
 
     def __init__(self, name: str, outcome: Outcome, run: ExaminedRun, tables: Tables, differences: Differences) -> None:
-        """Expect rows of the points of `outcome`."""
+        """Prepare for rows of the points of `outcome`."""
         self._name = name
         self._outcome = outcome
         self._run = run
@@ -214,13 +214,13 @@ class ExtraExaminer:
         self._reached = outcome.start_index
 
     def examine(self, file: pq.ParquetFile, failed: Sequence[pa.Array]) -> None:
-        """Examine all rows; `failed` are the points that have none.
+        """Examine all rows; `failed` are the points without rows.
 
-        Raises ArrowException or OSError where a page is damaged.
+        Raises ArrowException or OSError if a page is damaged.
         """
         without = pa.chunked_array(failed, INT)
-        pieces = pieces_of(file)
-        while (table := pieces.take(ROW_GROUP_ROWS)) is not None:
+        buffer = buffered_rows(file)
+        while (table := buffer.take(ROW_GROUP_ROWS)) is not None:
             self._differences.constants(self._name, table, self._reached)
             self._points(table["point_index"].combine_chunks(), table["replicate"], without)
             self._values(table)
@@ -231,10 +231,10 @@ class ExtraExaminer:
         inside = pc.fill_null(pc.and_(pc.greater_equal(index, low), pc.less(index, high)), fill_value=False)
         if not pc.all(inside).as_py():
             at = index.filter(pc.invert(inside))[0].as_py()
-            self._differences.add("points.outside", f"{name}: rows of points outside of the shard", at)
+            self._differences.add("points.outside", f"{name}: rows of points outside the shard", at)
             return
         if index[0].as_py() < self._reached or pc.any(pc.less(index[1:], index[:-1])).as_py():
-            what = f"{name}: rows are not in order of their points"
+            what = f"{name}: rows are not ordered by point"
             self._differences.add("points.order", what, index[0].as_py())
         owned = pc.is_in(index, value_set=without)
         if pc.any(owned).as_py():
@@ -258,9 +258,9 @@ class ExtraExaminer:
 
 
 def examine_indices(outcome: Outcome, name: str, rows: pq.ParquetFile, key: str) -> list[Finding]:
-    """Say what is wrong with a file's point indices; nothing where each is there once, in order.
+    """Return findings about a file's point indices; none if each is there once, in order.
 
-    Raises ArrowException or OSError where a page is damaged.
+    Raises ArrowException or OSError if a page is damaged.
     """
     start, end = outcome.start_index, outcome.end_index_exclusive
     column = rows.read(columns=["point_index"], use_threads=False)["point_index"]
@@ -272,14 +272,14 @@ def examine_indices(outcome: Outcome, name: str, rows: pq.ParquetFile, key: str)
     outside = values.filter(pc.invert(inside)).sort()
     found: list[tuple[str, str, int, int]] = []
     if len(there) < outcome.points:
-        # Not by listing all that should be there: damaged bounds can be any.
+        # Without listing all expected indices: damaged bounds can be huge.
         gap = pc.index(pc.equal(there, pa.arange(start, start + len(there))), value=False).as_py()
         at = start + (len(there) if gap < 0 else gap)
         found.append(("missing", "points without a row", at, outcome.points - len(there)))
     if len(twice):
         found.append(("duplicate", "points with several rows", twice[0].as_py(), len(twice)))
     if len(outside):
-        found.append(("outside", "rows of points outside of the shard", outside[0].as_py(), len(outside)))
+        found.append(("outside", "rows of points outside the shard", outside[0].as_py(), len(outside)))
     if not found and not column.equals(pa.chunked_array([there])):
         found.append(("order", "rows are not in order", start, 1))
     return [
@@ -294,7 +294,7 @@ def _replicates(index: pa.Array, run: ExaminedRun) -> pa.Array:
 
 
 def _differing(found: Column, wanted: Column) -> list[int]:
-    """Return the places at which two columns of one length differ."""
+    """Return the positions at which two columns of equal length differ."""
     left, right = _bits(found), _bits(wanted)
     if left.equals(right):
         return []
@@ -308,7 +308,7 @@ def _shown(value: pa.Scalar) -> str:
 
 
 def _bits(column: Column) -> pa.ChunkedArray:
-    # Floats as integers: 0.0 equals -0.0, and no NaN equals another.
+    # Floats are compared as integers: as floats, 0.0 equals -0.0, and no NaN equals another.
     chunked = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
     return pa.chunked_array([chunk.view(INT) for chunk in chunked.chunks], INT) if chunked.type == FLOAT else chunked
 

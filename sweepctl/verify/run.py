@@ -1,4 +1,4 @@
-"""Check 0: what the run record and the engine pin say, and whether they agree with each other."""
+"""Check 0: the run record, the design and the engine pin, and whether they agree with each other."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from sweepctl.verify.report import Finding
 
 @dataclass(frozen=True)
 class ExaminedRun:
-    """What everything else of a run must agree with."""
+    """The run record, design and pin, with which everything else of a run must agree."""
 
     record: RunRecord
     spec: Spec
@@ -32,39 +32,39 @@ class ExaminedRun:
 
     @property
     def total_points(self) -> int:
-        """How many points the design has, and the record says."""
+        """The number of points of the design, as recorded."""
         return self.record.total_points
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """What a complete shard has a file of each."""
+        """The datasets of which a complete shard has one file each."""
         return (EFFECTIVE_PARAMETERS, POINT_OUTCOMES, *self.spec.outputs)
 
     def keys(self, shard_id: int) -> layout.ShardKeys:
-        """Where a shard's files belong."""
+        """Return the keys where a shard's files belong."""
         return layout.ShardKeys.of(self.record, shard_id)
 
 
 @dataclass(frozen=True)
 class Tables:
-    """What the run's tables must look like."""
+    """The schemas that the run's tables must have."""
 
     schemas: Mapping[str, pa.Schema]
-    nullable: frozenset[str]  # metrics that a point that succeeded may lack
+    nullable: frozenset[str]  # metrics that may be null for a successful point
     extra: Mapping[str, Sequence[Column]]  # the declared columns of each extra dataset
 
     @classmethod
     def declared(cls, model: Model, run: ExaminedRun) -> Self:
-        """As the model declares them."""
+        """Return the schemas that the model declares."""
         nullable = frozenset(metric.name for metric in model.metrics if metric.nullable)
         extra = {dataset.name: dataset.columns for dataset in model.datasets}
         return cls(table.schemas(model, run.spec.outputs), nullable, extra)
 
     @classmethod
     def observed(cls, files: Mapping[str, Path]) -> Self | None:
-        """As the files of one shard are, where no engine can say it: the model's own columns are taken as found.
+        """Return the schemas of one shard's files, for use without an engine: the model's columns are taken as found.
 
-        None where the columns that all models have are not right, so that these files show nothing.
+        None if the columns that all models share are wrong, so that these files cannot serve as the example.
         """
         schemas = {}
         for name, path in files.items():
@@ -80,21 +80,21 @@ class Tables:
 
 
 def read_record(store: Store, run_id: str) -> tuple[RunRecord | None, Spec | None, list[Finding]]:
-    """Return the run record and the spec that it holds, and what is wrong with either; None where there is none.
+    """Return the run record, its spec and findings about them; None for what is missing or unreadable.
 
-    What the spec's design is, is for `examine_design`.
+    `examine_design` checks the spec's design.
     """
     key = layout.run_record(run_id)
     stored = store.read(key)
     if stored is None:
-        return None, None, [Finding("run_record.missing", "the run has files and no run record", key=key)]
+        return None, None, [Finding("run_record.missing", "the run has files but no run record", key=key)]
     try:
         record = table.decode(RunRecord, stored.body, store.locate(key))
     except StoreError as error:
         return None, None, [Finding("run_record.unreadable", error.message, key=key)]
     found = []
     if record.run_id != run_id:
-        found.append(Finding("run_record.wrong_run", f"the run record is of run {record.run_id}", key=key))
+        found.append(Finding("run_record.wrong_run", f"the run record belongs to run {record.run_id}", key=key))
     try:
         spec = record.spec
         fingerprint = spec.fingerprint
@@ -103,7 +103,7 @@ def read_record(store: Store, run_id: str) -> tuple[RunRecord | None, Spec | Non
         message = f"the spec cannot be read: {error!r}"
         return record, None, [*found, Finding("run_record.wrong_spec", message, key=key)]
     if spec.to_json() != record.spec_json:
-        found.append(Finding("run_record.wrong_spec", "the spec is not written as sweepctl writes it", key=key))
+        found.append(Finding("run_record.wrong_spec", "the spec is not in canonical form", key=key))
     if fingerprint != record.spec_fingerprint:
         message = f"the spec's fingerprint is {fingerprint}, the record says {record.spec_fingerprint}"
         found.append(Finding("run_record.wrong_spec", message, key=key))
@@ -111,9 +111,9 @@ def read_record(store: Store, run_id: str) -> tuple[RunRecord | None, Spec | Non
 
 
 def examine_design(store: Store, record: RunRecord, spec: Spec) -> tuple[Space | None, list[Finding]]:
-    """Return the run's design, from the store where it lies there, and what is wrong with it; None where there is none.
+    """Return the run's design, read from the store if it is stored there, and findings about it; None if there is none.
 
-    Its values are not looked at: the engine does.
+    Its values are not checked here: the engine does that.
     """
     key = layout.run_record(record.run_id)
     stored_key = layout.stored_design(str(spec.design.get("sha256")))
@@ -133,17 +133,17 @@ def examine_design(store: Store, record: RunRecord, spec: Spec) -> tuple[Space |
 
 
 def examine_pin(store: Store, run_id: str, spec: Spec, *, needed: bool) -> tuple[EnginePin | None, list[Finding]]:
-    """Return the engine pin; `needed` where an engine has run, which pins it first."""
+    """Return the engine pin and findings about it; `needed` if an engine has run, which sets the pin first."""
     key = layout.engine_pin(run_id)
     stored = store.read(key)
     if stored is None:
-        missing = Finding("run_record.pin_missing", "shards were run, and no engine is pinned", key=key)
+        missing = Finding("run_record.pin_missing", "shards were run, but no engine is pinned", key=key)
         return None, [missing] if needed else []
     try:
         pin = table.decode(EnginePin, stored.body, store.locate(key))
     except StoreError as error:
         return None, [Finding("run_record.pin_unreadable", error.message, key=key)]
     if (pin.run_id, pin.model) != (run_id, spec.model):
-        message = f"the engine pin is of run {pin.run_id} and model {pin.model}, the run record of model {spec.model}"
+        message = f"the engine pin has run {pin.run_id} and model {pin.model}, the run record has model {spec.model}"
         return None, [Finding("run_record.pin_disagrees", message, key=key)]
     return pin, []

@@ -1,4 +1,4 @@
-"""Checks 2 to 4 of some neighbouring shards: their files fetched, then hashed, read and compared, a piece at a time."""
+"""Checks 2 to 4 for consecutive shards: their files are fetched, then hashed, read and compared in chunks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
@@ -21,33 +21,33 @@ from sweepctl.records.table import EFFECTIVE_PARAMETERS, PARQUET_ERRORS, POINT_O
 from sweepctl.store.contract import Store
 from sweepctl.verify import artifacts
 from sweepctl.verify.artifacts import Borrowed
-from sweepctl.verify.identity import examine_identity, named_by_engine
+from sweepctl.verify.identity import engine_identities, examine_identity
 from sweepctl.verify.report import FailedPoints, Finding
 from sweepctl.verify.rows import Differences, ExtraExaminer, RowBuffer, RowsExaminer, examine_indices, pairs
 from sweepctl.verify.run import ExaminedRun, Tables
 
-# Neighbours share one start of the engine, and files of many small shards come in side by side.
+# Consecutive shards share one engine process, and files of many small shards are fetched in parallel.
 BATCH_SHARDS = 64
 BATCH_POINTS = 2 * ROW_GROUP_ROWS
-# What keeps the engine from answering; or from being asked, where rows of a stored table are none.
+# Why the engine gives no answer, or cannot be asked because rows of a stored table are not valid.
 ENGINE_ERRORS = (EngineFaultError, EngineUnavailableError, RefusedError, MessageError)
 
 
 @dataclass
 class Examined:
-    """What came of examining some shards."""
+    """The results of examining some shards."""
 
     findings: list[Finding] = field(default_factory=list)
     files: int = 0
     bytes: int = 0
-    points: int = 0  # of which the rows were examined
-    identified: int = 0  # of which the identity was compared
+    points: int = 0  # whose rows were examined
+    identified: int = 0  # whose identity was compared
     engine_error: str | None = None
     by_code: dict[str, FailedPoints] = field(default_factory=dict)
-    sound: list[int] = field(default_factory=list)  # shards whose rows are those of their points, in order
+    sound: list[int] = field(default_factory=list)  # shards with exactly the rows of their points, in order
 
     def add(self, other: "Examined") -> None:
-        """Take in what came of others."""
+        """Add the results of other shards."""
         self.findings += other.findings
         self.files += other.files
         self.bytes += other.bytes
@@ -58,13 +58,13 @@ class Examined:
         self.sound += other.sound
 
     def add_failed(self, by_code: Mapping[str, FailedPoints]) -> None:
-        """Take in points that failed."""
+        """Add failed points."""
         for code, points in by_code.items():
             self.by_code[code] = points + self.by_code.get(code)
 
 
 def shard_batches(outcomes: Sequence[Outcome]) -> Iterator[list[Outcome]]:
-    """Group shards, given in order of their points, so that the points of a group follow each other."""
+    """Group shards, given in order of their points, into batches of consecutive points."""
     batch: list[Outcome] = []
     points = 0
     for outcome in outcomes:
@@ -78,39 +78,39 @@ def shard_batches(outcomes: Sequence[Outcome]) -> Iterator[list[Outcome]]:
         yield batch
 
 
-class EngineNames:
-    """The identities of points as the engine derives them, for as long as it does."""
+class EngineIdentities:
+    """The identities of points as the engine derives them, until its first error."""
 
     def __init__(self, examiner: "ShardsExaminer", end: int) -> None:
-        """Name points below `end`; the first that is asked for starts the engine."""
+        """Prepare for points below `end`; the first request starts the engine."""
         self._examiner = examiner
         self._end = end
         self._next = self._until = -1
         self._stack = ExitStack()
-        self._pieces: RowBuffer | None = None
+        self._buffer: RowBuffer | None = None
         self.error: str | None = None
         self.is_refused = False
 
     def __enter__(self) -> Self:
-        """Give the names themselves."""
+        """Return the identities."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the engine."""
+        """Stop the engine."""
         self._stack.close()
 
     def take(self, first: int, points: int, shard_end: int) -> pa.Table | None:
-        """Return the identities of so many points of a shard from `first` on, or None where the engine gives none."""
+        """Return the identities of `points` points of a shard from `first` on; None if the engine gives none."""
         engine, model = self._examiner.engine, self._examiner.model
         if engine is None or model is None or self.error is not None:
             return None
         try:
-            # The start, or the points before were not looked at, or not asked for together with these.
+            # The first points, or the ones before were skipped or were part of another request.
             if first != self._next or first == self._until:
                 self._stack.close()
                 request, self._until = self._request(first, shard_end)
-                names = named_by_engine(engine, model, request, stop=self._examiner.stop)
-                self._pieces, self._next = self._stack.enter_context(names), first
+                identities = engine_identities(engine, model, request, stop=self._examiner.stop)
+                self._buffer, self._next = self._stack.enter_context(identities), first
             return self._take(first, points)
         except ENGINE_ERRORS as error:
             self.error = error.message
@@ -118,7 +118,7 @@ class EngineNames:
             return None
 
     def _request(self, first: int, shard_end: int) -> tuple[bytes, int]:
-        """Ask for all points of the batch, or of the shard where those need more of a table than a request may hold."""
+        """Request all points of the batch, or only the shard's if the batch needs too many rows of a table."""
         run = self._examiner.run
         try:
             return encode_request(run.spec, run.space, first, self._end, threads=1), self._end
@@ -126,11 +126,11 @@ class EngineNames:
             return encode_request(run.spec, run.space, first, shard_end, threads=1), shard_end
 
     def _take(self, first: int, points: int) -> pa.Table:
-        table = None if self._pieces is None else self._pieces.take(points)
+        table = None if self._buffer is None else self._buffer.take(points)
         expected = pa.chunked_array([pa.arange(first, first + points)])
         if table is None or not table["point_index"].equals(expected):
             raise EngineFaultError(
-                "engine_wrong_index", f"the engine did not name points {first} to {first + points - 1}"
+                "engine_wrong_index", f"the engine did not return points {first} to {first + points - 1}"
             )
         self._next += points
         return table
@@ -138,34 +138,34 @@ class EngineNames:
 
 @dataclass(frozen=True)
 class ShardsExaminer:
-    """What the examination of any shard needs to know."""
+    """Examines shards of one run."""
 
     store: Store
     run: ExaminedRun
     tables: Tables
-    engine: Engine | None  # None where identities cannot be compared
+    engine: Engine | None  # None if identities cannot be compared
     model: Model | None
     fetching: Executor
     stop: Event
 
     def examine(self, batch: Sequence[Outcome]) -> Examined:
-        """Examine complete shards whose points follow each other."""
+        """Examine complete shards with consecutive points."""
         examined = Examined()
         with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
             held = [(outcome, self._borrow(outcome, Path(folder), examined)) for outcome in batch]
-            with EngineNames(self, batch[-1].end_index_exclusive) as names:
+            with EngineIdentities(self, batch[-1].end_index_exclusive) as identities:
                 for outcome, files in held:
-                    self._examine_complete(outcome, files, names, examined)
-                examined.engine_error = names.error
-            if names.is_refused:
-                message = f"the engine refuses the spec, although shards have run: {names.error}"
+                    self._examine_complete(outcome, files, identities, examined)
+                examined.engine_error = identities.error
+            if identities.is_refused:
+                message = f"the engine refuses the spec, although shards were run: {identities.error}"
                 examined.findings.append(
                     Finding("run_record.wrong_spec", message, key=layout.run_record(self.run.record.run_id))
                 )
         return examined
 
     def examine_partial(self, outcome: Outcome) -> Examined:
-        """Examine the files of an attempt that did not run every point; their rows are in no table."""
+        """Examine the files of an attempt that did not run every point; its rows are in no table."""
         examined = Examined()
         with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
             for file in self._borrow(outcome, Path(folder), examined):
@@ -189,7 +189,7 @@ class ShardsExaminer:
         return rows
 
     def _examine_complete(
-        self, outcome: Outcome, files: Sequence[Borrowed], names: EngineNames, examined: Examined
+        self, outcome: Outcome, files: Sequence[Borrowed], identities: EngineIdentities, examined: Examined
     ) -> None:
         with ExitStack() as closing:
             opened: dict[str, Opened] = {}
@@ -201,7 +201,7 @@ class ShardsExaminer:
             differences = Differences(outcome, self.run)
             failed: list[pa.Array] = []
             if EFFECTIVE_PARAMETERS in opened and POINT_OUTCOMES in opened:
-                failed = self._examine_tables(outcome, opened, names, differences, examined)
+                failed = self._examine_tables(outcome, opened, identities, differences, examined)
             for name in self.run.spec.outputs:
                 if name in opened and name in self.tables.schemas:
                     extra = ExtraExaminer(name, outcome, self.run, self.tables, differences)
@@ -213,7 +213,7 @@ class ShardsExaminer:
         self,
         outcome: Outcome,
         opened: Mapping[str, "Opened"],
-        names: EngineNames,
+        identities: EngineIdentities,
         differences: Differences,
         examined: Examined,
     ) -> list[pa.Array]:
@@ -229,9 +229,9 @@ class ShardsExaminer:
                     return rows.failed
                 rows.add(pair)
                 examined.points += pair.points
-                identities = names.take(pair.first, pair.points, outcome.end_index_exclusive)
-                if identities is not None:
-                    examine_identity(pair, identities, differences)
+                derived = identities.take(pair.first, pair.points, outcome.end_index_exclusive)
+                if derived is not None:
+                    examine_identity(pair, derived, differences)
                     examined.identified += pair.points
         except PARQUET_ERRORS:
             for each in both:
@@ -255,7 +255,7 @@ class Opened:
 
 @contextmanager
 def _damage(opened: Opened, outcome: Outcome, examined: Examined) -> Iterator[None]:
-    """Turn what Arrow raises for damaged pages into a finding."""
+    """Turn Arrow's errors for damaged pages into a finding."""
     try:
         yield
     except PARQUET_ERRORS as error:

@@ -152,7 +152,7 @@ def test_a_conflict(tmp_path: Path) -> None:
     sweepctl(*toy(tmp_path))
     error = error_of(sweepctl(*toy(tmp_path, seed=2), "--json"))
     assert error["kind"] == "conflict"
-    assert "stands for spec" in error["message"]
+    assert "was created with spec" in error["message"]
 
 
 def test_the_earlier_simulators_message_runs_as_written(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_an_empty_run_has_a_page_that_says_so() -> None:
 @pytest.mark.parametrize("command", ["summary", "report"])
 def test_what_cannot_be_told_is_refused(command: str) -> None:
     unknown = invoke(command, "nothing")
-    assert (unknown.exit_code, "has no record of a run 'nothing'" in unknown.stderr) == (1, True)
+    assert (unknown.exit_code, "has no run 'nothing'" in unknown.stderr) == (1, True)
     make_run(open_store("sweep-results"), "r", WHOLE)
     metric = invoke(command, "r", "--metric", "mean_wiat")
     assert (metric.exit_code, "Did you mean 'mean_wait'?" in metric.stderr) == (2, True)

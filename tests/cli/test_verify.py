@@ -68,9 +68,9 @@ def test_damage_is_shown_with_an_example_and_what_to_do() -> None:
     assert result.exit_code == 1
     assert result.stdout.startswith("CORRUPT")
     assert (
-        "artifacts.missing shard 1: its outcome names it, and it is not there\n      point_outcomes/" in result.stdout
+        "artifacts.missing shard 1: its outcome names it, but it does not exist\n      point_outcomes/" in result.stdout
     )
-    assert "not checked: 6 points, whose files are damaged or gone" in result.stdout
+    assert "not checked: 6 points, whose files are damaged or missing" in result.stdout
     assert "run-shard --force" in result.stdout
 
 

@@ -114,7 +114,7 @@ def test_last_words_are_kept_bounded(tmp_path: Path) -> None:
     words = "print('x' * 10_000_000 + 'the end', file=sys.stderr); sys.exit(3)"
     fault = fault_of(start(tmp_path, words))
     assert fault.message.endswith("the end")
-    assert len(fault.message) < 2 * child.KEPT_WORDS
+    assert len(fault.message) < 2 * child.STDERR_BYTES
 
 
 def test_an_engine_that_never_reads_its_request(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_program_that_is_no_engine(tmp_path: Path, content: str) -> None:
         _ = Engine(path).description
     assert caught.value.remedy
     path.chmod(0o644)
-    with pytest.raises(EngineUnavailableError, match="cannot be started"):
+    with pytest.raises(EngineUnavailableError, match="cannot start"):
         _ = Engine(path).description
 
 

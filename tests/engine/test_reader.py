@@ -112,7 +112,7 @@ def test_an_index_out_of_order_is_named(said: int) -> None:
     batch = reader().read(joined(lines))
     assert batch.fault is not None
     assert batch.fault.error_code == "engine_wrong_index"
-    assert f"point_index {said} where 10 was next" in batch.fault.message
+    assert f"point_index {said} where 10 was expected" in batch.fault.message
     assert indices(batch) == list(range(10))
 
 

@@ -111,7 +111,7 @@ def test_a_large_table_is_cut_without_its_other_rows(store: Store) -> None:
 
 
 def test_an_absent_design_is_told_with_what_to_do(store: Store) -> None:
-    with pytest.raises(MissingDesignError, match=f"specs/{'0' * 64} is not there") as caught:
+    with pytest.raises(MissingDesignError, match=f"specs/{'0' * 64} does not exist") as caught:
         load(store, "0" * 64)
     assert caught.value.remedy
     # It is looked for again: whoever was late may have put it meanwhile.
@@ -126,7 +126,7 @@ def test_altered_bytes_are_never_taken_and_never_overwritten(store: Store) -> No
     body = encode(design(SOBOL))
     sha256 = hashlib.sha256(body).hexdigest()
     store.create(layout.stored_design(sha256), body.replace(b"4", b"5"))
-    with pytest.raises(AlteredDesignError, match=r"its bytes are others"):
+    with pytest.raises(AlteredDesignError, match=r"its bytes do not match"):
         load(store, sha256)
     with pytest.raises(AlteredDesignError):
         put(store, body)
@@ -154,8 +154,8 @@ HEADER = b'{"columns":["a"],"kind":"table","rows":%d}\n'
         (b'{"kind":"grid","kind":"grid","dimensions":{}}', "kind: must appear once"),
         (b'{"kind":"grid","dimensions":{"a":[]}}', "dimensions.a: must have at least one value"),
         (b'{"kind":"grid","dimensions":{"a":["\\ud800"]}}', "an unpaired surrogate"),
-        (HEADER % 2 + b"[1]\n", "must have 2 rows, a line each"),
-        (HEADER % 1 + b"[1]", "must have 1 rows, a line each"),
+        (HEADER % 2 + b"[1]\n", "must have 2 rows, one per line"),
+        (HEADER % 1 + b"[1]", "must have 1 rows, one per line"),
         (HEADER % 0, "rows: Input should be greater than or equal to 1"),
         (b'{"columns":["a","a"],"kind":"table","rows":1}\n[1,1]\n', "columns: must name each parameter once"),
         (b'{"columns":["A"],"kind":"table","rows":1}\n[1]\n', "columns.0: String should match"),
@@ -165,7 +165,7 @@ def test_what_is_no_design_is_told_with_its_place(store: Store, body: bytes, say
     sha256 = written(store, body)
     with pytest.raises(MessageError) as caught:
         load(store, sha256)
-    assert f"specs/{sha256} is no design: " in caught.value.message
+    assert f"specs/{sha256} is not a design: " in caught.value.message
     assert says in caught.value.message
 
 
@@ -173,9 +173,9 @@ def test_what_is_no_design_is_told_with_its_place(store: Store, body: bytes, say
     ("lines", "says"),
     [
         (b"[1]\n[1,2]\n", "rows.1: must have a value for each of 1 columns, and has 2"),
-        (b"[1],[2]\n[3]\n", "must have one array a line"),
-        (b"[1\n2],[3]\n", "must have an array a line"),
-        (b"[1]\n\n", "must have an array a line"),
+        (b"[1],[2]\n[3]\n", "must have one array per line"),
+        (b"[1\n2],[3]\n", "must have one array per line"),
+        (b"[1]\n\n", "must have one array per line"),
         (b"[[1]]\n[1]\n", "0.0: must be a number, a string, true, false or null"),
         (b"[NaN]\n[1]\n", "NaN: numbers must be finite"),
     ],

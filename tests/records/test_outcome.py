@@ -49,7 +49,7 @@ def test_ranks_rise_from_a_crash_to_a_success() -> None:
 @pytest.mark.parametrize(("standing", "new"), list(itertools.product(RISING, RISING)))
 def test_only_a_higher_rank_replaces(standing: Outcome, new: Outcome) -> None:
     higher = RISING.index(new) > RISING.index(standing)
-    assert judge(standing, new) is (Precedence.REPLACE if higher else Precedence.STANDS)
+    assert judge(standing, new) is (Precedence.REPLACE if higher else Precedence.KEEP)
 
 
 @pytest.mark.parametrize("standing", RISING)
@@ -65,5 +65,5 @@ def test_another_shard_under_the_same_name_is_a_conflict(standing: Outcome, chan
 
 
 def test_equal_work_with_two_results_is_a_conflict() -> None:
-    with pytest.raises(ConflictError, match="another result"):
+    with pytest.raises(ConflictError, match="a different result"):
         judge(SUCCESS, replace(SUCCESS, content_sha256="d"))

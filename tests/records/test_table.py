@@ -91,7 +91,7 @@ def test_the_engine_refuses_the_same_names() -> None:
 @pytest.mark.parametrize("kind", [Outcome, RunRecord, EnginePin])
 def test_what_is_no_record_is_told(kind: type[Any]) -> None:
     for body in (b"", b"PAR1", b"x" * 100):
-        with pytest.raises(StoreError, match="is not a record of sweepctl"):
+        with pytest.raises(StoreError, match="is not a sweepctl record"):
             table.decode(kind, body, "somewhere")
 
 

@@ -65,7 +65,7 @@ def test_what_is_no_run_is_told_and_is_no_error(store: Store) -> None:
     found, odd = list_runs(store)
     assert [run.run_id for run in found] == ["r"]
     problems = {each.folder: each.problem for each in odd}
-    assert "is not a record of sweepctl" in problems.pop("run=garbled")
+    assert "is not a sweepctl record" in problems.pop("run=garbled")
     assert "cannot be read" in problems.pop("run=dated")
     assert "cannot be read" in problems.pop("run=specless")
     assert problems == {

@@ -112,5 +112,5 @@ def test_a_request_that_no_engine_takes_is_the_messages_fault(
 def test_a_design_and_its_stored_twin_are_two_sweeps(store: Store, engine: Engine) -> None:
     """They compute the same points; but whoever reads the run record finds one of them only."""
     run_shard(message(TABLE), engine, store)
-    with pytest.raises(ConflictError, match="stands for spec"):
+    with pytest.raises(ConflictError, match="was created with spec"):
         run_shard(message(stored(store, TABLE)), engine, store, Conditions(force=True))

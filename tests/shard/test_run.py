@@ -174,7 +174,7 @@ def test_force_tells_of_another_result_and_overwrites_nothing(store: Store, engi
     run(message(), engine(), store)
     before = {key: stored_body(store, key) for key in keys(store)}
     other = GOOD.replace("say(p)", "say(p.replace('\"m\":2.0', '\"m\":2.5'))")
-    with pytest.raises(ConflictError, match="another result"):
+    with pytest.raises(ConflictError, match="a different result"):
         run(message(), engine(other), store, force=True)
     assert {key: stored_body(store, key) for key in before} == before
     (conflict,) = attempts(store)
@@ -211,7 +211,7 @@ def test_another_date_than_the_runs_is_a_conflict(store: Store, engine: Callable
 
 def test_other_bounds_under_a_shard_are_a_conflict(store: Store, engine: Callable[..., Engine]) -> None:
     run(message(), engine(), store)
-    with pytest.raises(ConflictError, match=r"\[0, 10\), this message asks for \[0, 9\)"):
+    with pytest.raises(ConflictError, match=r"\[0, 10\) in the store and \[0, 9\) in this message"):
         run(message(end_index_exclusive=9), engine(), store)
 
 
@@ -313,7 +313,7 @@ def test_a_run_stays_with_the_model_version_of_its_first_shard(
     before = keys(store)
     newer = scripted(tmp_path, GOOD)
     newer.write_text(newer.read_text().replace('"version": "1"', '"version": "2"'))
-    with pytest.raises(EngineUnavailableError, match=r"pinned to toy version 1, this engine has toy version 2"):
+    with pytest.raises(EngineUnavailableError, match=r"pinned to toy version 1, but this engine has toy version 2"):
         run(message(shard_id=1, start_index=5), Engine(newer), store)
     assert keys(store) == before
 
@@ -383,7 +383,7 @@ def test_files_that_the_outcome_does_not_name_are_told_by_force(store: Store, en
     path = Path(store.url) / first.artifacts[0].key
     rows_there = pq.read_table(pa.BufferReader(path.read_bytes()))
     pq.write_table(rows_there, path, compression="none")
-    with pytest.raises(ConflictError, match="not those that its outcome names"):
+    with pytest.raises(ConflictError, match="do not match its outcome"):
         run(message(), engine(), store, force=True)
 
 

@@ -58,7 +58,7 @@ class SimulatedChild:
     """Gives what a child would write, a record at a time."""
 
     cpu_seconds = 0.25
-    last_words = ""
+    stderr_tail = ""
 
     def __init__(
         self,
@@ -152,7 +152,7 @@ class SimulatedChild:
         if self._stop.is_set():
             raise InterruptedRunError("stopped by a signal")
         if self._deadline is not None and self._monotonic() > self._deadline:
-            raise EngineFaultError("engine_timeout", f"the engine was not done after {self._timeout:g} s")
+            raise EngineFaultError("engine_timeout", f"the engine did not finish within {self._timeout:g} s")
 
 
 @cache

@@ -130,7 +130,7 @@ def test_a_message_cut_otherwise_than_planned_is_a_conflict(tmp_path: Path, engi
     store = open_store(str(tmp_path / "store"))
     planned, record = pin(draft(tmp_path, engine), store, "r", NOW, never)
     commit.require_same_run(record, planned.message(5))
-    with pytest.raises(ConflictError, match="was planned as points"):
+    with pytest.raises(ConflictError, match="is sharded differently"):
         commit.require_same_run(record, replace(planned, shard_points=10).message(5))
 
 

@@ -218,7 +218,7 @@ def test_an_attempt_tells_the_bounds_of_its_shard(store: Store, tmp_path: Path) 
 
 def test_a_store_without_the_run_says_so(store: Store) -> None:
     make_run(store, "r", WHOLE)
-    with pytest.raises(UnknownRunError, match="nothing of run 'rr'"):
+    with pytest.raises(UnknownRunError, match="has no run 'rr'"):
         verify(store, "rr", ENGINE)
 
 
@@ -235,7 +235,7 @@ def test_what_cannot_be_checked_is_said_and_the_run_is_not_called_whole(store: S
     make_run(store, "r", WHOLE)
     report = verify(store, "r", None, Reexecution(1))
     assert (report.verdict, report.findings) == (Verdict.UNPROVEN, [])
-    assert report.unchecked == dict.fromkeys((Check.IDENTITY, Check.REEXECUTION), "there is no engine")
+    assert report.unchecked == dict.fromkeys((Check.IDENTITY, Check.REEXECUTION), "no engine")
     report = verify(store, "r", Engine(scripted(tmp_path, "")))
     assert report.verdict is Verdict.UNPROVEN
     assert "model 'queue' is not in this engine" in report.unchecked[Check.IDENTITY]
@@ -358,8 +358,8 @@ def test_points_that_could_not_be_run_again_are_said(store: Store) -> None:
     make_run(store, "r", WHOLE)
     shutil.rmtree(Path(store.url, "point_outcomes"))
     report = verify(store, "r", ENGINE, Reexecution(3))
-    assert report.unchecked[Check.REEXECUTION] == "3 points, which have no sound record"
-    assert report.unchecked[Check.POINTS] == "12 points, whose files are damaged or gone"
+    assert report.unchecked[Check.REEXECUTION] == "3 points, which have no valid record"
+    assert report.unchecked[Check.POINTS] == "12 points, whose files are damaged or missing"
 
 
 @pytest.mark.timeout(30)
