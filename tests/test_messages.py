@@ -208,7 +208,7 @@ def test_a_message_is_made_of_a_spec_and_gives_it_back(design: dict[str, Any]) -
         (v2(design=..., design_sha256="0" * 63), "design_sha256: String should match pattern"),
         (v2(design=..., design_sha256="A" * 64), "design_sha256: String should match pattern"),
         (v2(design={"kind": "none"}), "design: kind: must be one of grid, zip, random"),
-        (v2(design={"kind": "zip", "dimensions": {"a": [1], "b": [1, 2]}}), "design: dimensions: must be equally long"),
+        (v2(design={"kind": "zip", "dimensions": {"a": [1], "b": [1, 2]}}), "design: dimensions: must have the same"),
         (v2(design={**SOBOL, "dimensions": {"a": {"normal": {"mean": 0}}}}), "design.dimensions.a.normal.std: Field"),
         (v2(design={**SOBOL, "samples": 3}), "total_points 4: must be the design's cells times replications, 3"),
         (v2(design=SOBOL, replications=2, base={"commission_rate": 1}), "both a dimension and a base value"),

@@ -1,1 +1,1 @@
-"""A store's tables and views in Athena: what they are (`catalog`), as SQL (`statements`), and in AWS (`apply`)."""
+"""A store's tables and views in Athena: as values (`catalog`), as SQL (`statements`), and created in AWS (`apply`)."""

@@ -1,7 +1,7 @@
-"""Makes a catalog stand in AWS: database and tables by Glue's interface, views by statements that Athena runs.
+"""Creates a catalog in AWS: the database and tables through Glue's API, views through statements that Athena runs.
 
-Only Glue's interface can change a table's columns in one step; only Athena can write a view. All is looked at before
-anything is changed, and every step may be done again.
+Only Glue's API can change a table's columns in one step; only Athena can create a view. Everything is checked before
+anything is changed, and every step can be repeated.
 """
 
 import time
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_glue.type_defs import TableInputTypeDef
 
-LONGEST_STATEMENT = 300.0  # seconds; one that makes a view takes one or two, and may have to wait for others
+LONGEST_STATEMENT = 300.0  # seconds; one that creates a view takes one or two, but may be queued
 POLL_SECONDS = 0.5
 _PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
 _TABLE, _VIEW = "EXTERNAL_TABLE", "VIRTUAL_VIEW"
-_PARTITIONING = ("projection.", "storage.location.")  # parameters that lead Athena astray where they are left over
+_PARTITIONING = ("projection.", "storage.location.")  # parameters that mislead Athena if they are left over
 
-Standing = Mapping[str, Mapping[str, Any]]
+Existing = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class CatalogClients:
 
 @dataclass(frozen=True)
 class Queries:
-    """Where Athena runs statements, and where it puts their results; None: where the work group says."""
+    """Where Athena runs statements, and where it writes their results; None: the work group's location."""
 
     workgroup: str
     output: str | None
@@ -54,7 +54,7 @@ class Queries:
 
 @dataclass(frozen=True)
 class Made:
-    """One thing of a catalog, and what became of it. A view is replaced each time: Athena compares none."""
+    """One object of a catalog, and what was done to it. A view is always replaced: Athena cannot compare views."""
 
     kind: Literal["database", "table", "view"]
     name: str
@@ -63,7 +63,7 @@ class Made:
 
 
 def open_clients(region: str | None) -> CatalogClients:
-    """Open both services; nothing is sent yet.
+    """Create clients of both services; nothing is sent yet.
 
     Raises:
         CatalogError: boto3's settings cannot be used.
@@ -77,24 +77,24 @@ def open_clients(region: str | None) -> CatalogClients:
 def apply(
     catalog: Catalog, clients: CatalogClients, queries: Queries, *, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[Made]:
-    """Make everything of `catalog` stand, and yield each step as it is done.
+    """Create or update everything in `catalog`, and yield each step as it is done.
 
     Raises:
-        CatalogError: the work group has no place for results, or a name is taken by something else, and nothing was
-            changed; or AWS refused a step, and what was done before stays.
+        CatalogError: the work group has no output location, or a name is taken, and nothing was changed; or AWS refused
+            a step, and the steps before it stay done.
     """
-    _require_place_for_results(clients.athena, queries)
-    standing = _standing(clients.glue, catalog.database)
-    _require_ours(catalog, standing or {})
-    yield _make_database(clients.glue, catalog.database, exists=standing is not None)
+    _require_output_location(clients.athena, queries)
+    existing = _existing(clients.glue, catalog.database)
+    _require_ours(catalog, existing or {})
+    yield _make_database(clients.glue, catalog.database, exists=existing is not None)
     for table in catalog.tables:
-        yield _make_table(clients.glue, catalog, table, (standing or {}).get(table.name))
+        yield _make_table(clients.glue, catalog, table, (existing or {}).get(table.name))
     for view in catalog.views:
         yield _make_view(clients.athena, catalog, view, queries, sleep)
 
 
 def table_input(table: GlueTable, root: str) -> "TableInputTypeDef":
-    """Return a table as Glue takes it; it says the same as `statements.create_table`."""
+    """Return a table as Glue's API takes it; it is equivalent to `statements.create_table`."""
     return {
         "Name": table.name,
         "TableType": _TABLE,
@@ -118,21 +118,21 @@ def _errors(what: str) -> Iterator[None]:
         raise catalog_error(error, what) from error
 
 
-def _require_place_for_results(athena: "AthenaClient", queries: Queries) -> None:
-    """Athena runs no statement without one, and would say so only after the tables were made."""
+def _require_output_location(athena: "AthenaClient", queries: Queries) -> None:
+    """Raise CatalogError without one: Athena would do so only after the tables were created."""
     with _errors(f"work group {queries.workgroup}"):
         found: Mapping[str, Any] = athena.get_work_group(WorkGroup=queries.workgroup)["WorkGroup"]
     settings = found.get("Configuration", {})
     is_managed = settings.get("ManagedQueryResultsConfiguration", {}).get("Enabled", False)
     if not (queries.output or is_managed or settings.get("ResultConfiguration", {}).get("OutputLocation")):
         raise CatalogError(
-            f"the work group {queries.workgroup} has no place for results of queries, and Athena runs none without it",
+            f"the work group {queries.workgroup} has no output location, and Athena runs no query without one",
             remedy="Give --output s3://bucket/prefix/, outside the store, or a --workgroup that has one.",
         )
 
 
-def _standing(glue: "GlueClient", database: str) -> Standing | None:
-    """Return what the database holds, by name; None where there is no such database."""
+def _existing(glue: "GlueClient", database: str) -> Existing | None:
+    """Return the database's tables and views, by name; None if there is no such database."""
     with _errors(f"database {database}"):
         try:
             pages = glue.get_paginator("get_tables").paginate(DatabaseName=database)
@@ -143,21 +143,21 @@ def _standing(glue: "GlueClient", database: str) -> Standing | None:
             return None
 
 
-def _require_ours(catalog: Catalog, standing: Standing) -> None:
-    """Raise CatalogError where a name belongs to something else: another store's table, or no table at all."""
+def _require_ours(catalog: Catalog, existing: Existing) -> None:
+    """Raise CatalogError if a name is taken: by another store's table, or by another kind of object."""
     kinds = {table.name: _TABLE for table in catalog.tables} | {view.name: _VIEW for view in catalog.views}
     places = {table.name: table.location(catalog.root) for table in catalog.tables}
-    for name in kinds.keys() & standing.keys():
-        kind, place = standing[name].get("TableType"), standing[name].get("StorageDescriptor", {}).get("Location", "")
+    for name in kinds.keys() & existing.keys():
+        kind, place = existing[name].get("TableType"), existing[name].get("StorageDescriptor", {}).get("Location", "")
         if kind != kinds[name]:
-            found = f"of type {kind}"
+            found = f"with type {kind}"
         elif name in places and place.rstrip("/") != places[name].rstrip("/"):
-            found = f"over {place}"
+            found = f"with location {place}"
         else:
             continue
         raise CatalogError(
-            f"{name} in database {catalog.database} is something else, {found}; nothing was changed",
-            remedy="Give another --database, or drop it there.",
+            f"{name} already exists in database {catalog.database} {found}; nothing was changed",
+            remedy="Give another --database, or drop the existing one.",
         )
 
 
@@ -169,24 +169,24 @@ def _make_database(glue: "GlueClient", database: str, *, exists: bool) -> Made:
     return Made("database", database, "created")
 
 
-def _make_table(glue: "GlueClient", catalog: Catalog, table: GlueTable, standing: Mapping[str, Any] | None) -> Made:
+def _make_table(glue: "GlueClient", catalog: Catalog, table: GlueTable, existing: Mapping[str, Any] | None) -> Made:
     wanted = table_input(table, catalog.root)
     with _errors(f"table {table.name}"):
-        if standing is None:
+        if existing is None:
             glue.create_table(DatabaseName=catalog.database, TableInput=wanted)
             return Made("table", table.name, "created")
-        found = tuple(differences(standing, wanted))
+        found = tuple(differences(existing, wanted))
         if not found:
             return Made("table", table.name, "unchanged")
         glue.update_table(DatabaseName=catalog.database, TableInput=wanted)
         return Made("table", table.name, "updated", found)
 
 
-def differences(standing: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for whatever of a standing table is not as wanted."""
+def differences(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each difference between the existing and the wanted table."""
     for what, before, after in (
-        ("column", standing["StorageDescriptor"]["Columns"], wanted["StorageDescriptor"]["Columns"]),
-        ("partition", standing.get("PartitionKeys", []), wanted["PartitionKeys"]),
+        ("column", existing["StorageDescriptor"]["Columns"], wanted["StorageDescriptor"]["Columns"]),
+        ("partition", existing.get("PartitionKeys", []), wanted["PartitionKeys"]),
     ):
         old, new = ({each["Name"]: each["Type"] for each in columns} for columns in (before, after))
         yield from _changed(what, old, new)
@@ -195,11 +195,11 @@ def differences(standing: Mapping[str, Any], wanted: Mapping[str, Any]) -> Itera
     mine = wanted["Parameters"]
     parameters = {
         key: value
-        for key, value in standing.get("Parameters", {}).items()
+        for key, value in existing.get("Parameters", {}).items()
         if key in mine or key.startswith(_PARTITIONING)
     }
     yield from _changed("property", parameters, mine)
-    yield from _changed("format", _formats(standing), _formats(wanted))
+    yield from _changed("format", _formats(existing), _formats(wanted))
 
 
 def _changed(what: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
@@ -235,16 +235,16 @@ def _make_view(
         query = athena.start_query_execution(**request)["QueryExecutionId"]
         status = _end_of(athena, query, sleep)
     if status["State"] != "SUCCEEDED":
-        why = status.get("StateChangeReason", f"not done within {LONGEST_STATEMENT:g} s")
+        why = status.get("StateChangeReason", f"not finished within {LONGEST_STATEMENT:g} s")
         raise CatalogError(
             f"view {view.name}: Athena's query {query} is {status['State']}: {why}",
-            remedy="`sweepctl athena ddl` prints its statement. When Athena takes that, run the command again.",
+            remedy="`sweepctl athena ddl` prints its statement. Once Athena accepts it, run the command again.",
         )
     return Made("view", view.name, "replaced")
 
 
 def _end_of(athena: "AthenaClient", query: str, sleep: Callable[[float], None]) -> Mapping[str, Any]:
-    """Return a query's last status, or that which it has when it took too long."""
+    """Return a query's final status, or its current one after LONGEST_STATEMENT."""
     for _ in range(int(LONGEST_STATEMENT / POLL_SECONDS)):
         status = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
         if status["State"] not in {"QUEUED", "RUNNING"}:

@@ -1,4 +1,4 @@
-"""All that a database of Athena has over one store: the names of its tables and views, checked together."""
+"""The tables and views of an Athena database over one store; their names are checked together."""
 
 import difflib
 import re
@@ -12,9 +12,9 @@ from sweepctl.errors import UsageError
 from sweepctl.protocol import Description
 from sweepctl.store import place_in_s3
 
-# What Glue and Athena both take, quoted as it is everywhere: with a dash, as CloudFormation makes names.
+# Names that both Glue and Athena accept when quoted, as they always are here: CloudFormation's have dashes.
 _DATABASE = re.compile(r"[a-z0-9_-]{1,255}")
-_UNFIT = frozenset("'*")  # in a location: a quote in the middle of a statement, a wildcard
+_UNFIT = frozenset("'*")  # in a location: a quote would end the string in a statement, * is a wildcard
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class Catalog:
 
 
 def catalog(description: Description, names: Collection[str], *, database: str, store: str) -> Catalog:
-    """Return what `database` gets over `store`: of these models, or of all that the engine has.
+    """Return the catalog of `database` over `store`, for the models in `names`, or for all models of the engine.
 
     Raises:
-        UsageError: the engine lacks a model, the store is not in S3, or a name is none in Athena.
+        UsageError: the engine lacks a model, the store is not in S3, or a name is not valid in Athena.
     """
     if not _DATABASE.fullmatch(database):
         raise UsageError(
-            f"{database!r} is no name of a database in Athena: small letters, digits, _ and -, at most 255",
+            f"not an Athena database name: {database!r}; use at most 255 of a-z, 0-9, _ and -",
             remedy=f"Give --database {re.sub('[^a-z0-9_-]', '_', database.lower())[:255] or 'sweeps'}.",
         )
     known = [each.name for each in description.models]
@@ -53,12 +53,12 @@ def _root(store: str) -> str:
     place = place_in_s3(store)
     if place is None:
         raise UsageError(
-            f"the store {store!r} is a directory: Athena reads S3 alone",
-            remedy="Give --store s3://bucket/prefix; `sweepctl query` asks directories, too.",
+            f"the store {store!r} is a directory: Athena reads only S3",
+            remedy="Give --store s3://bucket/prefix; `sweepctl query` reads directories too.",
         )
     bucket, prefix = place
     if _UNFIT & set(prefix):
-        raise UsageError(f"{store!r}: Athena takes neither ' nor * in a location", remedy="Keep results elsewhere.")
+        raise UsageError(f"{store!r}: Athena allows neither ' nor * in a location", remedy="Use another prefix.")
     return f"s3://{bucket}/{prefix}".rstrip("/")
 
 
@@ -66,6 +66,6 @@ def _require_distinct(names: list[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise UsageError(
-            f"two tables or views would be called {twice[0]}: dataset and model make a name together",
-            remedy="Give each of these models a database of its own: --model with --database.",
+            f"two tables or views would have the name {twice[0]}: names combine dataset and model",
+            remedy="Use a separate database for each of these models: --model with --database.",
         )

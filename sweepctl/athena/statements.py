@@ -1,7 +1,7 @@
 """A catalog as statements for Athena. Pure: nothing is sent.
 
-Every name is quoted, since a parameter may be called `end` or `date`: in backticks in DDL, which Hive's grammar
-reads, and in double quotes in views, which Trino's does.
+Every name is quoted, since a parameter may be called `end` or `date`: with backticks in DDL, which has Hive's grammar,
+and with double quotes in views, which have Trino's.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from sweepctl.names import quoted
 
 
 def ddl(catalog: Catalog) -> Iterator[str]:
-    """Yield the statements of the database, every table and every view, in an order in which they can be run."""
+    """Yield the statements for the database, its tables and its views, in the order in which to run them."""
     yield f"CREATE DATABASE IF NOT EXISTS {_name(catalog.database)}"
     for table in catalog.tables:
         yield create_table(catalog, table)
@@ -22,7 +22,7 @@ def ddl(catalog: Catalog) -> Iterator[str]:
 
 
 def create_table(catalog: Catalog, table: GlueTable) -> str:
-    """Return the statement that makes a table where there is none of its name."""
+    """Return the statement that creates a table unless its name exists."""
     columns = ",\n  ".join(f"{_name(field.name)} {type_of(field.type, _name)}" for field in table.schema)
     partitions = ", ".join(f"{_name(name)} string" for name in table.partitions)
     partitioned = f"PARTITIONED BY ({partitions})\n" if partitions else ""
@@ -34,7 +34,7 @@ def create_table(catalog: Catalog, table: GlueTable) -> str:
 
 
 def create_view(catalog: Catalog, view: View) -> str:
-    """Return the statement that makes a view, or puts it in the place of the one that stands."""
+    """Return the statement that creates a view or replaces the existing one."""
     return f"CREATE OR REPLACE VIEW {quoted(catalog.database)}.{quoted(view.name)} AS\n{view.query}"
 
 

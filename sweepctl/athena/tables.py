@@ -1,9 +1,9 @@
-"""The tables of Athena over a store, from what the engine describes; neither SQL nor AWS.
+"""Athena's tables over a store, from the engine's description; neither SQL nor AWS calls.
 
-Columns are those that workers write (`sweepctl.table`). Partition projection finds every file, so that nothing crawls
-and nobody repairs partitions. Over the same files stand two tables, because Athena demands a literal for a partition
-that it cannot enumerate: one across runs, by `run_date`, which finds the folders of runs below by itself; and one
-`…_of_run`, whose `run` has to be given and which lists that run's objects alone.
+Columns are those that workers write (`records.table`). Partition projection finds every file, so there is no crawler
+and no partition repair. The same files have two tables, because Athena requires a literal for a partition that it
+cannot enumerate: one across runs, by `run_date`, which finds the folders of runs below; and one `…_of_run`, which needs
+the `run` and lists only that run's objects.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from sweepctl.records import table
 RUN_DATE, RUN = "run_date", "run"
 OF_RUN = "_of_run"
 RUN_FILES = "run_files"
-# The run record and the engine pin of a run lie in one folder: a row has the columns of one of them.
+# The run record and the engine pin of a run are in one folder: a row has the columns of one of them.
 RECORD_OR_PIN = pa.unify_schemas([table.RUN_RECORD, table.ENGINE_PIN])
 
 _TYPES: Mapping[pa.DataType, str] = {
@@ -26,13 +26,13 @@ _TYPES: Mapping[pa.DataType, str] = {
     table.FLOAT: "double",
     table.BOOL: "boolean",
     table.TEXT: "string",
-    table.TIME: "timestamp",  # without a zone, and in UTC as the files are
+    table.TIME: "timestamp",  # without a zone, in UTC like the files
 }
 _PROJECTIONS: Mapping[str, Mapping[str, str]] = {
     RUN_DATE: {
         "type": "date",
         "format": "yyyy-MM-dd",
-        # Every date that a message may have: tomorrow's, too.
+        # Every date that a message may have, tomorrow's included.
         "range": f"{FIRST_RUN_DATE},NOW+1DAY",
         "interval": "1",
         "interval.unit": "DAYS",
@@ -43,7 +43,7 @@ _PROJECTIONS: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class GlueTable:
-    """A table over the files below one folder of the store. Its partitions are texts, and columns of no file."""
+    """A table over the files below one folder of the store. Its partitions are strings, not columns of files."""
 
     name: str
     folder: str
@@ -51,11 +51,11 @@ class GlueTable:
     partitions: tuple[str, ...]
 
     def location(self, root: str) -> str:
-        """Return where its files lie, `root` being the store's address."""
+        """Return the location of its files; `root` is the store's URL."""
         return f"{root}/{self.folder}/"
 
     def parameters(self, root: str) -> Mapping[str, str]:
-        """Return what Athena needs to find the files."""
+        """Return the table properties that Athena needs to find the files."""
         classification = {"classification": "parquet"}
         if not self.partitions:
             return classification
@@ -82,7 +82,7 @@ def tables(models: Sequence[Model]) -> Iterator[GlueTable]:
 
 
 def type_of(kind: pa.DataType, quote: Callable[[str], str] = str) -> str:
-    """Return what Athena calls a type of Arrow's; `quote` is for the names of a struct's fields."""
+    """Return Athena's name of an Arrow type; `quote` is applied to the names of a struct's fields."""
     if pa.types.is_list(kind):
         return f"array<{type_of(kind.value_type, quote)}>"
     if pa.types.is_struct(kind):

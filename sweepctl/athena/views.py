@@ -1,7 +1,7 @@
-"""The views of Athena over a store's tables, as queries: `runs`, a row a run, and each model's `points`, a row a point.
+"""Athena's views over a store's tables, as queries: `runs`, one row per run, and each model's `points`, one per point.
 
-Each stands twice, as the tables do: across runs, and `…_of_run`. Partitions are passed through as they are: a literal
-in WHERE reaches both sides of a join, and only its files are listed.
+Each exists twice, like the tables: across runs, and `…_of_run`. Partitions are passed through unchanged, so that a
+literal in WHERE reaches both sides of a join, and only its files are listed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ from sweepctl.records.table import (
 
 @dataclass(frozen=True)
 class View:
-    """A view by its query."""
+    """A view and its query."""
 
     name: str
     query: str
@@ -39,7 +39,7 @@ def views(models: Sequence[Model], database: str) -> Iterator[View]:
 
 
 def _runs(database: str, suffix: str, keys: Sequence[str]) -> str:
-    """Put the record and the pin of each run together; most columns have a value in one of both alone."""
+    """Merge the record and the pin of each run; most columns have a value in only one of them."""
     names = [name for name in RECORD_OR_PIN.names if name != "run_id"]
     columns = [*map(quoted, keys), *(f"{_value(name)} AS {quoted(name)}" for name in names)]
     source = f"{quoted(database)}.{quoted(RUN_FILES + suffix)}"
@@ -47,7 +47,7 @@ def _runs(database: str, suffix: str, keys: Sequence[str]) -> str:
 
 
 def _value(name: str) -> str:
-    # Where both files have one: a run is as old as its record, not as its pin.
+    # If both files have a value, the record's is taken: a run is as old as its record, not its pin.
     is_of_both = name in RUN_RECORD.names and name in ENGINE_PIN.names
     return f"max({quoted(name)})" + (' FILTER (WHERE "spec_json" IS NOT NULL)' if is_of_both else "")
 
@@ -55,14 +55,14 @@ def _value(name: str) -> str:
 def _points(model: Model, database: str, suffix: str, partitions: Sequence[str], run: str) -> str:
     """Join parameters to metrics, one to one.
 
-    With ON: what USING makes of a column is an expression of both sides, which no literal would pass.
+    With ON: USING turns a column into an expression of both sides, through which no literal would pass.
     """
     every = schemas(model, ())
     parameters, outcomes = every[EFFECTIVE_PARAMETERS].names, every[POINT_OUTCOMES].names
     own = [name for name in outcomes if name not in SHARED_COLUMNS]
     columns = [
         *(f"p.{quoted(name)}" for name in (*parameters, *partitions)),
-        # A model may call a parameter and a metric alike.
+        # A model may have a parameter and a metric of the same name.
         *(f"o.{quoted(name)}" + (f" AS {quoted(f'metric_{name}')}" if name in parameters else "") for name in own),
     ]
     match = " AND ".join(f"o.{quoted(name)} = p.{quoted(name)}" for name in (RUN_DATE, run, "point_index"))

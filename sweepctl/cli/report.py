@@ -124,7 +124,7 @@ def report_command(
         from sweepctl.messages import require_run_id
         from sweepctl.records.design import resolve
         from sweepctl.records.run import require_run
-        from sweepctl.results.analysis.overview import look_over
+        from sweepctl.results.analysis.overview import make_overview
         from sweepctl.results.analysis.subject import Subject
         from sweepctl.store import open_store
         from sweepctl.verify import verify
@@ -145,7 +145,7 @@ def report_command(
             with examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):
                 proof = verify(results, run_id, prover, observe=observe, stop=stop)
             proven_at = time.monotonic()
-            page = render(proof, look_over(connection, subject), _units(prover, record)).encode()
+            page = render(proof, make_overview(connection, subject), _units(prover, record)).encode()
         with written_whole(out) as file:
             file.write(page)
         seconds = {"verify": proven_at - began_at, "page": time.monotonic() - proven_at}

@@ -1,4 +1,4 @@
-"""Designs: which cells a run has. `designs` has their kinds, `axes` and `distributions` the values that they vary."""
+"""Designs: the cells of a run. `designs` has their kinds, `axes` and `distributions` the values of parameters."""
 
 from sweepctl.design.designs import (
     DESIGN,

@@ -1,4 +1,4 @@
-"""Axes: the values of a parameter, listed or by a formula whose values are counted without computing them."""
+"""Axes: the values of a parameter, as a list or a formula; values are counted without computing them."""
 
 import math
 from decimal import Decimal
@@ -11,16 +11,16 @@ from pydantic import Field, Tag, model_validator
 from sweepctl.design.values import Number, Strict, Values, one_of, only_key, reject
 from sweepctl.strict_json import INT64_MAX
 
-MAX_EXPONENT = 308.25  # of ten, where binary64 ends
+MAX_EXPONENT = 308.25  # of ten: binary64 ends there
 MAX_WHOLE = 1 << 126  # so that the difference of two is within the engine's 128 bits too
 
 
 class Steps(Strict):
-    """Numbers from start to stop, both included, at equal distances."""
+    """Evenly spaced numbers from start to stop, both included."""
 
-    start: Number = Field(description="The first value.")
-    stop: Number = Field(description="The last value, exactly.")
-    num: int = Field(ge=2, le=INT64_MAX, description="How many values there are, the two ends included.")
+    start: Number = Field(description="First value.")
+    stop: Number = Field(description="Last value, included exactly.")
+    num: int = Field(ge=2, le=INT64_MAX, description="Number of values, both ends included.")
 
     @model_validator(mode="after")
     def _meaning(self) -> Self:
@@ -30,7 +30,7 @@ class Steps(Strict):
 
 
 class Exponents(Steps):
-    """Exponents of ten, from start to stop, both included, at equal distances."""
+    """Evenly spaced exponents of ten from start to stop, both included."""
 
     @model_validator(mode="after")
     def _are_exponents(self) -> Self:
@@ -40,21 +40,21 @@ class Exponents(Steps):
 
 
 class Range(Strict):
-    """Numbers from start on, step by step, as Python's range: stop is excluded."""
+    """Numbers from start in equal steps, as in Python's range: stop is excluded."""
 
-    start: Number = Field(description="The first value.")
-    stop: Number = Field(description="Where the values end; excluded.")
-    step: Number = Field(description="From one value to the next; negative to count down, never 0.")
+    start: Number = Field(description="First value.")
+    stop: Number = Field(description="End of the values; excluded.")
+    step: Number = Field(description="Difference between consecutive values; negative to count down, never 0.")
 
     @cached_property
     def count(self) -> int:
-        """How many values there are; exact, of the decimals as they are written: 0, 1, 0.1 gives ten."""
+        """The number of values, exact for the decimals as written: 0, 1, 0.1 gives ten."""
         start, stop, step = self._whole
         return max(0, -((start - stop) // step))
 
     @cached_property
     def _whole(self) -> tuple[int, ...]:
-        """The three numbers, counted in the last decimal place that any of them has."""
+        """The three numbers in units of the last decimal place that any of them has."""
         written = [Decimal(repr(value)) for value in (self.start, self.stop, self.step)]
         places = min(int(value.as_tuple().exponent) for value in written if value) if any(written) else 0
         return tuple(int(Fraction(value) / Fraction(10) ** places) for value in written)
@@ -65,42 +65,42 @@ class Range(Strict):
             reject("step: must not be 0")
         shown = f"start {self.start}, stop {self.stop}, step {self.step}"
         if max(map(abs, self._whole)) >= MAX_WHOLE:
-            reject(f"{shown}: must be of sizes that can be counted exactly, in one decimal place of all")
+            reject(f"{shown}: must have magnitudes close enough to count the values exactly")
         if not 1 <= self.count <= INT64_MAX:
             reject(f"{shown}: must have at least one value, and at most {INT64_MAX}")
         return self
 
 
 class LinspaceAxis(Strict):
-    """Numbers at equal distances."""
+    """Evenly spaced numbers."""
 
     linspace: Steps
 
     @property
     def count(self) -> int:
-        """How many values there are."""
+        """The number of values."""
         return self.linspace.num
 
 
 class LogspaceAxis(Strict):
-    """Powers of ten: start and stop are exponents, at equal distances."""
+    """Powers of ten; the exponents are evenly spaced from start to stop."""
 
     logspace: Exponents
 
     @property
     def count(self) -> int:
-        """How many values there are."""
+        """The number of values."""
         return self.logspace.num
 
 
 class RangeAxis(Strict):
-    """Numbers from start on, step by step, without stop."""
+    """Numbers from start in equal steps, without stop."""
 
     range: Range
 
     @property
     def count(self) -> int:
-        """How many values there are."""
+        """The number of values."""
         return self.range.count
 
 
@@ -118,5 +118,5 @@ Axis: TypeAlias = Annotated[
 
 
 def length_of(axis: Axis) -> int:
-    """Return how many values an axis has."""
+    """Return the number of values of an axis."""
     return len(axis) if isinstance(axis, list) else axis.count

@@ -1,8 +1,8 @@
-"""Designs: which cells a run has, as JSON and TOML say it; counted here, computed by the engine.
+"""Designs: the cells of a run, as written in JSON and TOML; counted here, computed by the engine.
 
-A design keeps every number as it was written: an integer stays one. Which values a parameter takes is the engine's
-business; what a design says by itself is checked here, at least as strictly as engines do, because an engine that
-refuses a checked design is taken for the wrong program. Descriptions of fields are for people who write designs.
+A design keeps every number as written: an integer stays an integer. The engine knows which values a parameter accepts;
+everything else about a design is validated here, at least as strictly as by engines, because an engine that refuses a
+validated design is taken for the wrong program. Field descriptions are for people who write designs.
 """
 
 import math
@@ -19,30 +19,30 @@ from sweepctl.names import Name
 from sweepctl.spec import Value
 from sweepctl.strict_json import INT64_MAX
 
-MAX_STRATA = 1 << 52  # of a Latin hypercube: with more, a binary64 in [0, 1) no longer tells one from the next
+MAX_STRATA = 1 << 52  # of a Latin hypercube: with more, binary64 numbers in [0, 1) cannot separate neighbours
 MAX_SOBOL_DIMENSIONS = 256
 
 
 class Space(Protocol):
-    """The cells of a design, wherever its values lie."""
+    """The cells of a design, wherever its values are stored."""
 
     @property
     def cells(self) -> int:
-        """How many there are."""
+        """The number of cells."""
 
     @property
     def parameters(self) -> Collection[str]:
         """The names of the parameters that it varies."""
 
     def part(self, first_cell: int, end_cell: int) -> Mapping[str, Any]:
-        """The design as an engine gets it (docs/protocol.md): at least what cells `[first_cell, end_cell)` need."""
+        """The design as sent to an engine (docs/protocol.md): at least what cells `[first_cell, end_cell)` need."""
 
 
 def total_points(space: Space, replications: int) -> int:
-    """Return how many points a run has.
+    """Return the number of points of a run.
 
     Raises:
-        ValueError: more than a signed 64-bit index can name.
+        ValueError: there are more than a signed 64-bit index allows.
     """
     points = space.cells * replications
     if points > INT64_MAX:
@@ -56,12 +56,12 @@ def _kind(value: object) -> str | None:
 
 
 class _Design(Strict):
-    """What every kind of design can say of itself."""
+    """What all kinds of design have in common."""
 
     @property
     @abstractmethod
     def cells(self) -> int:
-        """How many cells there are."""
+        """The number of cells."""
 
     @property
     @abstractmethod
@@ -69,19 +69,19 @@ class _Design(Strict):
         """The names of the parameters that it varies."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON that it was made of: what was left out stays out."""
+        """Return the JSON that it was made from: absent fields stay absent."""
         return self.model_dump(exclude_unset=True)
 
     def part(self, first_cell: int, end_cell: int) -> Mapping[str, Any]:  # noqa: ARG002  a formula has no parts
-        """Return the design as an engine gets it."""
+        """Return the design as sent to an engine."""
         return self.to_json()
 
 
 class Grid(_Design):
-    """Every combination of the axes' values; dimensions in byte order of their names, the last one fastest."""
+    """Every combination of the axes' values; dimensions are in byte order of their names, the last varies fastest."""
 
     kind: Literal["grid"] = Field(description="Every combination.")
-    dimensions: dict[Name, Axis] = Field(description="The values of each parameter; none at all is one cell.")
+    dimensions: dict[Name, Axis] = Field(description="Values of each parameter; without dimensions there is one cell.")
 
     @property
     def cells(self) -> int:
@@ -97,8 +97,8 @@ class Grid(_Design):
 class Zip(_Design):
     """Cell i takes value i of every axis."""
 
-    kind: Literal["zip"] = Field(description="The axes side by side.")
-    dimensions: dict[Name, Axis] = Field(min_length=1, description="The values of each parameter, equally many.")
+    kind: Literal["zip"] = Field(description="The axes in parallel.")
+    dimensions: dict[Name, Axis] = Field(min_length=1, description="Values of each parameter, equally many.")
 
     @model_validator(mode="after")
     def _equally_long(self) -> Self:
@@ -106,7 +106,7 @@ class Zip(_Design):
         first, *others = lengths
         for name in (name for name in others if lengths[name] != lengths[first]):
             reject(
-                f"dimensions: must be equally long, and {first!r} has {lengths[first]} values, "
+                f"dimensions: must have the same length, but {first!r} has {lengths[first]} values and "
                 f"{name!r} has {lengths[name]}"
             )
         return self
@@ -123,14 +123,14 @@ class Zip(_Design):
 
 
 class _Sampled(_Design):
-    """A sample of points of a space of distributions; drawn with the run's seed."""
+    """A sample of the distributions, drawn with the run's seed."""
 
-    samples: Count = Field(description="How many cells there are.")
-    dimensions: dict[Name, Distribution] = Field(min_length=1, description="The distribution of each parameter.")
+    samples: Count = Field(description="Number of cells.")
+    dimensions: dict[Name, Distribution] = Field(min_length=1, description="Distribution of each parameter.")
 
     @property
     def cells(self) -> int:
-        """The samples."""
+        """The number of samples."""
         return self.samples
 
     @property
@@ -146,28 +146,28 @@ class Random(_Sampled):
 
 
 class LatinHypercube(_Sampled):
-    """Draws of which each dimension's are spread evenly: one in each of `samples` equally likely strata."""
+    """A sample with one draw in each of `samples` equally likely strata of every dimension."""
 
-    kind: Literal["latin_hypercube"] = Field(description="One draw in each of equally likely strata.")
-    samples: int = Field(ge=1, le=MAX_STRATA, description="How many cells there are, and strata of each dimension.")
+    kind: Literal["latin_hypercube"] = Field(description="One draw in each of `samples` equally likely strata.")
+    samples: int = Field(ge=1, le=MAX_STRATA, description="Number of cells, and of strata in each dimension.")
 
 
 class Sobol(_Sampled):
-    """A Sobol sequence: draws that fill the space evenly in all dimensions together; best a power of two of them."""
+    """A Sobol sequence: draws that fill the space evenly; use a power of two of samples."""
 
-    kind: Literal["sobol"] = Field(description="Draws that fill the space evenly.")
-    scramble: bool = Field(default=True, description="Whether the sequence is scrambled with the run's seed.")
+    kind: Literal["sobol"] = Field(description="A Sobol sequence, which fills the space evenly.")
+    scramble: bool = Field(default=True, description="Whether to scramble the sequence with the run's seed.")
     dimensions: dict[Name, Distribution] = Field(
-        min_length=1, max_length=MAX_SOBOL_DIMENSIONS, description="The distribution of each parameter; 256 at most."
+        min_length=1, max_length=MAX_SOBOL_DIMENSIONS, description="Distribution of each parameter; at most 256."
     )
 
 
 class Table(_Design):
-    """One cell a row."""
+    """One cell per row."""
 
-    kind: Literal["table"] = Field(description="One cell a row.")
-    columns: list[Name] = Field(min_length=1, description="The parameters, each once.")
-    rows: list[list[Scalar]] = Field(min_length=1, description="The cells: a value a column.")
+    kind: Literal["table"] = Field(description="One cell per row.")
+    columns: list[Name] = Field(min_length=1, description="Parameter names, each once.")
+    rows: list[list[Scalar]] = Field(min_length=1, description="The cells: one value per column.")
 
     @model_validator(mode="after")
     def _meaning(self) -> Self:
@@ -191,22 +191,22 @@ class Table(_Design):
 
 
 def require_columns(columns: Sequence[str]) -> None:
-    """Raise ValueError where a table names a column twice."""
+    """Raise ValueError if a table has duplicate columns."""
     if len(set(columns)) < len(columns):
         reject("columns: must name each parameter once")
 
 
 def require_row_lengths(rows: Sequence[Sequence[Value]], columns: Sequence[str], first_row: int) -> None:
-    """Raise ValueError where a row has not one value for each column."""
+    """Raise ValueError unless every row has one value per column."""
     for place, row in enumerate(rows, start=first_row):
         if len(row) != len(columns):
-            reject(f"rows.{place}: must have a value for each of {len(columns)} columns, and has {len(row)}")
+            reject(f"rows.{place}: must have one value for each of {len(columns)} columns, but has {len(row)}")
 
 
 def table_part(
     columns: Sequence[str], rows: Sequence[Sequence[Value]], first_row: int, total_rows: int
 ) -> Mapping[str, Any]:
-    """Return some rows of a table as an engine gets them."""
+    """Return some rows of a table as sent to an engine."""
     return {"kind": "table", "columns": columns, "first_row": first_row, "rows": rows, "total_rows": total_rows}
 
 
@@ -224,12 +224,12 @@ DESIGN: TypeAdapter[Design] = TypeAdapter(Design)
 
 
 def path_parts(location: Sequence[int | str]) -> tuple[int | str, ...]:
-    """Return the keys and indexes on the way to a field, as its author wrote them, from the `loc` of an error."""
+    """Return the keys and indexes of the path to a field, as written in the file, from the `loc` of an error."""
     return tuple(part for part in location if part not in _MARKS)
 
 
 def path_of(location: Sequence[int | str]) -> str:
-    """Return that way as one text, with dots."""
+    """Return that path as text, with dots."""
     return ".".join(map(str, path_parts(location)))
 
 

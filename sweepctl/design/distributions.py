@@ -1,4 +1,4 @@
-"""Distributions: how likely each value of a parameter is; each is applied to one uniform number by the engine."""
+"""Distributions of parameters; the engine applies each to one uniform number."""
 
 import math
 from typing import Annotated, Any, Self, TypeAlias
@@ -7,21 +7,21 @@ from pydantic import Field, Tag, model_validator
 
 from sweepctl.design.values import Integer, Number, Strict, Values, one_of, only_key, reject
 
-SUPPORT = 8.5  # so many standard deviations from the mean lies every value that can be drawn, and none beyond
-# Of a normal distribution between its cuts; an engine needs a little less.
+SUPPORT = 8.5  # standard deviations from the mean: no drawn value is further away
+# The least probability between low and high of a normal distribution; an engine accepts a little less.
 LEAST_SHARE = 1e-280
 
 
 def _below(low: float, high: float) -> bool:
-    # As the binary64 that the engine computes with: two integers may be one there.
+    # As binary64, with which the engine computes: two integers may be equal there.
     return float(low) < float(high)
 
 
 class Between(Strict):
     """An interval of numbers."""
 
-    low: Number = Field(description="The lower end.")
-    high: Number = Field(description="The upper end, above the lower one.")
+    low: Number = Field(description="Lower bound.")
+    high: Number = Field(description="Upper bound, above low.")
 
     @model_validator(mode="after")
     def _meaning(self) -> Self:
@@ -43,7 +43,7 @@ class PositiveBetween(Between):
 
 
 def _without_default(schema: dict[str, Any]) -> None:
-    schema.pop("default")  # infinity, which is no JSON
+    schema.pop("default")  # infinity, which JSON does not have
 
 
 def _bound(absent: float, doc: str) -> Any:  # noqa: ANN401  as pydantic's Field
@@ -51,12 +51,12 @@ def _bound(absent: float, doc: str) -> Any:  # noqa: ANN401  as pydantic's Field
 
 
 class Normal(Strict):
-    """A normal distribution, cut off where low or high say so."""
+    """A normal distribution, truncated at low and high if given."""
 
-    mean: Number = Field(description="The mean, of the distribution without its cuts.")
-    std: Number = Field(description="The standard deviation, above 0, of the distribution without its cuts.")
-    low: Number = _bound(-math.inf, "No value lies below; absent, there is no such bound.")
-    high: Number = _bound(math.inf, "No value lies above; absent, there is no such bound.")
+    mean: Number = Field(description="Mean, before truncation.")
+    std: Number = Field(description="Standard deviation, above 0, before truncation.")
+    low: Number = _bound(-math.inf, "Smallest value; unbounded if absent.")
+    high: Number = _bound(math.inf, "Largest value; unbounded if absent.")
 
     @model_validator(mode="after")
     def _meaning(self) -> Self:
@@ -65,18 +65,18 @@ class Normal(Strict):
         if not _below(self.low, self.high):
             reject(f"low {self.low}, high {self.high}: must satisfy low < high")
         if not math.isfinite(abs(float(self.mean)) + SUPPORT * float(self.std)):
-            reject(f"mean {self.mean}, std {self.std}: must be of sizes that leave all values finite")
+            reject(f"mean {self.mean}, std {self.std}: must be small enough for all values to be finite")
         if self._share < LEAST_SHARE:
-            reject(f"low {self.low}, high {self.high}: must have more of the distribution between them")
+            reject(f"low {self.low}, high {self.high}: must have a larger part of the distribution between them")
         return self
 
     @property
     def _share(self) -> float:
-        """How much of the distribution lies between low and high."""
+        """The probability between low and high."""
         low, high = ((float(end) - float(self.mean)) / float(self.std) / math.sqrt(2) for end in (self.low, self.high))
         if low < 0 < high:
             return (math.erf(high) - math.erf(low)) / 2
-        # On one side of the mean from the tails: 1 less a small number has few of its digits.
+        # On one side of the mean, from the tails: 1 minus a small number loses its digits.
         near, far = sorted((abs(low), abs(high)))
         return (math.erfc(near) - math.erfc(far)) / 2
 
@@ -84,7 +84,7 @@ class Normal(Strict):
 class Triangular(Between):
     """A triangular distribution."""
 
-    mode: Number = Field(description="The likeliest value, within low and high.")
+    mode: Number = Field(description="Most likely value, between low and high.")
 
     @model_validator(mode="after")
     def _mode_within(self) -> Self:
@@ -94,10 +94,10 @@ class Triangular(Between):
 
 
 class Integers(Strict):
-    """Whole numbers, each as likely as another."""
+    """Integers, all equally likely."""
 
-    low: Integer = Field(description="The least of them.")
-    high: Integer = Field(description="The greatest of them.")
+    low: Integer = Field(description="Smallest value.")
+    high: Integer = Field(description="Largest value, included.")
 
     @model_validator(mode="after")
     def _meaning(self) -> Self:
@@ -107,13 +107,13 @@ class Integers(Strict):
 
 
 class UniformDistribution(Strict):
-    """Any number of an interval, each as likely as another; the upper end is excluded."""
+    """Uniform over an interval; the upper end is excluded."""
 
     uniform: Between
 
 
 class LogUniformDistribution(Strict):
-    """Any number of an interval, its logarithm uniform: each factor as likely as another."""
+    """Log-uniform over an interval: the logarithm is uniform."""
 
     log_uniform: PositiveBetween
 
@@ -125,19 +125,19 @@ class NormalDistribution(Strict):
 
 
 class TriangularDistribution(Strict):
-    """Numbers of an interval, likelier towards a mode."""
+    """Triangular over an interval: most likely at the mode."""
 
     triangular: Triangular
 
 
 class IntegerDistribution(Strict):
-    """Whole numbers, each as likely as another, both ends included."""
+    """Integers, all equally likely, both ends included."""
 
     integer: Integers
 
 
 class ChoiceDistribution(Strict):
-    """One of these values, each as likely as another."""
+    """One of these values, all equally likely."""
 
     choice: Values
 

@@ -1,4 +1,4 @@
-"""What a design holds at its leaves, and what all its models have in common."""
+"""The values in designs, and what all pydantic models of designs have in common."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from sweepctl.strict_json import INT64_MAX
 
 
 def reject(rule: str) -> NoReturn:
-    """Raise what pydantic reports as an error of the value at hand."""
+    """Raise an error that pydantic reports for the value that it validates."""
     raise ValueError(rule)
 
 
@@ -25,11 +25,11 @@ def _scalar(value: object) -> Value:
 
 
 def _number(value: object) -> float:
-    # No integer beyond 64 bits: isfinite would raise an error of its own for thousands of digits.
+    # Integers are compared first: isfinite raises an error of its own for thousands of digits.
     if isinstance(value, int) and not isinstance(value, bool) and -INT64_MAX - 1 <= value <= INT64_MAX:
         return value
     if not isinstance(value, float) or not math.isfinite(value):
-        reject("must be a finite number, an integer within signed 64 bits")
+        reject("must be a finite number, and an integer must fit in signed 64 bits")
     return value
 
 
@@ -40,7 +40,7 @@ def _some(values: list[Value]) -> list[Value]:
 
 
 Scalar = Annotated[Value, PlainValidator(_scalar, json_schema_input_type=Value)]
-# Not one of two types: the literal's own stays, and there is one error, not two.
+# Not a union of two types: the literal's type is kept, and there is one error, not two.
 Number = Annotated[int | float, PlainValidator(_number, json_schema_input_type=int | float)]
 Integer = Annotated[int, Field(ge=-INT64_MAX - 1, le=INT64_MAX)]
 Count = Annotated[int, Field(ge=1, le=INT64_MAX)]
@@ -48,17 +48,17 @@ Values = Annotated[list[Scalar], AfterValidator(_some)]
 
 
 class Strict(BaseModel):
-    """Takes what its fields say, of exactly their types, and nothing else."""
+    """Accepts exactly its fields, of exactly their types."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
 def only_key(value: object) -> str | None:
-    """Return pydantic's tag for an object of one key; its brackets mark what is no part of a path (`path_of`)."""
+    """Return pydantic's tag for an object of one key; its brackets mark it as not part of a path (`path_of`)."""
     keys = list(value if isinstance(value, dict) else type(value).model_fields if isinstance(value, BaseModel) else ())
     return f"[{keys[0]}]" if len(keys) == 1 else None
 
 
 def one_of(tag_of: Callable[[object], str | None], name: str, rule: str) -> Discriminator:
-    """Tell the members of a union apart by their tags, so that an error is of the one that was meant."""
+    """Choose the member of a union by its tag, so that an error is about the intended member only."""
     return Discriminator(tag_of, custom_error_type=name, custom_error_message=rule)

@@ -1,1 +1,1 @@
-"""Reading what runs left: tables, queries, and what they say."""
+"""Reads the results of runs: tables, queries and their analysis."""

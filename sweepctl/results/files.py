@@ -1,7 +1,7 @@
-"""Where the rows of runs lie: each table's files and columns, as readers of many files need them.
+"""The files and columns of a run's tables, for readers of many files.
 
-Only names of the layout count; what else lies in a folder is for `verify` to find. Nothing is proven here, and a table
-without a file is one without rows.
+Only names of the layout count; `verify` finds other files. Nothing is verified here, and a table without files has no
+rows.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,12 +21,12 @@ from sweepctl.store.contract import Store
 
 @dataclass(frozen=True)
 class RunTables:
-    """The tables of one run that have a row a point, a shard or an attempt."""
+    """The tables of one run that have one row per point, shard or attempt."""
 
     store: Store
     run: RunRecord
-    filesystem: fs.FileSystem  # Arrow's way to the store, and what it puts before a key
-    root: str
+    filesystem: fs.FileSystem  # Arrow's access to the store
+    root: str  # what comes before a key in it
 
     @cached_property
     def folders(self) -> Mapping[str, str]:
@@ -42,7 +42,7 @@ class RunTables:
         }
 
     def keys(self, name: str) -> Iterator[str]:
-        """Yield the keys of a table's files, in no certain order.
+        """Yield the keys of a table's files, in no particular order.
 
         Raises:
             StoreError: the store does not answer.
@@ -52,9 +52,9 @@ class RunTables:
                 yield entry.key
 
     def dataset(self, name: str) -> ds.Dataset | None:
-        """Return a table as an Arrow dataset, whose readers take only what they need of columns and row groups.
+        """Return a table as an Arrow dataset, of which readers load only the columns and row groups that they need.
 
-        None where there is no file.
+        None if there is no file.
 
         Raises:
             StoreError: the store does not answer, or a file cannot be read.
@@ -75,4 +75,4 @@ class RunTables:
             return ds.ParquetFileFormat().inspect(self.root + key, self.filesystem).remove_metadata()
         except table.PARQUET_ERRORS as error:
             msg = f"{self.store.locate(key)} cannot be read: {error}"
-            raise StoreError(msg, remedy=f"`sweepctl verify {self.run.run_id}` tells what else is wrong.") from error
+            raise StoreError(msg, remedy=f"`sweepctl verify {self.run.run_id}` shows what else is damaged.") from error

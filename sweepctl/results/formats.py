@@ -1,4 +1,4 @@
-"""What a query's rows become: CSV, JSON, Parquet or an Arrow stream, batch by batch, however many there are."""
+"""Writes a query's rows as CSV, JSON, Parquet or an Arrow stream, batch by batch."""
 
 import datetime as dt
 import json
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 65_536
 _NESTED = frozenset({"array", "list", "map", "struct", "tuple", "union"})
-# Arrow has them, and next to nothing else; `finished_at - started_at` is the first.
+# Types that hardly any format but Arrow has; `finished_at - started_at` is an interval.
 _ARROW_ALONE = frozenset({"interval", "bignum", "bit", "geometry", "union"})
 _ONE_CELL = frozenset(
     {
@@ -32,10 +32,10 @@ _ONE_CELL = frozenset(
 
 
 def write(rows: "duckdb.DuckDBPyRelation", form: str, sink: BinaryIO) -> int:
-    """Write all rows in one of `FORMS`, and return how many there were.
+    """Write all rows in one of `FORMS`, and return their number.
 
     Raises:
-        QueryError: DuckDB meets an error in them, or the form cannot hold one of them.
+        QueryError: DuckDB fails on a row, or the format cannot hold one.
         StoreError: a file of the store cannot be read.
         InterruptedRunError: the query was interrupted.
     """
@@ -43,13 +43,13 @@ def write(rows: "duckdb.DuckDBPyRelation", form: str, sink: BinaryIO) -> int:
 
 
 def portable(rows: "duckdb.DuckDBPyRelation") -> "duckdb.DuckDBPyRelation":
-    """Return the rows with text for what only Arrow has a type for."""
+    """Return the rows with values of types that only Arrow has as text."""
     return _replaced(rows, lambda kind: "CAST({} AS VARCHAR)" if kind in _ARROW_ALONE else None)
 
 
 @contextmanager
 def record_batches(rows: "duckdb.DuckDBPyRelation") -> Iterator[pa.RecordBatchReader]:
-    """Give the rows as they are computed; what goes wrong meanwhile is told as an error of ours."""
+    """Provide the rows as they are computed; errors on the way are raised as sweepctl's own."""
     import duckdb  # noqa: PLC0415  an extra
 
     try:
@@ -60,15 +60,15 @@ def record_batches(rows: "duckdb.DuckDBPyRelation") -> Iterator[pa.RecordBatchRe
     except duckdb.Error as error:
         raise refused(error) from error
     except (OverflowError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        # A date after the year 9999, a blob that is no text, a struct without fields.
+        # A date after the year 9999, a blob that is not text, a struct without fields.
         raise QueryError(
-            f"a value has no place in this form of an answer: {error}",
-            remedy="CAST(column AS VARCHAR) makes text of it; --format arrow takes all.",
+            f"the output format cannot hold a value: {error}",
+            remedy="Convert it with CAST(column AS VARCHAR), or use --format arrow, which holds all types.",
         ) from error
 
 
 def _replaced(rows: "duckdb.DuckDBPyRelation", expression_of: Callable[[str], str | None]) -> "duckdb.DuckDBPyRelation":
-    """Return the rows with an expression, `{}` being the column, for those columns whose type has one."""
+    """Return the rows with columns replaced by the expression for their type, if any; `{}` in it is the column."""
     replaced = [
         f"{expression.format(quoted(name))} AS {quoted(name)}"
         for name, kind in zip(rows.columns, rows.types, strict=True)
@@ -136,7 +136,7 @@ FORMS: Mapping[str, Callable[["duckdb.DuckDBPyRelation", BinaryIO], int]] = {
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  any value of a row
-    """Return what JSON has for a value; for a number that is none, null."""
+    """Return a value as JSON can hold it; a number that is not finite becomes null."""
     match value:
         case dict():
             return {key: _plain(each) for key, each in value.items()}

@@ -1,9 +1,9 @@
-"""A run's results for notebooks: lazily, as Arrow, pandas or Polars.
+"""A run's results for notebooks: loaded on demand, as Arrow, pandas or Polars.
 
     run = sweepctl.open_run("demo-001", store="s3://bucket/sweeps")
     run.points(columns=["commission_rate", "revenue"], where="num_drivers > 100").pandas()
 
-Nothing is kept open or cached: each conversion reads the store anew.
+Nothing is kept open or cached: each conversion reads the store again.
 """
 
 import difflib
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rows:
-    """The answer to a question about one run, which is asked each time that it is taken.
+    """The rows of a query on one run; the query runs each time that they are loaded.
 
-    Every method raises QueryError where DuckDB refuses the question, StoreError where the store does not answer, and
-    UsageError where a package is not installed.
+    Every method raises QueryError if DuckDB refuses the query, StoreError if the store does not answer, and UsageError
+    if a package is not installed.
     """
 
     store: Store = field(repr=False)
     run: RunRecord
     sql: str
-    columns: tuple[str, ...] = ()  # of the view `points`, which are named
+    columns: tuple[str, ...] = ()  # of the view `points` that the query selects
 
     def arrow(self) -> pa.Table:
         """Return all rows."""
@@ -53,7 +53,7 @@ class Rows:
             yield from reader
 
     def pandas(self) -> "pd.DataFrame":
-        """Return all rows as a data frame of pandas."""
+        """Return all rows as a pandas data frame."""
         try:
             frame: pd.DataFrame = self.arrow().to_pandas()
         except ImportError as error:
@@ -61,9 +61,9 @@ class Rows:
         return frame
 
     def polars(self) -> "pl.DataFrame":
-        """Return all rows as a data frame of Polars."""
+        """Return all rows as a Polars data frame."""
         try:
-            import polars as pl  # noqa: PLC0415  only who uses it needs it
+            import polars as pl  # noqa: PLC0415  optional
         except ImportError as error:
             raise UsageError("Polars is not installed", remedy="pip install polars") from error
         return pl.DataFrame(self.arrow())
@@ -79,30 +79,30 @@ class Rows:
         for name in self.columns:
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
-                remedy = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(known)}."
-                raise UsageError(f"points of {self.run.run_id} have no column {name!r}", remedy=remedy)
+                remedy = f"Did you mean {near[0]!r}?" if near else f"Columns: {', '.join(known)}."
+                raise UsageError(f"run {self.run.run_id}: points have no column {name!r}", remedy=remedy)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a store, as `open_run` found it."""
+    """One run of a store, from `open_run`."""
 
     store: Store = field(repr=False)
     record: RunRecord
 
     @property
     def run_id(self) -> str:
-        """What the run is called."""
+        """The run's id."""
         return self.record.run_id
 
     def points(self, *, columns: Sequence[str] | None = None, where: str | None = None) -> Rows:
-        """Return a row for each recorded point, in no certain order: its parameters and its metrics.
+        """Return one row per recorded point, in no particular order: its parameters and metrics.
 
         Args:
-            columns: Which columns, in this order; all of the view `points` without it (docs/queries.md).
+            columns: The columns, in this order; default: all of the view `points` (docs/queries.md).
             where: A condition in SQL, for instance `"num_drivers > 100 AND status = 'success'"`.
 
-        A column that does not exist is told, with the nearest one, once the rows are taken.
+        A column that does not exist is an error, which suggests the nearest one, when the rows are loaded.
         """
         selected = "*" if columns is None else ", ".join(map(quoted, columns))
         condition = "" if where is None else f" WHERE ({where}\n)"  # a comment in it ends with its line
@@ -110,15 +110,15 @@ class Run:
         return Rows(self.store, self.record, sql, tuple(columns or ()))
 
     def outcomes(self) -> Rows:
-        """Return a row for each shard that has its outcome."""
+        """Return one row per shard that has an outcome."""
         return self.ask("SELECT * FROM shard_outcomes")
 
     def ask(self, sql: str) -> Rows:
-        """Return what one SELECT statement over the run's views gives (docs/queries.md)."""
+        """Return the rows of one SELECT statement over the run's views (docs/queries.md)."""
         return Rows(self.store, self.record, sql)
 
     def verify(self, *, engine: Engine | None = None) -> Report:
-        """Prove the run from its store, as `sweepctl verify` does; with an engine, identities are derived anew.
+        """Verify the run from its store, as `sweepctl verify` does; with an engine, points' identities are checked too.
 
         Raises:
             StoreError: the store does not answer.
@@ -127,11 +127,11 @@ class Run:
 
 
 def open_run(run_id: str, store: str = "./sweep-results") -> Run:
-    """Open a run of the store at `store`, a directory's path or `s3://bucket/prefix`; boto3's settings hold there.
+    """Open a run of the store at `store`: a directory's path, or `s3://bucket/prefix` with boto3's own settings.
 
     Raises:
-        UnknownRunError: the store has no record of the run.
-        UsageError: `run_id` or `store` cannot be one.
+        UnknownRunError: the store has no such run.
+        UsageError: `run_id` or `store` is not valid.
         StoreError: the store does not answer.
     """
     require_run_id(run_id)

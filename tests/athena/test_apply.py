@@ -119,14 +119,14 @@ def test_what_is_not_ours_is_left_alone(clients: CatalogClients, taken: str) -> 
     clients.glue.create_database(DatabaseInput={"Name": "sweeps"})
     clients.glue.create_table(DatabaseName="sweeps", TableInput=other | {"Name": taken})
     before = standing(clients)
-    with pytest.raises(CatalogError, match=f"{taken} in database sweeps is something else") as caught:
+    with pytest.raises(CatalogError, match=f"{taken} already exists in database sweeps") as caught:
         applied(clients)
     assert "--database" in str(caught.value.remedy)
     assert standing(clients) == before
 
 
 def test_a_work_group_without_a_place_for_results(clients: CatalogClients) -> None:
-    with pytest.raises(CatalogError, match="work group primary has no place for results") as caught:
+    with pytest.raises(CatalogError, match="work group primary has no output location") as caught:
         applied(clients, queries=Queries("primary", None))
     assert "--output " in str(caught.value.remedy)
     assert "sweeps" not in {each["Name"] for each in clients.glue.get_databases()["DatabaseList"]}, "nothing was made"
@@ -182,7 +182,7 @@ def test_a_statement_that_fails(clients: CatalogClients) -> None:
 
 def test_a_statement_that_does_not_end(clients: CatalogClients) -> None:
     answer(clients.athena, "GetQueryExecution", lambda: {"QueryExecution": {"Status": {"State": "QUEUED"}}})
-    with pytest.raises(CatalogError, match="is QUEUED: not done within 300 s"):
+    with pytest.raises(CatalogError, match="is QUEUED: not finished within 300 s"):
         applied(clients)
 
 

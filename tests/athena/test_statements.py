@@ -224,12 +224,12 @@ def test_one_model_alone() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"store": "./results"}, "'./results' is a directory: Athena reads S3 alone"),
-        ({"store": "s3://bucket/it's"}, "takes neither ' nor *"),
         ({"store": "gs://bucket/x"}, "not a store: 'gs://bucket/x'"),
+        ({"store": "./results"}, "'./results' is a directory: Athena reads only S3"),
+        ({"store": "s3://bucket/it's"}, "allows neither ' nor *"),
         ({"names": ["queue", "qeue"]}, "no model 'qeue'"),
-        ({"database": "My Sweeps"}, "no name of a database"),
-        ({"database": ""}, "no name of a database"),
+        ({"database": "My Sweeps"}, "not an Athena database name"),
+        ({"database": ""}, "not an Athena database name"),
     ],
 )
 def test_bad_input_is_told(changes: dict[str, Any], told: str) -> None:

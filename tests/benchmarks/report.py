@@ -19,7 +19,7 @@ from sweepctl.messages import ShardMessageV2
 from sweepctl.records.design import resolve
 from sweepctl.records.run import require_run
 from sweepctl.results import views
-from sweepctl.results.analysis.overview import Overview, look_over
+from sweepctl.results.analysis.overview import Overview, make_overview
 from sweepctl.results.analysis.subject import Subject
 from sweepctl.shard.run import run_shard
 from sweepctl.spec import Spec
@@ -69,7 +69,7 @@ def measure(engine: Engine, points: int, table: Table) -> None:
             record = require_run(store, RUN_ID)
             with views.connect(store, require_run(store, RUN_ID)) as connection:
                 space = resolve(store, record.spec)
-                return look_over(connection, Subject.of(connection, record, space, most=MOST_METRICS))
+                return make_overview(connection, Subject.of(connection, record, space, most=MOST_METRICS))
 
         overview, seconds = timed(look)
         page, drawing_seconds = timed(lambda: render(report, overview, {}))

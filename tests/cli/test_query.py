@@ -142,7 +142,7 @@ def test_a_table_on_a_terminal(root: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "told"),
     [
-        (["nope", "SELECT 1"], 1, "no record of a run"),
+        (["nope", "SELECT 1"], 1, "has no run"),
         (["../a", "SELECT 1"], 2, "run_id"),
         (["SELECT 1"], 2, "sweepctl query RUN_ID"),
         (["--all", "a", "SELECT 1"], 2, "with --all"),

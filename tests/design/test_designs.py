@@ -88,7 +88,7 @@ REFUSED: dict[str, tuple[object, str]] = {
     "empty list": (grid([]), "dimensions.a: must have at least one value"),
     "nested value": (grid([1, [2]]), "dimensions.a.1: must be a number, a string, true, false or null"),
     "infinite value": (grid([math.inf]), "dimensions.a.0: must be a finite number"),
-    "value beyond 64 bits": (grid([2**63]), "dimensions.a.0: must be a finite number, an integer within"),
+    "value beyond 64 bits": (grid([2**63]), "dimensions.a.0: must be a finite number, and an integer must fit in"),
     "one step": (grid({"linspace": {**STEPS, "num": 1}}), "dimensions.a.linspace.num: Input should be greater"),
     "a fraction of a step": (grid({"logspace": {**STEPS, "num": 2.0}}), "dimensions.a.logspace.num: Input should be"),
     "a bound that is none": (grid({"linspace": {**STEPS, "stop": True}}), "dimensions.a.linspace.stop: must be a fin"),
@@ -101,7 +101,7 @@ REFUSED: dict[str, tuple[object, str]] = {
     ),
     "beyond counting": (
         grid({"range": {"start": 0, "stop": 1e300, "step": 1e-300}}),
-        "dimensions.a.range: start 0, stop 1e+300, step 1e-300: must be of sizes that can be counted exactly",
+        "dimensions.a.range: start 0, stop 1e+300, step 1e-300: must have magnitudes close enough to count",
     ),
     "an endless line": (
         grid({"linspace": {"start": -1e308, "stop": 1e308, "num": 2}}),
@@ -118,7 +118,7 @@ REFUSED: dict[str, tuple[object, str]] = {
     "zip of nothing": ({"kind": "zip", "dimensions": {}}, "dimensions: Dictionary should have at least 1 item"),
     "zip of unequal axes": (
         {"kind": "zip", "dimensions": {"a": [1], "b": {"linspace": STEPS}}},
-        ": dimensions: must be equally long, and 'a' has 1 values, 'b' has 5",
+        ": dimensions: must have the same length, but 'a' has 1 values and 'b' has 5",
     ),
     "no samples": ({**sobol(UNIFORM), "samples": 0}, "samples: Input should be greater than or equal to 1"),
     "too many samples": ({**sobol(UNIFORM), "samples": 2**63}, "samples: Input should be less than or equal to 92"),
@@ -147,11 +147,11 @@ REFUSED: dict[str, tuple[object, str]] = {
     ),
     "cut to almost nothing": (
         sobol({"normal": {"mean": 0, "std": 1, "low": 40}}),
-        "dimensions.a.normal: low 40, high inf: must have more of the distribution between them",
+        "dimensions.a.normal: low 40, high inf: must have a larger part of the distribution between them",
     ),
     "beyond all numbers": (
         sobol({"normal": {"mean": 1e308, "std": 1e308}}),
-        "dimensions.a.normal: mean 1e+308, std 1e+308: must be of sizes that leave all values finite",
+        "dimensions.a.normal: mean 1e+308, std 1e+308: must be small enough for all values to be finite",
     ),
     "a mode outside": (
         sobol({"triangular": {"low": 0, "mode": 3, "high": 2}}),
@@ -163,7 +163,7 @@ REFUSED: dict[str, tuple[object, str]] = {
     "a column twice": ({"kind": "table", "columns": ["a", "a"], "rows": [[1, 1]]}, ": columns: must name each param"),
     "a short row": (
         {"kind": "table", "columns": ["a", "b"], "rows": [[1, 1], [1]]},
-        ": rows.1: must have a value for each of 2 columns, and has 1",
+        ": rows.1: must have one value for each of 2 columns, but has 1",
     ),
     "a table without rows": ({"kind": "table", "columns": ["a"], "rows": []}, "rows: List should have at least 1 item"),
     "a part of a table": (

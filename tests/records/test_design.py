@@ -172,7 +172,7 @@ def test_what_is_no_design_is_told_with_its_place(store: Store, body: bytes, say
 @pytest.mark.parametrize(
     ("lines", "says"),
     [
-        (b"[1]\n[1,2]\n", "rows.1: must have a value for each of 1 columns, and has 2"),
+        (b"[1]\n[1,2]\n", "rows.1: must have one value for each of 1 columns, but has 2"),
         (b"[1],[2]\n[3]\n", "must have one array per line"),
         (b"[1\n2],[3]\n", "must have one array per line"),
         (b"[1]\n\n", "must have one array per line"),

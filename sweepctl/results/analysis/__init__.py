@@ -1,1 +1,1 @@
-"""What a run's results say, as values: means, sensitivity, extremes, failures. All aggregation is SQL."""
+"""Analyses a run's results: means, sensitivity, extremes, failures. All aggregation is SQL."""

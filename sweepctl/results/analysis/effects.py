@@ -1,8 +1,8 @@
-"""Means of metrics by level of a dimension, or of two, with intervals over replicates (docs/report.md).
+"""Means of metrics by level of one or two dimensions, with intervals over replicates (docs/report.md).
 
-Points of one run share their random numbers across cells and differ across replicates. So replicates are what is
-independent: the estimate is the mean over all points, and the interval is Student's over the means of replicates, or
-of batches of them that are equal in size.
+Points of one run share their random numbers across cells and differ across replicates, so the replicates are
+independent: the estimate is the mean over all points, and the interval is Student's over the means of replicates, or of
+batches of equal size.
 """
 
 import math
@@ -15,8 +15,8 @@ from sweepctl.results.analysis.subject import Dimension, Subject, number
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
-_SAMPLED = ("random", "latin_hypercube", "sobol")  # levels differ by chance, whatever the other dimensions are
-UNBALANCED = "Levels have different numbers of points: differences of their means may be those of other dimensions."
+_SAMPLED = ("random", "latin_hypercube", "sobol")  # sizes of levels differ by chance, independently of other dimensions
+UNBALANCED = "Levels have different numbers of points: differences between their means may come from other dimensions."
 
 # Student's t at 0.975 for 1, 2, … 63 degrees of freedom.
 T_975 = (
@@ -29,28 +29,28 @@ T_975 = (
 
 
 def t_975(freedom: int) -> float:
-    """Return Student's t at 0.975; beyond the table by its expansion around the normal's, which is off by 0.001."""
+    """Return Student's t at 0.975; beyond the table by expansion around the normal quantile, with an error of 0.001."""
     return T_975[freedom - 1] if freedom <= len(T_975) else 1.95996 + 2.37227 / freedom
 
 
 @dataclass(frozen=True)
 class MeanEstimate:
-    """A mean, and half the width of its 95 % interval."""
+    """A mean, and the half-width of its 95 % interval."""
 
     mean: float
-    half_width: float | None  # None where there is one replicate
-    replicates: int  # means that it was made of: of replicates, or of batches of them
+    half_width: float | None  # None if there is one replicate
+    replicates: int  # number of means: of replicates, or of batches of them
     points: int
 
 
-Places = tuple[int, ...]  # of levels, one a dimension of the group
-MeansByLevel = Mapping[Places, Sequence[MeanEstimate | None]]  # one a metric; None where no point has a value
+Places = tuple[int, ...]  # of levels, one per dimension of the group
+MeansByLevel = Mapping[Places, Sequence[MeanEstimate | None]]  # one per metric; None if no point has a value
 
 
 def means_by_level(
     connection: "Connection", subject: Subject, groups: Sequence[Sequence[Dimension]]
 ) -> list[MeansByLevel]:
-    """Return the means by each group of dimensions, from one pass over the points that succeeded.
+    """Return the means for each group of dimensions, from one pass over the successful points.
 
     `groups` has `[a]` for the levels of a, and `[a, b]` for the combinations of the levels of a and b.
     """
@@ -72,7 +72,7 @@ def means_by_level(
 
 
 def balanced(subject: Subject, effects: Iterable[tuple[Dimension, MeansByLevel]]) -> bool:
-    """Return whether levels of one metric have equal numbers of points, as far as the design means them to."""
+    """Return whether levels have equal numbers of points, for one metric; sampled designs pass."""
     if getattr(subject.space, "kind", "table") in _SAMPLED:
         return True
     return all(
@@ -84,13 +84,13 @@ def balanced(subject: Subject, effects: Iterable[tuple[Dimension, MeansByLevel]]
 
 
 def _mask(dimensions: Sequence[Dimension], group: Sequence[Dimension]) -> int:
-    """Return what GROUPING says of a group: a bit a dimension, set where it is summed over; the first is highest."""
+    """Return a group's value of GROUPING: one bit per dimension, set if it is aggregated; the first is highest."""
     bits = "".join("0" if dimension in group else "1" for dimension in dimensions)
     return int(bits, 2)
 
 
 def _in_order(found: MeansByLevel, dimensions: Sequence[Dimension], group: Sequence[Dimension]) -> MeansByLevel:
-    """Return estimates by the places in a group's own order, sorted."""
+    """Return estimates by places, in the group's own order of dimensions, sorted."""
     held = [dimension for dimension in dimensions if dimension in group]
     order = [held.index(dimension) for dimension in group]
     return dict(sorted((tuple(places[each] for each in order), values) for places, values in found.items()))

@@ -1,4 +1,4 @@
-"""Everything that a report of a run shows beside verify's verdict, as one value."""
+"""Everything that a run's report shows besides verify's verdict, as one value."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,31 +16,31 @@ from sweepctl.spec import Value
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
-TOP = 5  # points at each end of a metric, and shards that were slow
+TOP = 5  # points at each end of a metric, and slow shards
 MOST_FAILED = 20
-MOST_ROWS, MOST_VALUES = 500, 10_000  # of the table of points, so that the page stays small
-MOST_EFFECTS = 12  # of a metric, the dimensions that matter most
-PAIRED = 3  # dimensions of which each pair has its map
+MOST_ROWS, MOST_VALUES = 500, 10_000  # in the table of points, to keep the page small
+MOST_EFFECTS = 12  # per metric, the dimensions with the largest effects
+PAIRED = 3  # dimensions whose pairs have a map each
 
 Pair = tuple[Dimension, Dimension, MeansByLevel]
 
 
 @dataclass(frozen=True)
 class Overview:
-    """A run as its report shows it."""
+    """What a run's report shows."""
 
     summary: Summary
-    pairs: Sequence[Sequence[Pair]]  # of the dimensions that matter most to a metric; one a metric
+    pairs: Sequence[Sequence[Pair]]  # per metric: pairs of the dimensions with the largest effects
     shard_map: ShardMap
     slowest: Sequence[Slow]
     costs: Costs
-    failed: Sequence[Row]  # the first ones
-    rows: Sequence[Row]  # all points, or some chosen by a hash
-    fixed: Mapping[str, Value]  # what all points have in common
+    failed: Sequence[Row]  # the first failed points
+    rows: Sequence[Row]  # all points, or a sample by hash
+    fixed: Mapping[str, Value]  # parameters with one value in all points
 
 
-def look_over(connection: "Connection", subject: Subject) -> Overview:
-    """Return what a report shows of a run."""
+def make_overview(connection: "Connection", subject: Subject) -> Overview:
+    """Return everything that a run's report shows."""
     summary = summarize(connection, subject, TOP)
     most = min(MOST_ROWS, MOST_VALUES // (1 + len(subject.varied) + len(subject.metrics)))
     wanted = [_pairs(metric) for metric in summary.metrics]
@@ -64,13 +64,13 @@ def look_over(connection: "Connection", subject: Subject) -> Overview:
 
 
 def _pairs(metric: MetricSummary) -> list[tuple[Dimension, Dimension]]:
-    """Return the pairs of the few dimensions that matter most, as far as they matter at all."""
+    """Return the pairs of the few dimensions with the largest effects, without those that have none."""
     few = [dimension for dimension, found in ranked(metric)[:PAIRED] if _range(found)]
     return list(combinations(few, 2))
 
 
 def ranked(metric: MetricSummary) -> Sequence[tuple[Dimension, MeansByLevel]]:
-    """Return a metric's means by dimension, those first whose means differ most."""
+    """Return a metric's means by dimension, the largest differences first."""
     return sorted(metric.effects, key=lambda effect: (-_range(effect[1]), effect[0].name))
 
 

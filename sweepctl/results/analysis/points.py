@@ -1,4 +1,4 @@
-"""What single points say: how a metric is distributed, which points are at its ends, and which failed."""
+"""Single points: the distribution of a metric, the points at its ends, and failed points."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,21 +17,21 @@ _IDENTITY = ("point_index", "replicate", "status", "error_code", "error_message"
 
 @dataclass(frozen=True)
 class Distribution:
-    """How one metric's values lie, over the points that succeeded."""
+    """The distribution of one metric over the successful points."""
 
-    points: int  # that have a value
-    missing: int  # that succeeded and have none
+    points: int  # with a value
+    missing: int  # successful points without one
     mean: float | None
     deviation: float | None
     minimum: float | None
     maximum: float | None
     width: float = 0.0  # of a bar
-    counts: tuple[int, ...] = ()  # of bars from the minimum on
+    counts: tuple[int, ...] = ()  # per bar, from the minimum on
 
 
 @dataclass(frozen=True)
 class Row:
-    """One point, as far as it is shown."""
+    """One point, as shown."""
 
     point_index: int
     replicate: int
@@ -44,7 +44,7 @@ class Row:
 
 @dataclass(frozen=True)
 class FailureCount:
-    """Points that failed by themselves with one code, or shards without records that failed with it."""
+    """The points that failed with one error code, or the shards without records that failed with it."""
 
     error_code: str
     of: str  # "points" or "shards"
@@ -54,7 +54,7 @@ class FailureCount:
 
 
 def distributions(connection: "Connection", subject: Subject) -> list[Distribution]:
-    """Return one a metric."""
+    """Return one distribution per metric."""
     if not subject.metrics:
         return []
     asked = ", ".join(
@@ -81,7 +81,7 @@ def _with_bars(connection: "Connection", metric: str, known: Distribution) -> Di
 
 
 def extremes(connection: "Connection", subject: Subject, metric: str, top: int) -> tuple[list[Row], list[Row]]:
-    """Return the points with the lowest values of a metric, and those with the highest; of equal ones the first."""
+    """Return the points with the lowest values of a metric, and those with the highest; ties in order of points."""
     ends = []
     for order in ("ASC", "DESC"):
         best = (
@@ -101,13 +101,13 @@ def failed(connection: "Connection", subject: Subject, most: int) -> list[Row]:
 
 
 def spread(connection: "Connection", subject: Subject, most: int) -> list[Row]:
-    """Return all points, or `most` in the order of a hash: equal distances fall in step with replicates and axes."""
+    """Return all points, or `most` chosen by a hash: equal distances would align with replicates and axes."""
     indexes = f"SELECT point_index FROM point_outcomes ORDER BY hash(point_index), point_index LIMIT {most}"
     return rows(connection, subject, [index for (index,) in connection.execute(indexes).fetchall()])
 
 
 def rows(connection: "Connection", subject: Subject, indexes: Sequence[int]) -> list[Row]:
-    """Return these points in the order of their indexes."""
+    """Return these points, in order of point_index."""
     if not indexes:
         return []
     names = subject.varied
@@ -130,7 +130,7 @@ def rows(connection: "Connection", subject: Subject, indexes: Sequence[int]) -> 
 
 
 def failure_counts(connection: "Connection") -> list[FailureCount]:
-    """Return what failed by error code: points with their records, then shards without, the most first."""
+    """Return failures by error code: of points, then of shards without records, each with the most frequent first."""
     by_point = """
         SELECT error_code, 'points', count(*), min(point_index), arg_min(error_message, point_index)
         FROM point_outcomes WHERE status = 'failure' GROUP BY error_code ORDER BY 3 DESC, 1"""
@@ -142,7 +142,7 @@ def failure_counts(connection: "Connection") -> list[FailureCount]:
 
 
 def fixed_parameters(connection: "Connection", subject: Subject) -> dict[str, Value]:
-    """Return the parameters that the design does not name, which have one value in all points."""
+    """Return the parameters that the design does not vary, which have one value in all points."""
     if not subject.fixed or not subject.points:
         return {}
     found = connection.execute(f"SELECT {select(subject.fixed)} FROM effective_parameters LIMIT 1").fetchall()

@@ -1,7 +1,7 @@
-"""Sobol indices: which part of a metric's variance a dimension explains, alone and with all its interactions.
+"""Sobol indices: the share of a metric's variance that a dimension explains, alone and with all its interactions.
 
-A full grid is an exact functional analysis of variance (Sobol 1993), in SQL. Of a random sample only first-order
-indices can be had, by RBD-FAST (Tarantola et al. 2006). Of other designs none (docs/report.md).
+A full grid allows an exact functional analysis of variance (Sobol 1993), in SQL. A random sample allows first-order
+indices only, by RBD-FAST (Tarantola et al. 2006). Other designs have none (docs/report.md).
 """
 
 import math
@@ -17,24 +17,24 @@ from sweepctl.results.analysis.subject import Dimension, Subject, number, select
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
-# Of a sample: the first so many cells, which are a sample too; more make indices hardly better and take long.
+# Cells of a sample that are used: its first ones, a sample too. More would hardly improve indices, and take long.
 MAX_SAMPLES = 8_192
 HARMONICS = 10  # RBD-FAST's M
-MIN_SAMPLES = 10 * HARMONICS  # below it the correction for bias, 2 M / N, is no longer small
+MIN_SAMPLES = 10 * HARMONICS  # with fewer, the correction for bias, 2 M / N, is no longer small
 RESAMPLES = 100
-SEED = 0  # of the bootstrap, so that equal runs have equal intervals
+SEED = 0  # of the bootstrap: equal runs have equal intervals
 
-NO_TOTAL = "total indices cannot be had from one sample of independent draws; a full grid has them"
+NO_TOTAL = "total indices cannot be estimated from one sample of independent draws; a full grid has them"
 NO_SALIB = "first-order indices of a sample need SALib: pip install 'sweepctl[sensitivity]'"
 
 
 @dataclass(frozen=True)
 class Index:
-    """The Sobol indices of one dimension, as parts of 1."""
+    """The Sobol indices of one dimension, as fractions of 1."""
 
     dimension: str
     first_order: float
-    half_width: float | None  # of the first-order index's 95 % interval; None where it is exact for what was run
+    half_width: float | None  # of first_order's 95 % interval; None if it is exact for the run
     total: float | None
 
 
@@ -49,7 +49,7 @@ class Sensitivity:
 
 
 def sensitivities(connection: "Connection", subject: Subject) -> list[Sensitivity]:
-    """Return one a metric."""
+    """Return the indices of each metric."""
     if not subject.dimensions or not subject.succeeded:
         nothing = (
             "no indices: no dimension has two values" if subject.succeeded else "no indices: no point has succeeded"
@@ -67,7 +67,7 @@ def sensitivities(connection: "Connection", subject: Subject) -> list[Sensitivit
 def _of_grid(connection: "Connection", subject: Subject, grid: Grid) -> list[Sensitivity]:
     metrics = range(len(subject.metrics))
     means = ", ".join(f"avg({number(metric)}) AS y{place}" for place, metric in enumerate(subject.metrics))
-    # Cells and no parameters: a cell's index tells its levels by mixed radix, exactly.
+    # Cells, not parameters: a cell's index gives its levels exactly, by mixed radix.
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE cells AS SELECT point_index // {subject.replications} AS cell, {means} "
         "FROM point_outcomes WHERE status = 'success' GROUP BY cell"
@@ -94,7 +94,7 @@ def _digits(grid: Grid, dimensions: Sequence[Dimension]) -> list[tuple[str, str]
 
 
 def _explained(connection: "Connection", metrics: Sequence[int], own: str, others: str) -> list[tuple[float, float]]:
-    """Return the variances of the means by a dimension's own level, and by all others' levels: a pair a metric."""
+    """Return the variances of the means by a dimension's own level, and by all others' levels: one pair per metric."""
     means = ", ".join(f"avg(y{place}) AS y{place}" for place in metrics)
     variances = ", ".join(f"var_pop(y{place})" for place in metrics)
     both = [
@@ -122,12 +122,12 @@ def _exact(
 
 def _of_sample(connection: "Connection", subject: Subject, metric: str) -> Sensitivity:
     try:
-        import numpy as np  # noqa: PLC0415  an extra brings both, and they are slow to import
+        import numpy as np  # noqa: PLC0415  optional, and slow to import
         from SALib.analyze import rbd_fast  # noqa: PLC0415
     except ImportError:
         return Sensitivity(why_not=NO_SALIB)
     names = [dimension.name for dimension in subject.dimensions]
-    # Ranks would do: all that counts is the order of values. So words are their places in the alphabet.
+    # Ranks are enough, since only the order of values counts; strings are ordered alphabetically.
     ordered = ", ".join(f"dense_rank() OVER (ORDER BY {quoted(name)})::DOUBLE AS {quoted(name)}" for name in names)
     sample = connection.execute(f"""
         WITH cells AS (
@@ -159,5 +159,5 @@ def _of_sample(connection: "Connection", subject: Subject, metric: str) -> Sensi
 
 
 def _filled(column: Any) -> Any:  # noqa: ANN401  NumPy's, which comes with SALib
-    """Return a column of DuckDB's, in which nothing is missing, as a plain array."""
+    """Return a DuckDB column without missing values as a plain array."""
     return getattr(column, "filled", lambda: column)()

@@ -1,4 +1,4 @@
-"""How complete a run is, shard by shard, and what its shards cost. From their outcomes; no point is read."""
+"""The state and time of a run's shards, from their outcomes; no point is read."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -9,25 +9,25 @@ from sweepctl.records.outcome import RunRecord
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
-MAX_CELLS = 1_500  # of a map: more would be smaller than a pixel or two
+MAX_CELLS = 1_500  # of a map: more would be smaller than two pixels
 
 
 @dataclass(frozen=True)
 class MapCell:
-    """Consecutive shards, by what came of them."""
+    """The number of consecutive shards in each state."""
 
     succeeded: int
-    points_failed: int  # all points have their record, and some of them failed
-    failed: int  # for good, without records
+    points_failed: int  # all points have a record, some of them failed
+    failed: int  # permanently, without records
     retryable: int
     missing: int
 
 
 @dataclass(frozen=True)
 class ShardMap:
-    """All shards of a run in order, a cell for so many."""
+    """All shards of a run in order, `shards_a_cell` per cell."""
 
-    shards: int  # as planned; where nobody planned, up to the last one with an outcome
+    shards: int  # as planned; if the run was not planned, up to the last one with an outcome
     is_planned: bool
     shards_a_cell: int
     cells: tuple[MapCell, ...]
@@ -35,7 +35,7 @@ class ShardMap:
 
 @dataclass(frozen=True)
 class Slow:
-    """What a slow shard took."""
+    """The time of a slow shard."""
 
     shard_id: int
     points: int
@@ -45,7 +45,7 @@ class Slow:
 
 @dataclass(frozen=True)
 class Costs:
-    """What the outcomes say of a run's time."""
+    """The times of a run, from its outcomes."""
 
     first_start: dt.datetime | None
     last_end: dt.datetime | None
@@ -78,8 +78,8 @@ def shard_map(connection: "Connection", record: RunRecord) -> ShardMap:
 
 
 def slowest(connection: "Connection", most: int) -> list[Slow]:
-    """Return the shards that took longest a point: shards may be of different sizes."""
-    # Through milliseconds: a difference of times with a zone needs an extension of DuckDB.
+    """Return the shards that took longest per point: shards may be of different sizes."""
+    # In milliseconds: a difference of times with a zone needs a DuckDB extension.
     found = connection.execute(f"""
         SELECT shard_id, end_index_exclusive - start_index AS points,
                (epoch_ms(finished_at) - epoch_ms(started_at)) / 1000 AS seconds, cpu_seconds
@@ -89,7 +89,7 @@ def slowest(connection: "Connection", most: int) -> list[Slow]:
 
 
 def costs(connection: "Connection") -> Costs:
-    """Return when a run's standing outcomes began and ended, and their CPU time."""
+    """Return when a run's outcomes began and ended, and their CPU time."""
     first, last, cpu, engines, models = connection.execute("""
         SELECT min(epoch_ms(started_at)), max(epoch_ms(finished_at)), coalesce(sum(cpu_seconds), 0),
                list(DISTINCT engine_version ORDER BY engine_version),

@@ -1,4 +1,4 @@
-"""What of a run is analysed: its dimensions cut into levels, its metrics, its replicates."""
+"""What is analysed of a run: its dimensions, with their levels, its metrics and its replicates."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -15,10 +15,10 @@ from sweepctl.spec import Value
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
-MAX_LEVELS = 16  # a dimension with more values is cut into intervals: a plot of more is no easier to read
+MAX_LEVELS = 16  # a dimension with more values is split into intervals: plots with more levels are hard to read
 INTERVALS = 12
-LOG_RATIO = 100  # from the lowest to the highest value: from here on intervals are equally wide in logarithms
-MIN_BATCHES, MAX_BATCHES = 8, 64  # of replicates: more would make intervals hardly narrower, and use memory
+LOG_RATIO = 100  # of the highest to the lowest value: from here on, intervals are logarithmic
+MIN_BATCHES, MAX_BATCHES = 8, 64  # of replicates: more would hardly narrow confidence intervals, and use memory
 
 _NUMBERS = ("BIGINT", "DOUBLE")
 
@@ -33,7 +33,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Dimension:
-    """A parameter that the design varies, and that has more than one value in the points."""
+    """A parameter that the design varies and that has several values in the points."""
 
     name: str
     levels: tuple[Level, ...]
@@ -47,7 +47,7 @@ class Dimension:
 
     @property
     def key_sql(self) -> str:
-        """An expression over `points` that tells levels apart."""
+        """An SQL expression over `points` whose values identify levels."""
         name = quoted(self.name)
         if not self.is_cut:
             return name
@@ -61,7 +61,7 @@ class Dimension:
         return f"CASE WHEN {name} IS NULL THEN 0 ELSE {nulls} + {interval} END"
 
     def place(self, key: Value) -> int:
-        """Return the place of the level that `key_sql` told."""
+        """Return the place of the level with this value of `key_sql`."""
         return int(key) if self.is_cut and key is not None else self._places[key]
 
     @cached_property
@@ -71,50 +71,50 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Subject:
-    """A run as it is analysed."""
+    """What is analysed of a run."""
 
     record: RunRecord
     space: Space
     dimensions: tuple[Dimension, ...]  # in byte order of their names
-    metrics: tuple[str, ...]  # those that were asked for, or all that are numbers
-    other_metrics: tuple[str, ...]  # numbers as well
-    varied: tuple[str, ...]  # parameters that the design names, those with one value too
+    metrics: tuple[str, ...]  # the requested ones, or the first numeric ones
+    other_metrics: tuple[str, ...]  # all other numeric ones
+    varied: tuple[str, ...]  # parameters that the design names, even with one value
     fixed: tuple[str, ...]  # all others of the model
-    points: int  # that have their record
+    points: int  # with a record
     succeeded: int
 
     @property
     def replications(self) -> int:
-        """How many points a cell has."""
+        """The number of points per cell."""
         return self.record.spec.replications
 
     @property
     def batches(self) -> int:
-        """How many batches of equal size the replicates are put into; all of them where no such number will do."""
+        """The number of equal batches of replicates; if no number fits, each replicate is its own batch."""
         if self.replications <= MAX_BATCHES:
             return self.replications
         most = max(count for count in range(1, MAX_BATCHES + 1) if self.replications % count == 0)
         return most if most >= MIN_BATCHES else self.replications
 
     def joined(self, metric: str) -> str:
-        """Return what a metric is called in `points`, where a parameter of its name comes before it."""
+        """Return a metric's column in `points`, where a parameter of the same name takes precedence."""
         return f"metric_{metric}" if metric in (*self.varied, *self.fixed) else metric
 
     @classmethod
     def of(
         cls, connection: "Connection", record: RunRecord, space: Space, metrics: Sequence[str] = (), *, most: int = 1
     ) -> Self:
-        """Look at what there is of a run.
+        """Return what can be analysed of a run.
 
         Args:
-            connection: Has the run's views (`sweepctl.query`).
-            record: The run's.
-            space: Its design.
-            metrics: Which ones; none for the first `most` in the model's own order.
-            most: How many are taken where nobody says which.
+            connection: Has the run's views (`results.views`).
+            record: The run record.
+            space: The run's design.
+            metrics: The metrics to analyse; if empty, the first `most` in the model's order.
+            most: The number of metrics if none are requested.
 
         Raises:
-            UsageError: there is no such metric, or it is no number.
+            UsageError: a metric does not exist or is not numeric.
         """
         parameters = _columns_after(connection, "effective_parameters", "effective_parameters_json")
         declared = _columns_after(connection, "point_outcomes", "error_message")
@@ -140,19 +140,19 @@ class Subject:
 
 
 def _columns_after(connection: "Connection", view: str, last: str) -> dict[str, str]:
-    """Return a view's columns behind those that every model has, each with its type."""
+    """Return a view's columns after `last`, the last one that every model has, with their types."""
     kinds = {name: str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE {view}").fetchall()}
     names = list(kinds)
     return {name: kinds[name] for name in names[names.index(last) + 1 :]}
 
 
 def select(names: Iterable[str]) -> str:
-    """Return columns as a SELECT takes them."""
+    """Return quoted columns for a SELECT."""
     return ", ".join(map(quoted, names))
 
 
 def number(metric: str) -> str:
-    """Return a metric as a number for SQL: a bool is 0 or 1, so that its mean is a share."""
+    """Return a metric as a number for SQL: a bool is 0 or 1, so that its mean is a fraction."""
     return f"CAST({quoted(metric)} AS DOUBLE)"
 
 
@@ -160,18 +160,18 @@ def _require_metric(name: str, numbers: Sequence[str], declared: Iterable[str]) 
     if name in numbers:
         return
     if name in declared:
-        raise UsageError(f"metric {name!r} is text, which has no mean", remedy="Name a metric that is a number.")
+        raise UsageError(f"metric {name!r} is text, which has no mean", remedy="Choose a numeric metric.")
     close = difflib.get_close_matches(name, numbers, n=1)
-    remedy = f"Did you mean {close[0]!r}?" if close else f"This run has: {', '.join(numbers)}"
+    remedy = f"Did you mean {close[0]!r}?" if close else f"Metrics: {', '.join(numbers)}."
     raise UsageError(f"this run has no metric {name!r}", remedy=remedy)
 
 
 def _dimension(connection: "Connection", name: str, *, is_number: bool) -> Dimension | None:
-    """Return a dimension with its levels; None where it does not vary (yet), or has too many words to be cut."""
+    """Return a dimension with its levels; None if it does not vary (yet), or has too many text values."""
     column = quoted(name)
     some = connection.execute(f"SELECT DISTINCT {column} FROM effective_parameters LIMIT {MAX_LEVELS + 1}").fetchall()
     values = sorted((value for (value,) in some), key=lambda value: (value is not None, value))
-    if len(values) < 2 or (len(values) > MAX_LEVELS and not is_number):  # noqa: PLR2004  one value varies nothing
+    if len(values) < 2 or (len(values) > MAX_LEVELS and not is_number):  # noqa: PLR2004  one value does not vary
         return None
     if len(values) <= MAX_LEVELS:
         levels = tuple(Level(value, value) for value in values)

@@ -1,6 +1,6 @@
-"""What a run's results say, as values: means by level, sensitivity, extremes, failures. All aggregation is SQL.
+"""Summarises a run's results: means by level, sensitivity, extremes, failures. All aggregation is SQL.
 
-Takes a connection with the run's views and returns frozen values; shows nothing, and knows neither stores nor files.
+Takes a connection with the run's views and returns frozen values; prints nothing, and knows neither stores nor files.
 docs/report.md states each estimator.
 """
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MetricSummary:
-    """What there is to say of one metric."""
+    """The summary of one metric."""
 
     name: str
     distribution: Distribution
-    effects: tuple[tuple[Dimension, MeansByLevel], ...]  # of one metric: each sequence of estimates has one
+    effects: tuple[tuple[Dimension, MeansByLevel], ...]  # for one metric, so each sequence has one estimate
     balanced: bool  # whether levels have equal numbers of points, so that their means can be compared
     sensitivity: Sensitivity
     lowest: Sequence[Row]
@@ -33,14 +33,14 @@ class MetricSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """The answers to the questions that every run is asked."""
+    """The summary of a run's results."""
 
     subject: Subject
     metrics: tuple[MetricSummary, ...]
     failures: Sequence[FailureCount]
 
     def to_json(self) -> dict[str, Any]:
-        """Return all of it as values of JSON."""
+        """Return the summary as JSON values."""
         subject = self.subject
         return {
             "run_id": subject.record.run_id,
@@ -56,7 +56,7 @@ class Summary:
 
 
 def summarize(connection: "Connection", subject: Subject, top: int) -> Summary:
-    """Return what a run's results say; `top` points at each end of a metric."""
+    """Return the summary of a run's results, with `top` points at each end of a metric."""
     effects = means_by_level(connection, subject, [[dimension] for dimension in subject.dimensions])
     spreads = points.distributions(connection, subject)
     indices = sensitivities(connection, subject)

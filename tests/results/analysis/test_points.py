@@ -8,7 +8,7 @@ from results.analysis.views import cells_of, connect, grid, record_of, register_
 
 from sweepctl.errors import UsageError
 from sweepctl.results.analysis import effects, points, shards
-from sweepctl.results.analysis.overview import look_over
+from sweepctl.results.analysis.overview import make_overview
 from sweepctl.results.analysis.points import BARS, FailureCount
 from sweepctl.results.analysis.shards import MapCell
 from sweepctl.results.analysis.subject import INTERVALS, Level
@@ -153,7 +153,7 @@ def test_everything_together_in_twelve_dimensions() -> None:
     design = grid(**{f"d{place:02}": [0, 1] for place in range(12)})
     connection = connect(cells_of(design), lambda cell, _: {"m": cell["d03"] * 4 + cell["d05"] * 2 + cell["d07"]})
     subject = subject_of(connection, design)
-    overview = look_over(connection, subject)
+    overview = make_overview(connection, subject)
     (pairs,) = overview.pairs
     assert [(a.name, b.name) for a, b, _ in pairs] == [("d03", "d05"), ("d03", "d07"), ("d05", "d07")]
     (metric,) = overview.summary.metrics
@@ -170,6 +170,6 @@ def test_a_run_without_points_has_nothing_to_say_and_says_it() -> None:
 
 def test_a_run_in_which_all_points_failed_has_failures_alone() -> None:
     connection = connect(cells_of(NAN_FREE), lambda _cell, _: "bad")
-    told = look_over(connection, subject_of(connection, NAN_FREE)).summary.to_json()
+    told = make_overview(connection, subject_of(connection, NAN_FREE)).summary.to_json()
     assert (told["succeeded"], told["metrics"]) == (0, [])
     assert told["failures"][0]["count"] == 4

@@ -5,7 +5,7 @@ from typing import Any
 
 from results.analysis.views import connect, register_outcomes, subject_of
 
-from sweepctl.results.analysis.overview import look_over
+from sweepctl.results.analysis.overview import make_overview
 from sweepctl.verify import Check, Coverage, Finding, Report
 from sweepctl.view.page.page import render
 
@@ -28,7 +28,7 @@ def page_of(
     register_outcomes(connection, [shard])
     names = sorted({name for cell in cells for name in cell})
     rows = {"kind": "table", "columns": names, "rows": [[cell[name] for name in names] for cell in cells]}
-    overview = look_over(connection, subject_of(connection, design or rows, replications, most=6))
+    overview = make_overview(connection, subject_of(connection, design or rows, replications, most=6))
     coverage: dict[Check, Coverage] = {
         check: Coverage({"points": 1}, None) for check in Check if check is not Check.REEXECUTION
     }

@@ -14,7 +14,7 @@ from results.analysis.views import connect, grid, register_outcomes, subject_of
 from view.page.pages import HOSTILE, page_of
 
 from sweepctl.results.analysis import shards
-from sweepctl.results.analysis.overview import look_over
+from sweepctl.results.analysis.overview import make_overview
 from sweepctl.verify import Finding
 from sweepctl.view.page.axes import Scale, labels
 from sweepctl.view.page.markup import Markup, element
@@ -125,7 +125,7 @@ def test_the_legend_of_the_map_counts_shards_where_a_square_is_several(monkeypat
     usual = {"run_id": "r", "status": "success", "retryable": False, "start_index": 0, "end_index_exclusive": 1,
              "content_sha256": "c", "started_at": at, "finished_at": at, "cpu_seconds": 1.0}  # fmt: skip
     register_outcomes(connection, [{**usual, "shard_id": 0}, {**usual, "shard_id": 1}, {**usual, "shard_id": 4}])
-    overview = look_over(connection, subject_of(connection, grid(a=[1])))
+    overview = make_overview(connection, subject_of(connection, grid(a=[1])))
     text = Outline(completeness(overview)).text
     assert "5 shards in point order. Each square is 5 shards" in text
     assert text.endswith(" 3 succeeded 1 squares with some outcomes missing 2 no outcome yet")
