@@ -1,39 +1,39 @@
 # Every command of the project. `make` lists them; each sets up what it needs.
 #
-# requirements/demo.txt  what the wheel needs to be built, run and queried: `make demo`, and deployments
-# requirements/dev.txt   that and every tool of `make test`
-# requirements/sam.txt   AWS SAM, beside the others: it checks examples/deploy/template.yaml
+# requirements/demo.txt  to build, run and query the wheel: `make demo`, and deployments
+# requirements/dev.txt   all of that, and the tools of `make test`
+# requirements/sam.txt   AWS SAM, in its own environment: it checks examples/deploy/template.yaml
 
 PYTHON ?=
 CARGO_DENY := 0.20.2
 
 VENV := .venv
 BIN := $(VENV)/bin
-# Debug: this tool runs for a second, and optimizing it would take a minute more. The version is in the path, so that
-# another version is another file.
+# A debug build: the tool runs for a second, and an optimized build would take a minute more. The path has the version,
+# so that a new version is a new file.
 DENY := target/tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 SAM := target/tools/sam
-# Directories too: a deleted file touches nothing but its directory.
+# Directories too: deleting a file changes only its directory.
 SOURCES := pyproject.toml hatch_build.py Cargo.toml Cargo.lock \
            $(shell find sweepctl rust -not -name '*.pyc' -not -name __pycache__ 2>/dev/null)
 
-# Tests look for the engines here, whatever cargo's own settings say.
+# Tests look for the engines here, so cargo's own settings are overridden.
 export CARGO_TARGET_DIR := $(CURDIR)/target
-# `-P`: the tests import the installed wheel, not the folder they are started in.
+# `-P`: the tests import the installed wheel, not the current folder.
 RUN := $(BIN)/python -P
-# --compile: start-up time matters, and an environment may have switched byte-code off.
+# --compile: start-up time matters, and an environment variable may have disabled byte code.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --compile
-# The lock names everything: a resolver has no choice left, and older ones choose wrongly between `coverage`, which is
-# pinned, and the `coverage[toml]` that another package asks for.
+# The lock lists every package, so no resolver is needed, and older ones fail on `coverage`, which is pinned, and the
+# `coverage[toml]` that another package requires.
 LOCKED := --no-deps --require-hashes
 say = @printf '· %s\n'
 MARKDOWN := *.md docs
-# For tools that talk when all is well.
+# For tools that print even if they find nothing.
 quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
 
 .DEFAULT_GOAL := help
-# Steps share .venv and target/, and are told one after the other.
+# Steps share .venv and target/, and report one after the other.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories validate bench bench-drain \
@@ -46,7 +46,7 @@ help: ## list the commands
 demo: $(VENV)/.sweepctl ## set up, build, and run one small sweep
 	@$(BIN)/python examples/demo.py
 
-dev-servers: $(VENV)/.dev $(VENV)/.sweepctl ## S3 and SQS on this machine, for a first drain, until Ctrl-C
+dev-servers: $(VENV)/.dev $(VENV)/.sweepctl ## run S3 and SQS on this machine until Ctrl-C, for a first drain
 	@exec $(BIN)/python tools/dev_servers.py
 
 test: lint types layers test-rust test-python licences advisories ## set up, build, and check everything
@@ -71,11 +71,11 @@ lint: $(VENV)/.dev ## formatting and lints of Python, Rust and Markdown
 	$(say) "lint: lock files name no index"
 	@! grep -nE '://|^-' requirements/*.txt
 
-types: $(VENV)/.dev ## mypy, strict
+types: $(VENV)/.dev ## type checks (mypy, strict)
 	$(say) "types: mypy"
 	@$(RUN) -m mypy --no-error-summary
 
-layers: $(VENV)/.dev ## imports point downward only
+layers: $(VENV)/.dev ## check that imports point downward only
 	$(say) "layers: import-linter"
 	$(call quietly,$(BIN)/lint-imports --no-logo --no-cache)
 
@@ -97,11 +97,11 @@ licences: $(VENV)/.dev $(DENY) ## permissive licences only, in both languages
 advisories: $(VENV)/.dev $(DENY) ## published advisories, where their databases can be reached
 	@$(RUN) tools/advisories.py $(DENY)
 
-lambda: $(VENV)/.sweepctl ## dist/sweepctl-lambda.zip, the function's package for AWS Lambda
+lambda: $(VENV)/.sweepctl ## build dist/sweepctl-lambda.zip, the function's package for AWS Lambda
 	$(say) "package: the function"
 	@$(BIN)/python tools/lambda_package.py target/wheel/*.whl dist/sweepctl-lambda.zip "$(LAMBDA_PYTHON)" "$(LAMBDA_ENGINE)"
 
-validate: $(VENV)/.dev ## the ride-hailing model against theory; writes docs/validation.md and its figures
+validate: $(VENV)/.dev ## check the ride-hailing model against theory; writes docs/validation.md and its figures
 	@$(BIN)/python tools/validate.py
 
 bench: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of one shard
@@ -132,25 +132,25 @@ bench-lambda: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of the function's pac
 bench-verify: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of verify
 	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/verify.py
 
-simulate: $(VENV)/.dev $(VENV)/.sweepctl ## play N schedules of faults; goes on where it was stopped (make simulate N=1000000)
+simulate: $(VENV)/.dev $(VENV)/.sweepctl ## simulate N schedules of faults (5000); continues a stopped run
 	@PYTHONPATH=tests $(RUN) tests/simulation/run.py $(or $(N),5000)
 
-mutants: $(VENV)/.dev $(VENV)/.sweepctl ## break the protocol on purpose, and have the simulation catch it
+mutants: $(VENV)/.dev $(VENV)/.sweepctl ## break the protocol on purpose, and check that the simulation catches it
 	@PYTHONPATH=tests $(RUN) tests/simulation/mutants.py
 
-fuzz: $(VENV)/.dev $(VENV)/.sweepctl ## spoil messages and requests for SECONDS each (600); new kinds of input are kept
+fuzz: $(VENV)/.dev $(VENV)/.sweepctl ## fuzz messages and requests for SECONDS each (600); interesting inputs are kept
 	$(say) "fuzz: the decoder of messages"
 	@PYTHONPATH=tests $(RUN) tests/fuzz/messages.py $(or $(SECONDS),600)
 	$(say) "fuzz: the parser of requests"
 	@SWEEP_FUZZ_SECONDS=$(or $(SECONDS),600) cargo test --quiet --locked -p sweep-runtime fuzz -- --nocapture
 
-schema: $(VENV)/.dev $(VENV)/.sweepctl ## write the JSON Schema of sweep files anew
+schema: $(VENV)/.dev $(VENV)/.sweepctl ## regenerate the JSON Schema of sweep files
 	@$(RUN) tools/schema.py
 
-tables: $(VENV)/.dev $(VENV)/.sweepctl ## write the Glue tables of the deployment's template anew
+tables: $(VENV)/.dev $(VENV)/.sweepctl ## regenerate the Glue tables of the deployment's template
 	@$(RUN) tools/glue_tables.py
 
-lock: $(VENV)/.dev ## lock the Python versions anew from pyproject.toml (newest ones: make lock ARGS=--upgrade)
+lock: $(VENV)/.dev ## lock the Python versions from pyproject.toml again (the newest: make lock ARGS=--upgrade)
 	@$(BIN)/uv $(LOCK) --extra query --extra lambda --extra sensitivity --group dev --output-file requirements/dev.txt $(ARGS)
 	@$(BIN)/uv $(LOCK) --extra query --group build --output-file requirements/demo.txt --constraint requirements/dev.txt
 	@$(BIN)/uv $(LOCK) --extra lambda --output-file requirements/lambda.txt --constraint requirements/dev.txt
@@ -169,8 +169,8 @@ engines: | preflight
 	$(say) "build: sweep-test-engine"
 	@cargo build --quiet --release --locked -p sweep-test-engine
 
-# An environment holds its own absolute path, so a copied one is made anew; so is one whose lock has changed, because
-# pip would leave what the lock has dropped.
+# An environment contains its absolute path, so a copied one is created again; so is one whose lock has changed, because
+# pip would keep packages that the lock no longer has.
 $(VENV)/.python: requirements/demo.txt requirements/dev.txt \
                  $(if $(filter $(CURDIR),$(shell cat $(VENV)/.python 2>/dev/null)),,FORCE) | preflight
 	@python=$$(PYTHON="$(PYTHON)" tools/preflight) && \
@@ -189,17 +189,17 @@ $(VENV)/.dev: $(VENV)/.demo
 	$(call quietly,$(BIN)/python -m pip --disable-pip-version-check check)
 	@touch $@
 
-# The real wheel, as a user gets it: tests then prove its contents, its entry point and its engine. Without build
-# isolation, because the build backend is locked too. It stays in target/wheel, for the function's package.
+# The real wheel, as a user gets it, so that tests cover its contents, its entry point and its engine. Without build
+# isolation, because the build backend is locked too. The wheel is kept in target/wheel, for the function's package.
 $(VENV)/.sweepctl: $(SOURCES) $(VENV)/.demo
 	$(say) "build: the wheel, with sweep-engine"
-	@touch $@.started # an edit during the build is newer than this, and is built the next time
+	@touch $@.started # an edit during the build is newer than this file, so it is built next time
 	@rm -rf target/wheel
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir target/wheel .
 	@$(INSTALL) --no-deps --force-reinstall target/wheel/*.whl
 	@mv $@.started $@
 
-# Made with the environment's Python, which preflight has chosen.
+# Created with the environment's Python, which preflight has chosen.
 $(SAM)/.installed: requirements/sam.txt $(VENV)/.python
 	$(say) "environment: requirements/sam.txt"
 	@$(BIN)/python -m venv --clear $(SAM)

@@ -1,6 +1,6 @@
-"""Builds `sweep-engine` with cargo and ships it in the wheel, beside the `sweepctl` command.
+"""Builds `sweep-engine` with cargo and ships it in the wheel, next to the `sweepctl` command.
 
-The wheel belongs to one platform and to every Python 3: it holds a program, not an extension module.
+The wheel is for one platform and any Python 3: it contains a program, not an extension module.
 """
 
 import json
@@ -29,17 +29,17 @@ class EngineBuildHook(BuildHookInterface[Any]):
     def _build_engine(self) -> str:
         if shutil.which("cargo") is None:
             self.app.abort(
-                "sweepctl: cargo was not found, and the wheel holds a Rust program.\n"
+                "sweepctl: cargo was not found, and the wheel contains a Rust program.\n"
                 "Install Rust (https://rustup.rs) or put ~/.cargo/bin on PATH, then install again."
             )
         build = subprocess.run(BUILD, cwd=self.root, stdout=subprocess.PIPE, check=False)
         if build.returncode:
             self.app.abort(f"sweepctl: cargo could not build {PROGRAM}; its messages are above.")
-        # Cargo says where the program is: target/ may be elsewhere, by its own settings.
+        # Cargo reports the program's path: its settings may put target/ elsewhere.
         messages = [json.loads(line) for line in build.stdout.splitlines()]
         return next(str(m["executable"]) for m in messages if m.get("executable") and m["target"]["name"] == PROGRAM)
 
 
 def _platform() -> str:
-    """Name this machine's platform; not manylinux or musllinux, which promise an old libc that nobody checked here."""
+    """Return this machine's platform tag; not manylinux or musllinux, which promise an old libc, unchecked here."""
     return next(tag for tag in platform_tags() if not tag.startswith(("manylinux", "musllinux")))

@@ -1,4 +1,4 @@
-"""Run a ride-hailing sweep into ./sweep-results, and look at what came out."""
+"""Run a ride-hailing sweep into ./sweep-results, and show the results."""
 
 import subprocess
 import sys
@@ -58,16 +58,16 @@ def main() -> None:
     subprocess.run([SWEEPCTL, "plan", FILE, "--run-id", RUN], check=True)
     console.rule(f"sweepctl run {shown} --run-id {RUN}", align="left")
     subprocess.run([SWEEPCTL, "run", FILE, "--run-id", RUN, "--store", STORE, "--log-format", "text"], check=True)
-    console.rule("What came out", align="left")
-    show(console, "One outcome a shard", OUTCOMES)
-    show(console, "One record a point: parameters joined to metrics (the first five of 180)", JOINED)
-    show(console, "What surge does: means of ten replications each", ANSWER)
+    console.rule("Results", align="left")
+    show(console, "One outcome per shard", OUTCOMES)
+    show(console, "One record per point: parameters joined to metrics (the first five of 180)", JOINED)
+    show(console, "The effect of surge: means of ten replications each", ANSWER)
     console.print("The files:")
     for path in sorted(Path(STORE).rglob("*.parquet")):
         console.print(f"  {path}", highlight=False, soft_wrap=True)
-    console.print("\nAsk a question of your own:")
+    console.print("\nRun your own query:")
     console.print(f'  .venv/bin/python -c "import duckdb; duckdb.sql(\\"{QUESTION}\\").show()"', soft_wrap=True)
-    console.print("\nRun `make demo` again: what is there stands, and nothing is simulated twice.")
+    console.print("\nRun `make demo` again: the run is complete, so nothing is simulated twice.")
 
 
 if __name__ == "__main__":

@@ -36,6 +36,6 @@ def test_nothing_is_written_where_a_line_is_missing(tmp_path: Path, lines: list[
     told = subprocess.run(command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)
     assert told.returncode == 1
     assert "error: it does not compile" in told.stderr
-    assert "check 1: 0 lines in place of 2" in told.stderr
+    assert "check 1: 0 lines instead of 2" in told.stderr
     assert "as it was" in doc.read_text()
     assert not (tmp_path / "docs/figures").exists()

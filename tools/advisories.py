@@ -1,7 +1,7 @@
-"""Looks for published advisories against the locked versions of both languages.
+"""Checks the locked versions of both languages for published advisories.
 
-A found advisory fails. A database that cannot be reached is said in one line and fails nothing: the same commit must
-pass on a machine without that network.
+An advisory fails the check. A database that cannot be reached is reported but does not: the same commit must pass on a
+machine without network access.
 """
 
 import json
@@ -16,27 +16,27 @@ AUDIT_SECONDS = 180
 
 
 def main(cargo_deny: str) -> int:
-    """Check both languages, even when the first has an advisory; the exit code is 1 when either has."""
+    """Check both languages, even if the first has an advisory; the exit code is 1 if either has one."""
     return max(check_rust(cargo_deny), check_python())
 
 
 def check_rust(cargo_deny: str) -> int:
-    """Fetch first and check offline: so a failed fetch is never mistaken for a finding."""
+    """Fetch first, then check offline, so that a failed fetch is never mistaken for a finding."""
     say("advisories: Rust")
     try:
         for fetch in (("cargo", "fetch", "--locked"), (cargo_deny, "fetch", "db")):
             subprocess.run(fetch, check=True, capture_output=True, timeout=FETCH_SECONDS)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-        say("  RustSec not reached: advisories of Rust crates were not checked")
+        say("  RustSec was not reached: advisories for Rust crates were not checked")
         return 0
     check = (cargo_deny, "--frozen", "--log-level", "error", "check", "advisories")
     return min(1, subprocess.run(check, check=False).returncode)
 
 
 def check_python() -> int:
-    """Ask PyPI about every locked version. pip-audit writes its report only when every question was answered.
+    """Query PyPI for every locked version. pip-audit writes its report only if every query was answered.
 
-    A mirror without advisories answers that it knows no such version: pip-audit then skips the package and succeeds.
+    A mirror without advisories reports an unknown version: pip-audit then skips the package and succeeds.
     """
     say("advisories: Python")
     with tempfile.TemporaryDirectory() as folder:
@@ -50,9 +50,9 @@ def check_python() -> int:
             dependencies = []
     unchecked = sum("skip_reason" in package for package in dependencies)
     if unchecked == len(dependencies):
-        say("  PyPI's advisories not reached: advisories of Python packages were not checked")
+        say("  PyPI was not reached: advisories for Python packages were not checked")
     elif unchecked:
-        say(f"  {unchecked} of {len(dependencies)} Python packages were not checked: PyPI has no answer for them")
+        say(f"  {unchecked} of {len(dependencies)} Python packages were not checked: PyPI did not answer for them")
     found = [(package, advisory) for package in dependencies for advisory in package.get("vulns", [])]
     for package, advisory in found:
         fixed = ", ".join(advisory["fix_versions"]) or "no version yet"
@@ -61,7 +61,7 @@ def check_python() -> int:
 
 
 def say(line: str) -> None:
-    """One line, at once: the next step may be slow."""
+    """Print one line immediately: the next step may be slow."""
     print(line if line.startswith(" ") else f"· {line}", flush=True)
 
 

@@ -1,6 +1,6 @@
-"""Runs MiniStack, S3 and SQS in one process on 127.0.0.1, until Ctrl-C: for a first drain without an AWS account.
+"""Runs MiniStack (S3 and SQS in one process) on 127.0.0.1 until Ctrl-C: for a first drain without an AWS account.
 
-It makes a bucket, a queue and its dead-letter queue, and prints what to paste into another terminal. Nothing is kept.
+Creates a bucket, a queue and its dead-letter queue, and prints the commands for another terminal. Nothing is kept.
 """
 
 import json
@@ -23,24 +23,24 @@ PORT = 4566
 REGION = "us-east-1"
 BUCKET = "sweeps"
 QUEUE = "shards"
-MAX_RECEIVE_COUNT = 10  # hand-backs count too
+MAX_RECEIVE_COUNT = 10  # messages returned to the queue count too
 START_SECONDS = 30
 KEYS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": REGION}
 
 
 class StartError(Exception):
-    """The servers do not start."""
+    """The servers did not start."""
 
 
 def main(port: int) -> int:
-    """Serve until a signal comes, or the server ends by itself."""
+    """Serve until a signal arrives or the server exits."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    # A shell starts what it puts in the background deaf to Ctrl-C.
+    # A shell starts background processes with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     endpoint = f"http://{HOST}:{port}"
     try:
         with ministack(port) as server:
-            print(guide(endpoint, furnish(endpoint, server)), flush=True)
+            print(guide(endpoint, create_resources(endpoint, server)), flush=True)
             server.wait()
     except KeyboardInterrupt:
         print("\nStopped; nothing was kept.")
@@ -48,32 +48,32 @@ def main(port: int) -> int:
     except StartError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print("error: MiniStack ended", file=sys.stderr)
+    print("error: MiniStack exited", file=sys.stderr)
     return 1
 
 
 @contextmanager
 def ministack(port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run MiniStack, and stop it in the end."""
+    """Run MiniStack, and stop it on exit."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            # Before it starts: else what serves there already would be mistaken for it.
+            # Before it starts: otherwise another server on this port would be mistaken for it.
             probe.bind((HOST, port))
         except OSError as error:
-            raise StartError(f"{HOST}:{port} is taken. Another port: PORT={port + 1} make dev-servers") from error
+            raise StartError(f"{HOST}:{port} is taken. Use another port: PORT={port + 1} make dev-servers") from error
     with tempfile.TemporaryDirectory() as folder:
         settings = {
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(port),
             "MINISTACK_HOST": HOST,
             "SERVICES": "s3,sqs",
-            "IOT_MTLS_ENABLED": "0",  # unasked, it binds a fixed port on every interface
+            "IOT_MTLS_ENABLED": "0",  # by default, it binds a fixed port on every interface
             "SFTP_ENABLED": "0",
             "LOG_LEVEL": "WARNING",
             "TMPDIR": folder,
         }
-        # In a group of its own: a Ctrl-C is this process's to handle, once.
+        # In its own process group: only this process handles Ctrl-C.
         command = [sys.executable, "-m", "ministack"]
         server = subprocess.Popen(command, env=settings, stdin=subprocess.DEVNULL, start_new_session=True)
         try:
@@ -83,8 +83,8 @@ def ministack(port: int) -> Iterator[subprocess.Popen[bytes]]:
             server.wait()
 
 
-def furnish(endpoint: str, server: subprocess.Popen[bytes]) -> str:
-    """Make bucket and queues as soon as the server answers, and return the queue's URL."""
+def create_resources(endpoint: str, server: subprocess.Popen[bytes]) -> str:
+    """Create the bucket and queues as soon as the server answers; return the queue's URL."""
     session = boto3.session.Session(KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
     once = Config(retries={"total_max_attempts": 1})
     s3 = session.client("s3", endpoint_url=endpoint, config=once)
@@ -105,10 +105,10 @@ def furnish(endpoint: str, server: subprocess.Popen[bytes]) -> str:
 
 
 def guide(endpoint: str, queue_url: str) -> str:
-    """Return what a newcomer pastes."""
+    """Return the commands for another terminal."""
     exports = "\n".join(f"export {name}={value}" for name, value in KEYS.items())
     return f"""\
-S3 and SQS serve at {endpoint}. In another terminal:
+S3 and SQS are running at {endpoint}. In another terminal:
 
 . .venv/bin/activate
 {exports}

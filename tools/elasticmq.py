@@ -1,6 +1,7 @@
 """Fetches ElasticMQ, an SQS server in Java, once into target/, and prints the folder of its jars.
 
-Maven does the fetching, so that a machine's own mirrors hold. What is missing is said on stderr; the exit code is 1.
+Maven fetches it, so that a machine's configured mirrors are used. If something is missing, stderr says what, and the
+exit code is 1.
 """
 
 import re
@@ -33,27 +34,27 @@ POM = f"""\
 
 
 def main(seconds: float) -> int:
-    """Fetch what is not there yet, within `seconds`."""
+    """Fetch the jars unless they exist, within `seconds`."""
     missing = no_java() or (None if JARS.exists() else fetch(seconds))
     print(missing or JARS, file=sys.stderr if missing else sys.stdout)
     return int(missing is not None)
 
 
 def no_java() -> str | None:
-    """Return what is wrong with this machine's Java, None if nothing is."""
+    """Return the problem with this machine's Java; None if there is none."""
     try:
-        said = subprocess.run(["java", "-version"], check=True, capture_output=True, text=True).stderr  # noqa: S607
+        output = subprocess.run(["java", "-version"], check=True, capture_output=True, text=True).stderr  # noqa: S607
     except (OSError, subprocess.CalledProcessError):
-        said = ""
-    found = re.search(r'version "(\d+)', said)
+        output = ""
+    found = re.search(r'version "(\d+)', output)
     return None if found and int(found[1]) >= JAVA else f"no Java {JAVA} or newer"
 
 
 def fetch(seconds: float) -> str | None:
-    """Return why the jars could not be fetched, None if they were."""
+    """Return why the jars could not be fetched; None if they were."""
     maven = shutil.which("mvn")
     if maven is None:
-        return "no mvn, which fetches it"
+        return "no mvn on PATH, which fetches ElasticMQ"
     JARS.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=JARS.parent) as folder, Path(folder, "log").open("wb") as log:
         pom, jars = Path(folder, "pom.xml"), Path(folder, "jars")
@@ -63,13 +64,13 @@ def fetch(seconds: float) -> str | None:
         try:
             subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=seconds)
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-            return "mvn could not fetch it"
+            return "mvn could not fetch ElasticMQ"
         publish(jars)
     return None
 
 
 def publish(jars: Path) -> None:
-    """Whole or not at all; of two that fetch at once, the first stays."""
+    """Move the jars into place in one step; if two processes fetch at once, the first wins."""
     try:
         jars.rename(JARS)
     except OSError:

@@ -1,7 +1,6 @@
-"""Draws the figures of docs/validation.md: simulated points on the lines of theory.
+"""Draws the figures of docs/validation.md: simulated points on theoretical curves.
 
-Points and their constants come from the Rust tests, lines from here: what theory says is computed a second time, by
-SciPy, so that neither computation vouches for itself.
+Points and constants come from the Rust tests. The curves are computed here, independently of the tests, with SciPy.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,9 +19,9 @@ Points = Iterable[dict[str, Any]]
 Curve = NDArray[np.float64]
 Constants = dict[str, float]
 
-# What the Rust tests print with the points.
+# The constants that the Rust tests print with the points.
 CONSTANTS = ("servers", "kappa", "goose_drivers", "goose_trip", "staffing_trip")
-# The same points give the same bytes.
+# Equal points give equal bytes.
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "sweepctl",
     "svg.fonttype": "none",
@@ -33,7 +32,7 @@ STYLE: dict[Any, Any] = {
 
 
 def draw(points: Points, constants: Constants, folder: Path) -> None:
-    """Write every figure of the points, `figure`, `series`, `x`, `y` and `error` each, as SVG into the folder."""
+    """Write every figure as SVG to the folder; each point has `figure`, `series`, `x`, `y` and `error`."""
     by_figure: dict[str, list[dict[str, Any]]] = {}
     for point in points:
         by_figure.setdefault(point["figure"], []).append(point)
@@ -49,7 +48,7 @@ def draw(points: Points, constants: Constants, folder: Path) -> None:
 
 
 def simulated(axes: Axes, points: Points) -> None:
-    """Add the points, with three standard errors, which are mostly smaller than their marks."""
+    """Add the points with bars of three standard errors, mostly smaller than the marks."""
     series: dict[str, list[tuple[float, float, float]]] = {}
     for point in points:
         series.setdefault(point["series"], []).append((point["x"], point["y"], point["error"]))
@@ -74,12 +73,12 @@ def erlang(axes: Axes, constants: Constants) -> None:
 
 
 def erlang_b(load: Curve, servers: float) -> Curve:
-    """Give the share of riders lost: a truncated Poisson distribution's last term."""
+    """Return the share of riders lost: the last term of a truncated Poisson distribution."""
     return np.asarray(poisson.pmf(servers, load) / poisson.cdf(servers, load))
 
 
 def erlang_a(load: Curve, servers: float, impatience: float = 0.5) -> Curve:
-    """Give the share who abandon: queue x rate of impatience / rate of arrivals, of the birth-death process."""
+    """Return the share who abandon, of the birth-death process: queue length x impatience rate / arrival rate."""
     number = np.arange(1, 2_000)
     deaths = np.minimum(number, servers) + impatience * np.maximum(number - servers, 0)
     weights = np.exp(np.cumsum(np.log(load[:, None]) - np.log(deaths), axis=1))

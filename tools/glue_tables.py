@@ -51,14 +51,14 @@ def resource(each: GlueTable) -> Iterator[str]:
 
 
 def _escaped(template: str, table: GlueTable) -> str:
-    """Keep CloudFormation from putting in what Athena is to put in."""
+    """Escape the variables that Athena substitutes, so that CloudFormation does not."""
     for name in table.partitions:
         template = template.replace(f"${{{name}}}", f"${{!{name}}}")
     return template
 
 
 def written(template: str, description: Description) -> str:
-    """Return the template with its tables written anew."""
+    """Return the template with its tables regenerated."""
     before, _, rest = template.partition(BEGIN)
     _, _, after = rest.partition(END)
     lines = [line for each in tables(description.models) for line in resource(each)]

@@ -1,10 +1,10 @@
 """Builds the package of the function on AWS Lambda: `python tools/lambda_package.py WHEEL PACKAGE.zip [PYTHON]`.
 
-It holds sweepctl's wheel with its engine, and the locked dependencies for the function's Python, less what no shard
-needs. The same inputs give the same bytes.
+It contains sweepctl's wheel with its engine, and the locked dependencies for the function's Python, without files that
+no shard needs. The same inputs give the same bytes.
 
-boto3 and botocore are ours, although the runtime brings some: which ones those are changes without notice, and the
-conditions of every write go through them.
+boto3 and botocore are included, although the runtime has its own: those versions change without notice, and every
+conditional write depends on them.
 """
 
 import os
@@ -26,11 +26,11 @@ PLATFORMS = (*(f"manylinux_2_{minor}_{MACHINE}" for minor in (34, 28, 17)), f"ma
 LOCK = Path(__file__).parents[1] / "requirements" / "lambda.txt"
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-deps", "--no-compile")
 HERE = "/var/task"  # where Lambda puts the package
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip file can name
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can store
 ENGINE = "bin/sweep-engine"
 
-# Of these packages, what matches is kept and all the rest is left out. Some of Arrow's libraries are used by nobody
-# here, and loaded all the same: the others are linked with them.
+# Of these packages, only matching files are kept. Some of Arrow's libraries are unused here but loaded all the same:
+# others link to them.
 KEPT = {
     "pyarrow": (
         "pyarrow/{__init__,_compute_docstrings,_generated_version,compute,csv,fs,ipc,json,pandas_compat,types,util}.py",
@@ -39,18 +39,18 @@ KEPT = {
         "pyarrow/{lib,_compute,_csv,_fs,_json,_parquet}.cpython-*.so",
         "pyarrow/lib{arrow,arrow_acero,arrow_compute,arrow_dataset,arrow_python,arrow_substrait,parquet}.so.????",
     ),
-    # S3 is what the function calls; a role may come through STS. SQS, for what else runs from the same folder.
+    # The function calls S3, and STS for some roles. SQS is for other commands that run from the same folder.
     "botocore/data": ("botocore/data/{s3,sqs,sts}/*/*", "botocore/data/*.json"),
     "bin": (ENGINE,),
 }
-# What pip notes down of an installation: it names this machine's folders.
+# pip's notes on an installation, which contain this machine's paths.
 NOTES = ("*.dist-info/RECORD", "*.dist-info/direct_url.json", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED")
 
 
 def build(wheel: Path, package: Path, python: str, engine: Path | None = None) -> None:
-    """Write the package for the version of Python that `python` starts, which compiles its modules.
+    """Write the package for the version of Python that `python` starts; this Python compiles its modules.
 
-    An `engine` takes the place of the one in the wheel: one that was linked for an older system.
+    If given, `engine` replaces the wheel's: one that was linked for an older system.
     """
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)
@@ -64,18 +64,18 @@ def build(wheel: Path, package: Path, python: str, engine: Path | None = None) -
         compile_modules(tree, python)
         size = sum(path.stat().st_size for path in files(tree))
         if size > MOST_BYTES:
-            sys.exit(f"{size / 1e6:.0f} MB unzipped: Lambda takes {MOST_BYTES / 1e6:.0f} at most")
+            sys.exit(f"{size / 1e6:.0f} MB unzipped: Lambda allows at most {MOST_BYTES / 1e6:.0f}")
         package.parent.mkdir(parents=True, exist_ok=True)
         pack(tree, package)
     print(f"  {package}: {package.stat().st_size / 1e6:.0f} MB, unzipped {size / 1e6:.0f} MB, Python {version}")
 
 
 def find_python() -> str | None:
-    """Return the path of the function's Python; None where this machine has none."""
+    """Return the path of the function's Python; None if this machine does not have it."""
     command = f"python{FUNCTION_PYTHON}"
     if shutil.which(command) is None:
         return None
-    # A version manager's name on PATH starts nothing until it is told which version is meant.
+    # A version manager's shim on PATH starts nothing without a version.
     environment = {"PYENV_VERSION": FUNCTION_PYTHON, **os.environ}
     program = "import sys; print(sys.executable)"
     found = subprocess.run((command, "-c", program), env=environment, check=False, capture_output=True, text=True)
@@ -83,26 +83,26 @@ def find_python() -> str | None:
 
 
 def version_of(python: str) -> str:
-    """Return the version that `python` is of, for instance 3.13."""
+    """Return the version of `python`, for instance 3.13."""
     program = "import sys; print('%d.%d' % sys.version_info[:2])"
     return subprocess.run((python, "-c", program), check=True, capture_output=True, text=True).stdout.strip()
 
 
 def install(tree: Path, version: str, what: tuple[str, ...]) -> None:
-    """Install for another Python than this one, and for Amazon Linux; nothing is built."""
-    # The wheel says `linux`, and has its libc checked afterwards.
+    """Install wheels for the function's Python on Amazon Linux; nothing is built."""
+    # The wheel's tag is `linux`; its libc is checked afterwards.
     platforms = (f"--platform={each}" for each in (*PLATFORMS, f"linux_{MACHINE}"))
     target = ("--target", str(tree), "--upgrade", "--python-version", version, "--implementation", "cp")
     subprocess.run((*PIP, "--only-binary=:all:", *target, *platforms, *what), check=True)
 
 
 def require_glibc(program: Path) -> None:
-    """End with a remedy where the program needs a newer C library than Amazon Linux 2023 has."""
-    # The versions that a program needs are strings in it. What only looks like one refuses too much, never too little.
+    """Exit with a remedy if the program needs a newer C library than Amazon Linux 2023 has."""
+    # The versions that a program needs are strings in it. A string that only looks like one can cause a false refusal.
     needed = max(int(found) for found in re.findall(rb"\0GLIBC_2\.(\d+)", program.read_bytes()))
     if needed > GLIBC:
         sys.exit(
-            f"{program.name} needs glibc 2.{needed}, and Amazon Linux 2023 has 2.{GLIBC}. Build on an older system, or:"
+            f"{program.name} needs glibc 2.{needed}, but Amazon Linux 2023 has 2.{GLIBC}. Build on an older system, or:"
             f"\n  pip install cargo-zigbuild ziglang"
             f"\n  cargo zigbuild --release --locked -p sweep-engine --target {MACHINE}-unknown-linux-gnu.2.{GLIBC}"
             f"\n  make lambda LAMBDA_ENGINE=target/{MACHINE}-unknown-linux-gnu/release/sweep-engine"
@@ -110,7 +110,7 @@ def require_glibc(program: Path) -> None:
 
 
 def trim(tree: Path) -> None:
-    """Leave out what no shard needs."""
+    """Remove files that no shard needs."""
     for path in files(tree):
         name = path.relative_to(tree).as_posix()
         kept = next((patterns for folder, patterns in KEPT.items() if name.startswith(f"{folder}/")), ("*",))
@@ -119,22 +119,22 @@ def trim(tree: Path) -> None:
 
 
 def matches(name: str, pattern: str) -> bool:
-    """Tell whether a path matches; one {a,b} in the pattern stands for either."""
+    """Return whether a path matches; the pattern may have one {a,b}, which matches either."""
     before, brace, rest = pattern.partition("{")
     either, _, after = rest.partition("}")
     return any(PurePosixPath(name).match(f"{before}{each}{after}") for each in (either.split(",") if brace else [""]))
 
 
 def compile_modules(tree: Path, python: str) -> None:
-    """Compile every module: the function could not keep what it compiles, and would do so at each start."""
-    # Never checked against the source, whose time on Lambda is nobody's business.
+    """Compile every module: the function cannot write byte code, and would compile at each start."""
+    # Never checked against the source, whose time on Lambda means nothing.
     mode = ("--invalidation-mode", "unchecked-hash")
     command = (python, "-m", "compileall", "-q", "-f", *mode, "-s", str(tree), "-p", HERE, str(tree))
     subprocess.run(command, check=True)
 
 
 def pack(tree: Path, package: Path) -> None:
-    """Zip the tree: in order, of one date, readable by all."""
+    """Zip the tree: in order, with one date, readable by all."""
     with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for path in files(tree):
             name = path.relative_to(tree).as_posix()
@@ -149,7 +149,7 @@ def files(tree: Path) -> Iterator[Path]:
 
 
 def main(wheel: str, package: str, python: str = "", engine: str = "") -> None:
-    """Build with the Python that is named, else with the function's own, and with the engine that is named."""
+    """Build with the given Python, by default the function's version, and the given engine, by default the wheel's."""
     compiler = python or find_python()
     if compiler is None:
         sys.exit(

@@ -1,8 +1,8 @@
 """Runs the ride-hailing model's checks against theory; writes docs/validation.md's table and docs/figures.
 
-The checks themselves are Rust's, in rust/models/src/ridehail/tests/validate (and the engine's, for determinism): they
-simulate, compare and print a line for each number. This adds SciPy's answer to the assignment problems, and writes down
-what was measured, failures too. Where a line is missing, nothing is written.
+The checks are Rust tests, in rust/models/src/ridehail/tests/validate (and the engine's, for determinism): they
+simulate, compare and print a line for each number. This script adds SciPy's solutions of the assignment problems and
+writes all results, failures too. If a line is missing, nothing is written.
 """
 
 import json
@@ -27,7 +27,7 @@ TESTS = (
     "cargo test --release --locked --no-fail-fast -p sweep-models -p sweep-engine"
     " -- --ignored validate --nocapture --test-threads=2"
 )
-# How many lines each check has: one that a test did not come to is no check that passed.
+# The number of lines of each check: a line that a test did not reach is not a check that passed.
 LINES = {1: 2, 2: 2, 3: 3, 4: 4, 5: 9, 6: 6, 7: 9, 8: 8, 9: 3, 10: 1, 11: 1, 12: 2}
 VERDICTS = {
     "passes": "passes",
@@ -35,12 +35,12 @@ VERDICTS = {
     "outside": "outside: see below",
     "told": "no limit",
 }
-# More than all edges that can be chosen together.
+# More than the total cost of any assignment.
 NO_EDGE = 10**9
 
 
 def main() -> int:
-    """Run all checks; the exit code is 1 when one failed or did not finish."""
+    """Run all checks; the exit code is 1 if one failed or did not finish."""
     tests = subprocess.run(TESTS.split(), cwd=ROOT, capture_output=True, text=True, check=False)
     lines = [json.loads(line) for line in re.findall(r"^\{.*\}$", tests.stdout, re.MULTILINE)]
     rows = [line for line in lines if "check" in line]
@@ -63,24 +63,24 @@ def main() -> int:
 
 
 def problems(lines: list[Row], rows: list[Row], *, finished: bool) -> list[str]:
-    """Tell what is missing from what was printed, which a test that did not compile or that panicked leaves out."""
+    """Return what is missing from the output, because a test did not compile or panicked."""
     counts = Counter(row["check"] for row in rows)
     found = [
-        f"check {check}: {counts[check]} lines in place of {LINES.get(check, 0)}"
+        f"check {check}: {counts[check]} lines instead of {LINES.get(check, 0)}"
         for check in sorted(LINES.keys() | counts.keys())
         if counts[check] != LINES.get(check, 0)
     ]
     missing = figures.FIGURES.keys() - {line.get("figure") for line in lines}
     found += [f"figure {name}: no points" for name in sorted(missing)]
     missing = set(figures.CONSTANTS) - {line.get("constant") for line in lines}
-    found += [f"constant {name}: not told" for name in sorted(missing)]
+    found += [f"constant {name}: missing" for name in sorted(missing)]
     if not finished:
-        found.append("a test failed, and no line says so")
+        found.append("a test failed, but no line says so")
     return found
 
 
 def against_scipy(instances: list[list[int]]) -> Row:
-    """Count the instances with SciPy's number of matches and its cost."""
+    """Count the instances whose number of matches and cost equal SciPy's."""
     agreed = sum(solved(*instance[:4]) == tuple(instance[4:]) for instance in instances)
     return {
         "check": 10,
@@ -94,7 +94,7 @@ def against_scipy(instances: list[list[int]]) -> Row:
 
 
 def solved(instance: int, rows: int, columns: int, tenths: int) -> tuple[int, int]:
-    """Give the most matches of an instance, and their least cost."""
+    """Return the maximum number of matches of an instance, and their minimum cost."""
     row, column = np.ogrid[:rows, :columns]
     draws = mix(((instance << 32) + (row << 16) + column).astype(np.uint64))
     costs = np.where(draws % 10 < tenths, draws // 10 % 1_000_000, NO_EDGE)
@@ -105,7 +105,7 @@ def solved(instance: int, rows: int, columns: int, tenths: int) -> tuple[int, in
 
 
 def mix(seeds: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Draw the numbers that Rust's test draws."""
+    """Draw the same numbers as the Rust test."""
     z = seeds * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -113,7 +113,7 @@ def mix(seeds: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def shown(row: Row) -> str:
-    """Make a line of the table."""
+    """Return a line of the table."""
     measured, error = ("" if row[key] is None else f"{row[key]:.6g}" for key in ("measured", "error"))
     what = row["what"].replace("|", "\\|")
     expected = row["expected"].replace("<=", "≤")  # as text, < may begin a tag
