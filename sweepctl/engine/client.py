@@ -251,7 +251,7 @@ def find_engine(path: str | None = None) -> Path:
         EngineUnavailableError: there is none.
     """
     # The second is where `pip install --target` puts programs, as in the function's package.
-    in_scripts, in_target = Path(sysconfig.get_path("scripts")) / PROGRAM, Path(__file__).parents[1] / "bin" / PROGRAM
+    in_scripts, in_target = Path(sysconfig.get_path("scripts")) / PROGRAM, Path(__file__).parents[2] / "bin" / PROGRAM
     if path is not None:
         # As a shell does: a name without a folder is looked up on PATH.
         found = shutil.which(path)
