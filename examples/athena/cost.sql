@@ -1,4 +1,4 @@
--- What runs of a month took, failed attempts included, at a price: put in yours.
+-- The cost of a month's runs, failed attempts included: put in your price.
 WITH price AS (
   SELECT 0.05 AS usd_per_cpu_hour
 ),

@@ -1,4 +1,4 @@
--- Is a run whole? Points as planned and as recorded; a point that is recorded twice would count as a duplicate.
+-- Is a run whole? Planned and recorded points; a point that is recorded twice counts as a duplicate.
 WITH recorded AS (
   SELECT
     run_id,

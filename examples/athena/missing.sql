@@ -1,9 +1,9 @@
--- Which points of a run are not recorded: the gaps between its shards, however it was cut.
+-- Which points of a run are not recorded: the gaps between its shards, whatever their sizes.
 WITH bounds AS (
   SELECT start_index, end_index_exclusive
   FROM shard_outcomes_of_run
   WHERE run = 'waits' AND run_date = '2026-02-14'
-    AND content_sha256 IS NOT NULL -- else not every point of the shard has its record
+    AND content_sha256 IS NOT NULL -- otherwise not every point of the shard has a record
   UNION ALL
   SELECT 0, 0
   UNION ALL

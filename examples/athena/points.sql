@@ -1,4 +1,4 @@
--- What the parameters do to a metric: mean wait by arrival rate and servers, over replicates.
+-- The effect of parameters on a metric: mean wait by arrival rate and servers, over replicates.
 SELECT
   arrival_rate,
   servers,
