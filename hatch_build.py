@@ -21,7 +21,7 @@ class EngineBuildHook(BuildHookInterface[Any]):
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002  hatchling's signature
-        """Build the engine and tell hatchling where it is and where the wheel may be installed."""
+        """Build the engine and pass its path and the wheel's tag to hatchling."""
         build_data["shared_scripts"][self._build_engine()] = PROGRAM
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{_platform()}"

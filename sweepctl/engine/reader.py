@@ -46,7 +46,7 @@ class RecordReader:
     """Reads the lines of one shard's points, in order, and counts them."""
 
     def __init__(self, message: ShardMessage, model: Model) -> None:
-        """Expect the points of `message` from `model`."""
+        """Prepare for the points of `message` from `model`."""
         self._message = message
         self._model = model
         self._schemas = schemas(model, message.outputs)
@@ -220,7 +220,7 @@ def _wire_rows_schema(columns: Sequence[Column]) -> pa.Schema:
 
 
 def parse_records(lines: bytes, schema: pa.Schema) -> pa.Table:
-    """Return the records in whole `lines`, one row a record.
+    """Return the records in whole `lines`, one row per record.
 
     Raises:
         EngineFaultError: a line is not a record that matches `schema`.

@@ -203,7 +203,7 @@ class StoredTable:
     """A stored table: its bytes, whose rows are parsed on demand."""
 
     def __init__(self, header: _Header, body: bytes) -> None:
-        """Take the bytes of a whole file.
+        """Hold the bytes of a whole file.
 
         Raises:
             ValueError: it does not have as many lines as its header says.

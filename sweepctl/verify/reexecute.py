@@ -32,7 +32,7 @@ def draw_sample(outcomes: Sequence[Outcome], size: int | None, seed: int) -> Sam
     """
     if size is None:
         return {each.shard_id: [(each.start_index, each.end_index_exclusive)] for each in outcomes}
-    draw = random.Random(seed)  # noqa: S311  a sample, no secret
+    draw = random.Random(seed)  # noqa: S311  a sample, not a secret
     shuffled = draw.sample(list(outcomes), len(outcomes))
     wanted = dict.fromkeys((each.shard_id for each in outcomes), 0)
     left = min(size, sum(each.points for each in outcomes))
@@ -104,7 +104,7 @@ class _StoredRows:
     """Rows of one file, to compare with re-run points in order."""
 
     def __init__(self, file: pq.ParquetFile, shard_start: int, start: int, end: int) -> None:
-        """Take the rows of points `[start, end)`."""
+        """Read the rows of points `[start, end)`."""
         whole = start == shard_start
         self._buffer = (
             buffered_rows(file) if whole else RowBuffer(_rows_of(file, start - shard_start, end - shard_start))

@@ -108,7 +108,7 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """What it means for the run."""
+        """The severity of its code."""
         return CODES[self.code]
 
     def to_json(self) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class CheckState(Enum):
 
     PASSED = "passed"
     FAILED = "failed"
-    NOT_CHECKED = "not_checked"  # or not all of it
+    NOT_CHECKED = "not_checked"  # or not completely
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class RowBuffer:
     """Rows of tables, returned in chunks of any requested size."""
 
     def __init__(self, tables: Iterable[pa.Table]) -> None:
-        """Take from `tables`, in order."""
+        """Buffer the rows of `tables`, in order."""
         self._tables = iter(tables)
         self._held: pa.Table | None = None
 
