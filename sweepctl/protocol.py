@@ -4,14 +4,16 @@ Point records are not here: there are too many for a Python object each, so `eng
 """
 
 import json
-from typing import Annotated, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from sweepctl.design import Space
 from sweepctl.errors import MessageError
 from sweepctl.names import DatasetName, Name
 from sweepctl.spec import Spec, Value
+
+if TYPE_CHECKING:
+    from sweepctl.design import Space
 
 VERSION = "v1"
 MAX_REQUEST_BYTES = 68 << 20  # a stored design of 64 MiB, and the rest
@@ -120,7 +122,9 @@ class Finished(_Reply):
     failed: int
 
 
-def encode_request(spec: Spec, space: Space, start_index: int, end_index_exclusive: int, threads: int | None) -> bytes:
+def encode_request(
+    spec: Spec, space: "Space", start_index: int, end_index_exclusive: int, threads: int | None
+) -> bytes:
     """Return the request, one line, for points `[start_index, end_index_exclusive)` of `spec`.
 
     `space` is the spec's design, read from the store if it is a stored one.

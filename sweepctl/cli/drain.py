@@ -178,9 +178,10 @@ def send_command(
 ) -> None:
     """Send shard messages to a queue. Nothing is sent unless all of them are valid."""
     with error_exit(json_output=json_output) as console:
+        bodies = [body for path in messages for body in read_bodies(str(path))]
+        # This imports boto3: only after the messages are checked, so that their errors are printed at once.
         from sweepctl.queue.sqs import open_queue
 
-        bodies = [body for path in messages for body in read_bodies(str(path))]
         open_queue(queue_url, region=region).send(bodies)
         if json_output:
             print_json({"sent": len(bodies)})

@@ -42,14 +42,17 @@ def plan_command(
         from threading import Event
 
         from sweepctl.engine.client import Engine, find_engine
-        from sweepctl.shard.run import utc_now
         from sweepctl.sweep.file import read
+
+        worker = Engine(find_engine(engine))
+        sweep = read(file)
+        # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
+        from sweepctl.shard.run import utc_now
         from sweepctl.sweep.plan import draft
         from sweepctl.sweep.preview import report
         from sweepctl.view.plan import piloting, show_plan, show_written
 
-        worker = Engine(find_engine(engine))
-        drafted = draft(read(file), worker)
+        drafted = draft(sweep, worker)
         stop = Event()
         with piloting(open_console(stderr=True), pilot) as progress, on_signals(stop.set):
             preview = report(drafted, worker, run_id, utc_now().date(), pilot, progress=progress, stop=stop)

@@ -63,10 +63,7 @@ def query_command(
         import sys
 
         from sweepctl.messages import require_run_id
-        from sweepctl.records.run import require_run
-        from sweepctl.results import formats, views
         from sweepctl.store import open_store
-        from sweepctl.view.query import show_answer
 
         run_id, sql = _parse_arguments(question, all_runs=all_runs)
         if run_id is not None:
@@ -74,6 +71,11 @@ def query_command(
         is_terminal = sys.stdout.isatty()
         chosen = form or _default_format(out, json_output=json_output, is_terminal=is_terminal)
         _require_destination(chosen, out, json_output=json_output, is_terminal=is_terminal)
+        # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
+        from sweepctl.records.run import require_run
+        from sweepctl.results import formats, views
+        from sweepctl.view.query import show_answer
+
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         run = None if run_id is None else require_run(results, run_id)
         with views.connect(results, run) as database, interrupted_by_signals(database.interrupt):

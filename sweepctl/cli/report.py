@@ -69,14 +69,16 @@ def summary_command(
     """
     with error_exit(json_output=json_output) as console:
         from sweepctl.messages import require_run_id
+        from sweepctl.store import open_store
+
+        require_run_id(run_id)
+        # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
         from sweepctl.records.design import resolve
         from sweepctl.records.run import require_run
         from sweepctl.results.analysis.subject import Subject
         from sweepctl.results.analysis.summary import summarize
-        from sweepctl.store import open_store
         from sweepctl.view.summary import show_summary
 
-        require_run_id(run_id)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         record = require_run(results, run_id)
         space = resolve(results, record.spec)
@@ -122,19 +124,21 @@ def report_command(
         from threading import Event
 
         from sweepctl.messages import require_run_id
-        from sweepctl.records.design import resolve
-        from sweepctl.records.run import require_run
-        from sweepctl.results.analysis.overview import make_overview
-        from sweepctl.results.analysis.subject import Subject
         from sweepctl.store import open_store
-        from sweepctl.verify import verify
-        from sweepctl.view.page.page import render
-        from sweepctl.view.verify import examining, show_verdict
 
         require_run_id(run_id)
         if metric and len(metric) > MOST_METRICS:
             remedy = "Write several pages, each with its own --out."
             raise UsageError(f"a page shows at most {MOST_METRICS} metrics, not {len(metric)}", remedy=remedy)
+        # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
+        from sweepctl.records.design import resolve
+        from sweepctl.records.run import require_run
+        from sweepctl.results.analysis.overview import make_overview
+        from sweepctl.results.analysis.subject import Subject
+        from sweepctl.verify import verify
+        from sweepctl.view.page.page import render
+        from sweepctl.view.verify import examining, show_verdict
+
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         record = require_run(results, run_id)
         space = resolve(results, record.spec)

@@ -74,15 +74,18 @@ def run_command(
     with error_exit(json_output=json_output) as console:
         from sweepctl import logs
         from sweepctl.engine.client import Engine, find_engine
-        from sweepctl.shard.run import Conditions
         from sweepctl.store import open_store
         from sweepctl.sweep.file import read
-        from sweepctl.sweep.plan import draft
 
         is_text = logs.configure(log_format) == "text"
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         worker = Engine(find_engine(engine))
-        drafted = draft(read(file), worker)
+        contents = read(file)
+        # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
+        from sweepctl.shard.run import Conditions
+        from sweepctl.sweep.plan import draft
+
+        drafted = draft(contents, worker)
         _require_reusable(drafted, reuse)
         conditions = Conditions(threads, timeout)
         sweep = _RunCommand(console, results, worker, conditions, concurrency, is_text, Event())
@@ -265,7 +268,6 @@ def retry_command(
         from sweepctl import logs
         from sweepctl.engine.client import Engine, find_engine
         from sweepctl.messages import require_run_id
-        from sweepctl.queue.sqs import open_queue
         from sweepctl.runs.retry import failed_shards
         from sweepctl.shard.run import Conditions
         from sweepctl.store import open_store
@@ -281,6 +283,8 @@ def retry_command(
         show_failed(console, failed)
         result, exit_code = failed.to_json(), 1 if failed.permanent or failed.unreadable else 0
         if failed.retryable and queue_url is not None:
+            from sweepctl.queue.sqs import open_queue
+
             open_queue(queue_url, region=region).send(list(failed.bodies()))
             show_sent(console, len(failed.retryable))
             result["sent"] = len(failed.retryable)

@@ -18,7 +18,6 @@ from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_js
 if TYPE_CHECKING:
     from sweepctl.queue.backlog import Backlog
     from sweepctl.queue.contract import QueueFacts
-    from sweepctl.queue.sqs import Queue
     from sweepctl.runs.status import Status
 
 
@@ -50,14 +49,15 @@ def status_command(
         from threading import Event
 
         from sweepctl.messages import require_run_id
-        from sweepctl.queue.sqs import open_queue
-        from sweepctl.runs import status
-        from sweepctl.shard.run import utc_now
         from sweepctl.store import open_store
-        from sweepctl.view.runs import reading, show_status, watching
 
         require_run_id(run_id)
-        queue = None if queue_url is None else _BacklogReader(open_queue(queue_url, region=region))
+        # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
+        from sweepctl.runs import status
+        from sweepctl.shard.run import utc_now
+        from sweepctl.view.runs import reading, show_status, watching
+
+        queue = None if queue_url is None else _BacklogReader(queue_url, region)
         reader = status.StatusReader.of(open_store(store, endpoint_url=endpoint_url, region=region), run_id)
         reader.stop = stop = Event()
         facts, backlog, latest = None, None, None
@@ -80,10 +80,11 @@ def status_command(
 class _BacklogReader:
     """A queue's depth and its recent history."""
 
-    def __init__(self, queue: "Queue") -> None:
+    def __init__(self, queue_url: str, region: str | None) -> None:
         from sweepctl.queue.backlog import MOST_DEPTHS, DepthSample
+        from sweepctl.queue.sqs import open_queue
 
-        self._queue = queue
+        self._queue = open_queue(queue_url, region=region)
         self._depths: deque[DepthSample] = deque(maxlen=MOST_DEPTHS)
 
     def read(self) -> "tuple[QueueFacts, Backlog | None]":

@@ -56,15 +56,17 @@ def run_shard_command(
         from sweepctl import logs
         from sweepctl.engine.client import Engine, find_engine
         from sweepctl.records.design import space_of
-        from sweepctl.shard.run import Conditions, require_injection_allowed, run_shard
         from sweepctl.store import open_store
-        from sweepctl.view.shard import progress_of, show_result
 
         logs.configure(log_format)
         shard = read_message(message)
-        conditions = Conditions(threads, timeout, force, allow_failure_injection)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         worker = Engine(find_engine(engine))
+        # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
+        from sweepctl.shard.run import Conditions, require_injection_allowed, run_shard
+        from sweepctl.view.shard import progress_of, show_result
+
+        conditions = Conditions(threads, timeout, force, allow_failure_injection)
         # Everything that can be rejected is rejected before the probe writes its object.
         require_injection_allowed(shard, conditions)
         worker.model(shard.model)
@@ -137,7 +139,6 @@ def point_command(
         from sweepctl.engine.client import Engine, find_engine
         from sweepctl.records.design import space_of
         from sweepctl.store import open_store
-        from sweepctl.view.shard import show_point
 
         shard = read_message(message)
         if index >= shard.total_points:
@@ -150,6 +151,8 @@ def point_command(
         if json_output:
             print_json(point.model_dump(exclude={"record"}))
         else:
+            from sweepctl.view.shard import show_point
+
             show_point(console, shard, space.parameters, point)
 
 

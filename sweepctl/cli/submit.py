@@ -57,21 +57,24 @@ def submit_command(
         from sweepctl.engine.client import Engine, find_engine
         from sweepctl.messages import require_run_id
         from sweepctl.queue.sqs import open_queue
-        from sweepctl.runs.start import find_record, pin
-        from sweepctl.runs.submit import require_sendable, submit
-        from sweepctl.shard.run import utc_now
         from sweepctl.store import open_store
         from sweepctl.sweep.file import read
-        from sweepctl.sweep.pilot import shard_points
-        from sweepctl.sweep.plan import draft
-        from sweepctl.view.runs import sending, show_submission
 
         if run_id is not None:
             require_run_id(run_id)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         queue = open_queue(queue_url, region=region)
         worker = Engine(find_engine(engine))
-        drafted = draft(read(file), worker)
+        sweep = read(file)
+        # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
+        from sweepctl.runs.start import find_record, pin
+        from sweepctl.runs.submit import require_sendable, submit
+        from sweepctl.shard.run import utc_now
+        from sweepctl.sweep.pilot import shard_points
+        from sweepctl.sweep.plan import draft
+        from sweepctl.view.runs import sending, show_submission
+
+        drafted = draft(sweep, worker)
         require_sendable(drafted, queue)
         results.probe()
         stop = Event()

@@ -101,9 +101,8 @@ def _show_cursor() -> None:
 def read_message(source: str) -> "ShardMessage":
     """Return the message read from a file, or from standard input for `-`."""
     from sweepctl.messages import decode
-    from sweepctl.shard.run import utc_now
 
-    return decode(_read(source), utc_now().date())
+    return decode(_read(source), _today())
 
 
 def read_bodies(source: str) -> list[bytes]:
@@ -113,7 +112,6 @@ def read_bodies(source: str) -> list[bytes]:
         MessageError: a message is invalid; the error names it.
     """
     from sweepctl.messages import decode
-    from sweepctl.shard.run import utc_now
 
     if source.endswith(".jsonl"):
         lines = enumerate(_opened(source, lambda file: file.read().split(b"\n")), start=1)
@@ -122,10 +120,14 @@ def read_bodies(source: str) -> list[bytes]:
         bodies = {source: _read(source)}
     for where, body in bodies.items():
         try:
-            decode(body, utc_now().date())
+            decode(body, _today())
         except MessageError as error:
             raise MessageError(f"{where}: {error.message}", remedy=error.remedy) from error
     return list(bodies.values())
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(dt.UTC).date()
 
 
 def _read(source: str) -> bytes:

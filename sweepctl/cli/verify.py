@@ -68,8 +68,6 @@ def verify_command(
     with error_exit(json_output=json_output) as console:
         from sweepctl.messages import require_run_id
         from sweepctl.store import open_store
-        from sweepctl.verify import Verdict, verify
-        from sweepctl.view.verify import examining, show_report
 
         if requeue and queue_url is None:
             raise UsageError("--requeue needs a queue", remedy="Give --queue-url.")
@@ -78,6 +76,10 @@ def verify_command(
         if missing is not None and not missing.absolute().parent.is_dir():
             raise UsageError(f"{missing}: no such folder", remedy="Choose a file that can be written.")
         require_run_id(run_id)
+        # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
+        from sweepctl.verify import Verdict, verify
+        from sweepctl.view.verify import examining, show_report
+
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         prover, again, stop = find_prover(engine), _reexecution(reexecute, seed), Event()
         with examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):

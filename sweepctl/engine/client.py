@@ -12,16 +12,18 @@ from functools import cached_property
 from pathlib import Path
 from threading import Event
 from types import TracebackType
-from typing import Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from pydantic import ValidationError
 
 from sweepctl import protocol
-from sweepctl.design import Space
 from sweepctl.engine.child import Child
 from sweepctl.errors import EngineFaultError, EngineUnavailableError, RefusedError, WrongEngineError
 from sweepctl.protocol import Description, Finished, Model, PointIdentity, Refused, Started, encode_request
 from sweepctl.spec import Spec
+
+if TYPE_CHECKING:
+    from sweepctl.design import Space
 
 PROGRAM = "sweep-engine"
 HANDSHAKE_SECONDS = 30.0
@@ -93,7 +95,7 @@ class Engine:
         """
         return EngineRun(self._child(command, stdin=request, timeout=timeout, stop=stop or Event()), self._monotonic)
 
-    def identify(self, spec: Spec, space: Space, index: int) -> PointIdentity:
+    def identify(self, spec: Spec, space: "Space", index: int) -> PointIdentity:
         """Return the identity of point `index`: parameters and fingerprints; nothing is simulated.
 
         Raises:

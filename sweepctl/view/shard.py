@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from sweepctl.messages import ShardMessage
 from sweepctl.protocol import PointIdentity
@@ -25,6 +24,18 @@ _DISPOSITIONS = {
 @contextmanager
 def progress_of(console: Console, message: ShardMessage) -> Iterator[Callable[[int], None]]:
     """Show a progress bar of points on a terminal, and nothing elsewhere."""
+    if not console.is_terminal:
+        yield lambda _points: None
+        return
+    from rich.progress import (  # noqa: PLC0415  needed on a terminal only
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -34,7 +45,7 @@ def progress_of(console: Console, message: ShardMessage) -> Iterator[Callable[[i
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(f"shard {message.shard_id}", total=message.points)
         yield lambda points: progress.update(task, completed=points)
 
