@@ -217,7 +217,7 @@ class _RunCommand:
         engine = self._engine
         taken: dict[int, int] = {}
         if source is not None:
-            engine = ReusingEngine(engine.path, engine.model(source.model), source)
+            engine = ReusingEngine(engine, source)
             taken = engine.taken
 
         def run_one(message: "ShardMessage", progress: "Callable[[int], None]") -> Result:

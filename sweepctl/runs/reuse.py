@@ -155,10 +155,11 @@ def _body(store: Store, key: str) -> bytes | None:
 class ReusingEngine(Engine):
     """An engine that gets the known points with each request to run points."""
 
-    def __init__(self, path: Path, model: Model, source: Source) -> None:
-        """Reuse points of `model` from `source`."""
-        super().__init__(path)
-        self._model = model
+    def __init__(self, engine: Engine, source: Source) -> None:
+        """Reuse points of `source`; `engine` runs the others."""
+        super().__init__(engine.path)
+        self.description = engine.description  # already asked for: no second handshake
+        self._model = engine.model(source.model)
         self._source = source
         self.taken: dict[int, int] = {}  # the number of reused points, by the first index of the request
 

@@ -102,7 +102,7 @@ def reused_run(points: int) -> Mapping[str, float]:
         started_at = time.perf_counter()
         source = read_source(store, "r", engine.model("queue"), 1, Event())
         read = time.perf_counter() - started_at
-        taking = ReusingEngine(engine.path, engine.model("queue"), source)
+        taking = ReusingEngine(engine, source)
         seconds = execute(begun, store, taking)
         assert sum(taking.taken.values()) == MILLION
         return {"read": read, "seconds": seconds}

@@ -60,7 +60,7 @@ def source_of(
 
 
 def reusing(source: Source, engine: Engine = ENGINE) -> ReusingEngine:
-    return ReusingEngine(engine.path, engine.model(source.model), source)
+    return ReusingEngine(engine, source)
 
 
 def outcomes(store: Store, begun: Begun) -> list[Outcome]:
