@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sweepctl import numpy_gate
 from sweepctl.design import Grid, LatinHypercube, Random, Sobol
 from sweepctl.design.axes import length_of
 from sweepctl.names import quoted
@@ -121,6 +122,7 @@ def _exact(
 
 
 def _of_sample(connection: "Connection", subject: Subject, metric: str) -> Sensitivity:
+    numpy_gate.reopen()
     try:
         import numpy as np  # noqa: PLC0415  optional, and slow to import
         from SALib.analyze import rbd_fast  # noqa: PLC0415
