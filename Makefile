@@ -36,9 +36,9 @@ quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
 # Steps share .venv and target/, and report one after the other.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories validate bench bench-drain \
-        bench-lambda bench-query bench-report bench-ridehail bench-submit bench-sweep bench-verify lambda lock schema tables \
-        clean preflight engines simulate mutants fuzz FORCE
+.PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories validate bench \
+        bench-drain bench-lambda bench-query bench-report bench-ridehail bench-startup bench-submit bench-sweep \
+        bench-verify lambda lock schema tables clean preflight engines simulate mutants fuzz FORCE
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -119,6 +119,9 @@ bench-report: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of a run's report
 bench-ridehail: $(VENV)/.dev ## benchmarks of points of the ride-hailing model
 	@cargo bench --quiet --locked -p sweep-models --bench ridehail
 	@$(BIN)/python tests/benchmarks/ridehail.py
+
+bench-startup: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of what commands take to start
+	@$(BIN)/python tests/benchmarks/startup.py
 
 bench-submit: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of planning a large sweep and sending its messages
 	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/submit.py
