@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from fakes.engines import line, scripted
 from paths import ROOT
 from typer.testing import CliRunner, Result
+from waiting import LIMIT, wait_until
 
 from sweepctl.cli import app, main
 from sweepctl.design import DESIGN
@@ -113,12 +113,12 @@ def test_log_lines_as_text() -> None:
     ("code", "error", "behaviour"),
     [
         (4, "engine_crashed", "sys.exit(3)"),
-        (4, "engine_timeout", "time.sleep(60)"),
+        (4, "engine_timeout", "time.sleep(1e6)"),
         (1, "invalid_parameters", f"say({REFUSED!r})"),
     ],
 )
 def test_a_failed_shard_is_told_and_has_its_exit_code(tmp_path: Path, code: int, error: str, behaviour: str) -> None:
-    arguments = (*toy(tmp_path, behaviour), "--timeout", "1")
+    arguments = (*toy(tmp_path, behaviour), "--timeout", 1 if error == "engine_timeout" else int(LIMIT))
     result = sweepctl(*arguments)
     assert result.exit_code == code
     assert "failure shard 0 of run r" in result.stdout
@@ -197,7 +197,7 @@ def test_a_forced_attempt_that_fails_is_no_success(tmp_path: Path) -> None:
 
 def test_a_second_failure_of_another_kind_is_told(tmp_path: Path) -> None:
     sweepctl(*toy(tmp_path, "sys.exit(3)"))
-    result = sweepctl(*toy(tmp_path, "time.sleep(60)"), "--timeout", "1")
+    result = sweepctl(*toy(tmp_path, "time.sleep(1e6)"), "--timeout", "1")
     assert result.exit_code == 4
     assert "engine_timeout" in result.stdout
 
@@ -243,13 +243,11 @@ def test_an_injected_failure(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_engine_and_is_recorded(tmp_path: Path, number: signal.Signals) -> None:
-    arguments = toy(tmp_path, f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)")
+    arguments = toy(tmp_path, f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(1e6)")
     process = subprocess.Popen([*SWEEPCTL, *map(str, arguments)], stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-        assert process.poll() is None
-        time.sleep(0.02)
+    wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
     process.send_signal(number)
-    _, stderr = process.communicate(timeout=10)
+    _, stderr = process.communicate()
     assert process.returncode == 130
     assert "interrupted" in stderr
     with pytest.raises(ProcessLookupError):

@@ -15,6 +15,7 @@ import pytest
 from fakes import toys
 from fakes.servers import Server
 from typer.testing import CliRunner, Result
+from waiting import LIMIT, wait_until
 from worker.processes import environment
 
 from sweepctl.cli import app
@@ -165,13 +166,13 @@ def test_a_first_signal_says_what_follows_and_a_second_leaves_a_terminal_as_it_w
     settings = {**environment(), "COLUMNS": "150", "TERM": "xterm"}
     with subprocess.Popen(command, stdout=program, stderr=program, stdin=subprocess.DEVNULL, env=settings) as process:
         try:
-            toys.wait_until((tmp_path / "running").exists)
+            wait_until((tmp_path / "running").exists)
             process.send_signal(signal.SIGTERM)
             seen = read_until(person, b"stopping: up to 30 s for 1 shard to finish; signal again to exit now")
             hides_cursor = b"\x1b[?25l" in seen
             assert hides_cursor is (log_format == "auto"), "nothing is drawn over lines of JSON"
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == -signal.SIGTERM
+            assert process.wait(LIMIT) == -signal.SIGTERM
             assert read_until(person, b"\x1b[?25h", seen[seen.rindex(b"again") :])
         finally:
             process.kill()

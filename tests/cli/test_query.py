@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from results.runs import asked
 from typer.testing import CliRunner
+from waiting import LIMIT, wait_until
 
 from sweepctl.cli import app
 from sweepctl.store import open_store
@@ -166,7 +166,7 @@ def test_a_reader_who_leaves_is_no_error(root: Path) -> None:
         assert child.stderr is not None
         assert child.stdout.readline() == b'"range"\n'
         child.stdout.close()
-        assert (child.wait(60), b"Traceback" in child.stderr.read()) == (0, False)
+        assert (child.wait(LIMIT), b"Traceback" in child.stderr.read()) == (0, False)
 
 
 def test_ctrl_c_ends_a_query(root: Path, tmp_path: Path) -> None:
@@ -175,9 +175,8 @@ def test_ctrl_c_ends_a_query(root: Path, tmp_path: Path) -> None:
     script = "from sweepctl.cli import main; main()"
     command = [sys.executable, "-P", "-c", script, "query", "a", sql, "--store", str(root), "--out", str(out)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
-        while not (tmp_path / ".out.csv.part").exists():
-            time.sleep(0.01)
+        wait_until((tmp_path / ".out.csv.part").exists)
         child.send_signal(signal.SIGINT)
         assert child.stderr is not None
-        assert (child.wait(60), "interrupted" in child.stderr.read()) == (130, True)
+        assert (child.wait(LIMIT), "interrupted" in child.stderr.read()) == (130, True)
     assert list(tmp_path.iterdir()) == []

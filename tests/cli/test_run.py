@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,9 +13,9 @@ from typing import Any
 
 import pytest
 from fakes.servers import Server
-from fakes.sweep_files import ENGINE, TEST_ENGINE, failing_engine, faulty_sweep, queue_sweep, slow_sweep
-from fakes.toys import wait_until
+from fakes.sweep_files import ENGINE, TEST_ENGINE, failing_engine, faulty_sweep, held_engine, queue_sweep
 from typer.testing import CliRunner, Result
+from waiting import wait_until
 
 from sweepctl.cli import app
 from sweepctl.engine.client import Engine
@@ -224,7 +225,7 @@ def test_a_full_store_ends_the_run_in_order(tmp_path: Path) -> None:
     file = queue_sweep(tmp_path, 400, rates=f"[{rates}]")
     # No file beyond twenty kilobytes: an outcome fits, the data of a shard does not.
     process = started("run", file, prefix=("/bin/sh", "-c", 'ulimit -f 40; exec "$@"', "sh"))
-    told = json.loads(process.communicate(timeout=60)[0])
+    told = json.loads(process.communicate()[0])
     assert (process.returncode, told["error"]["kind"], told["succeeded"]) == (5, "scratch", 0)
     resumed = told_by("run", file)
     assert (resumed["exit_code"], resumed["succeeded"], resumed["verdict"]) == (0, 4, "whole")
@@ -232,11 +233,11 @@ def test_a_full_store_ends_the_run_in_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_ended_loses_its_running_shards_at_most(tmp_path: Path, number: signal.Signals) -> None:
-    arguments = ("run", slow_sweep(tmp_path), "--engine", TEST_ENGINE)
+    arguments = ("run", queue_sweep(tmp_path, 1), "--engine", held_engine(tmp_path, 5))
     process = started(*arguments)
-    wait_until(lambda: len(outcomes(tmp_path)) >= 3, 60)
+    wait_until(lambda: len(outcomes(tmp_path)) >= 3)
     os.kill(process.pid, number)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate()
     stood = outcomes(tmp_path)
     if number is signal.SIGKILL:
         assert process.returncode == -signal.SIGKILL
@@ -244,9 +245,10 @@ def test_a_run_that_is_ended_loses_its_running_shards_at_most(tmp_path: Path, nu
         told = json.loads(output)
         assert (process.returncode, told["exit_code"], told["error"]["kind"]) == (130, 130, "interrupted")
         assert (told["succeeded"], told["verdict"]) == (len(stood), None)
-    assert 3 <= len(stood) < 20
+    assert 3 <= len(stood) < 12
+    (tmp_path / "free").touch()
     resumed = told_by(*arguments)
-    assert (resumed["skipped"], resumed["succeeded"], resumed["verdict"]) == (len(stood), 20 - len(stood), "whole")
+    assert (resumed["skipped"], resumed["succeeded"], resumed["verdict"]) == (len(stood), 12 - len(stood), "whole")
     assert outcomes(tmp_path) | stood == outcomes(tmp_path)
 
 
@@ -260,8 +262,10 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         process.terminate()
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(1)
-        process.terminate()
-        assert process.wait(10) == -signal.SIGTERM
+        while process.poll() is None:
+            process.terminate()  # again and again: two signals at once are one
+            time.sleep(0.01)
+        assert process.returncode == -signal.SIGTERM
         os.close(writer)
 
 
@@ -274,5 +278,5 @@ def opened_to_write(fifo: Path) -> int:
             found.append(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
         return bool(found)
 
-    wait_until(has_reader, 60)
+    wait_until(has_reader)
     return found[0]

@@ -13,6 +13,7 @@ import pytest
 from deploy import dockerfile
 from fakes import toys
 from fakes.servers import Server
+from waiting import LIMIT, wait_until
 from worker.processes import environment
 
 from sweepctl.queue.sqs import open_queue
@@ -76,9 +77,9 @@ def test_a_stop_hands_the_message_back(moto_server: Server, tmp_path: Path, *, i
     queue.send(toys.messages(1))
     arguments = sealed(tmp_path) if is_sealed else command()
     with worker(arguments, tmp_path, url, f"s3://sweeps/stopping-{is_sealed}") as process:
-        toys.wait_until((tmp_path / "running").exists)
+        wait_until((tmp_path / "running").exists)
         os.kill(_worker_of(process) if is_sealed else process.pid, 15)
-        assert process.wait(30) == 0, process.stderr and process.stderr.read().decode()
+        assert process.wait(LIMIT) == 0, process.stderr and process.stderr.read().decode()
     (message,) = queue.receive(10, wait=0, visibility=30)
     assert message.receive_count == 2
     assert not [key for key in moto_server.keys(f"stopping-{is_sealed}/") if "outcomes" in key]

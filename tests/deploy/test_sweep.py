@@ -65,7 +65,6 @@ def test_a_sweep_from_submit_to_verify_by_the_function(deployed: Deployed, handl
 
 
 @pytest.mark.servers
-@pytest.mark.timeout(180)
 def test_a_sweep_from_submit_to_verify_by_the_package_under_the_runtime_client(
     deployed: Deployed, function: Function
 ) -> None:

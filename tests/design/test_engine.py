@@ -48,7 +48,7 @@ DESIGNS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(DESIGNS)
 def test_what_is_a_design_here_is_one_to_the_engine(written: dict[str, Any]) -> None:
     with suppress(ValidationError):

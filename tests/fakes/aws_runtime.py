@@ -29,11 +29,11 @@ import lambda_package
 import pytest
 from fakes import servers
 from paths import ROOT
+from waiting import LIMIT
 
 CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:sweeps"
 QUEUE_ARN = "arn:aws:sqs:us-east-1:123456789012:shards"
-SOON = 60.0  # within which a process has started, or a small batch is done
 # The last is a disk of so many bytes in place of the temporary folder, where one is given.
 SEAL = """set -e
 mount --bind /tmp /tmp
@@ -263,7 +263,7 @@ class Sandbox:
 
     def ready(self) -> float:
         """Wait until it asks for the first event; return the seconds since its start."""
-        asked_at = self._server.asked.get(timeout=SOON)
+        asked_at = self._server.asked.get(timeout=LIMIT)
         self._server.asked.put(asked_at)
         return asked_at - self.started_at
 
@@ -277,12 +277,12 @@ class Sandbox:
     def invoke(self, event: object, seconds: float = 900.0) -> Reply:
         """Have it invoked, and wait for its reply."""
         sent_at = self.send(event, seconds)
-        path, body, at = self._server.replies.get(timeout=SOON)
+        path, body, at = self._server.replies.get(timeout=LIMIT)
         return Reply(path, body, at - sent_at)
 
     def init_error(self) -> Any:  # noqa: ANN401  any JSON value
         """Wait for it to report that it cannot start."""
-        path, body, _ = self._server.replies.get(timeout=SOON)
+        path, body, _ = self._server.replies.get(timeout=LIMIT)
         assert path.endswith("/init/error")
         return body
 

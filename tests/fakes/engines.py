@@ -5,9 +5,13 @@ The model is `toy`: parameter `x` (int), metric `m` (float), dataset `parts` wit
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from sweepctl.engine.child import Child
 from sweepctl.messages import ShardMessage, ShardMessageV1
 
 FINGERPRINT = "0" * 64
@@ -126,3 +130,18 @@ def scripted(folder: Path, behaviour: str, points: int = 10) -> Path:
     )
     path.chmod(0o755)
     return path
+
+
+def clock_until(monkeypatch: pytest.MonkeyPatch, said: bytes) -> Callable[[], float]:
+    """Return a clock that stands still until an engine's `said` has been read, and is beyond every deadline then."""
+    now, read = 0.0, Child.read
+
+    def noting(child: Child, seconds: float) -> bytes:
+        nonlocal now
+        output = read(child, seconds)
+        if said in output:
+            now = 1e9
+        return output
+
+    monkeypatch.setattr(Child, "read", noting)
+    return lambda: now

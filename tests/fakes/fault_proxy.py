@@ -20,6 +20,8 @@ from types import TracebackType
 from typing import NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
+from waiting import LIMIT
+
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "expect"}
 
 
@@ -142,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         """`proxy.log` has it."""
 
     def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        connection = http.client.HTTPConnection(self.server.proxy.upstream, timeout=60)
+        connection = http.client.HTTPConnection(self.server.proxy.upstream, timeout=LIMIT)
         try:
             # With the client's own Host: its signature covers it.
             connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)

@@ -26,6 +26,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from paths import ROOT
+from waiting import LIMIT
 from werkzeug.serving import make_server
 
 if TYPE_CHECKING:
@@ -46,8 +47,7 @@ SETTINGS = {
 }
 WEED_PORTS = ("s3.port", "s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc",
               "filer.port", "filer.port.grpc")  # fmt: skip
-START_DEADLINE = 60
-FETCH_DEADLINE = 90  # less than the time-out of a test, which a fixture counts towards
+FETCH_DEADLINE = 90  # of what may be left out, and is where the network is slow
 FETCH_ELASTICMQ = ROOT / "tools" / "elasticmq.py"
 
 
@@ -268,7 +268,7 @@ def _store(server: Server) -> None:
 
 
 def _wait_until(ready: Callable[[], object], process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_DEADLINE
+    deadline = time.monotonic() + LIMIT
     while True:
         try:
             ready()

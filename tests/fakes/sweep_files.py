@@ -41,21 +41,6 @@ x = {{ range = {{ start = 0, stop = 20, step = 1 }} }}
 points = 4
 """
 
-# Twenty shards that take a tenth of a second each.
-SLOW = """\
-name = "slow"
-model = "burn"
-seed = 1
-[base]
-milliseconds = 25.0
-[design]
-kind = "grid"
-[design.dimensions]
-x = { range = { start = 0, stop = 80, step = 1 } }
-[shards]
-points = 4
-"""
-
 
 def queue_sweep(folder: Path, points: int = 7, *, seed: int = 1, rates: str = "[0.25, 0.5, 0.75]") -> Path:
     """Write a sweep of twelve points of `queue`, or of four a rate."""
@@ -71,10 +56,18 @@ def faulty_sweep(folder: Path, mode: str) -> Path:
     return path
 
 
-def slow_sweep(folder: Path) -> Path:
-    """Write a sweep that takes two seconds of one core."""
-    path = folder / "slow.toml"
-    path.write_text(SLOW)
+def held_engine(folder: Path, shards: int) -> Path:
+    """Write an engine that runs so many shards; of further ones, nothing comes until there is a file `free`."""
+    path = folder / "held-engine"
+    path.write_text(f"""#!/bin/sh
+if [ "$1" = run ]; then
+    touch {folder}/begun-$$
+    # It ends with its parent, as engines do.
+    [ -e {folder}/free ] || [ "$(ls {folder} | grep -c begun-)" -le {shards} ] || exec cat > /dev/null
+fi
+exec {ENGINE} "$@"
+""")
+    path.chmod(0o755)
     return path
 
 

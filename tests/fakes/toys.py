@@ -8,8 +8,6 @@ before), `wait_for(name)`.
 """
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +81,6 @@ def engine(folder: Path, behaviour: str = "") -> Engine:
     return Engine(engine_path(folder, behaviour))
 
 
-def engine_at(path: str) -> Engine:
-    return Engine(Path(path))
-
-
 # Python takes longer to start than all the rest of a small shard.
 _QUICK = """#!/bin/sh
 [ "$1" = describe ] && exec echo '{description}'
@@ -146,11 +140,3 @@ def replicates(count: int) -> list[bytes]:
 
 def decoded(body: bytes) -> ShardMessage:
     return ShardMessageV1.model_validate(json.loads(body))
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    """Wait for something that must come, and soon."""
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it never came"
-        time.sleep(0.01)

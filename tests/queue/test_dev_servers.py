@@ -11,6 +11,7 @@ import boto3
 import pytest
 from fakes.servers import free_ports
 from paths import ROOT
+from waiting import LIMIT
 
 from sweepctl.queue.sqs import open_queue
 
@@ -41,7 +42,7 @@ def test_what_it_prints_reaches_bucket_and_queue(monkeypatch: pytest.MonkeyPatch
             assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["sweeps"]
         finally:
             process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(LIMIT) == 0
 
 
 def test_a_taken_port_is_said() -> None:
@@ -49,8 +50,6 @@ def test_a_taken_port_is_said() -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         environment = {**os.environ, "PORT": str(other.getsockname()[1])}
-        result = subprocess.run(
-            [sys.executable, SCRIPT], check=False, env=environment, capture_output=True, text=True, timeout=30
-        )
+        result = subprocess.run([sys.executable, SCRIPT], check=False, env=environment, capture_output=True, text=True)
     assert result.returncode == 1
     assert "is taken" in result.stderr

@@ -10,6 +10,7 @@ import pytest
 from fakes import toys
 from fakes.faulty import Crash, FaultyStore, StoreFault
 from fakes.sweep_files import TEST_ENGINE, failing_engine, faulty_sweep, queue_sweep
+from waiting import LIMIT, wait_until
 
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import ConflictError, EngineUnavailableError, StoreError
@@ -92,7 +93,7 @@ def test_an_error_of_engine_or_store_ends_it_in_order(store: Store, tmp_path: Pa
         if message.shard_id == 1:
             failed.set()
             raise error
-        failed.wait(10)
+        failed.wait(LIMIT)
         return run_shard(message, engine, store, progress=tell)
 
     done = run_shards(toy_messages(5), run_one, slots=2, stop=Event())
@@ -136,7 +137,7 @@ def test_progress_is_told_while_a_shard_runs(store: Store, tmp_path: Path) -> No
 
     def run_one(message: ShardMessage, tell: Tell) -> Result:
         tell(3)
-        toys.wait_until(lambda: told and told[-1].points == 3)
+        wait_until(lambda: told and told[-1].points == 3)
         return run_shard(message, engine, store)
 
     ticks: Iterator[float] = iter(range(10**6))

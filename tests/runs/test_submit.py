@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import toys
 from fakes.fault_proxy import Fault, FaultProxy
 from fakes.servers import Server
 from typer.testing import CliRunner, Result
+from waiting import wait_until
 from worker.processes import environment
 
 from sweepctl.cli import app
@@ -298,9 +298,9 @@ def test_a_signal_ends_a_submission_in_order(file: Path) -> None:
     ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=settings) as process:
         try:
-            toys.wait_until(lambda: waiting() > 100)
+            wait_until(lambda: waiting() > 100)
             process.send_signal(signal.SIGINT)
-            told = process.communicate(timeout=30)[1]
+            told = process.communicate()[1]
         finally:
             process.kill()
     assert process.returncode == 130

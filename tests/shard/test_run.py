@@ -13,7 +13,7 @@ from threading import Event
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fakes.engines import STARTED, failed_point, finished, line, point, rows, scripted
+from fakes.engines import STARTED, clock_until, failed_point, finished, line, point, rows, scripted
 
 from sweepctl.engine.client import Engine
 from sweepctl.errors import ConflictError, EngineUnavailableError, InterruptedRunError, MessageError, StoreError
@@ -230,7 +230,7 @@ def test_failed_points_are_recorded_with_all_others_and_stand(store: Store, engi
 FAULTS = {
     "engine_crashed": ("for p in points[:5]: say(p)\nsys.exit(3)", 4),
     "engine_incomplete": ("for p in points[:5]: say(p)", 4),
-    "engine_timeout": ("for p in points[:5]: say(p)\ntime.sleep(60)", 4),
+    "engine_timeout": ("for p in points[:5]: say(p)\ntime.sleep(1e6)", 4),
     "engine_invalid_output": ("for p in [*points[:5], points[5].replace('2.0', 'NaN'), *points[6:]]: say(p)", 4),
     "engine_wrong_index": ("for p in [*points[:5], *points[6:]]: say(p)", 4),
     "engine_wrong_count": (f"for p in [*points[:5], {finished(POINTS)!r}]: say(p)", 4),
@@ -241,12 +241,15 @@ FAULTS = {
 def test_an_engine_fault_is_recorded_with_what_ran_and_a_success_replaces_it(
     store: Store,
     engine: Callable[..., Engine],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
     code: str,
     behaviour: str,
     ran: int,
 ) -> None:
-    result = run(message(), engine(behaviour), store, timeout=1.0)
-    outcome = result.outcome
+    clock = clock_until(monkeypatch, b'"point_index":3' if code == "engine_timeout" else b"never")
+    slow = Engine(engine(behaviour).path, monotonic=clock)
+    outcome = run(message(), slow, store, timeout=1.0).outcome
     assert (outcome.status, outcome.error_code, outcome.retryable) == ("failure", code, True)
     assert (outcome.points_succeeded, outcome.error_point_index, outcome.content_sha256) == (ran, ran, None)
     partial = {SHARD.partial(name, "toy", outcome.attempt_id) for name in FILES}
@@ -322,7 +325,7 @@ def test_a_stop_is_recorded_and_leaves_the_shard_to_be_run(store: Store, engine:
     stop = Event()
     stop.set()
     with pytest.raises(InterruptedRunError):
-        run_shard(message(), engine("time.sleep(60)"), store, stop=stop, now=lambda: TODAY)
+        run_shard(message(), engine("time.sleep(1e6)"), store, stop=stop, now=lambda: TODAY)
     assert [attempt.status for attempt in attempts(store)] == ["interrupted"]
     assert run(message(), engine(), store).outcome.status == "success"
 

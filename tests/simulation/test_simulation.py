@@ -17,7 +17,6 @@ SCHEDULES = 5_000
 FEW = 40
 
 
-@pytest.mark.timeout(1800)
 def test_no_schedule_breaks_a_promise(capsys: pytest.CaptureFixture[str]) -> None:
     whole = pool.Summary()
     for summary in pool.play_all(range(SCHEDULES)):
@@ -59,7 +58,6 @@ def test_files_in_memory_change_no_history(tmp_path: Path, monkeypatch: pytest.M
     assert any(tmp_path.iterdir()), "the disk was used"
 
 
-@pytest.mark.timeout(1800)
 def test_every_mutant_is_caught(capsys: pytest.CaptureFixture[str]) -> None:
     kills = list(hunt_all(range(len(MUTANTS))))
     with capsys.disabled():
@@ -94,7 +92,6 @@ def test_a_history_that_is_kept_of_a_mutant_catches_it(mutant: Mutant) -> None:
         assert play(*shrink.load(shrink.REGRESSIONS / f"{mutant.file_name}.json")).findings
 
 
-@pytest.mark.timeout(600)
 def test_a_long_run_goes_on_where_it_was_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -362,7 +362,6 @@ def test_points_that_could_not_be_run_again_are_said(store: Store) -> None:
     assert report.unchecked[Check.POINTS] == "12 points, whose files are damaged or missing"
 
 
-@pytest.mark.timeout(30)
 def test_bounds_beyond_all_measure_end_too(store: Store) -> None:
     spec = replace(WHOLE, replications=1 << 32)
     bounds = {"shard_id": 0, "start_index": 0, "end_index_exclusive": 5}
@@ -373,7 +372,6 @@ def test_bounds_beyond_all_measure_end_too(store: Store) -> None:
     assert "points.missing" in codes(verify(store, "r", ENGINE))
 
 
-@pytest.mark.timeout(30)
 def test_a_stop_ends_an_engine_that_hangs(store: Store, tmp_path: Path) -> None:
     make_run(store, "r", WHOLE)
     path = tmp_path / "engine"

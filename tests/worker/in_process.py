@@ -13,6 +13,7 @@ from typing import Any
 from fakes import toys
 from fakes.faulty import Call, FaultyStore, T
 from fakes.memory_queue import Clock, MemoryQueue
+from waiting import LIMIT, wait_until
 from worker import whole
 
 from sweepctl.engine.client import Engine
@@ -25,7 +26,6 @@ from sweepctl.worker.tally import WorkerProgress
 
 SPEED = 20
 LEASE, GRACE = 60, 30
-SOON = 10.0  # wall seconds within which everything that must come has come
 
 
 class HastyWorker(Worker):
@@ -102,7 +102,7 @@ class Draining:
         self._thread.start()
 
     def end(self) -> WorkerProgress:
-        self._thread.join(SOON)
+        self._thread.join(LIMIT)
         assert not self._thread.is_alive(), "the worker does not end"
         if self._error is not None:
             raise self._error
@@ -116,10 +116,10 @@ class Draining:
             self._error = error
 
 
-def drained_to_the_last(place: Place, worker: Worker, seconds: float = 20.0) -> WorkerProgress:
-    """Drain until nothing is left, delayed messages included; that must be within so many seconds of the wall's."""
+def drained_to_the_last(place: Place, worker: Worker) -> WorkerProgress:
+    """Drain until nothing is left, delayed messages included."""
     draining = Draining(worker)
-    toys.wait_until(lambda: not place.queue.bodies, seconds)
+    wait_until(lambda: not place.queue.bodies)
     worker.stop()
     return draining.end()
 

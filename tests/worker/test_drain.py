@@ -9,6 +9,7 @@ from fakes import toys
 from fakes.faulty import Call, StoreFault
 from fakes.memory_queue import Call as QueueCall
 from fakes.memory_queue import Clock, MemoryQueue, QueueFault
+from waiting import wait_until
 from worker import whole
 from worker.in_process import (
     LEASE,
@@ -30,8 +31,6 @@ from sweepctl.worker.events import Ending
 
 if TYPE_CHECKING:
     from sweepctl.worker.tally import WorkerProgress
-
-pytestmark = pytest.mark.timeout(60)
 
 
 def require_acknowledged_after_outcome(place: Place, bodies: list[bytes]) -> None:
@@ -145,14 +144,12 @@ def test_a_lease_known_to_be_lost_deletes_nothing(place: Place) -> None:
     place.queue.send(bodies)
     shared = toys.engine(place.folder, WAIT)
     first = Draining(place.worker(shared, max_shards=1))
-    toys.wait_until(lambda: running(place) == 1)
+    wait_until(lambda: running(place) == 1)
     place.queue.expire()
     second = Draining(place.worker(shared, max_shards=1))
-    toys.wait_until(lambda: running(place) == 2)
+    wait_until(lambda: running(place) == 2)
     # Its first renewal is due at a third of the lease, and refused: the receipt is stale.
-    toys.wait_until(
-        lambda: any(call.method == "extend" and call.receipt == "message-0/1" for call in place.queue.calls)
-    )
+    wait_until(lambda: any(call.method == "extend" and call.receipt == "message-0/1" for call in place.queue.calls))
     time.sleep(0.05)
     place.tell("go")
     assert first.end().lost_leases == 1
@@ -166,7 +163,7 @@ def test_a_lease_that_ended_unseen_leaves_the_shard_whole(place: Place) -> None:
     place.queue.send(bodies)
     shared = toys.engine(place.folder, WAIT)
     first = Draining(place.worker(shared, max_shards=1))
-    toys.wait_until(lambda: running(place) == 1)
+    wait_until(lambda: running(place) == 1)
 
     def lose_renewals_of_first(call: QueueCall) -> None:
         if call.method == "extend" and call.receipt == "message-0/1":
@@ -174,7 +171,7 @@ def test_a_lease_that_ended_unseen_leaves_the_shard_whole(place: Place) -> None:
 
     place.queue.before = lose_renewals_of_first
     second = Draining(place.worker(shared, max_shards=1))
-    toys.wait_until(lambda: running(place) == 2)  # the lease ran out
+    wait_until(lambda: running(place) == 2)  # the lease ran out
     place.tell("go")
     assert first.end().received == 1
     assert second.end().lost_leases == 0
@@ -186,7 +183,7 @@ def test_a_long_run_keeps_its_lease(place: Place) -> None:
     place.queue.send(bodies)
     shared = toys.engine(place.folder, WAIT)  # not written a second time while the first worker starts it
     worker = Draining(place.worker(shared, max_shards=1))
-    toys.wait_until(lambda: running(place) == 1)
+    wait_until(lambda: running(place) == 1)
     rival = Draining(place.worker(shared, idle_timeout=1.5 * LEASE))
     assert rival.end().received == 0
     place.tell("go")
@@ -198,7 +195,7 @@ def test_a_queue_that_does_not_answer_for_a_minute_costs_nothing(place: Place) -
     bodies = toys.messages(8)
     place.queue.send(bodies)
     worker = Draining(place.worker(until_empty=True))
-    toys.wait_until(lambda: place.queue.count("delete") >= 2)
+    wait_until(lambda: place.queue.count("delete") >= 2)
     place.queue.down = True
     time.sleep(place.queue.clock.wall(60))
     place.queue.down = False
@@ -247,7 +244,7 @@ def test_while_the_store_is_down_for_ten_minutes_nothing_is_received(place: Plac
     place.store.before = refuse
     down.set()
     draining = Draining(place.worker(until_empty=True))
-    toys.wait_until(lambda: place.queue.count("extend") == 2)
+    wait_until(lambda: place.queue.count("extend") == 2)
     receives = place.queue.count("receive")
     place.queue.clock.go_at(200)
     time.sleep(place.queue.clock.wall(600))
@@ -313,7 +310,7 @@ def test_until_empty_waits_for_what_it_handed_back(place: Place) -> None:
     place.queue.send(bodies)
     crash = "if first('crash'): tell('running-1'); wait_for('go'); sys.exit(3)"
     draining = Draining(place.worker(crash, until_empty=True))
-    toys.wait_until(lambda: place.queue.count("receive") >= 4)
+    wait_until(lambda: place.queue.count("receive") >= 4)
     place.tell("go")
     assert draining.end().endings == {Ending.RETRY: 1, Ending.SUCCEEDED: 1}
     require_done(place, bodies)

@@ -7,6 +7,7 @@ import pytest
 from fakes import toys
 from fakes.faulty import Call
 from fakes.memory_queue import Call as QueueCall
+from waiting import wait_until
 from worker import whole
 from worker.in_process import WAIT, Draining, Place, drained, running
 
@@ -15,8 +16,6 @@ from sweepctl.worker.events import Ending, Why
 
 if TYPE_CHECKING:
     from sweepctl.worker.tally import WorkerProgress
-
-pytestmark = pytest.mark.timeout(60)
 
 CRASH = "start(); point(begin); sys.exit(3)"
 FAIL = "run(failing=(begin,))"
@@ -53,15 +52,15 @@ def test_an_outage_of_the_queue_is_told_once_and_seen(place: Place, log: pytest.
     worker.observe = seen.append
     draining = Draining(worker)
     for outage in (1, 2):
-        toys.wait_until(lambda: worker.backlog() is not None)
+        wait_until(lambda: worker.backlog() is not None)
         place.queue.down = True
         tries = place.queue.count("receive")
-        toys.wait_until(lambda tries=tries: place.queue.count("receive") >= tries + 4)  # type: ignore[misc]
+        wait_until(lambda tries=tries: place.queue.count("receive") >= tries + 4)  # type: ignore[misc]
         assert worker.backlog() is None, "what the queue once held says nothing now"
         assert seen[-1].queue_down
         place.queue.down = False
-        toys.wait_until(lambda outage=outage: len(lines(log, "queue_answers")) == outage)  # type: ignore[misc]
-    toys.wait_until(lambda: not seen[-1].queue_down)
+        wait_until(lambda outage=outage: len(lines(log, "queue_answers")) == outage)  # type: ignore[misc]
+    wait_until(lambda: not seen[-1].queue_down)
     worker.stop()
     assert draining.end().exit_code == 0
     assert len(lines(log, "queue_unreachable")) == 2
@@ -69,13 +68,13 @@ def test_an_outage_of_the_queue_is_told_once_and_seen(place: Place, log: pytest.
 
 def test_a_depth_that_can_no_longer_be_asked_is_dropped(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = place.worker()
-    toys.wait_until(lambda: worker.backlog() is not None)
+    wait_until(lambda: worker.backlog() is not None)
 
     def fail() -> None:
         raise QueueError("no answer")
 
     monkeypatch.setattr(place.queue, "facts", fail)
-    toys.wait_until(lambda: worker.backlog() is None)
+    wait_until(lambda: worker.backlog() is None)
 
 
 def test_an_engine_that_is_gone_ends_the_drain_and_its_message_comes_back_soon(place: Place) -> None:
@@ -141,7 +140,7 @@ def test_a_drain_that_was_stopped_leaves_messages_behind_and_no_exit_code(place:
     place.queue.send(toys.messages(1))
     worker = place.worker(CRASH)
     draining = Draining(worker)
-    toys.wait_until(lambda: place.queue.count("extend"))
+    wait_until(lambda: place.queue.count("extend"))
     worker.stop()
     progress = draining.end()
     assert progress.endings.keys() == {Ending.RETRY}
@@ -152,7 +151,7 @@ def test_a_stop_says_how_long_it_may_take_and_of_what(place: Place, log: pytest.
     place.queue.send(toys.messages(1))
     worker = place.worker(WAIT)
     draining = Draining(worker)
-    toys.wait_until(lambda: running(place))
+    wait_until(lambda: running(place))
     worker.stop()
     place.tell("go")
     draining.end()
@@ -166,7 +165,7 @@ def test_points_of_a_running_shard_are_counted(place: Place) -> None:
     seen: list[WorkerProgress] = []
     worker.observe = seen.append
     draining = Draining(worker)
-    toys.wait_until(lambda: seen and seen[-1].points == toys.POINTS)
+    wait_until(lambda: seen and seen[-1].points == toys.POINTS)
     assert (seen[-1].running, seen[-1].endings) == (1, {})
     place.tell("go")
     assert draining.end().points == toys.POINTS
@@ -209,7 +208,7 @@ def test_a_line_names_the_shard_whatever_became_of_it(place: Place, log: pytest.
 def test_a_message_that_was_never_started_is_named_too(place: Place, log: pytest.LogCaptureFixture) -> None:
     worker = place.worker()
     draining = Draining(worker)
-    toys.wait_until(lambda: place.queue.count("receive"))
+    wait_until(lambda: place.queue.count("receive"))
     worker.stop()
     place.queue.send(toys.messages(1))
     draining.end()

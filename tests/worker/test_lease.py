@@ -163,7 +163,7 @@ POLICIES = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, 2**32), POLICIES, st.sampled_from([0.0, 5.0, 60.0]))
 def test_any_history_that_is_stopped_ends_with_every_message_closed_once(
     seed: int,
@@ -177,7 +177,7 @@ def test_any_history_that_is_stopped_ends_with_every_message_closed_once(
     assert world.closed == Counter(f"m{number}" for number in range(world.sent))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 2**32), POLICIES)
 def test_a_worker_with_a_bound_ends_by_itself(seed: int, policy: Policy) -> None:
     bound = Policy(policy.concurrency, policy.lease, policy.grace, max_shards=policy.max_shards or 5, idle_timeout=30.0)

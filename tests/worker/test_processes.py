@@ -1,20 +1,22 @@
 """Workers as processes that are killed or stopped anywhere, on a real queue server; another one heals everything."""
 
 import hashlib
+import itertools
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes import toys
+from waiting import wait_until
 from worker import whole
 from worker.processes import (
     LEASE,
@@ -22,6 +24,7 @@ from worker.processes import (
     MakePlace,
     Nursery,
     Place,
+    counted,
     end_in_order,
     environment,
     heal,
@@ -31,17 +34,18 @@ SWEEPCTL = (sys.executable, "-P", "-c", "from sweepctl.cli import main; main()")
 SEEDS = int(os.environ.get("SWEEPCTL_TEST_SEEDS", "1"))
 SHARDS = int(os.environ.get("SWEEPCTL_TEST_SHARDS", "60"))
 WORKERS = 4
+FEW = 6  # shards between two kills
 SIDES = ("before", "after")
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.servers
 
 
 def require_killed(nursery: Nursery, places: Sequence[Place], kills: Sequence[tuple[int, str]]) -> None:
     """Have a worker at each place kill itself at its call."""
     workers = [nursery.start(**place.job(max_shards=1), kill=kill) for place, kill in zip(places, kills, strict=True)]
-    assert {kill: nursery.wait(pid) for kill, pid in zip(kills, workers, strict=True)} == dict.fromkeys(
-        kills, -signal.SIGKILL
-    )
+    assert [nursery.wait(worker) for worker in workers] == [-signal.SIGKILL] * len(kills)
+    for place in places:
+        place.end_leases()
 
 
 def test_a_worker_killed_before_or_after_any_call_is_healed_by_the_next(
@@ -49,15 +53,13 @@ def test_a_worker_killed_before_or_after_any_call_is_healed_by_the_next(
 ) -> None:
     bodies = toys.messages(1)
     kills = [
-        (scenario, call, side) for scenario, (_, calls) in SCENARIOS.items() for call in range(calls) for side in SIDES
+        (behaviour, call, side)
+        for behaviour in SCENARIOS.values()
+        for call in range(counted(make_place, nursery, behaviour, bodies))
+        for side in SIDES
     ]
-    places = [make_place(SCENARIOS[scenario][0], bodies) for scenario, _, _ in kills]
+    places = [make_place(behaviour, bodies) for behaviour, _, _ in kills]
     require_killed(nursery, places, [(call, side) for _, call, side in kills])
-    # One call more than there are: nobody dies.
-    for behaviour, calls in SCENARIOS.values():
-        place = make_place(behaviour, bodies)
-        assert nursery.wait(nursery.start(**place.job(max_shards=1), kill=(calls, "before"))) == 0
-        places.append(place)
     heal(nursery, places)
     for place in places:
         place.require_done(bodies)
@@ -67,7 +69,8 @@ def test_a_worker_killed_while_it_rejects_a_message_leaves_it_to_the_next(
     make_place: MakePlace, nursery: Nursery
 ) -> None:
     """Receive; rejection created; hand-back."""
-    kills = [(call, side) for call in range(3) for side in SIDES]
+    calls = counted(make_place, nursery, "", [b"poison"])
+    kills = [(call, side) for call in range(calls) for side in SIDES]
     places = [make_place("", [b"poison"], max_receive_count=3) for _ in kills]
     require_killed(nursery, places, kills)
     heal(nursery, places)
@@ -81,15 +84,19 @@ def test_a_worker_told_to_stop_at_any_call_ends_its_shard_or_hands_it_back(
 ) -> None:
     """Nothing but the signal ends these workers, and no lease of theirs ends while the test runs."""
     bodies = toys.messages(1)
-    stops = [(behaviour, call) for behaviour, calls in SCENARIOS.values() for call in range(calls)]
+    stops = [
+        (behaviour, call)
+        for behaviour in SCENARIOS.values()
+        for call in range(counted(make_place, nursery, behaviour, bodies))
+    ]
     places = [make_place(behaviour, bodies) for behaviour, _ in stops]
     workers = [
-        nursery.start(**place.job(lease=600, grace=0.0), kill=(call, "before"), signal="TERM")
+        nursery.start(**place.job(grace=0.0), kill=(call, "before"), signal="TERM")
         for place, (_, call) in zip(places, stops, strict=True)
     ]
     assert [nursery.wait(worker) for worker in workers] == [0] * len(workers)
     # At once, or a failed attempt's short while later.
-    toys.wait_until(lambda: all(place.queue.facts().in_flight == 0 for place in places))
+    wait_until(lambda: all(place.queue.facts().in_flight == 0 for place in places))
     for place in places:
         is_done = any(outcome.status == "success" for outcome in whole.outcomes(place.objects()).values())
         assert place.held() == (0 if is_done else 1)
@@ -113,45 +120,58 @@ class Command:
     """A running `sweepctl drain`."""
 
     process: "subprocess.Popen[str]"
+    log: Path
 
-    def end(self, seconds: float) -> tuple[int, dict[str, Any]]:
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Tell it to stop, and wait until it has heard."""
+        self.process.send_signal(number)
+        wait_until(lambda: "stopping" in self.log.read_text())
+
+    def end(self) -> tuple[int, dict[str, Any]]:
         """Return its exit status and what it printed as JSON."""
-        output, _ = self.process.communicate(timeout=seconds)
+        output, _ = self.process.communicate()
         told: dict[str, Any] = json.loads(output) if output else {}
         return self.process.returncode, told
 
 
+# A shard begins once there is one of each of two workers.
+MEET = """
+tell(f"worker-{os.getppid()}")
+while sum(name.startswith("worker-") for name in os.listdir(told("."))) < 2: time.sleep(0.01)
+"""
+
+
 @pytest.fixture
 def drain() -> Iterator[Callable[..., Command]]:
-    running: list[subprocess.Popen[str]] = []
+    numbers = itertools.count()
 
     def start(place: Place, *options: str) -> Command:
         arguments = ["drain", "--queue-url", place.queue.url, "--store", place.store, "--engine", str(place.engine)]
         command = [*SWEEPCTL, *arguments, "--json", "--log-format", "json", *options]
-        running.append(
-            subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        )
-        return Command(running[-1])
+        log = place.engine.parent / f"log-{next(numbers)}"
+        with log.open("w") as file:
+            process = running.enter_context(
+                subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=file, text=True)
+            )
+        running.callback(process.kill)
+        return Command(process, log)
 
-    yield start
-    for process in running:
-        process.kill()
-        process.communicate()
+    with ExitStack() as running:
+        yield start
 
 
 def test_a_stop_signal_in_an_idle_poll_ends_the_command_in_order(
     make_place: MakePlace, drain: Callable[..., Command]
 ) -> None:
-    """Once a first shard is done, the worker polls."""
-    bodies = toys.messages(1)
-    place = make_place("", bodies)
-    commands = [drain(place), drain(place)]
-    toys.wait_until(lambda: place.held() == 0)
+    """Once each has done a shard, the workers poll."""
+    bodies = toys.messages(2)
+    place = make_place(MEET, bodies)
+    commands = [drain(place, "--concurrency", "1") for _ in range(2)]
+    wait_until(lambda: place.held() == 0)
     for command, number in zip(commands, (signal.SIGTERM, signal.SIGINT), strict=True):
         command.process.send_signal(number)
-    ended = [command.end(10) for command in commands]
-    assert [status for status, _ in ended] == [0, 0]
-    assert sum(told["received"] for _, told in ended) == 1
+    ended = [command.end() for command in commands]
+    assert [(status, told["received"]) for status, told in ended] == [(0, 1)] * 2
     place.require_done(bodies)
 
 
@@ -164,14 +184,14 @@ def test_a_stop_signal_in_a_run_waits_for_the_grace_and_gives_the_message_back(
     bodies = toys.messages(1)
     place = make_place(WAIT, bodies)
     command = drain(place, "--grace", "0.5", "--concurrency", "1")  # no poll in flight
-    toys.wait_until(lambda: place.is_told("running"))
+    wait_until(lambda: place.is_told("running"))
     command.process.send_signal(signal.SIGTERM)
-    status, told = command.end(10)
+    status, told = command.end()
     assert status == 0
     assert (told["received"], told["interrupted"]) == (1, 1)
     assert place.queue.facts().visible == 1
     place.tell("go")
-    assert drain(place, "--max-shards", "1").end(20)[0] == 0
+    assert drain(place, "--max-shards", "1").end()[0] == 0
     place.require_done(bodies)
 
 
@@ -181,53 +201,54 @@ def test_a_second_signal_is_immediate_and_takes_the_engine_with_it(
     bodies = toys.messages(1)
     place = make_place(f"open(told('pid'), 'w').write(str(os.getpid()))\n{WAIT}", bodies)
     command = drain(place, "--lease", str(LEASE))
-    toys.wait_until(lambda: place.is_told("running"))
-    command.process.send_signal(signal.SIGTERM)
-    time.sleep(0.2)
+    wait_until(lambda: place.is_told("running"))
+    command.stop()
     assert command.process.poll() is None, "the first one waits for the shard"
     command.process.send_signal(signal.SIGTERM)
-    assert command.end(2)[0] == -signal.SIGTERM
+    assert command.end()[0] == -signal.SIGTERM
     engine = int((place.engine.parent / "pid").read_text())
-    toys.wait_until(lambda: not _is_running(engine), 5)
+    wait_until(lambda: not _is_running(engine))
     place.tell("go")
-    assert drain(place, "--max-shards", "1").end(20)[0] == 0
+    assert drain(place, "--max-shards", "1").end()[0] == 0
     place.require_done(bodies)
 
 
 def test_two_commands_on_one_queue_of_duplicates(make_place: MakePlace, drain: Callable[..., Command]) -> None:
     bodies = toys.messages(12)
-    place = make_place("", [body for body in bodies for _ in range(2)])
+    place = make_place(MEET, [body for body in bodies for _ in range(2)])
     commands = [drain(place) for _ in range(2)]
-    toys.wait_until(lambda: place.held() == 0, 60)
+    wait_until(lambda: place.held() == 0)
     for command in commands:
         command.process.send_signal(signal.SIGTERM)
-    ended = [command.end(20) for command in commands]
+    ended = [command.end() for command in commands]
     assert [status for status, _ in ended] == [0, 0]
     assert sum(told["received"] for _, told in ended) == 24
     place.require_done(bodies)
 
 
-@pytest.mark.timeout(1_200)
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_one_kill_a_second(make_place: MakePlace, nursery: Nursery, seed: int) -> None:
-    """Small shards over four workers, one of which is killed every second until the queue is empty."""
+def test_a_kill_every_few_shards(make_place: MakePlace, nursery: Nursery, seed: int) -> None:
+    """Small shards over four workers, one of which is killed whenever some more are done."""
     draw = random.Random(seed)
     bodies = toys.messages(SHARDS)
     draw.shuffle(bodies)
     place = make_place(f"time.sleep({0.1 if SHARDS < 100 else 0.02})", bodies)
-    job = place.job(concurrency=2)
+    job = place.job(concurrency=2, lease=LEASE)
     workers = [nursery.start(**job) for _ in range(WORKERS)]
-    kills = 0
-    while place.held():
-        time.sleep(1)
+    for count in range(FEW, SHARDS, FEW):
+        wait_until(lambda count=count: done(place) >= count)  # type: ignore[misc]
         victim = draw.choice(workers)
         os.kill(victim, signal.SIGKILL)
         assert nursery.wait(victim) == -signal.SIGKILL
         workers[workers.index(victim)] = nursery.start(**job)
-        kills += 1
-    assert kills >= 2
+    wait_until(lambda: place.held() == 0)
     end_in_order(nursery, workers)
     place.require_done(bodies)
+
+
+def done(place: Place) -> int:
+    """How many shards of a place have an outcome."""
+    return sum(1 for _ in Path(place.store).glob("shard_outcomes/*/*/*.parquet"))
 
 
 def _is_running(pid: int) -> bool:

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 from fakes import toys
 from fakes.faulty import Call
+from waiting import LIMIT, wait_until
 from worker import whole
-from worker.in_process import GRACE, SOON, WAIT, Draining, Place, drained, require_done, running
+from worker.in_process import GRACE, WAIT, Draining, Place, drained, require_done, running
 
 from sweepctl.errors import StoreError
 from sweepctl.worker.events import Ending
-
-pytestmark = pytest.mark.timeout(60)
 
 
 class Gate:
@@ -28,10 +27,10 @@ class Gate:
     def __call__(self, call: object) -> None:
         if self._matches(call) and not self.reached.is_set():
             self.reached.set()
-            assert self._open.wait(SOON)
+            assert self._open.wait(LIMIT)
 
     def await_call(self) -> None:
-        assert self.reached.wait(SOON), "the call never came"
+        assert self.reached.wait(LIMIT), "the call never came"
 
     def open(self) -> None:
         self._open.set()
@@ -40,7 +39,7 @@ class Gate:
 def test_a_stop_in_an_idle_poll_strands_nothing(place: Place) -> None:
     worker = place.worker()
     draining = Draining(worker)
-    toys.wait_until(lambda: place.queue.count("receive"))
+    wait_until(lambda: place.queue.count("receive"))
     worker.stop()
     bodies = toys.messages(1)
     place.queue.send(bodies)  # received by the poll in flight, or by nobody
@@ -57,7 +56,7 @@ def test_a_stop_while_a_shard_runs_lets_it_finish(place: Place) -> None:
     place.queue.send(bodies)
     worker = place.worker(WAIT)
     draining = Draining(worker)
-    toys.wait_until(lambda: running(place) == 2)
+    wait_until(lambda: running(place) == 2)
     worker.stop()
     time.sleep(0.05)
     place.tell("go")
@@ -94,7 +93,7 @@ def test_when_the_grace_is_over_the_engine_is_killed_and_its_message_visible_at_
     place.queue.send(bodies)
     worker = place.worker(WAIT)
     draining = Draining(worker)
-    toys.wait_until(lambda: running(place) == 2)
+    wait_until(lambda: running(place) == 2)
     stopped_at = place.queue.clock()
     worker.stop()
     progress = draining.end()
@@ -118,7 +117,7 @@ def test_a_stop_while_the_store_is_down_ends_the_worker(place: Place) -> None:
     place.store.before = refuse
     worker = place.worker()
     draining = Draining(worker)
-    toys.wait_until(lambda: place.queue.count("extend") == 1)
+    wait_until(lambda: place.queue.count("extend") == 1)
     worker.stop()
     assert draining.end().endings == {Ending.STORE_DOWN: 1}
 
@@ -127,6 +126,6 @@ def test_a_message_handed_back_at_the_stop_is_not_received_again(place: Place) -
     place.queue.send(toys.messages(1))
     worker = place.worker(WAIT, grace=0.0)
     draining = Draining(worker)
-    toys.wait_until(lambda: running(place) == 1 and place.queue.count("receive") >= 2)
+    wait_until(lambda: running(place) == 1 and place.queue.count("receive") >= 2)
     worker.stop()
     assert draining.end().endings == {Ending.INTERRUPTED: 1}

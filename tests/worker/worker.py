@@ -5,8 +5,10 @@
 
 Each is a fork of this process, which has imported everything and has no threads: it starts in no time. `kill` names a
 call of the store or the queue, counted from 0, before or after which the worker kills itself, or sends itself the
-signal that `signal` names, TERM or STOP. Renewals do not count: when they come is chance. A wait ends with the exit
-status, with minus the signal that ended or stopped the worker, or with null where neither came.
+signal that `signal` names, TERM or STOP; once it goes on after a STOP, an hour has passed by its clock. Renewals do not
+count: when they come is chance. A wait ends with the exit status, or with minus the signal that ended or stopped the
+worker. In the engine's folder, a worker notes the receipts of what it receives (`receipts`) and, when it has ended in
+order, how many calls it made (`calls`).
 """
 
 import json
@@ -17,11 +19,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from fakes.faulty import FaultyStore
-from fakes.toys import engine_at
+from waiting import LIMIT
 
+from sweepctl.engine.client import Engine
 from sweepctl.queue.contract import QueueFacts, Received
 from sweepctl.queue.sqs import Queue, open_queue
 from sweepctl.shard.run import Conditions
@@ -30,7 +34,6 @@ from sweepctl.store.s3 import open_s3
 from sweepctl.worker.drain import Worker
 from sweepctl.worker.lease import Policy
 
-WAIT_SECONDS = 60  # for a worker: less than a test's time-out, so that it is the test that fails
 # Nobody waits here for the delays of operation.
 HASTE = {"poll_seconds": 2, "first_delay": 1, "longest_pause": 1.0}
 ATTEMPTS = 2  # of each request: a lost reply is still followed by the same request
@@ -45,19 +48,28 @@ class Strike:
         self._call = call
         self._side = side
         self._number = number
-        self._seen = -1
+        self.calls = 0
+        self._stood = 0.0  # seconds
         self._lock = threading.Lock()
 
     def at(self, action: Callable[[], T]) -> T:
         with self._lock:
-            self._seen += 1
-            side = self._side if self._seen == self._call else None
+            side = self._side if self.calls == self._call else None
+            self.calls += 1
         if side == "before":
-            os.kill(os.getpid(), self._number)
+            self._strike()
         result = action()
         if side == "after":
-            os.kill(os.getpid(), self._number)
+            self._strike()
         return result
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._stood
+
+    def _strike(self) -> None:
+        os.kill(os.getpid(), self._number)
+        if self._number is signal.SIGSTOP:
+            self._stood = 3_600.0
 
 
 class StruckStore(FaultyStore):
@@ -68,14 +80,21 @@ class StruckStore(FaultyStore):
 
 
 class StruckQueue(Queue):
-    def __init__(self, inner: Queue, strike: Strike, renewal: int) -> None:  # no client of its own
+    def __init__(self, inner: Queue, strike: Strike, renewal: int, receipts: Path) -> None:  # no client of its own
         self.url = inner.url
         self._inner = inner
         self._strike = strike
         self._renewal = renewal
+        self._receipts = receipts
 
     def receive(self, most: int, *, wait: int, visibility: int) -> list[Received]:
-        return self._strike.at(lambda: self._inner.receive(most, wait=wait, visibility=visibility))
+        return self._strike.at(lambda: self._receive(most, wait, visibility))
+
+    def _receive(self, most: int, wait: int, visibility: int) -> list[Received]:
+        received = self._inner.receive(most, wait=wait, visibility=visibility)
+        with self._receipts.open("a") as file:
+            file.writelines(f"{each.receipt}\n" for each in received)
+        return received
 
     def extend(self, receipt: str, seconds: int) -> bool:
         if seconds == self._renewal:
@@ -115,12 +134,14 @@ def work(job: dict[str, Any]) -> None:
     strike = Strike(call, side, signal.Signals[f"SIG{job.get('signal', 'KILL')}"])
     store = StruckStore(store_of(job))
     store.strike = strike
-    queue = StruckQueue(queue_of(job), strike, policy.lease)
-    worker = Worker(queue, engine_at(job["engine"]), store, policy, Conditions())
+    engine = Path(job["engine"])
+    queue = StruckQueue(queue_of(job), strike, policy.lease, engine.with_name("receipts"))
+    worker = Worker(queue, Engine(engine), store, policy, Conditions(), monotonic=strike.monotonic)
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     done = worker.drain()
     assert sum(done.endings.values()) == done.received
+    engine.with_name("calls").write_text(str(strike.calls))
 
 
 def start(job: dict[str, Any]) -> int:
@@ -149,7 +170,8 @@ def start(job: dict[str, Any]) -> int:
 
 
 def wait(pid: int) -> int | None:
-    until = time.monotonic() + WAIT_SECONDS
+    """Return null at the limit: less than a test's time-out, so that it is the test that fails."""
+    until = time.monotonic() + LIMIT
     while time.monotonic() < until:
         changed, status = os.waitpid(pid, os.WUNTRACED | os.WNOHANG)
         if changed:
