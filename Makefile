@@ -24,6 +24,8 @@ RUN := $(BIN)/python -P
 # --compile: start-up time matters, and an environment variable may have disabled byte code.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --compile
+# Not the tree, which pytest imports otherwise.
+INSTALLED := --override-ini="pythonpath=tests tools"
 # The lock lists every package, so no resolver is needed, and older ones fail on `coverage`, which is pinned, and the
 # `coverage[toml]` that another package requires.
 LOCKED := --no-deps --require-hashes
@@ -32,11 +34,14 @@ MARKDOWN := *.md docs
 # For tools that print even if they find nothing.
 quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
 
+cargo_test = report=$$(cargo test --quiet --workspace --locked $(1) 2>&1) || { echo "$$report"; exit 1; }; \
+             echo "$$report" | awk '/^test result:/ { passed += $$4 } END { print "  " passed " passed" }'
+
 .DEFAULT_GOAL := help
 # Steps share .venv and target/, and report one after the other.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo dev-servers test format lint types layers test-rust test-python licences advisories validate bench \
+.PHONY: help demo dev-servers test check format lint types layers test-rust test-python licences advisories validate bench \
         bench-drain bench-lambda bench-query bench-report bench-ridehail bench-startup bench-submit bench-sweep \
         bench-verify lambda lock schema tables clean preflight engines simulate mutants fuzz FORCE
 
@@ -49,8 +54,20 @@ demo: $(VENV)/.sweepctl ## set up, build, and run one small sweep
 dev-servers: $(VENV)/.dev $(VENV)/.sweepctl ## run S3 and SQS on this machine until Ctrl-C, for a first drain
 	@exec $(BIN)/python tools/dev_servers.py
 
-test: lint types layers test-rust test-python licences advisories ## set up, build, and check everything
+ifdef ARGS
+test: test-python
+else
+test: lint types layers test-rust test-python licences advisories ## set up, build, and check everything (make test ARGS="FILE -k WORD": these Python tests)
 	$(say) "everything passed"
+endif
+
+# The engine lies where the wheel would put it, so that the tree finds it as an installed sweepctl does.
+check: lint types layers engines ## the loop while writing: all but servers, slow tests, the wheel and coverage
+	$(say) "tests: Rust, without the statistical and the slow"
+	@$(call cargo_test,-- --skip statistical:: --skip slow::)
+	$(say) "tests: Python, from the tree"
+	@ln -sf $(CURDIR)/target/release/sweep-engine $(BIN)/sweep-engine
+	@SWEEPCTL_TEST_SCHEDULES=200 $(BIN)/pytest -q -n 2 --dist worksteal -m "not servers and not slow"
 
 format: $(VENV)/.dev ## format Python, Rust and Markdown
 	@$(BIN)/ruff format --quiet
@@ -81,12 +98,11 @@ layers: $(VENV)/.dev ## check that imports point downward only
 
 test-rust: | preflight ## tests of the Rust workspace
 	$(say) "tests: Rust"
-	@report=$$(cargo test --quiet --workspace --locked 2>&1) || { echo "$$report"; exit 1; }; \
-	echo "$$report" | awk '/^test result:/ { passed += $$4 } END { print "  " passed " passed" }'
+	@$(cargo_test)
 
 test-python: $(VENV)/.dev $(VENV)/.sweepctl $(SAM)/.installed engines ## tests of the Python package, real servers included, with coverage
 	$(say) "tests: Python"
-	@$(RUN) -m pytest -q -n 2 --dist loadfile --cov --cov-report=term $(ARGS)
+	@$(RUN) -m pytest -q $(INSTALLED) $(or $(ARGS),-n 2 --dist loadfile --cov --cov-report=term)
 
 licences: $(VENV)/.dev $(DENY) ## permissive licences only, in both languages
 	$(say) "licences: Rust"
@@ -169,8 +185,8 @@ preflight:
 	@PYTHON="$(PYTHON)" tools/preflight > /dev/null
 
 engines: | preflight
-	$(say) "build: sweep-test-engine"
-	@cargo build --quiet --release --locked -p sweep-test-engine
+	$(say) "build: the engine, and the one of the tests"
+	@cargo build --quiet --release --locked -p sweep-engine -p sweep-test-engine
 
 # An environment contains its absolute path, so a copied one is created again; so is one whose lock has changed, because
 # pip would keep packages that the lock no longer has.

@@ -1,16 +1,28 @@
 """Fixtures for every test; servers and stand-ins are in fakes/."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+import sweepctl
+
 pytest_plugins = ["fakes.servers", "fakes.aws_runtime", "fakes.aws", "results.runs"]
 
+# What tests start as a process takes the same sweepctl, the tree's or the installed one.
+os.environ["PYTHONPATH"] = str(Path(sweepctl.__file__).parents[1])
 
 # However slow the machine is: what an example takes is no property of what is tested.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what waits for AWS's stand-in in this process to start and to be reset."""
+    for item in items:
+        if {"moto_server", "glue_and_athena"}.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

@@ -73,12 +73,14 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], su
     return run
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_readme_run(shell: Callable[[str], subprocess.CompletedProcess[str]]) -> None:
     assert len(EXAMPLES) > 5
     for example in EXAMPLES:
         shell(example)
 
 
+@pytest.mark.slow
 def test_queries_print_what_their_page_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: Callable[[str], subprocess.CompletedProcess[str]]
 ) -> None:

@@ -13,6 +13,7 @@ from paths import ROOT
 ROW = {"check": 2, "what": "a wait", "measured": 1.5, "expected": "1", "error": 0.1, "number": 3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lines", "code"),
     [

@@ -140,6 +140,7 @@ def every_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_columns_and_types_are_those_of_the_files(every_file: Path) -> None:
     made = made_by(ENGINE.description)
     in_athena = {each: of_leaves(parsed(create_table(made, each))) for each in made.tables}

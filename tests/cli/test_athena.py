@@ -33,6 +33,7 @@ def test_ddl_prints_statements_that_end_with_a_semicolon() -> None:
     assert told["statements"] == [each.strip() for each in printed]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("aws")
 def test_apply_tells_what_it_does() -> None:
     first = athena("apply", *STORE, *RESULTS, "--model", "queue")

@@ -81,6 +81,7 @@ def test_json_is_all_of_standard_output() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_message_from_standard_input() -> None:
     assert sweepctl("run-shard", "-", stdin=SHARD.read_text()).exit_code == 0
 
@@ -109,6 +110,7 @@ def test_log_lines_as_text() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "error", "behaviour"),
     [
@@ -195,6 +197,7 @@ def test_a_forced_attempt_that_fails_is_no_success(tmp_path: Path) -> None:
     assert (told["outcome"]["status"], told["attempt"]["error_code"]) == ("success", "engine_crashed")
 
 
+@pytest.mark.slow
 def test_a_second_failure_of_another_kind_is_told(tmp_path: Path) -> None:
     sweepctl(*toy(tmp_path, "sys.exit(3)"))
     result = sweepctl(*toy(tmp_path, "time.sleep(1e6)"), "--timeout", "1")
@@ -202,6 +205,7 @@ def test_a_second_failure_of_another_kind_is_told(tmp_path: Path) -> None:
     assert "engine_timeout" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["models"], ["models", "queue", "--json"], ["run-shard", str(SHARD)]])
 def test_a_reader_that_leaves_changes_no_exit_code(arguments: list[str]) -> None:
     program = subprocess.list2cmdline([*SWEEPCTL[:-1]]) + f" '{SWEEPCTL[-1]}' " + " ".join(arguments)
@@ -214,6 +218,7 @@ def test_a_reader_that_leaves_changes_no_exit_code(arguments: list[str]) -> None
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("redirect", "code"), [("<&-", 2), ("2>&-", 0)])
 def test_closed_streams(redirect: str, code: int) -> None:
     source = "-" if redirect == "<&-" else str(SHARD)
@@ -241,6 +246,7 @@ def test_an_injected_failure(tmp_path: Path) -> None:
     assert sweepctl(*arguments, "--allow-failure-injection").exit_code == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_engine_and_is_recorded(tmp_path: Path, number: signal.Signals) -> None:
     arguments = toy(tmp_path, f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(1e6)")

@@ -52,6 +52,7 @@ def told_by(result: Result) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("url")
 def test_a_check_shows_every_finding_once(tmp_path: Path) -> None:
     result = sweepctl("drain", "--check", "--engine", tmp_path / "none")
@@ -85,6 +86,7 @@ def test_a_fifo_queue_is_refused(moto_server: Server, tmp_path: Path, url: str) 
         assert "standard queue" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_drain_tells_all_of_it_as_json(tmp_path: Path, queue: Queue) -> None:
     queue.send(toys.messages(1))
     result = sweepctl("drain", "--max-shards", 1, "--engine", toys.engine_path(tmp_path, "sys.exit(3)"), "--json")
@@ -154,6 +156,7 @@ def read_until(end: int, wanted: bytes, seen: bytes = b"") -> bytes:
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log_format", ["auto", "json"])
 def test_a_first_signal_says_what_follows_and_a_second_leaves_a_terminal_as_it_was(
     terminal: tuple[int, int], tmp_path: Path, url: str, queue: Queue, log_format: str

@@ -21,6 +21,7 @@ def started(tmp_path: Path) -> Path:
     return tmp_path / "new"
 
 
+@pytest.mark.slow
 def test_a_plan_shows_space_points_shards_and_estimates(started: Path) -> None:
     done = RUNNER.invoke(app, ["plan", str(started / "sweep.toml"), "--pilot", "16"])
     assert done.exit_code == 0
@@ -37,6 +38,7 @@ def test_a_plan_shows_space_points_shards_and_estimates(started: Path) -> None:
         assert words in done.stdout
 
 
+@pytest.mark.slow
 def test_a_plan_is_json_too(started: Path) -> None:
     done = RUNNER.invoke(app, ["plan", str(started / "sweep.toml"), "--json", "--run-id", "mine"])
     told = json.loads(done.stdout)

@@ -158,6 +158,7 @@ def test_what_cannot_be_asked(root: Path, arguments: list[str], exit_code: int, 
     assert told in done.stderr
 
 
+@pytest.mark.slow
 def test_a_reader_who_leaves_is_no_error(root: Path) -> None:
     script = "from sweepctl.cli import main; main()"
     command = [sys.executable, "-P", "-c", script, "query", "a", "SELECT * FROM range(10000000)", "--store", str(root)]
@@ -169,6 +170,7 @@ def test_a_reader_who_leaves_is_no_error(root: Path) -> None:
         assert (child.wait(LIMIT), b"Traceback" in child.stderr.read()) == (0, False)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_query(root: Path, tmp_path: Path) -> None:
     sql = "SELECT sum(hash(a.range + b.range)) FROM range(10000000) a, range(1000000) b"
     out = tmp_path / "out.csv"

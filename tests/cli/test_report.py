@@ -186,6 +186,7 @@ def rounded(value: Any) -> Any:  # noqa: ANN401  JSON
     return value
 
 
+@pytest.mark.slow
 def test_in_a_bucket_it_is_the_same(moto_server: Server) -> None:
     bucket = f"s3://{BUCKET}/summary"
     make_run(open_store("sweep-results"), "r", SPEC)

@@ -220,6 +220,7 @@ def test_an_engine_that_vanishes_ends_the_run_in_order(tmp_path: Path) -> None:
     assert (resumed["skipped"], resumed["succeeded"], resumed["verdict"]) == (1, 11, "whole")
 
 
+@pytest.mark.slow
 def test_a_full_store_ends_the_run_in_order(tmp_path: Path) -> None:
     rates = ", ".join(str(0.1 + number / 1000) for number in range(400))
     file = queue_sweep(tmp_path, 400, rates=f"[{rates}]")
@@ -231,6 +232,7 @@ def test_a_full_store_ends_the_run_in_order(tmp_path: Path) -> None:
     assert (resumed["exit_code"], resumed["succeeded"], resumed["verdict"]) == (0, 4, "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_ended_loses_its_running_shards_at_most(tmp_path: Path, number: signal.Signals) -> None:
     arguments = ("run", queue_sweep(tmp_path, 1), "--engine", held_engine(tmp_path, 5))
@@ -252,6 +254,7 @@ def test_a_run_that_is_ended_loses_its_running_shards_at_most(tmp_path: Path, nu
     assert outcomes(tmp_path) | stood == outcomes(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     # A store that does not answer: nobody writes what is read there.
     pin = tmp_path / "sweep-results" / "runs" / "run=r" / "engine.parquet"

@@ -125,6 +125,7 @@ def test_there_is_something_to_leave_out() -> None:
     assert all(importlib.util.find_spec(name) for name in HEAVY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", AT_ONCE)
 def test_help_errors_and_models_import_nothing_heavy(name: str, tmp_path: Path) -> None:
     exit_code, arguments = AT_ONCE[name]
@@ -134,6 +135,7 @@ def test_help_errors_and_models_import_nothing_heavy(name: str, tmp_path: Path) 
     assert not HEAVY & done.modules
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ON_A_STORE)
 def test_no_command_imports_pandas_or_on_a_local_store_boto3(name: str, ended: Mapping[str, Ended]) -> None:
     done = ended[name]
@@ -156,6 +158,7 @@ def test_nothing_complains_of_what_is_left_in_place_at_the_end(ended: Mapping[st
         assert "leak" not in ended[name].errors
 
 
+@pytest.mark.slow
 def test_sensitivity_of_a_sample_needs_both_and_gets_them(tmp_path: Path) -> None:
     (tmp_path / "sample.toml").write_text(SAMPLE)
     assert sweepctl(tmp_path, "run", "sample.toml", "--run-id", "sample").exit_code == 0
@@ -169,6 +172,7 @@ def python(script: str, *arguments: object) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("imports", ["import pandas, sweepctl", "import sweepctl, pyarrow, pandas"])
 def test_the_library_leaves_pandas_to_its_user(imports: str, ended: Mapping[str, Ended], tmp_path: Path) -> None:
     assert ended["run"].exit_code == 0

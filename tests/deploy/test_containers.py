@@ -39,6 +39,7 @@ def test_what_is_copied_is_there_and_in_the_context() -> None:
         assert not dockerfile.is_in_context(Path(other)), other
 
 
+@pytest.mark.slow
 def test_what_is_copied_is_enough_for_a_wheel(tmp_path: Path) -> None:
     """As the build stage does it, with an engine that stands there already in the place of cargo's."""
     context = tmp_path / "src"
@@ -108,6 +109,7 @@ def ecs() -> dict[str, Any]:
     return {name: each["Properties"] for name, each in raw(ECS)["Resources"].items()}
 
 
+@pytest.mark.slow
 def test_the_ecs_service_passes_the_linter_of_cloudformation(tmp_path: Path) -> None:
     assert lint(ECS) == ""
     wrong = tmp_path / "ecs.yaml"

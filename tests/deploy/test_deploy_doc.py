@@ -64,6 +64,7 @@ def test_options_that_the_text_names_are_of_some_command() -> None:
     assert {"--run-id", "--requeue", "--json"} <= named
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["deploy", "delete"])
 def test_every_command_of_sam_exists_with_its_options(name: str, tmp_path: Any) -> None:  # noqa: ANN401  a path
     calls = [words[1:] for words in of_program("sam") if words[0] == name and len(words) > 1]

@@ -68,6 +68,7 @@ def worker(arguments: list[str], folder: Path, queue_url: str, store: str) -> It
             process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_sealed", [False, True])
 def test_a_stop_hands_the_message_back(moto_server: Server, tmp_path: Path, *, is_sealed: bool) -> None:
     if is_sealed and not has_namespaces():

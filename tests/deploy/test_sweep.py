@@ -15,6 +15,8 @@ from fakes.aws_runtime import Function, Sandbox
 
 from sweepctl.doctor.iam import Request
 
+pytestmark = pytest.mark.slow
+
 WRONG_MODEL = json.dumps(
     {"schema_version": "v1", "run_id": "other", "run_date": "2026-02-14", "model": "unknown", "dimensions": {"x": [1]},
      "total_points": 1, "shard_id": 0, "start_index": 0, "end_index_exclusive": 1, "seed": 1}

@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 import glue_tables
 import pyarrow.parquet as pq
+import pytest
 import sqlglot
 from deploy.deployed import Deployed
 from deploy.stack import TEMPLATE, stack
@@ -44,6 +45,7 @@ def test_every_table_is_found_by_projection_and_takes_a_run_as_a_literal() -> No
         assert len({*names}) == len(names)
 
 
+@pytest.mark.slow
 def test_every_file_of_a_run_is_in_a_table_of_its_columns(deployed: Deployed) -> None:
     deployed.submit()
     deployed.sweepctl("drain", "--max-shards", 4)

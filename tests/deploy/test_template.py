@@ -38,12 +38,14 @@ def lint(template: Path) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_sam_finds_it_valid(tmp_path: Path) -> None:
     done = run(SAM / "sam", "validate", "--lint", "--template", TEMPLATE, home=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "is a valid SAM Template" in done.stdout
 
 
+@pytest.mark.slow
 def test_sam_finds_what_is_wrong(tmp_path: Path) -> None:
     wrong = tmp_path / "template.yaml"
     wrong.write_text(TEMPLATE.read_text().replace("maxReceiveCount: 10", "maxReceiveCuont: 10"))
@@ -59,6 +61,7 @@ def transformed(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_what_sam_makes_of_it_passes_the_linter_of_cloudformation(transformed: Path) -> None:
     assert lint(transformed) == ""
 

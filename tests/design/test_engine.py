@@ -4,6 +4,7 @@ import math
 from contextlib import suppress
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -48,6 +49,7 @@ DESIGNS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(DESIGNS)
 def test_what_is_a_design_here_is_one_to_the_engine(written: dict[str, Any]) -> None:

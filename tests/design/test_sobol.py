@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 import numpy as np
+import pytest
 from paths import TESTS
 from scipy.stats import qmc
 
@@ -42,6 +43,7 @@ def by_directions(directions: Any, index: int) -> list[float]:  # noqa: ANN401  
     return [int(number) * 2.0**-64 for number in bits]
 
 
+@pytest.mark.slow
 def test_scipys_sequence_is_the_golden_one() -> None:
     points = recomputed()
     if os.environ.get("UPDATE_GOLDEN") == "1":

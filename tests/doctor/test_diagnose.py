@@ -101,6 +101,7 @@ def test_a_table_has_a_remedy_below_its_finding(tmp_path: Path, monkeypatch: pyt
     assert "→ " in result.output
 
 
+@pytest.mark.slow
 def test_all_is_well(place: Place) -> None:
     found = place.told()
     assert list(found) == [*AWS, *QUEUE]
@@ -127,6 +128,7 @@ def test_aws_does_not_answer(tmp_path: Path, place: Place, monkeypatch: pytest.M
     assert "network" in found["credentials"]["remedy"]
 
 
+@pytest.mark.slow
 def test_the_keys_of_another_server_are_not_shown_to_aws(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     found = told("--store", f"s3://{place.name}/sweeps", "--endpoint-url", place.server.endpoint_url)
@@ -152,6 +154,7 @@ def test_a_bucket_that_is_not_there(place: Place) -> None:
     assert "sweepctl does not create buckets" in found["store"]["remedy"]
 
 
+@pytest.mark.slow
 def test_a_queue_that_is_not_there(place: Place) -> None:
     place.queue = f"{place.queue}-none"
     found = place.told(exit_code=1)
@@ -159,6 +162,7 @@ def test_a_queue_that_is_not_there(place: Place) -> None:
     assert "correct its URL" in found["queue"]["remedy"]
 
 
+@pytest.mark.slow
 def test_a_function_that_the_queue_does_not_wait_for(place: Place) -> None:
     assert place.told("--function-timeout", "5")["visibility"]["state"] == "ok"
     found = place.told("--function-timeout", "30")["visibility"]
@@ -172,6 +176,7 @@ def test_a_function_without_its_queue_is_refused() -> None:
     assert (result.exit_code, "--queue-url" in result.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_dead_letters(place: Place) -> None:
     place.server.sqs.send_message(QueueUrl=f"{place.queue}-dead", MessageBody="x")
     found = place.told()["dead-letter queue"]
@@ -247,6 +252,7 @@ def state_of(check: Diagnosis) -> str:
     return str(check.to_json()["state"])
 
 
+@pytest.mark.slow
 def test_a_clock_is_read_from_the_refusal_that_it_causes() -> None:
     account = open_account(REGION)
     with Stubber(account.sts) as replies:

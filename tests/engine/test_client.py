@@ -71,6 +71,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("behaviour", "code"), FAULTS.values(), ids=FAULTS)
 def test_faults_have_their_code(
     tmp_path: Path,
@@ -119,6 +120,7 @@ def test_last_words_are_kept_bounded(tmp_path: Path) -> None:
     assert len(fault.message) < 2 * child.STDERR_BYTES
 
 
+@pytest.mark.slow
 def test_an_engine_that_never_reads_its_request(tmp_path: Path) -> None:
     path = scripted(tmp_path, "")
     path.write_text(f"{path.read_text().splitlines()[0]}\nimport time\ntime.sleep(1e6)\n")
@@ -155,6 +157,7 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
+@pytest.mark.slow
 def test_a_deadline_counts_even_while_lines_arrive(tmp_path: Path) -> None:
     endless = "say(points[0])\nwhile True: say(points[1]); time.sleep(0.01)"
     assert fault_of(start(tmp_path, endless, timeout=1)).error_code == "engine_timeout"
@@ -220,6 +223,7 @@ def test_a_line_longer_than_a_block_arrives_whole(tmp_path: Path) -> None:
     assert len(line_read) == 9_000_003
 
 
+@pytest.mark.slow
 def test_a_stop_is_seen_in_the_middle_of_a_long_line(tmp_path: Path) -> None:
     stop = Event()
     with start(tmp_path, "say(points[0])\nwhile True: say(b'x' * 65536); time.sleep(0.01)", stop=stop) as run:

@@ -68,6 +68,7 @@ def _children_end(tmp_path: Path) -> Iterator[None]:
     (tmp_path / "engine").unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("behaviour", "code"), HOSTILE.values(), ids=HOSTILE)
 def test_what_it_does_is_recorded_and_reaches_no_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str, code: str

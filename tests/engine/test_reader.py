@@ -136,6 +136,7 @@ def test_replicates_follow_the_index() -> None:
     assert reader(replications=5).read(joined(lines)).fault is not None
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, COUNT), max_size=5))
 def test_content_and_rows_do_not_depend_on_how_the_lines_are_cut(cuts: list[int]) -> None:
     lines = [failed_point(index) if index % 3 else point(index) for index in range(COUNT)]

@@ -167,6 +167,7 @@ def test_a_handed_back_message_is_there_at_once_and_counts_its_deliveries(queue:
     assert len(message_ids) == 1
 
 
+@pytest.mark.slow
 def test_an_expired_lease_redelivers(queue: Queue) -> None:
     queue.send([b"one"])
     first = _take(queue, visibility=1)
@@ -176,6 +177,7 @@ def test_an_expired_lease_redelivers(queue: Queue) -> None:
     assert second.receive_count == 2
 
 
+@pytest.mark.slow
 def test_a_message_handed_back_with_a_delay_waits(queue: Queue) -> None:
     queue.send([b"one"])
     received = _take(queue)
@@ -190,6 +192,7 @@ def test_a_message_handed_back_with_a_delay_waits(queue: Queue) -> None:
     assert _take(queue).receive_count == received.receive_count + 1
 
 
+@pytest.mark.slow
 def test_an_extended_lease_hides_beyond_its_first_end(queue: Queue) -> None:
     queue.send([b"one"])
     for lease in GROWING:
@@ -201,6 +204,7 @@ def test_an_extended_lease_hides_beyond_its_first_end(queue: Queue) -> None:
     assert queue.delete(received.receipt)
 
 
+@pytest.mark.slow
 def test_a_stale_receipt_neither_hands_back_nor_deletes_what_another_has(place: Place, queue: Queue) -> None:
     queue.send([b"one"])
     stale = _take(queue, visibility=1)
@@ -239,6 +243,7 @@ def test_a_lease_may_have_12_hours_and_no_more(place: Place, queue: Queue) -> No
     assert queue.extend(received.receipt, TWELVE_HOURS) is not place.deviates("a lease of 12 hours is refused")
 
 
+@pytest.mark.slow
 def test_a_long_poll_ends_with_the_first_message(queue: Queue) -> None:
     timer = threading.Timer(0.5, queue.send, [[b"late"]])
     timer.start()
@@ -354,6 +359,7 @@ def test_a_receive_is_tried_once(place: Place, proxy: FaultProxy) -> None:
     assert _take(queue).body == b"one"
 
 
+@pytest.mark.slow
 def test_a_delete_whose_reply_was_lost_has_deleted(place: Place, proxy: FaultProxy) -> None:
     place.queue.send([b"one"])
     received = _take(place.queue)
@@ -364,6 +370,7 @@ def test_a_delete_whose_reply_was_lost_has_deleted(place: Place, proxy: FaultPro
     assert _is_empty(place.queue)
 
 
+@pytest.mark.slow
 def test_a_delivery_whose_reply_was_lost_comes_back_after_its_lease(place: Place, proxy: FaultProxy) -> None:
     place.queue.send([b"one"])
     proxy.schedule([Fault.DROP_AFTER])

@@ -87,6 +87,7 @@ def _refuse(code: str, status: HTTPStatus) -> Callable[[dict[str, Any]], tuple[i
     return lambda _: (status, {"__type": f"com.amazonaws.sqs#{code}", "message": "no"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("url", "region"),
     [
@@ -111,6 +112,7 @@ def test_an_aws_url_has_its_region_and_others_take_boto3s(
     assert {client.meta.region_name for client in _each(open_queue(url, region="ap-east-1")._clients)} == {given}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("url", "endpoint"),
     [
@@ -205,6 +207,7 @@ def test_a_refusal_has_its_remedy(queue: Queue, code: str, status: HTTPStatus, r
         assert remedy in str(caught.value.remedy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "is_lasting"),
     [

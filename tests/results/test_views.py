@@ -224,6 +224,7 @@ def test_what_is_wrong_with_a_question_is_said(root: Path) -> None:
         asked(open_store(str(root)), "a", "SELECT error('boom')")
 
 
+@pytest.mark.slow
 def test_an_interrupted_query_says_so(root: Path) -> None:
     with connect(open_store(str(root)), "a") as database:
         rows = views.ask(database, "SELECT sum(hash(a.range + b.range)) FROM range(10_000_000) a, range(100_000) b")

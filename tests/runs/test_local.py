@@ -182,6 +182,7 @@ def through(store: Store, file: Path) -> None:
     run_shards(run.missing(), lambda message, _: run_shard(message, ENGINE, store), slots=1, stop=Event())
 
 
+@pytest.mark.slow
 def test_a_death_at_any_call_of_the_store_is_healed_by_the_same_command(tmp_path: Path) -> None:
     file = queue_sweep(tmp_path)
     watched = FaultyStore(open_store(str(tmp_path / "watched")))

@@ -170,6 +170,7 @@ def test_a_shard_that_there_is_not_is_refused(tmp_path: Path, engine: Engine, st
         submit(planned(tmp_path, engine, 25), store, RecordingQueue(), from_shard=25)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_messages(tmp_path: Path, engine: Engine, store: Store) -> None:
     class Forgetful(RecordingQueue):
         def send_batch(self, batch: Mapping[int, str]) -> dict[int, SendFailure]:  # noqa: ARG002  nothing is kept
@@ -221,6 +222,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("server")
 def test_a_file_becomes_a_run_and_its_messages_and_the_same_file_continues_it(file: Path) -> None:
     first = sweepctl("submit", file)
@@ -232,6 +234,7 @@ def test_a_file_becomes_a_run_and_its_messages_and_the_same_file_continues_it(fi
     assert waiting() == 24, "duplicates, which do no harm"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("server")
 def test_another_sweep_under_the_run_id_is_refused_and_nothing_is_sent(file: Path) -> None:
     assert sweepctl("submit", file, "--run-id", "demo-001").exit_code == 0
@@ -247,6 +250,7 @@ def fifo(server: Server) -> str:
     return server.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})["QueueUrl"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "exit_code", "words"),
     [
@@ -282,6 +286,7 @@ def test_a_reply_that_is_lost_means_a_message_twice_and_none_less(file: Path, se
     assert waiting() == 22
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("server")
 def test_a_signal_ends_a_submission_in_order(file: Path) -> None:
     file.write_text(SWEEP.format(replications=200_000))

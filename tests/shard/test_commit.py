@@ -86,6 +86,7 @@ def schedules() -> Iterator[tuple[int, StoreFault]]:
             yield call, fault
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", BEHAVIOURS)
 def test_a_fault_at_any_call_is_healed_by_a_retry(
     fresh: Callable[[], Store],
@@ -141,6 +142,7 @@ class RivalStore(FaultyStore):
         return super()._call(method, key, action)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [None, "crash"])
 @pytest.mark.parametrize("theirs", ["good", "crash"])
 @pytest.mark.parametrize("mine", ["good", "crash"])

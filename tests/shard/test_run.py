@@ -390,6 +390,7 @@ def test_files_that_the_outcome_does_not_name_are_told_by_force(store: Store, en
         run(message(), engine(), store, force=True)
 
 
+@pytest.mark.slow
 def test_equal_work_gives_equal_bytes_however_the_engine_pauses(
     store: Store,
     engine: Callable[..., Engine],

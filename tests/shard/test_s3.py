@@ -86,6 +86,7 @@ def test_a_shard_and_its_repetition(server: Server, engine: Engine) -> None:
     assert {f"{prefix}/{key}" for key in WHOLE} <= set(server.keys(f"{prefix}/"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.lower())
 def test_a_fault_at_any_request_is_healed_here_or_by_a_retry(
     server: Server,

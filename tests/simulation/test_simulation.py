@@ -13,7 +13,8 @@ from simulation.faults import Fault
 from simulation.mutants import MUTANTS, Mutant, hunt_all
 from simulation.world import play
 
-SCHEDULES = 5_000
+SCHEDULES = int(os.environ.get("SWEEPCTL_TEST_SCHEDULES", "5_000"))
+ENOUGH = 2_000  # for each fault to happen
 FEW = 40
 
 
@@ -26,9 +27,11 @@ def test_no_schedule_breaks_a_promise(capsys: pytest.CaptureFixture[str]) -> Non
     for seed in list(whole.failing)[:1]:
         pytest.fail(shrink.tell(shrink.shrink(play(seed))))
     assert whole.schedules == SCHEDULES
-    assert set(whole.faults) == {fault.name for fault in Fault}, "each fault happens"
+    if SCHEDULES >= ENOUGH:
+        assert set(whole.faults) == {fault.name for fault in Fault}, "each fault happens"
 
 
+@pytest.mark.slow
 def test_one_seed_is_one_history() -> None:
     script = f"from simulation.world import play\nfor seed in range({FEW}): print(play(seed).log)"
     command = [sys.executable, "-P", "-c", script]
@@ -43,12 +46,14 @@ def test_one_seed_is_one_history() -> None:
     assert len(next(iter(logs)).splitlines()) > FEW
 
 
+@pytest.mark.slow
 def test_a_history_told_by_its_faults_is_the_same() -> None:
     for seed in range(FEW):
         drawn = play(seed)
         assert play(seed, drawn.faults).log.ops == drawn.log.ops
 
 
+@pytest.mark.slow
 def test_files_in_memory_change_no_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a real disk, with every byte encoded and decoded anew."""
     quick = [play(seed).log for seed in range(FEW)]
@@ -58,6 +63,7 @@ def test_files_in_memory_change_no_history(tmp_path: Path, monkeypatch: pytest.M
     assert any(tmp_path.iterdir()), "the disk was used"
 
 
+@pytest.mark.slow
 def test_every_mutant_is_caught(capsys: pytest.CaptureFixture[str]) -> None:
     kills = list(hunt_all(range(len(MUTANTS))))
     with capsys.disabled():
@@ -65,6 +71,7 @@ def test_every_mutant_is_caught(capsys: pytest.CaptureFixture[str]) -> None:
     assert [kill.mutant for kill in kills if kill.finding is None] == []
 
 
+@pytest.mark.slow
 def test_a_failing_history_shrinks_and_is_kept(tmp_path: Path) -> None:
     mutant = next(each for each in MUTANTS if each.function == "_replace")
     with mutant.applied():
@@ -77,6 +84,7 @@ def test_a_failing_history_shrinks_and_is_kept(tmp_path: Path) -> None:
     assert play(*shrink.load(kept)).findings == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(shrink.REGRESSIONS.glob("*.json")), ids=lambda path: path.stem)
 def test_what_failed_once_does_not_fail_again(path: Path) -> None:
     history = play(*shrink.load(path))
@@ -86,12 +94,14 @@ def test_what_failed_once_does_not_fail_again(path: Path) -> None:
 KEPT = [mutant for mutant in MUTANTS if (shrink.REGRESSIONS / f"{mutant.file_name}.json").exists()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", KEPT, ids=lambda mutant: mutant.file_name)
 def test_a_history_that_is_kept_of_a_mutant_catches_it(mutant: Mutant) -> None:
     with mutant.applied():
         assert play(*shrink.load(shrink.REGRESSIONS / f"{mutant.file_name}.json")).findings
 
 
+@pytest.mark.slow
 def test_a_long_run_goes_on_where_it_was_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,6 +117,7 @@ def test_a_long_run_goes_on_where_it_was_stopped(
     assert "goes on" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_only_code_that_schedules_take_begins_a_long_run_anew() -> None:
     taken = run.modules()
     assert taken.keys() >= {"sweepctl.worker.lease", "sweepctl.verify.rows", "simulation.checker", "fakes.engines"}

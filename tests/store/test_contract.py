@@ -85,6 +85,7 @@ def _read(store: Store, key: str = KEY) -> Stored:
     return stored
 
 
+@pytest.mark.slow
 def test_an_absent_object_reads_as_none(store: Store, tmp_path: Path) -> None:
     assert store.read(KEY) is None
     assert not store.fetch(KEY, tmp_path / "fetched")
@@ -223,6 +224,7 @@ def test_a_listing_tells_what_was_replaced_and_when_it_was_written(store: Store)
     assert listed().version != before.version
 
 
+@pytest.mark.slow
 def test_a_listing_of_more_than_a_page_is_whole(place: Place) -> None:
     names = [f"t/{number:04}/x" for number in range(1_001)]
     with ThreadPoolExecutor(RIVALS) as pool:
@@ -261,12 +263,14 @@ def test_of_rival_threads_one_creates(store: Store) -> None:
         assert _read(store, key).body == b"%d" % winner * 1000
 
 
+@pytest.mark.slow
 def test_of_rival_threads_none_loses_an_update(store: Store) -> None:
     store.create(racer.COUNTER, b"0")
     _together(lambda _: racer.add(store, racer.TURNS))
     assert _read(store, racer.COUNTER).body == b"%d" % (RIVALS * racer.TURNS)
 
 
+@pytest.mark.slow
 def test_rival_processes_neither_win_twice_nor_lose_an_update(place: Place, store: Store) -> None:
     if place.store.url == "s3://memory":
         pytest.skip("memory is one process's own")

@@ -137,6 +137,7 @@ def memory(tmp_path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", ["create", "replace"])
 def test_a_kill_at_any_step_leaves_old_or_new(memory: Path, operation: str) -> None:
     script = [sys.executable, crasher.__file__, str(memory), operation]

@@ -18,6 +18,7 @@ def test_a_path_is_a_directory(path: str) -> None:
     assert store.url == path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("url", "address"),
     [

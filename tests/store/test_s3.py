@@ -101,6 +101,7 @@ def test_a_read_survives_a_fault(store: S3Store, proxy: FaultProxy, tmp_path: Pa
     assert proxy.pending == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [Fault.STALL, Fault.STALL_AFTER])
 def test_a_request_without_a_reply_is_sent_again(proxy: FaultProxy, fault: Fault) -> None:
     store = open_s3(BUCKET, f"faults/{uuid4()}", endpoint_url=proxy.url, read_timeout=1)
@@ -154,6 +155,7 @@ def test_a_server_that_stays_broken_is_told_after_bounded_tries(
     _refused(lambda: store.read(KEY), remedy)
 
 
+@pytest.mark.slow
 def test_a_rival_between_a_lost_request_and_the_next_try_stays(
     store: S3Store, proxy: FaultProxy, moto_server: Server
 ) -> None:
@@ -187,6 +189,7 @@ def test_the_endpoint_may_come_from_the_environment(moto_server: Server, monkeyp
     open_store(f"s3://{BUCKET}/{uuid4()}").probe()
 
 
+@pytest.mark.slow
 def test_a_missing_bucket_is_told(moto_server: Server) -> None:
     store = open_store("s3://no-such-bucket/a", endpoint_url=moto_server.endpoint_url)
     for call in (store.probe, lambda: store.create(KEY, b""), lambda: store.replace(KEY, b"", '"0"')):

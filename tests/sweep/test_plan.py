@@ -134,6 +134,7 @@ def test_a_message_cut_otherwise_than_planned_is_a_conflict(tmp_path: Path, engi
         commit.require_same_run(record, replace(planned, shard_points=10).message(5))
 
 
+@pytest.mark.slow
 def test_seconds_are_measured_once(tmp_path: Path, engine: Engine) -> None:
     store = open_store(str(tmp_path / "store"))
     drafted = draft(tmp_path, engine, SWEEP.replace("points = 70000", "seconds = 2"))
@@ -143,6 +144,7 @@ def test_seconds_are_measured_once(tmp_path: Path, engine: Engine) -> None:
     assert pin(drafted, store, None, NOW, never)[0] == first
 
 
+@pytest.mark.slow
 def test_a_pilot_measures_what_a_shard_takes(tmp_path: Path, engine: Engine) -> None:
     drafted = draft(tmp_path, engine, SWEEP.replace("customers = 50", "customers = 5000"))
     pilot = run_pilot(drafted, engine, 800)

@@ -78,6 +78,7 @@ def inline(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return arrays | tables.map(lambda items: "{" + ", ".join(f"{key} = {item}" for key, item in items.items()) + "}")
 
 
+@pytest.mark.slow
 @given(st.dictionaries(KEYS, st.recursive(LEAVES, inline, max_leaves=8), max_size=4))
 def test_no_file_has_values_without_a_line(values: dict[str, str]) -> None:
     text = "".join(f"{key} = {value}\n" for key, value in values.items())

@@ -83,6 +83,7 @@ def test_a_run_is_proven_repaired_and_run_again(store: Store, spec: Spec) -> Non
     assert (report.verdict, report.findings, report.unchecked) == (Verdict.WHOLE, [], {})
 
 
+@pytest.mark.slow
 def test_the_stored_design_has_the_same_points_in_any_cut(store: Store, spec: Spec, tmp_path: Path) -> None:
     other = open_store(str(tmp_path / "other"))
     for message in shards(spec, total(spec), 8):

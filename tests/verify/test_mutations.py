@@ -99,6 +99,7 @@ def test_values_of_extra_rows_are_compared_by_running_all_again(whole: Path, tmp
         assert codes(examined(run.root, again=True)) - USUAL == {"reexecution.rows"}
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_anywhere_is_a_finding_and_never_a_crash(whole: Path, tmp_path: Path) -> None:
     draw = random.Random(20261125)
     files = sorted(path.relative_to(whole) for path in whole.rglob(f"run={RUN_ID}/*.parquet"))

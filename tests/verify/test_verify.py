@@ -89,6 +89,7 @@ def test_a_reader_needs_no_permission_to_write(store: Store) -> None:
     assert {call.method for call in watched.calls} == {"read", "borrow", "folders", "objects"}
 
 
+@pytest.mark.slow
 def test_a_run_of_many_row_groups_and_uneven_shards_is_whole(store: Store) -> None:
     spec = replace(WHOLE, replications=50_000)
     for shard, (start, end) in enumerate([(0, 70_000), (70_000, 70_001), (70_001, 150_000)]):
@@ -99,6 +100,7 @@ def test_a_run_of_many_row_groups_and_uneven_shards_is_whole(store: Store) -> No
     assert report.coverage[Check.IDENTITY].checked == {"points": 150_000}
 
 
+@pytest.mark.slow
 def test_a_run_through_every_crash_is_whole(tmp_path: Path) -> None:
     """One crash before or after each call of a shard, then a retry."""
     message = messages("r", WHOLE, 12)[0]
@@ -282,6 +284,7 @@ def test_a_sample_is_seeded_and_looks_into_every_shard_before_any_twice(store: S
     assert sorted(len(ranges) for ranges in sample.values()) == [1, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("server_name", ["moto", pytest.param("weed", marks=pytest.mark.servers)])
 def test_a_run_in_s3_is_whole_and_its_damage_is_named(server_name: str, request: pytest.FixtureRequest) -> None:
     server: Server = request.getfixturevalue(f"{server_name}_server")
@@ -372,6 +375,7 @@ def test_bounds_beyond_all_measure_end_too(store: Store) -> None:
     assert "points.missing" in codes(verify(store, "r", ENGINE))
 
 
+@pytest.mark.slow
 def test_a_stop_ends_an_engine_that_hangs(store: Store, tmp_path: Path) -> None:
     make_run(store, "r", WHOLE)
     path = tmp_path / "engine"

@@ -126,6 +126,7 @@ def test_a_message_twice_in_a_batch_is_run_once_and_acknowledged_twice(place: Pl
     assert handed_back(works) == []
 
 
+@pytest.mark.slow
 def test_an_engine_at_the_deadline_is_ended_and_another_attempt_succeeds(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

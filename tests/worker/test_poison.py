@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
+import pytest
 from fakes import toys
 from fakes.memory_queue import Clock, MemoryQueue
 from worker import whole
@@ -35,6 +36,7 @@ def require_rejected(place: Place, bodies: Sequence[bytes], good: Sequence[bytes
     assert sum(key.startswith("rejected/") for key in found) == len(bodies)
 
 
+@pytest.mark.slow
 def test_poison_messages_are_recorded_and_left_to_the_dead_letters(place: Place) -> None:
     bodies = toys.messages(20)
     place.queue = MemoryQueue(Clock(SPEED), max_receive_count=2)
@@ -45,6 +47,7 @@ def test_poison_messages_are_recorded_and_left_to_the_dead_letters(place: Place)
     require_rejected(place, BAD, bodies)
 
 
+@pytest.mark.slow
 def test_one_poison_message_among_a_thousand_good_ones(place: Place) -> None:
     """In shards of one point, by an engine that starts in no time."""
     bodies = toys.replicates(1_000)

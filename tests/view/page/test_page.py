@@ -88,6 +88,7 @@ def test_equal_runs_have_equal_pages() -> None:
     assert len(pages) == 1
 
 
+@pytest.mark.slow
 def test_a_large_run_stays_below_a_megabyte() -> None:
     """The most that a page can have: twelve dimensions of the most levels, six metrics, the most rows."""
     draw = Random(1)
