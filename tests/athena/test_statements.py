@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from athena import sample
 from athena.athenas_sql import NotAthenasError, parsed
-from fakes.engines import DESCRIPTION
+from fakes.toy_model import DESCRIPTION
 from sqlglot import exp
 
 from sweepctl.athena.apply import table_input

@@ -9,14 +9,16 @@ import os
 import resource
 import tempfile
 import time
+from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 from fakes import servers
-from fakes.memory_queue import MemoryQueue
 from rich.console import Console
 from rich.table import Table
 
 from sweepctl.engine.client import Engine
+from sweepctl.queue.contract import Received
 from sweepctl.queue.sqs import Queue, open_queue
 from sweepctl.shard.run import Conditions
 from sweepctl.store import open_store
@@ -25,6 +27,29 @@ from sweepctl.worker.lease import Policy
 
 CORES = os.cpu_count() or 1
 RELEASE = Path(__file__).parents[2] / "target" / "release"
+
+
+class Handout(Queue):
+    """Messages in this process's memory, each handed out once: no lease ends here."""
+
+    def __init__(self) -> None:  # no client
+        self.url = "memory://queue"
+        self._left: deque[Received] = deque()
+
+    def send(self, bodies: Sequence[bytes]) -> None:
+        self._left.extend(Received(f"m{number}", f"r{number}", body, 1) for number, body in enumerate(bodies))
+
+    def receive(self, most: int, *, wait: int, visibility: int) -> list[Received]:
+        del wait, visibility
+        return [self._left.popleft() for _ in range(min(most, len(self._left)))]
+
+    def extend(self, receipt: str, seconds: int) -> bool:
+        del receipt, seconds
+        return True
+
+    def delete(self, receipt: str) -> bool:
+        del receipt
+        return True
 
 
 def messages(model: str, base: dict[str, object], shards: int, points: int) -> list[bytes]:
@@ -48,7 +73,7 @@ def messages(model: str, base: dict[str, object], shards: int, points: int) -> l
 
 def drain(engine: str, bodies: list[bytes], folder: str) -> float:
     """Drain messages into a local store; return wall seconds from the first receive to the last acknowledgement."""
-    return timed(MemoryQueue(), engine, bodies, folder)
+    return timed(Handout(), engine, bodies, folder)
 
 
 def drain_from_server(bodies: list[bytes], folder: Path) -> float:

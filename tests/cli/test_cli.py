@@ -11,7 +11,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from fakes.engines import line, scripted
+from fakes.engines import scripted
+from fakes.toy_model import line
 from paths import ROOT
 from typer.testing import CliRunner, Result
 from waiting import LIMIT, wait_until

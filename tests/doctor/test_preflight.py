@@ -2,16 +2,16 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from fakes import toys
-from fakes.memory_queue import MemoryQueue
 
 from sweepctl.doctor.preflight import Diagnosis, examine
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import EngineUnavailableError, QueueError, StoreError
 from sweepctl.queue.contract import QueueFacts
+from sweepctl.queue.sqs import Queue
 from sweepctl.store import open_store
 
 FACTS = QueueFacts(
@@ -27,7 +27,7 @@ def examined(
     store: str = "store",
     **facts: Any,  # noqa: ANN401
 ) -> dict[str, Diagnosis]:
-    queue = MemoryQueue()
+    queue = Queue("memory://queue", cast("Any", None), lambda _: None)
     monkeypatch.setattr(queue, "facts", lambda: dataclasses.replace(FACTS, **facts))
 
     def find() -> Engine:

@@ -5,7 +5,8 @@ from pathlib import Path
 from threading import Event, Timer
 
 import pytest
-from fakes.engines import STARTED, clock_until, good, line, scripted
+from fakes.engines import clock_until, scripted
+from fakes.toy_model import STARTED, good, line
 from waiting import LIMIT, wait_until
 
 from sweepctl.engine import child, client

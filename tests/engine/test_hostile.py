@@ -8,7 +8,8 @@ from pathlib import Path
 
 import process_memory
 import pytest
-from fakes.engines import scripted, toy_message
+from fakes import toys
+from fakes.engines import scripted
 from waiting import LIMIT
 from worker import whole
 
@@ -76,7 +77,7 @@ def test_what_it_does_is_recorded_and_reaches_no_table(
     seconds = 1.0 if code == "engine_timeout" else LIMIT
     monkeypatch.setattr(client, "EXIT_SECONDS", seconds)
     store = open_store(str(tmp_path / "store"))
-    message, conditions = toy_message(POINTS), Conditions(timeout=seconds)
+    message, conditions = toys.one_shard(POINTS), Conditions(timeout=seconds)
     memory = process_memory.begin()
     result = run_shard(message, Engine(scripted(tmp_path, behaviour)), store, conditions, attempt_number=1)
     assert process_memory.peak() - memory < MEMORY_BYTES
@@ -96,7 +97,7 @@ def test_an_engine_for_which_the_disk_is_full_is_told(tmp_path: Path) -> None:
     fill += "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nwhile True: os.write(fd, b'x' * 4096)"
     store = open_store(str(tmp_path / "store"))
     behaviour = "import resource\n" + SAY_FIVE + fill.format(path=tmp_path / "filled")
-    result = run_shard(toy_message(POINTS), Engine(scripted(tmp_path, behaviour)), store)
+    result = run_shard(toys.one_shard(POINTS), Engine(scripted(tmp_path, behaviour)), store)
     assert (tmp_path / "filled").stat().st_size == 4096
     found = whole.objects(store)
     assert not [key for key in found if key.startswith(("effective_parameters/", "point_outcomes/"))]
@@ -110,6 +111,6 @@ def test_a_line_of_the_longest_length_is_no_flood(tmp_path: Path) -> None:
     pad = "p = points[1].replace('{\"x\":0}', '{\"x\":0}' + ' ' * (1 << 20), 1)\n"
     behaviour = pad + "say(points[0]); say(p)\nfor p in points[2:]: say(p)"
     outcome = run_shard(
-        toy_message(POINTS), Engine(scripted(tmp_path, behaviour)), open_store(str(tmp_path / "store"))
+        toys.one_shard(POINTS), Engine(scripted(tmp_path, behaviour)), open_store(str(tmp_path / "store"))
     ).outcome
     assert outcome.status == "success"

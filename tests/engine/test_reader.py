@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from fakes.engines import DESCRIPTION, failed_point, finished, point, rows
+from fakes.toy_model import DESCRIPTION, failed_point, finished, point, rows
 from hypothesis import given
 from hypothesis import strategies as st
 

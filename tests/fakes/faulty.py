@@ -1,9 +1,9 @@
-"""A store that fails on a schedule: for tests of code that must survive its store and its own death.
+"""A store and a queue that fail on a schedule: for tests of code that must survive them, and its own death.
 
     store = FaultyStore(inner, {3: StoreFault.CRASH_AFTER})
 
-Calls that read or write are counted from 0 and logged in `store.calls`; the schedule says which
-of them fail, and how. Run once without a schedule to learn how many calls there are, then once for each call and fault.
+Calls are counted from 0 and logged in `calls`; the schedule says which of them fail, and how. Run once without a
+schedule to learn how many calls there are, then once for each call and fault.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +15,9 @@ from typing import NamedTuple, TypeVar
 
 from pyarrow import fs
 
-from sweepctl.errors import StoreError
+from sweepctl.errors import QueueError, StoreError
+from sweepctl.queue.contract import Received
+from sweepctl.queue.sqs import Queue, SqsClients
 from sweepctl.store.contract import Entry, Put, Store, Stored
 
 T = TypeVar("T")
@@ -93,4 +95,52 @@ class FaultyStore:
             raise Crash(where)
         if fault is StoreFault.ERROR_AFTER:
             raise StoreError(f"scheduled after {where}")
+        return result
+
+
+class QueueFault(Enum):
+    BEFORE = "the queue does not answer, nothing is done"
+    AFTER = "it is done, the reply is lost"
+
+
+class QueueCall(NamedTuple):
+    method: str
+    receipt: str = ""
+    seconds: int = 0
+
+
+class FaultyQueue(Queue):
+    """`down` makes every call fail; `before` sees each before it happens, and may raise."""
+
+    def __init__(self, url: str, clients: SqsClients, sleep: Callable[[float], None]) -> None:
+        super().__init__(url, clients, sleep)
+        self.calls: list[QueueCall] = []
+        self.down = False
+        self.schedule: Mapping[int, QueueFault] = {}
+        self.before: Callable[[QueueCall], None] = lambda _: None
+
+    def receive(self, most: int, *, wait: int, visibility: int) -> list[Received]:
+        call = QueueCall("receive")
+        return self._call(call, lambda: super(FaultyQueue, self).receive(most, wait=wait, visibility=visibility))
+
+    def extend(self, receipt: str, seconds: int) -> bool:
+        call = QueueCall("extend", receipt, seconds)
+        return self._call(call, lambda: super(FaultyQueue, self).extend(receipt, seconds))
+
+    def delete(self, receipt: str) -> bool:
+        return self._call(QueueCall("delete", receipt), lambda: super(FaultyQueue, self).delete(receipt))
+
+    def count(self, method: str) -> int:
+        """How often a method was called."""
+        return sum(call.method == method for call in self.calls)
+
+    def _call(self, call: QueueCall, action: Callable[[], T]) -> T:
+        fault = self.schedule.get(len(self.calls))
+        self.calls.append(call)
+        self.before(call)
+        if fault is QueueFault.BEFORE or self.down:
+            raise QueueError(f"scheduled before {call.method}")
+        result = action()
+        if fault is QueueFault.AFTER:
+            raise QueueError(f"scheduled after {call.method}")
         return result

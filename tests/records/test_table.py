@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fakes.engines import DESCRIPTION
+from fakes.toy_model import DESCRIPTION
 from paths import ROOT
 
 import sweepctl

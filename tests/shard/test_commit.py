@@ -15,8 +15,10 @@ from threading import Barrier, Thread
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fakes.engines import STARTED, failed_point, finished, point, scripted, toy_message
+from fakes import toys
+from fakes.engines import scripted
 from fakes.faulty import Call, Crash, FaultyStore, StoreFault, T
+from fakes.toy_model import STARTED, failed_point, finished, point
 
 from sweepctl.engine.client import Engine
 from sweepctl.errors import ConflictError, StoreError
@@ -30,7 +32,7 @@ from sweepctl.store.contract import Store
 POINTS = 4
 SHARD = layout.ShardKeys("r", "2026-02-14", 0)
 DATA_KEYS = [SHARD.dataset(name, "toy") for name in (table.EFFECTIVE_PARAMETERS, table.POINT_OUTCOMES)]
-MESSAGE = toy_message(POINTS)
+MESSAGE = toys.one_shard(POINTS)
 SOME_FAIL = [STARTED, point(0), failed_point(1), *map(point, range(2, POINTS)), finished(POINTS, 1)]
 BEHAVIOURS = {
     "good": "for p in points: say(p)",

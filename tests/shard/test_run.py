@@ -13,7 +13,8 @@ from threading import Event
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fakes.engines import STARTED, clock_until, failed_point, finished, line, point, rows, scripted
+from fakes.engines import clock_until, scripted
+from fakes.toy_model import STARTED, failed_point, finished, line, point, rows
 
 from sweepctl.engine.client import Engine
 from sweepctl.errors import ConflictError, EngineUnavailableError, InterruptedRunError, MessageError, StoreError

@@ -8,7 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from fakes.engines import scripted, toy_message
+from fakes import toys
+from fakes.engines import scripted
 from fakes.fault_proxy import Fault, FaultProxy, Rule
 from fakes.servers import BUCKET, Server
 
@@ -21,7 +22,7 @@ from sweepctl.store import Store, open_store
 
 POINTS = 4
 PREFIXES = (f"shards-{number}" for number in itertools.count())
-MESSAGE = toy_message(POINTS)
+MESSAGE = toys.one_shard(POINTS)
 SHARD = layout.ShardKeys("r", "2026-02-14", 0)
 WHOLE = {
     layout.run_record("r"),

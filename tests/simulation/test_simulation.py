@@ -120,7 +120,7 @@ def test_a_long_run_goes_on_where_it_was_stopped(
 @pytest.mark.slow
 def test_only_code_that_schedules_take_begins_a_long_run_anew() -> None:
     taken = run.modules()
-    assert taken.keys() >= {"sweepctl.worker.lease", "sweepctl.verify.rows", "simulation.checker", "fakes.engines"}
+    assert taken.keys() >= {"sweepctl.worker.lease", "sweepctl.verify.rows", "simulation.checker", "fakes.toy_model"}
     assert taken.keys().isdisjoint(
         {"sweepctl.view.console", "sweepctl.cli", "simulation.run", "simulation.mutants", "pytest"}
     )

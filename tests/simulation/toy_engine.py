@@ -1,13 +1,13 @@
 """An engine within this process: what its child would write, through the production reader of its protocol.
 
-`Engine` and `EngineRun` are the real ones; only the child process is handed in. It computes `toy` of tests/engines.py,
-a point a record, and takes its time for each.
+`Engine` and `EngineRun` are the real ones; only the child process is handed in. It says what engines of `toy` say, a
+record at a time, and takes its time for each. It is no script of `fakes.engines`: a process knows nothing of virtual
+time.
 """
 
-import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from threading import Event
 from types import TracebackType
 from typing import Any, Self, cast
 
-from fakes.engines import DESCRIPTION, STARTED, finished, line, point
+from fakes.toy_model import DESCRIPTION, STARTED, failed_point, finished, identity, point, refused
 from simulation.faults import Fault
 from simulation.gate import Gate
 
@@ -26,6 +26,11 @@ from sweepctl.protocol import Description
 
 POINT_SECONDS = 4.0
 LISTEN_SECONDS = 5.0  # between two looks at the deadline and the stop
+WAIT_SECONDS = 0.5  # between two looks at what an engine waits for
+SEGFAULT = -11
+
+# A record; how the process ends, instead of with 0 and after all records; or what it waits for.
+Step = str | int | Callable[[], bool]
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,25 @@ class Behaviour:
     failing: frozenset[int] = frozenset()  # points that fail by themselves
     poison: frozenset[int] = frozenset()  # points that kill the engine
     refuses: bool = False
+
+    def steps(self, command: str, request: dict[str, Any]) -> Sequence[Step]:
+        """Return what an engine does that is asked for a shard."""
+        if self.refuses:
+            return [refused("x is too large", "x")]
+        indices = range(request["start_index"], request["end_index_exclusive"])
+        started = STARTED.replace('"model_version":"1"', f'"model_version":"{self.version}"')
+        failed = len(self.failing.intersection(indices)) if command == "run" else 0
+        return [started, *(self._point(command, index) for index in indices), finished(len(indices), failed)]
+
+    def _point(self, command: str, index: int) -> Step:
+        if command == "points":
+            return _identity(index)
+        if index in self.poison:
+            return SEGFAULT
+        return _failed_point(index) if index in self.failing else _point(index)
+
+
+_point, _failed_point, _identity = cache(point), cache(failed_point), cache(identity)
 
 
 class SimulatedEngine(Engine):
@@ -48,27 +72,26 @@ class SimulatedEngine(Engine):
         self._gate = gate
 
     def _child(self, command: str, *, stdin: bytes, timeout: float | None, stop: Event) -> Child:
-        request = json.loads(stdin)
-        records = _records(command, request, self._behaviour)
-        child = SimulatedChild(records, self._gate, timeout, stop, self._monotonic)
+        steps = self._behaviour.steps(command, json.loads(stdin))
+        child = SimulatedChild(list(steps), self._gate, timeout, stop, self._monotonic)
         return cast("Child", child)
 
 
 class SimulatedChild:
-    """Gives what a child would write, a record at a time."""
+    """Does what a child would, a step at a time."""
 
     cpu_seconds = 0.25
     stderr_tail = ""
 
     def __init__(
         self,
-        records: list[str],
+        steps: list[Step],
         gate: Gate | None,
         timeout: float | None,
         stop: Event,
         monotonic: Callable[[], float],
     ) -> None:
-        self._records = records
+        self._steps = steps
         self._gate = gate
         self._stop = stop
         self._monotonic = monotonic
@@ -88,20 +111,25 @@ class SimulatedChild:
 
     @property
     def output_ended(self) -> bool:
-        return not self._records and not self._hangs
+        return not self._steps and not self._hangs
 
     def read(self, seconds: float) -> bytes:
         if self._gate is None:
-            said, self._records = self._records, []
+            said, self._steps = self._steps, []
             return "".join(f"{each}\n" for each in said).encode()
         if self.output_ended or not seconds:
-            return self._next() if seconds == 0 and self._records else b""
+            return self._next() if seconds == 0 and self._steps else b""
         if self._ready_at is None:
             self._ready_at = self._monotonic() + self._gate.outside.plan.latency(POINT_SECONDS)
         left = LISTEN_SECONDS if self._hangs else min(LISTEN_SECONDS, self._ready_at - self._monotonic())
         self._gate.outside.scheduler.sleep(max(0.0, left))
         self._check_limits()
         if self._hangs or self._monotonic() < self._ready_at:
+            return b""
+        if callable(self._steps[0]):
+            if self._steps[0]():
+                del self._steps[0]
+            self._ready_at = self._monotonic() + WAIT_SECONDS
             return b""
         self._ready_at = None
         fault = self._gate.fault("engine", "")
@@ -118,35 +146,35 @@ class SimulatedChild:
         return None if self._hangs and seconds else self._status
 
     def _next(self) -> bytes:
-        if not self._records or self._hangs:
+        if not self._steps or self._hangs:
             return b""
-        record = self._records.pop(0)
-        if record == "poison":
-            self._records, self._status = [], -11
+        step = self._steps.pop(0)
+        if isinstance(step, int):
+            self._steps, self._status = [], step
             return b""
-        return f"{record}\n".encode()
+        return f"{step}\n".encode()
 
     def _misbehave(self, fault: Fault | None) -> None:
-        said = self._records
+        steps = self._steps
         match fault:
             case Fault.ENGINE_CRASH:
-                self._records, self._status = [], -9
+                self._steps, self._status = [], -9
             case Fault.ENGINE_PARTIAL:
-                self._records = []
+                self._steps = []
             case Fault.ENGINE_HANG:
                 self._hangs = True
             case Fault.ENGINE_INDEX:
-                self._records = said[1:]
+                self._steps = steps[1:]
             case Fault.ENGINE_COUNT:
-                self._records = [*said[:-1], finished(9)]
+                self._steps = [*steps[:-1], finished(9)]
             case Fault.ENGINE_GARBAGE:
-                self._records = ["\x00{", *said]
+                self._steps = ["\x00{", *steps]
             case Fault.ENGINE_NAN:
-                self._records = [re.sub('"m":[^,}]+', '"m":NaN', said[0]), *said[1:]]
+                self._steps = [_changed(steps[0], re.compile('"m":[^,}]+'), '"m":NaN'), *steps[1:]]
             case Fault.ENGINE_MORE:
-                self._records = [*said, "{}"]
+                self._steps = [*steps, "{}"]
             case Fault.ENGINE_VALUE:
-                self._records = [each.replace('"metrics":{"m":', '"metrics":{"m":9') for each in said]
+                self._steps = [_changed(each, re.compile('"metrics":{"m":'), '"metrics":{"m":9') for each in steps]
 
     def _check_limits(self) -> None:
         if self._stop.is_set():
@@ -155,43 +183,12 @@ class SimulatedChild:
             raise EngineFaultError("engine_timeout", f"the engine did not finish within {self._timeout:g} s")
 
 
+def _changed(step: Step, old: re.Pattern[str], new: str) -> Step:
+    return old.sub(new, step) if isinstance(step, str) else step
+
+
 @cache
 def _description(version: str) -> Description:
     (model,) = DESCRIPTION["models"]
     models = [{**cast("dict[str, Any]", model), "version": version}]
     return Description.model_validate({**DESCRIPTION, "models": models})
-
-
-def _records(command: str, request: dict[str, Any], behaviour: Behaviour) -> list[str]:
-    if behaviour.refuses:
-        refusal = {"error_code": "invalid_parameters", "message": "x is too large", "parameter": "x"}
-        return [line(record="refused", **refusal)]
-    indices = range(request["start_index"], request["end_index_exclusive"])
-    values = request["design"]["dimensions"]["x"]
-    started = STARTED.replace('"model_version":"1"', f'"model_version":"{behaviour.version}"')
-    points = [_point(command, index, values[index], behaviour) for index in indices]
-    failed = sum(index in behaviour.failing for index in indices) if command == "run" else 0
-    return [started, *points, finished(len(indices), failed)]
-
-
-@cache
-def _point(command: str, index: int, x: int, behaviour: Behaviour) -> str:
-    if command == "run" and index in behaviour.poison:
-        return "poison"
-    names = _names(index, x)
-    if command == "points":
-        return point(index, status=..., metrics=..., **names)
-    if index in behaviour.failing:
-        failure = {"status": "failure", "metrics": ..., "error_code": "domain_error", "error_message": "x is odd"}
-        return point(index, **failure, **names)
-    return point(index, metrics={"m": x / 2}, **names)
-
-
-def _names(index: int, x: int) -> dict[str, Any]:
-    digest = hashlib.sha256(b"%d" % x).hexdigest()
-    return {
-        "parameters": {"x": x},
-        "effective_parameters_json": line(x=x),
-        "parameter_fingerprint": digest,
-        "point_fingerprint": hashlib.sha256(f"{digest} {index}".encode()).hexdigest(),
-    }

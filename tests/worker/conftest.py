@@ -9,23 +9,19 @@ from pathlib import Path
 
 import pytest
 from fakes import toys
-from fakes.memory_queue import Clock, MemoryQueue
 from fakes.servers import BUCKET, Server
 from paths import TESTS
 from worker import in_process
 from worker.processes import MakePlace, Nursery, Place, environment
 
 from sweepctl.queue.sqs import Queue, open_queue
-from sweepctl.store import open_store
 
 _numbers = itertools.count()
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> in_process.Place:
-    store = open_store(str(tmp_path / "store"))
-    queue = MemoryQueue(Clock(in_process.SPEED), max_receive_count=10)
-    return in_process.Place(tmp_path, queue, store, in_process.WatchedStore(store))
+def place() -> in_process.Place:
+    return in_process.Place()
 
 
 @pytest.fixture(scope="session")

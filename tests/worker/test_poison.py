@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 from fakes import toys
-from fakes.memory_queue import Clock, MemoryQueue
+from fakes.toy_model import point
+from simulation.toy_engine import Step
 from worker import whole
-from worker.in_process import SPEED, Place, drained_to_the_last
+from worker.in_process import Place, drained_to_the_last
 
 from sweepctl.worker.events import Ending
 
@@ -23,11 +24,11 @@ BAD = [
 
 def require_rejected(place: Place, bodies: Sequence[bytes], good: Sequence[bytes]) -> None:
     """Assert that `bodies` are dead and on record, and that nothing else is amiss in the run of `good`."""
-    assert sorted(message.body for message in place.queue.dead) == sorted(bodies)
+    assert sorted(message.body for message in place.messages.dead) == sorted(bodies)
     found = whole.objects(place.inner)
     standing = whole.require_whole(found, good)
     assert all(outcome.status == "success" for outcome in standing.values())
-    for message in place.queue.dead:
+    for message in place.messages.dead:
         digest = hashlib.sha256(message.body).hexdigest()
         record = json.loads(found[f"rejected/{digest}.json"])
         assert (record["body_sha256"], record["bytes"]) == (digest, len(message.body))
@@ -39,8 +40,8 @@ def require_rejected(place: Place, bodies: Sequence[bytes], good: Sequence[bytes
 @pytest.mark.slow
 def test_poison_messages_are_recorded_and_left_to_the_dead_letters(place: Place) -> None:
     bodies = toys.messages(20)
-    place.queue = MemoryQueue(Clock(SPEED), max_receive_count=2)
-    place.queue.send([*bodies[:3], *BAD[:2], *bodies[3:], *BAD[2:]])
+    place.messages.max_receive_count = 2
+    place.send([*bodies[:3], *BAD[:2], *bodies[3:], *BAD[2:]])
     progress = drained_to_the_last(place, place.worker(concurrency=4))
     assert progress.endings == {Ending.SUCCEEDED: 20, Ending.REJECTED: 10}
     assert progress.has_failures
@@ -49,12 +50,15 @@ def test_poison_messages_are_recorded_and_left_to_the_dead_letters(place: Place)
 
 @pytest.mark.slow
 def test_one_poison_message_among_a_thousand_good_ones(place: Place) -> None:
-    """In shards of one point, by an engine that starts in no time."""
+    """In shards of one point."""
+
+    def replicate(_shard: int, good: list[Step]) -> list[Step]:
+        index = json.loads(str(good[1]))["point_index"]
+        return [good[0], point(0, point_index=index, replicate=index), good[2]]
+
     bodies = toys.replicates(1_000)
-    # A lease is six seconds of the wall's: on a busy machine too, none ends by itself.
-    place.queue = MemoryQueue(Clock(SPEED / 2), max_receive_count=3)
-    place.queue.send([*bodies[:500], b"poison", *bodies[500:]])
-    worker = place.worker(toys.quick_engine(place.folder), concurrency=3)
-    progress = drained_to_the_last(place, worker)
+    place.messages.max_receive_count = 3
+    place.send([*bodies[:500], b"poison", *bodies[500:]])
+    progress = drained_to_the_last(place, place.worker(replicate, concurrency=3))
     assert progress.endings == {Ending.SUCCEEDED: 1_000, Ending.REJECTED: 3}
     require_rejected(place, [b"poison"], bodies)

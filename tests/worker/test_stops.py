@@ -1,70 +1,63 @@
 """A worker in this process that is told to stop: what it ends, what it hands back, and when."""
 
-import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from fakes import toys
 from fakes.faulty import Call
-from waiting import LIMIT, wait_until
 from worker import whole
-from worker.in_process import GRACE, WAIT, Draining, Place, drained, require_done, running
+from worker.in_process import GRACE, Draining, Place, drained, require_done
 
 from sweepctl.errors import StoreError
 from sweepctl.worker.events import Ending
 
 
-class Gate:
+class Barrier:
     """Holds up the first call that `matches`, until it is opened."""
 
-    def __init__(self, matches: Callable[[Any], bool]) -> None:
-        self.reached = threading.Event()
-        self._open = threading.Event()
+    def __init__(self, place: Place, matches: Callable[[Any], bool]) -> None:
+        self.reached = False
+        self.is_open = False
+        self._place = place
         self._matches = matches
 
     def __call__(self, call: object) -> None:
-        if self._matches(call) and not self.reached.is_set():
-            self.reached.set()
-            assert self._open.wait(LIMIT)
-
-    def await_call(self) -> None:
-        assert self.reached.wait(LIMIT), "the call never came"
-
-    def open(self) -> None:
-        self._open.set()
+        if self._matches(call) and not self.reached:
+            self.reached = True
+            while not self.is_open:
+                self._place.scheduler.sleep(0.1)
 
 
 def test_a_stop_in_an_idle_poll_strands_nothing(place: Place) -> None:
     worker = place.worker()
-    draining = Draining(worker)
-    wait_until(lambda: place.queue.count("receive"))
+    draining = Draining(place, worker)
+    place.wait_until(lambda: place.queue.count("receive"))
     worker.stop()
     bodies = toys.messages(1)
-    place.queue.send(bodies)  # received by the poll in flight, or by nobody
+    place.send(bodies)  # received by the poll in flight, or by nobody
     progress = draining.end()
     assert progress.endings == {Ending.UNUSED: 1}
-    assert place.queue.facts().visible == 1
+    assert place.visible == 1
     assert whole.objects(place.inner) == {}
-    drained(place.worker(max_shards=1))
+    drained(place, place.worker(max_shards=1))
     require_done(place, bodies)
 
 
 @pytest.mark.slow
 def test_a_stop_while_a_shard_runs_lets_it_finish(place: Place) -> None:
     bodies = toys.messages(4)
-    place.queue.send(bodies)
-    worker = place.worker(WAIT)
-    draining = Draining(worker)
-    wait_until(lambda: running(place) == 2)
+    place.send(bodies)
+    worker = place.worker(place.hold)
+    draining = Draining(place, worker)
+    place.wait_until(lambda: place.held == 2)
     worker.stop()
-    time.sleep(0.05)
-    place.tell("go")
+    place.wait(1)
+    place.free = True
     progress = draining.end()
     assert progress.endings == {Ending.SUCCEEDED: 2}
-    assert place.queue.facts().visible == 2
-    drained(place.worker(until_empty=True))
+    assert place.visible == 2
+    drained(place, place.worker(until_empty=True))
     require_done(place, bodies)
 
 
@@ -72,63 +65,65 @@ def test_a_stop_while_a_shard_runs_lets_it_finish(place: Place) -> None:
 @pytest.mark.parametrize("phase", ["committing data", "committing the outcome", "acknowledging"])
 def test_a_stop_while_a_shard_ends_lets_it_end(place: Place, phase: str) -> None:
     bodies = toys.messages(3)
-    place.queue.send(bodies)
+    place.send(bodies)
     prefix = {"committing data": "point_outcomes/", "committing the outcome": "shard_outcomes/"}.get(phase)
     if prefix is None:
-        place.queue.before = gate = Gate(lambda call: call.method == "delete")
+        place.queue.before = barrier = Barrier(place, lambda call: call.method == "delete")
     else:
-        place.store.before = gate = Gate(lambda call: call.method == "create" and call.key.startswith(prefix))
+        place.store.before = barrier = Barrier(
+            place, lambda call: call.method == "create" and call.key.startswith(prefix)
+        )
     worker = place.worker(concurrency=1)
-    draining = Draining(worker)
-    gate.await_call()
+    draining = Draining(place, worker)
+    place.wait_until(lambda: barrier.reached)
     worker.stop()
-    time.sleep(0.05)
-    gate.open()
+    place.wait(1)
+    barrier.is_open = True
     assert draining.end().endings == {Ending.SUCCEEDED: 1}
-    assert place.queue.facts().visible == 2
-    drained(place.worker(until_empty=True))
+    assert place.visible == 2
+    drained(place, place.worker(until_empty=True))
     require_done(place, bodies)
 
 
 @pytest.mark.slow
 def test_when_the_grace_is_over_the_engine_is_killed_and_its_message_visible_at_once(place: Place) -> None:
     bodies = toys.messages(2)
-    place.queue.send(bodies)
-    worker = place.worker(WAIT)
-    draining = Draining(worker)
-    wait_until(lambda: running(place) == 2)
-    stopped_at = place.queue.clock()
+    place.send(bodies)
+    worker = place.worker(place.hold)
+    draining = Draining(place, worker)
+    place.wait_until(lambda: place.held == 2)
+    stopped_at = place.now()
     worker.stop()
     progress = draining.end()
-    assert place.queue.clock() - stopped_at >= GRACE
+    assert place.now() - stopped_at >= GRACE
     assert progress.endings == {Ending.INTERRUPTED: 2}
-    assert place.queue.facts().visible == 2
+    assert place.visible == 2
     found = whole.objects(place.inner)
     assert [attempt.status for attempt in whole.attempts(found)] == ["interrupted"] * 2
     assert whole.outcomes(found) == {}
-    place.tell("go")
-    drained(place.worker(until_empty=True))
+    place.free = True
+    drained(place, place.worker(until_empty=True))
     require_done(place, bodies)
 
 
 def test_a_stop_while_the_store_is_down_ends_the_worker(place: Place) -> None:
-    place.queue.send(toys.messages(1))
+    place.send(toys.messages(1))
 
     def refuse(call: Call) -> None:
         raise StoreError(f"503: {call.method}")
 
     place.store.before = refuse
-    worker = place.worker()
-    draining = Draining(worker)
-    wait_until(lambda: place.queue.count("extend") == 1)
+    worker = place.worker(concurrency=1)  # no poll in flight
+    draining = Draining(place, worker)
+    place.wait_until(lambda: place.queue.count("extend") == 1)
     worker.stop()
     assert draining.end().endings == {Ending.STORE_DOWN: 1}
 
 
 def test_a_message_handed_back_at_the_stop_is_not_received_again(place: Place) -> None:
-    place.queue.send(toys.messages(1))
-    worker = place.worker(WAIT, grace=0.0)
-    draining = Draining(worker)
-    wait_until(lambda: running(place) == 1 and place.queue.count("receive") >= 2)
+    place.send(toys.messages(1))
+    worker = place.worker(place.hold, grace=0.0)
+    draining = Draining(place, worker)
+    place.wait_until(lambda: place.held == 1 and place.queue.count("receive") >= 2)
     worker.stop()
     assert draining.end().endings == {Ending.INTERRUPTED: 1}

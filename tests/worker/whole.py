@@ -39,8 +39,8 @@ def _in_folder(root: Path) -> Iterator[tuple[str, bytes]]:
 def _in_bucket(store: S3Store) -> Iterator[tuple[str, bytes]]:
     pages = store._client.get_paginator("list_objects_v2").paginate(Bucket=store._bucket, Prefix=store._prefix)
     for entry in (entry for page in pages for entry in page.get("Contents", [])):
-        body = store._client.get_object(Bucket=store._bucket, Key=entry["Key"])["Body"].read()
-        yield entry["Key"].removeprefix(store._prefix), body
+        body = store._client.get_object(Bucket=store._bucket, Key=entry["Key"])["Body"]
+        yield entry["Key"].removeprefix(store._prefix), b"".join(body.iter_chunks(1 << 20))
 
 
 def outcomes(found: Objects) -> dict[int, Outcome]:

@@ -1,0 +1,93 @@
+"""The model `toy`, whoever runs it: parameter `x` (int), metric `m` (float), dataset `parts` with a column `p` (int).
+
+What an engine says of it: the description, and the records of its points, of which point i has x = i and m = i / 2.
+Engines that are processes import this too: it takes the standard library alone.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+COLUMN = {"nullable": False, "unit": "", "doc": ""}
+RANGE = dict.fromkeys(("minimum", "maximum", "exclusive_minimum", "exclusive_maximum", "choices"))
+DESCRIPTION = {
+    "protocol": "v1",
+    "engine_version": "0.1.0",
+    "target": "test",
+    "models": [
+        {
+            "name": "toy",
+            "version": "1",
+            "doc": "a toy",
+            "parameters": [{"name": "x", "type": "int", "default": 0, "range": "any", **RANGE, **COLUMN}],
+            "metrics": [{"name": "m", "type": "float", **COLUMN}],
+            "datasets": [{"name": "parts", "doc": "", "columns": [{"name": "p", "type": "int", **COLUMN}]}],
+        },
+    ],
+}
+
+
+def line(**fields: Any) -> str:  # noqa: ANN401  any JSON value
+    """Return one record as the engine writes it: no spaces, order kept."""
+    return json.dumps(fields, separators=(",", ":"))
+
+
+STARTED = line(
+    record="started",
+    protocol="v1",
+    engine_version="0.1.0",
+    model="toy",
+    model_version="1",
+    parameters={"x": "int"},
+    metrics={"m": "float"},
+    datasets={},
+)
+
+
+def point(index: int, **changes: Any) -> str:  # noqa: ANN401  any JSON value
+    """Return a good point record, with fields changed; a value of ... leaves the field out."""
+    digest = hashlib.sha256(b"%d" % index).hexdigest()
+    fields = {
+        "record": "point",
+        "point_index": index,
+        "replicate": 0,
+        "status": "success",
+        "parameters": {"x": index},
+        "effective_parameters_json": line(x=index),
+        "parameter_fingerprint": digest,
+        "point_fingerprint": hashlib.sha256(f"{digest} {index}".encode()).hexdigest(),
+        "metrics": {"m": index / 2},
+        **changes,
+    }
+    return line(**{name: value for name, value in fields.items() if value is not ...})
+
+
+def failed_point(index: int) -> str:
+    """Return the record of a point that failed by itself."""
+    return point(index, status="failure", metrics=..., error_code="domain_error", error_message="x is odd")
+
+
+def identity(index: int) -> str:
+    """Return the record of who a point is, of which nothing was run."""
+    return point(index, status=..., metrics=...)
+
+
+def rows(index: int, *values: int, **changes: Any) -> str:  # noqa: ANN401  any JSON value
+    """Return the rows of dataset `parts` for one point."""
+    fields = {"dataset": "parts", "point_index": index, "replicate": 0, "columns": {"p": list(values)}, **changes}
+    return line(record="rows", **fields)
+
+
+def finished(points: int, failed: int = 0) -> str:
+    """Return the last record."""
+    return line(record="finished", points=points, succeeded=points - failed, failed=failed)
+
+
+def good(count: int) -> list[str]:
+    """Return everything that a well-behaved engine says of points 0 to count - 1."""
+    return [STARTED, *map(point, range(count)), finished(count)]
+
+
+def refused(message: str, parameter: str) -> str:
+    """Return what an engine says in place of all records."""
+    return line(record="refused", error_code="invalid_parameters", message=message, parameter=parameter)
