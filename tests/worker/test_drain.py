@@ -17,8 +17,6 @@ from sweepctl.worker.events import Ending
 if TYPE_CHECKING:
     from sweepctl.worker.tally import WorkerProgress
 
-pytestmark = pytest.mark.slow
-
 
 def require_acknowledged_after_outcome(place: Place, bodies: list[bytes]) -> None:
     """Have every delete checked: the shard's outcome stands already."""

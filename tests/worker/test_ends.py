@@ -44,7 +44,6 @@ def test_a_queue_that_refuses_ends_the_drain_in_order(place: Place, method: str)
     assert progress.received == (1 if method == "receive" else 2)
 
 
-@pytest.mark.slow
 def test_an_outage_of_the_queue_is_told_once_and_seen(place: Place, log: pytest.LogCaptureFixture) -> None:
     worker = place.worker()
     seen: list[WorkerProgress] = []
@@ -65,7 +64,6 @@ def test_an_outage_of_the_queue_is_told_once_and_seen(place: Place, log: pytest.
     assert len(lines(log, "queue_unreachable")) == 2
 
 
-@pytest.mark.slow
 def test_a_depth_that_can_no_longer_be_asked_is_dropped(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = place.worker()
     place.wait_until(lambda: worker.backlog() is not None)
@@ -159,7 +157,6 @@ def test_a_stop_says_how_long_it_may_take_and_of_what(place: Place, log: pytest.
     assert "stopping: up to 30 s for 1 shard to finish; signal again to exit now" in log.messages
 
 
-@pytest.mark.slow
 def test_points_of_a_running_shard_are_counted(place: Place) -> None:
     place.send(toys.messages(1))
     worker = place.worker(lambda _, good: [*good[:-1], lambda: place.free, good[-1]], max_shards=1)
@@ -172,7 +169,6 @@ def test_points_of_a_running_shard_are_counted(place: Place) -> None:
     assert draining.end().points == toys.POINTS
 
 
-@pytest.mark.slow
 def test_each_message_has_a_line_that_names_its_shard_and_this_attempt(
     place: Place, log: pytest.LogCaptureFixture
 ) -> None:
@@ -233,7 +229,6 @@ def test_the_first_failures_that_differ_are_kept(place: Place) -> None:
     assert (told["ended"], told["exit_code"], told["succeeded"], told["error"]) == ("max_shards", 1, 0, None)
 
 
-@pytest.mark.slow
 def test_until_empty_waits_for_a_message_that_another_worker_has(place: Place) -> None:
     place.send(toys.messages(1))
     (held,) = place.messages.take(1, 40, Process("another"), twice=False)

@@ -37,7 +37,6 @@ def require_rejected(place: Place, bodies: Sequence[bytes], good: Sequence[bytes
     assert sum(key.startswith("rejected/") for key in found) == len(bodies)
 
 
-@pytest.mark.slow
 def test_poison_messages_are_recorded_and_left_to_the_dead_letters(place: Place) -> None:
     bodies = toys.messages(20)
     place.messages.max_receive_count = 2

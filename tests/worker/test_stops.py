@@ -44,7 +44,6 @@ def test_a_stop_in_an_idle_poll_strands_nothing(place: Place) -> None:
     require_done(place, bodies)
 
 
-@pytest.mark.slow
 def test_a_stop_while_a_shard_runs_lets_it_finish(place: Place) -> None:
     bodies = toys.messages(4)
     place.send(bodies)
@@ -61,7 +60,6 @@ def test_a_stop_while_a_shard_runs_lets_it_finish(place: Place) -> None:
     require_done(place, bodies)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("phase", ["committing data", "committing the outcome", "acknowledging"])
 def test_a_stop_while_a_shard_ends_lets_it_end(place: Place, phase: str) -> None:
     bodies = toys.messages(3)
@@ -85,7 +83,6 @@ def test_a_stop_while_a_shard_ends_lets_it_end(place: Place, phase: str) -> None
     require_done(place, bodies)
 
 
-@pytest.mark.slow
 def test_when_the_grace_is_over_the_engine_is_killed_and_its_message_visible_at_once(place: Place) -> None:
     bodies = toys.messages(2)
     place.send(bodies)
