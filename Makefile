@@ -61,12 +61,13 @@ test: lint types layers test-rust test-python licences advisories ## set up, bui
 	$(say) "everything passed"
 endif
 
-# The engine lies where the wheel would put it, so that the tree finds it as an installed sweepctl does.
+# The engine lies where the wheel would put it, so that the tree finds it as an installed sweepctl does. It replaces the
+# wheel's: what needs the wheel installs it again.
 check: lint types layers engines ## the loop while writing: all but servers, slow tests, the wheel and coverage
 	$(say) "tests: Rust, without the statistical and the slow"
 	@$(call cargo_test,-- --skip statistical:: --skip slow::)
 	$(say) "tests: Python, from the tree"
-	@ln -sf $(CURDIR)/target/release/sweep-engine $(BIN)/sweep-engine
+	@ln -sf $(CURDIR)/target/release/sweep-engine $(BIN)/sweep-engine && rm -f $(VENV)/.sweepctl
 	@SWEEPCTL_TEST_SCHEDULES=200 $(BIN)/pytest -q -n 2 --dist worksteal -m "not servers and not slow"
 
 format: $(VENV)/.dev ## format Python, Rust and Markdown

@@ -28,7 +28,7 @@ def parse(text: bytes) -> Any:  # noqa: ANN401  any JSON value
     except UnicodeDecodeError as error:
         _refuse(f"byte {error.start}: must be UTF-8")
     except json.JSONDecodeError as error:
-        _refuse(f"line {error.lineno}, column {error.colno}: must be JSON: {error.msg}")
+        _refuse(f"line {error.lineno}, column {error.colno}: must be valid JSON: {error.msg}")
     except RecursionError:
         _refuse(f"must nest at most {MAX_DEPTH} levels deep")
     require_bounded(value)

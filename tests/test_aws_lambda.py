@@ -171,18 +171,21 @@ def test_the_engine_sees_no_credentials_and_a_disk_that_is_read_only_but_for_tmp
         assert seen["written"] == [False, False, True]
 
 
+SLACK = 5.0  # seconds from the invocation to the engine, on a machine however slow
+
+
 def test_an_engine_at_the_invocations_deadline_hands_its_shard_back(function: Function, tmp_path: Path) -> None:
     behaviour = "if not os.path.exists(told('quick')): start(); point(begin); wait_for('the end of the test')"
     bodies = toys.messages(1)
     with Sandbox(function, settings(tmp_path, behaviour)) as sandbox:
-        reply = sandbox.invoke(event(bodies), seconds=COMMIT_SECONDS + LEAST_SECONDS + 0.5)
+        reply = sandbox.invoke(event(bodies), seconds=COMMIT_SECONDS + LEAST_SECONDS + SLACK)
         assert reply.failed == ["m0"]
         (line,) = sandbox.lines()
         assert (line["ending"], line["error_code"]) == ("retry", "engine_timeout")
         assert "smaller shards" in line["remedy"]
         given = re.search(r"([\d.]+) s$", line["error"])
         assert given is not None
-        assert float(given[1]) <= LEAST_SECONDS + 0.5, "there is time left to commit"
+        assert float(given[1]) <= LEAST_SECONDS + SLACK, "there is time left to commit"
         (tmp_path / "quick").touch()
         assert sandbox.invoke(event(bodies, receives=2)).failed == []
     whole.require_verified(open_store(str(tmp_path / "store")), toys.RUN_ID)

@@ -67,7 +67,7 @@ def test_required_fields(name: str) -> None:
         (b'{"dimensions": {"a": [1], "a": [1]}}', "a: must appear once"),
         (b"[" * 100_000, "nest at most 16"),
         (b"[" * 20 + b"]" * 20, "nest at most 16"),
-        (b"{", "line 1, column 2: must be JSON"),
+        (b"{", "line 1, column 2: must be valid JSON"),
         (b"[]", "must be a JSON object"),
         (b'{"seed": NaN}', "NaN: numbers must be finite"),
         (b'{"seed": -Infinity}', "-Infinity: numbers must be finite"),

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from sweepctl import __version__
 from sweepctl.cli.app import app
 from sweepctl.cli.options import (
     DEFAULT_STORE,
@@ -63,6 +64,7 @@ def doctor_command(
             lambda: open_store(store, endpoint_url=endpoint_url, region=region),
             None if queue_url is None else lambda: open_queue(queue_url, region=region),
             function_timeout=function_timeout,
+            version=__version__,
             now=utc_now,
         )
         exit_code = 1 if any(each.error for each in checks) else 0

@@ -181,7 +181,7 @@ def _views(results: "Store", run: "RunRecord") -> "Iterator[DuckDBPyConnection]"
             raise ScratchError(msg, remedy=remedy) from error
         # Other DuckDB errors are bugs of this program, not damaged files.
         except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
-            remedy = f"`sweepctl verify {run.run_id}` reports what is wrong with them."
+            remedy = f"`sweepctl verify {run.run_id}` shows which files are damaged."
             raise StoreError(f"the files of run {run.run_id} cannot be read: {error}", remedy=remedy) from error
 
 

@@ -8,7 +8,7 @@ needs at start; this module adds those that help a person to set it up.
 import datetime as dt
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
+from importlib import metadata
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -42,6 +42,7 @@ def diagnose(
     open_queue: Callable[[], Queue] | None,
     *,
     function_timeout: int | None,
+    version: str,
     now: Callable[[], dt.datetime],
 ) -> tuple[Diagnosis, ...]:
     """Make every check, even after one fails.
@@ -52,13 +53,14 @@ def diagnose(
         open_store: Opens the result store.
         open_queue: Opens the queue, if there is one.
         function_timeout: Timeout in seconds of the Lambda function that reads the queue, if there is one.
+        version: Of sweepctl.
         now: This machine's clock.
     """
     store, no_store = _opened("store", open_store)
     queue, no_queue = (None, []) if open_queue is None else _opened("queue", open_queue)
     bucket = store.bucket if isinstance(store, S3Store) else None
     endpoints = [each.endpoint for each in (bucket, queue) if each is not None]
-    found = [Diagnosis("versions", _versions()), *run_check("engine", lambda: check_engine(find()))]
+    found = [Diagnosis("versions", _versions(version)), *run_check("engine", lambda: check_engine(find()))]
     if endpoints:
         found += _check_account(open_account, endpoints, bucket, now)
     found += no_store if store is None else run_check("store", lambda: check_store(store))
@@ -76,9 +78,9 @@ def _opened(what: str, opens: Callable[[], _Place]) -> tuple[_Place | None, list
         return None, [_error(what, error)]
 
 
-def _versions() -> str:
-    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    return f"sweepctl {version('sweepctl')}, Python {platform.python_version()}, {libraries}"
+def _versions(version: str) -> str:
+    libraries = ", ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES)
+    return f"sweepctl {version}, Python {platform.python_version()}, {libraries}"
 
 
 def _check_account(

@@ -50,7 +50,7 @@ class Disposition(Enum):
 
     COMMITTED = "committed"
     SKIPPED = "skipped"  # already complete: nothing was run
-    STANDS = "stands"  # it was run, but an outcome of equal or higher rank existed
+    KEPT = "stands"  # it was run, but an outcome of equal or higher rank existed
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def run_shard(
             commit.record_attempt(store, run, attempt.outcome(ended_by(interruption, "interrupted"), now()))
         raise
     is_own = committed.attempt_id == outcome.attempt_id
-    return Result(committed, Disposition.COMMITTED if is_own else Disposition.STANDS, outcome, seconds)
+    return Result(committed, Disposition.COMMITTED if is_own else Disposition.KEPT, outcome, seconds)
 
 
 def require_injection_allowed(message: ShardMessage, conditions: Conditions) -> None:

@@ -17,7 +17,7 @@ from sweepctl.view.wording import byte_count
 _DISPOSITIONS = {
     Disposition.COMMITTED: "committed",
     Disposition.SKIPPED: "already complete: nothing was run",
-    Disposition.STANDS: "re-run; the committed outcome is unchanged",
+    Disposition.KEPT: "re-run; the committed outcome is unchanged",
 }
 
 

@@ -68,7 +68,11 @@ def _show_metric(console: Console, subject: Subject, metric: MetricSummary) -> N
 
 
 def _show_effects(console: Console, subject: Subject, effects: Sequence[tuple[Dimension, MeansByLevel]]) -> None:
-    over = f"{subject.batches} batches of replicates" if subject.batches < subject.replications else "replicates"
+    over = (
+        f"{subject.replicate_batches} batches of replicates"
+        if subject.replicate_batches < subject.replications
+        else "replicates"
+    )
     interval = f"95 % interval over {over}" if subject.replications > 1 else "no interval: one replicate"
     table = new_table("dimension", "level", "mean", interval, "points", title="mean by level")
     for column in table.columns[2:]:

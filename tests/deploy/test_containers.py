@@ -35,7 +35,7 @@ def test_what_is_copied_is_there_and_in_the_context() -> None:
         assert (ROOT / source).exists(), source
         assert dockerfile.is_in_context(source), source
     assert dockerfile.is_in_context(Path("sweepctl/cli/app.py"))
-    for other in (".git", "target/release/x", ".venv/x", "tests/servers.py", "sweepctl/__pycache__/x.pyc"):
+    for other in (".git", "target/release/x", ".venv/x", "tests/fakes/servers.py", "sweepctl/__pycache__/x.pyc"):
         assert not dockerfile.is_in_context(Path(other)), other
 
 

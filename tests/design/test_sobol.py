@@ -1,6 +1,6 @@
 """SciPy's Sobol sequence is what tests/golden/sobol.json says, which Rust's sequence is tested against.
 
-`UPDATE_GOLDEN=1 pytest tests/test_sobol.py` writes it anew.
+`UPDATE_GOLDEN=1 pytest tests/design/test_sobol.py` writes it again.
 """
 
 import json

@@ -106,7 +106,7 @@ def test_a_large_table_is_cut_without_its_other_rows(store: Store) -> None:
     header = json.dumps({"columns": ["a", "b"], "kind": "table", "rows": len(lines)}, separators=(",", ":"))
     space = load(store, written(store, f"{header}\n{''.join(lines)}".encode()))
     assert space.part(49_998, 50_000)["rows"] == [[49_998, "x"], [49_999, "x"]]
-    with pytest.raises(MessageError, match="rows 0 to 9 of the stored table: line 8, column 2: must be JSON"):
+    with pytest.raises(MessageError, match="rows 0 to 9 of the stored table: line 8, column 2: must be valid JSON"):
         space.part(0, 10)
 
 
@@ -149,7 +149,7 @@ HEADER = b'{"columns":["a"],"kind":"table","rows":%d}\n'
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (b"", "must be JSON"),
+        (b"", "must be valid JSON"),
         (b"\xff", "byte 0: must be UTF-8"),
         (b'{"kind":"grid","kind":"grid","dimensions":{}}', "kind: must appear once"),
         (b'{"kind":"grid","dimensions":{"a":[]}}', "dimensions.a: must have at least one value"),

@@ -164,7 +164,7 @@ def test_the_same_message_on_another_day_lands_in_the_same_place(store: Store, e
 def test_force_runs_again_and_compares(store: Store, engine: Callable[..., Engine]) -> None:
     first = run(message(), engine(), store)
     again = run(message(), engine(), store, force=True)
-    assert again.disposition is Disposition.STANDS
+    assert again.disposition is Disposition.KEPT
     assert again.outcome == first.outcome
     assert again.attempt is not None
     assert again.attempt.content_sha256 == first.outcome.content_sha256
@@ -225,7 +225,7 @@ def test_failed_points_are_recorded_with_all_others_and_stand(store: Store, engi
     assert (outcome.points_succeeded, outcome.points_failed, outcome.retryable) == (POINTS - 2, 2, False)
     assert keys(store) == RUN_KEYS | DATA_KEYS | {OUTCOME_KEY}
     assert run(message(), engine("sys.exit(3)"), store).disposition is Disposition.SKIPPED
-    assert run(message(), engine(behaviour), store, force=True).disposition is Disposition.STANDS
+    assert run(message(), engine(behaviour), store, force=True).disposition is Disposition.KEPT
 
 
 FAULTS = {
@@ -269,7 +269,7 @@ def test_a_second_failure_leaves_the_first_outcome_and_both_attempts(
 ) -> None:
     first = run(message(), engine("sys.exit(3)"), store)
     second = run(message(), engine("sys.exit(4)"), store)
-    assert second.disposition is Disposition.STANDS
+    assert second.disposition is Disposition.KEPT
     assert second.outcome == first.outcome
     assert {attempt.attempt_id for attempt in attempts(store)} == {
         first.outcome.attempt_id,

@@ -8,8 +8,8 @@ from functools import partial
 from random import Random
 
 from fakes import toys
+from fakes.simulated_engine import Behaviour
 from simulation import memory
-from simulation.toy_engine import Behaviour
 
 from sweepctl.design import DESIGN
 from sweepctl.messages import ShardMessage

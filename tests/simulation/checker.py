@@ -9,10 +9,10 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from simulation.bucket import Bucket
+from fakes.bucket import Bucket
+from fakes.message_queue import HeldMessage, Message
 from simulation.case import LEASE
 from simulation.log import Log
-from simulation.message_queue import HeldMessage, Message
 
 from sweepctl.errors import ConflictError, InterruptedRunError
 from sweepctl.messages import ShardMessage

@@ -5,12 +5,12 @@ from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from fakes.simulated_engine import Behaviour, SimulatedEngine
 from fakes.toys import RUN_ID
 from simulation.case import decoded
 from simulation.faults import Fault
 from simulation.gate import LONGEST_WAY
 from simulation.log import Op
-from simulation.toy_engine import Behaviour, SimulatedEngine
 
 from sweepctl.messages import ShardMessage, body_digest
 from sweepctl.records import layout

@@ -16,8 +16,10 @@ from random import Random
 from typing import Any, TypeVar, cast
 from unittest.mock import patch
 
+from fakes import bucket, message_queue
+from fakes.message_queue import HeldMessage
+from fakes.simulated_engine import Behaviour, SimulatedEngine
 from fakes.toys import RUN_ID
-from simulation import bucket, message_queue
 from simulation.case import EPOCH, GRACE, LEASE, Case, decoded, draw
 from simulation.checker import Checker
 from simulation.faults import Fault, Plan
@@ -25,9 +27,7 @@ from simulation.final import is_unfinished, judge_end
 from simulation.gate import Gate, Outside
 from simulation.log import Log
 from simulation.memory import in_memory
-from simulation.message_queue import HeldMessage
 from simulation.scheduler import Inbox, Lock, Process, Scheduler
-from simulation.toy_engine import Behaviour, SimulatedEngine
 
 from sweepctl.design import Space
 from sweepctl.queue.sqs import Queue, SqsClients

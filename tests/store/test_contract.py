@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import pytest
+from fakes.bucket import Bucket, Client
 from fakes.faulty import Crash, FaultyStore, StoreFault
 from fakes.servers import BUCKET, Server
-from simulation.bucket import Bucket, Client
 from store import racer
 
 from sweepctl.errors import StoreError

@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from fakes import toy_model, toys
+from fakes import bucket, toy_model, toys
 from fakes.faulty import Call, FaultyQueue, FaultyStore, T
-from simulation import bucket
+from fakes.message_queue import Client, MessageQueue
+from fakes.simulated_engine import Behaviour, SimulatedEngine, Step
 from simulation.faults import Plan
 from simulation.gate import Gate, Outside
 from simulation.log import Log
-from simulation.message_queue import Client, MessageQueue
 from simulation.scheduler import Inbox, Process, Scheduler
-from simulation.toy_engine import Behaviour, SimulatedEngine, Step
 from worker import whole
 
 from sweepctl.engine.client import Engine

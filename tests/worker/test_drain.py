@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 from fakes import toys
 from fakes.faulty import Call, QueueCall, QueueFault, StoreFault
+from fakes.simulated_engine import Step
 from fakes.toy_model import refused
-from simulation.toy_engine import Step
 from worker import whole
 from worker.in_process import LEASE, Draining, Place, crash, drained, drained_to_the_last, failed, require_done, times
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import pytest
 from fakes import toys
 from fakes.fault_proxy import Fault, FaultProxy, Rule
+from fakes.gateway import Gateway
 from fakes.servers import Server
 from waiting import wait_until
 from worker import whole
-from worker.gateway import Gateway
 from worker.processes import LEASE, SCENARIOS, MakePlace, Nursery, counted, end_in_order, heal
 
 from sweepctl.records import layout

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 from fakes import toys
+from fakes.simulated_engine import Step
 from fakes.toy_model import point
-from simulation.toy_engine import Step
 from worker import whole
 from worker.in_process import Place, drained_to_the_last
 

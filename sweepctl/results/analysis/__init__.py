@@ -1,1 +1,1 @@
-"""Analyses a run's results: means, sensitivity, extremes, failures. All aggregation is SQL."""
+"""What a run's results say, as values; `summary` has all of it for one run."""

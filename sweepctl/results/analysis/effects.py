@@ -110,7 +110,8 @@ def _query(subject: Subject, dimensions: Sequence[Dimension], groups: Sequence[S
     )
     return f"""
         WITH observed AS (
-            SELECT {levels}, replicate % {subject.batches} AS batch, {values} FROM points WHERE status = 'success'
+            SELECT {levels}, replicate % {subject.replicate_batches} AS batch, {values}
+            FROM points WHERE status = 'success'
         ), batches AS (
             SELECT GROUPING({keys}) AS mask, {keys}, batch, {means} FROM observed GROUP BY GROUPING SETS ({sets})
         )

@@ -89,7 +89,7 @@ class Subject:
         return self.record.spec.replications
 
     @property
-    def batches(self) -> int:
+    def replicate_batches(self) -> int:
         """The number of equal batches of replicates; if no number fits, each replicate is its own batch."""
         if self.replications <= MAX_BATCHES:
             return self.replications

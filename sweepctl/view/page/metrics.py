@@ -107,7 +107,11 @@ def _left_out(metric: MetricSummary) -> str:
 def _interval(subject: Subject) -> str:
     if subject.replications == 1:
         return "One replicate: no intervals. The dashed line is the mean over all points."
-    of = "replicates" if subject.batches == subject.replications else f"{subject.batches} batches of replicates"
+    of = (
+        "replicates"
+        if subject.replicate_batches == subject.replications
+        else f"{subject.replicate_batches} batches of replicates"
+    )
     return f"Bars are 95 % intervals over {of}. The dashed line is the mean over all points."
 
 
