@@ -39,7 +39,7 @@ assert not outside, outside
 # Ends the function's process once, when all data is in the store and the outcome is not.
 KILL = """
 import os, signal
-from sweepctl import commit
+from sweepctl.shard import commit
 commit._commit_outcome = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 """
 WATCH = """
@@ -103,7 +103,7 @@ def test_the_engine_starts_on_amazon_linux_2023(function: Function) -> None:
 def test_an_engine_of_a_newer_libc_is_refused_with_a_remedy(tmp_path: Path) -> None:
     program = tmp_path / "sweep-engine"
     program.write_bytes(b"\x7fELF\0GLIBC_2.17\0GLIBC_2.38\0GLIBC_2.4\0")
-    with pytest.raises(SystemExit, match=r"needs glibc 2\.38, and Amazon Linux 2023 has 2\.34(.|\n)*cargo zigbuild"):
+    with pytest.raises(SystemExit, match=r"needs glibc 2\.38, but Amazon Linux 2023 has 2\.34(.|\n)*cargo zigbuild"):
         lambda_package.require_glibc(program)
 
 
