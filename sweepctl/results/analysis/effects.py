@@ -52,12 +52,18 @@ def means_by_level(
 ) -> list[MeansByLevel]:
     """Return the means for each group of dimensions, from one pass over the successful points.
 
-    `groups` has `[a]` for the levels of a, and `[a, b]` for the combinations of the levels of a and b.
+    `groups` has `[a]` for the levels of a, and `[a, b]` for the combinations of the levels of a and b. All levels of a
+    single dimension are there, those without a point as well.
     """
     if not groups or not subject.metrics:
         return [{} for _ in groups]
     dimensions = list({dimension.name: dimension for group in groups for dimension in group}.values())
-    found: dict[int, dict[Places, Sequence[MeanEstimate | None]]] = {_mask(dimensions, group): {} for group in groups}
+    found: dict[int, dict[Places, Sequence[MeanEstimate | None]]] = {
+        _mask(dimensions, group): dict.fromkeys(
+            ((place,) for place in range(len(group[0].levels)) if len(group) == 1), [None] * len(subject.metrics)
+        )
+        for group in groups
+    }
     for mask, *cells in connection.execute(_query(subject, dimensions, groups)).fetchall():
         keys, values = cells[: len(dimensions)], cells[len(dimensions) :]
         places = {
@@ -77,7 +83,6 @@ def balanced(subject: Subject, effects: Iterable[tuple[Dimension, MeansByLevel]]
         return True
     return all(
         len({0 if estimate is None else estimate.points for (estimate,) in found.values()}) == 1
-        and len(found) == len(dimension.levels)
         for dimension, found in effects
         if not dimension.is_cut
     )
