@@ -57,6 +57,8 @@ def _show_metric(console: Console, subject: Subject, metric: MetricSummary) -> N
         highlight=False,
         soft_wrap=True,
     )
+    if metric.warning:
+        console.print(f"[yellow]![/] {metric.warning}", highlight=False, soft_wrap=True)
     if metric.effects:
         _show_effects(console, subject, metric.effects)
     if not metric.balanced:

@@ -54,6 +54,7 @@ def _panel(subject: Subject, metric: MetricSummary, pairs: Sequence[Pair], units
     parts = [
         element("h3", name),
         facts,
+        element("p", metric.warning, class_="warning") if metric.warning else "",
         _effects(subject, metric, name, units),
         _indices(metric.name, metric.sensitivity),
     ]
