@@ -10,12 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sweepctl.results.analysis.subject import Dimension, Subject, number
+from sweepctl.results.analysis.subject import Dimension, Subject, is_sampled, number
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
-_SAMPLED = ("random", "latin_hypercube", "sobol")  # sizes of levels differ by chance, independently of other dimensions
 UNBALANCED = "Levels have different numbers of points: differences between their means may come from other dimensions."
 
 # Student's t at 0.975 for 1, 2, … 63 degrees of freedom.
@@ -79,7 +78,7 @@ def means_by_level(
 
 def balanced(subject: Subject, effects: Iterable[tuple[Dimension, MeansByLevel]]) -> bool:
     """Return whether levels have equal numbers of points, for one metric; sampled designs pass."""
-    if getattr(subject.space, "kind", "table") in _SAMPLED:
+    if is_sampled(subject.space):  # sizes of levels differ by chance, independently of other dimensions
         return True
     return all(
         len({0 if estimate is None else estimate.points for (estimate,) in found.values()}) == 1
@@ -116,7 +115,7 @@ def _query(subject: Subject, dimensions: Sequence[Dimension], groups: Sequence[S
     return f"""
         WITH observed AS (
             SELECT {levels}, replicate % {subject.replicate_batches} AS batch, {values}
-            FROM points WHERE status = 'success'
+            FROM points WHERE {subject.counted}
         ), batches AS (
             SELECT GROUPING({keys}) AS mask, {keys}, batch, {means} FROM observed GROUP BY GROUPING SETS ({sets})
         )

@@ -73,14 +73,20 @@ def _of_grid(connection: "Connection", subject: Subject, grid: Grid) -> list[Sen
     # Cells, not parameters: a cell's index gives its levels exactly, by mixed radix.
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE cells AS SELECT point_index // {subject.replications} AS cell, {means} "
-        "FROM point_outcomes WHERE status = 'success' GROUP BY cell"
+        f"FROM point_outcomes WHERE {subject.counted} GROUP BY cell"
     )
     counts = ", ".join(f"count(y{place}), var_pop(y{place})" for place in metrics)
     found = connection.execute(f"SELECT {counts} FROM cells").fetchall()[0]
     explained = [_explained(connection, metrics, *each) for each in _digits(grid, subject.dimensions)]
     connection.execute("DROP TABLE cells")
     return [
-        _exact(subject, grid.cells, found[2 * place], found[2 * place + 1], [each[place] for each in explained])
+        _exact(
+            subject,
+            grid.cells - subject.repeated_cells,
+            found[2 * place],
+            found[2 * place + 1],
+            [each[place] for each in explained],
+        )
         for place in metrics
     ]
 

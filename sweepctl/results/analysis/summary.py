@@ -29,7 +29,7 @@ class MetricSummary:
     sensitivity: Sensitivity
     lowest: Sequence[Row]
     highest: Sequence[Row]
-    of: int  # points that the design has
+    of: int  # points of the design that count
 
     @property
     def missing(self) -> int:
@@ -65,6 +65,7 @@ class Summary:
             "points": subject.points,
             "succeeded": subject.succeeded,
             "replications": subject.replications,
+            "repeated_cells": subject.repeated_cells,
             "metrics": [_metric_json(metric) for metric in self.metrics],
             "other_metrics": list(subject.other_metrics),
             "failures": [asdict(failure) for failure in self.failures],
@@ -90,7 +91,7 @@ def summarize(connection: "Connection", subject: Subject, top: int) -> Summary:
                 indices[place],
                 lowest,
                 highest,
-                subject.record.total_points,
+                subject.record.total_points - subject.repeated_cells * subject.replications,
             )
         )
     return Summary(subject, tuple(metrics), points.failure_counts(connection))
