@@ -13,6 +13,7 @@ from sweepctl.protocol import PointIdentity
 from sweepctl.sweep.cost import PRICES_OF, CostEstimate, estimate_cost
 from sweepctl.sweep.pilot import Pilot, run_pilot, shard_points
 from sweepctl.sweep.plan import Draft, Plan
+from sweepctl.sweep.repeats import Repeats, find_repeats
 
 SAMPLES = 5
 
@@ -25,6 +26,7 @@ class PlanReport:
     plan: Plan
     model_version: str
     samples: tuple[PointIdentity, ...]  # spread over the run, the first and the last point included
+    repeats: Repeats
     objects: int
     pilot: Pilot | None
     estimate: CostEstimate | None
@@ -50,6 +52,7 @@ class PlanReport:
             "model_version": self.model_version,
             "spec_fingerprint": plan.spec.fingerprint,
             "cells": plan.space.cells,
+            **self.repeats.to_json(),
             "replications": plan.spec.replications,
             "total_points": plan.total_points,
             "shards": plan.shards,
@@ -95,6 +98,7 @@ def report(
         plan=plan,
         model_version=model.version,
         samples=tuple(engine.identify(plan.spec, plan.space, index) for index in indices),
+        repeats=find_repeats(plan.spec, plan.space, engine, stop),
         objects=objects,
         pilot=pilot,
         estimate=None

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from sweepctl.design.axes import length_of
 from sweepctl.sweep.cost import PRICES_OF
 from sweepctl.view.console import new_table
 
@@ -43,6 +44,7 @@ def show_plan(console: Console, report: "PlanReport") -> None:
     )
     points = f"[bold]{plan.total_points:,}[/] point{'s' if plan.total_points > 1 else ''}"
     console.print(f"{report.draft.file.sweep.design.kind}: {cells} = {points}", highlight=False)
+    _show_repeats(console, report)
     _show_space(console, report)
     _show_samples(console, report)
     each = "1 shard" if plan.shards == 1 else f"{plan.shards:,} shards of {plan.shard_points:,} points"
@@ -62,6 +64,23 @@ def show_written(console: Console, plan: "Plan", folder: Path) -> None:
         console.print(
             f"[dim]→ copy {folder / 'specs'} into the store before sending them[/]", highlight=False, soft_wrap=True
         )
+
+
+def _show_repeats(console: Console, report: "PlanReport") -> None:
+    if not report.repeats.cells:
+        return
+    dimensions = getattr(report.plan.space, "dimensions", {})
+    axes = [
+        f"{name} repeats {count:,} of {length_of(dimensions[name]):,} values"
+        for name, count in report.repeats.values.items()
+    ]
+    cells = f"{report.repeats.cells:,} of {report.plan.space.cells:,} cells repeat the parameters of others"
+    console.print(
+        f"[yellow]! {cells}[/]{': ' if axes else ''}{', '.join(axes)}. They are simulated again, for the same results, "
+        "and count once in means and indices.",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _show_space(console: Console, report: "PlanReport") -> None:

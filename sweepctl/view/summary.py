@@ -26,6 +26,8 @@ def show_summary(console: Console, summary: Summary) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if subject.warning:
+        console.print(f"[yellow]![/] {subject.warning}", highlight=False, soft_wrap=True)
     for metric in summary.metrics if subject.succeeded else ():
         _show_metric(console, subject, metric)
     _show_failures(console, summary.failures)
@@ -57,6 +59,8 @@ def _show_metric(console: Console, subject: Subject, metric: MetricSummary) -> N
         highlight=False,
         soft_wrap=True,
     )
+    if metric.warning:
+        console.print(f"[yellow]![/] {metric.warning}", highlight=False, soft_wrap=True)
     if metric.effects:
         _show_effects(console, subject, metric.effects)
     if not metric.balanced:

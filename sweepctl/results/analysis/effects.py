@@ -10,12 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sweepctl.results.analysis.subject import Dimension, Subject, number
+from sweepctl.results.analysis.subject import Dimension, Subject, is_sampled, number
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
-_SAMPLED = ("random", "latin_hypercube", "sobol")  # sizes of levels differ by chance, independently of other dimensions
 UNBALANCED = "Levels have different numbers of points: differences between their means may come from other dimensions."
 
 # Student's t at 0.975 for 1, 2, … 63 degrees of freedom.
@@ -52,12 +51,18 @@ def means_by_level(
 ) -> list[MeansByLevel]:
     """Return the means for each group of dimensions, from one pass over the successful points.
 
-    `groups` has `[a]` for the levels of a, and `[a, b]` for the combinations of the levels of a and b.
+    `groups` has `[a]` for the levels of a, and `[a, b]` for the combinations of the levels of a and b. All levels of a
+    single dimension are there, those without a point as well.
     """
     if not groups or not subject.metrics:
         return [{} for _ in groups]
     dimensions = list({dimension.name: dimension for group in groups for dimension in group}.values())
-    found: dict[int, dict[Places, Sequence[MeanEstimate | None]]] = {_mask(dimensions, group): {} for group in groups}
+    found: dict[int, dict[Places, Sequence[MeanEstimate | None]]] = {
+        _mask(dimensions, group): dict.fromkeys(
+            ((place,) for place in range(len(group[0].levels)) if len(group) == 1), [None] * len(subject.metrics)
+        )
+        for group in groups
+    }
     for mask, *cells in connection.execute(_query(subject, dimensions, groups)).fetchall():
         keys, values = cells[: len(dimensions)], cells[len(dimensions) :]
         places = {
@@ -73,11 +78,10 @@ def means_by_level(
 
 def balanced(subject: Subject, effects: Iterable[tuple[Dimension, MeansByLevel]]) -> bool:
     """Return whether levels have equal numbers of points, for one metric; sampled designs pass."""
-    if getattr(subject.space, "kind", "table") in _SAMPLED:
+    if is_sampled(subject.space):  # sizes of levels differ by chance, independently of other dimensions
         return True
     return all(
         len({0 if estimate is None else estimate.points for (estimate,) in found.values()}) == 1
-        and len(found) == len(dimension.levels)
         for dimension, found in effects
         if not dimension.is_cut
     )
@@ -111,7 +115,7 @@ def _query(subject: Subject, dimensions: Sequence[Dimension], groups: Sequence[S
     return f"""
         WITH observed AS (
             SELECT {levels}, replicate % {subject.replicate_batches} AS batch, {values}
-            FROM points WHERE status = 'success'
+            FROM points WHERE {subject.counted}
         ), batches AS (
             SELECT GROUPING({keys}) AS mask, {keys}, batch, {means} FROM observed GROUP BY GROUPING SETS ({sets})
         )

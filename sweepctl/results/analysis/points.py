@@ -61,19 +61,21 @@ def distributions(connection: "Connection", subject: Subject) -> list[Distributi
         f"count({column}), avg({column}), stddev_samp({column}), min({column}), max({column})"
         for column in map(number, subject.metrics)
     )
-    found = connection.execute(f"SELECT {asked} FROM point_outcomes WHERE status = 'success'").fetchall()[0]
+    counted, *found = connection.execute(
+        f"SELECT count(*), {asked} FROM point_outcomes WHERE {subject.counted}"
+    ).fetchall()[0]
     facts = [found[start : start + 5] for start in range(0, len(found), 5)]
-    known = (Distribution(points, subject.succeeded - points, *moments) for points, *moments in facts)
-    return [_with_bars(connection, metric, each) for metric, each in zip(subject.metrics, known, strict=True)]
+    known = (Distribution(points, counted - points, *moments) for points, *moments in facts)
+    return [_with_bars(connection, subject, metric, each) for metric, each in zip(subject.metrics, known, strict=True)]
 
 
-def _with_bars(connection: "Connection", metric: str, known: Distribution) -> Distribution:
+def _with_bars(connection: "Connection", subject: Subject, metric: str, known: Distribution) -> Distribution:
     if known.minimum is None or known.maximum is None or known.minimum == known.maximum:
         return known
     width = (known.maximum - known.minimum) / BARS
     counted = connection.execute(
         f"SELECT least({BARS - 1}, CAST(floor(({number(metric)} - $1) / $2) AS BIGINT)) AS bar, count(*) "
-        f"FROM point_outcomes WHERE {quoted(metric)} IS NOT NULL GROUP BY bar",
+        f"FROM point_outcomes WHERE {subject.counted} AND {quoted(metric)} IS NOT NULL GROUP BY bar",
         [known.minimum, width],
     ).fetchall()
     counts = dict(counted)
@@ -85,7 +87,7 @@ def extremes(connection: "Connection", subject: Subject, metric: str, top: int) 
     ends = []
     for order in ("ASC", "DESC"):
         best = (
-            f"SELECT point_index FROM point_outcomes WHERE {quoted(metric)} IS NOT NULL "
+            f"SELECT point_index FROM point_outcomes WHERE {subject.counted} AND {quoted(metric)} IS NOT NULL "
             f"ORDER BY {quoted(metric)} {order}, point_index LIMIT {top}"
         )
         indexes = [index for (index,) in connection.execute(best).fetchall()]

@@ -1,7 +1,8 @@
 """Sobol indices: the share of a metric's variance that a dimension explains, alone and with all its interactions.
 
 A full grid allows an exact functional analysis of variance (Sobol 1993), in SQL. A random sample allows first-order
-indices only, by RBD-FAST (Tarantola et al. 2006). Other designs have none (docs/report.md).
+indices only: by means by value, and where values hardly repeat by RBD-FAST (Tarantola et al. 2006). Other designs have
+none (docs/report.md).
 """
 
 import math
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 MAX_SAMPLES = 8_192
 HARMONICS = 10  # RBD-FAST's M
 MIN_SAMPLES = 10 * HARMONICS  # with fewer, the correction for bias, 2 M / N, is no longer small
+MIN_PER_VALUE = 5  # cells, on average: with as many, means by value are enough, and need no smooth curve
 RESAMPLES = 100
-SEED = 0  # of the bootstrap: equal runs have equal intervals
+SEED = 0  # of the permutation and the bootstrap: equal runs have equal estimates and intervals
 
 NO_TOTAL = "total indices cannot be estimated from one sample of independent draws; a full grid has them"
 NO_SALIB = "first-order indices of a sample need SALib: pip install 'sweepctl[sensitivity]'"
@@ -71,14 +73,20 @@ def _of_grid(connection: "Connection", subject: Subject, grid: Grid) -> list[Sen
     # Cells, not parameters: a cell's index gives its levels exactly, by mixed radix.
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE cells AS SELECT point_index // {subject.replications} AS cell, {means} "
-        "FROM point_outcomes WHERE status = 'success' GROUP BY cell"
+        f"FROM point_outcomes WHERE {subject.counted} GROUP BY cell"
     )
     counts = ", ".join(f"count(y{place}), var_pop(y{place})" for place in metrics)
     found = connection.execute(f"SELECT {counts} FROM cells").fetchall()[0]
     explained = [_explained(connection, metrics, *each) for each in _digits(grid, subject.dimensions)]
     connection.execute("DROP TABLE cells")
     return [
-        _exact(subject, grid.cells, found[2 * place], found[2 * place + 1], [each[place] for each in explained])
+        _exact(
+            subject,
+            grid.cells - subject.repeated_cells,
+            found[2 * place],
+            found[2 * place + 1],
+            [each[place] for each in explained],
+        )
         for place in metrics
     ]
 
@@ -124,13 +132,12 @@ def _exact(
 def _of_sample(connection: "Connection", subject: Subject, metric: str) -> Sensitivity:
     numpy_gate.reopen()
     try:
-        import numpy as np  # noqa: PLC0415  optional, and slow to import
-        from SALib.analyze import rbd_fast  # noqa: PLC0415
+        from SALib.analyze import rbd_fast  # noqa: F401, PLC0415  optional, as NumPy is, and slow to import
     except ImportError:
         return Sensitivity(why_not=NO_SALIB)
     names = [dimension.name for dimension in subject.dimensions]
     # Ranks are enough, since only the order of values counts; strings are ordered alphabetically.
-    ordered = ", ".join(f"dense_rank() OVER (ORDER BY {quoted(name)})::DOUBLE AS {quoted(name)}" for name in names)
+    ordered = ", ".join(f"dense_rank() OVER (ORDER BY {quoted(name)}) AS {quoted(name)}" for name in names)
     sample = connection.execute(f"""
         WITH cells AS (
             SELECT point_index // {subject.replications} AS cell, {select(names)},
@@ -145,19 +152,44 @@ def _of_sample(connection: "Connection", subject: Subject, metric: str) -> Sensi
         )
     if values.min() == values.max():
         return Sensitivity(why_not="no indices: the metric is the same in all cells")
-    found = rbd_fast.analyze(
-        {"num_vars": len(names), "names": names},
-        np.column_stack([_filled(sample[name]) for name in names]),
-        values,
-        M=HARMONICS,
-        num_resamples=RESAMPLES,
-        seed=SEED,
-    )
-    indices = tuple(
-        Index(name, float(first), None if math.isnan(width) else float(width), None)
-        for name, first, width in zip(names, found["S1"], found["S1_conf"], strict=True)
-    )
-    return Sensitivity("RBD-FAST", len(values), indices, NO_TOTAL)
+    found = [(name, *first_order(_filled(sample[name]), values)) for name in names]
+    method = " and ".join(sorted({method for _, method, *_ in found}))
+    indices = tuple(Index(name, first, None if math.isnan(width) else width, None) for name, _, first, width in found)
+    return Sensitivity(method, len(values), indices, NO_TOTAL)
+
+
+def first_order(ranks: Any, values: Any) -> tuple[str, float, float]:  # noqa: ANN401  NumPy's
+    """Return the method, a dimension's first-order index, and half the width of its 95 % interval.
+
+    Args:
+        ranks: Of the dimension's values, 1 for the lowest; equal values have one, and none is left out.
+        values: Of the metric, which is not the same everywhere.
+    """
+    import numpy as np  # noqa: PLC0415  see above
+    from SALib.analyze import rbd_fast  # noqa: PLC0415
+
+    draws = np.random.default_rng(SEED)
+    # Equal values stay in the order in which they come, and that of a Sobol sequence is periodic.
+    order = draws.permutation(len(values))
+    ranks, values = ranks[order], values[order] / np.abs(values).max()
+    if ranks.max() * MIN_PER_VALUE <= len(values):
+        halves = (draws.choice(len(values), len(values) // 2) for _ in range(RESAMPLES))  # as RBD-FAST below does
+        spread = np.std([_explained_by_value(ranks[half], values[half]) for half in halves], ddof=1)
+        return "means by value", _explained_by_value(ranks, values), 1.96 * float(spread)
+    problem = {"num_vars": 1, "names": ["x"]}
+    found = rbd_fast.analyze(problem, ranks[:, None], values, M=HARMONICS, num_resamples=RESAMPLES, seed=draws)
+    return "RBD-FAST", float(found["S1"][0]), float(found["S1_conf"][0])
+
+
+def _explained_by_value(ranks: Any, values: Any) -> float:  # noqa: ANN401  NumPy's
+    """Return the correlation ratio, corrected for what chance explains (Kelley 1935)."""
+    import numpy as np  # noqa: PLC0415  see above
+
+    values = values - values.mean()
+    counts, sums = np.bincount(ranks), np.bincount(ranks, values)
+    groups, total = np.count_nonzero(counts), values @ values
+    within = total - (sums**2 / np.maximum(counts, 1)).sum()
+    return float(1 - within / (len(values) - groups) / (total / (len(values) - 1))) if total else 0.0
 
 
 def _filled(column: Any) -> Any:  # noqa: ANN401  NumPy's, which comes with SALib

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
-from sweepctl.design import Space
+from sweepctl.design import LatinHypercube, Random, Sobol, Space
 from sweepctl.errors import UsageError
 from sweepctl.names import quoted
 from sweepctl.records.outcome import RunRecord
@@ -82,6 +82,19 @@ class Subject:
     fixed: tuple[str, ...]  # all others of the model
     points: int  # with a record
     succeeded: int
+    repeated_cells: int  # with the parameters of an earlier one; none of a sample, whose draws may be equal
+
+    @property
+    def counted(self) -> str:
+        """A condition on points, as SQL: those of which means, distributions and indices are made."""
+        once = f" AND point_index // {self.replications} NOT IN (FROM repeated_cells)" if self.repeated_cells else ""
+        return f"status = 'success'{once}"
+
+    @property
+    def warning(self) -> str | None:
+        """What to know of repeated cells; None if there are none."""
+        cells = f"{self.repeated_cells:,} of {self.space.cells:,} cells repeat the parameters of others"
+        return f"{cells}: means, distributions and indices count them once." if self.repeated_cells else None
 
     @property
     def replications(self) -> int:
@@ -136,7 +149,27 @@ class Subject:
             tuple(name for name in parameters if name not in varied),
             points,
             succeeded,
+            0 if is_sampled(space) else _find_repeated(connection, record.spec.replications),
         )
+
+
+def is_sampled(space: Space) -> bool:
+    """Return whether the cells of a design are draws."""
+    return isinstance(space, Random | LatinHypercube | Sobol)
+
+
+def _find_repeated(connection: "Connection", replications: int) -> int:
+    """Create the table `repeated_cells` if there are any, and return how many."""
+    # Hashes take a fraction of the memory; two that are equal by chance cost a needless table.
+    count = "SELECT count(*) > count(DISTINCT hash(point_fingerprint)) FROM point_outcomes"
+    if not connection.execute(count).fetchall()[0][0]:
+        return 0
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE repeated_cells AS SELECT DISTINCT point_index // {replications} AS cell
+        FROM point_outcomes WHERE point_index NOT IN (SELECT min(point_index) FROM point_outcomes
+        GROUP BY point_fingerprint)""")
+    (cells,) = connection.execute("SELECT count(*) FROM repeated_cells").fetchall()[0]
+    return int(cells)
 
 
 def _columns_after(connection: "Connection", view: str, last: str) -> dict[str, str]:

@@ -29,6 +29,22 @@ class MetricSummary:
     sensitivity: Sensitivity
     lowest: Sequence[Row]
     highest: Sequence[Row]
+    of: int  # points of the design that count
+
+    @property
+    def missing(self) -> int:
+        """Points of the design without a value: failed, not recorded, or recorded without one."""
+        return self.of - self.distribution.points
+
+    @property
+    def warning(self) -> str | None:
+        """What to know before any number of this metric is used; None if no value is missing."""
+        if not self.missing:
+            return None
+        share = f"{self.missing:,} of {self.of:,} points ({100 * self.missing / self.of:.3g} %) have no value"
+        return (
+            f"{share}: the others may be no random part of the design. Means, intervals and indices are of them only."
+        )
 
 
 @dataclass(frozen=True)
@@ -49,6 +65,7 @@ class Summary:
             "points": subject.points,
             "succeeded": subject.succeeded,
             "replications": subject.replications,
+            "repeated_cells": subject.repeated_cells,
             "metrics": [_metric_json(metric) for metric in self.metrics],
             "other_metrics": list(subject.other_metrics),
             "failures": [asdict(failure) for failure in self.failures],
@@ -74,6 +91,7 @@ def summarize(connection: "Connection", subject: Subject, top: int) -> Summary:
                 indices[place],
                 lowest,
                 highest,
+                subject.record.total_points - subject.repeated_cells * subject.replications,
             )
         )
     return Summary(subject, tuple(metrics), points.failure_counts(connection))
@@ -83,6 +101,9 @@ def _metric_json(metric: MetricSummary) -> dict[str, Any]:
     return {
         "metric": metric.name,
         "distribution": asdict(metric.distribution),
+        "missing": metric.missing,
+        "missing_share": metric.missing / metric.of,
+        "warning": metric.warning,
         "marginal_means": [
             {
                 "dimension": dimension.name,

@@ -29,7 +29,14 @@ def section(overview: Overview, units: Mapping[str, str]) -> Markup:
     )
     panels = (_panel(subject, metric, pairs, units) for metric, pairs in zip(metrics, overview.pairs, strict=True))
     chooser = element("fieldset", element("legend", "Metric", class_="hidden"), *choices, class_="choice")
-    return element("section", element("h2", "Metrics"), chooser if len(metrics) > 1 else "", *panels, _others(subject))
+    return element(
+        "section",
+        element("h2", "Metrics"),
+        element("p", subject.warning, class_="warning") if subject.warning else "",
+        chooser if len(metrics) > 1 else "",
+        *panels,
+        _others(subject),
+    )
 
 
 def _others(subject: Subject) -> Markup:
@@ -54,6 +61,7 @@ def _panel(subject: Subject, metric: MetricSummary, pairs: Sequence[Pair], units
     parts = [
         element("h3", name),
         facts,
+        element("p", metric.warning, class_="warning") if metric.warning else "",
         _effects(subject, metric, name, units),
         _indices(metric.name, metric.sensitivity),
     ]

@@ -96,7 +96,7 @@ def test_failed_points_and_missing_values_do_not_count() -> None:
     connection = connect(CELLS, function)
     subject = subject_of(connection, DESIGN)
     (by_a,) = means_by_level(connection, subject, [subject.dimensions[:1]])
-    assert by_a == {(0,): [MeanEstimate(3.0, None, 1, 2)], (1,): [None]}
+    assert by_a == {(0,): [MeanEstimate(3.0, None, 1, 2)], (1,): [None], (2,): [None]}
 
 
 def test_a_bool_is_a_share_and_values_that_are_missing_are_a_level() -> None:

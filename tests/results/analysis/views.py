@@ -48,7 +48,7 @@ def connect(
             "shard_id": 0,
             "point_index": index,
             "replicate": replicate,
-            "point_fingerprint": "f",
+            "point_fingerprint": f"{sorted(cell.items())} {replicate}",
         }
         found = function(cell, replicate)
         ending: dict[str, Value] = (

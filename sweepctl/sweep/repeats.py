@@ -1,0 +1,66 @@
+"""Cells of a design that repeat the parameters of others: simulated again, for the same results."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from threading import Event
+from typing import Any
+
+from sweepctl.design import Grid, LatinHypercube, Random, Sobol, Space
+from sweepctl.design.axes import length_of
+from sweepctl.engine.client import HANDSHAKE_SECONDS, Engine
+from sweepctl.engine.reader import identity_schema, parse_records
+from sweepctl.protocol import encode_request
+from sweepctl.spec import Spec
+
+MOST_COMPARED = 1 << 16  # values of an axis, or cells of a zip or table: its first ones
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """How often a design repeats itself; at least so often if it is longer than what is compared."""
+
+    cells: int
+    values: Mapping[str, int]  # of axes of a grid, those that repeat any
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts as JSON values."""
+        return {"repeated_cells": self.cells, "repeated_values": dict(self.values)}
+
+
+def find_repeats(spec: Spec, space: Space, engine: Engine, stop: Event) -> Repeats:
+    """Return how often a design repeats itself, by the values that the engine makes of it.
+
+    Draws of a sample may be equal, and are none.
+
+    Raises:
+        EngineFaultError: the engine failed.
+        InterruptedRunError: `stop` was set.
+    """
+    match space:
+        case Random() | LatinHypercube() | Sobol():
+            return Repeats(0, {})
+        case Grid() as grid:
+            axes = {
+                name: grid.model_copy(update={"dimensions": {name: axis}}) for name, axis in grid.dimensions.items()
+            }
+            values = {name: _repeated(spec, axis, engine, stop) for name, axis in sorted(axes.items())}
+            different = math.prod(length_of(axis) - values[name] for name, axis in grid.dimensions.items())
+            return Repeats(grid.cells - different, {name: count for name, count in values.items() if count})
+    return Repeats(_repeated(spec, space, engine, stop), {})
+
+
+def _repeated(spec: Spec, space: Space, engine: Engine, stop: Event) -> int:
+    cells = min(space.cells, MOST_COMPARED)
+    if cells == 1:
+        return 0
+    schema = identity_schema(engine.model(spec.model))
+    request = encode_request(replace(spec, replications=1), space, 0, cells, threads=None)
+    with engine.start(request, command="points", timeout=HANDSHAKE_SECONDS, stop=stop) as run:
+        run.begin()
+        found = {
+            fingerprint
+            for block in run.blocks()
+            for fingerprint in parse_records(block, schema)["parameter_fingerprint"].to_pylist()
+        }
+    return cells - len(found)
