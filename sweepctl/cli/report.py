@@ -177,7 +177,7 @@ def _views(results: "Store", run: "RunRecord") -> "Iterator[DuckDBPyConnection]"
             ) from error
         except duckdb.OutOfMemoryException as error:
             remedy = "Use a machine with more memory, or fewer metrics."
-            msg = f"run {run.run_id} needs more memory or temporary space: {error}"
+            msg = f"run {run.run_id} needs more memory: {error}"
             raise ScratchError(msg, remedy=remedy) from error
         # Other DuckDB errors are bugs of this program, not damaged files.
         except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:

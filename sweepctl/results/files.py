@@ -18,6 +18,10 @@ from sweepctl.records.outcome import RunRecord
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES, SHARD_ATTEMPTS, SHARD_OUTCOMES
 from sweepctl.store.contract import Store
 
+# Decoded once per distinct value, not per row: a filter on `status` takes two thirds of the time.
+_REPETITIVE = ("run_id", "model", "model_version", "status", "error_code")
+_POINT_FILES = ds.ParquetFileFormat(read_options=ds.ParquetReadOptions(dictionary_columns=_REPETITIVE))
+
 
 @dataclass(frozen=True)
 class RunTables:
@@ -66,13 +70,13 @@ class RunTables:
         return ds.FileSystemDataset.from_paths(
             [self.root + key for key in keys],
             schema=table.OUTCOME if is_of_shards else self._schema_at(keys[0]),
-            format=ds.ParquetFileFormat(),
+            format=ds.ParquetFileFormat() if is_of_shards else _POINT_FILES,
             filesystem=self.filesystem,
         )
 
     def _schema_at(self, key: str) -> pa.Schema:
         try:
-            return ds.ParquetFileFormat().inspect(self.root + key, self.filesystem).remove_metadata()
+            return _POINT_FILES.inspect(self.root + key, self.filesystem).remove_metadata()
         except table.PARQUET_ERRORS as error:
             msg = f"{self.store.locate(key)} cannot be read: {error}"
             raise StoreError(msg, remedy=f"`sweepctl verify {self.run.run_id}` shows what else is damaged.") from error

@@ -4,19 +4,16 @@
         rows = ask(database, "SELECT count(*) FROM points").to_arrow_table()
 
 Views: `runs`, `shard_outcomes`, `shard_attempts`, `effective_parameters`, `point_outcomes`, one for each extra dataset,
-and `points`, which joins parameters to metrics, one row per point. DuckDB reads local files itself. Files in S3 are
-read through Arrow datasets, since DuckDB would have to download an extension. The database has no access to other
-files, the network or Python's variables, and only SELECT statements are run.
+and `points`, which joins parameters to metrics, one row per point. Arrow opens every file, on disk as in S3. DuckDB
+itself opens none, not even to spill: a statement that gets past every other check still cannot write anywhere. Nor can
+it access the network or Python's variables, and only SELECT statements are run.
 """
 
-import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from pyarrow import fs
 
 from sweepctl.errors import QueryError, StoreError, UsageError
 from sweepctl.names import quoted
@@ -39,9 +36,6 @@ if TYPE_CHECKING:
 
 VIEWS = ("points", EFFECTIVE_PARAMETERS, POINT_OUTCOMES, SHARD_OUTCOMES, SHARD_ATTEMPTS, "runs")
 
-_FILES = "shard-*.parquet"
-# DuckDB takes them for a pattern anywhere in a path; escaped ones do not match its list of allowed directories.
-_WILDCARDS = re.compile(r"[*?\[]")
 # The columns that each view has at least, whatever has been run.
 _LEAST = {
     EFFECTIVE_PARAMETERS: table.schema_of(EFFECTIVE_PARAMETERS, ()),
@@ -71,14 +65,13 @@ def connect(store: Store, run: RunRecord | None) -> "Iterator[duckdb.DuckDBPyCon
         raise UsageError("queries need DuckDB", remedy="pip install 'sweepctl[query]'") from error
 
     runs = all_runs(store) if run is None else [run]
-    with tempfile.TemporaryDirectory(prefix="sweepctl-query-") as scratch, duckdb.connect(":memory:") as database:
-        database.execute("SET temp_directory = ?", [scratch])
+    with duckdb.connect(":memory:") as database:
+        _close_off(database)
         try:
             _make_views(database, store, runs)
         except duckdb.Error as error:
             remedy = "`sweepctl verify RUN_ID` shows which files are damaged."
             raise StoreError(f"a file of the store {store.url} cannot be read: {error}", remedy=remedy) from error
-        _close_off(database)
         yield database
 
 
@@ -91,12 +84,15 @@ def ask(database: "duckdb.DuckDBPyConnection", sql: str) -> "duckdb.DuckDBPyRela
     import duckdb  # noqa: PLC0415  as in `connect`
 
     try:
-        statements = database.extract_statements(sql)
-        if [each.type for each in statements] != [duckdb.StatementType.SELECT]:
+        try:
+            kinds = [each.type for each in database.extract_statements(sql)]
+        except ValueError:  # a kind that has no name in Python, such as UPDATE EXTENSIONS
+            kinds = []
+        if kinds != [duckdb.StatementType.SELECT]:
             raise QueryError(
                 "not a single SELECT statement", remedy="Results are read-only: use one SELECT or WITH statement."
             )
-        # Not at the top level: there, DuckDB's WITH can write (`WITH x AS (COPY …) SELECT …`), even to the store.
+        # Not at the top level: there, DuckDB's WITH can write (`WITH x AS (INSERT …) SELECT …`).
         # And `query` renames duplicate columns, which most output formats cannot hold.
         return database.sql(f"FROM query({_text(sql)})")
     except duckdb.Error as error:
@@ -114,6 +110,8 @@ def refused(error: "duckdb.Error") -> QueryError | StoreError:
         return StoreError(message, remedy="`sweepctl verify RUN_ID` shows which files are damaged or missing.")
     if isinstance(error, (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)):
         return QueryError(message, remedy=f"Views: {views}. `DESCRIBE points` lists a view's columns.")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return QueryError(message, remedy="Select fewer columns or rows, or use a machine with more memory.")
     # Raised while fetching rows: its class does not say whether the statement or a file is at fault.
     return QueryError(
         message,
@@ -127,25 +125,15 @@ def _text(text: str) -> str:
 
 
 def _make_views(database: "duckdb.DuckDBPyConnection", store: Store, runs: Sequence[RunRecord]) -> None:
-    """Create every view; allow DuckDB the folders that it reads itself."""
+    """Create every view, over Arrow's rows."""
     database.register("runs", pa.Table.from_pylist([vars(run) for run in runs], schema=table.RUN_RECORD))
     selects: dict[str, list[str]] = {name: [] for name in _LEAST}
-    folders = []
     filesystem, root = store.filesystem()
-    # DuckDB reads local files itself.
-    is_readable = isinstance(filesystem, fs.LocalFileSystem) and not _WILDCARDS.search(root)
     for run in runs:
         tables = RunTables(store, run, filesystem, root)
-        for name, folder in tables.folders.items():
-            rows = selects.setdefault(name, [])
-            if not is_readable:
-                dataset = tables.dataset(name)
-                rows += [] if dataset is None else [_rows(database, f"{name} of {run.run_id}", dataset)]
-            elif any(tables.keys(name)):
-                folders.append(root + folder)
-                files = _text(root + folder + _FILES)
-                rows.append(f"SELECT * FROM read_parquet({files}, hive_partitioning = false)")  # noqa: S608  quoted
-    database.execute("SET allowed_directories = ?", [folders])
+        for name in tables.folders:
+            dataset, rows = tables.dataset(name), selects.setdefault(name, [])
+            rows += [] if dataset is None else [_rows(database, f"{name} of {run.run_id}", dataset)]
     for name, rows in selects.items():
         # Only without rows: adding an empty table to files makes a join of them take three times as long.
         least = _LEAST.get(name, table.schema_of(name, ())).empty_table()
@@ -182,6 +170,9 @@ def _rows(database: "duckdb.DuckDBPyConnection", name: str, rows: "pa.Table | ds
 def _close_off(database: "duckdb.DuckDBPyConnection") -> None:
     """Deny statements access to everything but the views."""
     for setting in (
+        # It could be written to, and its name can be asked for.
+        "temp_directory = ''",
+        "disabled_filesystems = 'LocalFileSystem'",
         "enable_external_access = false",
         "autoinstall_known_extensions = false",
         "autoload_known_extensions = false",
