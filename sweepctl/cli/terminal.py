@@ -8,12 +8,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import typer
 
-from sweepctl.errors import MessageError, SweepctlError, UsageError
+from sweepctl.errors import InterruptedRunError, MessageError, SweepctlError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from sweepctl.messages import ShardMessage
 
 STANDARD_ERROR = 2
+PATIENCE = 30  # tenths of a second that an interrupted query has to end by itself
+_parts: set[Path] = set()  # files that are being written
 T = TypeVar("T")
 
 
@@ -42,52 +43,89 @@ def error_exit(*, json_output: bool) -> Iterator["Console"]:
 
 @contextmanager
 def on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` on the first SIGINT or SIGTERM; the second one ends the process immediately."""
+    """Call `stop`, in a thread, on the first SIGINT or SIGTERM; the second one ends the process immediately.
+
+    In a thread, since Python runs no handler while the main one is inside a library, or waits for a file.
+    """
+    import socket
+    from threading import Thread
+
+    arrived, sender = socket.socketpair()
+    sender.setblocking(False)
+
+    def watch() -> None:
+        is_second = False
+        while number := arrived.recv(1):
+            if number[0] in usual:
+                if is_second:
+                    _end_at_once(number[0])
+                is_second = True
+                stop()
+
+    watcher = Thread(target=watch, daemon=True)
+    watcher.start()
     usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
-        stop()
-        for number in usual:
-            signal.signal(number, end_at_once)
-
-    def end_at_once(number: int, _frame: FrameType | None) -> None:
-        restore()
-        _show_cursor()
-        os.kill(os.getpid(), number)
-
-    def restore() -> None:
-        for number, handler in usual.items():
-            signal.signal(number, handler)
-
+    # Every signal with a handler in Python sends its number there, from C.
+    before = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     for number in usual:
-        signal.signal(number, ask_to_stop)
+        signal.signal(number, lambda _number, _frame: None)
     try:
         yield
     finally:
-        restore()
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(before)
+        sender.close()
+        watcher.join()
+        arrived.close()
 
 
 @contextmanager
 def interrupted_by_signals(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Call `interrupt` repeatedly from the first signal on: DuckDB loses one that arrives between two of its steps."""
+    """Call `interrupt` repeatedly from the first signal on: DuckDB loses one that arrives between two of its steps.
+
+    It looks at none within a step, which a single value can make long: the process ends if that lasts.
+
+    Raises:
+        InterruptedRunError: a signal arrived, in place of whatever error came of it.
+    """
     from threading import Event, Thread
 
-    stop, done = Event(), Event()
+    done = Event()
 
-    def watch() -> None:
-        stop.wait()
-        while not done.wait(0.1):
+    def insist() -> None:
+        for _ in range(PATIENCE):
             interrupt()
+            if done.wait(0.1):
+                return
+        with suppress(OSError):
+            os.write(STANDARD_ERROR, b"interrupted: the query was ended\n")
+        _end_at_once(signal.SIGINT)
 
-    watcher = Thread(target=watch)
-    watcher.start()
+    insisting = Thread(target=insist, daemon=True)
     try:
-        with on_signals(stop.set):
-            yield
+        with on_signals(insisting.start):
+            try:
+                yield
+            finally:
+                done.set()
+    except Exception as error:
+        # Arrow makes an OSError of DuckDB's interruption, and a writer may make another of that.
+        if insisting.ident is None or isinstance(error, InterruptedRunError):
+            raise
+        raise InterruptedRunError("the query was interrupted") from error
     finally:
-        done.set()
-        stop.set()
-        watcher.join()
+        if insisting.ident is not None:
+            insisting.join()
+
+
+def _end_at_once(number: int) -> None:
+    """End the process, whatever its other threads do; remove the file that is being written."""
+    for part in _parts:
+        with suppress(OSError):
+            part.unlink()
+    _show_cursor()
+    os._exit(128 + number)
 
 
 def _show_cursor() -> None:
@@ -159,6 +197,7 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     """
     replaces = path.is_file() or not path.exists()
     part = path.with_name(f".{path.name}.part") if replaces else path
+    _parts.update([part] if replaces else [])
     try:
         with part.open("wb") as file:
             yield file
@@ -170,6 +209,7 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     finally:
         if replaces:
             part.unlink(missing_ok=True)
+            _parts.discard(part)
 
 
 def open_console(*, stderr: bool) -> "Console":

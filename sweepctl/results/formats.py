@@ -54,7 +54,7 @@ def record_batches(rows: "duckdb.DuckDBPyRelation") -> Iterator[pa.RecordBatchRe
 
     try:
         with rows.to_arrow_reader(BATCH_ROWS) as reader:
-            yield reader
+            yield pa.RecordBatchReader.from_batches(reader.schema, _batches(reader))
     except duckdb.InterruptException as error:
         raise InterruptedRunError("the query was interrupted") from error
     except duckdb.Error as error:
@@ -65,6 +65,15 @@ def record_batches(rows: "duckdb.DuckDBPyRelation") -> Iterator[pa.RecordBatchRe
             f"the output format cannot hold a value: {error}",
             remedy="Convert it with CAST(column AS VARCHAR), or use --format arrow, which holds all types.",
         ) from error
+
+
+def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    import duckdb  # noqa: PLC0415  as in `record_batches`
+
+    try:
+        yield from reader
+    except OSError as error:  # of DuckDB's error, Arrow keeps the text; the sink's own must not be taken for one
+        raise refused(duckdb.Error(str(error))) from error
 
 
 def _replaced(rows: "duckdb.DuckDBPyRelation", expression_of: Callable[[str], str | None]) -> "duckdb.DuckDBPyRelation":

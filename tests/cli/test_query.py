@@ -59,7 +59,8 @@ def test_a_file_is_whole_or_not_at_all(root: Path, tmp_path: Path) -> None:
     out = tmp_path / "answer.csv"
     out.write_text("before")
     failing = "SELECT CASE WHEN range = 900000 THEN error('boom') END FROM range(1000000)"
-    assert invoke(root, "a", failing, "--out", str(out)).exit_code == 2
+    for told in invoke(root, "a", failing, "--out", str(out)), invoke(root, "a", failing):
+        assert (told.exit_code, "boom" in told.stderr, "Correct the statement" in told.stderr) == (2, True, True)
     assert out.read_text() == "before"
     assert list(tmp_path.iterdir()) == [out]
 
@@ -168,6 +169,63 @@ def test_a_reader_who_leaves_is_no_error(root: Path) -> None:
         assert child.stdout.readline() == b'"range"\n'
         child.stdout.close()
         assert (child.wait(LIMIT), b"Traceback" in child.stderr.read()) == (0, False)
+
+
+STREAM = "SELECT range, hash(range) AS h FROM range(1_000_000_000_000)"
+# After some rows one step of DuckDB, which looks at no interruption within it.
+STEP = """
+    SELECT CASE WHEN range < 200_000 THEN 0 ELSE levenshtein(repeat('ab', range), repeat('ba', range)) END AS x
+    FROM range(200_001)
+"""
+
+
+def query_process(root: Path, sql: str, *arguments: str) -> subprocess.Popen[bytes]:
+    script = "from sweepctl.cli import main; main()"
+    command = [sys.executable, "-P", "-c", script, "query", "a", sql, "--store", str(root), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("form", ["csv", "json", "parquet", "arrow"])
+def test_ctrl_c_ends_a_stream_of_rows(root: Path, form: str, number: signal.Signals) -> None:
+    with query_process(root, STREAM, "--format", form) as child:
+        assert child.stdout is not None
+        assert len(child.stdout.read(100_000)) == 100_000
+        child.send_signal(number)
+        _, stderr = child.communicate()
+        assert (child.returncode, stderr.decode().splitlines()[-1]) == (130, "interrupted: the query was interrupted")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["csv", "json", "parquet", "arrow"])
+def test_ctrl_c_leaves_no_part_of_a_file(root: Path, tmp_path: Path, form: str) -> None:
+    part = tmp_path / f".out.{form}.part"
+    with query_process(root, STREAM, "--out", str(tmp_path / f"out.{form}")) as child:
+        wait_until(lambda: part.exists() and part.stat().st_size > 100_000)
+        child.send_signal(signal.SIGINT)
+        _, stderr = child.communicate()
+        assert (child.returncode, b"query was interrupted" in stderr) == (130, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_step_of_any_length(root: Path) -> None:
+    with query_process(root, STEP) as child:
+        assert child.stdout is not None
+        assert child.stdout.read(10) == b'"x"\n0\n0\n0\n'
+        child.send_signal(signal.SIGINT)
+        child.communicate()
+        assert child.returncode == 130
+
+
+@pytest.mark.slow
+def test_a_signal_ends_a_query_whose_reader_has_paused(root: Path) -> None:
+    with query_process(root, STREAM) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b'"range","h"\n'
+        child.send_signal(signal.SIGINT)  # nobody reads on
+        assert child.wait(LIMIT) == 130
 
 
 @pytest.mark.slow
