@@ -101,9 +101,10 @@ test-rust: | preflight ## tests of the Rust workspace
 	$(say) "tests: Rust"
 	@$(cargo_test)
 
+# Three at a time on two cores: tests that start servers and processes wait for a fifth of their time.
 test-python: $(VENV)/.dev $(VENV)/.sweepctl $(SAM)/.installed engines ## tests of the Python package, real servers included, with coverage
 	$(say) "tests: Python"
-	@$(RUN) -m pytest -q $(INSTALLED) $(or $(ARGS),-n 2 --dist loadfile --cov --cov-report=term)
+	@$(RUN) -m pytest -q $(INSTALLED) $(or $(ARGS),-n 3 --dist loadfile --cov --cov-report=term)
 
 licences: $(VENV)/.dev $(DENY) ## permissive licences only, in both languages
 	$(say) "licences: Rust"

@@ -49,12 +49,13 @@ def has_namespaces() -> bool:
 
 @contextmanager
 def worker(arguments: list[str], folder: Path, queue_url: str, store: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a worker as a manifest does, with a grace of a second."""
+    """Run a worker as a manifest does, with a grace of a second, and no poll for a stop to wait for."""
     settings = {
         **environment(),
         "SWEEPCTL_QUEUE_URL": queue_url,
         "SWEEPCTL_STORE": store,
         "SWEEPCTL_GRACE": "1",
+        "SWEEPCTL_CONCURRENCY": "1",
         "SWEEPCTL_LOG_FORMAT": "json",
         "SWEEPCTL_ENGINE": str(toys.engine_path(folder, "tell('running')\nwait_for('never')")),
         "SWEEPCTL_ENDPOINT_URL": queue_url.rsplit("/", 2)[0],

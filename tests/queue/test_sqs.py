@@ -21,6 +21,8 @@ from sweepctl.worker.lease import Policy
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
+pytestmark = pytest.mark.usefixtures("no_backoff")
+
 URL = f"https://sqs.{REGION}.amazonaws.com/000000000000/shards"
 NOWHERE = "http://127.0.0.1:9"  # nothing listens on the discard port
 SCRIPT = "script"

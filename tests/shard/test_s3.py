@@ -20,6 +20,8 @@ from sweepctl.records.outcome import Outcome
 from sweepctl.shard.run import Disposition, run_shard
 from sweepctl.store import Store, open_store
 
+pytestmark = pytest.mark.usefixtures("no_backoff")
+
 POINTS = 4
 PREFIXES = (f"shards-{number}" for number in itertools.count())
 MESSAGE = toys.one_shard(POINTS)

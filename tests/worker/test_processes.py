@@ -35,9 +35,13 @@ SEEDS = int(os.environ.get("SWEEPCTL_TEST_SEEDS", "1"))
 SHARDS = int(os.environ.get("SWEEPCTL_TEST_SHARDS", "60"))
 WORKERS = 4
 FEW = 6  # shards between two kills
-SIDES = ("before", "after")
 
 pytestmark = pytest.mark.servers
+
+
+def kills_of(calls: int) -> list[tuple[int, str]]:
+    """Return a kill before each call and one after the last: between two calls, nothing changes outside the worker."""
+    return [*((call, "before") for call in range(calls)), (calls - 1, "after")]
 
 
 def require_killed(nursery: Nursery, places: Sequence[Place], kills: Sequence[tuple[int, str]]) -> None:
@@ -53,13 +57,12 @@ def test_a_worker_killed_before_or_after_any_call_is_healed_by_the_next(
 ) -> None:
     bodies = toys.messages(1)
     kills = [
-        (behaviour, call, side)
+        (behaviour, kill)
         for behaviour in SCENARIOS.values()
-        for call in range(counted(make_place, nursery, behaviour, bodies))
-        for side in SIDES
+        for kill in kills_of(counted(make_place, nursery, behaviour, bodies))
     ]
-    places = [make_place(behaviour, bodies) for behaviour, _, _ in kills]
-    require_killed(nursery, places, [(call, side) for _, call, side in kills])
+    places = [make_place(behaviour, bodies) for behaviour, _ in kills]
+    require_killed(nursery, places, [kill for _, kill in kills])
     heal(nursery, places)
     for place in places:
         place.require_done(bodies)
@@ -69,8 +72,7 @@ def test_a_worker_killed_while_it_rejects_a_message_leaves_it_to_the_next(
     make_place: MakePlace, nursery: Nursery
 ) -> None:
     """Receive; rejection created; hand-back."""
-    calls = counted(make_place, nursery, "", [b"poison"])
-    kills = [(call, side) for call in range(calls) for side in SIDES]
+    kills = kills_of(counted(make_place, nursery, "", [b"poison"]))
     places = [make_place("", [b"poison"], max_receive_count=3) for _ in kills]
     require_killed(nursery, places, kills)
     heal(nursery, places)
@@ -160,21 +162,6 @@ def drain() -> Iterator[Callable[..., Command]]:
         yield start
 
 
-def test_a_stop_signal_in_an_idle_poll_ends_the_command_in_order(
-    make_place: MakePlace, drain: Callable[..., Command]
-) -> None:
-    """Once each has done a shard, the workers poll."""
-    bodies = toys.messages(2)
-    place = make_place(MEET, bodies)
-    commands = [drain(place, "--concurrency", "1") for _ in range(2)]
-    wait_until(lambda: place.held() == 0)
-    for command, number in zip(commands, (signal.SIGTERM, signal.SIGINT), strict=True):
-        command.process.send_signal(number)
-    ended = [command.end() for command in commands]
-    assert [(status, told["received"]) for status, told in ended] == [(0, 1)] * 2
-    place.require_done(bodies)
-
-
 WAIT = "tell('running')\nwait_for('go')"
 
 
@@ -213,13 +200,15 @@ def test_a_second_signal_is_immediate_and_takes_the_engine_with_it(
     place.require_done(bodies)
 
 
-def test_two_commands_on_one_queue_of_duplicates(make_place: MakePlace, drain: Callable[..., Command]) -> None:
+def test_two_commands_on_one_queue_of_duplicates_end_in_order_when_signalled_in_an_idle_poll(
+    make_place: MakePlace, drain: Callable[..., Command]
+) -> None:
     bodies = toys.messages(12)
     place = make_place(MEET, [body for body in bodies for _ in range(2)])
     commands = [drain(place) for _ in range(2)]
     wait_until(lambda: place.held() == 0)
-    for command in commands:
-        command.process.send_signal(signal.SIGTERM)
+    for command, number in zip(commands, (signal.SIGTERM, signal.SIGINT), strict=True):
+        command.process.send_signal(number)
     ended = [command.end() for command in commands]
     assert [status for status, _ in ended] == [0, 0]
     assert sum(told["received"] for _, told in ended) == 24
