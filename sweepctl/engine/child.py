@@ -124,12 +124,15 @@ class Child:
         return self._output_ended and not self._output
 
     def wait(self, seconds: float) -> int | None:
-        """Return the exit status (negative: the signal that killed it), or None if it still runs after `seconds`."""
+        """Return the exit status (negative: the signal that killed it).
+
+        None if it still runs after `seconds`, or writes more output: that is not gathered.
+        """
         until = self._monotonic() + seconds
         while not self._has_ended():
             self._check_limits()
             left = until - self._monotonic()
-            if left <= 0:
+            if left <= 0 or self._output:
                 return None
             # A child may be blocked until its last output is read.
             self._pump(min(left, 0.005))

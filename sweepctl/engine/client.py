@@ -29,6 +29,7 @@ PROGRAM = "sweep-engine"
 HANDSHAKE_SECONDS = 30.0
 EXIT_SECONDS = 10.0  # from the last record to the exit of the process
 MAX_LINE_BYTES = 64 << 20  # one point's rows of an extra dataset; point records are about a thousand bytes
+MAX_REPLY_BYTES = 4 << 20  # a description, or a record that occurs once; its errors may take 100 times as much memory
 BLOCK_BYTES = 4 << 20  # enough for Arrow to be fast, little compared to a row group in memory
 BLOCK_SECONDS = 1.0  # how long a slow model's points wait before they are passed on
 
@@ -57,8 +58,9 @@ class Engine:
         with self._child("describe", stdin=b"", timeout=HANDSHAKE_SECONDS, stop=Event()) as child:
             try:
                 output = bytearray()
-                while not child.output_ended and len(output) <= MAX_LINE_BYTES:
+                while not child.output_ended:
                     output += child.read(HANDSHAKE_SECONDS)
+                    _require_short(output)
                 return Description.model_validate_json(bytes(output))
             except (EngineFaultError, ValidationError) as error:
                 reason = child.stderr_tail or _first_line(error)
@@ -105,8 +107,11 @@ class Engine:
         request = encode_request(spec, space, index, index + 1, threads=1)
         with self.start(request, command="points", timeout=HANDSHAKE_SECONDS) as run:
             run.begin()
-            lines = b"".join(run.blocks())
-        return _decode(PointIdentity, lines)
+            lines = bytearray()
+            for block in run.blocks():
+                lines += block
+                _require_short(lines)
+        return _decode(PointIdentity, bytes(lines))
 
     def _child(self, command: str, *, stdin: bytes, timeout: float | None, stop: Event) -> Child:
         environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
@@ -270,7 +275,14 @@ def find_engine(path: str | None = None) -> Path:
     return Path(found)
 
 
+def _require_short(reply: bytes | bytearray) -> None:
+    if len(reply) > MAX_REPLY_BYTES:
+        msg = f"the engine wrote more than {MAX_REPLY_BYTES} bytes where one record or a description was expected"
+        raise EngineFaultError("engine_flooded", msg)
+
+
 def _decode(kind: type[Reply], line: bytes) -> Reply:
+    _require_short(line)
     try:
         return kind.model_validate_json(line)
     except ValidationError as error:

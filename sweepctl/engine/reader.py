@@ -7,19 +7,23 @@ parameters.
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
+from sweepctl.engine.client import EngineRun
 from sweepctl.errors import EngineFaultError
 from sweepctl.messages import ShardMessage
 from sweepctl.protocol import Column, Finished, Model
+from sweepctl.records.outcome import MAX_ERROR_MESSAGE
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, FLOAT, INT, POINT_OUTCOMES, TEXT, columns_of, schemas
 
 FINGERPRINT = "^[0-9a-f]{64}$"
+ERROR_CODE = "^[a-z][a-z0-9_]{0,62}$"
+MAX_ROWS_BYTES = 65 << 20  # of one point's `rows` records: an engine writes at most 64 MiB, and their heads
 POINT_START = b'{"record":"point"'
 POINT_LINE = re.compile(rb'^\{"record":"point".*\n', re.MULTILINE)
 ROWS_START = b'{"record":"rows","dataset":"'
@@ -102,6 +106,9 @@ class RecordReader:
 
     def _fault_of_held(self) -> EngineFaultError | None:
         """Return the fault in lines that no point record follows yet; they must not accumulate."""
+        if len(self._held) > MAX_ROWS_BYTES:
+            msg = f"the engine wrote more than {MAX_ROWS_BYTES} bytes of rows for one point"
+            return EngineFaultError("engine_flooded", msg)
         waiting = self._held.split(b"\n")[:-1]
         if len(waiting) <= len(self._wire_rows) and all(line.startswith(ROWS_START) for line in waiting):
             return None
@@ -163,7 +170,10 @@ class RecordReader:
         return lines[: ends[good]]
 
     def _table(self, name: str, table: pa.Table) -> pa.Table:
-        """Add the columns that are the same in all rows, and put the columns in the schema's order."""
+        """Add the columns that are the same in all rows, and put the columns in the schema's order.
+
+        Those are dictionaries, which a writer decodes group by group: a row of two bytes may have a run_id of 64.
+        """
         constant = {
             "run_id": (self._message.run_id, TEXT),
             "shard_id": (self._message.shard_id, INT),
@@ -171,12 +181,34 @@ class RecordReader:
             "model": (self._model.name, TEXT),
             "model_version": (self._model.version, TEXT),
         }
-        schema = self._schemas[name]
-        arrays = [
-            pa.repeat(pa.scalar(*constant[field.name]), table.num_rows) if field.name in constant else table[field.name]
-            for field in schema
-        ]
-        return pa.table(arrays, schema=schema)
+        zeros = pa.repeat(pa.scalar(0, pa.int8()), table.num_rows)
+        columns = {
+            name: pa.DictionaryArray.from_arrays(zeros, pa.array([constant[name][0]], constant[name][1]))
+            if name in constant
+            else table[name]
+            for name in self._schemas[name].names
+        }
+        return pa.table(columns)
+
+
+def read_identities(run: EngineRun, model: Model, points: int) -> Iterator[pa.Table]:
+    """Yield the records of `sweep-engine points`, as many as were requested: `points`.
+
+    Raises:
+        EngineFaultError: the engine failed, or wrote something else.
+        RefusedError: it refused the request.
+    """
+    run.begin()
+    schema, left = identity_schema(model), points
+    for block in run.blocks():
+        table = parse_records(block, schema)
+        left -= table.num_rows
+        if left < 0:
+            break
+        yield table
+    if left:
+        msg = f"the engine wrote {'more' if left < 0 else 'fewer'} than the {points} points that were requested"
+        raise EngineFaultError("engine_wrong_count", msg)
 
 
 def identity_schema(model: Model) -> pa.Schema:
@@ -260,6 +292,11 @@ def _check_points(points: pa.Table, model: Model) -> None:
     _require(pc.all(settled).as_py(), "a status is neither success nor failure")
     for name in ("error_code", "error_message"):
         _require(_equal(points[name].is_null(), succeeded), f"{name} is missing for a failure, or set for a success")
+    codes = pc.match_substring_regex(points["error_code"], ERROR_CODE)
+    _require(pc.all(codes, min_count=0).as_py(), f"an error_code does not match {ERROR_CODE}")
+    lengths = pc.utf8_length(points["error_message"])
+    long = pc.any(pc.greater(lengths, MAX_ERROR_MESSAGE), min_count=0).as_py()
+    _require(not long, f"an error_message has more than {MAX_ERROR_MESSAGE} characters")
     for name in ("parameter_fingerprint", "point_fingerprint"):
         digests = pc.match_substring_regex(points[name], FINGERPRINT)
         _require(pc.all(digests).as_py(), f"a {name} is not 64 lower-case hexadecimal digits")
@@ -282,8 +319,11 @@ def _check_rows(rows: pa.Table, places: Sequence[int], points: pa.Table, columns
     _require(all(_equal(length, lengths[0]) for length in lengths), "a `rows` record has columns of different lengths")
     values = {name: pc.list_flatten(column) for name, column in lists.items()}
     _check_values(values, columns, absent=0)
-    parents = pc.list_parent_indices(next(iter(lists.values())))
-    return pa.table({**{key: rows[key].take(parents) for key in ("point_index", "replicate")}, **values})
+    parents = pc.list_parent_indices(next(iter(lists.values())).combine_chunks())
+    identity = {
+        key: pa.DictionaryArray.from_arrays(parents, rows[key].combine_chunks()) for key in ("point_index", "replicate")
+    }
+    return pa.table({**identity, **values})
 
 
 def _check_values(values: Mapping[str, pa.ChunkedArray], columns: Sequence[Column], *, absent: int) -> None:

@@ -1,10 +1,11 @@
 """The Arrow schemas of everything in a store, and Parquet files written to them. Knows neither engines nor stores.
 
-Data files are written in row groups of one fixed size, so that memory does not grow with the shard. Records of one
-row (outcomes, run records, engine pins) are encoded and decoded whole.
+Data files are written in row groups of one fixed size, smaller ones where rows are long, so that memory does not grow
+with the shard. Records of one row (outcomes, run records, engine pins) are encoded and decoded whole.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ SHARD_OUTCOMES = "shard_outcomes"
 SHARD_ATTEMPTS = "shard_attempts"
 
 ROW_GROUP_ROWS = 65_536
+# A row group ends with the row that reaches this size: texts in UTF-8, and eight bytes for each column.
+ROW_GROUP_BYTES = 128 << 20
 BUFFER_BYTES = 1 << 18
 COMPRESSION_LEVEL = 1  # higher levels make these columns 1 % smaller and take twice the time
 
@@ -143,6 +146,7 @@ class DatasetWriter:
         self._schema = schema
         self._gathered: list[pa.Table] = []
         self._rows_gathered = 0
+        self._bytes_gathered = 0
         self._rows_written = 0
         # Without a buffer, Arrow makes a system call for every few bytes.
         self._sink = pa.BufferedOutputStream(pa.OSFile(str(self.path), "wb"), BUFFER_BYTES)
@@ -155,11 +159,12 @@ class DatasetWriter:
         )
 
     def add(self, rows: pa.Table) -> None:
-        """Add rows; full row groups are written immediately."""
+        """Add rows, whose columns may be dictionaries; full row groups are written immediately."""
         self._gathered.append(rows)
         self._rows_gathered += rows.num_rows
-        while self._rows_gathered >= ROW_GROUP_ROWS:
-            self._write_group(ROW_GROUP_ROWS)
+        self._bytes_gathered += _bytes_of(rows)
+        while self._rows_gathered >= ROW_GROUP_ROWS or self._bytes_gathered >= ROW_GROUP_BYTES:
+            self._write_group(self._next_group())
 
     def finish(self) -> DataFile:
         """Write the remaining rows, and close the file."""
@@ -185,14 +190,38 @@ class DatasetWriter:
         self._writer.close()
         self._sink.close()
 
+    def _next_group(self) -> int:
+        """Return the rows of the next group: the same, however the rows arrived."""
+        first = pa.concat_tables(self._gathered).slice(0, ROW_GROUP_ROWS)
+        if _bytes_of(first) < ROW_GROUP_BYTES:
+            return ROW_GROUP_ROWS
+        ends = itertools.accumulate(_row_bytes(first).to_pylist())
+        return next(rows for rows, end in enumerate(ends, 1) if end >= ROW_GROUP_BYTES)
+
     def _write_group(self, rows: int) -> None:
         gathered = pa.concat_tables(self._gathered)
+        group = gathered.slice(0, rows)
         # One chunk per column: pages end where chunks do, and equal work must give equal bytes.
-        self._writer.write_table(gathered.slice(0, rows).combine_chunks(), row_group_size=rows)
+        self._writer.write_table(group.cast(self._schema).combine_chunks(), row_group_size=rows)
         rest = gathered.slice(rows)
         self._gathered = [rest] if rest.num_rows else []
         self._rows_gathered = rest.num_rows
+        self._bytes_gathered -= _bytes_of(group)
         self._rows_written += rows
+
+
+def _bytes_of(rows: pa.Table) -> int:
+    return sum(chunk.sum().as_py() or 0 for chunk in _row_bytes(rows).chunks)
+
+
+def _row_bytes(rows: pa.Table) -> pa.ChunkedArray:
+    """Return the size of each row."""
+    import pyarrow.compute as pc  # noqa: PLC0415  slow to import, and for whoever writes rows only
+
+    total = pa.chunked_array([pa.repeat(pa.scalar(8 * rows.num_columns, INT), rows.num_rows)])
+    for column in (column for column in rows.columns if column.type == TEXT):
+        total = pc.add(total, pc.fill_null(pc.binary_length(column), 0))
+    return total
 
 
 def same_rows(one: Path, other: Path) -> bool:

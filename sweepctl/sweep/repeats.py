@@ -9,7 +9,7 @@ from typing import Any
 from sweepctl.design import Grid, LatinHypercube, Random, Sobol, Space
 from sweepctl.design.axes import length_of
 from sweepctl.engine.client import HANDSHAKE_SECONDS, Engine
-from sweepctl.engine.reader import identity_schema, parse_records
+from sweepctl.engine.reader import read_identities
 from sweepctl.protocol import encode_request
 from sweepctl.spec import Spec
 
@@ -54,13 +54,12 @@ def _repeated(spec: Spec, space: Space, engine: Engine, stop: Event) -> int:
     cells = min(space.cells, MOST_COMPARED)
     if cells == 1:
         return 0
-    schema = identity_schema(engine.model(spec.model))
+    model = engine.model(spec.model)
     request = encode_request(replace(spec, replications=1), space, 0, cells, threads=None)
     with engine.start(request, command="points", timeout=HANDSHAKE_SECONDS, stop=stop) as run:
-        run.begin()
         found = {
             fingerprint
-            for block in run.blocks()
-            for fingerprint in parse_records(block, schema)["parameter_fingerprint"].to_pylist()
+            for points in read_identities(run, model, cells)
+            for fingerprint in points["parameter_fingerprint"].to_pylist()
         }
     return cells - len(found)

@@ -11,7 +11,7 @@ from threading import Event
 import pyarrow as pa
 
 from sweepctl.engine.client import Engine
-from sweepctl.engine.reader import identity_schema, parse_records
+from sweepctl.engine.reader import read_identities
 from sweepctl.protocol import Model
 from sweepctl.verify.rows import Differences, Pair, RowBuffer
 
@@ -24,8 +24,8 @@ _TEXTS = {
 
 
 @contextmanager
-def engine_identities(engine: Engine, model: Model, request: bytes, *, stop: Event) -> Iterator[RowBuffer]:
-    """Provide the identities of the points in `request`, in order; setting `stop` ends the work.
+def engine_identities(engine: Engine, model: Model, request: bytes, points: int, *, stop: Event) -> Iterator[RowBuffer]:
+    """Provide the identities of the `points` points in `request`, in order; setting `stop` ends the work.
 
     Raises:
         EngineFaultError: the engine failed.
@@ -33,10 +33,8 @@ def engine_identities(engine: Engine, model: Model, request: bytes, *, stop: Eve
         InterruptedRunError: `stop` was set.
         RefusedError: it refuses the spec.
     """
-    schema = identity_schema(model)
     with engine.start(request, command="points", timeout=IDENTITY_SECONDS, stop=stop) as run:
-        run.begin()
-        yield RowBuffer(parse_records(block, schema) for block in run.blocks())
+        yield RowBuffer(read_identities(run, model, points))
 
 
 def examine_identity(pair: Pair, identities: pa.Table, differences: Differences) -> None:

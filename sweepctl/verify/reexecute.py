@@ -18,7 +18,7 @@ from sweepctl.protocol import Model, encode_request
 from sweepctl.records.outcome import Outcome
 from sweepctl.records.table import POINT_OUTCOMES
 from sweepctl.verify.report import Finding
-from sweepctl.verify.rows import Differences, RowBuffer, buffered_rows
+from sweepctl.verify.rows import Differences, RowBuffer, plain, tables_of
 from sweepctl.verify.run import ExaminedRun
 
 # By shard_id: the ranges of points to re-run.
@@ -106,9 +106,7 @@ class _StoredRows:
     def __init__(self, file: pq.ParquetFile, shard_start: int, start: int, end: int) -> None:
         """Read the rows of points `[start, end)`."""
         whole = start == shard_start
-        self._buffer = (
-            buffered_rows(file) if whole else RowBuffer(_rows_of(file, start - shard_start, end - shard_start))
-        )
+        self._buffer = RowBuffer(tables_of(file) if whole else _rows_of(file, start - shard_start, end - shard_start))
         self._next = start
 
     def compare(self, name: str, ours: pa.Table, differences: Differences) -> None:
@@ -119,7 +117,7 @@ class _StoredRows:
             differences.add(code, f"{name} has fewer rows", self._next)
             return
         for column in ours.schema.names:
-            differences.equal(code, f"{name}: {column}", theirs[column], ours[column], self._next)
+            differences.equal(code, f"{name}: {column}", theirs[column], plain(ours[column]), self._next)
         self._next += ours.num_rows if name == POINT_OUTCOMES else 0
 
     def finish(self, name: str, differences: Differences) -> None:

@@ -30,6 +30,13 @@ class RowBuffer:
         self._tables = iter(tables)
         self._held: pa.Table | None = None
 
+    @property
+    def ready(self) -> int:
+        """The rows at hand without reading more than one table; 0 at the end."""
+        if self._held is None:
+            self._held = next(self._tables, None)
+        return 0 if self._held is None else int(self._held.num_rows)
+
     def take(self, rows: int) -> pa.Table | None:
         """Return the next `rows` rows, fewer at the end, and None after it."""
         gathered = [] if self._held is None else [self._held]
@@ -44,10 +51,11 @@ class RowBuffer:
         return whole.slice(0, rows)
 
 
-def buffered_rows(file: pq.ParquetFile) -> RowBuffer:
-    """Return a file's rows."""
-    batches = file.iter_batches(batch_size=ROW_GROUP_ROWS, use_threads=False)
-    return RowBuffer(pa.Table.from_batches([batch]) for batch in batches)
+def tables_of(file: pq.ParquetFile) -> Iterator[pa.Table]:
+    """Yield a file's rows: a row group at a time, since a group of long rows has few, and at most ROW_GROUP_ROWS."""
+    for group in range(file.metadata.num_row_groups):
+        for batch in file.iter_batches(batch_size=ROW_GROUP_ROWS, row_groups=[group], use_threads=False):
+            yield pa.Table.from_batches([batch])
 
 
 @dataclass(frozen=True)
@@ -69,10 +77,9 @@ def pairs(outcome: Outcome, parameters: pq.ParquetFile, outcomes: pq.ParquetFile
 
     Raises ArrowException or OSError if a file's pages are damaged.
     """
-    left, right = buffered_rows(parameters), buffered_rows(outcomes)
+    left, right = RowBuffer(tables_of(parameters)), RowBuffer(tables_of(outcomes))
     first, end = outcome.start_index, outcome.end_index_exclusive
-    while first < end:
-        count = min(ROW_GROUP_ROWS, end - first)
+    while first < end and (count := min(left.ready, right.ready, end - first)):
         ours, theirs = left.take(count), right.take(count)
         index = pa.chunked_array([pa.arange(first, first + count)])
         if not all(table is not None and table["point_index"].equals(index) for table in (ours, theirs)):
@@ -123,7 +130,7 @@ class Differences:
             value = self._constants[column]
             if not _is_constant(table[column], value):
                 wanted = pa.repeat(pa.scalar(value), table.num_rows)
-                self.equal("run_record.row_disagrees", f"{name}: {column}", _plain(table[column]), wanted, first)
+                self.equal("run_record.row_disagrees", f"{name}: {column}", plain(table[column]), wanted, first)
 
     def add(self, code: str, what: str, point_index: int | None, count: int = 1, message: str | None = None) -> None:
         """Add a difference; for one code and `what`, the first message is kept."""
@@ -219,8 +226,7 @@ class ExtraExaminer:
         Raises ArrowException or OSError if a page is damaged.
         """
         without = pa.chunked_array(failed, INT)
-        buffer = buffered_rows(file)
-        while (table := buffer.take(ROW_GROUP_ROWS)) is not None:
+        for table in tables_of(file):
             self._differences.constants(self._name, table, self._reached)
             self._points(table["point_index"].combine_chunks(), table["replicate"], without)
             self._values(table)
@@ -321,5 +327,6 @@ def _is_constant(column: pa.ChunkedArray, value: object) -> bool:
     return bool(pc.min_max(column).as_py() == {"min": value, "max": value})
 
 
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column without a dictionary."""
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column

@@ -109,7 +109,7 @@ class EngineIdentities:
             if first != self._next or first == self._until:
                 self._stack.close()
                 request, self._until = self._request(first, shard_end)
-                identities = engine_identities(engine, model, request, stop=self._examiner.stop)
+                identities = engine_identities(engine, model, request, self._until - first, stop=self._examiner.stop)
                 self._buffer, self._next = self._stack.enter_context(identities), first
             return self._take(first, points)
         except ENGINE_ERRORS as error:

@@ -15,11 +15,18 @@ from worker import whole
 
 from sweepctl.engine import client
 from sweepctl.engine.client import Engine
+from sweepctl.engine.reader import read_identities
+from sweepctl.errors import EngineFaultError, EngineUnavailableError
 from sweepctl.shard.run import Conditions, run_shard
 from sweepctl.store import open_store
+from sweepctl.verify import Verdict, verify
 
 POINTS = 10
 MEMORY_BYTES = 400 << 20  # that a flood may cost: a line of 64 MiB as it comes, and pieces of it
+ROWS_BYTES = (
+    1_300 << 20
+)  # that a shard of the longest lines may cost: a row group as it is encoded, or a line of short rows
+SAY_TEN = "for p in points[:-1]: say(p)\n"
 SAY_FIVE = "for p in points[:6]: say(p)\n"
 # As long as the test: who waited for it would wait for ever.
 FORK = """if os.fork() == 0:
@@ -56,6 +63,19 @@ HOSTILE = {
         "engine_timeout",
     ),
     "ends with binary noise": (SAY_FIVE + "say(bytes(range(256)) * 64 + b'\\n')", "engine_invalid_output"),
+    "floods after its last record": ("for p in points: say(p)\nwhile True: say(b'x' * 65536)", "engine_invalid_output"),
+    "starts with a record of many fields": (
+        "say('{' + ','.join(f'\"k{n}\":0' for n in range(5_000_000)) + '}')",
+        "engine_flooded",
+    ),
+    "ends with a record of many fields": (
+        SAY_TEN + "say('{\"record\":\"finished\",' + ','.join(f'\"k{n}\":0' for n in range(5_000_000)) + '}')",
+        "engine_flooded",
+    ),
+    "fails a point with a message of 2,001 characters": (
+        SAY_FIVE + "say(toy_model.point(5, status='failure', metrics=..., error_code='x', error_message='ä' * 2001))",
+        "engine_invalid_output",
+    ),
     "nests without end": (
         SAY_FIVE + 'say(\'{"record":"point","parameters":\' + \'[\' * 100000)',
         "engine_invalid_output",
@@ -89,6 +109,52 @@ def test_what_it_does_is_recorded_and_reaches_no_table(
     again = run_shard(message, Engine(scripted(tmp_path, "for p in points: say(p)")), store, attempt_number=2)
     assert again.outcome.status == "success"
     whole.require_verified(store, message.run_id)
+
+
+LONG = {
+    "texts of 16 MB": "for i in range(begin, end): say(toy_model.point(i, effective_parameters_json='x' * 16_000_000))",
+    "a row of two bytes, 30 million times": (
+        "say(toy_model.rows(0).replace('[]', '[' + '0,' * 30_000_000 + '0]'))\nfor i in range(begin, end): point(i)"
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("behaviour", LONG.values(), ids=LONG)
+def test_long_rows_are_gathered_by_bytes(tmp_path: Path, behaviour: str) -> None:
+    """Written and verified, in the memory of some row groups."""
+    points = 24
+    run = {"dimensions": {"x": list(range(points))}, "total_points": points, "end_index_exclusive": points}
+    message = toys.decoded(toys.message(0, 1, **run, run_id="r" * 64, outputs=["parts"]))
+    started = 'say(toy_model.STARTED.replace(\'"datasets":{}\', \'"datasets":{"parts":{"p":"int"}}\'))\n'
+    ended = "\nsay(toy_model.finished(end - begin))"
+    store = open_store(str(tmp_path / "store"))
+    memory = process_memory.begin()
+    outcome = run_shard(message, Engine(scripted(tmp_path, started + behaviour + ended)), store).outcome
+    assert outcome.status == "success"
+    assert verify(store, message.run_id, None).verdict is Verdict.UNPROVEN  # no engine: identities are not compared
+    assert process_memory.peak() - memory < ROWS_BYTES
+
+
+def test_a_description_is_bounded(tmp_path: Path) -> None:
+    path = scripted(tmp_path, "")
+    lines = path.read_text().replace("    print(", "    os.write(1, b'{' + b' ' * (5 << 20))\n    print(", 1)
+    path.write_text(lines)
+    with pytest.raises(EngineUnavailableError, match="more than 4194304 bytes"):
+        _ = Engine(path).description
+
+
+def test_identities_are_bounded(tmp_path: Path) -> None:
+    message = toys.one_shard(POINTS)
+    assert message.space is not None
+    engine = Engine(scripted(tmp_path, "start()\nwhile True: say(toy_model.identity(0))"))
+    with pytest.raises(EngineFaultError, match="more than 4194304 bytes"):
+        engine.identify(message.spec, message.space, 0)
+    with (
+        pytest.raises(EngineFaultError, match="more than the 10 points"),
+        engine.start(b"{}\n", command="points") as run,
+    ):
+        list(read_identities(run, engine.model("toy"), POINTS))
 
 
 def test_an_engine_for_which_the_disk_is_full_is_told(tmp_path: Path) -> None:

@@ -89,6 +89,16 @@ BAD_LINES = {
     "an error with a success": point(10, error_code="x", error_message="x"),
     "a failure without a code": point(10, status="failure", metrics=..., error_message="x"),
     "a failure without a message": point(10, status="failure", metrics=..., error_code="x"),
+    "a failure with a code that is no name": point(
+        10, status="failure", metrics=..., error_code="[/nope]", error_message="x"
+    ),
+    "a failure with a code of a name and a newline": point(
+        10, status="failure", metrics=..., error_code="a\n", error_message="x"
+    ),
+    "a failure with a long code": point(10, status="failure", metrics=..., error_code="x" * 64, error_message="x"),
+    "a failure with a long message": point(
+        10, status="failure", metrics=..., error_code="x", error_message="ä" * 2_001
+    ),
     "a failure with metrics": point(10, status="failure", error_code="x", error_message="x"),
 }
 
@@ -200,6 +210,19 @@ def test_bad_rows(bad: list[str]) -> None:
     batch = reader(outputs=("parts",)).read(joined(bad))
     assert batch.fault is not None
     assert batch.fault.error_code == "engine_invalid_output"
+
+
+def test_rows_of_one_point_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweepctl.engine.reader.MAX_ROWS_BYTES", 1_000)
+    batch = reader(outputs=("parts",)).read(joined([point(0), rows(1, *range(1_000))]))
+    assert indices(batch) == [0]
+    assert batch.fault is not None
+    assert batch.fault.error_code == "engine_flooded"
+
+
+def test_the_longest_message_of_a_failure_is_taken() -> None:
+    longest = point(0, status="failure", metrics=..., error_code="x" * 63, error_message="ä" * 2_000)
+    assert reader().read(joined([longest])).fault is None
 
 
 def test_rows_that_nobody_asked_for() -> None:

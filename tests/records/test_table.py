@@ -2,6 +2,7 @@
 
 import ast
 import re
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,29 @@ def test_row_groups_have_one_size_however_rows_arrive(tmp_path: Path) -> None:
     metadata = pq.read_metadata(written(tmp_path, [1, 100_000, total - 100_001]))
     sizes = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
     assert sizes == [table.ROW_GROUP_ROWS, table.ROW_GROUP_ROWS, 5]
+
+
+def test_row_groups_of_long_rows_have_fewer_however_rows_arrive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "ROW_GROUP_BYTES", 10_000)
+    fixed = 8 * len(SCHEMA)
+    long = rows(50).set_column(
+        SCHEMA.get_field_index("error_message"), "error_message", [["ä" * (37 * row) for row in range(50)]]
+    )
+    ends, size = [0], 0
+    for row in range(50):
+        size += fixed + 2 * 37 * row
+        if size >= 10_000:
+            ends, size = [*ends, row + 1], 0
+    expected = [after - before for before, after in pairwise([*ends, 50])]
+    for cuts in ([50], [1] * 50, [7, 20, 23]):
+        with table.DatasetWriter("point_outcomes", SCHEMA, tmp_path) as writer:
+            for count, end in zip(cuts, accumulate(cuts), strict=True):
+                writer.add(long.slice(end - count, count))
+            file = writer.finish()
+        metadata = pq.read_metadata(file.path)
+        assert [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)] == expected
 
 
 def test_floats_have_no_dictionary_and_all_is_zstd(tmp_path: Path) -> None:

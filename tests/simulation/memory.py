@@ -30,7 +30,7 @@ from sweepctl.records.outcome import Artifact
 from sweepctl.records.table import DataFile, DatasetWriter
 from sweepctl.shard import attempt
 from sweepctl.store.s3 import S3Store
-from sweepctl.verify import artifacts, identity, shards
+from sweepctl.verify import artifacts, shards
 from sweepctl.worker import delivery, drain
 
 MANY = 4096  # of each kind are remembered: most histories hold the same few tables
@@ -52,7 +52,6 @@ def in_memory() -> Iterator[None]:
             (stored_design, "TemporaryDirectory", folder),
             (stored_design, "Path", File),
             (reader, "parse_records", _parse_records),
-            (identity, "parse_records", _parse_records),
             (reader, "_check_points", _check_points),
             (reader, "_datasets", _datasets),
             (delivery, "decode", decode_message),
@@ -131,7 +130,8 @@ class Writer:
         self._rows.append(rows)
 
     def finish(self) -> DataFile:
-        rows = pa.concat_tables(self._rows).combine_chunks() if self._rows else self._schema.empty_table()
+        whole = pa.concat_tables(self._rows) if self._rows else self._schema.empty_table()
+        rows = whole.cast(self._schema).combine_chunks()
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, rows.schema) as stream:
             stream.write_table(rows)

@@ -93,10 +93,7 @@ impl Output {
                 return Err(DomainError::new("non_finite_metric", format!("{} is {float}", column.name)));
             }
         }
-        for rows in &self.datasets {
-            rows.check()?;
-        }
-        Ok(())
+        Rows::check_all(&self.datasets)
     }
 
     /// The metrics by name.

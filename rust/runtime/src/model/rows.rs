@@ -5,9 +5,10 @@ use sweep_space::{ValueRef, write_int, write_plain};
 use crate::model::declaration::Dataset;
 use crate::model::domain_error::DomainError;
 
-/// Most bytes of the rows that a point writes to one dataset. Reader and engine both hold a whole line in
-/// memory.
+/// Most bytes of the rows that a point writes to one dataset, and to all of them. Reader and engine both hold
+/// them in memory.
 const MAX_BYTES: usize = 32 << 20;
+const MAX_BYTES_OF_ALL: usize = 64 << 20;
 
 /// The rows that one point writes to one dataset.
 #[derive(Clone, Debug)]
@@ -73,7 +74,18 @@ impl Rows {
         }
     }
 
-    pub(crate) fn check(&self) -> Result<(), DomainError> {
+    /// Checks the rows of all datasets of a point.
+    pub(crate) fn check_all(datasets: &[Self]) -> Result<(), DomainError> {
+        datasets.iter().try_for_each(Self::check)?;
+        if datasets.iter().map(|rows| rows.bytes).sum::<usize>() > MAX_BYTES_OF_ALL {
+            let limit = MAX_BYTES_OF_ALL >> 20;
+            let message = format!("the rows of all datasets are more than {limit} MiB for one point");
+            return Err(DomainError::new("too_many_rows", message));
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), DomainError> {
         let name = self.dataset.name;
         match self.fault {
             None => Ok(()),
@@ -111,5 +123,25 @@ impl Rows {
             out.push(b']');
         }
         out.extend_from_slice(b"}}\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::declaration::Column;
+
+    #[test]
+    fn the_rows_of_all_datasets_are_bounded_together() {
+        let text = "x".repeat(22 << 20);
+        let rows = |name| {
+            let mut rows = Rows::new(Dataset::new(name, "").column(Column::string("text")));
+            rows.push(&[ValueRef::Text(&text)]);
+            rows
+        };
+        assert_eq!(Rows::check_all(&[rows("a"), rows("b")]), Ok(()));
+        let error = Rows::check_all(&[rows("a"), rows("b"), rows("c")]).unwrap_err();
+        assert_eq!(error.code(), "too_many_rows");
+        assert_eq!(error.message(), "the rows of all datasets are more than 64 MiB for one point");
     }
 }

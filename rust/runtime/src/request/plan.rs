@@ -141,7 +141,7 @@ fn find(
     }
     let known: Vec<_> = declarations.iter().map(|declaration| declaration.name).collect();
     let name = shortened(name, 100);
-    Err(Refusal::unknown_model(format!("unknown model {name:?}; this engine has: {}", known.join(", "))))
+    Err(Refusal::unknown_model(&format!("unknown model {name:?}; this engine has: {}", known.join(", "))))
 }
 
 fn requested(declaration: &Declaration, outputs: &[String]) -> Result<Vec<Dataset>, Refusal> {
@@ -150,7 +150,7 @@ fn requested(declaration: &Declaration, outputs: &[String]) -> Result<Vec<Datase
         if !known.clone().any(|name| name == output) {
             let suggestion = suggestion(output, known);
             let output = shortened(output, 100);
-            return Err(Refusal::unknown_output(format!(
+            return Err(Refusal::unknown_output(&format!(
                 "outputs: unknown dataset {output:?}; {suggestion}"
             )));
         }

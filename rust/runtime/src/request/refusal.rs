@@ -21,21 +21,25 @@ pub(crate) enum Code {
 }
 
 impl Refusal {
-    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
-        Self { error_code: Code::BadRequest, message: shortened(&message.into(), 1000), parameter: None }
+    fn new(error_code: Code, message: &str, parameter: Option<&str>) -> Self {
+        let parameter = parameter.map(|name| shortened(name, 100));
+        Self { error_code, message: shortened(message, 1000), parameter }
     }
 
-    pub(crate) fn unknown_model(message: String) -> Self {
-        Self { error_code: Code::UnknownModel, message, parameter: None }
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(Code::BadRequest, &message.into(), None)
+    }
+
+    pub(crate) fn unknown_model(message: &str) -> Self {
+        Self::new(Code::UnknownModel, message, None)
     }
 
     pub(crate) fn invalid_parameter(name: &str, message: impl Into<String>) -> Self {
-        let parameter = Some(shortened(name, 100));
-        Self { error_code: Code::InvalidParameters, message: message.into(), parameter }
+        Self::new(Code::InvalidParameters, &message.into(), Some(name))
     }
 
-    pub(crate) fn unknown_output(message: String) -> Self {
-        Self { error_code: Code::InvalidParameters, message, parameter: None }
+    pub(crate) fn unknown_output(message: &str) -> Self {
+        Self::new(Code::InvalidParameters, message, None)
     }
 }
 
@@ -50,6 +54,19 @@ pub(crate) fn shortened(text: &str, limit: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_message_grows_with_its_input() {
+        let long = "x".repeat(5000);
+        let refusals = [
+            Refusal::bad_request(long.as_str()),
+            Refusal::unknown_model(&long),
+            Refusal::invalid_parameter(&long, long.as_str()),
+            Refusal::unknown_output(&long),
+        ];
+        assert!(refusals.iter().all(|refusal| refusal.message.chars().count() == 1000));
+        assert_eq!(refusals[2].parameter.as_ref().map(|name| name.chars().count()), Some(100));
+    }
 
     #[test]
     fn texts_are_cut_between_characters() {

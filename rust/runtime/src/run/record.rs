@@ -203,3 +203,19 @@ fn write_error(out: &mut Vec<u8>, error: &DomainError) {
     out.extend_from_slice(br#"","error_message":"#);
     write_text(out, &shortened(error.message(), MAX_MESSAGE));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_messages_are_cut() {
+        let mut out = vec![];
+        write_error(&mut out, &DomainError::new("long", "ä".repeat(3 * MAX_MESSAGE)));
+        let kept = "ä".repeat(MAX_MESSAGE - 1);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            format!(r#","error_code":"long","error_message":"{kept}…""#)
+        );
+    }
+}
