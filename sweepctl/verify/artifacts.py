@@ -1,8 +1,8 @@
-"""Check 2: every file that an outcome names exists, byte for byte, and no other file is in a table."""
+"""Check 2: every file that an outcome names exists, byte for byte; `leftovers` examines the others."""
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweepctl.records import layout
 from sweepctl.records.outcome import Artifact, Outcome
 from sweepctl.records.table import PARQUET_ERRORS
 from sweepctl.store.contract import Store, is_key
 from sweepctl.store.files import store_errors
-from sweepctl.verify.inventory import Inventory
 from sweepctl.verify.report import Finding
 from sweepctl.verify.run import ExaminedRun
 
@@ -40,40 +38,6 @@ def _expected_key(outcome: Outcome, dataset: str, run: ExaminedRun) -> str:
     if outcome.complete:
         return keys.dataset(dataset, run.spec.model)
     return keys.partial(dataset, run.spec.model, outcome.attempt_id)
-
-
-def unnamed(
-    inventory: Inventory, outcomes: Sequence[Outcome], attempts: Sequence[Outcome], run: ExaminedRun
-) -> Iterator[Finding]:
-    """Find files that nothing names: orphans, and files of attempts that ended before they could name them."""
-    committed = {outcome.shard_id for outcome in outcomes if outcome.complete}
-    named = {artifact.key for outcome in outcomes if outcome.complete for artifact in outcome.artifacts}
-    for key in inventory.data - named:
-        shard_id, dataset = layout.shard_of(key) or 0, key.partition("/")[0]
-        is_expected = dataset in run.datasets and key == run.keys(shard_id).dataset(dataset, run.spec.model)
-        if is_expected and shard_id not in committed:
-            yield _uncommitted(key, "an attempt ended after its data and before its outcome, or is still running")
-        else:
-            yield _orphan(key)
-    incomplete = [each for each in (*outcomes, *attempts) if not each.complete]
-    partial = {artifact.key for each in incomplete for artifact in each.artifacts}
-    for key in inventory.partial - partial:
-        yield _uncommitted(key, "an attempt ended after its partial data and before its record, or is still running")
-    for key in inventory.stray | (
-        inventory.runs - {layout.run_record(run.record.run_id), layout.engine_pin(run.record.run_id)}
-    ):
-        # Readers of a table read *.parquet.
-        yield (_orphan(key) if key.endswith(".parquet") else Finding("artifacts.stray", "not a sweepctl file", key=key))
-
-
-def _orphan(key: str) -> Finding:
-    return Finding(
-        "artifacts.orphan", "no outcome names it, but readers of the table would read it", layout.shard_of(key), key
-    )
-
-
-def _uncommitted(key: str, why: str) -> Finding:
-    return Finding("artifacts.uncommitted", why, layout.shard_of(key), key)
 
 
 @dataclass(frozen=True)

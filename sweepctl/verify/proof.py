@@ -19,9 +19,10 @@ from sweepctl.protocol import Model
 from sweepctl.records.outcome import Outcome
 from sweepctl.store.contract import Store
 from sweepctl.verify import artifacts, outcomes, repair, run
-from sweepctl.verify.inventory import take_inventory
+from sweepctl.verify.inventory import Inventory, take_inventory
+from sweepctl.verify.leftovers import UnnamedFiles
 from sweepctl.verify.reexecute import draw_sample, reexecute
-from sweepctl.verify.report import Check, Coverage, Finding, Report, Severity, Verdict
+from sweepctl.verify.report import SET_ASIDE, Check, Coverage, Finding, Report, Severity, Verdict
 from sweepctl.verify.run import ExaminedRun, Tables
 from sweepctl.verify.shards import ENGINE_ERRORS, Examined, ShardsExaminer, shard_batches
 
@@ -119,7 +120,7 @@ def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -
     stored, unreadable = outcomes.read_outcomes(work.store, inventory.outcomes, "outcomes.unreadable", work.fetching)
     tried, lost = outcomes.read_outcomes(work.store, inventory.attempts, "failures.attempt_unreadable", work.fetching)
     # Only conflicts are recorded before the pin.
-    needed = bool(stored) or any(each.outcome.status != "conflict" for each in tried)
+    needed = bool(stored or inventory.data) or any(each.outcome.status != "conflict" for each in tried)
     pin, wrong_pin = run.examine_pin(work.store, run_id, spec, needed=needed)
     subject = ExaminedRun(record, spec, space, pin)
     committed, wrong = outcomes.examine_outcomes(stored, subject)
@@ -134,7 +135,7 @@ def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -
         coverage[Check.REEXECUTION], rerun = rows.reexecute(reexecution, examined.sound)
     findings = [
         *wrong_pin, *unreadable, *wrong, *uncovered, *examined.findings, *lost, *wrong_attempts,
-        *artifacts.unnamed(inventory, committed, attempts, subject),
+        *rows.unnamed(inventory),
         *outcomes.permanent_failures(committed),
         *(rerun or ()),
     ]  # fmt: skip
@@ -150,6 +151,7 @@ def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -
         [shard for shard in missing if shard.shard_id not in hidden],
         unknown,
         record,
+        sorted(finding.key for finding in findings if finding.code in SET_ASIDE and finding.key),
     )
 
 
@@ -170,6 +172,7 @@ class _DataChecks:
         self._work = work
         self._subject = subject
         self._committed = committed
+        self._attempts = attempts
         self._complete = [outcome for outcome in committed if outcome.complete]
         # An incomplete outcome repeats its attempt's row.
         self._partial = {each.attempt_id: each for each in (*attempts, *committed) if not each.complete}
@@ -202,6 +205,12 @@ class _DataChecks:
         for examined in self._work.each("examining shards", tasks):
             whole.add(examined)
         return whole
+
+    def unnamed(self, inventory: Inventory) -> list[Finding]:
+        """Examine the files that no outcome names; there are few."""
+        files = UnnamedFiles(self._examiner, inventory, self._committed, self._attempts)
+        tasks = {self._work.examining.submit(files.examine, key): 1 for key in files.candidates}
+        return [*files.by_name(), *files.judge(list(self._work.each("examining other files", tasks)))]
 
     def coverage(self, examined: Examined, attempts: int) -> dict[Check, Coverage]:
         """Return what each check covered."""

@@ -70,7 +70,7 @@ def reexecute(
         EngineUnavailableError: it does not start.
         InterruptedRunError: `stop` was set.
     """
-    differences = Differences(outcome, run)
+    differences = Differences(run, outcome.shard_id, outcome.model_version)
     for start, end in ranges:
         message = ShardMessageV2.of(
             run.spec,

@@ -88,6 +88,8 @@ CODES: Mapping[str, Severity] = {
     "reexecution.rows": _D,
     "reexecution.digest": _D,
 }
+# What moving the files of `Report.set_aside` away mends.
+SET_ASIDE = frozenset({"artifacts.orphan"})
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,7 @@ class Report:
     missing: Sequence[MissingShard] = ()  # shards that would complete the run
     unknown_gaps: Sequence[tuple[int, int]] = ()  # points whose shard is unknown
     record: RunRecord | None = None
+    set_aside: Sequence[str] = ()  # files that repeat points, or may: out of the tables, they do no harm
 
     def messages(self) -> Iterator[bytes]:
         """Yield the body of each missing shard's message."""
@@ -242,4 +245,5 @@ class Report:
             "attempts": {str(shard): attempts for shard, attempts in self.attempts.items()},
             "missing": [asdict(shard) for shard in self.missing],
             "unknown_gaps": [list(gap) for gap in self.unknown_gaps],
+            "set_aside": list(self.set_aside),
         }

@@ -4,7 +4,7 @@ All columns are compared in bulk, one row group at a time, whatever the shard's 
 where a column differs.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -93,18 +93,23 @@ def pairs(outcome: Outcome, parameters: pq.ParquetFile, outcomes: pq.ParquetFile
 class Differences:
     """The differences found in one shard: for each code and column, the first point and the number of points."""
 
-    def __init__(self, outcome: Outcome, run: ExaminedRun) -> None:
-        """Start without differences."""
-        self._shard_id = outcome.shard_id
+    def __init__(self, run: ExaminedRun, shard_id: int, model_version: str | None) -> None:
+        """Start without differences; a model version of None is not compared."""
+        self._shard_id = shard_id
         # Columns with the same value in every row.
         self._constants: Mapping[str, object] = {
             "run_id": run.record.run_id,
-            "shard_id": outcome.shard_id,
+            "shard_id": shard_id,
             "seed": run.spec.seed,
             "model": run.spec.model,
-            "model_version": outcome.model_version,
+            **({} if model_version is None else {"model_version": model_version}),
         }
         self._found: dict[tuple[str, str], Finding] = {}
+
+    @property
+    def constant_columns(self) -> Collection[str]:
+        """The names of columns with the same value in every row."""
+        return self._constants.keys()
 
     @property
     def findings(self) -> list[Finding]:

@@ -198,7 +198,7 @@ class ShardsExaminer:
                 if rows is not None:
                     closing.callback(rows.close)
                     opened[file.artifact.dataset] = Opened(file, rows)
-            differences = Differences(outcome, self.run)
+            differences = Differences(self.run, outcome.shard_id, outcome.model_version)
             failed: list[pa.Array] = []
             if EFFECTIVE_PARAMETERS in opened and POINT_OUTCOMES in opened:
                 failed = self._examine_tables(outcome, opened, identities, differences, examined)

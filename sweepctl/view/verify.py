@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from sweepctl.verify.report import CheckState, Finding, Report, Severity, Verdict
+from sweepctl.verify.report import SET_ASIDE, CheckState, Finding, Report, Severity
 from sweepctl.view.console import new_table
 from sweepctl.view.wording import VERDICTS, counted
 
@@ -94,7 +94,15 @@ def _show_failures(console: Console, report: Report) -> None:
 
 
 def _advice(report: Report) -> Iterator[str]:
-    if report.verdict is Verdict.CORRUPT:
+    if report.set_aside:
+        yield (
+            "Stop the workers of this run, move these files out of the store, and verify again. "
+            "No other file needs them, and no shard that is left loses a point:"
+        )
+        yield from (f"  {key}" for key in report.set_aside[:EXAMPLES])
+        if len(report.set_aside) > EXAMPLES:
+            yield f"  … and {len(report.set_aside) - EXAMPLES:,} more; --json has all, as `set_aside`"
+    if any(each.severity is Severity.DAMAGE and each.code not in SET_ASIDE for each in report.findings):
         yield "Nothing was changed. Restore the named files from a backup."
     if any(finding.code == "artifacts.missing" for finding in report.findings):
         yield "To recreate a missing data file, use `sweepctl run-shard --force` with its shard's message."
