@@ -4,11 +4,13 @@ It handles bytes; `engine.client` knows what they mean. Nothing here waits witho
 the child does: not reading its input, never writing a line, ignoring signals, or leaving a grandchild with the pipe.
 """
 
+import ctypes
 import fcntl
 import os
 import selectors
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +25,7 @@ READ_BYTES = 1 << 20
 PIPE_BYTES = 1 << 20  # Linux's largest for an ordinary user; fewer, larger reads
 STDERR_BYTES = 4_096  # of standard error that are kept: the last ones
 STOP_SECONDS = 0.1  # how late a stop or a deadline may be noticed
+PR_SET_DUMPABLE = 4  # of <sys/prctl.h>
 
 
 class Child:
@@ -53,6 +56,7 @@ class Child:
         self._output_ended = False
         self.cpu_seconds = 0.0
         try:
+            _close_proc()
             self._process = subprocess.Popen(  # noqa: S603  the program is the operator's choice, never a message's
                 command,
                 stdin=subprocess.PIPE,
@@ -201,3 +205,19 @@ class Child:
             self._process.returncode = os.waitstatus_to_exitcode(status)
             self.cpu_seconds = usage.ru_utime + usage.ru_stime
         return self._process.returncode
+
+
+def _close_proc() -> None:
+    """Close this process in /proc to other processes of its user, so that the child cannot read its environment.
+
+    Memory and open files are closed with it, and core dumps are off. Called before each start, not once, because the
+    kernel opens /proc again where a process changes its user.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.prctl(PR_SET_DUMPABLE, *(ctypes.c_ulong(0),) * 4) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
