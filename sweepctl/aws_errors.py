@@ -1,9 +1,9 @@
 """Errors common to all AWS services and botocore, with a remedy. Chosen by codes and classes, never by message text."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -25,6 +25,14 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
+
+from sweepctl.errors import UsageError
+from sweepctl.urls import refuse_password, without_password
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+
+Client = TypeVar("Client", bound="BaseClient")
 
 CREDENTIALS = "Give boto3 credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the machine's role."
 LOGIN = "Log in again (for instance `aws sso login`), or renew the temporary credentials."
@@ -76,4 +84,21 @@ def explain(error: BotoCoreError | ClientError, by_code: Mapping[str, str], *, l
         remedy = by_code.get(code, later if status >= 500 else other)  # noqa: PLR2004
         return Explained(f"{code}: {error.response['Error']['Message']}", remedy)
     remedy = next((text for classes, text in _BY_CLASS if isinstance(error, classes)), "Check boto3's configuration.")
-    return Explained(str(error), remedy)
+    return Explained(without_password(str(error)), remedy)
+
+
+def open_client(service: str, create: Callable[[], Client]) -> Client:
+    """Return the client of `service` that `create` makes; its endpoint may come from boto3's own settings.
+
+    Raises:
+        UsageError: the endpoint is not a URL, or has a password.
+    """
+    try:
+        client = create()
+    except ValueError as error:
+        raise UsageError(
+            f"the {service} endpoint is not a URL: {without_password(str(error))}",
+            remedy="Give http://host:port or https://host.",
+        ) from error
+    refuse_password(client.meta.endpoint_url, f"the {service} endpoint")
+    return client

@@ -19,7 +19,7 @@ from sweepctl.athena.catalog_errors import catalog_error
 from sweepctl.athena.statements import create_view
 from sweepctl.athena.tables import GlueTable, type_of
 from sweepctl.athena.views import View
-from sweepctl.aws_errors import error_code
+from sweepctl.aws_errors import error_code, open_client
 from sweepctl.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -67,11 +67,15 @@ def open_clients(region: str | None) -> CatalogClients:
 
     Raises:
         CatalogError: boto3's settings cannot be used.
+        UsageError: an endpoint is not a URL, or has a password.
     """
     config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5})
     with _errors("Glue and Athena"):
         session = boto3.session.Session(region_name=region)
-        return CatalogClients(session.client("glue", config=config), session.client("athena", config=config))
+        return CatalogClients(
+            open_client("Glue", lambda: session.client("glue", config=config)),
+            open_client("Athena", lambda: session.client("athena", config=config)),
+        )
 
 
 def apply(

@@ -138,7 +138,8 @@ def _send(report: "Report", queue_url: str, region: str | None, *, ask: bool) ->
 
     if not report.missing:
         return 0
+    queue = open_queue(queue_url, region=region)
     if ask and not typer.confirm(f"Send {len(report.missing):,} messages to {queue_url}?", err=True):
         return 0
-    open_queue(queue_url, region=region).send(list(report.messages()))
+    queue.send(list(report.messages()))
     return len(report.missing)

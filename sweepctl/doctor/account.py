@@ -9,7 +9,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sweepctl.aws_errors import CLOCK, CREDENTIALS, LOGIN, REGION, SECRET, date_of, explain
+from sweepctl.aws_errors import CLOCK, CREDENTIALS, LOGIN, REGION, SECRET, date_of, explain, open_client
 from sweepctl.errors import AccountError
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def open_account(region: str | None) -> Account:
 
     Raises:
         AccountError: there are no credentials, or boto3's configuration is invalid.
+        UsageError: the endpoint is not a URL, or has a password.
     """
     config = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
     try:
@@ -71,7 +72,8 @@ def open_account(region: str | None) -> Account:
         if credentials is None:
             raise AccountError("boto3 finds no credentials", remedy=CREDENTIALS)
         # STS has a global endpoint: the identity can be read without a region, too.
-        sts = session.client("sts", region_name=session.region_name or "us-east-1", config=config)
+        region = session.region_name or "us-east-1"
+        sts = open_client("STS", lambda: session.client("sts", region_name=region, config=config))
         return Account(credentials.method, sts)
     except BotoCoreError as error:
         raise _account_error(error) from error

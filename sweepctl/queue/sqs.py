@@ -21,11 +21,12 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sweepctl.aws_errors import error_code
+from sweepctl.aws_errors import error_code, open_client
 from sweepctl.errors import QueueError, UsageError
 from sweepctl.messages import MAX_BYTES
 from sweepctl.queue.contract import QueueFacts, Received, SendFailure, refuse_fifo, request_batches
 from sweepctl.queue.sqs_errors import TEXT, queue_error, refused_entry
+from sweepctl.urls import refuse_password
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -81,25 +82,26 @@ def open_queue(
         attempts: Attempts for each send request.
 
     Raises:
-        UsageError: `url` is not a queue URL, or the endpoint is not a URL.
+        UsageError: `url` is not a queue URL, the endpoint is not a URL, or one of them has a password.
         QueueError: boto3's settings cannot be used, for instance an unknown profile.
     """
+    refuse_password(url, "the queue")
     origin, host = _parts(url)
     try:
         # A session of its own: boto3's default one is not safe among threads.
         session = boto3.session.Session(region_name=_region_in(host) or region)
         endpoint = endpoint_url or (None if _AWS_HOST.fullmatch(host) else origin)
+
+        def client(config: Config) -> "SQSClient":
+            return open_client("SQS", lambda: session.client("sqs", endpoint_url=endpoint, config=config))
+
         clients = SqsClients(
-            polls=session.client("sqs", endpoint_url=endpoint, config=_config(POLL_READ_TIMEOUT, POLL_ATTEMPTS)),
-            leases=session.client("sqs", endpoint_url=endpoint, config=_config(LEASE_READ_TIMEOUT, LEASE_ATTEMPTS)),
-            sends=session.client("sqs", endpoint_url=endpoint, config=_config(READ_TIMEOUT, attempts, CONNECTIONS)),
+            polls=client(_config(POLL_READ_TIMEOUT, POLL_ATTEMPTS)),
+            leases=client(_config(LEASE_READ_TIMEOUT, LEASE_ATTEMPTS)),
+            sends=client(_config(READ_TIMEOUT, attempts, CONNECTIONS)),
         )
     except BotoCoreError as error:
         raise queue_error(error, url) from error
-    except ValueError as error:
-        raise UsageError(
-            f"the SQS endpoint is not a URL: {error}", remedy="Give http://host:port or https://host."
-        ) from error
     return Queue(url, clients, sleep)
 
 

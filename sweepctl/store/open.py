@@ -4,6 +4,7 @@ import re
 
 from sweepctl.errors import UsageError
 from sweepctl.store.contract import Store
+from sweepctl.urls import refuse_password
 
 _S3 = re.compile(r"s3://(?P<bucket>[A-Za-z0-9._-]{3,63})(?:/(?P<prefix>.*))?")
 # The characters that AWS calls safe: a prefix is the same in every tool and never needs quoting.
@@ -21,7 +22,7 @@ def open_store(url: str, *, endpoint_url: str | None = None, region: str | None 
         region: The bucket's region. Default: boto3's own settings. Ignored for a directory.
 
     Raises:
-        UsageError: `url` is not a store's URL, or the endpoint is not a URL.
+        UsageError: `url` is not a store's URL, the endpoint is not a URL, or one of them has a password.
         StoreError: boto3's settings cannot be used.
     """
     place = place_in_s3(url)
@@ -41,6 +42,7 @@ def place_in_s3(url: str) -> tuple[str, str] | None:
     """
     if not _SCHEME.match(url):
         return None
+    refuse_password(url, "the store")
     match = _S3.fullmatch(url)
     if match is None:
         hint = "A bucket's name has 3 to 63 characters." if url.startswith("s3://") else f"A directory: ./{url}"

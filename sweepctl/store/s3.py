@@ -20,7 +20,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from sweepctl.errors import ScratchError, StoreError, UsageError
+from sweepctl.aws_errors import open_client
+from sweepctl.errors import ScratchError, StoreError
 from sweepctl.store import files
 from sweepctl.store.bucket import Bucket
 from sweepctl.store.contract import Entry, Put, Stored, require_key
@@ -68,7 +69,7 @@ def open_s3(
         read_timeout: Seconds that a request waits for its reply.
 
     Raises:
-        UsageError: the endpoint is not a URL.
+        UsageError: the endpoint is not a URL, or has a password.
         StoreError: boto3's settings cannot be used, for instance an unknown profile.
     """
     config = Config(
@@ -80,13 +81,9 @@ def open_s3(
     try:
         # A session of its own: boto3's default one is not safe among threads.
         session = boto3.session.Session(region_name=region)
-        client = session.client("s3", endpoint_url=endpoint_url, config=config)
+        client = open_client("S3", lambda: session.client("s3", endpoint_url=endpoint_url, config=config))
     except BotoCoreError as error:
         raise store_error(error, f"s3://{bucket}") from error
-    except ValueError as error:
-        raise UsageError(
-            f"the S3 endpoint is not a URL: {error}", remedy="Give http://host:port or https://host."
-        ) from error
     return S3Store(bucket, prefix, client, sleep)
 
 
