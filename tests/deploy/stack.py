@@ -21,6 +21,7 @@ from paths import ROOT
 from sweepctl.doctor import iam
 
 TEMPLATE = ROOT / "examples" / "deploy" / "template.yaml"
+ECS = TEMPLATE.with_name("ecs-service.yaml")
 ACCOUNT = "123456789012"
 PSEUDO = {
     "AWS::AccountId": ACCOUNT,
@@ -35,7 +36,7 @@ NAMES = {
     "Bucket": BUCKET,
     "Bucket.Arn": f"arn:aws:s3:::{BUCKET}",
     "Database": "sweeps_database",
-    "Queue.Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:sweeps-queue",
+    "Queue.Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:sweeps-shards",
     "DeadLetters.Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:sweeps-dead",
     "WorkGroup": "sweeps-sweeps",
 }
@@ -146,7 +147,12 @@ def create(server: Server, made: Stack, name: str) -> tuple[str, str]:
 
 
 def _attributes(properties: Mapping[str, Any]) -> Any:  # noqa: ANN401  of the SDK's own type
-    return {name: json.dumps(value) if isinstance(value, bool) else str(value) for name, value in properties.items()}
+    unknown = {"QueueName", "RedriveAllowPolicy"}  # the one is no attribute, the other none of moto's
+    return {
+        name: json.dumps(value) if isinstance(value, bool) else str(value)
+        for name, value in properties.items()
+        if name not in unknown
+    }
 
 
 def _create_bucket(server: Server, properties: Mapping[str, Any], name: str) -> None:

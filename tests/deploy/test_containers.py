@@ -12,14 +12,13 @@ import pytest
 import typer.main
 import yaml
 from deploy import dockerfile
-from deploy.stack import raw, stack
+from deploy.stack import ECS, raw, stack
 from deploy.test_template import lint
 from paths import ROOT
 
 from sweepctl.cli import app
 
 DEPLOY = ROOT / "examples" / "deploy"
-ECS = DEPLOY / "ecs-service.yaml"
 USER = "10001"
 # As docs say: the grace ends so many seconds before the container is killed, for the last commit.
 COMMIT_SECONDS = 30
@@ -81,6 +80,19 @@ def test_the_image_is_built_with_the_versions_of_the_project() -> None:
     assert sum("--require-hashes" in each for each in installs) == 1
     images = [each.words[0] for each in dockerfile.read() if each.name == "FROM"]
     assert all("${" in image and "latest" not in image for image in images)
+
+
+def test_images_are_of_the_bytes_that_were_meant() -> None:
+    """Those that are built on can be given by digest, the one that is deployed must be."""
+    images = [each.words[0] for each in dockerfile.read() if each.name == "FROM"]
+    assert [re.sub(r"^(\w+):.*", r"\1", each) for each in images] == ["rust", "python", "python"]
+    assert all(each.endswith(f"${{{each.partition(':')[0].upper()}_DIGEST}}") for each in images)
+    given = dict(each.text.split("=") for each in dockerfile.read() if each.name == "ARG")
+    assert all(re.fullmatch(r"(@sha256:[0-9a-f]{64})?", given[f"{name}_DIGEST"]) for name in ("RUST", "PYTHON"))
+    pattern = raw(ECS)["Parameters"]["Image"]["AllowedPattern"]
+    assert re.fullmatch(pattern, f"registry.example/sweepctl@sha256:{'0' * 64}")
+    assert not re.fullmatch(pattern, "registry.example/sweepctl:latest")
+    assert "image: IMAGE@sha256:DIGEST\n" in (DEPLOY / "kubernetes.yaml").read_text()
 
 
 def test_every_path_that_a_stage_takes_from_another_is_made_there() -> None:

@@ -101,7 +101,9 @@ def test_every_file_and_resource_that_is_named_is_there() -> None:
         assert (ROOT / path).is_file(), path
     template = raw()
     for name in re.findall(r"`([A-Z][a-z]+[A-Z][A-Za-z]+)(?:=[^`]*)?`", DOC):
-        assert name in {*template["Parameters"], *template["Resources"], "BucketOwnerEnforced"}, name
+        assert name in {*template["Parameters"], *template["Resources"], "BucketOwnerEnforced", "RedriveAllowPolicy"}, (
+            name
+        )
 
 
 def test_the_costs_are_those_of_the_code() -> None:

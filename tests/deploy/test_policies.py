@@ -1,9 +1,10 @@
 """Who may do what: each action that is allowed, and those that are not, by name."""
 
 import re
+from pathlib import Path
 
 import pytest
-from deploy.stack import NAMES, raw, stack, texts
+from deploy.stack import ECS, NAMES, TEMPLATE, raw, stack, texts
 
 from sweepctl.doctor import diagnose, iam
 from sweepctl.doctor.iam import Request
@@ -183,6 +184,16 @@ def test_roles_are_taken_by_those_who_are_meant() -> None:
 
     assert trusted("WorkerRole") == {"Service": ["lambda.amazonaws.com", "ecs-tasks.amazonaws.com"]}
     assert trusted("SubmitterRole") == trusted("ReaderRole") == {"AWS": "arn:aws:iam::123456789012:root"}
+
+
+@pytest.mark.parametrize("template", [TEMPLATE, ECS], ids=lambda path: path.stem)
+def test_services_take_a_role_for_this_account_alone(template: Path) -> None:
+    roles = [each for each in raw(template)["Resources"].values() if each["Type"] == "AWS::IAM::Role"]
+    statements = [each["Properties"]["AssumeRolePolicyDocument"]["Statement"] for each in roles]
+    of_services = [each for (each,) in statements if "Service" in each["Principal"]]
+    assert of_services
+    for each in of_services:
+        assert each["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
 def test_policies_use_only_what_the_judge_knows() -> None:

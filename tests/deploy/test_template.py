@@ -9,7 +9,8 @@ from typing import Any
 
 import lambda_package
 import pytest
-from deploy.stack import TEMPLATE, raw, stack
+from deploy.stack import ACCOUNT, NAMES, TEMPLATE, raw, stack
+from fakes.servers import REGION
 from paths import ROOT
 
 from sweepctl.doctor import diagnose
@@ -107,6 +108,16 @@ def test_dead_letters_are_kept_for_longer_than_messages() -> None:
     queue, dead = stack().properties("Queue"), stack().properties("DeadLetters")
     assert queue["RedrivePolicy"]["maxReceiveCount"] >= ENOUGH_RECEIVES
     assert dead["MessageRetentionPeriod"] == 1_209_600 > queue["MessageRetentionPeriod"]
+
+
+def test_no_other_queue_sends_its_messages_to_the_dead_letters() -> None:
+    made = stack()
+    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{made.properties('Queue')['QueueName']}"
+    assert made.properties("DeadLetters")["RedriveAllowPolicy"] == {
+        "redrivePermission": "byQueue",
+        "sourceQueueArns": [arn],
+    }
+    assert arn == NAMES["Queue.Arn"]
 
 
 def test_bucket_and_queues_are_closed_and_encrypted() -> None:
