@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 DENY := target/tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 SAM := target/tools/sam
 # Directories too: deleting a file changes only its directory.
-SOURCES := pyproject.toml hatch_build.py Cargo.toml Cargo.lock \
+SOURCES := pyproject.toml hatch_build.py rust-toolchain.toml Cargo.toml Cargo.lock \
            $(shell find sweepctl rust -not -name '*.pyc' -not -name __pycache__ 2>/dev/null)
 
 # Tests look for the engines here, so cargo's own settings are overridden.

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,9 @@ def test_the_image_is_built_with_the_versions_of_the_project() -> None:
     versions = dict(each.text.split("=") for each in dockerfile.read() if each.name == "ARG")
     minimum = re.search(r'^rust-version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)
     assert minimum is not None
-    assert versions["RUST"] == minimum[1]
+    pinned = tomllib.loads((ROOT / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
+    assert versions["RUST"] == pinned
+    assert pinned.startswith(f"{minimum[1]}.")
     assert f"python{versions['PYTHON']}" == stack().properties("Function")["Runtime"]
     # Nothing is installed but what is locked, and no image is of a tag that moves to another release.
     installs = [each.text for each in dockerfile.read() if each.name == "RUN" and "pip install" in each.text]
