@@ -42,7 +42,8 @@ def query_command(
         Literal["table", "csv", "json", "parquet", "arrow"] | None,
         typer.Option(
             "--format",
-            help="Output format; arrow is the Arrow IPC stream.",
+            help="Output format; arrow is the Arrow IPC stream. In csv, text that begins with =, +, - or @ and is not "
+            "a number gets a ' before it, so that no spreadsheet computes it.",
             show_default="from the suffix of --out; else json with --json, table on a terminal, csv otherwise",
         ),
     ] = None,

@@ -26,8 +26,17 @@ _ARROW_ALONE = frozenset({"interval", "bignum", "bit", "geometry", "union"})
 _ONE_CELL = frozenset(
     {
         *("boolean", "tinyint", "smallint", "integer", "bigint", "hugeint"),
-        *("utinyint", "usmallint", "uinteger", "ubigint", "uhugeint", "float", "double", "decimal", "varchar"),
+        *("utinyint", "usmallint", "uinteger", "ubigint", "uhugeint", "float", "double", "decimal"),
     }
+)
+_OF_TIME = ("date", "interval", "time")  # how the names of these types begin
+# A spreadsheet computes a cell that begins like this, quoted or not, and some open links or programs. Texts may come
+# from an engine or a message.
+_FORMULA = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"  # the last four are the wide forms of the first four
+_NO_FORMULA = (  # in SQL; a text that is a number, -1 for instance, is not changed
+    f"CASE WHEN ascii(CAST({{0}} AS VARCHAR)) IN ({', '.join(str(ord(each)) for each in _FORMULA)})"
+    " AND TRY_CAST(CAST({0} AS VARCHAR) AS DOUBLE) IS NULL"
+    " THEN concat(chr(39), CAST({0} AS VARCHAR)) ELSE CAST({0} AS VARCHAR) END"
 )
 
 
@@ -89,7 +98,9 @@ def _replaced(rows: "duckdb.DuckDBPyRelation", expression_of: Callable[[str], st
 def _cell_of(kind: str) -> str | None:
     if kind in _ONE_CELL:
         return None
-    return "to_json({})" if kind in _NESTED else "CAST({} AS VARCHAR)"
+    if kind in _NESTED:
+        return "to_json({})"
+    return "CAST({} AS VARCHAR)" if kind.startswith(_OF_TIME) else _NO_FORMULA
 
 
 def _write_csv(rows: "duckdb.DuckDBPyRelation", sink: BinaryIO) -> int:

@@ -1,10 +1,12 @@
 """`sweepctl query`: forms of an answer, files, terminals, signals, and what cannot be asked."""
 
+import csv
 import json
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,12 @@ def invoke(root: Path, *arguments: str) -> Any:  # noqa: ANN401  whatever Typer'
     return CliRunner().invoke(app, ["query", "--store", str(root), *arguments])
 
 
+READ: dict[str, Callable[[Path], pa.Table]] = {
+    "csv": pyarrow.csv.read_csv,
+    "json": lambda path: pa.Table.from_pylist(json.loads(path.read_text())["rows"]),
+    "parquet": pq.read_table,
+    "arrow": lambda path: pa.ipc.open_stream(path.read_bytes()).read_all(),
+}
 SELECT = "SELECT point_index, arrival_rate, status, NULL AS nothing FROM points ORDER BY 1"
 
 
@@ -32,6 +40,47 @@ def test_csv_into_a_pipe(root: Path) -> None:
     assert lines[0] == '"point_index","arrival_rate","status","nothing"'
     assert lines[1] == '0,0.5,"success",'
     assert len(lines) == 13
+
+
+FORMULAS = [
+    "=1+1",
+    "+1+1",
+    "-1+1",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    "\uff1d1+1",
+    "\uff0b1",
+    "\uff0d1",
+    "\uff20x",
+    "-",
+    "=",
+    "--1",
+]
+TEXTS = ["-1", "+2.5e-3", "-inf", "1=1", " =1", "'=1", "a@b", "", '"=1"', "-1 ", "x\n=1"]
+
+
+def test_a_csv_has_no_text_that_a_spreadsheet_computes(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "x.csv"
+    texts = [text.replace("'", "''") for text in FORMULAS + TEXTS]
+    sql = "SELECT unnest(['" + "', '".join(texts) + "']) AS text"
+    assert invoke(root, "a", sql, "--out", str(out)).exit_code == 0
+    with out.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert [text for (text,) in rows[1:]] == [f"'{each}" for each in FORMULAS] + TEXTS
+
+
+def test_numbers_and_times_in_a_csv_are_as_they_are(root: Path) -> None:
+    sql = "SELECT -1 AS i, -0.5 AS d, '-inf'::DOUBLE x, INTERVAL '-1 day' AS t, [-1] AS l, '=x'::ENUM('=x') AS e"
+    assert invoke(root, "a", sql).stdout.splitlines()[1] == """-1,-0.5,-inf,"-1 day","[-1]","'=x\""""
+
+
+@pytest.mark.parametrize("form", ["json", "parquet", "arrow"])
+def test_other_forms_have_each_text_as_it_is(root: Path, tmp_path: Path, form: str) -> None:
+    out = tmp_path / "x"
+    assert invoke(root, "a", "SELECT '=1+1' AS \"=x\"", "--format", form, "--out", str(out)).exit_code == 0
+    assert READ[form](out).to_pylist() == [{"=x": "=1+1"}]
 
 
 def test_json_is_one_object(root: Path) -> None:
@@ -45,13 +94,7 @@ def test_json_is_one_object(root: Path) -> None:
 def test_a_file_of_every_form_holds_the_same_rows(root: Path, tmp_path: Path, form: str) -> None:
     out = tmp_path / "answer"
     assert invoke(root, "a", SELECT, "--format", form, "--out", str(out)).exit_code == 0
-    read = {
-        "csv": pyarrow.csv.read_csv,
-        "json": lambda path: pa.Table.from_pylist(json.loads(path.read_text())["rows"]),
-        "parquet": pq.read_table,
-        "arrow": lambda path: pa.ipc.open_stream(path.read_bytes()).read_all(),
-    }[form]
-    assert read(out).to_pylist() == asked(open_store(str(root)), "a", SELECT)
+    assert READ[form](out).to_pylist() == asked(open_store(str(root)), "a", SELECT)
     assert list(tmp_path.iterdir()) == [out]
 
 
