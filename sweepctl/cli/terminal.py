@@ -196,10 +196,11 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         UsageError: the file cannot be written.
     """
     replaces = path.is_file() or not path.exists()
-    part = path.with_name(f".{path.name}.part") if replaces else path
+    part = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part") if replaces else path
     _parts.update([part] if replaces else [])
     try:
-        with part.open("wb") as file:
+        # A new file: what is there under its name, a link for instance, is not sweepctl's to write to.
+        with part.open("xb" if replaces else "wb") as file:
             yield file
         if replaces:
             part.replace(path)

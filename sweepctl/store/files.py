@@ -7,15 +7,18 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 import weakref
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
+from typing import BinaryIO
 
 from sweepctl.errors import ScratchError, StoreError
 
+PART = "sweepctl-"  # begins the name of each part of a work area, and marks it as sweepctl's own
 _PERMISSION = "Give this user permission, or choose another directory."
 _ABILITY = "Use a file system with hard links, locks and durable directories (ext4, xfs, btrfs, APFS), or an S3 store."
 _SPACE = "Free space there. What is committed is safe, and nothing half-written is in the tables."
@@ -24,6 +27,7 @@ _REMEDIES = {
     errno.EDQUOT: _SPACE,
     errno.EEXIST: "A file exists where a directory is needed: choose another directory.",
     errno.EINVAL: _ABILITY,
+    errno.ELOOP: "sweepctl follows no link below a store's own folder: remove it, or choose another directory.",
     errno.EMFILE: "Allow this process more open files (ulimit -n).",
     errno.EMLINK: _ABILITY,
     errno.ENOLCK: _ABILITY,
@@ -47,6 +51,57 @@ def store_errors(action: str, path: Path, kind: type[StoreError] = StoreError) -
         raise kind(f"cannot {action} {path}: {error.strerror or error}", remedy=remedy) from error
 
 
+def open_without_links(name: str | Path, flags: int, folder: int | None = None) -> int:
+    """Open `name`, in the folder with that descriptor, unless it is a symbolic link.
+
+    A store may come from a clone, an archive or a shared folder, and its links may lead anywhere.
+    """
+    try:
+        # Not blocking: otherwise, a pipe would wait for its other end.
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666, dir_fd=folder)
+    except OSError as error:
+        # Where a folder is wanted, a link is only "not a directory".
+        if error.errno in {errno.ELOOP, errno.ENOTDIR} and _is_link(name, folder):
+            raise OSError(errno.ELOOP, f"{name} is a symbolic link") from error
+        raise
+
+
+def _is_link(name: str | Path, folder: int | None) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
+@contextmanager
+def opened_folder(root: Path, *below: str, create: bool = False) -> Iterator[int]:
+    """Provide a descriptor of the folder `below` the root, reached without following a link below the root.
+
+    With `create`, folders that are missing are created.
+    """
+    if create:
+        root.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as opened:
+        folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        opened.callback(os.close, folder)
+        for name in below:
+            if create:
+                with suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=folder)
+            folder = open_without_links(name, os.O_RDONLY | os.O_DIRECTORY, folder)
+            opened.callback(os.close, folder)
+        yield folder
+
+
+@contextmanager
+def opened_file(root: Path, *below: str) -> Iterator[BinaryIO]:
+    """Provide the file `below` the root for reading, reached without following a link below the root."""
+    with opened_folder(root, *below[:-1]) as folder:
+        descriptor = open_without_links(below[-1], os.O_RDONLY, folder)
+    with os.fdopen(descriptor, "rb") as file:
+        yield file
+
+
 def sync(path: Path) -> None:
     """Return when a file's content, or a directory's names, would survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -57,9 +112,9 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on the file at `path`, across threads and processes; freed if the holder dies."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+def locked(name: str | Path, folder: int | None = None) -> Iterator[None]:
+    """Hold an exclusive lock on a file, across threads and processes; freed if the holder dies."""
+    descriptor = open_without_links(name, os.O_RDWR | os.O_CREAT, folder)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -67,10 +122,10 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def is_locked(path: Path) -> bool:
-    """Whether the lock file at `path` is held; a missing file is not."""
+def is_locked(name: str | Path, folder: int | None = None) -> bool:
+    """Whether the lock file is held; a missing file is not."""
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = open_without_links(name, os.O_RDWR, folder)
     except FileNotFoundError:
         return False
     try:
@@ -84,15 +139,18 @@ def is_locked(path: Path) -> bool:
 
 
 class WorkArea:
-    """Private folders within an area that processes share.
+    """Private folders within an area that this user's processes share.
 
     The first use claims a part of the area for this object's life, which makes every further folder cheap. What killed
-    processes left behind is removed at the next claim.
+    processes left behind is removed at the next claim, and nothing else: only folders of this user that carry the name
+    of a part, in an area of this user that no link leads to.
     """
 
-    def __init__(self, area: Path) -> None:
-        """Set the area; the first use creates it."""
-        self._area = area
+    def __init__(self, root: Path, *below: str) -> None:
+        """Set the area; the first use creates it, and the root."""
+        self._root = root
+        self._below = below
+        self._area = root.joinpath(*below)
         self._part: Path | None = None
         self._claiming = Lock()
         claims = ExitStack()
@@ -110,7 +168,7 @@ class WorkArea:
             with self._claiming:
                 # The area may have been cleared, which takes nothing from the store.
                 if self._part is None or not self._part.is_dir():
-                    self._part = self._claim(_claim(self._area))
+                    self._part = self._claim(_claim(self._root, self._below))
             folder = Path(tempfile.mkdtemp(dir=self._part))
         try:
             yield folder
@@ -118,26 +176,42 @@ class WorkArea:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+# Not a method: what is claimed is held until its WorkArea is gone, and must not hold it.
 @contextmanager
-def _claim(area: Path) -> Iterator[Path]:
-    area.mkdir(parents=True, exist_ok=True)
+def _claim(root: Path, below: Sequence[str]) -> Iterator[Path]:
+    place = root.joinpath(*below)
     with ExitStack() as claim:
-        # One process at a time creates and locks a folder, and looks for abandoned ones: a folder that is created but
-        # not yet locked would look abandoned.
-        with locked(area / "lock"):
-            _sweep(area)
-            part = Path(tempfile.mkdtemp(dir=area))
-            claim.enter_context(locked(part / "lock"))
+        with opened_folder(root, *below, create=True) as area:
+            if os.fstat(area).st_uid != os.geteuid():
+                msg = f"the work area {place} belongs to another user"
+                raise ScratchError(msg, remedy="Remove it, or choose another directory.")
+            # One process at a time creates and locks a folder, and looks for abandoned ones: a folder that is created
+            # but not yet locked would look abandoned.
+            with locked("lock", area):
+                _sweep(area)
+                part = Path(tempfile.mkdtemp(prefix=PART, dir=place))
+                claim.enter_context(locked(part / "lock"))
         # Before the lock is released; another process that removes it at that moment does no harm.
         claim.callback(shutil.rmtree, part, ignore_errors=True)
         yield part
 
 
-def _sweep(area: Path) -> None:
-    for folder in area.iterdir():
-        try:
-            abandoned = folder.is_dir() and not is_locked(folder / "lock")
-        except PermissionError:
-            continue  # another user's
-        if abandoned:
-            shutil.rmtree(folder, ignore_errors=True)  # what cannot be removed now is tried again at the next claim
+def _sweep(area: int) -> None:
+    for name in os.listdir(area):
+        if name.startswith(PART) and _is_abandoned(name, area):
+            # What cannot be removed now is tried again at the next claim.
+            shutil.rmtree(name, ignore_errors=True, dir_fd=area)
+
+
+def _is_abandoned(name: str, area: int) -> bool:
+    """Whether `name` is a folder of this user, not a link, that no process holds."""
+    try:
+        part = open_without_links(name, os.O_RDONLY | os.O_DIRECTORY, area)
+    except OSError:
+        return False
+    try:
+        return os.fstat(part).st_uid == os.geteuid() and not is_locked("lock", part)
+    except OSError:
+        return False
+    finally:
+        os.close(part)

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from sweepctl.errors import StoreError
 from sweepctl.store import files
@@ -21,6 +21,8 @@ from sweepctl.store.contract import Entry, Put, Stored, require_key
 
 if TYPE_CHECKING:
     from pyarrow import fs
+
+_WORK = ".sweepctl"
 
 
 class LocalStore:
@@ -30,8 +32,9 @@ class LocalStore:
         """Open the store in the directory `root`, which the first write creates."""
         self._url = str(root)
         self._root = Path(root).absolute()
-        self._work = self._root / ".sweepctl"  # on the same file system: links and renames do not cross
-        self._area = files.WorkArea(self._work / "scratch")
+        self._work = self._root / _WORK  # on the same file system: links and renames do not cross
+        # Each user's own: whoever owns a folder may exchange what is in it.
+        self._area = files.WorkArea(self._root, _WORK, f"scratch-{os.geteuid()}")
         self._durable: set[Path] = set()  # folders whose own names this process has synced, up to the root
 
     @property
@@ -48,7 +51,8 @@ class LocalStore:
         path = self._path(key)
         with files.store_errors("read", path):
             try:
-                body = path.read_bytes()
+                with self._opened(key) as file:
+                    body = file.read()
             except FileNotFoundError:
                 return None
         return Stored(body, hashlib.sha256(body).hexdigest())
@@ -58,7 +62,7 @@ class LocalStore:
         path = self._path(key)
         with files.store_errors(f"copy {path} to", destination), ExitStack() as opened:
             try:
-                source = opened.enter_context(path.open("rb"))
+                source = opened.enter_context(self._opened(key))
             except FileNotFoundError:
                 return False
             with destination.open("wb") as target:
@@ -69,21 +73,30 @@ class LocalStore:
         """Return the object's own path."""
         path = self._path(key)
         with files.store_errors("read", path):
-            return path if path.is_file() else None
+            try:
+                with self._opened(key):
+                    return path
+            except FileNotFoundError:
+                return None
 
     def folders(self, prefix: str) -> list[str]:
-        """List the directories of one directory, without the work area."""
-        folder = self._root / prefix
-        with files.store_errors("list", folder):
+        """List the directories of one directory, without the work area and without links."""
+        with files.store_errors("list", self._root / prefix):
             try:
-                return sorted(each.name for each in os.scandir(folder) if each.is_dir() and each.name[0] != ".")
+                with self._folder(prefix) as folder, os.scandir(folder) as found:
+                    return sorted(
+                        each.name for each in found if each.is_dir(follow_symlinks=False) and each.name[0] != "."
+                    )
             except (FileNotFoundError, NotADirectoryError):
                 return []
 
     def objects(self, prefix: str) -> Iterator[Entry]:
         """List the files below one directory, one directory at a time."""
-        folder = self._root / prefix
-        with files.store_errors("list", folder):
+        with files.store_errors("list", self._root / prefix), ExitStack() as opened:
+            try:
+                folder = opened.enter_context(self._folder(prefix))
+            except (FileNotFoundError, NotADirectoryError):
+                return
             yield from _entries(folder, prefix)
 
     def filesystem(self) -> "tuple[fs.FileSystem, str]":
@@ -107,11 +120,12 @@ class LocalStore:
             # Content before name: a power cut must not leave a name without content.
             files.sync(source)
             try:
-                put = _link(source, path)
+                with self._folder(key.rpartition("/")[0]) as folder:
+                    put = _link(source, path.name, folder)
             except FileNotFoundError:
                 self._durable.clear()  # folders that were synced may have been removed
-                path.parent.mkdir(parents=True, exist_ok=True)
-                put = _link(source, path)
+                with self._folder(key.rpartition("/")[0], create=True) as folder:
+                    put = _link(source, path.name, folder)
             self._sync_folders(path.parent)
             return put
 
@@ -127,7 +141,8 @@ class LocalStore:
                 current = self.read(key)
                 if current is None or current.etag != etag:
                     return Put.CHANGED
-                source.replace(path)
+                with self._folder(key.rpartition("/")[0]) as parent:
+                    os.replace(source, path.name, dst_dir_fd=parent)
                 self._sync_folders(path.parent)
                 return Put.WRITTEN
 
@@ -149,8 +164,9 @@ class LocalStore:
     def _probe_links(self, folder: Path) -> None:
         file = folder / "file"
         file.touch()
-        if _link(file, folder / "link") is not Put.WRITTEN or _link(file, folder / "link") is not Put.EXISTS:
-            self._refuse("hard links")
+        with files.opened_folder(folder) as opened:
+            if _link(file, "link", opened) is not Put.WRITTEN or _link(file, "link", opened) is not Put.EXISTS:
+                self._refuse("hard links")
 
     def _probe_locks(self, folder: Path) -> None:
         with files.locked(folder / "lock"):
@@ -189,6 +205,12 @@ class LocalStore:
     def _path(self, key: str) -> Path:
         return self._root / require_key(key)
 
+    def _folder(self, prefix: str, *, create: bool = False) -> AbstractContextManager[int]:
+        return files.opened_folder(self._root, *(name for name in prefix.split("/") if name), create=create)
+
+    def _opened(self, key: str) -> AbstractContextManager[BinaryIO]:
+        return files.opened_file(self._root, *key.split("/"))
+
 
 def _fill(path: Path, body: bytes | Path) -> None:
     if isinstance(body, Path):
@@ -197,28 +219,29 @@ def _fill(path: Path, body: bytes | Path) -> None:
         path.write_bytes(body)
 
 
-def _entries(folder: Path, prefix: str) -> Iterator[Entry]:
+def _entries(folder: int, prefix: str) -> Iterator[Entry]:
     """Yield the files below `folder`, whose keys begin with `prefix`."""
-    try:
-        with os.scandir(folder) as found:
-            # In the order of keys: `a.b` comes before `a/b`.
-            named = {f"{each.name}/" if each.is_dir(follow_symlinks=False) else each.name: each for each in found}
-    except (FileNotFoundError, NotADirectoryError):
-        return
+    with os.scandir(folder) as found:
+        # In the order of keys: `a.b` comes before `a/b`.
+        named = {f"{each.name}/" if each.is_dir(follow_symlinks=False) else each.name: each for each in found}
     for name in sorted(named):
         if name.endswith("/"):
-            yield from _entries(folder / name, prefix + name)
-        elif named[name].is_file():
-            facts = named[name].stat()
+            inner = files.open_without_links(name[:-1], os.O_RDONLY | os.O_DIRECTORY, folder)
+            try:
+                yield from _entries(inner, prefix + name)
+            finally:
+                os.close(inner)
+        elif named[name].is_file(follow_symlinks=False):
+            facts = named[name].stat(follow_symlinks=False)
             modified_at = dt.datetime.fromtimestamp(facts.st_mtime, dt.UTC)
             # A replacement has another inode and a later mtime.
             yield Entry(prefix + name, facts.st_size, f"{facts.st_ino}-{facts.st_mtime_ns}", modified_at)
 
 
-def _link(source: Path, path: Path) -> Put:
+def _link(source: Path, name: str, folder: int) -> Put:
     """Link a finished file to its name, unless the name is taken: the kernel decides between competing writers."""
     try:
-        os.link(source, path)
+        os.link(source, name, dst_dir_fd=folder)
     except FileExistsError:
         return Put.EXISTS
     return Put.WRITTEN

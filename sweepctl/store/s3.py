@@ -177,7 +177,8 @@ class S3Store:
 
     @cached_property
     def _area(self) -> files.WorkArea:
-        return files.WorkArea(_work_area())
+        area = _work_area()
+        return files.WorkArea(area.parent, area.name)
 
     def probe(self) -> None:
         """Raise StoreError unless the bucket can be read and written and honours both conditions.

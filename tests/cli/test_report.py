@@ -170,7 +170,7 @@ def test_a_report_replaces_its_file_whole_or_not_at_all(monkeypatch: pytest.Monk
         result = invoke("report", "r")
     assert (result.exit_code, "No space left" in result.stderr) == (2, True)
     assert Path("report.html").read_text() == "older"
-    assert not Path(".report.html.part").exists()
+    assert not list(Path().glob(".report.html.*"))
     assert invoke("report", "r", "--out", "nowhere/report.html").exit_code == 2
 
 

@@ -23,6 +23,7 @@ from sweepctl.store import Put, Store, files, open_store
 from sweepctl.store.local import LocalStore
 
 KEY = "runs/run=r/run.parquet"
+SCRATCH = f"scratch-{os.geteuid()}"
 
 
 @pytest.fixture
@@ -42,20 +43,20 @@ def steps(monkeypatch: pytest.MonkeyPatch, root: Path) -> list[tuple[str, str]]:
     real: dict[str, Callable[..., Any]] = {name: getattr(os, name) for name in ("fsync", "link", "rename")}
 
     def name_of(path: Path) -> str:
-        return "*" if "scratch" in path.parts else str(path.relative_to(root.parent))
+        return "*" if SCRATCH in path.parts else str(path.relative_to(root.parent))
 
     def fsync(descriptor: int) -> None:
         real["fsync"](descriptor)
         seen.append(("sync", name_of(_path_of(descriptor, root.parent))))
 
-    def link(source: Path, target: Path) -> None:
-        real["link"](source, target)
-        seen.append(("link", name_of(target)))
+    def link(source: Path, name: str, *, dst_dir_fd: int) -> None:
+        real["link"](source, name, dst_dir_fd=dst_dir_fd)
+        seen.append(("link", name_of(_path_of(dst_dir_fd, root.parent) / name)))
 
-    def replace(source: Path, target: Path) -> None:
+    def replace(source: Path, name: str, *, dst_dir_fd: int) -> None:
         assert files.is_locked(root / ".sweepctl/replace.lock")
-        real["rename"](source, target)
-        seen.append(("rename", name_of(target)))
+        real["rename"](source, name, dst_dir_fd=dst_dir_fd)
+        seen.append(("rename", name_of(_path_of(dst_dir_fd, root.parent) / name)))
 
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "link", link)
@@ -166,7 +167,7 @@ def _require_usable(root: Path) -> None:
     assert _body(store) == b"later"
     del store  # what it had claimed goes with it
     left = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
-    assert left - {".sweepctl/replace.lock"} == {crasher.KEY, ".sweepctl/scratch/lock"}
+    assert left - {".sweepctl/replace.lock"} == {crasher.KEY, f".sweepctl/{SCRATCH}/lock"}
 
 
 def test_scratch_of_the_killed_is_swept_and_of_the_living_kept(store: Store, root: Path) -> None:
@@ -197,7 +198,7 @@ def test_readers_of_datasets_skip_the_work_area(store: Store, root: Path) -> Non
 
 
 def test_another_users_scratch_is_left_alone(store: Store, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbidden(_path: Path) -> bool:
+    def forbidden(*_: object) -> bool:
         raise PermissionError(errno.EACCES, "no")
 
     with store.scratch() as folder:
@@ -260,7 +261,7 @@ def test_a_file_system_whose_locks_are_not_kept_is_refused(store: Store, monkeyp
 
 
 def test_a_file_system_whose_links_overwrite_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "link", lambda *_: None)
+    monkeypatch.setattr(os, "link", lambda *_, **__: None)
     _refused(store.probe, "local disk")
 
 
