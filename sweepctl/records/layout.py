@@ -28,6 +28,11 @@ def engine_pin(run_id: str) -> str:
     return f"{run_folder(run_id)}engine.parquet"
 
 
+def claims_folder(run_id: str) -> str:
+    """Folder of the claims of an unplanned run's shards."""
+    return f"{run_folder(run_id)}claims/"
+
+
 def shard_of(key: str) -> int | None:
     """Return the shard_id in a file's name; None for a name that is not of this layout."""
     match = _SHARD_FILE.fullmatch(key.rpartition("/")[2])

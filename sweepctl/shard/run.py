@@ -22,6 +22,7 @@ from sweepctl.records.outcome import Outcome, require_same_shard
 from sweepctl.records.run import find_outcome
 from sweepctl.shard import commit
 from sweepctl.shard.attempt import Attempt, Conditions, Stopwatch, ended_by, execute, scratch_errors
+from sweepctl.shard.claim import claim_points
 from sweepctl.store.contract import Store
 
 __all__ = ["Conditions", "Disposition", "Result", "require_injection_allowed", "run_shard", "utc_now"]
@@ -105,6 +106,7 @@ def run_shard(
             if existing.complete and not conditions.force:
                 return Result(existing, Disposition.SKIPPED, None, {})
         commit.agree_engine(store, attempt.engine_pin)
+        claim_points(store, run, message)
         with store.scratch() as folder, scratch_errors(folder):
             began_at = monotonic()
             encoding = Stopwatch(monotonic)

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from sweepctl.records import layout
 from sweepctl.records.outcome import Outcome
+from sweepctl.records.sharding import Claim
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, PARQUET_ERRORS, POINT_OUTCOMES, ROW_GROUP_ROWS, schema_of
 from sweepctl.store.contract import is_key
 from sweepctl.store.files import store_errors
@@ -75,6 +76,8 @@ class UnnamedFiles:
         run_id = self._run.record.run_id
         known = {layout.run_record(run_id), layout.engine_pin(run_id)}
         for key in self._inventory.stray | (self._inventory.runs - known):
+            if self._is_claim(key):
+                continue
             if key.endswith(".parquet") or self._is_parquet(key):
                 yield _orphan(key)
             else:
@@ -90,6 +93,18 @@ class UnnamedFiles:
                 return False
             with store_errors("read", path), path.open("rb") as file:
                 return file.read(len(MAGIC)) == MAGIC
+
+    def of_shard(self, shard_id: int) -> set[str]:
+        """Return the keys of a shard's outcome, rows and claims, as far as these files exist."""
+        keys, model = self._run.keys(shard_id), self._run.spec.model
+        names = {keys.outcome, *(keys.dataset(name, model) for name in self._run.datasets)}
+        found = names & (self._inventory.outcomes | self._inventory.data)
+        return found | {key for key in self._inventory.runs if self._is_claim(key, shard_id)}
+
+    def _is_claim(self, key: str, shard_id: int | None = None) -> bool:
+        """Return whether a key is that of a claim, of the given shard."""
+        claim = Claim.of_key(key) if key.startswith(layout.claims_folder(self._run.record.run_id)) else None
+        return claim is not None and shard_id in {None, claim.shard_id}
 
     def examine(self, key: str) -> Leftover | Finding | None:
         """Read the rows of a candidate, a row group at a time; None if it is gone."""

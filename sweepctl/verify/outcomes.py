@@ -1,16 +1,19 @@
 """Checks 1 and 5: one outcome per shard, every point covered once, and why failed shards failed."""
 
+import bisect
 import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from operator import add
 
 from sweepctl.engine.reader import FINGERPRINT
 from sweepctl.errors import StoreError
 from sweepctl.records import layout, table
 from sweepctl.records.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, POINT_FAILED, Outcome
+from sweepctl.records.sharding import NO_PATTERN, Claim
 from sweepctl.store.contract import Store, is_key
 from sweepctl.verify.report import FailureGroup, Finding
 from sweepctl.verify.run import ExaminedRun
@@ -193,6 +196,34 @@ def cover(outcomes: Sequence[Outcome], total_points: int) -> tuple[list[tuple[in
         for start, end in gaps
     ]
     return gaps, findings
+
+
+def overlapping(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return the outcomes without which no point belongs to two shards.
+
+    What is left has as many points as can be in shards of the most frequent size, which the run's other messages fit;
+    then as many with records, as many at all, and as many shards.
+    """
+    ordered = sorted(outcomes, key=lambda each: (each.end_index_exclusive, each.start_index, each.shard_id))
+    patterns = [Claim.of(each).pattern(each.total_points) for each in ordered]
+    usual, times = max(Counter(patterns).items(), key=lambda item: (item[1], item[0]), default=(NO_PATTERN, 0))
+    ends = [each.end_index_exclusive for each in ordered]
+    best: list[tuple[int, ...]] = [(0, 0, 0, 0)]  # of the first 0, 1, 2 … outcomes
+    before: list[int] = []  # how many of them end where this one starts, or earlier
+    for each, pattern in zip(ordered, patterns, strict=True):
+        before.append(bisect.bisect_right(ends, each.start_index, hi=len(before)))
+        is_usual = times > 1 and pattern == usual != NO_PATTERN  # one shard shows no pattern
+        worth = (each.points * is_usual, each.points * each.complete, each.points, 1)
+        best.append(max(best[-1], tuple(map(add, best[before[-1]], worth))))
+    aside, left = [], len(ordered)
+    while left:
+        if best[left] > best[left - 1]:
+            aside += ordered[before[left - 1] : left - 1]
+            left = before[left - 1]
+        else:
+            aside.append(ordered[left - 1])
+            left -= 1
+    return aside
 
 
 def examine_attempts(

@@ -21,6 +21,7 @@ from sweepctl.store.contract import Store
 from sweepctl.verify import artifacts, outcomes, repair, run
 from sweepctl.verify.inventory import Inventory, take_inventory
 from sweepctl.verify.leftovers import UnnamedFiles
+from sweepctl.verify.outcomes import overlapping
 from sweepctl.verify.reexecute import draw_sample, reexecute
 from sweepctl.verify.report import SET_ASIDE, Check, Coverage, Finding, Report, Severity, Verdict
 from sweepctl.verify.run import ExaminedRun, Tables
@@ -133,9 +134,10 @@ def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -
     coverage, rerun = rows.coverage(examined, len(inventory.attempts)), None
     if reexecution is not None:
         coverage[Check.REEXECUTION], rerun = rows.reexecute(reexecution, examined.sound)
+    unnamed, aside = rows.unnamed(inventory)
     findings = [
         *wrong_pin, *unreadable, *wrong, *uncovered, *examined.findings, *lost, *wrong_attempts,
-        *rows.unnamed(inventory),
+        *unnamed,
         *outcomes.permanent_failures(committed),
         *(rerun or ()),
     ]  # fmt: skip
@@ -151,7 +153,7 @@ def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -
         [shard for shard in missing if shard.shard_id not in hidden],
         unknown,
         record,
-        sorted(finding.key for finding in findings if finding.code in SET_ASIDE and finding.key),
+        aside,
     )
 
 
@@ -206,11 +208,13 @@ class _DataChecks:
             whole.add(examined)
         return whole
 
-    def unnamed(self, inventory: Inventory) -> list[Finding]:
-        """Examine the files that no outcome names; there are few."""
+    def unnamed(self, inventory: Inventory) -> tuple[list[Finding], list[str]]:
+        """Examine the files that no outcome names, which are few; return findings, and all files to set aside."""
         files = UnnamedFiles(self._examiner, inventory, self._committed, self._attempts)
         tasks = {self._work.examining.submit(files.examine, key): 1 for key in files.candidates}
-        return [*files.by_name(), *files.judge(list(self._work.each("examining other files", tasks)))]
+        found = [*files.by_name(), *files.judge(list(self._work.each("examining other files", tasks)))]
+        aside = {each.key for each in found if each.code in SET_ASIDE and each.key is not None}
+        return found, sorted(aside.union(*(files.of_shard(each.shard_id) for each in overlapping(self._committed))))
 
     def coverage(self, examined: Examined, attempts: int) -> dict[Check, Coverage]:
         """Return what each check covered."""

@@ -89,7 +89,7 @@ CODES: Mapping[str, Severity] = {
     "reexecution.digest": _D,
 }
 # What moving the files of `Report.set_aside` away mends.
-SET_ASIDE = frozenset({"artifacts.orphan"})
+SET_ASIDE = frozenset({"artifacts.orphan", "outcomes.overlap"})
 
 
 @dataclass(frozen=True)

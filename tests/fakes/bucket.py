@@ -115,10 +115,15 @@ class Client:
 
     def paginate(self, *, Bucket: str, Prefix: str, Delimiter: str = "") -> Iterator[dict[str, Any]]:  # noqa: N803
         del Bucket
-        below = sorted(key for key in self._bucket.objects if key.startswith(Prefix))
-        if not Delimiter:
-            yield {"Contents": [self._listed(key) for key in below]}
-            return
-        rests = [key[len(Prefix) :] for key in below]
-        folders = {rest.partition(Delimiter)[0] for rest in rests if Delimiter in rest}
-        yield {"CommonPrefixes": [{"Prefix": f"{Prefix}{name}{Delimiter}"} for name in sorted(folders)]}
+        if self._gate is None:
+            yield self._page(Prefix, Delimiter)
+        else:
+            yield self._gate.call("list", Prefix, lambda _fault: self._page(Prefix, Delimiter))
+
+    def _page(self, prefix: str, delimiter: str) -> dict[str, Any]:
+        below = sorted(key for key in self._bucket.objects if key.startswith(prefix))
+        if not delimiter:
+            return {"Contents": [self._listed(key) for key in below]}
+        rests = [key[len(prefix) :] for key in below]
+        folders = {rest.partition(delimiter)[0] for rest in rests if delimiter in rest}
+        return {"CommonPrefixes": [{"Prefix": f"{prefix}{name}{delimiter}"} for name in sorted(folders)]}

@@ -76,7 +76,7 @@ def test_a_shard_that_fails_does_not_stop_the_others(store: Store, tmp_path: Pat
 
 
 def test_a_conflict_fails_its_shard_alone(store: Store, tmp_path: Path) -> None:
-    other = toys.decoded(toys.message(1, 5, shard_id=0))
+    other = toys.decoded(toys.message(0, 5, end_index_exclusive=3))
     assert run_shard(other, toys.engine(tmp_path), store).outcome.status == "success"
     done = run_toys(store, toys.engine(tmp_path))
     assert (done.succeeded, done.failed, done.error) == (4, 1, None)

@@ -32,6 +32,7 @@ from sweepctl.store.contract import Store
 POINTS = 4
 SHARD = layout.ShardKeys("r", "2026-02-14", 0)
 DATA_KEYS = [SHARD.dataset(name, "toy") for name in (table.EFFECTIVE_PARAMETERS, table.POINT_OUTCOMES)]
+CLAIM = "runs/run=r/claims/every-4-from-0/shard-00000000-0-4.json"
 MESSAGE = toys.one_shard(POINTS)
 SOME_FAIL = [STARTED, point(0), failed_point(1), *map(point, range(2, POINTS)), finished(POINTS, 1)]
 BEHAVIOURS = {
@@ -79,7 +80,7 @@ def require_whole(store: Store) -> Outcome:
     return outcome
 
 
-CALLS = 12  # more than any attempt makes
+CALLS = 16  # more than any attempt makes
 
 
 def schedules() -> Iterator[tuple[int, StoreFault]]:
@@ -196,11 +197,11 @@ def test_another_result_at_the_data_keys_is_a_conflict_and_stays(
 
 
 def test_the_order_of_a_complete_attempt(fresh: Callable[[], Store], engines: dict[str, Engine]) -> None:
-    """Rule 3: run record, engine pin, both data objects, outcome."""
+    """Rule 3: run record, engine pin, the shard's claim, both data objects, outcome."""
     store = FaultyStore(fresh())
     run_shard(MESSAGE, engines["good"], store)
     created = [call.key for call in store.calls if call.method == "create"]
-    assert created == [layout.run_record("r"), layout.engine_pin("r"), *DATA_KEYS, SHARD.outcome]
+    assert created == [layout.run_record("r"), layout.engine_pin("r"), CLAIM, *DATA_KEYS, SHARD.outcome]
 
 
 def test_the_order_of_an_incomplete_attempt(fresh: Callable[[], Store], engines: dict[str, Engine]) -> None:
@@ -210,6 +211,7 @@ def test_the_order_of_an_incomplete_attempt(fresh: Callable[[], Store], engines:
     attempt_id = result.outcome.attempt_id
     created = [call.key for call in store.calls if call.method == "create"]
     assert created[2:] == [
+        CLAIM,
         *(SHARD.partial(name, "toy", attempt_id) for name in (table.EFFECTIVE_PARAMETERS, table.POINT_OUTCOMES)),
         SHARD.attempt(attempt_id),
         SHARD.outcome,

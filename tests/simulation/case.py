@@ -28,6 +28,7 @@ class Case:
 
     bodies: tuple[bytes, ...]  # of the run, duplicates included
     strangers: tuple[bytes, ...]  # of another spec or sharding under the same run_id, or no messages at all
+    rivals: tuple[bytes, ...]  # of an unplanned run: other shards over the same points; whoever comes first is right
     planned: RunRecord | None
     stored: bytes | None  # the run's design, where messages name a stored one
     behaviour: Behaviour
@@ -73,9 +74,11 @@ def draw(seed: int) -> Case:
     strangers = _strangers(random, message, size, points) if planned else []
     if _chance(random, 0.06):
         strangers.append(b'{"run_id": "r"}')
+    rivals = [] if planned else _rivals(Random(f"rivals {seed}"), message, shards, points)
     return Case(
         bodies=tuple(bodies),
         strangers=tuple(strangers),
+        rivals=tuple(rivals),
         planned=_planned(bodies[0], size) if planned else None,
         stored=stored,
         behaviour=Behaviour(
@@ -136,6 +139,18 @@ def _strangers(random: Random, message: Callable[..., bytes], size: int, points:
         found.append(message(0, seed=2))
     if random.random() < 0.1 and points > 1:
         found.append(message(0, run_date="2026-02-13"))
+    return found
+
+
+def _rivals(random: Random, message: Callable[..., bytes], shards: int, points: int) -> list[bytes]:
+    if not _chance(random, 0.3):
+        return []
+    found = []
+    for number in range(random.choice([1, 1, 2])):
+        start, end = sorted(random.sample(range(points + 1), 2))
+        # Now and then it has the number of one of the run's own shards.
+        shard_id = random.choice([shards + number, shards + number, random.randrange(shards)])
+        found.append(message(0, shard_id=shard_id, start_index=start, end_index_exclusive=end))
     return found
 
 

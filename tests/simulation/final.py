@@ -14,6 +14,8 @@ from simulation.log import Op
 
 from sweepctl.messages import ShardMessage, body_digest
 from sweepctl.records import layout
+from sweepctl.records.outcome import Outcome
+from sweepctl.records.sharding import Claim
 from sweepctl.verify import verify
 from sweepctl.verify.report import CODES, Severity
 from sweepctl.worker.events import Ending
@@ -49,11 +51,11 @@ class Inline(Executor):
 
 def judge_end(world: "_World") -> None:
     """Add what is wrong in the end to the log's findings."""
-    case, checker, log = world.case, world.checker, world.log
+    case, log = world.case, world.log
     dead = {message.body for message in world.queue.dead}
     unfinished = set()
     for shard_id, message in case.shards.items():
-        outcome = checker.standing(shard_id)
+        outcome = _outcome_of(world, message)
         if outcome is None or outcome.retryable:
             unfinished.add(shard_id)
             if not _is_excused(world, message):
@@ -62,12 +64,11 @@ def judge_end(world: "_World") -> None:
                 log.find("lost", f"shard {shard_id} has no verdict, and no message")
         elif case.injected.isdisjoint({shard_id}) and not case.behaviour.refuses and not outcome.complete:
             log.find("lost", f"shard {shard_id} has {outcome.error_code} instead of its points")
-        if not case.lies and not _has_stranger(world, shard_id):
-            for attempt in checker.attempts(shard_id):
-                if attempt.status == "conflict":
-                    log.find("false_conflict", f"shard {shard_id}: {attempt.error_message}")
+        _judge_conflicts(world, message)
     for body in case.strangers:
         _judge_stranger(world, body, body in dead)
+    for body in case.rivals:
+        _judge_rival(world, body)
     _judge_rejections(world)
     _judge_by_verify(world, unfinished)
 
@@ -77,13 +78,54 @@ def is_unfinished(world: "_World", body: bytes) -> bool:
     message = decoded(body)
     if message is None or body in world.case.strangers:
         return False
-    outcome = world.checker.standing(message.shard_id)
+    if body in world.case.rivals:
+        return not _is_settled(world, body)
+    outcome = _outcome_of(world, message)
     return (outcome is None or outcome.retryable) and not _is_excused(world, message)
+
+
+def _judge_conflicts(world: "_World", message: ShardMessage) -> None:
+    if not (world.case.lies or _has_stranger(world, message.shard_id) or _has_rival(world)):
+        for attempt in _conflicts(world, message):
+            world.log.find("false_conflict", f"shard {message.shard_id}: {attempt.error_message}")
+
+
+def _judge_rival(world: "_World", body: bytes) -> None:
+    if not _is_settled(world, body):
+        world.log.find("lost", f"a rival has neither an outcome nor a conflict: {body!r}")
+
+
+def _outcome_of(world: "_World", message: ShardMessage) -> Outcome | None:
+    """Return the outcome of exactly the message's shard: a rival may have had its number first."""
+    outcome = world.checker.standing(message.shard_id)
+    return outcome if outcome is not None and Claim.of(outcome) == Claim.of(message) else None
+
+
+def _conflicts(world: "_World", message: ShardMessage) -> list[Outcome]:
+    attempts = world.checker.attempts(message.shard_id)
+    return [each for each in attempts if each.status == "conflict" and Claim.of(each) == Claim.of(message)]
+
+
+def _is_settled(world: "_World", body: bytes) -> bool:
+    """Say whether a rival came first or was refused; or could not be run by the engines that there are."""
+    message = decoded(body)
+    assert message is not None
+    is_run = _outcome_of(world, message) is not None or bool(_conflicts(world, message))
+    return is_run or world.case.other_version
+
+
+def _has_rival(world: "_World") -> bool:
+    """Say whether a rival has points: what is refused claims none, so that the run's own shards have theirs then."""
+    own = {Claim.of(message) for message in world.case.shards.values()}
+    claims = map(Claim.of_key, world.bucket.objects)
+    return any(claim is not None and claim not in own for claim in claims)
 
 
 def _is_excused(world: "_World", message: ShardMessage) -> bool:
     """Say whether a shard cannot come to a verdict by itself."""
     case = world.case
+    if _has_rival(world) and _conflicts(world, message):
+        return True
     indices = range(message.start_index, message.end_index_exclusive)
     if not case.behaviour.poison.isdisjoint(indices):
         return bool(world.checker.attempts(message.shard_id)) or case.other_version

@@ -14,7 +14,7 @@ T = TypeVar("T")
 LATENCY = 0.5  # seconds on the way there, or back; mostly
 LONGEST_WAY = 20 * LATENCY  # as `Plan.latency` draws
 GIVES_UP_AFTER = {"store": 60.0, "queue": 10.0}  # seconds that a client waits for a reply
-_STORE_CALLS = frozenset({"put", "get"})
+_STORE_CALLS = frozenset({"put", "get", "list"})
 # They befall the worker or everybody; which calls they spoil shows later.
 _OF_NO_CALL = frozenset({Fault.SIGTERM, Fault.STORE_OUTAGE, Fault.QUEUE_OUTAGE})
 

@@ -21,7 +21,7 @@ from unittest.mock import patch
 
 from sweepctl.engine import reader
 from sweepctl.records import outcome
-from sweepctl.shard import commit, run
+from sweepctl.shard import claim, commit, run
 from sweepctl.store.s3 import S3Store
 from sweepctl.worker import delivery, lease
 from sweepctl.worker.drain import Worker
@@ -111,6 +111,12 @@ MUTANTS = (
            "if False:"),
     Mutant("a sharding not compared", (commit,), "require_same_run",
            "if planned is not None and planned != (message.start_index, message.end_index_exclusive):", "if False:"),
+    Mutant("claims not compared", (claim,), "_require_free", "if claim.contradicts(other):", "if False:"),
+    Mutant("claims of other patterns passed over", (claim,), "_require_free", "set(patterns) <= {own}", "patterns"),
+    Mutant("no look after the claim", (claim, run), "claim_points",
+           "    _require_free(store, run, claim, own, _patterns(store, run))", ""),
+    Mutant("points not claimed", (claim, run), "claim_points", "store.create(claim.key(run.run_id, own), _body(claim))",
+           "pass"),
     Mutant("an engine not pinned", (run, delivery), "run_shard",
            "commit.agree_engine(store, attempt.engine_pin)", "pass"),
     Mutant("an engine's counts believed", (reader.RecordReader,), "finish",

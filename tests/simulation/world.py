@@ -136,7 +136,7 @@ class _World:
             stored_design.put(self.store(), self.case.stored)
         if self.case.planned is not None:
             commit.pin_run(self.store(), self.case.planned)
-        for body in (*self.case.bodies, *self.case.strangers):
+        for body in (*self.case.bodies, *self.case.strangers, *self.case.rivals):
             self.queue.send(body)
         director = Process("director")
         self.scheduler.start(director, self._direct)
