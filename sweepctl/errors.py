@@ -132,6 +132,10 @@ class ScratchError(StoreError):
     kind = "scratch"
 
 
+class DamagedError(StoreError):
+    """The store answers, but one of its objects is not what sweepctl wrote: only what needs this object fails."""
+
+
 class CatalogError(StoreError):
     """Athena or Glue cannot be reached, or rejects the request; changes made before are kept."""
 
@@ -159,6 +163,13 @@ class OutOfTimeError(SweepctlError):
     """Too little time is left in an invocation to start a shard; nothing was started."""
 
     kind = "out_of_time"
+
+
+class DefectError(SweepctlError):
+    """An unexpected exception, which one message triggered: a bug."""
+
+    exit_code = 70
+    kind = "defect"
 
 
 class InterruptedRunError(SweepctlError):

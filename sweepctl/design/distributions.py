@@ -7,9 +7,11 @@ from pydantic import Field, Tag, model_validator
 
 from sweepctl.design.values import Integer, Number, Strict, Values, one_of, only_key, reject
 
-SUPPORT = 8.5  # standard deviations from the mean: no drawn value is further away
-# The least probability between low and high of a normal distribution; an engine accepts a little less.
-LEAST_SHARE = 1e-280
+# The rules of a normal distribution, in standard deviations. They are sums, quotients and comparisons alone, which the
+# engine computes the same, bit for bit (rust/space/src/design/normal.rs): both accept the same distributions.
+FURTHEST = 36.0  # from the mean: no value lies further off
+NEAREST_ENDS = 1e-12  # ends that are nearer each other have no numbers between their shares of the distribution
+SUPPORT = 40.0  # beyond every value that can be drawn
 
 
 def _below(low: float, high: float) -> bool:
@@ -62,23 +64,17 @@ class Normal(Strict):
     def _meaning(self) -> Self:
         if self.std <= 0:
             reject(f"std {self.std}: must be above 0")
+        cut = f"low {self.low}, high {self.high}"
         if not _below(self.low, self.high):
-            reject(f"low {self.low}, high {self.high}: must satisfy low < high")
+            reject(f"{cut}: must satisfy low < high")
         if not math.isfinite(abs(float(self.mean)) + SUPPORT * float(self.std)):
             reject(f"mean {self.mean}, std {self.std}: must be small enough for all values to be finite")
-        if self._share < LEAST_SHARE:
-            reject(f"low {self.low}, high {self.high}: must have a larger part of the distribution between them")
+        low, high = ((float(end) - float(self.mean)) / float(self.std) for end in (self.low, self.high))
+        if low > FURTHEST or high < -FURTHEST:
+            reject(f"{cut}: must leave values within {FURTHEST:g} standard deviations of the mean")
+        if high - low < NEAREST_ENDS:
+            reject(f"{cut}: must be at least {NEAREST_ENDS:g} standard deviations apart")
         return self
-
-    @property
-    def _share(self) -> float:
-        """The probability between low and high."""
-        low, high = ((float(end) - float(self.mean)) / float(self.std) / math.sqrt(2) for end in (self.low, self.high))
-        if low < 0 < high:
-            return (math.erf(high) - math.erf(low)) / 2
-        # On one side of the mean, from the tails: 1 minus a small number loses its digits.
-        near, far = sorted((abs(low), abs(high)))
-        return (math.erfc(near) - math.erfc(far)) / 2
 
 
 class Triangular(Between):

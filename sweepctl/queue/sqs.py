@@ -291,7 +291,7 @@ def _received(message: "MessageTypeDef") -> Received:
     return Received(
         message_id=message["MessageId"],
         receipt=message["ReceiptHandle"],
-        body=message["Body"].encode(),
+        body=message["Body"].encode(errors="surrogatepass"),  # which the decoder refuses
         receive_count=int(message["Attributes"]["ApproximateReceiveCount"]),
     )
 

@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweepctl.errors import StoreError
+from sweepctl.errors import DamagedError
 from sweepctl.protocol import Column, Model
 from sweepctl.records.outcome import Artifact, EnginePin, Outcome, RunRecord
 
@@ -271,7 +271,7 @@ def decode(kind: type[Record], body: bytes, where: str) -> Record:
     """Return the record that `encode` wrote; `where` names it in an error.
 
     Raises:
-        StoreError: the body is not one row of the expected schema.
+        DamagedError: the body is not one row of the expected schema.
     """
     schema = _RECORD_SCHEMAS[kind]
     try:
@@ -282,7 +282,7 @@ def decode(kind: type[Record], body: bytes, where: str) -> Record:
         _require_values(fields)
     except (*PARQUET_ERRORS, ValueError, OverflowError) as error:
         msg = f"{where} is not a sweepctl record: {error}"
-        raise StoreError(
+        raise DamagedError(
             msg, remedy="Another program wrote it. Move it away, or use another store or run_id."
         ) from error
     if "artifacts" in fields:

@@ -11,11 +11,13 @@ from pathlib import Path
 from threading import Event
 from typing import Literal
 
+from sweepctl.design import Grid
 from sweepctl.engine.client import Engine
 from sweepctl.engine.reader import RecordReader
 from sweepctl.errors import (
     EngineFaultError,
     EngineUnavailableError,
+    MessageError,
     RefusedError,
     ScratchError,
     SweepctlError,
@@ -32,6 +34,9 @@ from sweepctl.records.outcome import (
     Status,
 )
 from sweepctl.records.table import DataFile, DatasetWriter, schemas
+from sweepctl.spec import Spec
+
+DEFAULTS = Grid(kind="grid", dimensions={})  # one point, of the model's default parameters
 
 
 @dataclass(frozen=True)
@@ -161,6 +166,11 @@ def execute(
     """Run the engine on `request` for at most `seconds`, and write its points to files under `folder`.
 
     An engine that fails is returned as a failed execution.
+
+    Raises:
+        MessageError: the engine refused the request.
+        EngineUnavailableError: the engine refuses every request, or cannot be started.
+        InterruptedRunError: `stop` was set.
     """
     message, model = attempt.message, attempt.model
     if message.shard_id in message.failure_injection_shards:
@@ -186,7 +196,7 @@ def execute(
                         raise batch.fault
                 reader.finish(run.finished)
         except RefusedError as refusal:
-            return _refused(refusal)
+            return _refused(refusal, attempt.model, engine)
         except EngineFaultError as error:
             fault = error
         with encoding:
@@ -249,12 +259,19 @@ def _require_described(started: Started, attempt: Attempt) -> None:
         raise EngineUnavailableError(msg, remedy="Restart the worker: its engine was replaced while it ran.")
 
 
-def _refused(refusal: RefusedError) -> Execution:
+def _refused(refusal: RefusedError, model: Model, engine: Engine) -> Execution:
+    """Blame the message for what the engine refused, unless the engine refuses what is known to be valid too."""
     if refusal.error_code == INVALID_PARAMETERS:
         return Execution("failure", INVALID_PARAMETERS, refusal.message)
-    # The request was validated and its model was described by the engine, so the two are of different releases.
-    msg = f"the engine refused this worker's request ({refusal.error_code}): {refusal.message}"
-    raise EngineUnavailableError(msg, remedy="Give --engine a sweep-engine of this release.") from refusal
+    msg = f"the engine refused the request for its points ({refusal.error_code}): {refusal.message}"
+    try:
+        engine.identify(Spec(model.name, {}, {}, replications=1, seed=0, outputs=()), DEFAULTS, 0)
+    except EngineFaultError as fault:
+        return Execution("failure", fault.error_code, fault.message, retryable=True)
+    except RefusedError as other:
+        if other.error_code != INVALID_PARAMETERS:
+            raise EngineUnavailableError(msg, remedy="Give --engine a sweep-engine of this release.") from refusal
+    raise MessageError(msg, remedy="Correct the message; docs/protocol.md lists what an engine accepts.") from refusal
 
 
 def ended_by(error: SweepctlError, status: Literal["conflict", "interrupted"]) -> Execution:

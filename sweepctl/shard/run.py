@@ -83,8 +83,9 @@ def run_shard(
     ends the run. Equal messages give equal results, whoever runs them and however often.
 
     Raises:
-        MessageError: the message requests an injected failure that this worker does not allow, or its stored design
-            is missing, altered or not the one that the message describes; nothing was recorded.
+        MessageError: the message requests an injected failure that this worker does not allow, its stored design is
+            missing, altered or not the one that the message describes, or the engine refuses the request; nothing of
+            the shard was recorded.
         ConflictError: the store holds a different run or shard under these ids; recorded in `shard_attempts`.
         WrongEngineError: this worker's engine lacks the run's model or model version; nothing was recorded.
         EngineUnavailableError: this worker's engine cannot be used at all; nothing was recorded.

@@ -21,7 +21,7 @@ _ENDINGS = {
     Ending.SUCCEEDED: "succeeded",
     Ending.SKIPPED: "skipped: already complete",
     Ending.FAILED: "failed permanently: recorded and acknowledged",
-    Ending.RETRY: "returned to the queue: the engine failed, a retry may succeed",
+    Ending.RETRY: "returned to the queue: the attempt failed, a retry may succeed",
     Ending.REJECTED: "rejected: recorded, and left to the queue's redrive policy",
     Ending.WRONG_WORKER: "returned to the queue: they need another engine",
     Ending.STORE_DOWN: "returned to the queue: the store did not respond",

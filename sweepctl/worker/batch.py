@@ -5,11 +5,9 @@ message makes it pointless to start the next.
 """
 
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sweepctl import logs
 from sweepctl.engine.client import Engine
 from sweepctl.errors import OutOfTimeError, ScratchError, StoreError, SweepctlError
 from sweepctl.queue.contract import Received
@@ -74,12 +72,7 @@ class LambdaWorker:
     def _run(self, delivery: Delivery, end: float) -> SweepctlError | None:
         """Run one shard; return the error that keeps this process from running any other, if there is one."""
         conditions = Conditions(deadline=end - COMMIT_SECONDS)
-        try:
-            deliver(delivery, self.engine, self.store, conditions, monotonic=self.monotonic)
-        except Exception:  # noqa: BLE001  a bug that one message triggers must not make the others run again
-            delivery.ending = Ending.RETRY
-            logs.warn("defect", message_id=delivery.received.message_id, trace=traceback.format_exc())
-            return None
+        deliver(delivery, self.engine, self.store, conditions, monotonic=self.monotonic)
         # A disk that this shard filled has room again: the next one may be smaller.
         if delivery.ending is Ending.STORE_DOWN and not isinstance(delivery.error, ScratchError):
             self._store_proven = False

@@ -5,13 +5,17 @@ The caller then acknowledges the message or returns it to the queue, depending o
 
 import datetime as dt
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
 
+from sweepctl import logs
 from sweepctl.engine.client import Engine
 from sweepctl.errors import (
     ConflictError,
+    DamagedError,
+    DefectError,
     EngineUnavailableError,
     InterruptedRunError,
     MessageError,
@@ -25,6 +29,7 @@ from sweepctl.records.outcome import Outcome
 from sweepctl.shard import commit
 from sweepctl.shard.run import Conditions, Disposition, Result, run_shard, utc_now
 from sweepctl.store.contract import Store
+from sweepctl.strict_json import short
 from sweepctl.worker.events import Ending
 
 
@@ -51,7 +56,8 @@ class Delivery:
     def engine_error(self) -> SweepctlError | None:
         """Why this worker's engine cannot run any shard; None if it can."""
         # An engine that failed on this shard alone has an outcome that says so, and no error.
-        return self.error if self.ending is Ending.RETRY else None
+        unusable = self.ending is Ending.RETRY and isinstance(self.error, EngineUnavailableError)
+        return self.error if unusable else None
 
     @property
     def attempt(self) -> Outcome | None:
@@ -68,7 +74,26 @@ def deliver(
     now: Callable[[], dt.datetime] = utc_now,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Run the shard of one delivery, and store the result in `delivery`."""
+    """Run the shard of one delivery, and store the result in `delivery`; no message makes this raise."""
+    try:
+        delivery.ending = _run(delivery, engine, store, conditions, now=now, monotonic=monotonic)
+    except Exception as error:  # noqa: BLE001  it must not end the worker, which has other messages
+        msg = f"unexpected {type(error).__name__}: {short(str(error))}"
+        delivery.error = DefectError(msg, remedy="This is a bug: please report it with the trace in the log.")
+        delivery.error.__cause__ = error
+        delivery.ending = Ending.RETRY
+        logs.warn("defect", message_id=delivery.received.message_id, trace=traceback.format_exc())
+
+
+def _run(
+    delivery: Delivery,
+    engine: Engine,
+    store: Store,
+    conditions: Conditions,
+    *,
+    now: Callable[[], dt.datetime],
+    monotonic: Callable[[], float],
+) -> Ending:
     try:
         delivery.message = decode(delivery.received.body, now().date())
         delivery.result = run_shard(
@@ -85,13 +110,12 @@ def deliver(
         )
     except MessageError as error:
         delivery.error = error
-        delivery.ending = _reject(delivery, error, store, now())
+        return _reject(delivery, error, store, now())
     except SweepctlError as error:
         delivery.error = error
-        delivery.ending = _ending_after(error)
-    else:
-        delivery.seconds |= delivery.result.seconds
-        delivery.ending = _ending_of(delivery.result)
+        return _ending_after(error)
+    delivery.seconds |= delivery.result.seconds
+    return _ending_of(delivery.result)
 
 
 def _ending_of(result: Result) -> Ending:
@@ -103,7 +127,8 @@ def _ending_of(result: Result) -> Ending:
 
 def _ending_after(error: SweepctlError) -> Ending:
     match error:
-        case ConflictError():
+        # A damaged object concerns its run alone: a pause, as for a store that does not answer, would mend nothing.
+        case ConflictError() | DamagedError():
             return Ending.REJECTED
         case WrongEngineError():
             return Ending.WRONG_WORKER

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sweepctl import logs
 from sweepctl.engine.client import Engine
-from sweepctl.errors import MessageError, QueueError, QueueRefusedError, StoreError, SweepctlError
+from sweepctl.errors import QueueError, QueueRefusedError, StoreError, SweepctlError
 from sweepctl.messages import decode
 from sweepctl.queue.backlog import MOST_DEPTHS, Backlog, DepthSample, estimate_backlog
 from sweepctl.shard.run import Conditions, draw_attempt_id, utc_now
@@ -116,8 +116,8 @@ class Worker:
             case events.Closed(receipt):
                 delivery = self._deliveries.pop(receipt)
                 if delivery.ending is Ending.UNUSED:
-                    # It was never started, so never decoded, but its log line should name the shard.
-                    with suppress(MessageError):
+                    # It was never started, so never decoded, but its log line should name the shard, if it has one.
+                    with suppress(Exception):
                         delivery.message = decode(delivery.received.body, self.now().date())
                 self._tally.take(delivery)
             case events.StopRequested(Why.SIGNAL):

@@ -48,7 +48,9 @@ def read_event(event: object) -> list[Received]:
         if record.queue.endswith(".fifo"):
             raise refuse_fifo(record.queue)
     return [
-        Received(each.message_id, each.receipt, each.body.encode(), each.attributes.receive_count) for each in records
+        # The decoder refuses what is not text.
+        Received(each.message_id, each.receipt, each.body.encode(errors="surrogatepass"), each.attributes.receive_count)
+        for each in records
     ]
 
 

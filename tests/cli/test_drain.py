@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from fakes import toys
+from fakes.hostile_messages import GOOD, HOSTILE, damage
 from fakes.servers import Server
 from typer.testing import CliRunner, Result
 from waiting import LIMIT, wait_until
@@ -20,6 +22,7 @@ from worker.processes import environment
 
 from sweepctl.cli import app
 from sweepctl.queue.sqs import Queue, open_queue
+from sweepctl.store import open_store
 from sweepctl.worker.events import Ending
 
 SWEEPCTL = "from sweepctl.cli import main; main()"
@@ -179,3 +182,22 @@ def test_a_first_signal_says_what_follows_and_a_second_leaves_a_terminal_as_it_w
             assert read_until(person, b"\x1b[?25h", seen[seen.rindex(b"again") :])
         finally:
             process.kill()
+
+
+MOST_BYTES = 200_000  # that the server takes
+
+
+def test_a_drain_outlives_every_message(queue: Queue, tmp_path: Path) -> None:
+    texts = [body for body in HOSTILE if len(body) < MOST_BYTES and is_text(body)]
+    queue.send([*texts, *GOOD])
+    damage(open_store(str(tmp_path / "store")))
+    told = told_by(sweepctl("drain", "--max-shards", len(texts) + len(GOOD), "--json"))
+    assert (told["exit_code"], told["ended"], told["error"]) == (1, "max_shards", None)
+    assert told["received"] == len(texts) + len(GOOD)
+    assert told["succeeded"] >= len(GOOD)
+    assert (told["retry"], told["store_down"]) == (0, 0)
+
+
+def is_text(body: bytes) -> bool:
+    """Whether a queue carries it."""
+    return not re.search("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", body.decode(errors="surrogateescape"))

@@ -147,7 +147,11 @@ REFUSED: dict[str, tuple[object, str]] = {
     ),
     "cut to almost nothing": (
         sobol({"normal": {"mean": 0, "std": 1, "low": 40}}),
-        "dimensions.a.normal: low 40, high inf: must have a larger part of the distribution between them",
+        "dimensions.a.normal: low 40, high inf: must leave values within 36 standard deviations of the mean",
+    ),
+    "cut to a point": (
+        sobol({"normal": {"mean": 0.5, "std": 1e17, "low": 0.1, "high": 0.9}}),
+        "dimensions.a.normal: low 0.1, high 0.9: must be at least 1e-12 standard deviations apart",
     ),
     "beyond all numbers": (
         sobol({"normal": {"mean": 1e308, "std": 1e308}}),

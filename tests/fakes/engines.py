@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fakes.toy_model import DESCRIPTION
+from fakes import toy_model
 from paths import TESTS
 
 from sweepctl.engine.child import Child
@@ -67,12 +67,26 @@ def run(failing=()):
 """
 
 
+REFUSED = toy_model.line(record="refused", error_code="bad_request", message="design.std: too large", parameter=None)
+
+# Refuses to run anything, and names a point whose parameters are the model's defaults.
+REFUSING = f"""
+if sys.argv[1] == "points":
+    start()
+    say(toy_model.identity(0))
+    say(toy_model.finished(1))
+else:
+    say({REFUSED!r})
+sys.exit(0)
+"""
+
+
 def scripted(folder: Path, behaviour: str, points: int = 10) -> Path:
     """Write an engine into `folder`."""
     path = folder / "engine"
     text = PROGRAM.format(
         python=sys.executable,
-        description=json.dumps(DESCRIPTION),
+        description=json.dumps(toy_model.DESCRIPTION),
         tests=str(TESTS),
         points=points,
         size=POINTS,

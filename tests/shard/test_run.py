@@ -13,7 +13,7 @@ from threading import Event
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fakes.engines import clock_until, scripted
+from fakes.engines import REFUSED, REFUSING, clock_until, scripted
 from fakes.toy_model import STARTED, failed_point, finished, line, point, rows
 
 from sweepctl.engine.client import Engine
@@ -283,6 +283,26 @@ def test_invalid_parameters_fail_for_good_without_a_point(store: Store, engine: 
     assert (outcome.error_code, outcome.error_message) == ("invalid_parameters", "x = -1: must be >= 0")
     assert (outcome.retryable, outcome.points_succeeded, outcome.artifacts) == (False, 0, ())
     assert [attempt.error_code for attempt in attempts(store)] == ["invalid_parameters"]
+
+
+def test_what_the_engine_refuses_is_the_messages_own_failure(store: Store, engine: Callable[..., Engine]) -> None:
+    with pytest.raises(MessageError, match=r"refused .* \(bad_request\): design\.std: too large"):
+        run(message(), engine(REFUSING), store)
+    assert {key for key in keys(store) if not key.startswith("runs/")} == set()
+    assert run(message(), engine(), store).outcome.status == "success"
+
+
+def test_an_engine_that_refuses_the_defaults_too_is_at_fault(store: Store, engine: Callable[..., Engine]) -> None:
+    with pytest.raises(EngineUnavailableError, match="bad_request"):
+        run(message(), engine(f"say({REFUSED!r})"), store)
+    assert {key for key in keys(store) if not key.startswith("runs/")} == set()
+
+
+def test_an_engine_that_fails_on_the_defaults_has_failed_on_the_shard(
+    store: Store, engine: Callable[..., Engine]
+) -> None:
+    outcome = run(message(), engine(f"sys.exit(3) if sys.argv[1] == 'points' else say({REFUSED!r})"), store).outcome
+    assert (outcome.error_code, outcome.retryable) == ("engine_crashed", True)
 
 
 def test_an_injected_failure_needs_the_workers_consent_and_gives_way_to_a_real_run(

@@ -30,12 +30,13 @@ from simulation.memory import in_memory
 from simulation.scheduler import Inbox, Lock, Process, Scheduler
 
 from sweepctl.design import Space
+from sweepctl.errors import DefectError
 from sweepctl.queue.sqs import Queue, SqsClients
 from sweepctl.records import design as stored_design
 from sweepctl.shard import commit
 from sweepctl.store.contract import Store
 from sweepctl.store.s3 import S3Store
-from sweepctl.worker import lease
+from sweepctl.worker import events, lease
 from sweepctl.worker.delivery import Delivery
 from sweepctl.worker.drain import Worker
 from sweepctl.worker.events import Ending
@@ -48,6 +49,16 @@ MOST_WORKERS = 15  # that are started in one history while there are faults
 REDRIVES = 6
 LONGEST_POLL = 20  # seconds that SQS allows
 PATIENT_POLL = 600  # once nothing goes wrong with a poll any more: the fewer, the better
+
+
+class StrictWorker(Worker):
+    """Ends with the exceptions that nobody foresaw, each of which is a finding, and not its message's own failure."""
+
+    def _run(self, delivery: Delivery) -> events.Event:
+        ended = super()._run(delivery)
+        if isinstance(delivery.error, DefectError):
+            raise delivery.error
+        return ended
 
 
 @dataclass(frozen=True)
@@ -202,7 +213,7 @@ class _World:
         skew = dt.timedelta(hours=self.random.choice([0, 0, -12, 12, self.random.uniform(-12, 12)]))
         clock = lambda: self.scheduler.now  # noqa: E731
         client: Any = message_queue.Client(self.queue, gate, LEASE)
-        worker = Worker(
+        worker = StrictWorker(
             Queue("memory://queue", SqsClients(client, client, client), self.scheduler.sleep),
             SimulatedEngine(behaviour, gate, clock),
             self.store(gate),

@@ -1,5 +1,6 @@
 """A worker around a queue and a store that fail: what it acknowledges, hands back, and leaves behind."""
 
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -245,20 +246,36 @@ def test_an_idle_worker_ends_after_its_idle_timeout(place: Place) -> None:
     assert place.now() - began_at >= 20
 
 
-@pytest.mark.parametrize("where", ["store", "queue"])
-def test_what_nobody_foresaw_ends_the_drain(place: Place, where: str) -> None:
+def test_what_nobody_foresaw_of_the_queue_ends_the_drain(place: Place) -> None:
     place.send(toys.messages(2))
 
     def fail(call: object) -> None:
         raise ZeroDivisionError(call)
 
-    if where == "store":
-        place.store.before = fail
-    else:
-        place.queue.before = fail
+    place.queue.before = fail
     with pytest.raises(ZeroDivisionError):
         drained(place, place.worker())
     assert len(place.bodies) == 2
+
+
+def test_what_nobody_foresaw_of_a_shard_returns_its_message_and_leaves_the_others(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    bodies = toys.messages(3)
+    place.send(bodies)
+    defects = [ZeroDivisionError()]
+
+    def fail(call: Call) -> None:
+        if "shard-00000001" in call.key and defects:
+            raise defects.pop()
+
+    place.store.before = fail
+    with caplog.at_level(logging.INFO, "sweepctl"):
+        progress = drained(place, place.worker(concurrency=1, until_empty=True))
+    assert progress.endings == {Ending.SUCCEEDED: 3, Ending.RETRY: 1}
+    require_done(place, bodies)
+    (told,) = [vars(line)["fields"] for line in caplog.records if line.getMessage() == "defect"]
+    assert "ZeroDivisionError" in told["trace"]
 
 
 def test_a_lease_says_how_old_it_is_and_a_worker_what_it_does(place: Place) -> None:

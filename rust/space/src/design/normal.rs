@@ -4,9 +4,17 @@ use crate::broken_rule::BrokenRule;
 use crate::design::quantile::{quantile, upper_tail};
 use crate::random::unit::Unit;
 
-/// The least share of the distribution between the ends that can be sampled: its logarithm still has all
-/// digits.
-const LEAST_SHARE: f64 = 1e-290;
+// The rules of a distribution are sums, quotients and comparisons alone: the worker computes the same, bit for bit
+// (sweepctl/design/distributions.py), so that both accept the same distributions.
+
+/// No value lies further from the mean, in standard deviations: the tail beyond, 4e-284, is still a number with
+/// all its digits.
+const FURTHEST: f64 = 36.0;
+/// The ends are at least so many standard deviations apart: nearer ones have few numbers, or none, between their
+/// shares of the whole distribution.
+const NEAREST_ENDS: f64 = 1e-12;
+/// Beyond the deviation of every value that can be drawn, also from an end that is `FURTHEST` on.
+const SUPPORT: f64 = 40.0;
 
 /// A normal distribution between two ends, which are infinite if it is not truncated there.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +39,18 @@ impl Normal {
         if low >= high {
             return Err(BrokenRule("low must be below high"));
         }
+        if !(mean.abs() + SUPPORT * std).is_finite() {
+            return Err(BrokenRule("mean and std must be such that all values are finite"));
+        }
         let (from, to) = ((low - mean) / std, (high - mean) / std);
+        if from > FURTHEST || to < -FURTHEST {
+            return Err(BrokenRule(
+                "low and high must leave values within 36 standard deviations of the mean",
+            ));
+        }
+        if to - from < NEAREST_ENDS {
+            return Err(BrokenRule("low and high must be at least 1e-12 standard deviations apart"));
+        }
         let (below, above) = (upper_tail(-from), upper_tail(to));
         // Each is a difference of small numbers.
         let between = if from > 0.0 {
@@ -41,14 +60,7 @@ impl Normal {
         } else {
             1.0 - below - above
         };
-        if between.is_nan() || between < LEAST_SHARE {
-            return Err(BrokenRule("almost nothing of the distribution lies between low and high"));
-        }
-        let normal = Self { mean, std, low, high, below, between, above };
-        if normal.support().iter().all(|end| end.is_finite()) {
-            return Ok(normal);
-        }
-        Err(BrokenRule("mean and std must be such that all values are finite"))
+        Ok(Self { mean, std, low, high, below, between, above })
     }
 
     /// The smallest and the largest value: `low` and `high`, or the value beyond which 2^-54 of the
@@ -70,6 +82,9 @@ impl Normal {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
     use crate::random::unit::PLACES;
 
@@ -134,6 +149,32 @@ mod tests {
                 let value = cut.value(Unit::new(place));
                 assert!((last..=high).contains(&value), "{value} after {last}, up to {high}");
                 last = value;
+            }
+        }
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Case {
+        mean: f64,
+        std: f64,
+        low: Option<f64>,
+        high: Option<f64>,
+        valid: bool,
+    }
+
+    #[test]
+    fn a_valid_distribution_is_one_to_the_worker_too() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/normals.json");
+        let cases: Vec<Case> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        for Case { mean, std, low, high, valid } in cases {
+            let found = Normal::new(mean, std, low, high);
+            assert_eq!(found.is_ok(), valid, "{mean} {std} {low:?} {high:?}");
+            if let Ok(normal) = found {
+                let [low, high] = normal.support();
+                assert!(low <= high && low.is_finite() && high.is_finite(), "{normal:?}");
+                assert!(normal.between > 0.0, "{normal:?}");
+                let middle = normal.value(Unit::new(PLACES / 2));
+                assert!((low..=high).contains(&middle), "{normal:?}: {middle}");
             }
         }
     }

@@ -1,0 +1,75 @@
+"""Hostile messages among good ones: none ends, slows or fills a worker."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from fakes import toys
+from fakes.engines import REFUSED
+from fakes.hostile_messages import GOOD, HOSTILE, OF_DAMAGED_RUN, damage
+from fakes.simulated_engine import Step
+from fuzz.messages import TODAY
+from worker import whole
+from worker.in_process import Place, drained, drained_to_the_last
+
+from sweepctl.engine.client import Engine, find_engine
+from sweepctl.messages import body_digest
+from sweepctl.queue.contract import Received
+from sweepctl.store import open_store
+from sweepctl.worker.batch import LambdaWorker
+from sweepctl.worker.events import Ending, Why
+
+SECONDS = 30.0  # of the wall, for a message and its neighbours: usual is a tenth of a second
+
+
+@pytest.fixture
+def real() -> Engine:
+    return Engine(find_engine())
+
+
+def test_a_drain_outlives_every_message(place: Place, real: Engine) -> None:
+    # A queue carries text alone.
+    bodies = [body.decode(errors="replace").encode() for body in [*HOSTILE, *GOOD]]
+    place.messages.max_receive_count = 1
+    place.send(bodies)
+    damage(place.inner)
+    progress = drained(place, place.worker(engine=real, max_shards=len(bodies)))
+    assert (progress.error, progress.why, progress.received) == (None, Why.MAX_SHARDS, len(bodies))
+    assert progress.endings[Ending.SUCCEEDED] >= len(GOOD)
+    assert not progress.endings.keys() & {Ending.RETRY, Ending.STORE_DOWN}
+    found = whole.objects(place.inner)
+    for number in range(len(GOOD)):
+        assert f"shard_outcomes/run_date={TODAY}/run=good-{number}/shard-00000000.parquet" in found
+
+
+def test_what_only_the_engine_refuses_is_on_record_and_leaves_the_others(place: Place) -> None:
+    """An engine that takes part of what the worker takes: each refused message is its own failure."""
+    bodies = toys.messages(4)
+    place.messages.max_receive_count = 2
+    place.send(bodies)
+
+    def refuse(shard: int, good: list[Step]) -> list[Step]:
+        return [REFUSED] if shard == 1 else good
+
+    progress = drained_to_the_last(place, place.worker(refuse))
+    assert progress.endings == {Ending.SUCCEEDED: 3, Ending.REJECTED: 2}
+    assert progress.error is None
+    assert [message.body for message in place.messages.dead] == [bodies[1]]
+    record = json.loads(whole.objects(place.inner)[f"rejected/{body_digest(bodies[1])}.json"])
+    assert record["reason"] == "the engine refused the request for its points (bad_request): design.std: too large"
+
+
+def test_a_function_outlives_every_message(tmp_path: Path, real: Engine) -> None:
+    store = open_store(str(tmp_path / "store"))
+    damage(store)
+    worker = LambdaWorker(real, store)
+    for body in HOSTILE:
+        began_at = time.monotonic()
+        batch = [Received(f"m{place}", f"r{place}", each, 1) for place, each in enumerate([body, GOOD[0]])]
+        hostile, good = worker.process(batch, 900.0)
+        assert good.ending in {Ending.SUCCEEDED, Ending.SKIPPED}, (body, good.error)
+        assert hostile.ending not in {Ending.RETRY, Ending.STORE_DOWN}, (body, hostile.error or hostile.attempt)
+        assert time.monotonic() - began_at < SECONDS, body
+        if body == OF_DAMAGED_RUN:
+            assert "run=damaged/run.parquet is not a sweepctl record" in str(hostile.error)
