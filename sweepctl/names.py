@@ -15,7 +15,7 @@ IDENTITY_COLUMNS = frozenset(
 # Folders at the top of a store.
 RESERVED_DATASETS = frozenset(
     {
-        *("runs", "shard_outcomes", "shard_attempts", "effective_parameters", "point_outcomes"),
+        *("runs", "shard_outcomes", "shard_attempts", "shard_claims", "effective_parameters", "point_outcomes"),
         *("partial", "rejected", "specs"),
     },
 )

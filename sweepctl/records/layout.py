@@ -30,7 +30,7 @@ def engine_pin(run_id: str) -> str:
 
 def claims_folder(run_id: str) -> str:
     """Folder of the claims of an unplanned run's shards."""
-    return f"{run_folder(run_id)}claims/"
+    return f"shard_claims/{RUN_PARTITION}{run_id}/"
 
 
 def shard_of(key: str) -> int | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sweepctl.names import RESERVED_DATASETS
 from sweepctl.records import layout
+from sweepctl.records.sharding import Claim
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
 from sweepctl.store.contract import Store, is_key
 
@@ -22,12 +23,15 @@ class Inventory:
     attempts: frozenset[str]
     data: frozenset[str]
     partial: frozenset[str]
+    claims: frozenset[str]
     stray: frozenset[str]
 
     @property
     def is_empty(self) -> bool:
         """Whether the store has no file of the run."""
-        return not (self.runs or self.outcomes or self.attempts or self.data or self.partial or self.stray)
+        return not (
+            self.runs or self.outcomes or self.attempts or self.data or self.partial or self.claims or self.stray
+        )
 
 
 def take_inventory(store: Store, run_id: str, pool: Executor) -> Inventory:
@@ -52,7 +56,13 @@ def take_inventory(store: Store, run_id: str, pool: Executor) -> Inventory:
     }
     named = {kind: frozenset(key for key in keys if _is_named(key)) for kind, keys in kinds.items()}
     stray = frozenset().union(*kinds.values()) - frozenset().union(*named.values())
-    return Inventory(runs=frozenset(files([layout.run_folder(run_id)])), stray=stray, **named)
+    claims = files([layout.claims_folder(run_id)])
+    return Inventory(
+        runs=frozenset(files([layout.run_folder(run_id)])),
+        claims=frozenset(key for key in claims if Claim.of_key(key) is not None),
+        stray=stray | {key for key in claims if Claim.of_key(key) is None},
+        **named,
+    )
 
 
 def _is_named(key: str) -> bool:

@@ -76,8 +76,6 @@ class UnnamedFiles:
         run_id = self._run.record.run_id
         known = {layout.run_record(run_id), layout.engine_pin(run_id)}
         for key in self._inventory.stray | (self._inventory.runs - known):
-            if self._is_claim(key):
-                continue
             if key.endswith(".parquet") or self._is_parquet(key):
                 yield _orphan(key)
             else:
@@ -85,7 +83,11 @@ class UnnamedFiles:
 
     def _is_parquet(self, key: str) -> bool:
         """Return whether a file of another name would be read: Athena reads all whose names begin otherwise."""
-        if not is_key(key) or key.startswith(("partial/", "runs/")) or key.rpartition("/")[2].startswith("_"):
+        if (
+            not is_key(key)
+            or key.startswith(("partial/", "runs/", "shard_claims/"))
+            or key.rpartition("/")[2].startswith("_")
+        ):
             return False
         with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
             path = self._store.borrow(key, Path(folder))
@@ -99,12 +101,8 @@ class UnnamedFiles:
         keys, model = self._run.keys(shard_id), self._run.spec.model
         names = {keys.outcome, *(keys.dataset(name, model) for name in self._run.datasets)}
         found = names & (self._inventory.outcomes | self._inventory.data)
-        return found | {key for key in self._inventory.runs if self._is_claim(key, shard_id)}
-
-    def _is_claim(self, key: str, shard_id: int | None = None) -> bool:
-        """Return whether a key is that of a claim, of the given shard."""
-        claim = Claim.of_key(key) if key.startswith(layout.claims_folder(self._run.record.run_id)) else None
-        return claim is not None and shard_id in {None, claim.shard_id}
+        claims = ((key, Claim.of_key(key)) for key in self._inventory.claims)
+        return found | {key for key, claim in claims if claim is not None and claim.shard_id == shard_id}
 
     def examine(self, key: str) -> Leftover | Finding | None:
         """Read the rows of a candidate, a row group at a time; None if it is gone."""

@@ -32,7 +32,7 @@ from sweepctl.store.contract import Store
 POINTS = 4
 SHARD = layout.ShardKeys("r", "2026-02-14", 0)
 DATA_KEYS = [SHARD.dataset(name, "toy") for name in (table.EFFECTIVE_PARAMETERS, table.POINT_OUTCOMES)]
-CLAIM = "runs/run=r/claims/every-4-from-0/shard-00000000-0-4.json"
+CLAIM = "shard_claims/run=r/every-4-from-0/shard-00000000-0-4.json"
 MESSAGE = toys.one_shard(POINTS)
 SOME_FAIL = [STARTED, point(0), failed_point(1), *map(point, range(2, POINTS)), finished(POINTS, 1)]
 BEHAVIOURS = {

@@ -29,6 +29,7 @@ SHARD = layout.ShardKeys("r", "2026-02-14", 0)
 WHOLE = {
     layout.run_record("r"),
     layout.engine_pin("r"),
+    "shard_claims/run=r/every-4-from-0/shard-00000000-0-4.json",
     SHARD.dataset("effective_parameters", "toy"),
     SHARD.dataset("point_outcomes", "toy"),
     SHARD.outcome,
@@ -39,6 +40,8 @@ REQUESTS = [
     ("GET", "shard_outcomes"),
     ("GET", "engine.parquet"),
     ("PUT", "engine.parquet"),
+    ("GET", "shard_claims"),
+    ("PUT", "shard_claims"),
     ("PUT", "effective_parameters"),
     ("PUT", "point_outcomes"),
     ("PUT", "shard_outcomes"),

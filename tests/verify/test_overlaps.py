@@ -119,7 +119,7 @@ def test_claims_of_what_is_set_aside_go_too(store: Store, heedless: pytest.Monke
     with pytest.raises(ConflictError):  # every outcome has a claim now, the wrong one too
         run_shard(message(8, 0, 24), ENGINE, store)
     report = verify(store, "r", ENGINE)
-    assert "runs/run=r/claims/other/shard-00000009-5-13.json" in report.set_aside
+    assert "shard_claims/run=r/other/shard-00000009-5-13.json" in report.set_aside
     assert set_aside(store, report, tmp_path / "aside").verdict is Verdict.INCOMPLETE
     run_shard(messages("r", WHOLE)[0], ENGINE, store)
     assert verify(store, "r", ENGINE).verdict is Verdict.WHOLE

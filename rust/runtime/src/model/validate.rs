@@ -28,10 +28,11 @@ const IDENTITY: [&str; 15] = [
 ];
 
 /// Names of the store's own folders. Datasets must not use them.
-const RESERVED: [&str; 8] = [
+const RESERVED: [&str; 9] = [
     "runs",
     "shard_outcomes",
     "shard_attempts",
+    "shard_claims",
     "effective_parameters",
     "point_outcomes",
     "partial",
