@@ -6,18 +6,27 @@ codes; nothing else prints or exits.
 
 from typing import ClassVar
 
+from sweepctl.texts import plain
+
+MAX_MESSAGE = 10_000  # characters
+
 
 class SweepctlError(Exception):
     """Root of the tree; never raised itself."""
 
     exit_code: ClassVar[int] = 1
     kind: ClassVar[str] = "error"
+    has_lines: ClassVar[bool] = False  # whether a newline in the message begins a line
 
     def __init__(self, message: str, *, remedy: str | None = None) -> None:
-        """`message` states the problem in one line; `remedy` says what to do about it."""
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+        """`message` states the problem in one line; `remedy` says what to do about it.
+
+        Both may quote what an engine, a store, a message or a file name says: it is made plain here, for all errors.
+        """
+        lines = message.split("\n") if self.has_lines else [message[:MAX_MESSAGE]]
+        self.message = "\n".join(map(plain, lines))
+        self.remedy = None if remedy is None else plain(remedy)
+        super().__init__(self.message)
 
 
 class UsageError(SweepctlError):
@@ -31,6 +40,7 @@ class QueryError(UsageError):
     """An SQL statement that is not a single SELECT, or that cannot be run."""
 
     kind = "query"
+    has_lines = True  # DuckDB shows the place in the statement
 
 
 class MessageError(SweepctlError):
@@ -57,12 +67,13 @@ class SweepFileError(SweepctlError):
 
     exit_code = 3
     kind = "bad_sweep_file"
+    has_lines = True
 
     def __init__(self, errors: tuple[str, ...], *, remedy: str) -> None:
         """`errors` has one line per broken rule: file, line, key, rule."""
+        self.errors = tuple(map(plain, errors))
         count = f"{len(errors)} errors\n" if len(errors) > 1 else ""
-        super().__init__(count + "\n".join(errors), remedy=remedy)
-        self.errors = errors
+        super().__init__(count + "\n".join(self.errors), remedy=remedy)
 
 
 class ConflictError(SweepctlError):

@@ -9,6 +9,8 @@ import sys
 from contextlib import suppress
 from typing import Any, Literal
 
+from sweepctl.texts import plain
+
 LogFormat = Literal["auto", "text", "json"]
 
 _log = logging.getLogger("sweepctl")
@@ -60,5 +62,5 @@ class _TextLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         time = self.formatTime(record, "%H:%M:%S")
         items = getattr(record, "fields", {}).items()
-        fields = " ".join(f"{name}={value}" for name, value in items if value is not None)
+        fields = " ".join(f"{plain(name)}={plain(str(value))}" for name, value in items if value is not None)
         return f"{time} {record.getMessage()} {fields}".rstrip()

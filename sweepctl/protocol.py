@@ -11,6 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sweepctl.errors import MessageError
 from sweepctl.names import DatasetName, Name
 from sweepctl.spec import Spec, Value
+from sweepctl.strict_json import INT64_MAX
+from sweepctl.texts import plain
 
 if TYPE_CHECKING:
     from sweepctl.design import Space
@@ -18,7 +20,13 @@ if TYPE_CHECKING:
 VERSION = "v1"
 MAX_REQUEST_BYTES = 68 << 20  # a stored design of 64 MiB, and the rest
 
+MAX_TEXT = 2_000  # characters of a description or a message
+
 ColumnType = Literal["int", "float", "bool", "string"]
+Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9._+-]{1,64}$")]
+Count = Annotated[int, Field(ge=0, le=INT64_MAX)]
+Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Text = Annotated[str, AfterValidator(lambda text: plain(text, MAX_TEXT))]
 
 
 class _Named(Protocol):
@@ -47,15 +55,15 @@ class Column(_Reply):
     name: Name
     type: ColumnType
     nullable: bool
-    unit: str
-    doc: str
+    unit: Text
+    doc: Text
 
 
 class Parameter(Column):
     """A parameter of a model, with its range and its default."""
 
     default: Value
-    range: str
+    range: Text
     minimum: Value
     maximum: Value
     exclusive_minimum: Value
@@ -67,7 +75,7 @@ class Dataset(_Reply):
     """Rows that a model can write in addition to its metrics, if a message's `outputs` lists the dataset."""
 
     name: DatasetName
-    doc: str
+    doc: Text
     columns: Annotated[list[Column], Field(min_length=1), AfterValidator(_distinct)]
 
 
@@ -75,8 +83,8 @@ class Model(_Reply):
     """A model's parameters, metrics and datasets."""
 
     name: Name
-    version: str
-    doc: str
+    version: Version
+    doc: Text
     parameters: Annotated[list[Parameter], AfterValidator(_distinct)]
     metrics: Annotated[list[Column], AfterValidator(_distinct)]
     datasets: Annotated[list[Dataset], AfterValidator(_distinct)]
@@ -86,8 +94,8 @@ class Description(_Reply):
     """An engine's description of itself and its models."""
 
     protocol: Literal["v1"]
-    engine_version: str
-    target: str
+    engine_version: Version
+    target: Version
     models: Annotated[list[Model], AfterValidator(_distinct)]
 
 
@@ -96,9 +104,9 @@ class Started(_Reply):
 
     record: Literal["started"]
     protocol: Literal["v1"]
-    engine_version: str
-    model: str
-    model_version: str
+    engine_version: Version
+    model: Name
+    model_version: Version
     parameters: dict[str, ColumnType]
     metrics: dict[str, ColumnType]
     datasets: dict[str, dict[str, ColumnType]]
@@ -109,17 +117,17 @@ class Refused(_Reply):
 
     record: Literal["refused"]
     error_code: Literal["bad_request", "unknown_model", "invalid_parameters"]
-    message: str
-    parameter: str | None
+    message: Text
+    parameter: Text | None
 
 
 class Finished(_Reply):
     """Every point has its record."""
 
     record: Literal["finished"]
-    points: int
-    succeeded: int
-    failed: int
+    points: Count
+    succeeded: Count
+    failed: Count
 
 
 def encode_request(
@@ -158,9 +166,9 @@ class PointIdentity(_Reply):
     """One point without its results, as `sweep-engine points` writes it."""
 
     record: Literal["point"]
-    point_index: int
-    replicate: int
-    parameters: dict[str, Value]
+    point_index: Count
+    replicate: Count
+    parameters: dict[Name, Value]
     effective_parameters_json: str
-    parameter_fingerprint: str
-    point_fingerprint: str
+    parameter_fingerprint: Fingerprint
+    point_fingerprint: Fingerprint

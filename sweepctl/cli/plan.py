@@ -104,11 +104,12 @@ def init_command(
     """Create a folder with a commented sweep file, its schema for editors, and a sample shard message."""
     with error_exit(json_output=json_output) as console:
         from sweepctl.sweep.starter.write import write_starter
+        from sweepctl.view.console import foreign
 
         written = write_starter(folder)
         if json_output:
             print_json({"written": [str(path) for path in written]})
             return
         for path in written:
-            console.print(f"  {path}", highlight=False, soft_wrap=True)
-        console.print(f"→ sweepctl plan {folder / 'sweep.toml'}", highlight=False, soft_wrap=True)
+            console.print(f"  {foreign(path)}", highlight=False, soft_wrap=True)
+        console.print(f"→ sweepctl plan {foreign(folder / 'sweep.toml')}", highlight=False, soft_wrap=True)

@@ -75,6 +75,7 @@ def query_command(
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
         from sweepctl.records.run import require_run
         from sweepctl.results import formats, views
+        from sweepctl.texts import plain
         from sweepctl.view.query import show_answer
 
         results = open_store(store, endpoint_url=endpoint_url, region=region)
@@ -92,7 +93,9 @@ def query_command(
             else:
                 with written_whole(out) as file:
                     count = formats.write(rows, chosen, file)
-                console.print(f"rows written to {out}: {count:,}", highlight=False, markup=False, soft_wrap=True)
+                console.print(
+                    f"rows written to {plain(str(out))}: {count:,}", highlight=False, markup=False, soft_wrap=True
+                )
                 if json_output:
                     print_json({"out": str(out), "format": chosen, "rows": count})
 

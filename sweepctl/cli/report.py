@@ -136,6 +136,7 @@ def report_command(
         from sweepctl.results.analysis.overview import make_overview
         from sweepctl.results.analysis.subject import Subject
         from sweepctl.verify import verify
+        from sweepctl.view.console import foreign
         from sweepctl.view.page.page import render
         from sweepctl.view.verify import examining, show_verdict
 
@@ -158,7 +159,7 @@ def report_command(
             print_json({**payload, "points": subject.points, "seconds": seconds})
         else:
             show_verdict(console, proof)
-            console.print(f"report written to {out}: {len(page):,} bytes", highlight=False, soft_wrap=True)
+            console.print(f"report written to {foreign(out)}: {len(page):,} bytes", highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -78,6 +78,7 @@ def verify_command(
         require_run_id(run_id)
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
         from sweepctl.verify import Verdict, verify
+        from sweepctl.view.console import foreign
         from sweepctl.view.verify import examining, show_report
 
         results = open_store(store, endpoint_url=endpoint_url, region=region)
@@ -89,7 +90,9 @@ def verify_command(
         payload = report.to_json()
         if missing is not None:
             payload["written"] = _write(missing, report)
-            console.print(f"messages written to {missing}: {payload['written']:,}", highlight=False, soft_wrap=True)
+            console.print(
+                f"messages written to {foreign(missing)}: {payload['written']:,}", highlight=False, soft_wrap=True
+            )
         if requeue and queue_url is not None:
             payload["sent"] = _send(report, queue_url, region, ask=not yes)
             console.print(f"messages sent: {payload['sent']:,}", highlight=False)

@@ -103,11 +103,13 @@ def refused(error: "duckdb.Error") -> QueryError | StoreError:
     """Return DuckDB's error on a statement as sweepctl's own; fetching rows raises such errors too."""
     import duckdb  # noqa: PLC0415  as in `connect`
 
-    message, views = str(error).strip(), ", ".join(VIEWS)
+    # Indented, so that a value of the store that is quoted begins no line.
+    message, views = str(error).strip().replace("\n", "\n  "), ", ".join(VIEWS)
     if isinstance(error, duckdb.PermissionException):
         return QueryError(message, remedy=f"Only the views can be read: {views}.")
     if isinstance(error, duckdb.IOException):
-        return StoreError(message, remedy="`sweepctl verify RUN_ID` shows which files are damaged or missing.")
+        remedy = "`sweepctl verify RUN_ID` shows which files are damaged or missing."
+        return StoreError(" ".join(message.split()), remedy=remedy)
     if isinstance(error, (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)):
         return QueryError(message, remedy=f"Views: {views}. `DESCRIBE points` lists a view's columns.")
     if isinstance(error, duckdb.OutOfMemoryException):

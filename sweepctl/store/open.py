@@ -1,6 +1,7 @@
 """Opens a store by its URL: a local directory's path, or `s3://bucket/prefix`."""
 
 import re
+from pathlib import Path
 
 from sweepctl.errors import UsageError
 from sweepctl.store.contract import Store
@@ -61,4 +62,8 @@ def _open_local(url: str) -> Store:
 
     if not url or "\0" in url:
         raise UsageError("the store's name is empty or has a NUL character", remedy=_REMEDY)
+    try:
+        Path(url).absolute().as_posix().encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{url}: not a name in UTF-8, which Arrow needs", remedy=_REMEDY) from None
     return LocalStore(url)

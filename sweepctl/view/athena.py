@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 from rich.console import Console
-from rich.markup import escape
 
 from sweepctl.athena.apply import Made
 from sweepctl.athena.catalog import Catalog
+from sweepctl.view.console import foreign
 
 
 def show_made(console: Console, catalog: Catalog, steps: Iterable[Made]) -> None:
@@ -16,8 +16,12 @@ def show_made(console: Console, catalog: Catalog, steps: Iterable[Made]) -> None
     for made in steps:
         counts[made.change] += 1
         if made.change != "unchanged":
-            console.print(f"[green]✓[/] {made.kind} [bold]{made.name}[/] {made.change}", highlight=False)
+            console.print(
+                f"[green]✓[/] {foreign(made.kind)} [bold]{foreign(made.name)}[/] {made.change}", highlight=False
+            )
         for difference in made.differences:
-            console.print(f"  {escape(difference)}", highlight=False, soft_wrap=True)
+            console.print(f"  {foreign(difference)}", highlight=False, soft_wrap=True)
     totals = ", ".join(f"{count} {change}" for change, count in counts.items())
-    console.print(f"[bold green]✓[/] {catalog.database} over {escape(catalog.root)}: {totals}", soft_wrap=True)
+    console.print(
+        f"[bold green]✓[/] {foreign(catalog.database)} over {foreign(catalog.root)}: {totals}", soft_wrap=True
+    )

@@ -8,11 +8,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from sweepctl.errors import SweepctlError
+from sweepctl.texts import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sweepctl.doctor.preflight import Diagnosis
+
+
+def foreign(text: object) -> str:
+    """Return what an engine, a store, a message or a file says, for Rich: on one line, without any markup in it."""
+    return escape(plain(str(text)))
 
 
 def show_error(console: Console, error: SweepctlError) -> None:
@@ -28,8 +34,8 @@ def show_checks(console: Console, checks: "Sequence[Diagnosis]") -> None:
     table = new_table("", "check", "finding")
     for check in checks:
         mark = "[red]✗[/]" if check.error else "[yellow]![/]" if check.remedy else "[green]✓[/]"
-        remedy = f"\n[dim]→ {escape(check.remedy)}[/]" if check.remedy else ""
-        table.add_row(mark, check.what, escape(check.finding) + remedy)
+        remedy = f"\n[dim]→ {foreign(check.remedy)}[/]" if check.remedy else ""
+        table.add_row(mark, check.what, foreign(check.finding) + remedy)
     console.print(table, highlight=False)
 
 

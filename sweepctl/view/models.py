@@ -1,10 +1,9 @@
 """The list of models, and the parameters, metrics and datasets of one model."""
 
 from rich.console import Console
-from rich.markup import escape
 
 from sweepctl.protocol import Column, Description, Model
-from sweepctl.view.console import new_table
+from sweepctl.view.console import foreign, new_table
 
 
 def show_models(console: Console, description: Description) -> None:
@@ -12,19 +11,23 @@ def show_models(console: Console, description: Description) -> None:
     table = new_table("model", "version", "description", "parameters")
     for model in description.models:
         names = ", ".join(parameter.name for parameter in model.parameters)
-        table.add_row(model.name, model.version, escape(model.doc), names)
+        table.add_row(model.name, foreign(model.version), foreign(model.doc), names)
     console.print(table, highlight=False)
-    console.print(f"engine {description.engine_version} for {description.target}", style="dim", highlight=False)
+    console.print(
+        f"engine {foreign(description.engine_version)} for {foreign(description.target)}", style="dim", highlight=False
+    )
 
 
 def show_model(console: Console, model: Model) -> None:
     """Print a model's parameters, metrics and datasets."""
-    console.print(f"[bold]{model.name}[/] version {model.version}: {escape(model.doc)}", highlight=False)
+    console.print(f"[bold]{model.name}[/] version {foreign(model.version)}: {foreign(model.doc)}", highlight=False)
     table = new_table("parameter", "type", "unit", "default", "range", "description", title="parameters")
     for parameter in model.parameters:
         default = "null" if parameter.default is None else str(parameter.default)
-        allowed = escape(parameter.range)
-        table.add_row(parameter.name, _type(parameter), parameter.unit, default, allowed, escape(parameter.doc))
+        allowed = foreign(parameter.range)
+        table.add_row(
+            parameter.name, _type(parameter), foreign(parameter.unit), foreign(default), allowed, foreign(parameter.doc)
+        )
     console.print(table, highlight=False)
     _show_columns(console, "metrics", "metric", model.metrics)
     for dataset in model.datasets:
@@ -32,9 +35,9 @@ def show_model(console: Console, model: Model) -> None:
 
 
 def _show_columns(console: Console, title: str, kind: str, columns: list[Column]) -> None:
-    table = new_table(kind, "type", "unit", "description", title=escape(title))
+    table = new_table(kind, "type", "unit", "description", title=foreign(title))
     for column in columns:
-        table.add_row(column.name, _type(column), column.unit, escape(column.doc))
+        table.add_row(column.name, _type(column), foreign(column.unit), foreign(column.doc))
     console.print(table, highlight=False)
 
 

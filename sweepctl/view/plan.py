@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from sweepctl.design.axes import length_of
 from sweepctl.sweep.cost import PRICES_OF
-from sweepctl.view.console import new_table
+from sweepctl.view.console import foreign, new_table
 
 if TYPE_CHECKING:
     from sweepctl.sweep.cost import Interval
@@ -37,7 +36,7 @@ def show_plan(console: Console, report: "PlanReport") -> None:
     """Print the run, its space, sample points, shards, and estimated time and cost."""
     plan, spec = report.plan, report.plan.spec
     console.print(
-        f"[bold]{plan.run_id}[/]  model {spec.model} {report.model_version}, seed {spec.seed}", highlight=False
+        f"[bold]{plan.run_id}[/]  model {spec.model} {foreign(report.model_version)}, seed {spec.seed}", highlight=False
     )
     cells = f"{plan.space.cells:,} cell{'s' if plan.space.cells > 1 else ''}" + (
         f" x {spec.replications:,} replications" if spec.replications > 1 else ""
@@ -59,10 +58,14 @@ def show_plan(console: Console, report: "PlanReport") -> None:
 
 def show_written(console: Console, plan: "Plan", folder: Path) -> None:
     """Print where the messages are, and what to do with them."""
-    console.print(f"{plan.shards:,} messages written to {folder / 'messages.jsonl'}", highlight=False, soft_wrap=True)
+    console.print(
+        f"{plan.shards:,} messages written to {foreign(folder / 'messages.jsonl')}", highlight=False, soft_wrap=True
+    )
     if plan.stored is not None:
         console.print(
-            f"[dim]→ copy {folder / 'specs'} into the store before sending them[/]", highlight=False, soft_wrap=True
+            f"[dim]→ copy {foreign(folder / 'specs')} into the store before sending them[/]",
+            highlight=False,
+            soft_wrap=True,
         )
 
 
@@ -87,9 +90,9 @@ def _show_space(console: Console, report: "PlanReport") -> None:
     table = new_table("parameter", "values")
     design = report.draft.file.sweep.design
     for name, values in sorted(getattr(design, "dimensions", {}).items()):
-        table.add_row(name, escape(_values(values)))
+        table.add_row(name, foreign(_values(values)))
     for name, value in sorted(report.plan.spec.base.items()):
-        table.add_row(name, f"[dim]{escape(_value(value))}[/]")
+        table.add_row(name, f"[dim]{foreign(_value(value))}[/]")
     if table.row_count:
         console.print(table)
 
@@ -112,7 +115,7 @@ def _show_samples(console: Console, report: "PlanReport") -> None:
     shown = names[:_MOST_COLUMNS]
     table = new_table("point", "replicate", *shown)
     for point, varied in zip(report.samples, report.varied, strict=True):
-        values = (escape(_value(varied[name])) for name in shown)
+        values = (foreign(_value(varied[name])) for name in shown)
         table.add_row(f"{point.point_index:,}", f"{point.replicate:,}", *values)
     console.print(table)
     if len(names) > len(shown):

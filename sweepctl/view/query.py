@@ -10,8 +10,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from sweepctl.texts import plain
 from sweepctl.view.console import new_table
-from sweepctl.view.wording import without_controls
 
 MOST_ROWS = 100
 MOST_BLOCKS = 10  # each takes one line per column
@@ -43,7 +43,7 @@ def _rows(reader: pa.RecordBatchReader) -> Iterator[Sequence[object]]:
 def _table(names: Sequence[str], is_number: Sequence[bool], rows: Sequence[Sequence[object]]) -> Table:
     table = new_table()
     for name, right in zip(names, is_number, strict=True):
-        table.add_column(Text(without_controls(name)), justify="right" if right else "left", no_wrap=True)
+        table.add_column(Text(plain(name)), justify="right" if right else "left", no_wrap=True)
     for row in rows:
         table.add_row(*map(_cell, row))
     return table
@@ -55,7 +55,7 @@ def _blocks(names: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     table.add_column(overflow="fold")
     for row in rows:
         for name, value in zip(names, row, strict=True):
-            table.add_row(Text(without_controls(name)), _cell(value))
+            table.add_row(Text(plain(name)), _cell(value))
         table.add_section()
     return table
 
@@ -64,4 +64,4 @@ def _cell(value: object) -> Text:
     """Return a value as text without markup."""
     if value is None:
         return Text("null", style="dim")
-    return Text(f"{value:.6g}" if isinstance(value, float) else without_controls(str(value)))
+    return Text(f"{value:.6g}" if isinstance(value, float) else plain(str(value)))

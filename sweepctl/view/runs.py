@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -17,7 +16,7 @@ from sweepctl.runs.index import MalformedRun, StoredRun
 from sweepctl.runs.status import Status
 from sweepctl.runs.submit import Submission
 from sweepctl.sweep.plan import Plan
-from sweepctl.view.console import new_table
+from sweepctl.view.console import foreign, new_table
 from sweepctl.view.wording import duration
 
 WIDE = 120  # terminal columns that a full row of runs needs
@@ -35,7 +34,7 @@ def sending(console: Console, plan: Plan, from_shard: int) -> Iterator[Callable[
 
 def show_submission(console: Console, done: Submission) -> None:
     """Print the run_id first: all later commands need it."""
-    console.print(f"[bold green]✓[/] run [bold]{done.run_id}[/] of {done.shards:,} shards", highlight=False)
+    console.print(f"[bold green]✓[/] run [bold]{foreign(done.run_id)}[/] of {done.shards:,} shards", highlight=False)
     pace = f" in {done.seconds:.1f} s, {done.messages_per_second:,.0f} messages/s" if done.sent else ""
     console.print(f"  {done.sent:,} messages sent{pace}", highlight=False)
     if done.stood:
@@ -81,7 +80,7 @@ def _status(status: Status, facts: QueueFacts | None, backlog: Backlog | None) -
     rows.add_row("  points", _points(status))
     rows.add_row("  pace", _pace(status))
     if status.failures:
-        failures = (f"{count:,} [red]{escape(code)}[/]" for code, count in status.failures.items())
+        failures = (f"{count:,} [red]{foreign(code)}[/]" for code, count in status.failures.items())
         rows.add_row("  failures", ", ".join(failures))
     rows.add_row(
         "  attempts", f"{status.attempts:,} recorded in addition to the outcomes: failed, interrupted or in conflict"
@@ -90,7 +89,7 @@ def _status(status: Status, facts: QueueFacts | None, backlog: Backlog | None) -
     if facts is not None:
         rows.add_row("  queue", _queue(facts, backlog))
     state = "[bold green]done[/]" if status.is_done else "[bold]under way[/]"
-    head = f"run [bold]{escape(status.run_id)}[/] of {escape(status.model)}, {status.run_date}: {state}"
+    head = f"run [bold]{foreign(status.run_id)}[/] of {foreign(status.model)}, {foreign(status.run_date)}: {state}"
     return Group(Text.from_markup(head), rows, *(Text(f"→ {line}", style="dim") for line in _advice(status)))
 
 
@@ -163,18 +162,18 @@ def show_runs(console: Console, store: str, runs: Sequence[StoredRun], malformed
             planned = "" if run.shards is None else f" of {run.shards:,}"
             whole = "[green]" if run.outcomes == run.shards else "[default]"
             table.add_row(
-                escape(run.run_id),
-                escape(run.model),
+                foreign(run.run_id),
+                foreign(run.model),
                 f"{run.total_points:,}",
                 f"{whole}{run.outcomes:,}{planned}[/]",
                 f"{run.last_activity.astimezone(dt.UTC):%m-%d %H:%M}Z",
-                *((run.run_date, f"{run.attempts:,}" if run.attempts else "") if more else ()),
+                *((foreign(run.run_date), f"{run.attempts:,}" if run.attempts else "") if more else ()),
             )
         for column in table.columns[1:]:
             column.no_wrap = True
         console.print(table, highlight=False)
     elif not malformed:
-        console.print(f"{escape(store)} has no runs.", highlight=False, soft_wrap=True)
+        console.print(f"{foreign(store)} has no runs.", highlight=False, soft_wrap=True)
         for line in (
             "sweepctl init DIR creates a sweep file to start from;",
             "sweepctl run FILE runs one here, sweepctl submit FILE --queue-url URL sends it to workers.",
@@ -182,7 +181,7 @@ def show_runs(console: Console, store: str, runs: Sequence[StoredRun], malformed
             console.print(f"[dim]→ {line}[/]", highlight=False, soft_wrap=True)
     for each in malformed:
         console.print(
-            f"[yellow]![/] runs/{escape(each.folder)}: {escape(each.problem)}", highlight=False, soft_wrap=True
+            f"[yellow]![/] runs/{foreign(each.folder)}: {foreign(each.problem)}", highlight=False, soft_wrap=True
         )
 
 

@@ -4,14 +4,13 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
 
 from sweepctl.messages import ShardMessage
 from sweepctl.protocol import PointIdentity
 from sweepctl.records.outcome import Outcome
 from sweepctl.shard.run import Disposition, Result
 from sweepctl.store.contract import Store
-from sweepctl.view.console import new_table
+from sweepctl.view.console import foreign, new_table
 from sweepctl.view.wording import byte_count
 
 _DISPOSITIONS = {
@@ -54,19 +53,21 @@ def show_result(console: Console, result: Result, store: Store) -> None:
     """Print the outcome, then where its files are; lines are never truncated, so that paths can be copied."""
     outcome = result.outcome
     mark = "[bold green]✓[/]" if outcome.status == "success" else "[bold red]✗[/]"
-    verdict = f"[bold]{outcome.status}[/] shard {outcome.shard_id} of run {outcome.run_id}"
+    verdict = f"[bold]{foreign(outcome.status)}[/] shard {outcome.shard_id} of run {foreign(outcome.run_id)}"
     lines = [f"{mark} {verdict}: {_DISPOSITIONS[result.disposition]}", f"  {_points(outcome)}"]
     if outcome.error_code:
         where = "" if outcome.error_point_index is None else f" at point {outcome.error_point_index:,}"
-        lines.append(f"  [red]{outcome.error_code}[/]{where}: {escape(outcome.error_message or '')}")
+        lines.append(f"  [red]{foreign(outcome.error_code)}[/]{where}: {foreign(outcome.error_message or '')}")
         lines.append(f"  [dim]→ {'Run it again: it may succeed.' if outcome.retryable else 'It would fail again.'}[/]")
     if result.attempt is not None and result.attempt.attempt_id != outcome.attempt_id:
         lines.append(f"  {_compared(result.attempt, outcome)}")
-    lines.append(f"  attempt {outcome.attempt_id}, engine {outcome.engine_version}, {_seconds(outcome)}")
+    lines.append(
+        f"  attempt {foreign(outcome.attempt_id)}, engine {foreign(outcome.engine_version)}, {_seconds(outcome)}"
+    )
     width = max((len(artifact.dataset) for artifact in outcome.artifacts), default=0)
     lines += [
-        f"  {artifact.dataset:<{width}}  {artifact.rows:,} rows  {byte_count(artifact.bytes)}  "
-        f"{escape(store.locate(artifact.key))}"
+        f"  {foreign(artifact.dataset):<{width}}  {artifact.rows:,} rows  {byte_count(artifact.bytes)}  "
+        f"{foreign(store.locate(artifact.key))}"
         for artifact in outcome.artifacts
     ]
     for line in lines:
@@ -76,10 +77,11 @@ def show_result(console: Console, result: Result, store: Store) -> None:
 def _compared(attempt: Outcome, committed: Outcome) -> str:
     """Describe an attempt compared with the committed outcome."""
     if attempt.error_code is None or attempt.complete:
-        result = "same content as the committed outcome" if committed.complete else attempt.status
+        result = "same content as the committed outcome" if committed.complete else foreign(attempt.status)
         return f"this attempt, {attempt.attempt_id}: {result}"
-    reason = escape(attempt.error_message or "")
-    return f"this attempt, {attempt.attempt_id}, failed and was not compared: [red]{attempt.error_code}[/]: {reason}"
+    reason = foreign(attempt.error_message or "")
+    code = foreign(attempt.error_code)
+    return f"this attempt, {attempt.attempt_id}, failed and was not compared: [red]{code}[/]: {reason}"
 
 
 def show_point(console: Console, message: ShardMessage, dimensions: Collection[str], point: PointIdentity) -> None:
@@ -97,7 +99,7 @@ def show_point(console: Console, message: ShardMessage, dimensions: Collection[s
     table = new_table("parameter", "value", "from")
     for name, value in point.parameters.items():
         source = "dimension" if name in dimensions else "base" if name in message.base else "[dim]default[/]"
-        table.add_row(name, "null" if value is None else escape(str(value)), source)
+        table.add_row(foreign(name), "null" if value is None else foreign(str(value)), source)
     console.print(table, highlight=False)
     for line in (
         f"  seed                   {message.seed}",

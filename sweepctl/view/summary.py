@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.markup import escape
 
 from sweepctl.results.analysis.effects import UNBALANCED, MeanEstimate, MeansByLevel
 from sweepctl.results.analysis.points import FailureCount, Row
@@ -11,8 +10,8 @@ from sweepctl.results.analysis.sensitivity import Sensitivity
 from sweepctl.results.analysis.subject import Dimension, Subject
 from sweepctl.results.analysis.summary import MetricSummary, Summary
 from sweepctl.spec import Value
-from sweepctl.view.console import new_table
-from sweepctl.view.wording import shown, span, without_controls
+from sweepctl.view.console import foreign, new_table
+from sweepctl.view.wording import shown, span
 
 
 def show_summary(console: Console, summary: Summary) -> None:
@@ -21,23 +20,18 @@ def show_summary(console: Console, summary: Summary) -> None:
     failed = subject.points - subject.succeeded
     failures = f", [red]{failed:,} failed[/]" if failed else ""
     console.print(
-        f"run [bold]{_text(subject.record.run_id)}[/] of {_text(subject.record.spec.model)}: {subject.points:,} of "
+        f"run [bold]{foreign(subject.record.run_id)}[/] of {foreign(subject.record.spec.model)}: {subject.points:,} of "
         f"{subject.record.total_points:,} points are recorded{failures}",
         highlight=False,
         soft_wrap=True,
     )
     if subject.warning:
-        console.print(f"[yellow]![/] {subject.warning}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]![/] {foreign(subject.warning)}", highlight=False, soft_wrap=True)
     for metric in summary.metrics if subject.succeeded else ():
         _show_metric(console, subject, metric)
     _show_failures(console, summary.failures)
     for line in _advice(summary):
-        console.print(f"[dim]→ {_text(line)}[/]", highlight=False, soft_wrap=True)
-
-
-def _text(value: str) -> str:
-    """Return a string with its markup and control characters escaped."""
-    return escape(without_controls(value))
+        console.print(f"[dim]→ {foreign(line)}[/]", highlight=False, soft_wrap=True)
 
 
 def _advice(summary: Summary) -> list[str]:
@@ -54,13 +48,13 @@ def _show_metric(console: Console, subject: Subject, metric: MetricSummary) -> N
     spread = metric.distribution
     missing = f", {spread.missing:,} without a value" if spread.missing else ""
     console.print(
-        f"\n[bold]{_text(metric.name)}[/]  mean {shown(spread.mean)}, standard deviation {shown(spread.deviation)}, "
+        f"\n[bold]{foreign(metric.name)}[/]  mean {shown(spread.mean)}, standard deviation {shown(spread.deviation)}, "
         f"from {shown(spread.minimum)} to {shown(spread.maximum)}, {spread.points:,} points{missing}",
         highlight=False,
         soft_wrap=True,
     )
     if metric.warning:
-        console.print(f"[yellow]![/] {metric.warning}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]![/] {foreign(metric.warning)}", highlight=False, soft_wrap=True)
     if metric.effects:
         _show_effects(console, subject, metric.effects)
     if not metric.balanced:
@@ -83,8 +77,8 @@ def _show_effects(console: Console, subject: Subject, effects: Sequence[tuple[Di
         column.justify = "right"
     for dimension, found in effects:
         for (place,), (estimate,) in found.items():
-            name, level = _text(dimension.name) if place == 0 else "", dimension.levels[place]
-            table.add_row(name, _text(span(level.low, level.high)), *_estimated(estimate))
+            name, level = foreign(dimension.name) if place == 0 else "", dimension.levels[place]
+            table.add_row(name, foreign(span(level.low, level.high)), *_estimated(estimate))
     console.print(table, highlight=False)
 
 
@@ -98,21 +92,21 @@ def _estimated(estimate: MeanEstimate | None) -> tuple[str, str, str]:
 def _show_sensitivity(console: Console, sensitivity: Sensitivity) -> None:
     if sensitivity.indices:
         # Not the table's title, which would be wrapped at the table's width.
-        title = f"[bold]Sobol indices[/]: {sensitivity.method}, {sensitivity.cells:,} cells"
+        title = f"[bold]Sobol indices[/]: {foreign(sensitivity.method)}, {sensitivity.cells:,} cells"
         console.print(title, highlight=False, soft_wrap=True)
         table = new_table("dimension", "first order", "total")
         for index in sensitivity.indices:
             width = "" if index.half_width is None else f" ± {index.half_width:.3f}"
             total = "–" if index.total is None else f"{index.total:.3f}"
-            table.add_row(_text(index.dimension), f"{index.first_order:.3f}{width}", total)
+            table.add_row(foreign(index.dimension), f"{index.first_order:.3f}{width}", total)
         console.print(table, highlight=False)
     if sensitivity.why_not:
-        console.print(f"[yellow]![/] Sobol indices: {_text(sensitivity.why_not)}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]![/] Sobol indices: {foreign(sensitivity.why_not)}", highlight=False, soft_wrap=True)
 
 
 def _show_rows(console: Console, title: str, rows: Sequence[Row], metric: str) -> None:
     names = list(rows[0].parameters)
-    table = new_table("point", "replicate", *map(_text, names), _text(metric), title=_text(title))
+    table = new_table("point", "replicate", *map(foreign, names), foreign(metric), title=foreign(title))
     for row in rows:
         table.add_row(
             f"{row.point_index:,}", f"{row.replicate:,}", *_values(row.parameters), shown(row.metrics[metric])
@@ -121,7 +115,7 @@ def _show_rows(console: Console, title: str, rows: Sequence[Row], metric: str) -
 
 
 def _values(values: Mapping[str, Value]) -> list[str]:
-    return [_text(shown(value)) for value in values.values()]
+    return [foreign(shown(value)) for value in values.values()]
 
 
 def _show_failures(console: Console, failures: Sequence[FailureCount]) -> None:
@@ -131,6 +125,6 @@ def _show_failures(console: Console, failures: Sequence[FailureCount]) -> None:
     for each in failures:
         one = each.of.removesuffix("s")
         table.add_row(
-            f"{each.count:,} {each.of}", _text(each.error_code), f"{one} {each.example:,}", _text(each.message)
+            f"{each.count:,} {each.of}", foreign(each.error_code), f"{one} {each.example:,}", foreign(each.message)
         )
     console.print(table, highlight=False)

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from sweepctl.verify.report import Verdict
+from sweepctl.view.console import foreign
 from sweepctl.view.verify import show_report, show_verdict
 from sweepctl.view.wording import duration
 
@@ -46,13 +46,13 @@ def show_begun(console: Console, begun: "Begun") -> None:
 def show_source(console: Console, source: "Source") -> None:
     """Print how many points can be reused, and what was not used."""
     if source.nothing is not None:
-        _print(console, f"  nothing can be reused from run {source.run_id}: {escape(source.nothing)}")
+        _print(console, f"  nothing can be reused from run {source.run_id}: {foreign(source.nothing)}")
         return
     _print(console, f"  {len(source.rows):,} points of run {source.run_id} are available for reuse")
     if source.left_out:
         _print(console, f"  [yellow]{source.left_out:,} more are left out: they would need too much memory[/]")
     for why in source.unsound[:_MOST_SHARDS]:
-        _print(console, f"  [yellow]not used:[/] {escape(why)}")
+        _print(console, f"  [yellow]not used:[/] {foreign(why)}")
     if len(source.unsound) > _MOST_SHARDS:
         _print(console, f"  [yellow]not used: {len(source.unsound) - _MOST_SHARDS:,} more shards[/]")
 
@@ -101,9 +101,9 @@ def show_done(console: Console, done: "Done") -> None:
     if done.reused:
         _print(console, f"  {done.reused:,} of these points were reused, not simulated")
     for failure in done.failures:
-        _print(console, f"  [red]{failure.error_code}[/] shard {failure.shard_id}: {escape(failure.error)}")
+        _print(console, f"  [red]{foreign(failure.error_code)}[/] shard {failure.shard_id}: {foreign(failure.error)}")
     for remedy in dict.fromkeys(failure.remedy for failure in done.failures if failure.remedy is not None):
-        _print(console, f"  [dim]→ {escape(remedy)}[/]")
+        _print(console, f"  [dim]→ {foreign(remedy)}[/]")
 
 
 def show_proof(console: Console, report: "Report") -> None:
@@ -118,14 +118,14 @@ def show_failed(console: Console, failed: "FailedShards") -> None:
     """Print how many shards can be retried; then those that failed permanently, why, and what to do."""
     count = len(failed.retryable)
     shards = {0: "no failed shard", 1: "1 failed shard"}.get(count, f"{count:,} failed shards")
-    _print(console, f"run [bold]{failed.record.run_id}[/]: {shards} to retry")
+    _print(console, f"run [bold]{foreign(failed.record.run_id)}[/]: {shards} to retry")
     for group in failed.permanent:
         more = ", …" if len(group.shards) > _MOST_SHARDS else ""
         numbers = ", ".join(map(str, group.shards[:_MOST_SHARDS])) + more
         which = f"shard {numbers}" if len(group.shards) == 1 else f"{len(group.shards):,} shards: {numbers}"
-        _print(console, f"  [red]{group.error_code}[/] (permanent), {which}")
-        _print(console, f"    {escape(group.example)}")
-        _print(console, f"    [dim]→ {escape(failed.advice(group))}[/]")
+        _print(console, f"  [red]{foreign(group.error_code)}[/] (permanent), {which}")
+        _print(console, f"    {foreign(group.example)}")
+        _print(console, f"    [dim]→ {foreign(failed.advice(group))}[/]")
     if failed.unreadable:
         _print(
             console, f"  [yellow]{len(failed.unreadable):,} outcomes cannot be read: `sweepctl verify` lists them[/]"

@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from sweepctl.verify.report import SET_ASIDE, CheckState, Finding, Report, Severity
-from sweepctl.view.console import new_table
+from sweepctl.view.console import foreign, new_table
 from sweepctl.view.wording import VERDICTS, counted
 
 _STATES = {CheckState.PASSED: "[green]✓[/]", CheckState.FAILED: "[red]✗[/]", CheckState.NOT_CHECKED: "[yellow]?[/]"}
@@ -34,7 +33,7 @@ def show_report(console: Console, report: Report) -> None:
     for check, covered in report.coverage.items():
         checked = ", ".join(counted(kind, count) for kind, count in covered.checked.items()) or "nothing"
         if covered.not_checked is not None:
-            checked += f"\n[yellow]not checked: {escape(covered.not_checked)}[/]"
+            checked += f"\n[yellow]not checked: {foreign(covered.not_checked)}[/]"
         found = len(report.found_by(check))
         table.add_row(
             _STATES[report.state(check)], check.value.replace("_", " "), checked, f"{found:,}" if found else ""
@@ -44,7 +43,7 @@ def show_report(console: Console, report: Report) -> None:
         _show_findings(console, report.found_by(check))
     _show_failures(console, report)
     for line in _advice(report):
-        console.print(f"[dim]→ {escape(line)}[/]", highlight=False, soft_wrap=True)
+        console.print(f"[dim]→ {foreign(line)}[/]", highlight=False, soft_wrap=True)
 
 
 def show_verdict(console: Console, report: Report) -> None:
@@ -52,7 +51,7 @@ def show_verdict(console: Console, report: Report) -> None:
     colour, sentence = VERDICTS[report.verdict]
     name = f"[bold {colour}]{report.verdict.name}[/]"
     points = "" if report.total_points is None else f", {report.total_points:,} points in {report.shards:,} shards"
-    console.print(f"{name}  run [bold]{escape(report.run_id)}[/]{points}: {sentence}", highlight=False, soft_wrap=True)
+    console.print(f"{name}  run [bold]{foreign(report.run_id)}[/]{points}: {sentence}", highlight=False, soft_wrap=True)
 
 
 _SEVERITIES = {Severity.DAMAGE: "red", Severity.MISSING: "yellow", Severity.FAILURE: "yellow", Severity.NOTE: "dim"}
@@ -65,9 +64,9 @@ def _show_findings(console: Console, findings: Sequence[Finding]) -> None:
         if finding.point_index is not None:
             more = "" if finding.count == 1 else f" and {finding.count - 1:,} more"
             where += f"{where and ', '}point {finding.point_index}{more}"
-        lines = [f"  [{colour}]{finding.code}[/] {where}{where and ': '}{escape(finding.message)}"]
+        lines = [f"  [{colour}]{finding.code}[/] {where}{where and ': '}{foreign(finding.message)}"]
         if finding.key is not None:
-            lines.append(f"      [dim]{escape(finding.key)}[/]")
+            lines.append(f"      [dim]{foreign(finding.key)}[/]")
         for line in lines:
             console.print(line, highlight=False, soft_wrap=True)
     if len(findings) > EXAMPLES:
@@ -80,13 +79,19 @@ def _show_failures(console: Console, report: Report) -> None:
         for group in report.failures:
             again = "may succeed" if group.retryable else "would fail again"
             table.add_row(
-                f"{len(group.shards):,}", group.error_code, f"{group.points_failed:,}", escape(group.example), again
+                f"{len(group.shards):,}",
+                foreign(group.error_code),
+                f"{group.points_failed:,}",
+                foreign(group.example),
+                again,
             )
         console.print(table, highlight=False)
     for code, points in report.point_failures.items():
         more = ", …" if points.count > len(points.first) else ""
         indices = f"{', '.join(map(str, points.first))}{more}"
-        console.print(f"  {points.count:,} failed points: [red]{code}[/] at {indices}", highlight=False, soft_wrap=True)
+        console.print(
+            f"  {points.count:,} failed points: [red]{foreign(code)}[/] at {indices}", highlight=False, soft_wrap=True
+        )
     most = max(report.attempts.values(), default=1)
     if most > 1:
         retried = sum(attempts > 1 for attempts in report.attempts.values())

@@ -75,12 +75,3 @@ def byte_count(count: int) -> str:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} GB"
-
-
-# All control characters but tab and newline.
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
-
-
-def without_controls(text: str) -> str:
-    """Return a string with its control characters escaped, so that it cannot control the terminal."""
-    return text.translate(_CONTROLS)

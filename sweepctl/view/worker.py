@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 
+from sweepctl.view.console import foreign
 from sweepctl.view.wording import duration
 from sweepctl.worker.events import Ending, Why
 
@@ -54,10 +54,12 @@ def _show_failure(console: Console, failure: "FailedMessage") -> None:
     shard = f"shard {failure.shard_id} of run {failure.run_id}"
     name = f"message {failure.message_id}" if failure.run_id is None else shard
     console.print(
-        f"[red]{failure.error_code}[/] {escape(name)}: {escape(failure.error or '')}", soft_wrap=True, highlight=False
+        f"[red]{foreign(failure.error_code)}[/] {foreign(name)}: {foreign(failure.error or '')}",
+        soft_wrap=True,
+        highlight=False,
     )
     if failure.remedy:
-        console.print(f"[dim]→ {escape(failure.remedy)}[/]", soft_wrap=True, highlight=False)
+        console.print(f"[dim]→ {foreign(failure.remedy)}[/]", soft_wrap=True, highlight=False)
 
 
 @contextmanager

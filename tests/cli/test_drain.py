@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from fakes import toys
 from fakes.hostile_messages import GOOD, HOSTILE, damage
+from fakes.hostile_texts import ALL
 from fakes.servers import Server
 from typer.testing import CliRunner, Result
 from waiting import LIMIT, wait_until
@@ -23,6 +24,7 @@ from worker.processes import environment
 from sweepctl.cli import app
 from sweepctl.queue.sqs import Queue, open_queue
 from sweepctl.store import open_store
+from sweepctl.texts import plain
 from sweepctl.worker.events import Ending
 
 SWEEPCTL = "from sweepctl.cli import main; main()"
@@ -100,6 +102,16 @@ def test_a_drain_tells_all_of_it_as_json(tmp_path: Path, queue: Queue) -> None:
     assert (failure["run_id"], failure["shard_id"], failure["error_code"]) == (toys.RUN_ID, 0, "engine_crashed")
     # Standard error is no terminal here.
     assert [json.loads(line)["event"] for line in result.stderr.splitlines()] == ["shard_finished"]
+
+
+@pytest.mark.slow
+def test_a_drain_shows_no_text_that_a_terminal_obeys(tmp_path: Path, queue: Queue) -> None:
+    queue.send([toys.message(0, 1), json.dumps({ALL: ALL}).encode(), toys.message(1, 2, run_id="s", base={"x": ALL})])
+    failing = toys.engine_path(tmp_path, f"start(); print({ALL!r}, file=sys.stderr); sys.exit(3)")
+    result = sweepctl("drain", "--max-shards", 3, "--engine", failing, "--log-format", "text")
+    assert result.exit_code != 0
+    assert result.output.count("shard_finished") + result.output.count("message_rejected") >= 2
+    assert [line for line in result.output.split("\n") if line != plain(line)] == []
 
 
 def test_a_drain_tells_people_what_failed_and_why_it_ended(tmp_path: Path, queue: Queue) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from html import escape
 
+from sweepctl.texts import plain
+
 
 class Markup(str):
     """Text that is already markup, and is not escaped again."""
@@ -21,7 +23,7 @@ def element(tag: str, /, *children: str, **attributes: Attribute) -> Markup:
     False omit the attribute; True writes it without a value.
     """
     text = "".join(
-        f" {_attribute(key)}" if value is True else f' {_attribute(key)}="{escape(_short(value))}"'
+        f" {_attribute(key)}" if value is True else f' {_attribute(key)}="{_escaped(_short(value))}"'
         for key, value in attributes.items()
         if value is not None and value is not False
     )
@@ -32,7 +34,11 @@ def element(tag: str, /, *children: str, **attributes: Attribute) -> Markup:
 
 def join(children: Iterable[str]) -> Markup:
     """Return the concatenation of markup and escaped text."""
-    return Markup("".join(child if isinstance(child, Markup) else escape(child) for child in children))
+    return Markup("".join(child if isinstance(child, Markup) else _escaped(child) for child in children))
+
+
+def _escaped(text: str) -> str:
+    return escape(plain(text))
 
 
 def _attribute(key: str) -> str:
