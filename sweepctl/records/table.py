@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 from sweepctl.errors import DamagedError
 from sweepctl.protocol import Column, Model
 from sweepctl.records.outcome import Artifact, EnginePin, Outcome, RunRecord
-from sweepctl.store.contract import require_key
 
 EFFECTIVE_PARAMETERS = "effective_parameters"
 POINT_OUTCOMES = "point_outcomes"
@@ -266,8 +265,6 @@ def _require_values(fields: Mapping[str, Any]) -> None:
             if value is None and name not in _NULLABLE:
                 msg = f"{name} is null"
                 raise ValueError(msg)
-    for artifact in fields.get("artifacts") or ():
-        require_key(artifact["key"])
 
 
 def decode(kind: type[Record], body: bytes, where: str) -> Record:

@@ -9,7 +9,7 @@ from sweepctl.messages import ShardMessage
 from sweepctl.protocol import PointIdentity
 from sweepctl.records.outcome import Outcome
 from sweepctl.shard.run import Disposition, Result
-from sweepctl.store.contract import Store
+from sweepctl.store.contract import Store, is_key
 from sweepctl.view.console import foreign, new_table
 from sweepctl.view.wording import byte_count
 
@@ -67,7 +67,7 @@ def show_result(console: Console, result: Result, store: Store) -> None:
     width = max((len(artifact.dataset) for artifact in outcome.artifacts), default=0)
     lines += [
         f"  {foreign(artifact.dataset):<{width}}  {artifact.rows:,} rows  {byte_count(artifact.bytes)}  "
-        f"{foreign(store.locate(artifact.key))}"
+        f"{foreign(store.locate(artifact.key) if is_key(artifact.key) else artifact.key)}"
         for artifact in outcome.artifacts
     ]
     for line in lines:
