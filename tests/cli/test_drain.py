@@ -190,7 +190,7 @@ def test_a_first_signal_says_what_follows_and_a_second_leaves_a_terminal_as_it_w
             hides_cursor = b"\x1b[?25l" in seen
             assert hides_cursor is (log_format == "auto"), "nothing is drawn over lines of JSON"
             process.send_signal(signal.SIGTERM)
-            assert process.wait(LIMIT) == -signal.SIGTERM
+            assert process.wait(LIMIT) == 128 + signal.SIGTERM
             assert read_until(person, b"\x1b[?25h", seen[seen.rindex(b"again") :])
         finally:
             process.kill()
