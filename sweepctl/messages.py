@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NoReturn, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from sweepctl.design import Design, Grid, Space, path_of
+from sweepctl.design import Design, Grid, Space, path_of, total_points
 from sweepctl.design.values import Scalar
 from sweepctl.errors import MessageError, UsageError
 from sweepctl.names import DatasetName, Name
@@ -88,7 +88,7 @@ class ShardMessage(BaseModel):
         """Raise ValueError if the message contradicts its design."""
         for name in sorted(self.base.keys() & set(space.parameters)):
             _reject(f"{name!r} is both a dimension and a base value: must be only one of them")
-        points = space.cells * self.replications
+        points = total_points(space, self.replications)
         if points != self.total_points:
             _reject(f"total_points {self.total_points}: must be the design's cells times replications, {points}")
 

@@ -1,6 +1,7 @@
 """The command that verifies a run, and writes or sends the messages that complete it."""
 
 import sys
+from itertools import islice
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,8 @@ from sweepctl.cli.options import (
 )
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json, written_whole
 from sweepctl.errors import EngineUnavailableError, UsageError
+
+SENT_AT_ONCE = 10_000  # messages in memory
 
 if TYPE_CHECKING:
     from sweepctl.engine.client import Engine
@@ -138,11 +141,16 @@ def _write(path: Path, report: "Report") -> int:
 def _send(report: "Report", queue_url: str, region: str | None, *, ask: bool) -> int:
     """Send the messages of missing shards, and return their number."""
     from sweepctl.queue.sqs import open_queue
+    from sweepctl.verify.repair import MOST_MESSAGES
 
-    if not report.missing:
+    if not report.missing.count:
         return 0
     queue = open_queue(queue_url, region=region)
-    if ask and not typer.confirm(f"Send {len(report.missing):,} messages to {queue_url}?", err=True):
+    count = min(report.missing.count, MOST_MESSAGES)
+    if ask and not typer.confirm(f"Send {count:,} messages to {queue_url}?", err=True):
         return 0
-    queue.send(list(report.messages()))
-    return len(report.missing)
+    sent, messages = 0, report.messages()
+    while some := list(islice(messages, SENT_AT_ONCE)):
+        queue.send(some)
+        sent += len(some)
+    return sent

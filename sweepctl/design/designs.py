@@ -5,7 +5,6 @@ everything else about a design is validated here, at least as strictly as by eng
 validated design is taken for the wrong program. Field descriptions are for people who write designs.
 """
 
-import math
 from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal, Protocol, Self, TypeAlias
@@ -44,9 +43,11 @@ def total_points(space: Space, replications: int) -> int:
     Raises:
         ValueError: there are more than a signed 64-bit index allows.
     """
-    points = space.cells * replications
+    cells = space.cells
+    points = cells * replications
     if points > INT64_MAX:
-        reject(f"{space.cells} cells times {replications} replications: must be at most {INT64_MAX} points")
+        counted = cells if cells <= INT64_MAX else f"over {INT64_MAX}"
+        reject(f"{counted} cells times {replications} replications: must be at most {INT64_MAX} points")
     return points
 
 
@@ -85,8 +86,12 @@ class Grid(_Design):
 
     @property
     def cells(self) -> int:
-        """The product of the axes' lengths."""
-        return math.prod(map(length_of, self.dimensions.values()))
+        """The product of the axes' lengths; INT64_MAX + 1 stands for all that are larger."""
+        cells = 1
+        # Bounded at each step: a message may have so many axes that multiplying their lengths would take minutes.
+        for axis in self.dimensions.values():
+            cells = min(cells * length_of(axis), INT64_MAX + 1)
+        return cells
 
     @property
     def parameters(self) -> Collection[str]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from sweepctl.records.outcome import RunRecord
+from sweepctl.strict_json import INT64_MAX
 
-_SHARD_FILE = re.compile(r"shard-(\d{8,18})(?:-[A-Za-z0-9]+)?\.parquet")
+_SHARD_FILE = re.compile(r"shard-(\d{8,19})(?:-[A-Za-z0-9]+)?\.parquet")
 RUN_PARTITION = "run="
 
 
@@ -36,7 +37,7 @@ def claims_folder(run_id: str) -> str:
 def shard_of(key: str) -> int | None:
     """Return the shard_id in a file's name; None for a name that is not of this layout."""
     match = _SHARD_FILE.fullmatch(key.rpartition("/")[2])
-    return None if match is None else int(match[1])
+    return None if match is None or int(match[1]) > INT64_MAX else int(match[1])
 
 
 def outcomes_folder(run_id: str, run_date: str) -> str:

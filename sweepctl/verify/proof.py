@@ -127,8 +127,8 @@ def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -
     committed, wrong = outcomes.examine_outcomes(stored, subject)
     attempts, wrong_attempts = outcomes.examine_attempts(tried, committed, subject, work.store)
     gaps, uncovered = outcomes.cover(committed, subject.total_points)
-    missing, unknown = repair.missing_shards(committed, attempts, gaps, record)
-    hidden = {finding.shard_id for finding in unreadable}
+    hidden = {finding.shard_id for finding in unreadable if finding.shard_id is not None}
+    missing, unknown = repair.missing_shards(committed, attempts, gaps, record, hidden)
     rows = _DataChecks(work, subject, committed, attempts)
     examined = rows.examine()
     coverage, rerun = rows.coverage(examined, len(inventory.attempts)), None
@@ -150,7 +150,7 @@ def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -
         outcomes.group_failures(committed),
         dict(sorted(examined.by_code.items(), key=lambda item: -item[1].count)),
         outcomes.count_attempts(committed, attempts),
-        [shard for shard in missing if shard.shard_id not in hidden],
+        missing,
         unknown,
         record,
         aside,

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
+from itertools import islice
 from typing import Any
 
 from sweepctl.records.outcome import RunRecord
-from sweepctl.verify.repair import MissingShard, messages_of
+from sweepctl.verify.repair import MissingShards, messages_of
 
 
 class Severity(Enum):
@@ -155,6 +156,7 @@ class FailureGroup:
     example: str  # the first shard's message
 
 
+MOST_LISTED = 100_000  # missing shards in JSON
 MOST_POINTS = 10  # that are listed per error code
 
 
@@ -184,7 +186,7 @@ class Report:
     failures: Sequence[FailureGroup] = ()
     point_failures: Mapping[str, FailedPoints] = field(default_factory=dict)  # by the points' error code
     attempts: Mapping[int, int] = field(default_factory=dict)  # by shard: the number of recorded attempts
-    missing: Sequence[MissingShard] = ()  # shards that would complete the run
+    missing: MissingShards = field(default_factory=MissingShards)  # shards that would complete the run
     unknown_gaps: Sequence[tuple[int, int]] = ()  # points whose shard is unknown
     record: RunRecord | None = None
     set_aside: Sequence[str] = ()  # files that repeat points, or may: out of the tables, they do no harm
@@ -243,7 +245,8 @@ class Report:
             "failures": [asdict(group) for group in self.failures],
             "point_failures": {code: asdict(points) for code, points in self.point_failures.items()},
             "attempts": {str(shard): attempts for shard, attempts in self.attempts.items()},
-            "missing": [asdict(shard) for shard in self.missing],
+            "shards_missing": self.missing.count,
+            "missing": [asdict(shard) for shard in islice(self.missing, MOST_LISTED)],
             "unknown_gaps": [list(gap) for gap in self.unknown_gaps],
             "set_aside": list(self.set_aside),
         }

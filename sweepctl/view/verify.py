@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from sweepctl.verify.repair import MOST_MESSAGES
 from sweepctl.verify.report import SET_ASIDE, CheckState, Finding, Report, Severity
 from sweepctl.view.console import foreign, new_table
 from sweepctl.view.wording import VERDICTS, counted
@@ -111,10 +112,12 @@ def _advice(report: Report) -> Iterator[str]:
         yield "Nothing was changed. Restore the named files from a backup."
     if any(finding.code == "artifacts.missing" for finding in report.findings):
         yield "To recreate a missing data file, use `sweepctl run-shard --force` with its shard's message."
-    if report.missing:
+    if count := report.missing.count:
         yield (
-            f"The messages of {len(report.missing):,} shards would complete the run: --missing FILE writes them, "
+            f"The messages of {count:,} shards would complete the run: --missing FILE writes them, "
             "--requeue --queue-url URL sends them."
         )
+    if count > MOST_MESSAGES:
+        yield f"At most {MOST_MESSAGES:,} of them are written or sent at once; when they have run, verify it again."
     for start, end in report.unknown_gaps[:EXAMPLES]:
         yield f"The store does not say which shards have points [{start}, {end}): send their original messages again."

@@ -46,3 +46,18 @@ def make_run(store: Store, run_id: str, spec: Spec = SPEC) -> None:
     """Run all of it."""
     for message in messages(run_id, spec):
         run_shard(message, ENGINE, store)
+
+
+def of_huge_run(shard_id: int, index: int) -> ShardMessage:
+    """Return the message of one point of a run of 2^62."""
+    axis = {"linspace": {"start": 0.1, "stop": 0.5, "num": 1 << 62}}
+    spec = Spec("queue", {"kind": "grid", "dimensions": {"arrival_rate": axis}}, {"customers": 9}, 1, 1, ())
+    return ShardMessageV2.of(
+        spec,
+        "r",
+        RUN_DATE,
+        total_points=1 << 62,
+        shard_id=shard_id,
+        start_index=index,
+        end_index_exclusive=index + 1,
+    )

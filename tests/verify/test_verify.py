@@ -6,26 +6,31 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from threading import Event, Timer
 
+import process_memory
 import pytest
 from fakes.engines import scripted
 from fakes.faulty import Crash, FaultyStore, StoreFault, T
 from fakes.servers import BUCKET, Server
 from paths import ROOT
 from verify.damage import Damaged
-from verify.runs import ENGINE, RUN_DATE, make_run, messages, total
+from verify.runs import ENGINE, RUN_DATE, make_run, messages, of_huge_run, total
 
+from sweepctl import open_run
 from sweepctl.engine.client import Engine
 from sweepctl.errors import InterruptedRunError, StoreError, UnknownRunError
 from sweepctl.messages import ShardMessage, ShardMessageV2, decode
+from sweepctl.runs.status import StatusReader
 from sweepctl.shard.run import run_shard, utc_now
 from sweepctl.spec import Spec
 from sweepctl.store import Store, open_store
-from sweepctl.verify import Check, Reexecution, Report, Severity, Verdict, verify
+from sweepctl.verify import Check, Reexecution, Report, Severity, Verdict, repair, verify
 from sweepctl.verify.reexecute import draw_sample
-from sweepctl.verify.report import CODES, FailedPoints
+from sweepctl.verify.repair import ShardSeries
+from sweepctl.verify.report import CODES, MOST_LISTED, FailedPoints
 
 WHOLE = Spec("queue", {"kind": "grid", "dimensions": {"servers": [1, 2, 3]}}, {"customers": 9}, 4, 1, ())
 
@@ -162,7 +167,7 @@ def test_points_that_fail_by_themselves_are_failures_that_no_message_repairs(sto
     (group,) = report.failures
     assert (group.error_code, group.retryable, group.points_failed) == ("point_failed", False, 2)
     assert report.point_failures == {"warmup_too_long": FailedPoints(2, (14, 15))}
-    assert report.missing == []
+    assert report.missing.count == 0
 
 
 @pytest.mark.parametrize("gone", [[0], [1], [3], [0, 1], [1, 2], [2, 3]])
@@ -199,7 +204,7 @@ def test_bounds_that_nothing_tells_are_never_invented(store: Store) -> None:
     assert verify(store, "r", ENGINE).unknown_gaps == [(2, 12)]
     run_all(store, run[3:])
     report = verify(store, "r", ENGINE)
-    assert report.missing == []
+    assert report.missing.count == 0
     assert report.unknown_gaps == [(2, 9)]
     assert report.verdict is Verdict.INCOMPLETE
 
@@ -216,6 +221,52 @@ def test_an_attempt_tells_the_bounds_of_its_shard(store: Store, tmp_path: Path) 
     assert missing(report) == run[1:3]
     assert report.unknown_gaps == []
     assert repaired(store, report).verdict is Verdict.WHOLE
+
+
+def test_missing_shards_without_number_take_no_memory(store: Store) -> None:
+    run_all(store, [of_huge_run(0, 0), of_huge_run(5, 5)])
+    before = process_memory.begin()
+    report = verify(store, "r", ENGINE)
+    assert (report.verdict, report.missing.count) == (Verdict.INCOMPLETE, (1 << 62) - 2)
+    told = report.to_json()
+    assert told["shards_missing"] == (1 << 62) - 2
+    assert len(told["missing"]) == MOST_LISTED
+    assert [each["shard_id"] for each in told["missing"][:5]] == [1, 2, 3, 4, 6]
+    first = [decode(body, utc_now().date()) for body in islice(report.messages(), 5)]
+    assert first == [of_huge_run(shard, shard) for shard in (1, 2, 3, 4, 6)]
+    assert process_memory.peak() - before < 256 << 20
+
+
+@pytest.mark.parametrize(("limit", "count"), [("MOST_MESSAGES", 2), ("MOST_BYTES", 1_000)])
+def test_no_more_messages_are_made_at_once_than_a_disk_holds(
+    store: Store, monkeypatch: pytest.MonkeyPatch, limit: str, count: int
+) -> None:
+    run_shard(of_huge_run(0, 0), ENGINE, store)
+    run_shard(of_huge_run(5, 5), ENGINE, store)
+    monkeypatch.setattr(repair, limit, count)
+    assert len(list(verify(store, "r", ENGINE).messages())) == 2
+
+
+def test_a_shard_of_any_number_that_a_message_may_have_is_seen(store: Store) -> None:
+    last = (1 << 63) - 1
+    run_shard(of_huge_run(last, 7), ENGINE, store)
+    report = verify(store, "r", ENGINE)
+    assert report.shards == 1
+    assert not {"artifacts.stray", "artifacts.not_named"} & codes(report)
+    assert StatusReader.of(store, "r").read(utc_now()).shards_succeeded == 1
+    assert open_run("r", store.url).outcomes().arrow()["shard_id"].to_pylist() == [last]
+
+
+def test_a_series_of_shards_is_cut_where_some_are_hidden() -> None:
+    whole = ShardSeries(3, 30, 75, 10)
+    shards = list(whole)
+    assert [(each.shard_id, each.start_index, each.end_index_exclusive) for each in shards] == [
+        (3, 30, 40), (4, 40, 50), (5, 50, 60), (6, 60, 70), (7, 70, 75)
+    ]  # fmt: skip
+    for hidden in ([], [2, 8], [3], [7], [4, 5], [3, 7], [3, 4, 5, 6, 7]):
+        parts = list(whole.without(hidden))
+        assert [shard for part in parts for shard in part] == [each for each in shards if each.shard_id not in hidden]
+        assert sum(part.count for part in parts) == sum(each.shard_id not in hidden for each in shards)
 
 
 def test_a_store_without_the_run_says_so(store: Store) -> None:
@@ -347,14 +398,14 @@ def test_no_message_is_written_of_a_damaged_record(store: Store) -> None:
     run = Damaged(Path(store.url))
     run.edit(run.path("runs/run=r/run.parquet"), run_id="other")
     report = verify(store, "r", ENGINE)
-    assert (report.verdict, report.missing, list(report.messages())) == (Verdict.CORRUPT, (), [])
+    assert (report.verdict, report.missing.count, list(report.messages())) == (Verdict.CORRUPT, 0, [])
 
 
 def test_a_shard_whose_outcome_is_unreadable_is_in_no_message(store: Store) -> None:
     run_all(store, messages("r", replace(WHOLE, replications=8)))
     Path(store.url, f"shard_outcomes/run_date={RUN_DATE}/run=r/shard-00000001.parquet").write_bytes(b"")
     report = verify(store, "r", ENGINE)
-    assert (report.verdict, report.missing) == (Verdict.CORRUPT, [])
+    assert (report.verdict, report.missing.count) == (Verdict.CORRUPT, 0)
 
 
 def test_points_that_could_not_be_run_again_are_said(store: Store) -> None:
