@@ -1,6 +1,7 @@
 """The AWS Lambda function: `sweepctl.aws_lambda.handler`, invoked with batches of SQS messages.
 
-Environment: `SWEEPCTL_STORE`, and optionally `SWEEPCTL_ENGINE` in place of the packaged engine.
+Environment: `SWEEPCTL_STORE`, and optionally `SWEEPCTL_ENGINE` in place of the packaged engine, `SWEEPCTL_MAX_POINTS`
+and `SWEEPCTL_MAX_SCRATCH_BYTES`.
 
 Importing this module opens the store and the engine, as is usual on Lambda: initialization has a full core, and a
 broken setup (no store set, an engine that does not start) fails at deployment, not with each message. Only the store's
@@ -8,6 +9,8 @@ probe is left to `LambdaWorker`, because it writes.
 """
 
 import os
+from shutil import disk_usage
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.logging import Logger
@@ -16,6 +19,7 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import UsageError
+from sweepctl.shard.run import Conditions
 from sweepctl.store import open_store
 from sweepctl.worker.batch import LambdaWorker
 from sweepctl.worker.events import Ending
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from sweepctl.worker.delivery import Delivery
 
 NAMESPACE = "sweepctl"
+MAX_POINTS = 10_000_000
 
 
 class _FlatFormatter(LambdaPowertoolsFormatter):
@@ -45,7 +50,7 @@ def open_worker(environment: "Mapping[str, str]") -> LambdaWorker:
     """Open the store and the engine that the environment names, and read the engine's description.
 
     Raises:
-        UsageError: no store is set, or its URL is invalid.
+        UsageError: no store is set, its URL is invalid, or a limit is not a number above 0.
         EngineUnavailableError: the engine is missing or cannot be used.
     """
     url = environment.get("SWEEPCTL_STORE")
@@ -55,7 +60,19 @@ def open_worker(environment: "Mapping[str, str]") -> LambdaWorker:
         )
     engine = Engine(find_engine(environment.get("SWEEPCTL_ENGINE")))
     _ = engine.description
-    return LambdaWorker(engine, open_store(url))
+    conditions = Conditions(
+        max_points=_limit(environment, "SWEEPCTL_MAX_POINTS", MAX_POINTS),
+        # The other half is for the same files of an earlier attempt, which are compared.
+        max_scratch_bytes=_limit(environment, "SWEEPCTL_MAX_SCRATCH_BYTES", disk_usage(gettempdir()).total // 2),
+    )
+    return LambdaWorker(engine, open_store(url), conditions=conditions)
+
+
+def _limit(environment: "Mapping[str, str]", name: str, default: int) -> int:
+    text = environment.get(name) or str(default)
+    if not text.isdecimal() or int(text) == 0:
+        raise UsageError(f"{name} is {text!r}: must be a number above 0", remedy="Correct the function's environment.")
+    return int(text)
 
 
 # Has the name of the logger in `logs`, so that log lines are JSON on standard output, with the invocation's id.

@@ -222,7 +222,8 @@ def test_a_disk_that_is_too_small_is_told_and_the_message_comes_again(function: 
     if not can_seal():
         pytest.skip("no disk of its own for a process: `unshare -rm` is not allowed here")
     environment = {"SWEEPCTL_STORE": f"s3://{BUCKET}/full", "AWS_ENDPOINT_URL_S3": moto_server.endpoint_url}
-    with Sandbox(function, environment, TOO_LITTLE_DISK) as sandbox:
+    unlimited = {"SWEEPCTL_MAX_SCRATCH_BYTES": str(1 << 40)}
+    with Sandbox(function, environment | unlimited, TOO_LITTLE_DISK) as sandbox:
         large, small = queue_shard(points=20_000, run_id="large"), queue_shard(run_id="small")
         assert sandbox.invoke(event([large, small])).failed == ["m0"]
         full, _ = sandbox.lines()
@@ -230,6 +231,15 @@ def test_a_disk_that_is_too_small_is_told_and_the_message_comes_again(function: 
         assert "No space left on device" in full["error"]
         assert "smaller shards" in full["remedy"]
     assert not [key for key in moto_server.keys("full/") if "outcomes" in key and "run=large" in key]
+
+
+def test_a_shard_beyond_the_functions_limits_is_rejected(function: Function, tmp_path: Path) -> None:
+    limits = {"SWEEPCTL_MAX_POINTS": "19", "SWEEPCTL_MAX_SCRATCH_BYTES": "50000"}
+    with Sandbox(function, {"SWEEPCTL_STORE": str(tmp_path), **limits}) as sandbox:
+        assert sandbox.invoke(event([queue_shard(points=20, run_id="large"), queue_shard()])).failed == ["m0"]
+        rejected, done = sandbox.lines()
+        assert (rejected["ending"], done["ending"]) == ("rejected", "succeeded")
+        assert rejected["error"] == "a shard of 20 points: this worker runs at most 19"
 
 
 def test_a_store_that_is_down_hands_everything_back(function: Function, tmp_path: Path) -> None:
@@ -254,8 +264,10 @@ def test_another_event_fails_its_invocation_alone(sandbox: Sandbox) -> None:
         ({}, "SWEEPCTL_STORE is not set"),
         ({"SWEEPCTL_STORE": "ftp://elsewhere"}, "not a store: 'ftp://elsewhere'"),
         ({"SWEEPCTL_STORE": "s3://bucket", "SWEEPCTL_ENGINE": "/bin/false"}, "does not describe itself"),
+        ({"SWEEPCTL_STORE": "s3://bucket", "SWEEPCTL_MAX_POINTS": "many"}, "SWEEPCTL_MAX_POINTS is 'many'"),
+        ({"SWEEPCTL_STORE": "s3://bucket", "SWEEPCTL_MAX_SCRATCH_BYTES": "0"}, "must be a number above 0"),
     ],
-    ids=["no store", "a store that is none", "an engine that is none"],
+    ids=["no store", "a store that is none", "an engine that is none", "a limit that is none", "a limit of 0"],
 )
 def test_a_function_that_cannot_work_does_not_start(function: Function, environment: dict[str, str], says: str) -> None:
     with Sandbox(function, environment) as sandbox:

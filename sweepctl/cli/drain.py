@@ -8,6 +8,8 @@ import typer
 
 from sweepctl.cli.app import app
 from sweepctl.cli.options import (
+    DEFAULT_MAX_POINTS,
+    DEFAULT_MAX_SCRATCH_BYTES,
     DEFAULT_STORE,
     DEFAULT_TIMEOUT,
     LONGEST_HOLD,
@@ -17,6 +19,8 @@ from sweepctl.cli.options import (
     InjectionOption,
     JsonOption,
     LogOption,
+    MaxPointsOption,
+    MaxScratchOption,
     QueueOption,
     RegionOption,
     StoreOption,
@@ -70,6 +74,8 @@ def drain_command(
     check: Annotated[bool, typer.Option("--check", help="Check engine, store and queue, then exit.")] = False,
     timeout: TimeoutOption = DEFAULT_TIMEOUT,
     threads: ThreadsOption = None,
+    max_points: MaxPointsOption = DEFAULT_MAX_POINTS,
+    max_scratch_bytes: MaxScratchOption = DEFAULT_MAX_SCRATCH_BYTES,
     allow_failure_injection: InjectionOption = False,
     json_output: JsonOption = False,
     log_format: LogOption = "auto",
@@ -111,7 +117,13 @@ def drain_command(
             if found.remedy is not None:
                 logs.warn(found.finding, remedy=found.remedy)
         policy = Policy(concurrency, lease, grace, max_shards, idle_timeout, until_empty)
-        conditions = Conditions(threads, timeout, allow_failure_injection=allow_failure_injection)
+        conditions = Conditions(
+            threads,
+            timeout,
+            allow_failure_injection=allow_failure_injection,
+            max_points=max_points,
+            max_scratch_bytes=max_scratch_bytes,
+        )
         done = _drain(Worker(queue, find(), results, policy, conditions), is_watched=is_text)
         _print_summary(console, done, json_output=json_output)
         raise typer.Exit(done.exit_code)

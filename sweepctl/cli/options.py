@@ -9,6 +9,8 @@ MAX_THREADS = 1_024  # the engine's limit
 DEFAULT_STORE = "./sweep-results"
 # SQS redelivers a message at the latest 12 hours after a worker received it: no shard may take longer.
 LONGEST_HOLD = 12 * 3600.0
+DEFAULT_MAX_POINTS = 10_000_000  # ten times what a pilot plans at most
+DEFAULT_MAX_SCRATCH_BYTES = 5_000_000_000  # 500 bytes for each of these points; S3 takes 5 GiB in one request
 DEFAULT_TIMEOUT = 11.5 * 3600  # the rest is for the lease and the commit
 
 MessageArgument = Annotated[str, typer.Argument(metavar="MESSAGE", help="Shard message, a JSON file; - reads stdin.")]
@@ -44,6 +46,15 @@ ThreadsOption = Annotated[
     int | None,
     typer.Option(
         envvar="SWEEPCTL_THREADS", min=1, max=MAX_THREADS, help="Threads per engine process.", show_default="all cores"
+    ),
+]
+MaxPointsOption = Annotated[
+    int, typer.Option(envvar="SWEEPCTL_MAX_POINTS", min=1, help="Reject messages whose shard has more points.")
+]
+MaxScratchOption = Annotated[
+    int,
+    typer.Option(
+        envvar="SWEEPCTL_MAX_SCRATCH_BYTES", min=1, help="Reject messages whose shard's files take more disk space."
     ),
 ]
 ConcurrencyOption = Annotated[

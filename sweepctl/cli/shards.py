@@ -8,6 +8,8 @@ import typer
 
 from sweepctl.cli.app import app
 from sweepctl.cli.options import (
+    DEFAULT_MAX_POINTS,
+    DEFAULT_MAX_SCRATCH_BYTES,
     DEFAULT_STORE,
     DEFAULT_TIMEOUT,
     EndpointOption,
@@ -15,6 +17,8 @@ from sweepctl.cli.options import (
     InjectionOption,
     JsonOption,
     LogOption,
+    MaxPointsOption,
+    MaxScratchOption,
     MessageArgument,
     RegionOption,
     StoreOption,
@@ -39,6 +43,8 @@ def run_shard_command(
     engine: EngineOption = None,
     timeout: TimeoutOption = DEFAULT_TIMEOUT,
     threads: ThreadsOption = None,
+    max_points: MaxPointsOption = DEFAULT_MAX_POINTS,
+    max_scratch_bytes: MaxScratchOption = DEFAULT_MAX_SCRATCH_BYTES,
     force: Annotated[bool, typer.Option("--force", help="Re-run a completed shard and compare the results.")] = False,
     allow_failure_injection: InjectionOption = False,
     json_output: JsonOption = False,
@@ -63,12 +69,14 @@ def run_shard_command(
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         worker = Engine(find_engine(engine))
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
-        from sweepctl.shard.run import Conditions, require_injection_allowed, run_shard
+        from sweepctl.shard.run import Conditions, require_allowed, run_shard
         from sweepctl.view.shard import progress_of, show_result
 
-        conditions = Conditions(threads, timeout, force, allow_failure_injection)
+        conditions = Conditions(
+            threads, timeout, force, allow_failure_injection, max_points=max_points, max_scratch_bytes=max_scratch_bytes
+        )
         # Everything that can be rejected is rejected before the probe writes its object.
-        require_injection_allowed(shard, conditions)
+        require_allowed(shard, conditions)
         worker.model(shard.model)
         space_of(results, shard)
         results.probe()

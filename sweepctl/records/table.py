@@ -158,6 +158,11 @@ class DatasetWriter:
             use_dictionary=_repetitive(schema),
         )
 
+    @property
+    def bytes(self) -> int:
+        """The size of the file so far; rows of an unfinished row group are not in it."""
+        return self.path.stat().st_size if self._sink.closed else self._sink.tell()
+
     def add(self, rows: pa.Table) -> None:
         """Add rows, whose columns may be dictionaries; full row groups are written immediately."""
         self._gathered.append(rows)

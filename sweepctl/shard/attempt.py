@@ -4,7 +4,7 @@ Nothing here writes to the store: `shard.commit` does. An engine that fails is r
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +47,8 @@ class Conditions:
     timeout: float | None = None  # seconds
     force: bool = False  # re-run a completed shard and compare the results
     allow_failure_injection: bool = False
+    max_points: int | None = None  # of a shard
+    max_scratch_bytes: int | None = None  # of a shard's files, while they are written
     # When an engine must have finished, by the monotonic clock: the worker itself is killed soon after.
     deadline: float | None = None
 
@@ -160,6 +162,7 @@ def execute(
     encoding: Stopwatch,
     *,
     request: bytes,
+    most_bytes: int | None,
     progress: Callable[[int], None],
     stop: Event,
 ) -> Execution:
@@ -168,7 +171,7 @@ def execute(
     An engine that fails is returned as a failed execution.
 
     Raises:
-        MessageError: the engine refused the request.
+        MessageError: the engine refused the request, or the files have more than `most_bytes`.
         EngineUnavailableError: the engine refuses every request, or cannot be started.
         InterruptedRunError: `stop` was set.
     """
@@ -191,6 +194,7 @@ def execute(
                         batch = reader.read(block)
                         for name, rows in batch.rows.items():
                             writers[name].add(rows)
+                    _require_room(writers.values(), most_bytes)
                     progress(reader.next_index - message.start_index)
                     if batch.fault is not None:
                         raise batch.fault
@@ -201,6 +205,7 @@ def execute(
             fault = error
         with encoding:
             files = tuple(writer.finish() for writer in writers.values())
+        _require_room(writers.values(), most_bytes)
     counts = Execution(
         "success",
         succeeded=reader.succeeded,
@@ -228,6 +233,13 @@ def execute(
         error_message=f"{first.error_code}: {first.error_message}",
         error_point_index=first.point_index,
     )
+
+
+def _require_room(writers: Iterable[DatasetWriter], most_bytes: int | None) -> None:
+    """Raise MessageError if the files of a shard take more bytes than its worker allows."""
+    if most_bytes is not None and sum(writer.bytes for writer in writers) > most_bytes:
+        msg = f"the files of its shard take more than {most_bytes:,} bytes, which this worker does not allow"
+        raise MessageError(msg, remedy="Plan smaller shards, or raise the worker's --max-scratch-bytes.")
 
 
 def _first_failing(reader: RecordReader, message: ShardMessage) -> int | None:

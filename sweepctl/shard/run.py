@@ -25,7 +25,7 @@ from sweepctl.shard.attempt import Attempt, Conditions, Stopwatch, ended_by, exe
 from sweepctl.shard.claim import claim_points
 from sweepctl.store.contract import Store
 
-__all__ = ["Conditions", "Disposition", "Result", "require_injection_allowed", "run_shard", "utc_now"]
+__all__ = ["Conditions", "Disposition", "Result", "require_allowed", "run_shard", "utc_now"]
 
 
 USUAL = Conditions()
@@ -83,16 +83,16 @@ def run_shard(
     ends the run. Equal messages give equal results, whoever runs them and however often.
 
     Raises:
-        MessageError: the message requests an injected failure that this worker does not allow, its stored design is
-            missing, altered or not the one that the message describes, or the engine refuses the request; nothing of
-            the shard was recorded.
+        MessageError: the message requests an injected failure or a size that this worker does not allow, its stored
+            design is missing, altered or not the one that the message describes, or the engine refuses the request;
+            nothing of the shard was recorded.
         ConflictError: the store holds a different run or shard under these ids; recorded in `shard_attempts`.
         WrongEngineError: this worker's engine lacks the run's model or model version; nothing was recorded.
         EngineUnavailableError: this worker's engine cannot be used at all; nothing was recorded.
         StoreError: the store did not answer; what is committed is safe, and another attempt can complete the shard.
         InterruptedRunError: `stop` was set; recorded in `shard_attempts` where possible.
     """
-    require_injection_allowed(message, conditions)
+    require_allowed(message, conditions)
     model = engine.model(message.model)
     # Before the first write: a message whose design is missing or altered must leave nothing in the store.
     space = stored_design.space_of(store, message)
@@ -118,6 +118,7 @@ def run_shard(
                 folder,
                 encoding,
                 request=request,
+                most_bytes=conditions.max_scratch_bytes,
                 progress=progress,
                 stop=stop or Event(),
             )
@@ -142,8 +143,11 @@ def run_shard(
     return Result(committed, Disposition.COMMITTED if is_own else Disposition.KEPT, outcome, seconds)
 
 
-def require_injection_allowed(message: ShardMessage, conditions: Conditions) -> None:
-    """Raise MessageError if the message requests an injected failure that this worker does not allow."""
+def require_allowed(message: ShardMessage, conditions: Conditions) -> None:
+    """Raise MessageError if the message requests what this worker does not allow."""
+    if conditions.max_points is not None and message.points > conditions.max_points:
+        msg = f"a shard of {message.points:,} points: this worker runs at most {conditions.max_points:,}"
+        raise MessageError(msg, remedy="Plan smaller shards, or raise the worker's --max-points.")
     if not conditions.allow_failure_injection and message.shard_id in message.failure_injection_shards:
         msg = f"failure_injection_shards: names shard {message.shard_id}, which this worker does not allow"
         raise MessageError(msg, remedy="Start the worker with --allow-failure-injection, or remove the field.")

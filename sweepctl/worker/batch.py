@@ -6,12 +6,12 @@ message makes it pointless to start the next.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sweepctl.engine.client import Engine
 from sweepctl.errors import OutOfTimeError, ScratchError, StoreError, SweepctlError
 from sweepctl.queue.contract import Received
-from sweepctl.shard.run import Conditions, draw_attempt_id
+from sweepctl.shard.run import USUAL, Conditions, draw_attempt_id
 from sweepctl.store.contract import Store
 from sweepctl.worker.delivery import Delivery, deliver
 from sweepctl.worker.events import Ending
@@ -29,6 +29,7 @@ class LambdaWorker:
     engine: Engine
     store: Store
     monotonic: Callable[[], float] = time.monotonic
+    conditions: Conditions = USUAL
     _store_proven: bool = False
 
     def process(self, batch: Sequence[Received], seconds: float) -> list[Delivery]:
@@ -71,7 +72,7 @@ class LambdaWorker:
 
     def _run(self, delivery: Delivery, end: float) -> SweepctlError | None:
         """Run one shard; return the error that keeps this process from running any other, if there is one."""
-        conditions = Conditions(deadline=end - COMMIT_SECONDS)
+        conditions = replace(self.conditions, deadline=end - COMMIT_SECONDS)
         deliver(delivery, self.engine, self.store, conditions, monotonic=self.monotonic)
         # A disk that this shard filled has room again: the next one may be smaller.
         if delivery.ending is Ending.STORE_DOWN and not isinstance(delivery.error, ScratchError):

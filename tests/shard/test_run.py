@@ -305,6 +305,47 @@ def test_an_engine_that_fails_on_the_defaults_has_failed_on_the_shard(
     assert (outcome.error_code, outcome.retryable) == ("engine_crashed", True)
 
 
+def test_a_shard_of_more_points_than_a_worker_allows_leaves_nothing(
+    store: Store, engine: Callable[..., Engine]
+) -> None:
+    with pytest.raises(MessageError, match="a shard of 10 points: this worker runs at most 9"):
+        run(message(), engine("sys.exit(3)"), store, max_points=POINTS - 1)
+    assert keys(store) == set()
+    assert run(message(), engine(), store, max_points=POINTS).outcome.status == "success"
+
+
+ENDLESS = f"""
+say({STARTED!r})
+index = 0
+while True:
+    said = {point(123)!r}.replace("123", str(index)).replace('"metrics":{{"m":61.5}}', '"metrics":{{"m":0.5}}')
+    say(said.replace('"replicate":0', f'"replicate":{{index}}').replace(f'"x":{{index}}', '"x":0')
+        .replace(f'\\"x\\":{{index}}', '\\"x\\":0'))
+    index += 1
+"""
+
+
+def test_a_shard_whose_files_take_more_than_a_worker_allows_is_ended_while_they_are_written(
+    store: Store, engine: Callable[..., Engine], tmp_path: Path
+) -> None:
+    most, reached = 100_000, [0]
+    huge = message(dimensions={"x": [0]}, replications=10**9, total_points=10**9, end_index_exclusive=10**9)
+    with pytest.raises(MessageError, match="its shard take more than 100,000 bytes"):
+        run_shard(
+            huge, engine(ENDLESS), store, Conditions(max_scratch_bytes=most), progress=reached.append, now=lambda: TODAY
+        )
+    assert reached[-1] < 10 * table.ROW_GROUP_ROWS
+    assert keys(store) == RUN_KEYS
+    assert not [path for path in (tmp_path / "store").rglob("*.parquet") if path.stat().st_size > most]
+
+
+def test_what_remains_of_the_files_at_the_end_counts_too(store: Store, engine: Callable[..., Engine]) -> None:
+    with pytest.raises(MessageError, match="take more than 1,000 bytes"):
+        run(message(), engine(), store, max_scratch_bytes=1_000)
+    assert keys(store) == RUN_KEYS
+    assert run(message(), engine(), store, max_scratch_bytes=100_000).outcome.status == "success"
+
+
 def test_an_injected_failure_needs_the_workers_consent_and_gives_way_to_a_real_run(
     store: Store,
     engine: Callable[..., Engine],

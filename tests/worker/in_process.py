@@ -23,7 +23,7 @@ from worker import whole
 
 from sweepctl.engine.client import Engine
 from sweepctl.queue.sqs import SqsClients
-from sweepctl.shard.run import Conditions
+from sweepctl.shard.run import USUAL, Conditions
 from sweepctl.store.s3 import S3Store
 from sweepctl.worker.drain import Worker
 from sweepctl.worker.lease import Policy
@@ -120,14 +120,21 @@ class Place:
     def now(self) -> float:
         return self.scheduler.now
 
-    def worker(self, script: Script = well, *, engine: Engine | None = None, **policy: Any) -> Worker:  # noqa: ANN401
+    def worker(
+        self,
+        script: Script = well,
+        *,
+        engine: Engine | None = None,
+        conditions: Conditions = USUAL,
+        **policy: Any,  # noqa: ANN401
+    ) -> Worker:
         process = Process("worker")
         return Worker(
             self.queue,
             engine or SimulatedEngine(Scripted(script=script), self._gate, self.now),
             self.store,
             Policy(**{"concurrency": 2, "lease": LEASE, "grace": float(GRACE), **policy}),
-            Conditions(),
+            conditions,
             monotonic=self.now,
             start=lambda task: self.scheduler.start(process, task),
             _events=Inbox(self.scheduler),

@@ -2,24 +2,34 @@
 
 import json
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
+from random import Random
 
 import pytest
 from fakes import toys
 from fakes.engines import REFUSED
-from fakes.hostile_messages import GOOD, HOSTILE, OF_DAMAGED_RUN, damage
+from fakes.hostile_messages import GOOD, HOSTILE, OF_DAMAGED_RUN, damage, queue_message
 from fakes.simulated_engine import Step
 from fuzz.messages import TODAY
+from fuzz.mutate import mutate
 from worker import whole
 from worker.in_process import Place, drained, drained_to_the_last
 
 from sweepctl.engine.client import Engine, find_engine
-from sweepctl.messages import body_digest
+from sweepctl.errors import MessageError
+from sweepctl.messages import body_digest, decode
 from sweepctl.queue.contract import Received
+from sweepctl.shard.run import Conditions
 from sweepctl.store import open_store
 from sweepctl.worker.batch import LambdaWorker
 from sweepctl.worker.events import Ending, Why
 
+LONGEST = 5.0  # seconds that an engine has
+MUTATIONS = 200
 SECONDS = 30.0  # of the wall, for a message and its neighbours: usual is a tenth of a second
 
 
@@ -60,6 +70,27 @@ def test_what_only_the_engine_refuses_is_on_record_and_leaves_the_others(place: 
     assert record["reason"] == "the engine refused the request for its points (bad_request): design.std: too large"
 
 
+def test_a_shard_beyond_a_workers_limits_is_refused_and_leaves_the_others(place: Place, real: Engine) -> None:
+    bodies = [
+        queue_message(run_id="points", replications=10**9, total_points=2 * 10**9, end_index_exclusive=2 * 10**9),
+        queue_message(run_id="bytes", replications=500, total_points=1_000, end_index_exclusive=1_000),
+        *GOOD,
+    ]
+    place.messages.max_receive_count = 1
+    place.send(bodies)
+    conditions = Conditions(max_points=10_000, max_scratch_bytes=20_000)
+    progress = drained(place, place.worker(engine=real, conditions=conditions, max_shards=len(bodies)))
+    assert progress.endings == {Ending.SUCCEEDED: len(GOOD), Ending.REJECTED: 2}
+    assert progress.error is None
+    found = whole.objects(place.inner)
+    reasons = [json.loads(found[f"rejected/{body_digest(body)}.json"])["reason"] for body in bodies[:2]]
+    assert reasons == [
+        "a shard of 2,000,000,000 points: this worker runs at most 10,000",
+        "the files of its shard take more than 20,000 bytes, which this worker does not allow",
+    ]
+    assert not [key for key in found if "run=points" in key or ("run=bytes" in key and not key.startswith("runs/"))]
+
+
 def test_a_function_outlives_every_message(tmp_path: Path, real: Engine) -> None:
     store = open_store(str(tmp_path / "store"))
     damage(store)
@@ -73,3 +104,28 @@ def test_a_function_outlives_every_message(tmp_path: Path, real: Engine) -> None
         assert time.monotonic() - began_at < SECONDS, body
         if body == OF_DAMAGED_RUN:
             assert "run=damaged/run.parquet is not a sweepctl record" in str(hostile.error)
+
+
+def mutated(random: Random) -> Iterator[bytes]:
+    """Yield messages that the decoder accepts: what it refuses, the fuzzer tries."""
+    sound = [body for body in HOSTILE if len(body) < 1_000]
+    while True:
+        body = mutate(random.choice(sound), sound, random)
+        with suppress(MessageError):
+            decode(body, TODAY)
+            yield body
+
+
+@pytest.mark.slow
+def test_a_function_with_limits_outlives_what_the_fuzzer_makes(tmp_path: Path, real: Engine) -> None:
+    seen = Counter[Ending]()
+    conditions = Conditions(timeout=LONGEST, max_points=100, max_scratch_bytes=1_000_000)
+    worker = LambdaWorker(real, open_store(str(tmp_path / "store")), conditions=conditions)
+    for body in islice(mutated(Random(1)), MUTATIONS):
+        hostile, good = worker.process([Received("m0", "r0", body, 1), Received("m1", "r1", GOOD[0], 1)], 900.0)
+        assert good.ending in {Ending.SUCCEEDED, Ending.SKIPPED}, (body, good.error)
+        # An engine that does not come to an end in time has an outcome, and no error.
+        assert hostile.ending is not Ending.STORE_DOWN, (body, hostile.error)
+        assert hostile.ending is not Ending.RETRY or hostile.error is None, (body, hostile.error)
+        seen[hostile.ending] += 1
+    assert seen.keys() >= {Ending.SUCCEEDED, Ending.FAILED, Ending.REJECTED}, seen
