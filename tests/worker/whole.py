@@ -19,7 +19,7 @@ from sweepctl.verify import Check, Verdict, verify
 
 DATASETS = (table.EFFECTIVE_PARAMETERS, table.POINT_OUTCOMES)
 TABLES = (*DATASETS, "shard_outcomes")
-RECORDS = ("runs", "shard_attempts", "partial", "rejected")
+RECORDS = ("runs", "shard_attempts", "shard_claims", "partial", "rejected")
 
 Objects = Mapping[str, bytes]
 
