@@ -3,11 +3,11 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from fakes.servers import Server
 from fakes.sweep_files import ENGINE, TEST_ENGINE, failing_engine, faulty_sweep, held_engine, queue_sweep
 from typer.testing import CliRunner, Result
-from waiting import wait_until
+from waiting import LIMIT, wait_until
 
 from sweepctl.cli import app
 from sweepctl.engine.client import Engine
@@ -255,31 +255,19 @@ def test_a_run_that_is_ended_loses_its_running_shards_at_most(tmp_path: Path, nu
 
 
 @pytest.mark.slow
-def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    # A store that does not answer: nobody writes what is read there.
-    pin = tmp_path / "sweep-results" / "runs" / "run=r" / "engine.parquet"
-    pin.parent.mkdir(parents=True)
-    os.mkfifo(pin)
-    with started("run", queue_sweep(tmp_path), "--run-id", "r", "--concurrency", "1") as process:
-        writer = opened_to_write(pin)
-        process.terminate()
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(1)
-        while process.poll() is None:
-            process.terminate()  # again and again: two signals at once are one
-            time.sleep(0.01)
-        assert process.returncode == 128 + signal.SIGTERM
-        os.close(writer)
-
-
-def opened_to_write(fifo: Path) -> int:
-    """Wait until somebody waits for what comes, who goes on waiting until the end that is opened here is closed."""
-    found: list[int] = []
-
-    def has_reader() -> bool:
-        with suppress(OSError):
-            found.append(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
-        return bool(found)
-
-    wait_until(has_reader)
-    return found[0]
+def test_a_second_signal_ends_it_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "none")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(LIMIT)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with started("run", queue_sweep(tmp_path), "--store", "s3://bucket/p", "--concurrency", "1") as process:
+            connection, _ = silent.accept()  # a store that does not answer
+            process.terminate()
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(1)
+            while process.poll() is None:
+                process.terminate()  # again and again: two signals at once are one
+                time.sleep(0.01)
+            assert process.returncode == 128 + signal.SIGTERM
+            connection.close()
