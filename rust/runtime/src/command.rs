@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::describe::describe;
+use crate::host::end_all;
 use crate::model::AnyModel;
 use crate::model::declaration::Declaration;
 use crate::model::validate::validate;
@@ -19,6 +20,7 @@ use crate::request::read_line;
 use crate::run::execute;
 use crate::run::panics;
 use crate::run::record::{ENGINE_VERSION, Record, line, started};
+use crate::serve::serve;
 
 const USAGE: u8 = 2;
 
@@ -27,7 +29,7 @@ pub fn main(models: &'static [&'static dyn AnyModel]) -> ExitCode {
     let mut arguments = std::env::args_os();
     let name = program_name(arguments.next());
     let declarations: Vec<_> = models.iter().map(|model| model.declaration()).collect();
-    if let Err(problem) = validate(&declarations) {
+    if let Err(problem) = require_unwinding().and_then(|()| validate(&declarations)) {
         eprintln!("{name}: {problem}");
         return ExitCode::FAILURE;
     }
@@ -35,7 +37,9 @@ pub fn main(models: &'static [&'static dyn AnyModel]) -> ExitCode {
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
         ["run"] => answer(models, Mode::Simulate),
+        ["host"] => answer(models, Mode::Host),
         ["points"] => answer(models, Mode::Identify),
+        ["serve", model] => serve_named(models, model),
         ["describe"] => print(&line(&describe(&declarations))),
         ["--version"] => print(format!("{name} {ENGINE_VERSION}\n").as_bytes()),
         ["--help" | "-h"] => print(help(&name, &declarations).as_bytes()),
@@ -67,21 +71,43 @@ fn answer(models: &'static [&'static dyn AnyModel], mode: Mode) -> io::Result<()
     let finishing = Arc::new(AtomicBool::new(false));
     parent::watch(&finishing)?;
     output.write_all(&line(&started(&plan)))?;
-    let failed = execute(&plan, mode, &mut output)?;
+    let failed = execute(&plan, mode, &mut output);
+    // Threads are not joined, so children may be left, and what they have started.
+    end_all();
+    let failed = failed?;
     // Before the last record: a parent that has read it may close standard input at once.
     finishing.store(true, Ordering::Release);
     let points = plan.points.end - plan.points.start;
-    let (succeeded, failed) = if mode == Mode::Simulate { (points - failed, failed) } else { (0, 0) };
+    let (succeeded, failed) = if mode == Mode::Identify { (0, 0) } else { (points - failed, failed) };
     output.write_all(&line(&Record::Finished { points, succeeded, failed }))
+}
+
+fn require_unwinding() -> Result<(), String> {
+    if cfg!(panic = "abort") {
+        let problem = "built with panic = \"abort\", so that a panic in one point would end all others; \
+            remove that line from the profile in Cargo.toml";
+        return Err(problem.to_owned());
+    }
+    Ok(())
+}
+
+fn serve_named(models: &'static [&'static dyn AnyModel], name: &str) -> io::Result<()> {
+    let Some(model) = models.iter().find(|model| model.declaration().name == name) else {
+        return Err(io::Error::other(format!("unknown model {name:?}")));
+    };
+    serve(*model, output()?)
 }
 
 fn print(text: &[u8]) -> io::Result<()> {
     output()?.write_all(text)
 }
 
-/// Standard output without its buffer: writes here are large, or the last one.
+/// Standard output without its buffer: writes here are large, or the last one. What a model prints goes to
+/// standard error from now on, since it would break the protocol.
 fn output() -> io::Result<File> {
-    Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
+    let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    rustix::stdio::dup2_stdout(io::stderr())?;
+    Ok(output)
 }
 
 fn program_name(path: Option<OsString>) -> String {
@@ -98,7 +124,9 @@ fn help(name: &str, models: &[Declaration]) -> String {
 
 Usage:
   {name} run < request.json      run the points of a request; one line of JSON for each
+  {name} host < request.json     the same in child processes, so that no point can take others along
   {name} points < request.json   the same without running: identities only
+  {name} serve MODEL             one model for a host: docs/model-protocol.md
   {name} describe                the models with their parameters and metrics, as JSON
   {name} --version
   {name} --help

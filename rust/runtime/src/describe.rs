@@ -8,12 +8,17 @@ use sweep_space::ValueRef;
 use crate::model::declaration::{Column, Dataset, Declaration, Parameter, Type};
 use crate::run::record::{ENGINE_VERSION, PROTOCOL};
 
+/// The version of the protocol between host and child.
+const MODEL_PROTOCOL: &str = "v1";
+
 /// The answer to `describe`.
 #[derive(Serialize)]
 pub(crate) struct Description<'a> {
     protocol: &'a str,
     engine_version: &'a str,
     target: &'a str,
+    /// Whether there is a `host`: always, from the runtime that has one on.
+    host: bool,
     models: Vec<ModelDescription<'a>>,
 }
 
@@ -62,7 +67,25 @@ impl Serialize for Literal<'_> {
 /// Describes an engine with these models.
 pub(crate) fn describe(models: &[Declaration]) -> Description<'_> {
     let models = models.iter().map(describe_model).collect();
-    Description { protocol: PROTOCOL, engine_version: ENGINE_VERSION, target: env!("SWEEP_TARGET"), models }
+    Description {
+        protocol: PROTOCOL,
+        engine_version: ENGINE_VERSION,
+        target: env!("SWEEP_TARGET"),
+        host: true,
+        models,
+    }
+}
+
+/// The first line of a child that serves one model.
+#[derive(Serialize)]
+pub(crate) struct Hello<'a> {
+    protocol: &'a str,
+    model: ModelDescription<'a>,
+}
+
+/// Introduces the child that serves this model.
+pub(crate) fn hello(model: &Declaration) -> Hello<'_> {
+    Hello { protocol: MODEL_PROTOCOL, model: describe_model(model) }
 }
 
 fn describe_model(model: &Declaration) -> ModelDescription<'_> {

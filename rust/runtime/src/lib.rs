@@ -36,15 +36,18 @@
 //!
 //! It depends on no particular model, keeps no state between requests, and uses neither network nor files.
 
+mod clock;
 mod command;
 mod describe;
 #[cfg(test)]
 mod fuzz;
+mod host;
 mod model;
 mod names;
 mod parent;
 mod request;
 mod run;
+mod serve;
 
 pub use command::main;
 pub use model::declaration::{Column, Dataset, Declaration, Parameter, Type};

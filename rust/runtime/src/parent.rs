@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use crate::host::end_all;
+
 /// The exit status when the parent is gone.
 pub(crate) const PARENT_GONE: u8 = 3;
 
@@ -29,6 +31,7 @@ pub(crate) fn watch(finishing: &Arc<AtomicBool>) -> io::Result<()> {
                 "standard input closed before the last record, so the parent is gone; \
                  keep it open, or redirect the request from a file: < request.json"
             );
+            end_all();
             process::exit(PARENT_GONE.into());
         }
     })?;

@@ -25,12 +25,17 @@ impl Model for Burn {
         (): &mut (),
         output: &mut Output,
     ) -> Result<(), DomainError> {
-        let end = cpu_time() + Duration::from_secs_f64(given.float("milliseconds") / 1e3);
-        while cpu_time() < end {
-            std::hint::spin_loop();
-        }
+        burn(Duration::from_secs_f64(given.float("milliseconds") / 1e3));
         output.metric("x", given.int("x"));
         Ok(())
+    }
+}
+
+/// Uses CPU time.
+pub(crate) fn burn(time: Duration) {
+    let end = cpu_time() + time;
+    while cpu_time() < end {
+        std::hint::spin_loop();
     }
 }
 

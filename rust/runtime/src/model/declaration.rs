@@ -75,6 +75,20 @@ impl Declaration {
         self
     }
 
+    /// Parameters, metrics and datasets in byte order of their names, as in records.
+    pub(crate) fn ordered(mut self) -> Self {
+        self.parameters.sort_by_key(|parameter| parameter.name);
+        self.metrics.sort_by_key(|metric| metric.name);
+        self.datasets.sort_by_key(|dataset| dataset.name);
+        self
+    }
+
+    /// The datasets with these names.
+    pub(crate) fn datasets(&self, names: &[String]) -> Vec<Dataset> {
+        let is_named = |dataset: &&Dataset| names.iter().any(|name| name == dataset.name);
+        self.datasets.iter().filter(is_named).cloned().collect()
+    }
+
     /// Adds a dataset, which a request's `outputs` may name.
     #[must_use]
     pub fn dataset(mut self, dataset: Dataset) -> Self {

@@ -1,11 +1,13 @@
 //! A point's domain error: why the model has no result for it.
 
+use std::borrow::Cow;
+
 use crate::names::is_name;
 
 /// Why a point has no result, in the model's own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DomainError {
-    code: &'static str,
+    code: Cow<'static, str>,
     message: String,
 }
 
@@ -14,14 +16,15 @@ impl DomainError {
     ///
     /// # Panics
     /// If the code does not match.
-    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        assert!(is_name(code), "invalid error code: {code:?}");
+    pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        let code = code.into();
+        assert!(is_name(&code), "invalid error code: {code:?}");
         Self { code, message: message.into() }
     }
 
     /// The kind of error.
-    pub fn code(&self) -> &'static str {
-        self.code
+    pub fn code(&self) -> &str {
+        &self.code
     }
 
     /// The problem, for users.

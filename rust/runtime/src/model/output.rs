@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sweep_space::{Value, ValueRef, write_plain};
+use sweep_space::{Value, ValueRef, write_int, write_plain};
 
 use crate::model::declaration::{Column, Dataset};
 use crate::model::domain_error::DomainError;
@@ -42,6 +42,16 @@ impl Output {
             metric.value = Value::Null;
         }
         self.datasets.iter_mut().for_each(Rows::clear);
+    }
+
+    /// The names of the requested datasets.
+    pub(crate) fn dataset_names(&self) -> impl Iterator<Item = &'static str> {
+        self.datasets.iter().map(Rows::name)
+    }
+
+    /// The columns of the metrics, in byte order of their names, and where each value goes.
+    pub(crate) fn slots(&mut self) -> impl Iterator<Item = (&Column, &mut Value)> {
+        self.metrics.iter_mut().map(|metric| (&metric.column, &mut metric.value))
     }
 
     /// Sets all metrics, given in byte order of their names.
@@ -106,6 +116,22 @@ impl Output {
         for rows in &self.datasets {
             rows.write(out, index, replicate);
         }
+    }
+
+    /// Appends metrics and rows as the reply to a host.
+    pub(crate) fn write_reply(&self, id: i64, out: &mut Vec<u8>) {
+        out.extend_from_slice(br#"{"id":"#);
+        write_int(out, id);
+        out.extend_from_slice(br#","metrics":"#);
+        self.write_metrics(out);
+        out.extend_from_slice(br#","rows":{"#);
+        for (place, rows) in self.datasets.iter().filter(|rows| !rows.is_empty()).enumerate() {
+            out.extend_from_slice(if place == 0 { b"\"" } else { b",\"" });
+            out.extend_from_slice(rows.name().as_bytes());
+            out.extend_from_slice(b"\":");
+            rows.write_columns(out);
+        }
+        out.extend_from_slice(b"}}");
     }
 
     /// Appends the metrics as a JSON object.

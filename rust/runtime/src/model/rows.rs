@@ -1,8 +1,13 @@
 //! Rows of an extra dataset, collected column by column as JSON text while their point runs.
 
+use std::fmt;
+
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use sweep_space::{ValueRef, write_int, write_plain};
 
-use crate::model::declaration::Dataset;
+use crate::host::reply::value;
+use crate::model::declaration::{Column, Dataset};
 use crate::model::domain_error::DomainError;
 
 /// Most bytes of the rows that a point writes to one dataset, and to all of them. Reader and engine both hold
@@ -85,6 +90,34 @@ impl Rows {
         Ok(())
     }
 
+    /// Sets all rows, given as columns in byte order of their names, each an array of JSON.
+    ///
+    /// # Errors
+    /// If they are not the declared columns, all equally long, or a value does not fit its column.
+    pub(crate) fn fill(&mut self, given: &[(String, &RawValue)]) -> Result<(), String> {
+        let name = self.dataset.name;
+        let fits = |column: &Column| given.iter().any(|(known, _)| known == column.name);
+        if given.len() != self.dataset.columns.len() || !self.dataset.columns.iter().all(fits) {
+            return Err(format!("rows of {name} must have its declared columns, and no other"));
+        }
+        let mut lengths = Vec::new();
+        for (text, column) in self.texts.iter_mut().zip(&self.dataset.columns) {
+            let values = given.iter().find(|(known, _)| known == column.name).expect("looked for above").1;
+            let mut writer = Writer { column, text, count: 0, fault: &mut self.fault };
+            let mut json = serde_json::Deserializer::from_str(values.get());
+            json.deserialize_seq(&mut writer).map_err(|error| format!("rows of {name}: {error}"))?;
+            lengths.push(writer.count);
+        }
+        if lengths.iter().any(|length| *length != lengths[0]) {
+            return Err(format!("rows of {name} have columns of different lengths"));
+        }
+        self.bytes = self.texts.iter().map(Vec::len).sum();
+        if self.bytes > MAX_BYTES {
+            self.fault = Some(RowsFault::TooMany);
+        }
+        Ok(())
+    }
+
     fn check(&self) -> Result<(), DomainError> {
         let name = self.dataset.name;
         match self.fault {
@@ -103,9 +136,13 @@ impl Rows {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
     /// Appends the `rows` record, unless there are no rows.
     pub(crate) fn write(&self, out: &mut Vec<u8>, index: i64, replicate: u32) {
-        if self.bytes == 0 {
+        if self.is_empty() {
             return;
         }
         out.extend_from_slice(br#"{"record":"rows","dataset":""#);
@@ -115,6 +152,12 @@ impl Rows {
         out.extend_from_slice(br#","replicate":"#);
         write_int(out, replicate.into());
         out.extend_from_slice(br#","columns":"#);
+        self.write_columns(out);
+        out.extend_from_slice(b"}\n");
+    }
+
+    /// Appends the columns, name -> values. There is a row at least.
+    pub(crate) fn write_columns(&self, out: &mut Vec<u8>) {
         for (place, (text, column)) in self.texts.iter().zip(&self.dataset.columns).enumerate() {
             out.extend_from_slice(if place == 0 { b"{\"" } else { b",\"" });
             out.extend_from_slice(column.name.as_bytes());
@@ -122,14 +165,42 @@ impl Rows {
             out.extend_from_slice(&text[..text.len() - 1]);
             out.push(b']');
         }
-        out.extend_from_slice(b"}}\n");
+        out.push(b'}');
+    }
+}
+
+/// Writes the values of one column as they are read, without a list of them in memory.
+struct Writer<'a> {
+    column: &'a Column,
+    text: &'a mut Vec<u8>,
+    count: usize,
+    fault: &'a mut Option<RowsFault>,
+}
+
+impl<'de> Visitor<'de> for &mut Writer<'_> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "an array for {}", self.column.name)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<(), A::Error> {
+        while let Some(literal) = array.next_element()? {
+            let value = value(self.column, literal).map_err(A::Error::custom)?;
+            if matches!(value.borrow(), ValueRef::Float(float) if !float.is_finite()) {
+                *self.fault = Some(RowsFault::NonFinite(self.column.name));
+            }
+            write_plain(self.text, value.borrow());
+            self.text.push(b',');
+            self.count += 1;
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::declaration::Column;
 
     #[test]
     fn the_rows_of_all_datasets_are_bounded_together() {

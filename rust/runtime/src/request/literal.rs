@@ -42,6 +42,17 @@ impl Literal<'_> {
         self.named(metric.name, metric.kind, metric.nullable)
     }
 
+    /// The literal as a value that was written as in records: a float of any size may look like an integer.
+    ///
+    /// # Errors
+    /// The problem.
+    pub(crate) fn written(self, kind: Type, nullable: bool) -> Result<Value, String> {
+        match kind {
+            Type::Float if is_number(self.0.get()) => float(self.0.get()).map(Value::Float),
+            _ => self.typed(kind, nullable),
+        }
+    }
+
     fn named(self, name: &str, kind: Type, nullable: bool) -> Result<Value, String> {
         self.typed(kind, nullable).map_err(|wrong| format!("{name} = {self}: {wrong}"))
     }

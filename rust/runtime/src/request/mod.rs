@@ -2,8 +2,9 @@
 
 mod design;
 mod known;
-mod literal;
-mod members;
+pub(crate) mod limits;
+pub(crate) mod literal;
+pub(crate) mod members;
 mod object;
 pub(crate) mod plan;
 pub(crate) mod refusal;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::request::known::KnownPoint;
+use crate::request::limits::Limits;
 use crate::request::literal::Literal;
 use crate::request::members::Members;
 use crate::request::refusal::Refusal;
@@ -42,6 +44,7 @@ pub(crate) struct Request<'a> {
     threads: Option<usize>,
     #[serde(borrow)]
     pub(crate) known: Option<Vec<KnownPoint<'a>>>,
+    pub(crate) limits: Option<Limits>,
 }
 
 fn one() -> u64 {

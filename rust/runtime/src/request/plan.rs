@@ -11,13 +11,18 @@ use crate::names::suggestion;
 use crate::request::Request;
 use crate::request::design::{self, Swept};
 use crate::request::known::Known;
+use crate::request::limits::Limits;
 use crate::request::literal::Literal;
 use crate::request::refusal::{Refusal, shortened};
 
-/// Whether points are simulated, or only identified.
+/// How points are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
+    /// In this process.
     Simulate,
+    /// In child processes, which a point may take down.
+    Host,
+    /// Not at all: only identified.
     Identify,
 }
 
@@ -41,6 +46,8 @@ pub(crate) struct Plan {
     pub(crate) points: Range<u64>,
     pub(crate) threads: usize,
     pub(crate) known: Known,
+    /// Of each point; none unless it is run in a child.
+    pub(crate) limits: Limits,
 }
 
 /// A parameter with its value, which is null if the design sets it.
@@ -61,9 +68,7 @@ impl Plan {
         line: &[u8],
     ) -> Result<Self, Refusal> {
         let request = Request::parse(line)?;
-        let (model, mut declaration) = find(models, &request.model)?;
-        declaration.parameters.sort_by_key(|parameter| parameter.name);
-        declaration.metrics.sort_by_key(|metric| metric.name);
+        let (model, declaration) = find(models, &request.model)?;
         let datasets = requested(&declaration, &request.outputs)?;
         let threads = request.threads();
         let seed = request.seed;
@@ -83,6 +88,7 @@ impl Plan {
             }
             given => Known::new(given.unwrap_or_default(), &metrics, &points),
         }?;
+        let limits = Limits::of(request.limits, mode == Mode::Host)?;
         let fingerprinter = Fingerprinter::new(name, version, seed);
         Ok(Self {
             model,
@@ -99,6 +105,7 @@ impl Plan {
             points,
             threads,
             known,
+            limits,
         })
     }
 
@@ -137,7 +144,7 @@ fn find(
 ) -> Result<(&'static dyn AnyModel, Declaration), Refusal> {
     let declarations: Vec<_> = models.iter().map(|model| model.declaration()).collect();
     if let Some(place) = declarations.iter().position(|declaration| declaration.name == name) {
-        return Ok((models[place], declarations[place].clone()));
+        return Ok((models[place], declarations[place].clone().ordered()));
     }
     let known: Vec<_> = declarations.iter().map(|declaration| declaration.name).collect();
     let name = shortened(name, 100);
@@ -158,10 +165,7 @@ fn requested(declaration: &Declaration, outputs: &[String]) -> Result<Vec<Datase
             return Err(Refusal::bad_request(format!("outputs: {output:?} is listed twice")));
         }
     }
-    let mut datasets = declaration.datasets.clone();
-    datasets.retain(|dataset| outputs.iter().any(|output| output == dataset.name));
-    datasets.sort_by_key(|dataset| dataset.name);
-    Ok(datasets)
+    Ok(declaration.datasets(outputs))
 }
 
 /// Sets every parameter to its base value or its default, or leaves it to the design.

@@ -1,16 +1,17 @@
 //! The work of one thread: it claims points, runs them one by one, and writes their records into a chunk.
 
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use sweep_space::Streams;
 
+use crate::clock::now;
+use crate::host::Hosted;
 use crate::model::Runner;
 use crate::model::domain_error::DomainError;
+use crate::model::guarded::Guarded;
 use crate::model::output::Output;
 use crate::request::plan::{Mode, Plan};
-use crate::run::panics::payload_text;
 use crate::run::record::{Cell, Verdict, write_point};
 use crate::run::window::{Chunk, Window};
 
@@ -41,11 +42,6 @@ fn chunk_size(points: u64, elapsed: Duration) -> u64 {
     fitting.min(points * GROWTH)
 }
 
-#[expect(clippy::disallowed_methods, reason = "only sizes chunks and writes: records do not depend on it")]
-pub(super) fn now() -> Instant {
-    Instant::now()
-}
-
 /// Runs points of a plan, and reuses all memory from one to the next.
 struct Points<'a> {
     plan: &'a Plan,
@@ -58,7 +54,11 @@ struct Points<'a> {
 impl<'a> Points<'a> {
     fn new(plan: &'a Plan, mode: Mode) -> Self {
         let output = Output::new(&plan.metrics, &plan.datasets);
-        Self { plan, mode, runner: plan.model.runner(), cell: Cell::new(plan), output }
+        let runner: Box<dyn Runner> = match mode {
+            Mode::Host => Box::new(Hosted::new(plan)),
+            Mode::Simulate | Mode::Identify => Box::new(Guarded::new(plan.model)),
+        };
+        Self { plan, mode, runner, cell: Cell::new(plan), output }
     }
 
     /// Runs points until the range, the time or the buffer is used up. Returns the rest of the range.
@@ -101,16 +101,7 @@ impl<'a> Points<'a> {
     fn simulate(&mut self, replicate: u32) -> Result<(), DomainError> {
         let streams = Streams::new(self.plan.seed, replicate);
         self.output.clear();
-        // A panic can leave the scratch memory in any state, so it is replaced. The output is cleared before
-        // each point.
-        catch_unwind(AssertUnwindSafe(|| {
-            self.runner.run(&self.cell.parameters(), &streams, &mut self.output)?;
-            self.output.check()
-        }))
-        .unwrap_or_else(|payload| {
-            self.runner = self.plan.model.runner();
-            Err(DomainError::new("panic", payload_text(payload.as_ref())))
-        })
+        self.runner.run(&self.cell.parameters(), &streams, &mut self.output)
     }
 }
 

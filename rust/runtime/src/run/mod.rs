@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crate::clock::now;
 use crate::request::plan::{Mode, Plan};
-use crate::run::chunk::{now, work};
+use crate::run::chunk::work;
 use crate::run::window::{Next, Window};
 
 /// How long, and up to how many bytes, small chunks are collected: each write wakes the reader, which

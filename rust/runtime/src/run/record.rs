@@ -192,13 +192,17 @@ pub(crate) fn write_point(
             out.extend_from_slice(br#","metrics":"#);
             output.write_metrics(out);
         }
-        Verdict::Failure(error) => write_error(out, error),
+        Verdict::Failure(error) => {
+            out.push(b',');
+            write_error(out, error);
+        }
     }
     out.extend_from_slice(b"}\n");
 }
 
-fn write_error(out: &mut Vec<u8>, error: &DomainError) {
-    out.extend_from_slice(br#","error_code":""#);
+/// Appends the members that a failed point has in place of metrics.
+pub(crate) fn write_error(out: &mut Vec<u8>, error: &DomainError) {
+    out.extend_from_slice(br#""error_code":""#);
     out.extend_from_slice(error.code().as_bytes());
     out.extend_from_slice(br#"","error_message":"#);
     write_text(out, &shortened(error.message(), MAX_MESSAGE));

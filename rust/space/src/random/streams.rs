@@ -7,6 +7,8 @@ use crate::random::philox::philox4x32_10;
 
 /// Purposes from here on are reserved for the samplers of designs.
 pub(crate) const SAMPLER_PURPOSES: u32 = 1 << 31;
+/// The purpose of the bits that seed a generator which is not ours.
+const FOREIGN_PURPOSE: u32 = u32::MAX;
 
 /// All random streams of one point.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +21,23 @@ impl Streams {
     /// The streams of a replicate with a seed.
     pub fn new(seed: i64, replicate: u32) -> Self {
         Self { key: key(seed), replicate }
+    }
+
+    /// The seed.
+    pub fn seed(&self) -> i64 {
+        let [low, high] = self.key.map(u64::from);
+        (low | high << 32).cast_signed()
+    }
+
+    /// The replicate.
+    pub fn replicate(&self) -> u32 {
+        self.replicate
+    }
+
+    /// 128 bits to seed another random number generator with: the same for all points of a replicate, which
+    /// therefore share its random numbers, and independent of every stream.
+    pub fn foreign_seed(&self) -> [u32; 4] {
+        philox4x32_10([0, 0, FOREIGN_PURPOSE, self.replicate], self.key)
     }
 
     /// The stream for one purpose (arrivals, services, ...) of one entity (customer, agent, ...).
@@ -133,6 +152,13 @@ mod tests {
             let mut entered = Streams::new(3, 1).stream(2, 4).from_block(block);
             assert_eq!([entered.bits(), entered.bits()], [whole.bits(), whole.bits()]);
         }
+    }
+
+    #[test]
+    fn a_foreign_seed_is_of_seed_and_replicate() {
+        let streams = Streams::new(-2, 9);
+        assert_eq!((streams.seed(), streams.replicate()), (-2, 9));
+        assert_eq!(streams.foreign_seed(), philox4x32_10([0, 0, u32::MAX, 9], [u32::MAX - 1, u32::MAX]));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 #[path = "../../../engine/tests/engine/common.rs"]
 mod common;
 mod faults;
+mod host;
 mod known;
 mod points;
 

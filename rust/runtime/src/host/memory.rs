@@ -1,0 +1,49 @@
+//! Resident memory of a group of processes.
+
+use std::fs;
+
+use rustix::process::Pid;
+
+/// Bytes that the processes of a group hold in memory; pages that several of them share count for each.
+///
+/// Linux only: elsewhere a request with a limit on memory is refused.
+pub(super) fn resident(group: Pid) -> u64 {
+    let pages: u64 = fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.file_name().as_encoded_bytes()[0].is_ascii_digit())
+        .filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok())
+        .filter_map(|stat| pages_in(&stat, group))
+        .sum();
+    pages * rustix::param::page_size() as u64
+}
+
+/// The resident pages of a process, if it belongs to the group (proc(5): fields 5 and 24 of `stat`).
+fn pages_in(stat: &str, group: Pid) -> Option<u64> {
+    // The second field, the program's name in parentheses, may hold anything.
+    let fields: Vec<_> = stat[stat.rfind(')')? + 1..].split_ascii_whitespace().collect();
+    let member = fields.get(2)?.parse() == Ok(group.as_raw_nonzero().get());
+    member.then(|| fields.get(21)?.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        let rest = "S 1 77 77 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 100 5000 12 99 0";
+        let group = Pid::from_raw(77).unwrap();
+        assert_eq!(pages_in(&format!("77 (a) b (c) {rest}"), group), Some(12));
+        assert_eq!(pages_in(&format!("78 (x) {rest}"), Pid::from_raw(1).unwrap()), None);
+        assert_eq!(pages_in("", group), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_process_holds_some_memory() {
+        let own = resident(rustix::process::getpgrp());
+        assert!((1 << 20..1 << 40).contains(&own), "{own}");
+    }
+}
