@@ -96,6 +96,7 @@ class Description(_Reply):
     protocol: Literal["v1"]
     engine_version: Version
     target: Version
+    host: bool = False  # whether it can run points in child processes; engines of earlier runtimes cannot
     models: Annotated[list[Model], AfterValidator(_distinct)]
 
 
@@ -131,11 +132,18 @@ class Finished(_Reply):
 
 
 def encode_request(
-    spec: Spec, space: "Space", start_index: int, end_index_exclusive: int, threads: int | None
+    spec: Spec,
+    space: "Space",
+    start_index: int,
+    end_index_exclusive: int,
+    threads: int | None,
+    *,
+    point_seconds: float | None = None,
 ) -> bytes:
     """Return the request, one line, for points `[start_index, end_index_exclusive)` of `spec`.
 
-    `space` is the spec's design, read from the store if it is a stored one.
+    `space` is the spec's design, read from the store if it is a stored one. `point_seconds` is for `host` alone: how
+    long a point may take there.
 
     Raises:
         MessageError: the request is longer than an engine accepts, or the design's rows are invalid.
@@ -154,6 +162,8 @@ def encode_request(
     }
     if threads is not None:
         fields["threads"] = threads
+    if point_seconds is not None:
+        fields["limits"] = {"point_seconds": point_seconds}
     # Not escaped to ASCII: that may be three times as long as the stored design.
     request = json.dumps(fields, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode() + b"\n"
     if len(request) > MAX_REQUEST_BYTES:

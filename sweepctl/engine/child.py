@@ -39,15 +39,19 @@ class Child:
         stdin: bytes,
         timeout: float | None,
         stop: Event,
+        has_groups: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start `command`; `stdin` is fed to it as it reads, and its standard input stays open after that.
+
+        With `has_groups`, it may start process groups of its own, which are killed with it.
 
         Raises:
             EngineUnavailableError: the program cannot be started.
         """
         self._monotonic = monotonic
         self._timeout = timeout
+        self._has_groups = has_groups
         self._deadline = None if timeout is None else monotonic() + timeout
         self._stop = stop
         self._unsent = memoryview(stdin)
@@ -198,9 +202,12 @@ class Child:
 
     def _reap(self) -> int:
         if self._process.returncode is None:
-            # Before the leader is reaped: until then its id cannot be reused for another group.
+            # Before the leader is reaped: until then its id cannot be reused for another group or session.
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+            for group in _groups_of(self._process.pid) if self._has_groups else ():
+                with suppress(ProcessLookupError):
+                    os.killpg(group, signal.SIGKILL)
             _, status, usage = os.wait4(self._process.pid, 0)
             self._process.returncode = os.waitstatus_to_exitcode(status)
             self.cpu_seconds = usage.ru_utime + usage.ru_stime
@@ -221,3 +228,15 @@ def _close_proc() -> None:
         if libc.prctl(PR_SET_DUMPABLE, *(ctypes.c_ulong(0),) * 4) != 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
+
+
+def _groups_of(session: int) -> set[int]:
+    """Return the process groups of a session but its first: a host has one for each of its children (Linux)."""
+    groups = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            # The second field, the program's name in parentheses, may hold anything.
+            _, _, group, of = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(of) == session != int(group):
+                groups.add(int(group))
+    return groups

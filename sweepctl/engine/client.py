@@ -33,6 +33,8 @@ MAX_REPLY_BYTES = 4 << 20  # a description, or a record that occurs once; its er
 BLOCK_BYTES = 4 << 20  # enough for Arrow to be fast, little compared to a row group in memory
 BLOCK_SECONDS = 1.0  # how long a slow model's points wait before they are passed on
 
+SLOW_POINT = "Increase --timeout, or plan smaller shards."
+
 # The engine needs no secret, so it gets none: these names and no others are passed on.
 ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "RUST_BACKTRACE")
 
@@ -84,8 +86,9 @@ class Engine:
         self,
         request: bytes,
         *,
-        command: Literal["run", "points"] = "run",
+        command: Literal["run", "host", "points"] = "run",
         timeout: float | None = None,
+        silence: float | None = None,
         stop: Event | None = None,
     ) -> "EngineRun":
         """Start the engine on `request`; use the result as a context manager, which kills the process on exit.
@@ -95,7 +98,8 @@ class Engine:
         Raises:
             EngineUnavailableError: the engine cannot be started.
         """
-        return EngineRun(self._child(command, stdin=request, timeout=timeout, stop=stop or Event()), self._monotonic)
+        child = self._child(command, stdin=request, timeout=timeout, stop=stop or Event())
+        return EngineRun(child, self._monotonic, silence)
 
     def identify(self, spec: Spec, space: "Space", index: int) -> PointIdentity:
         """Return the identity of point `index`: parameters and fingerprints; nothing is simulated.
@@ -116,7 +120,15 @@ class Engine:
     def _child(self, command: str, *, stdin: bytes, timeout: float | None, stop: Event) -> Child:
         environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
         program = (self.path, command)
-        return Child(program, environment, stdin=stdin, timeout=timeout, stop=stop, monotonic=self._monotonic)
+        return Child(
+            program,
+            environment,
+            stdin=stdin,
+            timeout=timeout,
+            stop=stop,
+            has_groups=command == "host",
+            monotonic=self._monotonic,
+        )
 
 
 class EngineRun:
@@ -128,10 +140,12 @@ class EngineRun:
 
     finished: Finished
 
-    def __init__(self, child: Child, monotonic: Callable[[], float]) -> None:
-        """Wrap a child that was just started."""
+    def __init__(self, child: Child, monotonic: Callable[[], float], silence: float | None) -> None:
+        """Wrap a child that was just started; it has hung once it writes nothing for `silence` seconds."""
         self._child = child
         self._monotonic = monotonic
+        self._silence = silence
+        self._heard_at = monotonic()
         self._pending = bytearray()
         self._whole = 0  # bytes of `_pending` that are whole lines
 
@@ -218,6 +232,11 @@ class EngineRun:
         if self._child.output_ended:
             raise self._unfinished()
         chunk = self._child.read(BLOCK_SECONDS)
+        if chunk:
+            self._heard_at = self._monotonic()
+        elif self._silence is not None and self._monotonic() - self._heard_at > self._silence:
+            msg = f"the engine wrote nothing for {self._silence:g} s"
+            raise EngineFaultError("engine_timeout", msg, remedy=SLOW_POINT)
         end = chunk.rfind(b"\n") + 1
         if end:
             self._whole = len(self._pending) + end

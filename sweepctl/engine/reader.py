@@ -64,6 +64,7 @@ class RecordReader:
         self._held = b""
         self.next_index = message.start_index
         self.failed = 0
+        self._before = (0, 0)  # points, and failed ones, that an engine wrote which did not finish
         self.first_failure: PointFailure | None = None
 
     @property
@@ -89,17 +90,25 @@ class RecordReader:
             return Batch(self._take(good) if good else {}, fault)
         return Batch(rows, self._fault_of_held())
 
+    def go_on(self) -> None:
+        """Prepare for another engine, which runs the points from `next_index` on."""
+        self._held = b""
+        self._before = (self.next_index - self._message.start_index, self.failed)
+
     def finish(self, finished: Finished) -> None:
         """Compare the engine's counts with the records that it wrote.
 
         Raises:
             EngineFaultError: points are missing, or the engine counted something else.
         """
-        seen = (self.next_index - self._message.start_index, self.succeeded, self.failed)
+        points, failed = self._before
+        count = self.next_index - self._message.start_index - points
+        seen = (count, count - (self.failed - failed), self.failed - failed)
         said = (finished.points, finished.succeeded, finished.failed)
-        if seen[0] != self._message.points or said != seen or self._held:
+        if self.next_index != self._message.end_index_exclusive or said != seen or self._held:
             msg = (
-                f"the engine wrote {seen[0]} of {self._message.points} points ({seen[1]} succeeded, {seen[2]} failed) "
+                f"the engine wrote {seen[0]} of {self._message.points - points} points "
+                f"({seen[1]} succeeded, {seen[2]} failed) "
                 f"but reported {said[0]} ({said[1]} succeeded, {said[2]} failed)"
             )
             raise EngineFaultError("engine_wrong_count", msg)

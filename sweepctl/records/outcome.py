@@ -14,6 +14,8 @@ from sweepctl.spec import Spec
 POINT_FAILED = "point_failed"
 INVALID_PARAMETERS = "invalid_parameters"
 INJECTED_FAILURE = "injected_failure"
+# Failures of a point that depend on the machine: another attempt may not have them.
+MACHINE_DEPENDENT = ("point_crashed", "point_timeout", "point_out_of_memory")
 MAX_ERROR_MESSAGE = 2_000  # characters; an engine's standard error is unbounded, a table's cells should not be
 TWO_RESULTS = (
     "The model is not deterministic, or its results changed without a new model version. Nothing was overwritten."

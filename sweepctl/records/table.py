@@ -127,6 +127,9 @@ def schemas(model: Model, outputs: Sequence[str]) -> dict[str, pa.Schema]:
     return {name: schema_of(name, columns_of(own)) for name, own in columns.items()}
 
 
+CONTENT_DIGEST = "content_sha256"  # in the metadata of a file of `point_outcomes`
+
+
 @dataclass(frozen=True)
 class DataFile:
     """One dataset of a shard: a closed file that is not in a store yet."""
@@ -171,10 +174,12 @@ class DatasetWriter:
         while self._rows_gathered >= ROW_GROUP_ROWS or self._bytes_gathered >= ROW_GROUP_BYTES:
             self._write_group(self._next_group())
 
-    def finish(self) -> DataFile:
-        """Write the remaining rows, and close the file."""
+    def finish(self, content_sha256: str | None = None) -> DataFile:
+        """Write the remaining rows, and close the file; it keeps the shard's content digest, if given one."""
         if self._rows_gathered:
             self._write_group(self._rows_gathered)
+        if content_sha256 is not None:
+            self._writer.add_key_value_metadata({CONTENT_DIGEST: content_sha256})
         self._close()
         return DataFile(self.dataset, self.path, self._rows_written)
 
@@ -227,6 +232,11 @@ def _row_bytes(rows: pa.Table) -> pa.ChunkedArray:
     for column in (column for column in rows.columns if column.type == TEXT):
         total = pc.add(total, pc.fill_null(pc.binary_length(column), 0))
     return total
+
+
+def row_count(path: Path) -> int:
+    """Return the number of rows of a data file that was read already."""
+    return int(pq.read_metadata(path).num_rows)
 
 
 def same_rows(one: Path, other: Path) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sweepctl.messages import ShardMessage, decode
 from sweepctl.records import layout
-from sweepctl.records.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, POINT_FAILED, RunRecord
+from sweepctl.records.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, MACHINE_DEPENDENT, POINT_FAILED, RunRecord
 from sweepctl.records.run import list_outcomes, require_run
 from sweepctl.store.contract import Store
 from sweepctl.verify.outcomes import group_failures, read_outcomes
@@ -25,6 +25,10 @@ ADVICE: Mapping[str, str] = {
     INVALID_PARAMETERS: "The engine refuses the parameter each time. Correct it and start a new run.",
     INJECTED_FAILURE: "Its message asked for it: send the shard's message without failure_injection_shards.",
 }
+MACHINE_ADVICE = (
+    "A point ended or blocked its process, twice. Mend the model, or give it more time or memory, and run the sweep "
+    "again under another run_id: `sweepctl run --reuse {run_id}` computes only what failed."
+)
 _NO_ADVICE = "It would fail again."
 
 
@@ -47,7 +51,10 @@ class FailedShards:
 
     def advice(self, group: FailureGroup) -> str:
         """Return what to do about shards that failed permanently."""
-        return ADVICE.get(group.error_code, _NO_ADVICE).format(run_id=self.record.run_id)
+        first = group.example.partition(":")[0]
+        machine = group.error_code == POINT_FAILED and first in MACHINE_DEPENDENT
+        advice = MACHINE_ADVICE if machine else ADVICE.get(group.error_code, _NO_ADVICE)
+        return advice.format(run_id=self.record.run_id)
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as JSON values."""

@@ -167,16 +167,17 @@ class ReusingEngine(Engine):
         self,
         request: bytes,
         *,
-        command: Literal["run", "points"] = "run",
+        command: Literal["run", "host", "points"] = "run",
         timeout: float | None = None,
+        silence: float | None = None,
         stop: Event | None = None,
     ) -> EngineRun:
         """Start the engine on `request`, with its known points added."""
-        if command == "run" and self._source.rows:
-            request = self._with_known(request, stop)
-        return super().start(request, command=command, timeout=timeout, stop=stop)
+        if command != "points" and self._source.rows:
+            request = self._with_known(request, stop, counted=command == "run")
+        return super().start(request, command=command, timeout=timeout, silence=silence, stop=stop)
 
-    def _with_known(self, request: bytes, stop: Event | None) -> bytes:
+    def _with_known(self, request: bytes, stop: Event | None, *, counted: bool) -> bytes:
         known, points = bytearray(), 0
         first: int | None = None
         try:
@@ -189,7 +190,8 @@ class ReusingEngine(Engine):
                         points += count
         except (EngineFaultError, RefusedError):
             return request  # the run itself will meet the same error, and record it
-        if first is not None:
+        # A host runs the rest of a request whose known points were counted already.
+        if first is not None and counted:
             self.taken[first] = points
         # Spliced in at the object's end: parsing and writing a long design again would be slow.
         return request[:-2] + _FIELD % bytes(known[1:]) if points else request

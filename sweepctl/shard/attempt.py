@@ -12,7 +12,7 @@ from threading import Event
 from typing import Literal
 
 from sweepctl.design import Grid
-from sweepctl.engine.client import Engine
+from sweepctl.engine.client import Engine, EngineRun
 from sweepctl.engine.reader import RecordReader
 from sweepctl.errors import (
     EngineFaultError,
@@ -33,7 +33,8 @@ from sweepctl.records.outcome import (
     Outcome,
     Status,
 )
-from sweepctl.records.table import DataFile, DatasetWriter, schemas
+from sweepctl.records.table import POINT_OUTCOMES, DataFile, DatasetWriter, schemas
+from sweepctl.shard.points import Clock, Requests, run_points
 from sweepctl.spec import Spec
 
 DEFAULTS = Grid(kind="grid", dimensions={})  # one point, of the model's default parameters
@@ -157,16 +158,16 @@ class Attempt:
 def execute(
     attempt: Attempt,
     engine: Engine,
-    seconds: float | None,
+    requests: Requests,
     folder: Path,
     encoding: Stopwatch,
     *,
-    request: bytes,
     most_bytes: int | None,
+    clock: Clock,
     progress: Callable[[int], None],
     stop: Event,
 ) -> Execution:
-    """Run the engine on `request` for at most `seconds`, and write its points to files under `folder`.
+    """Run the points of the attempt's shard, and write them to files under `folder`.
 
     An engine that fails is returned as a failed execution.
 
@@ -179,38 +180,38 @@ def execute(
     if message.shard_id in message.failure_injection_shards:
         return Execution("failure", INJECTED_FAILURE, "the message requested this failure")
     reader = RecordReader(message, model)
-    fault: EngineFaultError | None = None
     with ExitStack() as open_files:
         writers = {
             name: open_files.enter_context(DatasetWriter(name, schema, folder))
             for name, schema in schemas(model, message.outputs).items()
         }
-        run = engine.start(request, timeout=seconds, stop=stop)
+
+        def take(run: EngineRun) -> None:
+            _require_described(run.begin(), attempt)
+            for block in run.blocks():
+                with encoding:
+                    batch = reader.read(block)
+                    for name, rows in batch.rows.items():
+                        writers[name].add(rows)
+                _require_room(writers.values(), most_bytes)
+                progress(reader.next_index - message.start_index)
+                if batch.fault is not None:
+                    raise batch.fault
+            reader.finish(run.finished)
+
         try:
-            with run:
-                _require_described(run.begin(), attempt)
-                for block in run.blocks():
-                    with encoding:
-                        batch = reader.read(block)
-                        for name, rows in batch.rows.items():
-                            writers[name].add(rows)
-                    _require_room(writers.values(), most_bytes)
-                    progress(reader.next_index - message.start_index)
-                    if batch.fault is not None:
-                        raise batch.fault
-                reader.finish(run.finished)
+            fault, cpu_seconds = run_points(engine, requests, reader, take, clock=clock, stop=stop)
         except RefusedError as refusal:
-            return _refused(refusal, attempt.model, engine)
-        except EngineFaultError as error:
-            fault = error
+            return _refused(refusal, model, engine)
         with encoding:
-            files = tuple(writer.finish() for writer in writers.values())
+            digest = reader.content_sha256 if fault is None else None
+            files = tuple(writer.finish(digest if name == POINT_OUTCOMES else None) for name, writer in writers.items())
         _require_room(writers.values(), most_bytes)
     counts = Execution(
         "success",
         succeeded=reader.succeeded,
         failed=reader.failed,
-        cpu_seconds=run.cpu_seconds,
+        cpu_seconds=cpu_seconds,
         files=files,
     )
     if fault is not None:
@@ -219,7 +220,7 @@ def execute(
             status="failure",
             error_code=fault.error_code,
             error_message=fault.message,
-            error_point_index=_first_failing(reader, message),
+            error_point_index=_culprit(reader, message),
             retryable=True,
         )
     complete = replace(counts, content_sha256=reader.content_sha256)
@@ -242,11 +243,11 @@ def _require_room(writers: Iterable[DatasetWriter], most_bytes: int | None) -> N
         raise MessageError(msg, remedy="Plan smaller shards, or raise the worker's --max-scratch-bytes.")
 
 
-def _first_failing(reader: RecordReader, message: ShardMessage) -> int | None:
-    """Return the first point that failed, else the first without a record, else None."""
+def _culprit(reader: RecordReader, message: ShardMessage) -> int | None:
+    """Return a point that failed, else the only one that was running, else None: never a guess."""
     if reader.first_failure is not None:
         return reader.first_failure.point_index
-    return reader.next_index if reader.next_index < message.end_index_exclusive else None
+    return reader.next_index if reader.next_index + 1 == message.end_index_exclusive else None
 
 
 def _require_described(started: Started, attempt: Attempt) -> None:

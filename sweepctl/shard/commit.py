@@ -16,7 +16,8 @@ from sweepctl.messages import ShardMessage, body_digest
 from sweepctl.records import layout, table
 from sweepctl.records.outcome import TWO_RESULTS, Artifact, EnginePin, Outcome, Precedence, RunRecord, judge
 from sweepctl.records.run import decode_engine_pin, decode_run_record, find_outcome
-from sweepctl.records.table import DataFile
+from sweepctl.records.table import POINT_OUTCOMES, DataFile
+from sweepctl.shard.adopt import Standing, standing, without
 from sweepctl.store.contract import Put, Store
 
 # Ranks only rise, so comparing outcomes ends; this bounds it in an inconsistent store.
@@ -89,8 +90,8 @@ def commit_complete(store: Store, run: RunRecord, outcome: Outcome, files: Seque
         ConflictError: the shard already has a different result; nothing was overwritten.
     """
     # Data before the outcome: an outcome guarantees that its files exist.
-    artifacts = tuple(_commit_data(store, run, outcome, file) for file in files)
-    return _commit_outcome(store, run, dataclasses.replace(outcome, artifacts=artifacts))
+    outcome = _commit_files(store, run, outcome, files)
+    return _commit_outcome(store, run, outcome)
 
 
 def commit_incomplete(store: Store, run: RunRecord, outcome: Outcome, files: Sequence[DataFile]) -> Outcome:
@@ -134,21 +135,78 @@ def _create_or_read(
     raise _inconsistent(store, key)
 
 
-def _commit_data(store: Store, run: RunRecord, outcome: Outcome, file: DataFile) -> Artifact:
+def _commit_files(store: Store, run: RunRecord, outcome: Outcome, files: Sequence[DataFile]) -> Outcome:
+    """Create or adopt the data objects; return the outcome that they make."""
+    artifacts = []
+    stands: Standing | None = None
+    for file in files:
+        if file.dataset == POINT_OUTCOMES:
+            artifact, stands = _commit_points(store, run, outcome, file)
+        else:
+            artifact = _commit_data(store, run, outcome, file, stands)
+        artifacts.append(artifact)
+    outcome = outcome if stands is None else stands.outcome(outcome)
+    return dataclasses.replace(outcome, artifacts=tuple(artifacts))
+
+
+def _commit_points(store: Store, run: RunRecord, outcome: Outcome, file: DataFile) -> tuple[Artifact, Standing | None]:
+    """Create the file of points' results, or adopt one that differs at most in what depends on the machine.
+
+    The second is None if the two are equal, or there was no other.
+    """
+    key = layout.ShardKeys.of(run, outcome.shard_id).dataset(file.dataset, outcome.model)
+    created, found = _create_or_fetch(store, key, file)
+    if found is None:
+        return created, None
+    if _equal_rows(found, file):
+        return _artifact(found, key), None
+    stands = standing(found.path, file.path)
+    if stands is None:
+        raise _other_result(store, key)
+    return _artifact(found, key), stands
+
+
+def _commit_data(store: Store, run: RunRecord, outcome: Outcome, file: DataFile, stands: Standing | None) -> Artifact:
     """Create a data object, or adopt an equal one that an earlier attempt left."""
     key = layout.ShardKeys.of(run, outcome.shard_id).dataset(file.dataset, outcome.model)
+    if stands is not None and stands.missing and store.read(key) is None:
+        # The earlier attempt ended between its files, and had rows that this one could not compute.
+        raise _other_result(store, key)
+    if stands is not None:
+        file = without(file, stands.apart)
+    created, found = _create_or_fetch(store, key, file)
+    if found is None:
+        return created
+    if stands is not None:
+        rest = without(found, stands.apart)
+        found = dataclasses.replace(found, rows=table.row_count(found.path))
+        equal = table.same_rows(rest.path, file.path)
+    else:
+        equal = _equal_rows(found, file)
+    if not equal:
+        raise _other_result(store, key)
+    return _artifact(found, key)
+
+
+def _create_or_fetch(store: Store, key: str, file: DataFile) -> tuple[Artifact, DataFile | None]:
+    """Create an object of a file; return also the one that is there, if there is one."""
     artifact = _artifact(file, key)
     if store.create(key, file.path) is Put.WRITTEN:
-        return artifact
+        return artifact, None
     found = file.path.with_suffix(".found")
     if not store.fetch(key, found):
         raise _inconsistent(store, key)
-    adopted = _artifact(DataFile(file.dataset, found, file.rows), key)
+    return artifact, DataFile(file.dataset, found, file.rows)
+
+
+def _equal_rows(found: DataFile, own: DataFile) -> bool:
     # Another library version gives other bytes for equal rows. So rows are compared, not what the file's metadata says.
-    if adopted.sha256 == artifact.sha256 or table.same_rows(found, file.path):
-        return adopted
+    return _sha256_of(found.path) == _sha256_of(own.path) or table.same_rows(found.path, own.path)
+
+
+def _other_result(store: Store, key: str) -> ConflictError:
     msg = f"{store.locate(key)} holds a different result than this attempt computed"
-    raise ConflictError(msg, remedy=TWO_RESULTS)
+    return ConflictError(msg, remedy=TWO_RESULTS)
 
 
 def _keep_partial(store: Store, run: RunRecord, outcome: Outcome, file: DataFile) -> Artifact:

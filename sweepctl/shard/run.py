@@ -16,13 +16,13 @@ from threading import Event
 from sweepctl.engine.client import Engine
 from sweepctl.errors import ConflictError, InterruptedRunError, MessageError, StoreError
 from sweepctl.messages import ShardMessage
-from sweepctl.protocol import encode_request
 from sweepctl.records import design as stored_design
 from sweepctl.records.outcome import Outcome, require_same_shard
 from sweepctl.records.run import find_outcome
 from sweepctl.shard import commit
 from sweepctl.shard.attempt import Attempt, Conditions, Stopwatch, ended_by, execute, scratch_errors
 from sweepctl.shard.claim import claim_points
+from sweepctl.shard.points import Clock, Requests
 from sweepctl.store.contract import Store
 
 __all__ = ["Conditions", "Disposition", "Result", "require_allowed", "run_shard", "utc_now"]
@@ -96,7 +96,7 @@ def run_shard(
     model = engine.model(message.model)
     # Before the first write: a message whose design is missing or altered must leave nothing in the store.
     space = stored_design.space_of(store, message)
-    request = encode_request(message.spec, space, message.start_index, message.end_index_exclusive, conditions.threads)
+    requests = Requests(message, space, conditions.threads)
     run = commit.agree_run(store, message, now())
     attempt = Attempt(message, model, engine.description.engine_version, new_attempt_id(), attempt_number, now())
     try:
@@ -114,11 +114,11 @@ def run_shard(
             execution = execute(
                 attempt,
                 engine,
-                conditions.engine_seconds(began_at),
+                requests,
                 folder,
                 encoding,
-                request=request,
                 most_bytes=conditions.max_scratch_bytes,
+                clock=Clock(conditions.engine_seconds(began_at), monotonic),
                 progress=progress,
                 stop=stop or Event(),
             )

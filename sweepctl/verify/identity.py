@@ -13,7 +13,8 @@ import pyarrow as pa
 from sweepctl.engine.client import Engine
 from sweepctl.engine.reader import read_identities
 from sweepctl.protocol import Model
-from sweepctl.verify.rows import Differences, Pair, RowBuffer
+from sweepctl.records.rows import RowBuffer
+from sweepctl.verify.rows import Differences, Pair
 
 IDENTITY_SECONDS = 3600.0  # a million points per second and core is usual
 _TEXTS = {

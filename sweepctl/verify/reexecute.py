@@ -8,6 +8,7 @@ from threading import Event
 from typing import TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sweepctl.design import Space
@@ -15,10 +16,11 @@ from sweepctl.engine.client import Engine
 from sweepctl.engine.reader import RecordReader
 from sweepctl.messages import ShardMessage, ShardMessageV2
 from sweepctl.protocol import Model, encode_request
-from sweepctl.records.outcome import Outcome
+from sweepctl.records.outcome import MACHINE_DEPENDENT, Outcome
+from sweepctl.records.rows import RowBuffer, tables_of
 from sweepctl.records.table import POINT_OUTCOMES
 from sweepctl.verify.report import Finding
-from sweepctl.verify.rows import Differences, RowBuffer, plain, tables_of
+from sweepctl.verify.rows import Differences, plain
 from sweepctl.verify.run import ExaminedRun
 
 # By shard_id: the ranges of points to re-run.
@@ -63,7 +65,8 @@ def reexecute(
 ) -> list[Finding]:
     """Re-run ranges of a shard's points; `files` holds its rows by dataset, in order of the points.
 
-    Rows of extra datasets are compared only if the whole shard is re-run.
+    Points whose failure depends on the machine are left out: they may end or block the engine, and prove nothing. Rows
+    of extra datasets are compared only if the whole shard is re-run.
 
     Raises:
         EngineFaultError: the engine failed.
@@ -71,7 +74,8 @@ def reexecute(
         InterruptedRunError: `stop` was set.
     """
     differences = Differences(run, outcome.shard_id, outcome.model_version)
-    for start, end in ranges:
+    apart = _machine_dependent(files[POINT_OUTCOMES]) if outcome.points_failed else []
+    for start, end in (part for each in ranges for part in _around(apart, *each)):
         message = ShardMessageV2.of(
             run.spec,
             run.record.run_id,
@@ -124,6 +128,22 @@ class _StoredRows:
         """Find rows beyond those of the re-run points."""
         if name != POINT_OUTCOMES and self._buffer.take(1) is not None:
             differences.add("reexecution.rows", f"{name} has more rows", self._next)
+
+
+def _machine_dependent(path: Path) -> list[int]:
+    """Return the points of a file whose failure depends on the machine, in order."""
+    rows = pq.read_table(path, columns=["point_index", "error_code"], use_threads=False)
+    return list(rows.filter(pc.is_in(rows["error_code"], pa.array(MACHINE_DEPENDENT)))["point_index"].to_pylist())
+
+
+def _around(points: Sequence[int], start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the parts of `[start, end)` without `points`."""
+    for point in (point for point in points if start <= point < end):
+        if start < point:
+            yield start, point
+        start = point + 1
+    if start < end:
+        yield start, end
 
 
 def _rerun(

@@ -4,7 +4,7 @@ All columns are compared in bulk, one row group at a time, whatever the shard's 
 where a column differs.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -13,49 +13,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sweepctl.records.outcome import MAX_ERROR_MESSAGE, Outcome
-from sweepctl.records.table import EFFECTIVE_PARAMETERS, FLOAT, INT, POINT_OUTCOMES, ROW_GROUP_ROWS, schema_of
+from sweepctl.records.rows import RowBuffer, tables_of
+from sweepctl.records.table import EFFECTIVE_PARAMETERS, FLOAT, INT, POINT_OUTCOMES, schema_of
 from sweepctl.verify.report import MOST_POINTS, FailedPoints, Finding
 from sweepctl.verify.run import ExaminedRun, Tables
 
 Column: TypeAlias = "pa.ChunkedArray | pa.Array"
 MAX_SHOWN = 100  # characters of a value
 _OWN_OUTCOMES = len(schema_of(POINT_OUTCOMES, []))  # metrics begin here
-
-
-class RowBuffer:
-    """Rows of tables, returned in chunks of any requested size."""
-
-    def __init__(self, tables: Iterable[pa.Table]) -> None:
-        """Buffer the rows of `tables`, in order."""
-        self._tables = iter(tables)
-        self._held: pa.Table | None = None
-
-    @property
-    def ready(self) -> int:
-        """The rows at hand without reading more than one table; 0 at the end."""
-        if self._held is None:
-            self._held = next(self._tables, None)
-        return 0 if self._held is None else int(self._held.num_rows)
-
-    def take(self, rows: int) -> pa.Table | None:
-        """Return the next `rows` rows, fewer at the end, and None after it."""
-        gathered = [] if self._held is None else [self._held]
-        count = sum(table.num_rows for table in gathered)
-        while count < rows and (table := next(self._tables, None)) is not None:
-            gathered.append(table)
-            count += table.num_rows
-        if count == 0:
-            return None
-        whole = gathered[0] if len(gathered) == 1 else pa.concat_tables(gathered)
-        self._held = whole.slice(rows) if count > rows else None
-        return whole.slice(0, rows)
-
-
-def tables_of(file: pq.ParquetFile) -> Iterator[pa.Table]:
-    """Yield a file's rows: a row group at a time, since a group of long rows has few, and at most ROW_GROUP_ROWS."""
-    for group in range(file.metadata.num_row_groups):
-        for batch in file.iter_batches(batch_size=ROW_GROUP_ROWS, row_groups=[group], use_threads=False):
-            yield pa.Table.from_batches([batch])
 
 
 @dataclass(frozen=True)

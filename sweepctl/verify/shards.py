@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,8 +23,11 @@ from sweepctl.verify import artifacts
 from sweepctl.verify.artifacts import Borrowed
 from sweepctl.verify.identity import engine_identities, examine_identity
 from sweepctl.verify.report import FailedPoints, Finding
-from sweepctl.verify.rows import Differences, ExtraExaminer, RowBuffer, RowsExaminer, examine_indices, pairs
+from sweepctl.verify.rows import Differences, ExtraExaminer, RowsExaminer, examine_indices, pairs
 from sweepctl.verify.run import ExaminedRun, Tables
+
+if TYPE_CHECKING:
+    from sweepctl.records.rows import RowBuffer
 
 # Consecutive shards share one engine process, and files of many small shards are fetched in parallel.
 BATCH_SHARDS = 64

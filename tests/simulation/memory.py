@@ -28,7 +28,7 @@ from sweepctl.records import design as stored_design
 from sweepctl.records import table
 from sweepctl.records.outcome import Artifact
 from sweepctl.records.table import DataFile, DatasetWriter
-from sweepctl.shard import attempt
+from sweepctl.shard import adopt, attempt
 from sweepctl.store.s3 import S3Store
 from sweepctl.verify import artifacts, shards
 from sweepctl.worker import delivery, drain
@@ -47,6 +47,7 @@ def in_memory() -> Iterator[None]:
             (artifacts, "pq", _Parquet),
             (S3Store, "_area", SimpleNamespace(folder=folder)),
             (attempt, "DatasetWriter", Writer),
+            (adopt, "pq", _Parquet),
             (shards, "TemporaryDirectory", folder),
             (shards, "Path", File),
             (stored_design, "TemporaryDirectory", folder),
@@ -129,25 +130,25 @@ class Writer:
     def add(self, rows: pa.Table) -> None:
         self._rows.append(rows)
 
-    def finish(self) -> DataFile:
+    def finish(self, content_sha256: str | None = None) -> DataFile:
         whole = pa.concat_tables(self._rows) if self._rows else self._schema.empty_table()
         rows = whole.cast(self._schema).combine_chunks()
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, rows.schema) as stream:
             stream.write_table(rows)
-        File.files[str(self._path)] = _file_of(self._dataset, sink.getvalue().to_pybytes())
+        File.files[str(self._path)] = _file_of(self._dataset, sink.getvalue().to_pybytes(), content_sha256)
         return DataFile(self._dataset, self._path, rows.num_rows)
 
 
 @lru_cache(MANY)
-def _file_of(dataset: str, rows: bytes) -> bytes:
+def _file_of(dataset: str, rows: bytes, content_sha256: str | None) -> bytes:
     """Return what the real writer makes of a table, given as a stream of Arrow."""
     with pa.ipc.open_stream(rows) as stream:
         whole = stream.read_all()
     with TemporaryDirectory() as folder, DatasetWriter(dataset, whole.schema, Path(folder)) as writer:
         if whole.num_rows:
             writer.add(whole)
-        return writer.finish().path.read_bytes()
+        return writer.finish(content_sha256).path.read_bytes()
 
 
 class _Read:
@@ -156,6 +157,7 @@ class _Read:
     def __init__(self, body: bytes, dictionaries: tuple[str, ...]) -> None:
         self._file = pq.ParquetFile(pa.BufferReader(body), read_dictionary=list(dictionaries))
         self.metadata = self._file.metadata
+        self.schema_arrow = self._file.schema_arrow
         self._batches = list(self._file.iter_batches(use_threads=False))
 
     def __enter__(self) -> Self:

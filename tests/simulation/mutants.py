@@ -80,11 +80,11 @@ MUTANTS = (
     Mutant("acknowledged although the store is down", (delivery,), "_ending_after", "Ending.STORE_DOWN",
            "Ending.SKIPPED"),
     Mutant("the outcome before its data", (commit,), "commit_complete",
-           "artifacts = tuple(_commit_data(store, run, outcome, file) for file in files)\n",
+           "outcome = _commit_files(store, run, outcome, files)\n",
            "keys = layout.ShardKeys.of(run, outcome.shard_id)\n"
            "    named = tuple(_artifact(file, keys.dataset(file.dataset, outcome.model)) for file in files)\n"
            "    _commit_outcome(store, run, dataclasses.replace(outcome, artifacts=named))\n"
-           "    artifacts = tuple(_commit_data(store, run, outcome, file) for file in files)\n"),
+           "    outcome = _commit_files(store, run, outcome, files)\n"),
     Mutant("the verdict before its history", (commit,), "commit_incomplete",
            "record_attempt(store, run, outcome)\n    return _commit_outcome(store, run, outcome)",
            "standing = _commit_outcome(store, run, outcome)\n    record_attempt(store, run, outcome)\n"
@@ -120,7 +120,7 @@ MUTANTS = (
     Mutant("an engine not pinned", (run, delivery), "run_shard",
            "commit.agree_engine(store, attempt.engine_pin)", "pass"),
     Mutant("an engine's counts believed", (reader.RecordReader,), "finish",
-           "if seen[0] != self._message.points or said != seen or self._held:", "if False:"),
+           "if self.next_index != self._message.end_index_exclusive or said != seen or self._held:", "if False:"),
     Mutant("an object that the store does not give taken for none", (S3Store,), "_get",
            "        raise store_error(error, self._address(key)) from error", "        return None"),
     Mutant("a worker that stops and walks off", (lease,), "_due",

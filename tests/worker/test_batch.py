@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import toys
+from fakes import crashing, toys
 from fakes.faulty import Call
 from worker import whole
 from worker.in_process import WatchedStore
@@ -268,3 +268,10 @@ def test_a_defect_that_one_message_brings_out_is_told_and_leaves_the_others(
     (told,) = [vars(line)["fields"] for line in caplog.records if line.getMessage() == "defect"]
     assert told["message_id"] == "m1"
     assert "ZeroDivisionError" in told["trace"]
+
+
+def test_a_point_that_crashes_fails_its_shard_alone(place: Place) -> None:
+    place.open(engine=Engine(crashing.TEST_ENGINE))
+    works = place.process([crashing.body("abort", shard) for shard in range(4)])
+    assert endings(works) == [Ending.SUCCEEDED, Ending.SUCCEEDED, Ending.FAILED, Ending.SUCCEEDED]
+    assert handed_back(works) == []

@@ -111,8 +111,14 @@ mod tests {
 
     #[test]
     fn a_reply_may_be_in_any_order_and_omit_what_may_be_null() {
-        let line = r#"{"id":7,"rows":{"queue":{"length":[1,2.5,1e300],"at":[1,2,3]}},"metrics":{"wait":5, "served":-1}}"#;
-        let expected = r#"{"id":7,"metrics":{"note":null,"served":-1,"wait":5},"rows":{"queue":{"at":[1,2,3],"length":[1,2.5,1e+300]}}}"#;
+        let line = concat!(
+            r#"{"id":7,"rows":{"queue":{"length":[1,2.5,1e300],"at":[1,2,3]}},"#,
+            r#""metrics":{"wait":5, "served":-1}}"#
+        );
+        let expected = concat!(
+            r#"{"id":7,"metrics":{"note":null,"served":-1,"wait":5},"#,
+            r#""rows":{"queue":{"at":[1,2,3],"length":[1,2.5,1e+300]}}}"#
+        );
         assert_eq!(records(line).as_deref(), Ok(expected));
         assert_eq!(records(expected).as_deref(), Ok(expected));
         let large = r#"{"id":7,"metrics":{"note":"é\n","served":0,"wait":100000000000000000000},"rows":{}}"#;

@@ -1,0 +1,98 @@
+"""Runs the points of a shard: in-process, and in child processes from the first on that ends the engine.
+
+It chooses the engine's command; what becomes of the records is the caller's.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+from typing import TYPE_CHECKING
+
+from sweepctl.engine.client import Engine, EngineRun
+from sweepctl.engine.reader import RecordReader
+from sweepctl.errors import EngineFaultError
+from sweepctl.messages import ShardMessage
+from sweepctl.protocol import encode_request
+
+if TYPE_CHECKING:
+    from sweepctl.design import Space
+
+# What a point can do to an engine that runs it in-process.
+OF_A_POINT = {"engine_crashed", "engine_incomplete", "engine_timeout"}
+# Of the time limit: an engine that writes nothing for so long has hung, and its host has the rest of the time.
+SILENCE = 2 / 3
+# Of that rest, for one point: it is tried twice, and others are left.
+POINTS_SHARE = 1 / 3
+
+
+class Requests:
+    """The request for a shard's points, and for the last of them."""
+
+    def __init__(self, message: ShardMessage, space: "Space", threads: int | None) -> None:
+        """Encode the request for all points; `space` is the design of `message`.
+
+        Raises:
+            MessageError: the design's rows are invalid, or the request is longer than an engine accepts.
+        """
+        self._message, self._space, self._threads = message, space, threads
+        self.whole = self._encode(message.start_index, None)
+
+    def rest(self, start_index: int, point_seconds: float | None) -> bytes:
+        """Return the request for a host to run the points from `start_index` on, each for so long at most."""
+        return self._encode(start_index, point_seconds)
+
+    def _encode(self, start_index: int, point_seconds: float | None) -> bytes:
+        end = self._message.end_index_exclusive
+        return encode_request(
+            self._message.spec, self._space, start_index, end, self._threads, point_seconds=point_seconds
+        )
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How long all engines of an attempt may take."""
+
+    seconds: float | None  # None: no limit
+    monotonic: Callable[[], float]
+
+
+def run_points(
+    engine: Engine,
+    requests: Requests,
+    reader: RecordReader,
+    take: Callable[[EngineRun], None],
+    *,
+    clock: Clock,
+    stop: Event,
+) -> tuple[EngineFaultError | None, float]:
+    """Have `take` read what the engine writes; return the fault that ended it, if any, and the CPU seconds.
+
+    If the engine dies or hangs, its host runs the points from the first on that has no record.
+
+    Raises:
+        RefusedError: the engine refused the request.
+    """
+    seconds = clock.seconds
+    began_at = clock.monotonic()
+    hosts = engine.description.host
+    silence = None if seconds is None or not hosts else seconds * SILENCE
+    run = engine.start(requests.whole, timeout=seconds, silence=silence, stop=stop)
+    fault = _taken(run, take)
+    left = None if seconds is None else seconds - (clock.monotonic() - began_at)
+    if fault is None or not hosts or fault.error_code not in OF_A_POINT or (left is not None and left <= 0):
+        return fault, run.cpu_seconds
+    # One that has crashed needs no limit; one that hangs would hang again.
+    hangs = fault.error_code == "engine_timeout" and left is not None
+    reader.go_on()
+    request = requests.rest(reader.next_index, left * POINTS_SHARE if hangs and left is not None else None)
+    host = engine.start(request, command="host", timeout=left, stop=stop)
+    return _taken(host, take), run.cpu_seconds + host.cpu_seconds
+
+
+def _taken(run: EngineRun, take: Callable[[EngineRun], None]) -> EngineFaultError | None:
+    try:
+        with run:
+            take(run)
+    except EngineFaultError as fault:
+        return fault
+    return None

@@ -1,0 +1,168 @@
+"""A point that ends its engine: its neighbours have their results, and so has it."""
+
+import datetime as dt
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from fakes.crashing import AT, POINTS, SHARD, TEST_ENGINE, body
+
+from sweepctl.engine.client import Engine
+from sweepctl.errors import ConflictError
+from sweepctl.messages import ShardMessage, decode
+from sweepctl.records.layout import ShardKeys
+from sweepctl.records.outcome import Outcome, RunRecord
+from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
+from sweepctl.shard import points
+from sweepctl.shard.run import Conditions, Disposition, Result, run_shard
+from sweepctl.store import open_store
+from sweepctl.store.contract import Store
+
+
+def message(mode: str, shard: int = 2, **base: object) -> ShardMessage:
+    return decode(body(mode, shard, **base), dt.date(2026, 2, 14))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine(TEST_ENGINE)
+
+
+def rows(store: Store, outcome: Outcome, dataset: str) -> list[dict[str, object]]:
+    (artifact,) = (each for each in outcome.artifacts if each.dataset == dataset)
+    found: list[dict[str, object]] = pq.read_table(Path(store.url) / artifact.key).to_pylist()
+    return found
+
+
+def run(message: ShardMessage, engine: Engine, store: Store, **conditions: object) -> Result:
+    return run_shard(message, engine, store, replace(Conditions(threads=2), **conditions))  # type: ignore[arg-type]
+
+
+def require_one_failure(store: Store, outcome: Outcome, code: str) -> str:
+    """Check that point 57 failed, and no other; return its message."""
+    assert (outcome.status, outcome.error_code, outcome.error_point_index) == ("failure", "point_failed", AT)
+    assert (outcome.points_succeeded, outcome.points_failed, outcome.retryable) == (SHARD - 1, 1, False)
+    results = rows(store, outcome, POINT_OUTCOMES)
+    assert [row["point_index"] for row in results] == list(range(50, 75))
+    assert [row["half"] for row in results] == [None if index == AT else index / 2 for index in range(50, 75)]
+    assert [row["point_index"] for row in rows(store, outcome, EFFECTIVE_PARAMETERS)] == list(range(50, 75))
+    (failed,) = (row for row in results if row["status"] == "failure")
+    assert (failed["point_index"], failed["error_code"]) == (AT, code)
+    assert outcome.error_message == f"{code}: {failed['error_message']}"
+    return str(failed["error_message"])
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        ("abort", "its process was ended by signal 6 (SIGABRT, it aborted)"),
+        ("exit", "its process exited with status 7"),
+        ("overflow", "its process was ended by signal 6 (SIGABRT, it aborted)"),
+        ("leave", "its process was ended by signal 6 (SIGABRT, it aborted)"),
+    ],
+)
+def test_a_point_that_crashes_fails_alone(store: Store, engine: Engine, mode: str, said: str) -> None:
+    result = run(message(mode), engine, store)
+    assert require_one_failure(store, result.outcome, "point_crashed").startswith(said)
+    assert run(message(mode), engine, store).disposition is Disposition.SKIPPED
+    assert run(message(mode, shard=3), engine, store).outcome.status == "success"
+
+
+@pytest.mark.parametrize("mode", ["hang", "loop"])
+def test_a_point_that_never_ends_fails_alone_within_the_time_limit(
+    store: Store, engine: Engine, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    # Of a minute: the engine has hung after a second of silence, and in its host a point may take another.
+    monkeypatch.setattr(points, "SILENCE", 1 / 60)
+    monkeypatch.setattr(points, "POINTS_SHARE", 1 / 60)
+    result = run(message(mode), engine, store, timeout=60.0)
+    assert "the limit point_seconds" in require_one_failure(store, result.outcome, "point_timeout")
+
+
+def test_what_a_point_prints_does_no_harm(store: Store, engine: Engine) -> None:
+    assert run(message("print"), engine, store).outcome.status == "success"
+
+
+def test_a_result_does_not_depend_on_where_a_point_ran(store: Store, engine: Engine, tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    marker.touch()
+    crashed = run(message("abort_once", marker=str(marker)), engine, store)
+    assert not marker.exists()
+    assert crashed.outcome.status == "success"
+    again = run(message("abort_once", marker=str(marker)), engine, store, force=True)
+    assert again.disposition is Disposition.KEPT
+    assert again.attempt is not None
+    assert again.attempt.content_sha256 == crashed.outcome.content_sha256
+
+
+def test_an_engine_without_a_host_fails_as_a_whole(store: Store, engine: Engine) -> None:
+    engine.description = engine.description.model_copy(update={"host": False})
+    outcome = run(message("abort"), engine, store).outcome
+    assert (outcome.error_code, outcome.retryable, outcome.error_point_index) == ("engine_crashed", True, None)
+
+
+class Fragile:
+    """A shard whose point 57 crashes in the attempts that are told so: on some machines, or at some times."""
+
+    def __init__(self, folder: Path, store: Store, engine: Engine) -> None:
+        self._store, self._engine = store, engine
+        self._folder = folder / "crashes"
+
+    def run(self, *, crashes: bool, **conditions: object) -> Result:
+        if crashes:
+            self._folder.mkdir()
+        elif self._folder.exists():
+            self._folder.rmdir()
+        return run(message("abort_in", marker=str(self._folder)), self._engine, self._store, **conditions)
+
+    @property
+    def outcome_file(self) -> Path:
+        record = RunRecord(
+            "r", dt.datetime.now(dt.UTC).date().isoformat(), "", "", POINTS, None, dt.datetime.now(dt.UTC)
+        )
+        return Path(self._store.url) / ShardKeys.of(record, 2).outcome
+
+
+@pytest.fixture
+def fragile(tmp_path: Path, store: Store, engine: Engine) -> Fragile:
+    return Fragile(tmp_path, store, engine)
+
+
+@pytest.mark.parametrize("crashes", [True, False], ids=["crashed", "succeeded"])
+@pytest.mark.parametrize("with_outcome", [True, False])
+def test_what_was_committed_first_stands(store: Store, fragile: Fragile, *, crashes: bool, with_outcome: bool) -> None:
+    first = fragile.run(crashes=crashes).outcome
+    if not with_outcome:  # an attempt that was killed before its outcome
+        fragile.outcome_file.unlink()
+    second = fragile.run(crashes=not crashes, force=True)
+    assert second.attempt is not None
+    assert second.attempt.content_sha256 != first.content_sha256
+    assert second.disposition is (Disposition.KEPT if with_outcome else Disposition.COMMITTED)
+    same = {"attempt_id": "", "started_at": None, "finished_at": None, "cpu_seconds": 0.0}
+    assert replace(second.outcome, **same) == replace(first, **same)  # type: ignore[arg-type]
+    if crashes:
+        require_one_failure(store, second.outcome, "point_crashed")
+    else:
+        assert second.outcome.status == "success"
+
+
+def test_another_metric_is_a_conflict_still(store: Store, fragile: Fragile) -> None:
+    outcome = fragile.run(crashes=True).outcome
+    (artifact,) = (each for each in outcome.artifacts if each.dataset == POINT_OUTCOMES)
+    path = Path(store.url) / artifact.key
+    with pq.ParquetFile(path) as file:
+        table, digest = file.read(), file.metadata.metadata[b"content_sha256"]
+    halves = table["half"].to_pylist()
+    halves[0] = 26.0
+    changed = table.set_column(table.schema.get_field_index("half"), "half", pa.array(halves))
+    path.chmod(0o644)
+    pq.write_table(changed.replace_schema_metadata({"content_sha256": digest}), path)
+    with pytest.raises(ConflictError, match="holds a different result"):
+        fragile.run(crashes=False, force=True)
