@@ -189,8 +189,9 @@ impl<'de> Visitor<'de> for &mut Writer<'_> {
             let value = value(self.column, literal).map_err(A::Error::custom)?;
             if matches!(value.borrow(), ValueRef::Float(float) if !float.is_finite()) {
                 *self.fault = Some(RowsFault::NonFinite(self.column.name));
+            } else {
+                write_plain(self.text, value.borrow());
             }
-            write_plain(self.text, value.borrow());
             self.text.push(b',');
             self.count += 1;
         }

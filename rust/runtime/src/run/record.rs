@@ -219,7 +219,7 @@ mod tests {
         let kept = "ä".repeat(MAX_MESSAGE - 1);
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            format!(r#","error_code":"long","error_message":"{kept}…""#)
+            format!(r#""error_code":"long","error_message":"{kept}…""#)
         );
     }
 }
