@@ -72,8 +72,8 @@ exec {ENGINE} "$@"
 
 
 def failing_engine(folder: Path, engine: Path = ENGINE) -> Path:
-    """Write an engine that crashes on every request to run until there is a file `healed` in `folder`."""
+    """Write an engine that crashes on every request to run, its host too, until there is a file `healed`."""
     path = folder / "failing-engine"
-    path.write_text(f'#!/bin/sh\n[ "$1" = run ] && [ ! -e {folder}/healed ] && exit 3\nexec {engine} "$@"\n')
+    path.write_text(f'#!/bin/sh\ncase "$1" in run|host) [ -e {folder}/healed ] || exit 3;; esac\nexec {engine} "$@"\n')
     path.chmod(0o755)
     return path

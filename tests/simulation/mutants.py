@@ -68,7 +68,7 @@ MUTANTS = (
            "status in {HTTPStatus.OK, HTTPStatus.CONFLICT}"),
     Mutant("a failure overwrites a success", (outcome, commit), "judge", "rank(existing) >= rank(new)",
            "existing.attempt_id == new.attempt_id"),
-    Mutant("412 taken for a loss, and cleaned up", (commit,), "_commit_data", "    found = ",
+    Mutant("412 taken for a loss, and cleaned up", (commit,), "_create_or_fetch", "    found = ",
            "    store._client._bucket.objects.pop(key, None)\n    raise StoreError('lost')\n    found = "),
     Mutant("acknowledged before the commit", (Worker,), "_run", "deliver(",
            "self.queue.delete(delivery.received.receipt)\n    deliver("),

@@ -226,10 +226,10 @@ def test_a_disk_that_one_shard_fills_is_empty_for_the_next(place: Place, monkeyp
     finish = table.DatasetWriter.finish
     fills = iter([True])
 
-    def fill(writer: table.DatasetWriter) -> object:
+    def fill(writer: table.DatasetWriter, digest: str | None) -> object:
         if next(fills, False):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return finish(writer)
+        return finish(writer, digest)
 
     monkeypatch.setattr(table.DatasetWriter, "finish", fill)
     place.open()
