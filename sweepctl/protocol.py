@@ -69,6 +69,7 @@ class Parameter(Column):
     exclusive_minimum: Value
     exclusive_maximum: Value
     choices: list[str] | None
+    spellings: dict[str, str] = {}  # other texts for a choice, in any case
 
 
 class Dataset(_Reply):
@@ -77,6 +78,13 @@ class Dataset(_Reply):
     name: DatasetName
     doc: Text
     columns: Annotated[list[Column], Field(min_length=1), AfterValidator(_distinct)]
+
+
+class Program(_Reply):
+    """What a program that is a model consists of, and needs."""
+
+    files: dict[Text, Fingerprint]  # SHA-256 by path relative to its manifest
+    environment: list[Text]  # names of variables
 
 
 class Model(_Reply):
@@ -88,6 +96,7 @@ class Model(_Reply):
     parameters: Annotated[list[Parameter], AfterValidator(_distinct)]
     metrics: Annotated[list[Column], AfterValidator(_distinct)]
     datasets: Annotated[list[Dataset], AfterValidator(_distinct)]
+    program: Program | None = None  # None: the engine's own code
 
 
 class Description(_Reply):

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::describe::describe;
-use crate::host::end_all;
+use crate::host::{BAD_PROGRAM, end_all};
 use crate::model::AnyModel;
-use crate::model::declaration::Declaration;
-use crate::model::validate::validate;
+use crate::model::catalog::{Body, Catalog};
 use crate::parent::{self, PARENT_GONE};
+use crate::program;
 use crate::request::plan::{Mode, Plan};
 use crate::request::read_line;
 use crate::run::execute;
@@ -28,23 +28,33 @@ const USAGE: u8 = 2;
 pub fn main(models: &'static [&'static dyn AnyModel]) -> ExitCode {
     let mut arguments = std::env::args_os();
     let name = program_name(arguments.next());
-    let declarations: Vec<_> = models.iter().map(|model| model.declaration()).collect();
-    if let Err(problem) = require_unwinding().and_then(|()| validate(&declarations)) {
-        eprintln!("{name}: {problem}");
-        return ExitCode::FAILURE;
-    }
     let arguments: Vec<_> = arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
-    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let mut arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let manifests = programs_of(&mut arguments);
+    let models = match program::load(&manifests) {
+        Ok(programs) => require_unwinding().and_then(|()| Catalog::new(models, programs)),
+        Err(problems) => {
+            eprint!("{problems}");
+            return ExitCode::from(BAD_PROGRAM);
+        }
+    };
+    let models = match models {
+        Ok(models) => models,
+        Err(problem) => {
+            eprintln!("{name}: {problem}");
+            return ExitCode::from(if manifests.is_empty() { 1 } else { BAD_PROGRAM });
+        }
+    };
     let done = match arguments.as_slice() {
-        ["run"] => answer(models, Mode::Simulate),
-        ["host"] => answer(models, Mode::Host),
-        ["points"] => answer(models, Mode::Identify),
-        ["serve", model] => serve_named(models, model),
-        ["describe"] => print(&line(&describe(&declarations))),
+        ["run"] => answer(&models, Mode::Simulate),
+        ["host"] => answer(&models, Mode::Host),
+        ["points"] => answer(&models, Mode::Identify),
+        ["serve", model] => serve_named(&models, model),
+        ["describe"] => print(&line(&describe(models.entries()))),
         ["--version"] => print(format!("{name} {ENGINE_VERSION}\n").as_bytes()),
-        ["--help" | "-h"] => print(help(&name, &declarations).as_bytes()),
+        ["--help" | "-h"] => print(help(&name, &models).as_bytes()),
         _ => {
-            eprint!("{}", help(&name, &declarations));
+            eprint!("{}", help(&name, &models));
             return ExitCode::from(USAGE);
         }
     };
@@ -59,8 +69,18 @@ pub fn main(models: &'static [&'static dyn AnyModel]) -> ExitCode {
     }
 }
 
+/// Takes `--program FILE`, which may be given again, from the front of the arguments.
+fn programs_of<'a>(arguments: &mut Vec<&'a str>) -> Vec<&'a Path> {
+    let mut files = vec![];
+    while let ["--program", file, ..] = arguments.as_slice() {
+        files.push(Path::new(*file));
+        arguments.drain(..2);
+    }
+    files
+}
+
 /// Reads a request and writes its records.
-fn answer(models: &'static [&'static dyn AnyModel], mode: Mode) -> io::Result<()> {
+fn answer(models: &Catalog, mode: Mode) -> io::Result<()> {
     let mut output = output()?;
     let plan = match read_line(&mut io::stdin().lock())?.and_then(|request| Plan::new(models, mode, &request))
     {
@@ -91,11 +111,15 @@ fn require_unwinding() -> Result<(), String> {
     Ok(())
 }
 
-fn serve_named(models: &'static [&'static dyn AnyModel], name: &str) -> io::Result<()> {
-    let Some(model) = models.iter().find(|model| model.declaration().name == name) else {
-        return Err(io::Error::other(format!("unknown model {name:?}")));
-    };
-    serve(*model, output()?)
+fn serve_named(models: &Catalog, name: &str) -> io::Result<()> {
+    match models.find(name).map_err(|refusal| io::Error::other(refusal.message))?.body {
+        Body::Native(model) => serve(model, output()?),
+        Body::Program(program) => match program.model() {
+            Some(model) => serve(model, output()?),
+            None => Err(io::Error::other(format!("{name} is served by its own program"))),
+        },
+        Body::Absent => unreachable!("no engine has it"),
+    }
 }
 
 fn print(text: &[u8]) -> io::Result<()> {
@@ -117,12 +141,13 @@ fn program_name(path: Option<OsString>) -> String {
         .map_or_else(|| "engine".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-fn help(name: &str, models: &[Declaration]) -> String {
-    let models = models.iter().map(|model| model.name).collect::<Vec<_>>().join(", ");
+fn help(name: &str, models: &Catalog) -> String {
+    let models = models.names().join(", ");
     format!(
         "Runs points of simulation models: {models}.
 
-Usage:
+Usage: {name} [--program FILE]... COMMAND
+
   {name} run < request.json      run the points of a request; one line of JSON for each
   {name} host < request.json     the same in child processes, so that no point can take others along
   {name} points < request.json   the same without running: identities only
@@ -130,6 +155,8 @@ Usage:
   {name} describe                the models with their parameters and metrics, as JSON
   {name} --version
   {name} --help
+
+--program adds the model of a program that FILE describes (docs/programs.md).
 
 The request is one line of JSON; docs/protocol.md describes it. Through a pipe, keep standard input open until
 the last record: when it closes, the engine assumes that its parent is gone, and exits with {PARENT_GONE}.

@@ -1,11 +1,14 @@
 //! The description of an engine's models, as JSON.
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use serde::{Serialize, Serializer};
 use sweep_space::ValueRef;
 
+use crate::model::catalog::{Body, Entry};
 use crate::model::declaration::{Column, Dataset, Declaration, Parameter, Type};
+use crate::program::ProgramDescription;
 use crate::run::record::{ENGINE_VERSION, PROTOCOL};
 
 /// The version of the protocol between host and child.
@@ -30,6 +33,8 @@ struct ModelDescription<'a> {
     parameters: Vec<ParameterDescription<'a>>,
     metrics: &'a [Column],
     datasets: &'a [Dataset],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<ProgramDescription<'a>>,
 }
 
 #[derive(Serialize)]
@@ -46,6 +51,9 @@ struct ParameterDescription<'a> {
     exclusive_minimum: Literal<'a>,
     exclusive_maximum: Literal<'a>,
     choices: Option<&'a [&'a str]>,
+    /// Other texts for a choice; case is ignored if there are any.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    spellings: BTreeMap<&'a str, &'a str>,
     doc: &'a str,
 }
 
@@ -65,8 +73,8 @@ impl Serialize for Literal<'_> {
 }
 
 /// Describes an engine with these models.
-pub(crate) fn describe(models: &[Declaration]) -> Description<'_> {
-    let models = models.iter().map(describe_model).collect();
+pub(crate) fn describe(models: &[Entry]) -> Description<'_> {
+    let models = models.iter().map(describe_entry).collect();
     Description {
         protocol: PROTOCOL,
         engine_version: ENGINE_VERSION,
@@ -88,6 +96,14 @@ pub(crate) fn hello(model: &Declaration) -> Hello<'_> {
     Hello { protocol: MODEL_PROTOCOL, model: describe_model(model) }
 }
 
+fn describe_entry(entry: &Entry) -> ModelDescription<'_> {
+    let description = describe_model(&entry.declaration);
+    match entry.body {
+        Body::Program(program) => ModelDescription { program: Some(program.description()), ..description },
+        Body::Native(_) | Body::Absent => description,
+    }
+}
+
 fn describe_model(model: &Declaration) -> ModelDescription<'_> {
     ModelDescription {
         name: model.name,
@@ -96,6 +112,7 @@ fn describe_model(model: &Declaration) -> ModelDescription<'_> {
         parameters: model.parameters.iter().map(describe_parameter).collect(),
         metrics: &model.metrics,
         datasets: &model.datasets,
+        program: None,
     }
 }
 
@@ -114,6 +131,7 @@ fn describe_parameter(parameter: &Parameter) -> ParameterDescription<'_> {
         exclusive_minimum: excluded(parameter.lower),
         exclusive_maximum: excluded(parameter.upper),
         choices: parameter.choices,
+        spellings: parameter.spellings.iter().copied().collect(),
         doc: parameter.doc,
     }
 }

@@ -7,14 +7,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use sweep_space::Streams;
 
+use crate::model::catalog::Catalog;
 use crate::model::declaration::{Column, Dataset, Declaration, Parameter};
 use crate::model::domain_error::DomainError;
 use crate::model::output::Output;
-use crate::model::{AnyModel, Model, Parameters};
+use crate::model::{Model, Parameters};
 use crate::request::plan::{Mode, Plan};
 use crate::request::read_line;
 
@@ -82,7 +84,8 @@ impl Model for Toy {
     }
 }
 
-const MODELS: &[&dyn AnyModel] = &[&Toy];
+static MODELS: LazyLock<Catalog> =
+    LazyLock::new(|| Catalog::new(&[&Toy], vec![]).expect("a valid declaration"));
 
 /// A small random generator, seeded so that a failure can be repeated.
 struct Dice(u64);
@@ -162,7 +165,7 @@ fn answer(text: &[u8]) -> String {
         Ok(line) => line,
         Err(refusal) => return refusal.message,
     };
-    match Plan::new(MODELS, Mode::Simulate, &line) {
+    match Plan::new(&MODELS, Mode::Simulate, &line) {
         Err(refusal) => {
             assert!(refusal.message.chars().count() <= 3_000, "a message that grows with its input");
             // Quoted text and numbers come from the input, and so may the path at the start.

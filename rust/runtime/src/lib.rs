@@ -45,6 +45,7 @@ mod host;
 mod model;
 mod names;
 mod parent;
+mod program;
 mod request;
 mod run;
 mod serve;

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{self, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,13 +13,11 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use crate::clock::now;
-use crate::describe::hello;
 use crate::host::ending::Ending;
+use crate::host::launch::Launch;
 use crate::host::memory::resident;
-use crate::model::AnyModel;
 use crate::request::limits::Limits;
 use crate::request::refusal::shortened;
-use crate::run::record::line;
 
 /// How often memory and life of a child are looked at: a child may die while others keep its pipes open.
 const TICK: Duration = Duration::from_millis(100);
@@ -48,29 +46,20 @@ pub(crate) fn end_all() {
     std::mem::forget(living);
 }
 
-/// What a child runs, and the first line that it must write.
-pub(super) struct Program {
-    path: PathBuf,
-    arguments: Vec<String>,
-    hello: Vec<u8>,
-}
-
-impl Program {
-    /// This engine, as the server of one of its models.
-    pub(super) fn of(model: &dyn AnyModel) -> Self {
-        let path =
-            std::env::current_exe().unwrap_or_else(|error| fail(&format!("this engine's path: {error}")));
-        let declaration = model.declaration();
-        let arguments = vec!["serve".to_owned(), declaration.name.to_owned()];
-        Self { path, arguments, hello: line(&hello(&declaration)) }
+/// Starts a program, sends it one line, and returns the line that it answers.
+///
+/// # Errors
+/// Why there is none.
+pub(crate) fn ask_once(path: &Path, arguments: &[String], request: &[u8]) -> Result<Vec<u8>, String> {
+    let mut command = Command::new(path);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child =
+        Child::spawn(command).map_err(|error| format!("cannot start {}: {error}", path.display()))?;
+    match child.line(request, Some(now() + HELLO), None) {
+        Ok(line) => Ok(line.to_vec()),
+        Err(Ending::Crashed(how)) => Err(format!("{} {how}: {}", path.display(), child.last_words())),
+        Err(_) => Err(format!("{} said nothing within {} s", path.display(), HELLO.as_secs())),
     }
-}
-
-/// Ends the engine: it cannot run any point in a child.
-pub(super) fn fail(problem: &str) -> ! {
-    eprintln!("cannot run points in child processes: {problem}");
-    end_all();
-    process::exit(1);
 }
 
 /// A running child.
@@ -90,12 +79,11 @@ impl Child {
     ///
     /// # Errors
     /// Why no point can be run in it.
-    pub(super) fn start(program: &Program) -> Result<Self, String> {
-        let mut child = Self::spawn(program)
-            .map_err(|error| format!("cannot start {}: {error}", program.path.display()))?;
-        match child.line(b"", Some(now() + HELLO), None) {
-            Ok(line) if line == program.hello => Ok(child),
-            Ok(_) => Err("it declares another model: was the engine replaced while it ran?".to_owned()),
+    pub(super) fn start(launch: &Launch) -> Result<Self, String> {
+        let mut child = Self::spawn(launch.command()?)
+            .map_err(|error| format!("cannot start {}: {error}", launch.shown()))?;
+        match child.line(&launch.setup, Some(now() + HELLO), None) {
+            Ok(line) => launch.check_hello(line).map(|()| child),
             Err(Ending::Crashed(how)) => {
                 Err(format!("it {how} before its first line: {}", child.last_words()))
             }
@@ -103,16 +91,10 @@ impl Child {
         }
     }
 
-    fn spawn(program: &Program) -> io::Result<Self> {
+    fn spawn(mut command: Command) -> io::Result<Self> {
         // A group of its own, so that all it starts can be killed with it.
         let mut living = living();
-        let mut process = Command::new(&program.path)
-            .args(&program.arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()?;
+        let mut process = command.process_group(0).spawn()?;
         let group = Pid::from_child(&process);
         living.push(group);
         drop(living);
@@ -288,7 +270,7 @@ impl Child {
         let has_exited = self.has_exited();
         self.take_errors();
         let _ = kill_process_group(self.group, Signal::KILL);
-        let status = self.process.wait().unwrap_or_else(|error| fail(&format!("wait: {error}")));
+        let status = self.process.wait().expect("a child that has not been reaped");
         living().retain(|group| *group != self.group);
         if has_exited { Ending::exited(status) } else { Ending::Crashed("closed its output".to_owned()) }
     }
@@ -309,9 +291,8 @@ impl Drop for Child {
 mod tests {
     use super::*;
 
-    fn program(script: &str) -> Program {
-        let arguments = vec!["-c".to_owned(), script.to_owned()];
-        Program { path: "/bin/sh".into(), arguments, hello: b"hello\n".to_vec() }
+    fn program(script: &str) -> Launch {
+        Launch::script(script)
     }
 
     fn limits(text: &str) -> Limits {
@@ -418,7 +399,6 @@ mod tests {
             let problem = Child::start(&program(script)).err().unwrap();
             assert!(problem.starts_with(expected), "{problem:?} does not begin with {expected:?}");
         }
-        let missing = Program { path: "/nowhere/engine".into(), arguments: vec![], hello: vec![] };
-        assert!(Child::start(&missing).err().unwrap().starts_with("cannot start /nowhere/engine"));
+        assert!(Child::start(&Launch::missing()).err().unwrap().starts_with("cannot start /nowhere/engine"));
     }
 }

@@ -4,6 +4,7 @@
 
 mod child;
 mod ending;
+mod launch;
 mod memory;
 pub(crate) mod reply;
 
@@ -11,9 +12,10 @@ use std::sync::{PoisonError, RwLock};
 
 use sweep_space::{Streams, write_int, write_plain};
 
-pub(crate) use crate::host::child::end_all;
-use crate::host::child::{Child, Program, fail};
+use crate::host::child::Child;
+pub(crate) use crate::host::child::{ask_once, end_all};
 use crate::host::ending::Ending;
+pub(crate) use crate::host::launch::{BAD_PROGRAM, Launch, own_path};
 use crate::model::domain_error::DomainError;
 use crate::model::output::Output;
 use crate::model::{Parameters, Runner};
@@ -26,7 +28,7 @@ static ALONE: RwLock<()> = RwLock::new(());
 
 /// The points of one thread, each run in that thread's child.
 pub(crate) struct Hosted {
-    program: Program,
+    launch: Launch,
     limits: Limits,
     child: Option<Child>,
     /// Of the last request: a reply repeats it, so that none is taken for another's.
@@ -35,16 +37,15 @@ pub(crate) struct Hosted {
 }
 
 impl Hosted {
-    pub(crate) fn new(plan: &Plan) -> Self {
-        Self { program: Program::of(plan.model), limits: plan.limits, child: None, id: 0, request: vec![] }
+    pub(crate) fn new(plan: &Plan, launch: Launch) -> Self {
+        Self { launch, limits: plan.limits, child: None, id: 0, request: vec![] }
     }
 
     /// Runs the point of the request in the present child, or a fresh one.
     fn attempt(&mut self, output: &mut Output) -> Result<Result<(), DomainError>, Ending> {
-        let mut child = self
-            .child
-            .take()
-            .unwrap_or_else(|| Child::start(&self.program).unwrap_or_else(|problem| fail(&problem)));
+        let mut child = self.child.take().unwrap_or_else(|| {
+            Child::start(&self.launch).unwrap_or_else(|problem| self.launch.fail(&problem))
+        });
         let result = child.ask(&self.request, &self.limits).and_then(|line| {
             reply::read(line, self.id, output)
                 .map_err(|problem| Ending::Crashed(format!("broke the protocol: {problem}")))

@@ -1,6 +1,8 @@
 //! The `Model` trait, and its type-erased form, in which an engine holds several models.
 
+pub(crate) mod catalog;
 pub(crate) mod declaration;
+pub(crate) mod declared;
 pub(crate) mod domain_error;
 pub(crate) mod guarded;
 pub(crate) mod output;

@@ -14,6 +14,7 @@ use std::io::{self, BufRead, Read};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::model::declared::GivenModel;
 use crate::request::known::KnownPoint;
 use crate::request::limits::Limits;
 use crate::request::literal::Literal;
@@ -45,6 +46,8 @@ pub(crate) struct Request<'a> {
     #[serde(borrow)]
     pub(crate) known: Option<Vec<KnownPoint<'a>>>,
     pub(crate) limits: Option<Limits>,
+    #[serde(borrow)]
+    pub(crate) declaration: Option<GivenModel<'a>>,
 }
 
 fn one() -> u64 {

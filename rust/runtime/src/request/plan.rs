@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use sweep_space::{Design, Fingerprinter, Points, Value, ValueRef};
 
-use crate::model::AnyModel;
+use crate::model::catalog::{Body, Catalog, Entry};
 use crate::model::declaration::{Column, Dataset, Declaration, Parameter};
+use crate::model::declared::GivenModel;
 use crate::names::suggestion;
 use crate::request::Request;
 use crate::request::design::{self, Swept};
@@ -28,7 +29,7 @@ pub(crate) enum Mode {
 
 /// What to run.
 pub(crate) struct Plan {
-    pub(crate) model: &'static dyn AnyModel,
+    pub(crate) body: Body,
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
     /// In byte order of their names, like `metrics` and `datasets`.
@@ -62,13 +63,13 @@ impl Plan {
     ///
     /// # Errors
     /// Why the request is refused.
-    pub(crate) fn new(
-        models: &'static [&'static dyn AnyModel],
-        mode: Mode,
-        line: &[u8],
-    ) -> Result<Self, Refusal> {
+    pub(crate) fn new(models: &Catalog, mode: Mode, line: &[u8]) -> Result<Self, Refusal> {
         let request = Request::parse(line)?;
-        let (model, declaration) = find(models, &request.model)?;
+        let Entry { declaration, body } = match &request.declaration {
+            Some(given) => declared(given, &request.model, mode)?,
+            None => models.find(&request.model)?.clone(),
+        };
+        let declaration = declaration.ordered();
         let datasets = requested(&declaration, &request.outputs)?;
         let threads = request.threads();
         let seed = request.seed;
@@ -88,10 +89,11 @@ impl Plan {
             }
             given => Known::new(given.unwrap_or_default(), &metrics, &points),
         }?;
-        let limits = Limits::of(request.limits, mode == Mode::Host)?;
+        let is_hosted = mode == Mode::Host || (mode == Mode::Simulate && matches!(body, Body::Program(_)));
+        let limits = Limits::of(request.limits, is_hosted)?;
         let fingerprinter = Fingerprinter::new(name, version, seed);
         Ok(Self {
-            model,
+            body,
             name,
             version,
             slots,
@@ -138,17 +140,17 @@ fn check_bounds(points: &Range<u64>, numbering: &Points, design: &Design) -> Res
     Ok(())
 }
 
-fn find(
-    models: &'static [&'static dyn AnyModel],
-    name: &str,
-) -> Result<(&'static dyn AnyModel, Declaration), Refusal> {
-    let declarations: Vec<_> = models.iter().map(|model| model.declaration()).collect();
-    if let Some(place) = declarations.iter().position(|declaration| declaration.name == name) {
-        return Ok((models[place], declarations[place].clone().ordered()));
+/// The model that the request declares itself, so that any engine can identify its points.
+fn declared(given: &GivenModel<'_>, name: &str, mode: Mode) -> Result<Entry, Refusal> {
+    if mode != Mode::Identify {
+        return Err(Refusal::bad_request("declaration: allowed for `points` only"));
     }
-    let known: Vec<_> = declarations.iter().map(|declaration| declaration.name).collect();
-    let name = shortened(name, 100);
-    Err(Refusal::unknown_model(&format!("unknown model {name:?}; this engine has: {}", known.join(", "))))
+    let declaration =
+        given.declaration().map_err(|problem| Refusal::bad_request(format!("declaration: {problem}")))?;
+    if declaration.name != name {
+        return Err(Refusal::bad_request("declaration: must be of the request's model"));
+    }
+    Ok(Entry { declaration, body: Body::Absent })
 }
 
 fn requested(declaration: &Declaration, outputs: &[String]) -> Result<Vec<Dataset>, Refusal> {

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use sweep_space::Streams;
 
 use crate::clock::now;
-use crate::host::Hosted;
+use crate::host::{Hosted, Launch};
 use crate::model::Runner;
-use crate::model::domain_error::DomainError;
+use crate::model::catalog::Body;
 use crate::model::guarded::Guarded;
 use crate::model::output::Output;
 use crate::request::plan::{Mode, Plan};
@@ -45,8 +45,8 @@ fn chunk_size(points: u64, elapsed: Duration) -> u64 {
 /// Runs points of a plan, and reuses all memory from one to the next.
 struct Points<'a> {
     plan: &'a Plan,
-    mode: Mode,
-    runner: Box<dyn Runner + 'a>,
+    /// None where points are only identified.
+    runner: Option<Box<dyn Runner + 'a>>,
     cell: Cell<'a>,
     output: Output,
 }
@@ -54,11 +54,13 @@ struct Points<'a> {
 impl<'a> Points<'a> {
     fn new(plan: &'a Plan, mode: Mode) -> Self {
         let output = Output::new(&plan.metrics, &plan.datasets);
-        let runner: Box<dyn Runner> = match mode {
-            Mode::Host => Box::new(Hosted::new(plan)),
-            Mode::Simulate | Mode::Identify => Box::new(Guarded::new(plan.model)),
+        let runner: Option<Box<dyn Runner>> = match (mode, plan.body) {
+            (Mode::Identify, _) | (_, Body::Absent) => None,
+            (Mode::Simulate, Body::Native(model)) => Some(Box::new(Guarded::new(model))),
+            (Mode::Host, Body::Native(model)) => Some(Box::new(Hosted::new(plan, Launch::own(model)))),
+            (_, Body::Program(program)) => Some(Box::new(Hosted::new(plan, program.launch()))),
         };
-        Self { plan, mode, runner, cell: Cell::new(plan), output }
+        Self { plan, runner, cell: Cell::new(plan), output }
     }
 
     /// Runs points until the range, the time or the buffer is used up. Returns the rest of the range.
@@ -79,16 +81,20 @@ impl<'a> Points<'a> {
     fn point(&mut self, point: u64, bytes: &mut Vec<u8>) -> bool {
         let (cell, replicate) = self.plan.numbering.split(point);
         self.cell.enter(cell);
-        if self.mode == Mode::Identify {
+        let Some(runner) = &mut self.runner else {
             write_point(bytes, &self.cell, point, replicate, &Verdict::Unknown);
             return true;
-        }
+        };
         let result = match self.plan.known.metrics_of(point) {
             Some(metrics) => {
                 self.output.restore(metrics);
                 Ok(())
             }
-            None => self.simulate(replicate),
+            None => {
+                let streams = Streams::new(self.plan.seed, replicate);
+                self.output.clear();
+                runner.run(&self.cell.parameters(), &streams, &mut self.output)
+            }
         };
         let verdict = match &result {
             Ok(()) => Verdict::Success(&self.output),
@@ -96,12 +102,6 @@ impl<'a> Points<'a> {
         };
         write_point(bytes, &self.cell, point, replicate, &verdict);
         result.is_ok()
-    }
-
-    fn simulate(&mut self, replicate: u32) -> Result<(), DomainError> {
-        let streams = Streams::new(self.plan.seed, replicate);
-        self.output.clear();
-        self.runner.run(&self.cell.parameters(), &streams, &mut self.output)
     }
 }
 

@@ -1,0 +1,158 @@
+//! Programs that are models: a manifest says what they take and give, and how to run them (docs/programs.md).
+
+mod command;
+mod files;
+mod manifest;
+mod problems;
+mod signature;
+mod toml;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::describe::hello;
+use crate::host::{Launch, own_path};
+use crate::model::AnyModel;
+use crate::model::declaration::Declaration;
+use crate::program::command::Command;
+use crate::program::files::Files;
+use crate::run::record::line;
+
+/// The helper that runs a Python function, in the user's interpreter.
+const PYTHON: &str = include_str!("python.py");
+
+/// Variables of the engine's own environment that every program gets.
+const ENVIRONMENT: [&str; 6] = ["PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH"];
+/// What every program gets beside them: one process runs on one core, and equal points are equal in Python,
+/// too, where the order of a set depends on a random number otherwise.
+const SETTINGS: [(&str, &str); 4] = [
+    ("OMP_NUM_THREADS", "1"),
+    ("OPENBLAS_NUM_THREADS", "1"),
+    ("MKL_NUM_THREADS", "1"),
+    ("PYTHONHASHSEED", "0"),
+];
+
+/// A program, as its manifest describes it.
+pub(crate) struct Program {
+    pub(crate) manifest: PathBuf,
+    /// The manifest's folder, in which the program is started.
+    pub(crate) folder: PathBuf,
+    pub(crate) declaration: Declaration,
+    way: Way,
+    files: Files,
+    /// Names of variables that the program needs.
+    environment: Vec<String>,
+}
+
+/// How a program is run.
+enum Way {
+    /// A function, called by the helper.
+    Python { interpreter: PathBuf, file: PathBuf, function: String },
+    /// A process that speaks the model protocol: its path and its arguments.
+    Serve(PathBuf, Vec<String>),
+    /// One process a point.
+    Command(Command),
+}
+
+/// What a description tells of a program.
+#[derive(Serialize)]
+pub(crate) struct ProgramDescription<'a> {
+    /// Path relative to the manifest -> SHA-256.
+    files: &'a BTreeMap<String, String>,
+    environment: &'a [String],
+}
+
+/// Reads manifests.
+///
+/// # Errors
+/// All problems of all manifests, one a line.
+pub(crate) fn load(manifests: &[&Path]) -> Result<Vec<Program>, String> {
+    let (mut programs, mut problems) = (vec![], String::new());
+    for path in manifests {
+        match manifest::read(path) {
+            Ok(program) => programs.push(program),
+            Err(found) => problems.push_str(&found),
+        }
+    }
+    if problems.is_empty() { Ok(programs) } else { Err(problems) }
+}
+
+impl Program {
+    pub(crate) fn description(&self) -> ProgramDescription<'_> {
+        ProgramDescription { files: self.files.digests(), environment: &self.environment }
+    }
+
+    /// How its children are started.
+    pub(crate) fn launch(&'static self) -> Launch {
+        match &self.way {
+            Way::Python { interpreter, file, function } => {
+                let hello = line(&hello(&self.declaration));
+                let types = |columns: &[crate::model::declaration::Column]| -> BTreeMap<_, _> {
+                    columns.iter().map(|column| (column.name, column.kind)).collect()
+                };
+                let Declaration { parameters, metrics, datasets, .. } = &self.declaration;
+                let parameters: BTreeMap<_, _> =
+                    parameters.iter().map(|each| (each.name, each.kind)).collect();
+                let datasets: BTreeMap<_, _> =
+                    datasets.iter().map(|each| (each.name, types(&each.columns))).collect();
+                let setup = json!({
+                    "file": file,
+                    "function": function,
+                    "hello": String::from_utf8_lossy(&hello).trim_end(),
+                    "parameters": parameters,
+                    "metrics": types(metrics),
+                    "datasets": datasets,
+                });
+                Launch::of(self, interpreter.clone(), python_arguments(&[], "serve")).told(line(&setup))
+            }
+            Way::Serve(path, arguments) => Launch::of(self, path.clone(), arguments.clone()),
+            Way::Command(_) => {
+                let path = own_path().unwrap_or_default();
+                let manifest = self.manifest.to_string_lossy().into_owned();
+                let arguments = ["--program", &manifest, "serve", self.declaration.name];
+                Launch::of(self, path, arguments.map(str::to_owned).to_vec())
+            }
+        }
+    }
+
+    /// The model that a child of this engine serves, if it is one process a point.
+    pub(crate) fn model(&'static self) -> Option<&'static dyn AnyModel> {
+        match &self.way {
+            Way::Command(_) => Some(self),
+            Way::Python { .. } | Way::Serve(..) => None,
+        }
+    }
+
+    /// Checks that its files are those from which its version was made.
+    ///
+    /// # Errors
+    /// Which file changed.
+    pub(crate) fn require_unchanged(&self) -> Result<(), String> {
+        self.files.require_unchanged(&self.folder)
+    }
+
+    /// The environment of its processes.
+    ///
+    /// # Errors
+    /// Which variable is missing.
+    pub(crate) fn environment(&self) -> Result<Vec<(String, String)>, String> {
+        let given = |name: &str| std::env::var(name).ok().map(|value| (name.to_owned(), value));
+        let mut all: Vec<_> = ENVIRONMENT.iter().filter_map(|name| given(name)).collect();
+        all.extend(SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        for name in &self.environment {
+            all.push(given(name).ok_or_else(|| {
+                format!("the environment variable {name} is not set, which the manifest names; set it")
+            })?);
+        }
+        Ok(all)
+    }
+}
+
+/// The arguments of an interpreter that runs the helper.
+fn python_arguments(options: &[&str], mode: &str) -> Vec<String> {
+    let own = ["-X", "utf8", "-c", PYTHON, mode];
+    options.iter().chain(&own).map(|argument| (*argument).to_owned()).collect()
+}
