@@ -198,8 +198,8 @@ mod tests {
             (r#""default":5.0"#, r#""default":"x""#, r#"parameter "rate": must be a number"#),
             (r#""exclusive_minimum":0.0"#, r#""exclusive_minimum":0.0,"more":1"#, "unknown field"),
             (
-                r#""minimum":null,"maximum":1e300"#,
-                r#""minimum":1.0,"maximum":1e300"#,
+                r#""minimum":null,"maximum":1e+300"#,
+                r#""minimum":1.0,"maximum":1e+300"#,
                 "two bounds on one side",
             ),
             (r#""name":"out""#, r#""name":"Out""#, "must match"),

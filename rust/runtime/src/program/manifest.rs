@@ -1,24 +1,20 @@
 //! A manifest: parsed, checked, with every problem at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
-use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
-use sweep_space::{Value, ValueRef};
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
-use crate::model::declaration::{Column, Dataset, Declaration, Parameter, Type};
-use crate::model::declared::{kept, kept_all, kept_value};
+use crate::model::declaration::{Column, Dataset, Declaration};
+use crate::model::declared::kept;
 use crate::model::validate::validate;
-use crate::names::suggestion;
 use crate::program::command::CommandReader;
 use crate::program::files::{self, Files};
 use crate::program::problems::Problems;
-use crate::program::signature::{Signature, SignatureMetric, SignatureParameter};
-use crate::program::toml::{Entry, Section, kind_of, value};
+use crate::program::signature::{Signature, SignatureMetric};
+use crate::program::toml::{Entry, Section};
 use crate::program::{Program, Way};
-use crate::request::literal::Literal;
 
 const MAX_BYTES: u64 = 1 << 20;
 /// Variables that hold secrets of a cloud: a program never gets them.
@@ -62,19 +58,6 @@ pub(super) struct Reader<'a> {
     pub(super) problems: Problems<'a>,
 }
 
-/// What a manifest says of a parameter, before it is joined with the function's signature.
-#[derive(Default)]
-struct Partial<'a> {
-    entry: Option<Entry<'a>>,
-    kind: Option<Type>,
-    default: Option<Entry<'a>>,
-    range: Option<Entry<'a>>,
-    choices: Option<Vec<String>>,
-    nullable: Option<bool>,
-    unit: &'a str,
-    doc: &'a str,
-}
-
 impl Reader<'_> {
     fn program(&mut self, mut top: Section<'_>, path: &Path, text: &str) -> Option<Program> {
         let name = self.required(&mut top, "name");
@@ -94,9 +77,11 @@ impl Reader<'_> {
         let (mut columns, command) = CommandReader::read(self, &mut top);
         let metrics = self.columns(top.take("metrics"), &mut columns);
         let datasets = self.datasets(&mut top, &mut columns);
-        let (way, signature) = self.way(&mut top, command, columns)?;
+        let way = self.way(&mut top, command, columns);
         top.finish(&mut self.problems);
-        let mut declaration = Declaration::new(kept(name?), "", kept(doc.unwrap_or_default()));
+        let (way, signature) = way?;
+        let mut declaration =
+            Declaration::new(kept(name.unwrap_or_default()), "", kept(doc.unwrap_or_default()));
         declaration.parameters = self.joined(parameters, signature.as_ref());
         declaration.metrics = match (metrics, &signature) {
             (Some(metrics), _) => metrics,
@@ -224,120 +209,6 @@ impl Reader<'_> {
         }
     }
 
-    fn parameters<'t>(&mut self, top: &mut Section<'t>) -> BTreeMap<String, Partial<'t>> {
-        let Some(entry) = top.take("parameters") else { return BTreeMap::new() };
-        let Some(section) = entry.section(&mut self.problems) else { return BTreeMap::new() };
-        let mut parameters = BTreeMap::new();
-        for entry in section.all() {
-            let partial = if entry.value.is_table() {
-                let Some(section) = entry.section(&mut self.problems) else { continue };
-                self.partial(section)
-            } else {
-                Partial { default: Some(entry.clone()), ..Partial::default() }
-            };
-            parameters.insert(entry.name.to_owned(), Partial { entry: Some(entry), ..partial });
-        }
-        parameters
-    }
-
-    fn partial<'t>(&mut self, mut section: Section<'t>) -> Partial<'t> {
-        let problems = &mut self.problems;
-        let partial = Partial {
-            entry: None,
-            kind: section.take("type").and_then(|entry| entry.kind(problems)),
-            default: section.take("default"),
-            range: section.take("range"),
-            choices: section.take("choices").map(|entry| entry.texts(problems)),
-            nullable: section.take("nullable").map(|entry| entry.flag(problems)),
-            unit: section.take("unit").and_then(|entry| entry.text(problems)).unwrap_or_default(),
-            doc: section.take("doc").and_then(|entry| entry.text(problems)).unwrap_or_default(),
-        };
-        section.finish(problems);
-        partial
-    }
-
-    /// The parameters of the manifest, or those of the function with what the manifest says of them.
-    fn joined(
-        &mut self,
-        mut given: BTreeMap<String, Partial<'_>>,
-        signature: Option<&Signature>,
-    ) -> Vec<Parameter> {
-        let mut parameters = vec![];
-        if let Some(signature) = signature {
-            for known in &signature.parameters {
-                let partial = given.remove(&known.name).unwrap_or_default();
-                parameters.extend(self.parameter(&known.name, &partial, Some(known)));
-            }
-            for (name, partial) in given {
-                let names = signature.parameters.iter().map(|known| known.name.as_str());
-                let hint = suggestion(&name, names);
-                if let Some(entry) = partial.entry {
-                    entry.problem(&mut self.problems, format!("the function has no such parameter; {hint}"));
-                }
-            }
-            return parameters;
-        }
-        for (name, partial) in &given {
-            parameters.extend(self.parameter(name, partial, None));
-        }
-        parameters
-    }
-
-    fn parameter(
-        &mut self,
-        name: &str,
-        given: &Partial<'_>,
-        known: Option<&SignatureParameter>,
-    ) -> Option<Parameter> {
-        let told = |problems: &mut Problems<'_>, rule: &str| match &given.entry {
-            Some(entry) => entry.problem(problems, rule),
-            None => problems.add_whole(format!("parameters.{name}: {rule}")),
-        };
-        let literal = given.default.as_ref().and_then(|entry| kind_of(entry.value));
-        let Some(kind) = given.kind.or(known.and_then(|known| known.kind)).or(literal) else {
-            let how = if known.is_some() { "an annotation in the function, or " } else { "" };
-            told(&mut self.problems, &format!("has no type; give it {how}type = \"float\""));
-            return None;
-        };
-        let nullable = given.nullable.unwrap_or_else(|| known.is_some_and(|known| known.nullable));
-        let default = match (&given.default, known) {
-            (Some(entry), _) => entry.value(kind, &mut self.problems)?,
-            (None, Some(known)) if known.has_default => {
-                let literal = serde_json::from_str::<Literal>(known.default.get()).ok()?;
-                literal
-                    .written(kind, nullable)
-                    .map_err(|rule| told(&mut self.problems, &format!("default: {rule}")))
-                    .ok()?
-            }
-            _ if nullable => Value::Null,
-            _ => {
-                told(&mut self.problems, "has no default; a point that does not name it needs one");
-                return None;
-            }
-        };
-        let (lower, upper) = given.range.as_ref().map_or((Bound::Unbounded, Bound::Unbounded), |entry| {
-            range(entry.value, kind).unwrap_or_else(|| {
-                let rule =
-                    "must be two numbers, [0, 10], or text such as \"> 0, <= 10\", of the parameter's type";
-                entry.problem(&mut self.problems, rule);
-                (Bound::Unbounded, Bound::Unbounded)
-            })
-        });
-        let choices = given.choices.as_ref().or(known.and_then(|known| known.choices.as_ref()));
-        Some(Parameter {
-            name: kept(name),
-            kind,
-            nullable,
-            unit: kept(given.unit),
-            default: kept_value(&default),
-            lower,
-            upper,
-            choices: choices.map(|choices| kept_all(choices)),
-            spellings: &[],
-            doc: kept(if given.doc.is_empty() { known.map_or("", |known| &known.doc) } else { given.doc }),
-        })
-    }
-
     /// Metrics, or the columns of a dataset: name = "type", or a table.
     fn columns(
         &mut self,
@@ -405,32 +276,145 @@ fn of_signature(metric: &SignatureMetric) -> Column {
     }
 }
 
-type Range = (Bound<ValueRef<'static>>, Bound<ValueRef<'static>>);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::catalog::Catalog;
+    use crate::run::record::line;
 
-/// `[0, 10]`, both included, or text as messages have it: `> 0, <= 10`.
-fn range(given: &DeValue<'_>, kind: Type) -> Option<Range> {
-    if !matches!(kind, Type::Int | Type::Float) {
-        return None;
-    }
-    if let Some(array) = given.as_array() {
-        let bound = |place: usize| value(array.get(place)?.get_ref(), kind).map(|value| kept_value(&value));
-        return (array.iter().count() == 2)
-            .then(|| Some((Bound::Included(bound(0)?), Bound::Included(bound(1)?))))
-            .flatten();
-    }
-    let (mut lower, mut upper) = (Bound::Unbounded, Bound::Unbounded);
-    for part in given.as_str()?.split(',').map(str::trim) {
-        let number = |text: &str| {
-            let literal = serde_json::from_str::<Literal>(text.trim()).ok()?;
-            literal.written(kind, false).ok().map(|value| kept_value(&value))
-        };
-        match part.split_at(part.find(|each: char| !"<>=".contains(each)).unwrap_or(part.len())) {
-            (">=", bound) => lower = Bound::Included(number(bound)?),
-            (">", bound) => lower = Bound::Excluded(number(bound)?),
-            ("<=", bound) => upper = Bound::Included(number(bound)?),
-            ("<", bound) => upper = Bound::Excluded(number(bound)?),
-            _ => return None,
+    const GOOD: &str = r#"name = "sum"
+version = "2"
+serve = ["sh", "sum.sh"]
+files = ["data/*.csv"]
+
+[parameters]
+count = 3
+rate = { type = "float", default = 1, range = "> 0, <= 10", unit = "1/s", doc = "how fast" }
+mode = { default = "a", choices = ["a", "b"] }
+[parameters.limit]
+type = "int"
+nullable = true
+range = [-5, 5]
+
+[metrics]
+total = "float"
+note = { type = "string", nullable = true }
+
+[datasets.rows]
+doc = "all"
+columns = { at = "float" }
+"#;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("sweep-manifest-{name}-{}", std::process::id()));
+            fs::create_dir_all(path.join("data")).unwrap();
+            for (file, text) in [("sum.sh", "exit 1"), ("data/a.csv", "1"), ("data/b.csv", "2")] {
+                fs::write(path.join(file), text).unwrap();
+            }
+            Self(path)
+        }
+
+        fn read(&self, manifest: &str) -> Result<Program, String> {
+            fs::write(self.0.join("m.toml"), manifest).unwrap();
+            read(&self.0.join("m.toml"))
         }
     }
-    Some((lower, upper))
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_manifest_is_a_declaration() {
+        let folder = Folder::new("good");
+        let program = folder.read(GOOD).unwrap();
+        let files: Vec<_> = program.files.digests().keys().cloned().collect();
+        assert_eq!(files, ["data/a.csv", "data/b.csv", "sum.sh"]);
+        assert_eq!(program.require_unchanged(), Ok(()));
+        let told = String::from_utf8(line(&crate::describe::hello(&program.declaration))).unwrap();
+        for part in [
+            r#""parameters":[{"name":"count","type":"int","nullable":false,"unit":"","default":3,"#,
+            r#"{"name":"rate","type":"float","nullable":false,"unit":"1/s","default":1.0,"range":"> 0, <= 10""#,
+            r#""default":"a","range":"one of \"a\", \"b\"""#,
+            r#"{"name":"limit","type":"int","nullable":true,"unit":"","default":null,"range":">= -5, <= 5""#,
+            r#"{"name":"note","type":"string","nullable":true,"unit":"","doc":""}],"datasets":[{"name":"rows""#,
+        ] {
+            assert!(told.contains(part), "{told} lacks {part}");
+        }
+        assert!(Catalog::new(&[], vec![program]).is_ok());
+    }
+
+    #[test]
+    fn the_version_follows_manifest_and_files() {
+        let folder = Folder::new("version");
+        let version = |manifest: &str| folder.read(manifest).unwrap().declaration.version.to_owned();
+        let first = version(GOOD);
+        assert_eq!((&first[..2], first.len()), ("2+", 14));
+        assert_eq!(version(GOOD), first);
+        assert_ne!(version(&GOOD.replace("count = 3", "count = 4")), first);
+        let program = folder.read(GOOD).unwrap();
+        fs::write(folder.0.join("data/b.csv"), "3").unwrap();
+        let problem = program.require_unchanged();
+        assert!(
+            problem.clone().is_err_and(|problem| problem.starts_with("data/b.csv was changed")),
+            "{problem:?}"
+        );
+        assert_ne!(version(GOOD), first);
+        fs::write(folder.0.join("data/b.csv"), "2").unwrap();
+        assert_eq!(version(GOOD), first);
+    }
+
+    #[test]
+    fn every_problem_is_told_with_its_line() {
+        let folder = Folder::new("bad");
+        let cases = [
+            ("version = \"2\"", "verson = \"2\"", "2: unknown key \"verson\"; did you mean \"version\"?"),
+            ("version = \"2\"", "version = 2", "2: version: must be text in quotes"),
+            ("version = \"2\"\n", "", " version is missing"),
+            ("serve = [\"sh\", \"sum.sh\"]", "", " must say how the program is run, in one way"),
+            ("serve = [\"sh\", \"sum.sh\"]", "serve = []", "3: serve: must name a program"),
+            ("\"data/*.csv\"", "\"data/*.txt\"", "4: files: \"data/*.txt\": no such file"),
+            ("\"data/*.csv\"", "\"../a\"", "4: files: \"../a\": must be below the manifest's folder"),
+            ("count = 3", "count = []", "7: parameters.count: has no type"),
+            ("count = 3", "Count = 3", " model \"sum\": parameter \"Count\" must match"),
+            ("default = 1,", "", "8: parameters.rate: has no default"),
+            ("default = 1,", "default = \"x\",", "8: parameters.rate.default: must be a finite number"),
+            ("\"> 0, <= 10\"", "\"> 0 <= 10\"", "8: parameters.rate.range: must be two numbers"),
+            ("[-5, 5]", "[-5, 5, 6]", "13: parameters.limit.range: must be two numbers"),
+            ("[-5, 5]", "[-5.5, 5]", "13: parameters.limit.range: must be two numbers"),
+            (
+                "unit = \"1/s\"",
+                "units = \"1/s\"",
+                "8: unknown key \"units\" in parameters.rate; did you mean",
+            ),
+            ("total = \"float\"", "total = \"double\"", "16: metrics.total: must be \"int\", \"float\""),
+            ("type = \"string\", nullable", "nullable", "17: metrics.note: needs a type"),
+            (
+                "columns =",
+                "column =",
+                "21: unknown key \"column\" in datasets.rows; did you mean \"columns\"?",
+            ),
+            ("name = \"sum\"", "name = \"sum", "1: invalid basic string"),
+            ("[metrics]", "environment = [\"AWS_REGION\"]\n[metrics]", "14: unknown key \"environment\""),
+            (
+                "files =",
+                "environment = [\"AWS_REGION\"]\nfiles =",
+                "4: environment: \"AWS_REGION\" may hold a secret",
+            ),
+        ];
+        for (from, to, problem) in cases {
+            assert!(GOOD.contains(from), "{from}");
+            let told = folder.read(&GOOD.replacen(from, to, 1)).err().unwrap_or_default();
+            let lines: Vec<_> = told.lines().map(|line| line.split_once("m.toml:").unwrap().1).collect();
+            assert!(lines.iter().any(|line| line.starts_with(problem)), "{told:?} does not say {problem:?}");
+        }
+        let several =
+            GOOD.replace("count = 3", "count = []").replace("double", "float").replace("[-5, 5]", "5");
+        assert_eq!(folder.read(&several).err().unwrap().lines().count(), 2);
+    }
 }

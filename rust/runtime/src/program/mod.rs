@@ -3,6 +3,7 @@
 mod command;
 mod files;
 mod manifest;
+mod parameters;
 mod problems;
 mod signature;
 mod toml;
@@ -21,7 +22,7 @@ use crate::program::command::Command;
 use crate::program::files::Files;
 use crate::run::record::line;
 
-/// The helper that runs a Python function, in the user's interpreter.
+/// What runs a Python function, in the user's interpreter.
 const PYTHON: &str = include_str!("python.py");
 
 /// Variables of the engine's own environment that every program gets.
@@ -106,7 +107,7 @@ impl Program {
                     "metrics": types(metrics),
                     "datasets": datasets,
                 });
-                Launch::of(self, interpreter.clone(), python_arguments(&[], "serve")).told(line(&setup))
+                Launch::of(self, interpreter.clone(), python_arguments(&[], PYTHON)).told(line(&setup))
             }
             Way::Serve(path, arguments) => Launch::of(self, path.clone(), arguments.clone()),
             Way::Command(_) => {
@@ -151,8 +152,8 @@ impl Program {
     }
 }
 
-/// The arguments of an interpreter that runs the helper.
-fn python_arguments(options: &[&str], mode: &str) -> Vec<String> {
-    let own = ["-X", "utf8", "-c", PYTHON, mode];
+/// The arguments of an interpreter that runs a program of ours.
+fn python_arguments(options: &[&str], program: &str) -> Vec<String> {
+    let own = ["-X", "utf8", "-c", program];
     options.iter().chain(&own).map(|argument| (*argument).to_owned()).collect()
 }

@@ -11,6 +11,9 @@ use crate::model::declaration::Type;
 use crate::program::python_arguments;
 use crate::run::record::line;
 
+/// What reads a function's signature, in the user's interpreter.
+const DECLARE: &str = include_str!("python_declare.py");
+
 /// A function's parameters, and its metrics if its result has a declared type.
 #[derive(Deserialize)]
 pub(super) struct Signature {
@@ -52,7 +55,7 @@ impl Signature {
     /// Why there is no such function, or why it cannot be a model.
     pub(super) fn read(interpreter: &Path, file: &Path, function: &str) -> Result<Self, String> {
         // Nothing of the user's environment is needed to parse a file, and starting without it takes half as long.
-        let arguments = python_arguments(&["-I", "-S"], "declare");
+        let arguments = python_arguments(&["-I", "-S"], DECLARE);
         let request = line(&json!({ "file": file, "function": function }));
         let reply = ask_once(interpreter, &arguments, &request)?;
         if let Ok(Problem { problem }) = serde_json::from_slice(&reply) {

@@ -11,7 +11,6 @@ use crate::program::problems::Problems;
 /// A table whose members are taken one after another; what is left is unknown.
 pub(super) struct Section<'a> {
     path: String,
-    pub(super) at: usize,
     members: Vec<Entry<'a>>,
     known: Vec<&'static str>,
 }
@@ -29,17 +28,18 @@ pub(super) struct Entry<'a> {
 
 impl<'a> Section<'a> {
     pub(super) fn new(path: String, table: &'a Spanned<DeTable<'a>>) -> Self {
-        Self::of(path, table.span().start, table.get_ref())
+        Self::of(path, table.get_ref())
     }
 
-    fn of(path: String, at: usize, table: &'a DeTable<'a>) -> Self {
+    fn of(path: String, table: &'a DeTable<'a>) -> Self {
         let entry = |(key, value): (&'a Spanned<_>, &'a Spanned<DeValue<'a>>)| {
             let name: &'a std::borrow::Cow<'a, str> = key.get_ref();
             let path = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
             Entry { name, path, at: key.span().start, value: value.get_ref() }
         };
-        let members = table.iter().map(entry).collect();
-        Self { path, at, members, known: vec![] }
+        let mut members: Vec<_> = table.iter().map(entry).collect();
+        members.sort_by_key(|entry| entry.at); // as written
+        Self { path, members, known: vec![] }
     }
 
     /// Takes a member out.
@@ -108,7 +108,7 @@ impl<'a> Entry<'a> {
         if table.is_none() {
             self.problem(problems, "must be a table");
         }
-        table.map(|table| Section::of(self.path.clone(), self.at, table))
+        table.map(|table| Section::of(self.path.clone(), table))
     }
 
     /// A type by its name.
