@@ -144,7 +144,7 @@ MUTANTS = (
     Mutant("the points after a crash never run", (points, attempt), "run_points",
            "fault is None or not hosts", "fault is not None or not hosts"),
     Mutant("a host that begins after the point that crashed", (points, attempt), "run_points",
-           "requests.rest(reader.next_index,", "requests.rest(reader.next_index + 1,"),
+           "requests.rest(reader.next_index)", "requests.rest(reader.next_index + 1)"),
     Mutant("a crash in one attempt taken for another result", (commit,), "_commit_points",
            "stands is None", "True"),
     Mutant("adopted rows counted as one's own", (adopt.Standing,), "outcome",
