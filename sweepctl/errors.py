@@ -183,6 +183,12 @@ class DefectError(SweepctlError):
     kind = "defect"
 
 
+class FailedPointsError(SweepctlError):
+    """More points of a run failed than its limit `failed_points` allows."""
+
+    kind = "failed_points"
+
+
 class InterruptedRunError(SweepctlError):
     """A stop signal ended the work before it was complete."""
 

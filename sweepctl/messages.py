@@ -18,7 +18,7 @@ from sweepctl.design import Design, Grid, Space, path_of, total_points
 from sweepctl.design.values import Scalar
 from sweepctl.errors import MessageError, UsageError
 from sweepctl.names import DatasetName, Name
-from sweepctl.spec import Spec
+from sweepctl.spec import NO_LIMITS, Limits, Spec
 from sweepctl.strict_json import INT64_MAX, parse, short
 
 MAX_BYTES = 1 << 20  # the largest message that SQS carries
@@ -73,6 +73,10 @@ class ShardMessage(BaseModel):
     def _design(self) -> Mapping[str, Any]:
         """The design as it is in the spec."""
 
+    @property
+    def _limits(self) -> Limits:
+        return NO_LIMITS
+
     @model_validator(mode="after")
     def _meaning(self) -> Self:
         if not self.start_index < self.end_index_exclusive <= self.total_points:
@@ -112,6 +116,7 @@ class ShardMessage(BaseModel):
             replications=self.replications,
             seed=self.seed,
             outputs=tuple(sorted(self.outputs)),
+            limits=self._limits,
         )
 
 
@@ -141,11 +146,12 @@ class ShardMessageV1(ShardMessage):
 
 
 class ShardMessageV2(ShardMessage):
-    """A shard of any design, held in the message or stored under its digest."""
+    """A shard of any design, held in the message or stored under its digest; its run may have limits."""
 
     schema_version: Literal["v2"]
     design: Design | None = None
     design_sha256: Digest | None = None
+    limits: Limits = NO_LIMITS
 
     @classmethod
     def of(
@@ -175,6 +181,7 @@ class ShardMessageV2(ShardMessage):
             "start_index": start_index,
             "end_index_exclusive": end_index_exclusive,
             "seed": spec.seed,
+            **({} if spec.limits == NO_LIMITS else {"limits": spec.limits.to_json()}),
         }
         return cls.model_validate(fields)
 
@@ -194,6 +201,10 @@ class ShardMessageV2(ShardMessage):
     @property
     def _design(self) -> Mapping[str, Any]:
         return {"sha256": self.design_sha256} if self.design is None else self.design.to_json()
+
+    @property
+    def _limits(self) -> Limits:
+        return self.limits
 
 
 def decode(body: bytes, today: dt.date) -> ShardMessage:

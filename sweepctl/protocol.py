@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from sweepctl.errors import MessageError
 from sweepctl.names import DatasetName, Name
-from sweepctl.spec import Spec, Value
+from sweepctl.spec import NO_LIMITS, Limits, Spec, Value
 from sweepctl.strict_json import INT64_MAX
 from sweepctl.texts import plain
 
@@ -146,13 +146,11 @@ def encode_request(
     start_index: int,
     end_index_exclusive: int,
     threads: int | None,
-    *,
-    point_seconds: float | None = None,
 ) -> bytes:
     """Return the request, one line, for points `[start_index, end_index_exclusive)` of `spec`.
 
-    `space` is the spec's design, read from the store if it is a stored one. `point_seconds` is for `host` alone: how
-    long a point may take there.
+    `space` is the spec's design, read from the store if it is a stored one. The spec's limits are not in it: only a
+    `host` keeps them (`with_limits`).
 
     Raises:
         MessageError: the request is longer than an engine accepts, or the design's rows are invalid.
@@ -171,14 +169,20 @@ def encode_request(
     }
     if threads is not None:
         fields["threads"] = threads
-    if point_seconds is not None:
-        fields["limits"] = {"point_seconds": point_seconds}
     # Not escaped to ASCII: that may be three times as long as the stored design.
     request = json.dumps(fields, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode() + b"\n"
     if len(request) > MAX_REQUEST_BYTES:
         msg = f"the request for its points has {len(request)} bytes: an engine accepts at most {MAX_REQUEST_BYTES}"
         raise MessageError(msg, remedy="Plan smaller shards, or use a design other than a table.")
     return request
+
+
+def with_limits(request: bytes, limits: Limits) -> bytes:
+    """Return a request, for `host` alone, that limits what each of its points may take."""
+    limits = limits.of_points
+    # Added at the object's end: writing a long design again would be slow.
+    field = b',"limits":%b}\n' % json.dumps(limits.to_json(), separators=(",", ":")).encode()
+    return request if limits == NO_LIMITS else request[:-2] + field
 
 
 class PointIdentity(_Reply):

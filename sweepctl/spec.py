@@ -1,4 +1,4 @@
-"""What a run computes, and nothing else: model, design, base values, replications, seed and extra outputs.
+"""What a run computes, and nothing else: model, design, base values, replications, seed, extra outputs and limits.
 
 Two runs with equal specs compute equal points. Neither the run_id nor the sharding belongs to it. The engine decides
 which values a model accepts.
@@ -8,14 +8,18 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import rfc8785
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
 Value = None | bool | int | float | str
 
 EXACT_INTEGER_MAX = (1 << 53) - 1  # beyond it a JSON number is not exact for every reader (RFC 8785, appendix D)
+_INT64_MAX = (1 << 63) - 1
+MAX_POINT_SECONDS = 1e9
 
 
 def canonical_json(value: Any) -> bytes:  # noqa: ANN401  any JSON value
@@ -41,6 +45,55 @@ def fingerprint(value: Any) -> str:  # noqa: ANN401  any JSON value
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
+def _count_or_share(value: object) -> int | float | None:
+    # A union of types would report one error for each of its members.
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _INT64_MAX
+    if value is None or is_count or (isinstance(value, float) and 0 < value < 1):
+        return value  # type: ignore[return-value]
+    msg = "must be a number of points, an integer >= 0, or a share of all points, above 0 and below 1"
+    raise ValueError(msg)
+
+
+class Limits(BaseModel):
+    """What a run allows its points; without a limit there is none."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+    point_seconds: Annotated[float, Field(gt=0, le=MAX_POINT_SECONDS)] | None = Field(
+        default=None, description="Wall-clock seconds that a point may take; beyond them it fails with point_timeout."
+    )
+    point_memory: Annotated[int, Field(ge=1, le=_INT64_MAX)] | None = Field(
+        default=None, description="Bytes of memory that a point may hold; beyond them it fails: point_out_of_memory."
+    )
+    failed_points: Annotated[
+        int | float | None,
+        PlainValidator(
+            _count_or_share,
+            json_schema_input_type=Annotated[int, Field(ge=0)] | Annotated[float, Field(gt=0, lt=1)] | None,
+        ),
+    ] = Field(
+        default=None, description="How many points may fail, or which share of all; beyond it `sweepctl run` stops."
+    )
+
+    @property
+    def of_points(self) -> "Limits":
+        """The limits that an engine keeps, each point by itself."""
+        return Limits(point_seconds=self.point_seconds, point_memory=self.point_memory)
+
+    def most_failed(self, total_points: int) -> int | None:
+        """Return how many points of a run may fail; None: all."""
+        if isinstance(self.failed_points, float):
+            return int(Decimal(repr(self.failed_points)) * total_points)  # in decimals, as the share was written
+        return self.failed_points
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the limits that there are."""
+        return self.model_dump(exclude_none=True)
+
+
+NO_LIMITS = Limits()
+
+
 @dataclass(frozen=True)
 class Spec:
     """Everything that decides a run's results.
@@ -54,6 +107,7 @@ class Spec:
     replications: int
     seed: int
     outputs: tuple[str, ...]
+    limits: Limits = NO_LIMITS
 
     @cached_property
     def fingerprint(self) -> str:
@@ -71,10 +125,13 @@ class Spec:
     @property
     def _fields(self) -> dict[str, Any]:
         # Not dataclasses.asdict, which copies every value of every dimension.
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "limits"}
+        # Absent where there are none: a spec without limits has the fingerprint that it had before there were any.
+        return named if self.limits == NO_LIMITS else named | {"limits": self.limits.to_json()}
 
     @classmethod
     def from_json(cls, text: str) -> "Spec":
         """Read what `to_json` wrote."""
         found = json.loads(text)
-        return cls(**{**found, "outputs": tuple(found["outputs"])})
+        limits = Limits.model_validate(found.get("limits", {}))
+        return cls(**{**found, "outputs": tuple(found["outputs"]), "limits": limits})

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sweepctl.errors import MessageError
 from sweepctl.messages import MAX_BYTES, ShardMessageV2, decode
-from sweepctl.spec import Spec
+from sweepctl.spec import Limits, Spec
 
 TODAY = dt.date(2026, 3, 1)
 CONTRACT: dict[str, Any] = {
@@ -200,6 +200,44 @@ def test_a_message_is_made_of_a_spec_and_gives_it_back(design: dict[str, Any]) -
     )
     again = decode(made.to_json(), TODAY)
     assert (again, again.spec, again.points) == (made, spec, 1)
+    assert "limits" not in json.loads(made.to_json())
+
+
+LIMITS = {"point_seconds": 60.0, "point_memory": 2**40, "failed_points": 0.25}
+
+
+def test_limits_are_part_of_the_spec() -> None:
+    limited = decode(v2(limits=LIMITS), TODAY)
+    assert limited.spec.limits.to_json() == LIMITS
+    made = ShardMessageV2.of(
+        limited.spec, "r", "2026-02-14", total_points=4, shard_id=1, start_index=2, end_index_exclusive=4
+    )
+    assert decode(made.to_json(), TODAY).spec == limited.spec
+    assert Spec.from_json(limited.spec.to_json()) == limited.spec
+    assert Spec.from_json(limited.spec.to_json()).to_json() == limited.spec.to_json()
+    others = [decode(v2(limits={name: value}), TODAY).spec.fingerprint for name, value in LIMITS.items()]
+    assert len({limited.spec.fingerprint, decode(v2(), TODAY).spec.fingerprint, *others}) == 5
+    # An integer is the same number of seconds.
+    assert decode(v2(limits={"point_seconds": 60}), TODAY).spec.fingerprint == others[0]
+
+
+@pytest.mark.parametrize("raw", [body(), v2(), v2(limits={}), v2(limits={"point_seconds": None})])
+def test_a_spec_without_limits_is_what_it_always_was(raw: bytes) -> None:
+    spec = decode(raw, TODAY).spec
+    assert spec.to_json() == (
+        '{"base":{},"design":{"dimensions":{"commission_rate":[0.1,0.2],"num_drivers":[100,200]},"kind":"grid"},'
+        '"model":"ridehail","outputs":[],"replications":1,"seed":42}'
+    )
+    assert spec.fingerprint == "c3cbd5a1da3a8d219a7271757f1c551ca3bd2a350d3367b021462775c1feb276"
+    assert Spec.from_json(spec.to_json()) == spec
+
+
+@pytest.mark.parametrize(
+    ("limit", "total", "most"),
+    [(None, 100, None), (0, 100, 0), (7, 3, 7), (0.25, 10, 2), (0.29, 100, 29), (1e-9, 2**62, 4611686018)],
+)
+def test_a_share_of_failed_points_is_one_of_all(limit: float | None, total: int, most: int | None) -> None:
+    assert Limits(failed_points=limit).most_failed(total) == most
 
 
 @pytest.mark.parametrize(
@@ -219,6 +257,15 @@ def test_a_message_is_made_of_a_spec_and_gives_it_back(design: dict[str, Any]) -
         (v2(design={"kind": "none"}), "design: kind: must be one of grid, zip, random"),
         (v2(design={"kind": "zip", "dimensions": {"a": [1], "b": [1, 2]}}), "design: dimensions: must have the same"),
         (v2(design={**SOBOL, "dimensions": {"a": {"normal": {"mean": 0}}}}), "design.dimensions.a.normal.std: Field"),
+        (body(limits=LIMITS), "limits: Extra inputs are not permitted"),
+        (v2(limits=None), "limits: Input should be a valid dictionary"),
+        (v2(limits={"seconds": 1}), "limits.seconds: Extra inputs are not permitted"),
+        (v2(limits={"point_seconds": 0}), "limits.point_seconds: Input should be greater than 0"),
+        (v2(limits={"point_seconds": 1.1e9}), "limits.point_seconds: Input should be less than or equal to 1000000000"),
+        (v2(limits={"point_seconds": "1"}), "limits.point_seconds: Input should be a valid number"),
+        (v2(limits={"point_memory": 0}), "limits.point_memory: Input should be greater than or equal to 1"),
+        (v2(limits={"point_memory": "2 GB"}), "limits.point_memory: Input should be a valid integer"),
+        (v2(limits={"point_memory": 2**63}), "integer"),
         (v2(design={**SOBOL, "samples": 3}), "total_points 4: must be the design's cells times replications, 3"),
         (v2(design=SOBOL, replications=2, base={"commission_rate": 1}), "both a dimension and a base value"),
         (
@@ -231,7 +278,13 @@ def test_v2_is_refused_with_the_field_and_the_rule(raw: bytes, says: str) -> Non
     assert says in refusal(raw)
 
 
-@given(st.sampled_from(sorted({**V2, **STORED})), JSON)
+@pytest.mark.parametrize("share", [-1, 0.0, 1.0, True, "1", []])
+def test_failed_points_are_a_count_or_a_share(share: object) -> None:
+    says = "limits.failed_points: must be a number of points, an integer >= 0, or a share"
+    assert refusal(v2(limits={"failed_points": share})).startswith(says)
+
+
+@given(st.sampled_from(sorted({**V2, **STORED, "limits": LIMITS})), JSON)
 def test_any_value_in_any_field_of_v2_is_taken_or_refused_in_one_line(name: str, value: object) -> None:
     raw = v2(**{name: value})
     try:

@@ -22,7 +22,7 @@ from sweepctl.cli.options import (
     TimeoutOption,
 )
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json
-from sweepctl.errors import UsageError
+from sweepctl.errors import SweepctlError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -68,8 +68,9 @@ def run_command(
 
     Run it again to continue: only missing shards are run. Without --run-id it continues the newest run of the same
     sweep. A signal stops it, losing only the shards in progress; a second signal ends it immediately. A failed shard
-    does not stop the others. Exits with 0 only if the run is whole, 1 if shards failed or are missing, 4 or 5 if the
-    engine or the store stopped it, 130 if interrupted.
+    does not stop the others, unless more points failed than the sweep file's `failed_points` allows. Exits with 0 only
+    if the run is whole, 1 if shards failed or are missing, 4 or 5 if the engine or the store stopped it, 130 if
+    interrupted.
     """
     with error_exit(json_output=json_output) as console:
         from sweepctl import logs
@@ -151,7 +152,7 @@ class _RunCommand:
         if source is not None:
             show_source(self._console, source)
         total, complete = begun.plan.total_points, begun.complete_points
-        done = self.shards(begun.missing(), begun.record, total, complete, source)
+        done = self.shards(begun.missing(), begun.record, total, complete, source, begun.exceeded)
         report = self._verify(begun.record.run_id) if done.error is None else None
         result = {
             "run_id": begun.record.run_id,
@@ -182,6 +183,7 @@ class _RunCommand:
         total: int,
         complete: int,
         source: "Source | None",
+        exceeded: "Callable[[int], SweepctlError | None]" = lambda _: None,
     ) -> "RunProgress":
         """Run shards and show their progress; the run has `total` points, and `complete` of them are done already."""
         from sweepctl.runs.local import run_shards
@@ -193,7 +195,15 @@ class _RunCommand:
 
         run_one, reused = self._runner(source)
         with running(self._stderr, record.run_id, total, complete, is_watched=self._is_watched) as observe:
-            done = run_shards(messages, run_one, slots=self._slots, stop=self.stop, observe=observe, reused=reused)
+            done = run_shards(
+                messages,
+                run_one,
+                slots=self._slots,
+                stop=self.stop,
+                observe=observe,
+                reused=reused,
+                exceeded=exceeded,
+            )
         show_done(self._console, done)
         if done.error is not None:
             show_error(self._stderr, done.error)
@@ -291,6 +301,7 @@ def retry_command(
         elif failed.retryable:
             worker = Engine(find_engine(engine))
             worker.model(failed.record.spec.model)
+            worker.require_limits(failed.record.spec.limits)
             results.probe()
             sweep = _RunCommand(console, results, worker, Conditions(threads, timeout), concurrency, is_text, Event())
             with on_signals(sweep.stop.set):

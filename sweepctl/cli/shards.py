@@ -78,6 +78,7 @@ def run_shard_command(
         # Everything that can be rejected is rejected before the probe writes its object.
         require_allowed(shard, conditions)
         worker.model(shard.model)
+        worker.require_limits(shard.spec.limits)
         space_of(results, shard)
         results.probe()
         stop = Event()

@@ -19,8 +19,8 @@ from pydantic import ValidationError
 from sweepctl import protocol
 from sweepctl.engine.child import Child
 from sweepctl.errors import EngineFaultError, EngineUnavailableError, RefusedError, WrongEngineError
-from sweepctl.protocol import Description, Finished, Model, PointIdentity, Refused, Started, encode_request
-from sweepctl.spec import Spec
+from sweepctl.protocol import Description, Finished, Model, PointIdentity, Refused, Started, encode_request, with_limits
+from sweepctl.spec import NO_LIMITS, Limits, Spec
 
 if TYPE_CHECKING:
     from sweepctl.design import Space
@@ -82,23 +82,38 @@ class Engine:
             raise WrongEngineError(msg, remedy="Use one of these models, or give --engine one that has it.")
         return models[name]
 
+    def require_limits(self, limits: Limits) -> None:
+        """Raise WrongEngineError if this engine cannot keep the limits that a run sets to its points."""
+        if limits.of_points == NO_LIMITS:
+            return
+        if not self.description.host:
+            msg = f"the run limits what a point may take, which this engine ({self.path}) cannot keep: it has no `host`"
+            raise WrongEngineError(
+                msg, remedy="Build the engine with this release's runtime, or give --engine another."
+            )
+        if limits.point_memory is not None and "linux" not in self.description.target:
+            msg = f"the run limits a point's memory, which an engine of {self.description.target} cannot keep"
+            raise WrongEngineError(msg, remedy="Run it on Linux, or remove point_memory from the sweep file.")
+
     def start(
         self,
         request: bytes,
         *,
         command: Literal["run", "host", "points"] = "run",
+        limits: Limits = NO_LIMITS,
         timeout: float | None = None,
         silence: float | None = None,
         stop: Event | None = None,
     ) -> "EngineRun":
         """Start the engine on `request`; use the result as a context manager, which kills the process on exit.
 
-        `timeout` is in seconds, from start to exit; setting `stop` ends the run.
+        `limits` of points are for `host` alone. `timeout` is in seconds, from start to exit; setting `stop` ends the
+        run.
 
         Raises:
             EngineUnavailableError: the engine cannot be started.
         """
-        child = self._child(command, stdin=request, timeout=timeout, stop=stop or Event())
+        child = self._child(command, stdin=with_limits(request, limits), timeout=timeout, stop=stop or Event())
         return EngineRun(child, self._monotonic, silence)
 
     def identify(self, spec: Spec, space: "Space", index: int) -> PointIdentity:

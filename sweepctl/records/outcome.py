@@ -117,6 +117,12 @@ class Outcome:
         """Whether every point of the shard has a record in the tables."""
         return self.content_sha256 is not None
 
+    @property
+    def depends_on_machine(self) -> bool:
+        """Whether the first point that failed may succeed elsewhere, or with more time or memory."""
+        first = (self.error_message or "").partition(":")[0]
+        return self.error_code == POINT_FAILED and first in MACHINE_DEPENDENT
+
 
 class Rank(IntEnum):
     """How final an outcome is: a higher rank replaces a lower one."""

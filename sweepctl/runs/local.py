@@ -17,10 +17,11 @@ from typing import Any
 
 from sweepctl import logs
 from sweepctl.engine.client import Engine
-from sweepctl.errors import ConflictError, InterruptedRunError, SweepctlError
+from sweepctl.errors import ConflictError, FailedPointsError, InterruptedRunError, SweepctlError
 from sweepctl.messages import ShardMessage
 from sweepctl.records.outcome import Outcome, RunRecord
 from sweepctl.records.run import find_outcome, list_attempts, list_outcomes
+from sweepctl.runs.retry import MACHINE_ADVICE
 from sweepctl.runs.start import pin
 from sweepctl.shard.run import Disposition, Result
 from sweepctl.store.contract import Store
@@ -43,6 +44,7 @@ class Begun:
     record: RunRecord
     is_new: bool
     complete: frozenset[int]  # about 60 bytes for each shard
+    failed_points: int = 0  # of these shards; counted only if the run limits them
 
     @cached_property
     def complete_points(self) -> int:
@@ -53,6 +55,22 @@ class Begun:
     def missing(self) -> Iterator[ShardMessage]:
         """Yield the message of each shard that lacks its records, in order."""
         return (self.plan.message(shard) for shard in range(self.plan.shards) if shard not in self.complete)
+
+    def exceeded(self, failed: int) -> FailedPointsError | None:
+        """Return the error that ends the run if `failed` more failed points are too many for its limit."""
+        plan, failed = self.plan, failed + self.failed_points
+        most = plan.spec.limits.most_failed(plan.total_points)
+        if most is None or failed <= most:
+            return None
+        msg = (
+            f"stopped: {failed:,} of {plan.total_points:,} points failed, more than the limit of {most:,} "
+            "(failed_points)"
+        )
+        remedy = (
+            f"`sweepctl retry {plan.run_id}` explains the failures. To go on all the same, raise failed_points in the "
+            f"sweep file; `sweepctl run FILE --reuse {plan.run_id}` then takes over what has been computed."
+        )
+        return FailedPointsError(msg, remedy=remedy)
 
 
 def begin_run(
@@ -67,16 +85,20 @@ def begin_run(
         StoreError: the store does not answer.
     """
     planned, record = pin(draft, store, run_id, now, lambda: pilot.shard_points(draft, engine, stop))
-    return Begun(planned, record, record.created_at == now, frozenset(_complete(store, planned, record)))
+    complete, failed_points = _complete(store, planned, record)
+    return Begun(planned, record, record.created_at == now, complete, failed_points)
 
 
-def _complete(store: Store, planned: Plan, record: RunRecord) -> set[int]:
-    """Find the shards that have all their records, by listing."""
+def _complete(store: Store, planned: Plan, record: RunRecord) -> tuple[frozenset[int], int]:
+    """Find the shards that have all their records, by listing; with how many of the points that it read have failed."""
     has_outcome = {shard for shard, _ in list_outcomes(store, record.run_id, record.run_date)}
     tried = {shard for shard, _ in list_attempts(store, record.run_id, record.run_date)}
     # An outcome without all records has a row in shard_attempts, which was written before it. So only the outcomes of
-    # shards with both are read, few of 10^5. A run that was not planned may be sharded differently: all are read.
-    doubtful = has_outcome if record.shard_points is None else has_outcome & tried
+    # shards with both are read, few of 10^5. A run that was not planned may be sharded differently: all are read. So
+    # they are where failed points count.
+    is_each_read = record.shard_points is None or planned.spec.limits.failed_points is not None
+    doubtful = has_outcome if is_each_read else has_outcome & tried
+    failed_points = 0
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
         found = pool.map(lambda shard: (shard, find_outcome(store, record, shard)), sorted(doubtful))
         for shard, outcome in found:
@@ -84,7 +106,9 @@ def _complete(store: Store, planned: Plan, record: RunRecord) -> set[int]:
                 _require_same_sharding(planned, outcome)
             if outcome is None or not outcome.complete:
                 has_outcome.remove(shard)
-    return has_outcome
+            else:
+                failed_points += outcome.points_failed
+    return frozenset(has_outcome), failed_points
 
 
 def _require_same_sharding(planned: Plan, outcome: Outcome) -> None:
@@ -155,19 +179,25 @@ def run_shards(
     stop: Event,
     observe: Callable[[RunProgress], None] = lambda _: None,
     reused: Callable[[ShardMessage], int] = lambda _: 0,
+    exceeded: Callable[[int], SweepctlError | None] = lambda _: None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> RunProgress:
     """Run shards, `slots` at a time, and return what was done.
 
     A shard that fails does not stop the others. An error of this worker or its store does: no further shard is started,
-    running ones finish, and the result has the error. So does `stop`, which `run_one` must obey too.
+    running ones finish, and the result has the error. So does `stop`, which `run_one` must obey too. `exceeded` is
+    called with the number of failed points; the error that it returns ends the run, and `stop` is set then, so that
+    running shards end as after a signal.
     """
     tally = _RunCounts(reused, monotonic())
     ended: SimpleQueue[_RunningShard] = SimpleQueue()
     waiting, running = iter(messages), list[_RunningShard]()
     while True:
-        if stop.is_set() and tally.error is None:
+        if tally.error is None and stop.is_set():
             tally.error = _stopped()
+        elif tally.error is None and (error := exceeded(tally.failed_points)) is not None:
+            tally.error = error
+            stop.set()
         while len(running) < slots and tally.error is None:
             message = next(waiting, None)
             if message is None:
@@ -222,6 +252,7 @@ class _RunCounts:
     failed: int = 0
     skipped: int = 0
     points: int = 0
+    failed_points: int = 0
     reused: int = 0
     skipped_points: int = 0
     failures: list[FailedShard] = field(default_factory=list)
@@ -246,6 +277,8 @@ class _RunCounts:
 
     def _settled(self, message: ShardMessage, result: Result) -> None:
         outcome = result.outcome
+        if outcome.complete:
+            self.failed_points += outcome.points_failed
         if result.disposition is Disposition.SKIPPED:
             self.skipped += 1
             self.skipped_points += message.points
@@ -257,8 +290,11 @@ class _RunCounts:
             self.succeeded += 1
         else:
             code, text = outcome.error_code or "", outcome.error_message or ""
-            what = "another attempt may succeed" if outcome.retryable else "explains why it would fail again"
-            remedy = f"`sweepctl retry {message.run_id}`: {what}."
+            if outcome.depends_on_machine:
+                remedy = MACHINE_ADVICE.format(run_id=message.run_id)
+            else:
+                what = "another attempt may succeed" if outcome.retryable else "explains why it would fail again"
+                remedy = f"`sweepctl retry {message.run_id}`: {what}."
             self._failed(FailedShard(message.shard_id, code, text, retryable=outcome.retryable, remedy=remedy))
 
     def _failed(self, failure: FailedShard) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sweepctl.messages import ShardMessage, decode
 from sweepctl.records import layout
-from sweepctl.records.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, MACHINE_DEPENDENT, POINT_FAILED, RunRecord
+from sweepctl.records.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, POINT_FAILED, RunRecord
 from sweepctl.records.run import list_outcomes, require_run
 from sweepctl.store.contract import Store
 from sweepctl.verify.outcomes import group_failures, read_outcomes
@@ -25,9 +25,11 @@ ADVICE: Mapping[str, str] = {
     INVALID_PARAMETERS: "The engine refuses the parameter each time. Correct it and start a new run.",
     INJECTED_FAILURE: "Its message asked for it: send the shard's message without failure_injection_shards.",
 }
+# The same of points whose failure depends on the machine.
 MACHINE_ADVICE = (
-    "A point ended or blocked its process, twice. Mend the model, or give it more time or memory, and run the sweep "
-    "again under another run_id: `sweepctl run --reuse {run_id}` computes only what failed."
+    "Points that crashed, took too long or lacked memory may succeed with a mended model or higher limits ([limits] of "
+    "the sweep file, --timeout). Run the sweep again under another run_id, which computes only what failed: "
+    "`sweepctl run FILE --run-id NEW_ID --reuse {run_id}`."
 )
 _NO_ADVICE = "It would fail again."
 
@@ -40,6 +42,7 @@ class FailedShards:
     retryable: Sequence[MissingShard]
     permanent: Sequence[FailureGroup]
     unreadable: Sequence[str]  # keys of outcomes that cannot be read
+    machine_dependent: int  # of the permanent ones: shards whose first failed point may succeed elsewhere
 
     def bodies(self) -> Iterator[bytes]:
         """Yield the message body of each shard to retry, made from the run record."""
@@ -51,9 +54,10 @@ class FailedShards:
 
     def advice(self, group: FailureGroup) -> str:
         """Return what to do about shards that failed permanently."""
-        first = group.example.partition(":")[0]
-        machine = group.error_code == POINT_FAILED and first in MACHINE_DEPENDENT
-        advice = MACHINE_ADVICE if machine else ADVICE.get(group.error_code, _NO_ADVICE)
+        advice = ADVICE.get(group.error_code, _NO_ADVICE)
+        if group.error_code == POINT_FAILED and self.machine_dependent:
+            is_all = self.machine_dependent == len(group.shards)
+            advice = MACHINE_ADVICE if is_all else f"{advice} {MACHINE_ADVICE}"
         return advice.format(run_id=self.record.run_id)
 
     def to_json(self) -> dict[str, Any]:
@@ -91,4 +95,5 @@ def failed_shards(store: Store, run_id: str) -> FailedShards:
         ],
         group_failures([each for each in failed if not each.retryable]),
         [finding.key or "" for finding in unreadable],
+        sum(each.depends_on_machine for each in failed),
     )

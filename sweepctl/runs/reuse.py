@@ -28,6 +28,7 @@ from sweepctl.records import layout, table
 from sweepctl.records.outcome import EnginePin, Outcome, RunRecord
 from sweepctl.records.run import list_outcomes, require_run
 from sweepctl.records.table import PARQUET_ERRORS, POINT_OUTCOMES, columns_of
+from sweepctl.spec import NO_LIMITS, Limits
 from sweepctl.store.contract import Store
 from sweepctl.store.files import store_errors
 
@@ -37,6 +38,7 @@ IN_FLIGHT = 8  # shards read concurrently; each may take its file's size in memo
 NAMING_SECONDS = 3600.0
 AT_ONCE = 1_000  # points encoded together: one by one would take several times as long
 _FIELD = b',"known":[%b]}\n'
+LIMITS_BYTES = 256  # more than the field's name and a host's limits take in a request
 
 
 @dataclass
@@ -168,16 +170,17 @@ class ReusingEngine(Engine):
         request: bytes,
         *,
         command: Literal["run", "host", "points"] = "run",
+        limits: Limits = NO_LIMITS,
         timeout: float | None = None,
         silence: float | None = None,
         stop: Event | None = None,
     ) -> EngineRun:
         """Start the engine on `request`, with its known points added."""
         if command != "points" and self._source.rows:
-            request = self._with_known(request, stop, counted=command == "run")
-        return super().start(request, command=command, timeout=timeout, silence=silence, stop=stop)
+            request = self._with_known(request, stop)
+        return super().start(request, command=command, limits=limits, timeout=timeout, silence=silence, stop=stop)
 
-    def _with_known(self, request: bytes, stop: Event | None, *, counted: bool) -> bytes:
+    def _with_known(self, request: bytes, stop: Event | None) -> bytes:
         known, points = bytearray(), 0
         first: int | None = None
         try:
@@ -185,13 +188,13 @@ class ReusingEngine(Engine):
                 first = named["point_index"][0].as_py() if first is None else first
                 for count, text in self._known_of(named):
                     # Points that do not fit are run.
-                    if len(request) + len(known) + len(text) + len(_FIELD) < MAX_REQUEST_BYTES:
+                    if len(request) + len(known) + len(text) + LIMITS_BYTES < MAX_REQUEST_BYTES:
                         known += b"," + text
                         points += count
         except (EngineFaultError, RefusedError):
             return request  # the run itself will meet the same error, and record it
-        # A host runs the rest of a request whose known points were counted already.
-        if first is not None and counted:
+        # A host that runs the rest of a shard adds a count that nobody asks for.
+        if first is not None:
             self.taken[first] = points
         # Spliced in at the object's end: parsing and writing a long design again would be slow.
         return request[:-2] + _FIELD % bytes(known[1:]) if points else request

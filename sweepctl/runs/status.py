@@ -43,6 +43,7 @@ class Status:
     total_points: int
     points_succeeded: int
     points_failed: int
+    points_failed_limit: int | None  # how many the run allows to fail; None if it does not limit them
     points_settled: int  # of shards that need no further attempt
     failures: Mapping[str, int]  # failed shards by error code
     attempts: int  # recorded in addition to the outcomes: failed, interrupted or in conflict
@@ -65,6 +66,11 @@ class Status:
         return self.points_succeeded + self.points_failed
 
     @property
+    def has_too_many_failed(self) -> bool:
+        """Whether more points failed than the run's limit allows."""
+        return self.points_failed_limit is not None and self.points_failed > self.points_failed_limit
+
+    @property
     def is_done(self) -> bool:
         """Whether every point is settled."""
         return self.points_settled >= self.total_points
@@ -77,7 +83,8 @@ class Status:
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it."""
-        derived = {"shards_missing": self.shards_missing, "points_done": self.points_done, "is_done": self.is_done}
+        names = ("shards_missing", "points_done", "is_done", "has_too_many_failed")
+        derived = {name: getattr(self, name) for name in names}
         return {**asdict(self), **derived}
 
 
@@ -186,10 +193,11 @@ def summarize_outcomes(
     retryable = sum(each.is_retryable for each in seen)
     settled = sum(each.points for each in seen if not each.is_retryable)
     pace = _pace(seen, now, is_done=settled >= run.total_points)
+    spec = run.spec
     return Status(
         run_id=run.run_id,
         run_date=run.run_date,
-        model=run.spec.model,
+        model=spec.model,
         at=now,
         shards=run.shards,
         shards_succeeded=succeeded,
@@ -199,6 +207,7 @@ def summarize_outcomes(
         total_points=run.total_points,
         points_succeeded=sum(each.succeeded for each in seen),
         points_failed=sum(each.failed for each in seen),
+        points_failed_limit=spec.limits.most_failed(run.total_points),
         points_settled=settled,
         failures=dict(Counter(each.error_code or "" for each in seen if not each.is_success).most_common()),
         attempts=attempts,

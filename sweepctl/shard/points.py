@@ -1,5 +1,7 @@
 """Runs the points of a shard: in-process, and in child processes from the first on that ends the engine.
 
+Where the run limits what a point may take, all are in child processes: only there such a limit is kept.
+
 It chooses the engine's command; what becomes of the records is the caller's.
 """
 
@@ -13,6 +15,7 @@ from sweepctl.engine.reader import RecordReader
 from sweepctl.errors import EngineFaultError
 from sweepctl.messages import ShardMessage
 from sweepctl.protocol import encode_request
+from sweepctl.spec import MAX_POINT_SECONDS, NO_LIMITS, Limits
 
 if TYPE_CHECKING:
     from sweepctl.design import Space
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 OF_A_POINT = {"engine_crashed", "engine_incomplete", "engine_timeout"}
 # Of the time limit: an engine that writes nothing for so long has hung, and its host has the rest of the time.
 SILENCE = 2 / 3
-# Of that rest, for one point: it is tried twice, and others are left.
+# Of the time that a host has, for one point: it is tried twice, and others are left.
 POINTS_SHARE = 1 / 3
 
 
@@ -35,17 +38,13 @@ class Requests:
             MessageError: the design's rows are invalid, or the request is longer than an engine accepts.
         """
         self._message, self._space, self._threads = message, space, threads
-        self.whole = self._encode(message.start_index, None)
+        self.limits = message.spec.limits.of_points
+        self.whole = self.rest(message.start_index)
 
-    def rest(self, start_index: int, point_seconds: float | None) -> bytes:
-        """Return the request for a host to run the points from `start_index` on, each for so long at most."""
-        return self._encode(start_index, point_seconds)
-
-    def _encode(self, start_index: int, point_seconds: float | None) -> bytes:
+    def rest(self, start_index: int) -> bytes:
+        """Return the request for the points from `start_index` on."""
         end = self._message.end_index_exclusive
-        return encode_request(
-            self._message.spec, self._space, start_index, end, self._threads, point_seconds=point_seconds
-        )
+        return encode_request(self._message.spec, self._space, start_index, end, self._threads)
 
 
 @dataclass(frozen=True)
@@ -67,12 +66,19 @@ def run_points(
 ) -> tuple[EngineFaultError | None, float]:
     """Have `take` read what the engine writes; return the fault that ended it, if any, and the CPU seconds.
 
-    If the engine dies or hangs, its host runs the points from the first on that has no record.
+    If the engine dies or hangs, its host runs the points from the first on that has no record. If the run limits what a
+    point may take, its host runs all of them.
 
     Raises:
         RefusedError: the engine refused the request.
     """
     seconds = clock.seconds
+    if requests.limits != NO_LIMITS:
+        limits = requests.limits
+        if limits.point_seconds is None:
+            limits = limits.model_copy(update={"point_seconds": _share(seconds)})
+        host = engine.start(requests.whole, command="host", limits=limits, timeout=seconds, stop=stop)
+        return _taken(host, take), host.cpu_seconds
     began_at = clock.monotonic()
     hosts = engine.description.host
     silence = None if seconds is None or not hosts else seconds * SILENCE
@@ -84,9 +90,14 @@ def run_points(
     # One that has crashed needs no limit; one that hangs would hang again.
     hangs = fault.error_code == "engine_timeout" and left is not None
     reader.go_on()
-    request = requests.rest(reader.next_index, left * POINTS_SHARE if hangs and left is not None else None)
-    host = engine.start(request, command="host", timeout=left, stop=stop)
+    limits = Limits(point_seconds=_share(left)) if hangs else NO_LIMITS
+    host = engine.start(requests.rest(reader.next_index), command="host", limits=limits, timeout=left, stop=stop)
     return _taken(host, take), run.cpu_seconds + host.cpu_seconds
+
+
+def _share(seconds: float | None) -> float | None:
+    """Return how long a point may take in a host that has so long; None: for ever."""
+    return min(seconds * POINTS_SHARE, MAX_POINT_SECONDS) if seconds else None
 
 
 def _taken(run: EngineRun, take: Callable[[EngineRun], None]) -> EngineFaultError | None:

@@ -87,13 +87,15 @@ def run_shard(
             design is missing, altered or not the one that the message describes, or the engine refuses the request;
             nothing of the shard was recorded.
         ConflictError: the store holds a different run or shard under these ids; recorded in `shard_attempts`.
-        WrongEngineError: this worker's engine lacks the run's model or model version; nothing was recorded.
+        WrongEngineError: this worker's engine lacks the run's model or model version, or cannot keep the run's limits;
+            nothing was recorded.
         EngineUnavailableError: this worker's engine cannot be used at all; nothing was recorded.
         StoreError: the store did not answer; what is committed is safe, and another attempt can complete the shard.
         InterruptedRunError: `stop` was set; recorded in `shard_attempts` where possible.
     """
     require_allowed(message, conditions)
     model = engine.model(message.model)
+    engine.require_limits(message.spec.limits)
     # Before the first write: a message whose design is missing or altered must leave nothing in the store.
     space = stored_design.space_of(store, message)
     requests = Requests(message, space, conditions.threads)

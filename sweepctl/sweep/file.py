@@ -5,6 +5,7 @@ and splits the points into shards.
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
@@ -20,6 +21,7 @@ from sweepctl.design.values import Count, Integer, Scalar, Strict, reject
 from sweepctl.errors import SweepFileError, UsageError
 from sweepctl.names import DatasetName, Name
 from sweepctl.records import design as stored_design
+from sweepctl.spec import Limits
 from sweepctl.strict_json import require_bounded
 from sweepctl.sweep.table_file import encode_file
 from sweepctl.sweep.toml_lines import TomlPath, line_of, lines_by_path
@@ -48,6 +50,34 @@ class Shards(Strict):
         if len(self.model_fields_set) != 1:
             reject("must have exactly one of points, count, seconds")
         return self
+
+
+_SIZE = re.compile(r"^([1-9][0-9]{0,18}) ?([kMGT]i?)?B$")
+
+
+def _bytes(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = _SIZE.fullmatch(value)
+    if found is None:
+        reject('must be a number of bytes, or a text such as "512 MiB" or "2 GB"')
+    unit = found[2] or " "
+    return int(found[1]) * (1024 if unit.endswith("i") else 1000) ** " kMGT".index(unit[0])
+
+
+_Bytes = BeforeValidator(
+    _bytes,
+    json_schema_input_type=Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=_SIZE.pattern)],
+)
+
+
+class FileLimits(Limits):
+    """What the run allows its points; without a limit there is none."""
+
+    # Text, too: nobody counts the zeros of bytes.
+    point_memory: Annotated[Count, _Bytes] | None = Field(
+        default=None, description='Memory that a point may hold: bytes, or a text such as "512 MiB" or "2 GB".'
+    )
 
 
 class TableFile(Strict):
@@ -82,6 +112,9 @@ class Sweep(Strict):
     )
     base: dict[Name, Scalar] = Field(default={}, description="Values of parameters that the design does not vary.")
     design: SweepDesign = Field(description="Which points to run.")
+    limits: FileLimits = Field(
+        default=FileLimits(), description="What the run allows its points; part of its identity."
+    )
     shards: Shards = Field(
         default=Shards(seconds=DEFAULT_SHARD_SECONDS), description="How the points are split into shards."
     )

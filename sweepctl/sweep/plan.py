@@ -17,7 +17,7 @@ from sweepctl.protocol import Model
 from sweepctl.records import design as stored_design
 from sweepctl.records.design import StoredTable
 from sweepctl.records.table import schemas
-from sweepctl.spec import Spec
+from sweepctl.spec import Limits, Spec
 from sweepctl.sweep.file import SweepFile, TableFile
 from sweepctl.sweep.toml_lines import TomlPath
 
@@ -130,6 +130,7 @@ def draft(file: SweepFile, engine: Engine) -> Draft:
 
     Raises:
         SweepFileError: values break a rule, or the engine refuses them or lacks the model; all errors are reported.
+        WrongEngineError: the engine cannot keep the sweep's limits.
         EngineUnavailableError: the engine cannot be used.
     """
     sweep = file.sweep
@@ -137,6 +138,7 @@ def draft(file: SweepFile, engine: Engine) -> Draft:
         engine.model(sweep.model)
     except WrongEngineError as error:
         raise file.error({("model",): error.message}) from error
+    engine.require_limits(sweep.limits)
     design: Mapping[str, Any]
     if isinstance(sweep.design, TableFile) or len(file.design_body) > MAX_INLINE_BYTES:
         stored, design = file.design_body, {"sha256": stored_design.digest(file.design_body)}
@@ -149,6 +151,7 @@ def draft(file: SweepFile, engine: Engine) -> Draft:
         replications=sweep.replications,
         seed=sweep.seed,
         outputs=tuple(sorted(sweep.outputs)),
+        limits=Limits.model_validate(sweep.limits.to_json()),
     )
     try:
         _accept(spec, file.space, engine)

@@ -54,6 +54,7 @@ class PlanReport:
             "cells": plan.space.cells,
             **self.repeats.to_json(),
             "replications": plan.spec.replications,
+            "limits": plan.spec.limits.to_json(),
             "total_points": plan.total_points,
             "shards": plan.shards,
             "shard_points": plan.shard_points,

@@ -14,6 +14,7 @@ from sweepctl.sweep.cost import PRICES_OF
 from sweepctl.view.console import foreign, new_table
 
 if TYPE_CHECKING:
+    from sweepctl.spec import Limits
     from sweepctl.sweep.cost import Interval
     from sweepctl.sweep.plan import Plan
     from sweepctl.sweep.preview import PlanReport
@@ -52,8 +53,19 @@ def show_plan(console: Console, report: "PlanReport") -> None:
         f"{each}, messages of {report.message_bytes:,} bytes{design}; {report.objects:,} objects in the store",
         highlight=False,
     )
+    for line in _limits(spec.limits, plan.total_points):
+        console.print(f"limit: {line}", highlight=False)
     if report.estimate is not None:
         _show_estimate(console, report)
+
+
+def _limits(limits: "Limits", total_points: int) -> Iterator[str]:
+    if limits.point_seconds is not None:
+        yield f"{_seconds(limits.point_seconds)} for a point (point_seconds)"
+    if limits.point_memory is not None:
+        yield f"{limits.point_memory:,} bytes of memory for a point (point_memory)"
+    if limits.failed_points is not None:
+        yield f"{limits.most_failed(total_points):,} points may fail before `sweepctl run` stops (failed_points)"
 
 
 def show_written(console: Console, plan: "Plan", folder: Path) -> None:

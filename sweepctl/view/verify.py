@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from sweepctl.records.outcome import MACHINE_DEPENDENT
+from sweepctl.runs.retry import MACHINE_ADVICE
 from sweepctl.verify.repair import MOST_MESSAGES
 from sweepctl.verify.report import SET_ASIDE, CheckState, Finding, Report, Severity
 from sweepctl.view.console import foreign, new_table
@@ -119,5 +121,7 @@ def _advice(report: Report) -> Iterator[str]:
         )
     if count > MOST_MESSAGES:
         yield f"At most {MOST_MESSAGES:,} of them are written or sent at once; when they have run, verify it again."
+    if not report.point_failures.keys().isdisjoint(MACHINE_DEPENDENT):
+        yield MACHINE_ADVICE.format(run_id=report.run_id)
     for start, end in report.unknown_gaps[:EXAMPLES]:
         yield f"The store does not say which shards have points [{start}, {end}): send their original messages again."

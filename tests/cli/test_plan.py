@@ -47,6 +47,19 @@ def test_a_plan_is_json_too(started: Path) -> None:
     assert told["pilot"] is None
 
 
+def test_a_plan_shows_the_limits(started: Path) -> None:
+    file = started / "limited.toml"
+    limits = '[limits]\npoint_seconds = 90\npoint_memory = "2 GB"\nfailed_points = 0.05\n'
+    file.write_text((started / "sweep.toml").read_text().replace("seconds = 10", "points = 60") + limits)
+    shown = RUNNER.invoke(app, ["plan", str(file)]).stdout
+    for words in ("90 s for a point", "2,000,000,000 bytes of memory for a point", "9 points may fail"):
+        assert f"limit: {words}" in shown
+    told = json.loads(RUNNER.invoke(app, ["plan", str(file), "--json", "--out", str(started / "m")]).stdout)
+    assert told["limits"] == {"point_seconds": 90.0, "point_memory": 2 * 10**9, "failed_points": 0.05}
+    (first, *_) = (started / "m/messages.jsonl").read_bytes().splitlines()
+    assert decode(first, utc_now().date()).spec.limits.to_json() == told["limits"]
+
+
 def test_messages_are_written_with_the_design_that_they_name(started: Path) -> None:
     text = (started / "sweep.toml").read_text()
     values = ", ".join(str(number) for number in range(1, 1001))

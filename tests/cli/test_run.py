@@ -98,6 +98,68 @@ def test_a_failing_point_fails_its_shard_alone(tmp_path: Path) -> None:
     assert "`sweepctl run --reuse r` reuses the other points" in retried.stdout
 
 
+def test_too_many_failed_points_stop_the_run(tmp_path: Path) -> None:
+    file = faulty_sweep(tmp_path, "domain_error")
+    file.write_text(file.read_text() + "[limits]\nfailed_points = 0\n")
+    run = ("run", file, "--run-id", "r", "--engine", TEST_ENGINE, "--concurrency", 1)
+    told = told_by(*run)
+    assert (told["exit_code"], told["succeeded"], told["failed"], told["verdict"]) == (1, 1, 1, None)
+    assert told["error"]["kind"] == "failed_points"
+    assert told["error"]["message"] == "stopped: 1 of 20 points failed, more than the limit of 0 (failed_points)"
+    assert "--reuse r" in told["error"]["remedy"]
+    again = told_by(*run)
+    assert (again["exit_code"], again["skipped"], again["points"]) == (1, 2, 0)
+    assert again["error"] == told["error"]
+    shown = sweepctl("status", "r")
+    assert "including 1 failed, more than the limit of 0 (failed_points)" in shown.stdout.replace("\n", " ")
+    status = json.loads(sweepctl("status", "r", "--json").stdout)
+    assert (status["points_failed"], status["points_failed_limit"], status["has_too_many_failed"]) == (1, 0, True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mode", "limit", "code"),
+    [
+        ("loop", "point_seconds = 1", "point_timeout"),
+        pytest.param(
+            "memory",
+            'point_memory = "200 MiB"',
+            "point_out_of_memory",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only"),
+        ),
+    ],
+)
+def test_a_point_beyond_its_limits_fails_alone(tmp_path: Path, mode: str, limit: str, code: str) -> None:
+    file = faulty_sweep(tmp_path, mode)
+    file.write_text(f"{file.read_text()}[limits]\n{limit}\n")
+    told = told_by("run", file, "--run-id", "r", "--engine", TEST_ENGINE)
+    assert (told["verdict"], told["points"], told["succeeded"], told["failed"]) == ("failures", 20, 4, 1)
+    (failure,) = told["failures"]
+    assert (failure["shard_id"], failure["error_code"]) == (1, "point_failed")
+    assert failure["error"].startswith(code)
+    status = json.loads(sweepctl("status", "r", "--json").stdout)
+    assert (status["points_succeeded"], status["points_failed"]) == (19, 1)
+
+
+def test_a_point_that_crashed_is_had_after_all(tmp_path: Path) -> None:
+    """It fails where there is such a folder, as on a machine with too little memory."""
+    (tmp_path / "folder").mkdir()
+    file = faulty_sweep(tmp_path, "abort_in")
+    text = file.read_text().replace("at = 5", f'at = 5\nmarker = "{tmp_path / "folder"}"')
+    file.write_text(f"{text}[limits]\npoint_seconds = 300\n")
+    shown = sweepctl("run", file, "--run-id", "r", "--engine", TEST_ENGINE)
+    command = "sweepctl run FILE --run-id NEW_ID --reuse r"
+    assert (shown.exit_code, shown.stdout.count(command)) == (1, 2), "run itself and its verification"
+    assert "point_crashed" in shown.stdout
+    for others in (("retry", "r"), ("verify", "r")):
+        assert command in sweepctl(*others, "--engine", TEST_ENGINE).stdout
+    (tmp_path / "folder").rmdir()
+    file.write_text(f"{text}[limits]\npoint_seconds = 400\n")
+    told = told_by("run", file, "--run-id", "s", "--reuse", "r", "--engine", TEST_ENGINE)
+    assert (told["verdict"], told["points"], told["reused"]) == ("whole", 20, 19)
+    assert sweepctl("verify", "s", "--reexecute", "all", "--engine", TEST_ENGINE).exit_code == 0
+
+
 def test_a_crash_is_retried(tmp_path: Path) -> None:
     engine, file = failing_engine(tmp_path), queue_sweep(tmp_path)
     told = told_by("run", file, "--run-id", "r", "--engine", engine)

@@ -1,6 +1,7 @@
 """Shards of the test engine's `faulty` model, one point of which ends, blocks or fills its process."""
 
 import json
+from typing import Any
 
 from fakes.sweep_files import TEST_ENGINE
 
@@ -11,9 +12,9 @@ POINTS = 100
 SHARD = 25
 
 
-def body(mode: str, shard: int = 2, **base: object) -> bytes:
+def body(mode: str, shard: int = 2, *, limits: dict[str, Any] | None = None, **base: object) -> bytes:
     """Return a message; `mode` is what point 57 does."""
-    fields = {
+    fields: dict[str, Any] = {
         "run_id": "r",
         "model": "faulty",
         "dimensions": {"x": list(range(POINTS))},
@@ -24,4 +25,7 @@ def body(mode: str, shard: int = 2, **base: object) -> bytes:
         "end_index_exclusive": (shard + 1) * SHARD,
         "seed": 1,
     }
+    if limits is not None:
+        fields |= {"schema_version": "v2", "limits": limits}
+        fields["design"] = {"kind": "grid", "dimensions": fields.pop("dimensions")}
     return json.dumps(fields).encode()

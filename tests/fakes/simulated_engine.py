@@ -15,7 +15,16 @@ from threading import Event
 from types import TracebackType
 from typing import Any, Self, cast
 
-from fakes.toy_model import DESCRIPTION, STARTED, failed_point, finished, identity, point, refused
+from fakes.toy_model import (
+    DESCRIPTION,
+    STARTED,
+    crashed_point,
+    failed_point,
+    finished,
+    identity,
+    point,
+    refused,
+)
 from simulation.faults import Fault
 from simulation.gate import Gate
 
@@ -40,26 +49,30 @@ class Behaviour:
     version: str = "1"
     failing: frozenset[int] = frozenset()  # points that fail by themselves
     poison: frozenset[int] = frozenset()  # points that kill the engine
+    fragile: frozenset[int] = frozenset()  # points that kill it now and then
+    hosts: bool = False  # whether its engine can run points in child processes
     refuses: bool = False
 
-    def steps(self, command: str, request: dict[str, Any]) -> Sequence[Step]:
-        """Return what an engine does that is asked for a shard."""
+    def steps(self, command: str, request: dict[str, Any], strikes: Callable[[], bool]) -> Sequence[Step]:
+        """Return what an engine does that is asked for a shard; `strikes` says whether a fragile point kills."""
         if self.refuses:
             return [refused("x is too large", "x")]
         indices = range(request["start_index"], request["end_index_exclusive"])
         started = STARTED.replace('"model_version":"1"', f'"model_version":"{self.version}"')
-        failed = len(self.failing.intersection(indices)) if command == "run" else 0
-        return [started, *(self._point(command, index) for index in indices), finished(len(indices), failed)]
+        points = [self._point(command, index, strikes) for index in indices]
+        failed = sum(isinstance(each, str) and '"status":"failure"' in each for each in points)
+        return [started, *points, finished(len(indices), failed)]
 
-    def _point(self, command: str, index: int) -> Step:
+    def _point(self, command: str, index: int, strikes: Callable[[], bool]) -> Step:
         if command == "points":
             return _identity(index)
-        if index in self.poison:
-            return SEGFAULT
+        if index in self.poison or (index in self.fragile and strikes()):
+            return _crashed_point(index) if command == "host" else SEGFAULT
         return _failed_point(index) if index in self.failing else _point(index)
 
 
 _point, _failed_point, _identity = cache(point), cache(failed_point), cache(identity)
+_crashed_point = cache(crashed_point)
 
 
 class SimulatedEngine(Engine):
@@ -67,14 +80,17 @@ class SimulatedEngine(Engine):
 
     def __init__(self, behaviour: Behaviour, gate: Gate | None, monotonic: Callable[[], float]) -> None:
         super().__init__(Path("simulated"), monotonic=monotonic)
-        self.__dict__["description"] = _description(behaviour.version)
+        self.__dict__["description"] = _description(behaviour.version, behaviour.hosts)
         self._behaviour = behaviour
         self._gate = gate
 
     def _child(self, command: str, *, stdin: bytes, timeout: float | None, stop: Event) -> Child:
-        steps = self._behaviour.steps(command, json.loads(stdin))
+        steps = self._behaviour.steps(command, json.loads(stdin), self._strikes)
         child = SimulatedChild(list(steps), self._gate, timeout, stop, self._monotonic)
         return cast("Child", child)
+
+    def _strikes(self) -> bool:
+        return self._gate is not None and self._gate.outside.plan.choice(2) == 1
 
 
 class SimulatedChild:
@@ -188,7 +204,7 @@ def _changed(step: Step, old: re.Pattern[str], new: str) -> Step:
 
 
 @cache
-def _description(version: str) -> Description:
+def _description(version: str, hosts: bool) -> Description:  # noqa: FBT001
     (model,) = DESCRIPTION["models"]
     models = [{**cast("dict[str, Any]", model), "version": version}]
-    return Description.model_validate({**DESCRIPTION, "models": models})
+    return Description.model_validate({**DESCRIPTION, "host": hosts, "models": models})

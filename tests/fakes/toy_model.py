@@ -67,6 +67,11 @@ def failed_point(index: int) -> str:
     return point(index, status="failure", metrics=..., error_code="domain_error", error_message="x is odd")
 
 
+def crashed_point(index: int) -> str:
+    """Return the record of a point that ended its process twice."""
+    return point(index, status="failure", metrics=..., error_code="point_crashed", error_message="exit status 3")
+
+
 def identity(index: int) -> str:
     """Return the record of who a point is, of which nothing was run."""
     return point(index, status=..., metrics=...)

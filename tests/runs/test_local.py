@@ -13,8 +13,11 @@ from fakes.sweep_files import TEST_ENGINE, failing_engine, faulty_sweep, queue_s
 from waiting import LIMIT, wait_until
 
 from sweepctl.engine.client import Engine, find_engine
-from sweepctl.errors import ConflictError, EngineUnavailableError, StoreError
+from sweepctl.errors import ConflictError, EngineUnavailableError, FailedPointsError, StoreError
 from sweepctl.messages import ShardMessage, ShardMessageV2
+from sweepctl.records import table
+from sweepctl.records.outcome import Outcome
+from sweepctl.records.run import list_attempts
 from sweepctl.runs.local import Begun, RunProgress, begin_run, run_shards
 from sweepctl.shard.run import Result, run_shard
 from sweepctl.store import open_store
@@ -122,6 +125,36 @@ def test_a_stop_that_came_before_begins_nothing(store: Store, tmp_path: Path) ->
     assert (done.error.kind, done.succeeded) == ("interrupted", 0)
 
 
+def test_too_many_failed_points_stop_it_in_order(store: Store, tmp_path: Path) -> None:
+    engine, stop, asked = toys.engine(tmp_path, "run(failing=(shard * 4,))"), Event(), list[int]()
+    error = FailedPointsError("enough")
+
+    def exceeded(failed: int) -> FailedPointsError | None:
+        asked.append(failed)
+        return error if failed > 1 else None
+
+    def run_one(message: ShardMessage, _: Tell) -> Result:
+        if message.shard_id == 2:
+            # As if it ran for long: it ends with the stop, as after a signal.
+            stop.wait(LIMIT)
+        return run_shard(message, engine, store, stop=stop)
+
+    done = run_shards(toy_messages(5), run_one, slots=2, stop=stop, exceeded=exceeded)
+    assert (done.error, done.failed, done.points) == (error, 2, 8)
+    assert asked[-1] == 2
+    statuses = [
+        table.decode(Outcome, store_body(store, entry.key), "").status
+        for _, entry in list_attempts(store, "r", toys.RUN_DATE)
+    ]
+    assert statuses == ["interrupted"]
+
+
+def store_body(store: Store, key: str) -> bytes:
+    found = store.read(key)
+    assert found is not None
+    return found.body
+
+
 def test_what_nobody_foresaw_is_raised(store: Store) -> None:
     del store
 
@@ -208,6 +241,22 @@ def test_a_run_that_is_sharded_differently_is_refused(store: Store, tmp_path: Pa
     alike = begun(store, queue_sweep(tmp_path, 5), "r")
     assert alike.complete == {1}
     assert complete(store, alike).succeeded == 2
+
+
+def test_failed_points_of_earlier_commands_count(store: Store, tmp_path: Path) -> None:
+    file = faulty_sweep(tmp_path, "domain_error")
+    file.write_text(file.read_text() + "[limits]\nfailed_points = 0.05\n")
+    engine = Engine(TEST_ENGINE)
+    assert (
+        begun(store, file, engine=engine).failed_points,
+        complete(store, begun(store, file, engine=engine), engine).failed,
+    ) == (0, 1)
+    again = begun(store, file, engine=engine)
+    assert (again.failed_points, again.exceeded(0)) == (1, None)
+    error = again.exceeded(1)
+    assert error is not None
+    assert error.message == "stopped: 2 of 20 points failed, more than the limit of 1 (failed_points)"
+    assert f"--reuse {again.plan.run_id}" in str(error.remedy)
 
 
 def test_a_sweep_of_another_spec_is_refused(store: Store, tmp_path: Path) -> None:

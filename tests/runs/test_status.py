@@ -18,7 +18,7 @@ from sweepctl.records import layout, table
 from sweepctl.records.outcome import Outcome, RunRecord
 from sweepctl.runs.status import RECENT_SECONDS, OutcomeSummary, Status, StatusReader, summarize_outcomes, watch
 from sweepctl.shard import commit
-from sweepctl.spec import Spec
+from sweepctl.spec import Limits, Spec
 from sweepctl.store import open_store
 from sweepctl.store.contract import Store
 
@@ -107,6 +107,17 @@ def test_each_kind_of_outcome_is_counted_as_what_it_is(store: Store) -> None:
     assert found.points_settled == 12
     assert found.failures == {"point_failed": 1, "engine_crashed": 1, "invalid_parameters": 1}
     assert (found.first_activity, found.last_activity) == (after(0), after(10))
+
+
+@pytest.mark.parametrize(("limit", "most", "too_many"), [(None, None, False), (0.025, 1, False), (0, 0, True)])
+def test_a_limit_of_failed_points_is_told(
+    tmp_path: Path, limit: float | None, most: int | None, *, too_many: bool
+) -> None:
+    store = open_store(str(tmp_path / "store"))
+    spec = replace(SPEC, limits=Limits(failed_points=limit))
+    commit.pin_run(store, replace(RUN, spec_json=spec.to_json()))
+    file(store, outcome(0), outcome(1, "points"))
+    assert (status(store).points_failed_limit, status(store).has_too_many_failed) == (most, too_many)
 
 
 def test_a_run_that_nobody_planned_is_told_in_points(tmp_path: Path) -> None:

@@ -1,28 +1,31 @@
 """A point that ends its engine: its neighbours have their results, and so has it."""
 
 import datetime as dt
+import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fakes.crashing import AT, POINTS, SHARD, TEST_ENGINE, body
 
-from sweepctl.engine.client import Engine
-from sweepctl.errors import ConflictError
+from sweepctl.engine.client import Engine, EngineRun
+from sweepctl.errors import ConflictError, WrongEngineError
 from sweepctl.messages import ShardMessage, decode
 from sweepctl.records.layout import ShardKeys
 from sweepctl.records.outcome import Outcome, RunRecord
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
 from sweepctl.shard import points
 from sweepctl.shard.run import Conditions, Disposition, Result, run_shard
+from sweepctl.spec import NO_LIMITS
 from sweepctl.store import open_store
 from sweepctl.store.contract import Store
 
 
-def message(mode: str, shard: int = 2, **base: object) -> ShardMessage:
-    return decode(body(mode, shard, **base), dt.date(2026, 2, 14))
+def message(mode: str, shard: int = 2, *, limits: dict[str, Any] | None = None, **base: object) -> ShardMessage:
+    return decode(body(mode, shard, limits=limits, **base), dt.date(2026, 2, 14))
 
 
 @pytest.fixture
@@ -166,3 +169,88 @@ def test_another_metric_is_a_conflict_still(store: Store, fragile: Fragile) -> N
     pq.write_table(changed.replace_schema_metadata({"content_sha256": digest}), path)
     with pytest.raises(ConflictError, match="holds a different result"):
         fragile.run(crashes=False, force=True)
+
+
+class Watched(Engine):
+    """The test engine, and the commands and limits that it was started with."""
+
+    def __init__(self) -> None:
+        super().__init__(TEST_ENGINE)
+        self.commands: list[str] = []
+        self.limits: list[dict[str, Any]] = []
+
+    def start(self, request: bytes, **options: Any) -> EngineRun:  # noqa: ANN401  as the engine's
+        self.commands.append(options.get("command", "run"))
+        self.limits.append(options.get("limits", NO_LIMITS).to_json())
+        return super().start(request, **options)
+
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mode", "limits", "code"),
+    [
+        ("loop", {"point_seconds": 1}, "point_timeout"),
+        pytest.param("memory", {"point_memory": 200 << 20}, "point_out_of_memory", marks=on_linux),
+    ],
+)
+def test_a_point_beyond_the_runs_limits_fails_alone(store: Store, mode: str, limits: dict[str, Any], code: str) -> None:
+    engine = Watched()
+    result = run(message(mode, limits=limits), engine, store)
+    assert next(iter(limits)) in require_one_failure(store, result.outcome, code)
+    assert engine.commands == ["host"]
+
+
+def test_only_limits_of_points_need_a_host(store: Store) -> None:
+    engine = Watched()
+    assert run(message("ok", limits={"failed_points": 3}), engine, store).outcome.status == "success"
+    assert engine.commands == ["run"]
+
+
+def test_limits_change_no_result(tmp_path: Path, engine: Engine) -> None:
+    stores = [open_store(str(tmp_path / name)) for name in ("a", "b")]
+    limited = message("domain_error", limits={"point_seconds": 60, "point_memory": 1 << 40})
+    one, other = (
+        run(each, engine, store) for each, store in zip((message("domain_error"), limited), stores, strict=True)
+    )
+    assert one.outcome.content_sha256 == other.outcome.content_sha256
+    assert one.outcome.spec_fingerprint != other.outcome.spec_fingerprint
+    with pytest.raises(ConflictError, match="has spec"):
+        run(limited, engine, stores[0])
+
+
+@pytest.mark.parametrize(
+    ("limits", "timeout", "asked"),
+    [
+        ({"point_seconds": 60}, 600.0, {"point_seconds": 60.0}),
+        ({"point_memory": 1 << 40, "failed_points": 1}, 600.0, {"point_seconds": 200.0, "point_memory": 1 << 40}),
+        ({"point_memory": 1 << 40}, None, {"point_memory": 1 << 40}),
+        # A time limit that is over leaves no share, which no engine would accept.
+        ({"point_memory": 1 << 40}, 0.0, {"point_memory": 1 << 40}),
+    ],
+)
+def test_a_point_has_the_runs_seconds_else_its_share_of_the_time_limit(
+    store: Store, limits: dict[str, Any], timeout: float | None, asked: dict[str, Any]
+) -> None:
+    engine = Watched()
+    outcome = run(message("ok", limits=limits), engine, store, timeout=timeout).outcome
+    assert engine.limits == [asked]
+    assert outcome.error_code == ("engine_timeout" if timeout == 0 else None)
+
+
+def test_an_engine_that_cannot_keep_the_limits_is_the_wrong_one(store: Store, engine: Engine) -> None:
+    engine.description = engine.description.model_copy(update={"host": False})
+    with pytest.raises(WrongEngineError, match="it has no `host`"):
+        run(message("ok", limits={"point_seconds": 60}), engine, store)
+    assert list(store.objects("")) == []
+    assert run(message("ok"), engine, store).outcome.status == "success"
+
+
+def test_a_host_that_dies_ends_the_shard(tmp_path: Path, store: Store) -> None:
+    path = tmp_path / "engine"
+    path.write_text(f'#!/bin/sh\n[ "$1" = host ] && exit 3\nexec {TEST_ENGINE} "$@"\n')
+    path.chmod(0o755)
+    outcome = run(message("ok", limits={"point_seconds": 60}), Engine(path), store).outcome
+    assert (outcome.error_code, outcome.retryable, outcome.error_point_index) == ("engine_crashed", True, None)

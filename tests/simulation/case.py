@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from random import Random
+from typing import Any
 
 from fakes import toys
 from fakes.simulated_engine import Behaviour
@@ -84,6 +85,7 @@ def draw(seed: int) -> Case:
         behaviour=Behaviour(
             failing=frozenset({random.randrange(points)} if _chance(random, 0.2) else ()),
             poison=frozenset({random.randrange(points)} if _chance(random, 0.1) else ()),
+            **_hosting(Random(f"host {seed}"), points),
             refuses=_chance(random, 0.03),
         ),
         other_version=_chance(random, 0.04),
@@ -95,6 +97,13 @@ def draw(seed: int) -> Case:
         concurrency=random.choice([1, 2]),
         max_receive_count=random.choice([3, 4, 6]),
     )
+
+
+def _hosting(random: Random, points: int) -> dict[str, Any]:
+    if not _chance(random, 0.4):
+        return {}
+    fragile = frozenset({random.randrange(points)} if _chance(random, 0.6) else ())
+    return {"hosts": True, "fragile": fragile}
 
 
 def _chance(random: Random, share: float) -> bool:

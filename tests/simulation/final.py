@@ -127,7 +127,7 @@ def _is_excused(world: "_World", message: ShardMessage) -> bool:
     if _has_rival(world) and _conflicts(world, message):
         return True
     indices = range(message.start_index, message.end_index_exclusive)
-    if not case.behaviour.poison.isdisjoint(indices):
+    if not case.behaviour.hosts and not case.behaviour.poison.isdisjoint(indices):
         return bool(world.checker.attempts(message.shard_id)) or case.other_version
     statuses = {attempt.status for attempt in world.checker.attempts(message.shard_id)}
     # Where an engine lied, the shard is in conflict for good; that is recorded.

@@ -21,7 +21,7 @@ from unittest.mock import patch
 
 from sweepctl.engine import reader
 from sweepctl.records import outcome
-from sweepctl.shard import claim, commit, run
+from sweepctl.shard import adopt, attempt, claim, commit, points, run
 from sweepctl.store.s3 import S3Store
 from sweepctl.worker import delivery, lease
 from sweepctl.worker.drain import Worker
@@ -141,6 +141,16 @@ MUTANTS = (
            "record_attempt(store, run, outcome)\n",
            "if find_outcome(store, run, outcome.shard_id) is None:\n        record_attempt(store, run, outcome)\n"),
     Mutant("a broken body taken for whole", (S3Store,), "_download", "failure = error", 'return response["ETag"]'),
+    Mutant("the points after a crash never run", (points, attempt), "run_points",
+           "fault is None or not hosts", "fault is not None or not hosts"),
+    Mutant("a host that begins after the point that crashed", (points, attempt), "run_points",
+           "requests.rest(reader.next_index)", "requests.rest(reader.next_index + 1)"),
+    Mutant("a crash in one attempt taken for another result", (commit,), "_commit_points",
+           "stands is None", "True"),
+    Mutant("adopted rows counted as one's own", (adopt.Standing,), "outcome",
+           "points_failed=self.failed", "points_failed=own.points_failed"),
+    Mutant("adopted rows under one's own digest", (adopt.Standing,), "outcome",
+           "content_sha256=self.content_sha256", "content_sha256=own.content_sha256"),
 )  # fmt: skip
 
 

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from sweepctl.engine.client import Engine, find_engine
-from sweepctl.errors import SweepFileError, UsageError
+from sweepctl.errors import SweepFileError, UsageError, WrongEngineError
 from sweepctl.records import design as stored_design
+from sweepctl.spec import Limits
 from sweepctl.sweep import file as sweep_file
 from sweepctl.sweep import plan
 from sweepctl.sweep.starter.write import write_starter
@@ -85,6 +86,11 @@ def test_a_good_file_is_a_spec(tmp_path: Path, engine: Engine) -> None:
         ("seed = 42", 'seed = 42\noutputs = ["customer"]', ["s.toml:4: outputs.customer: outputs: unknown dataset"]),
         ("seed = 42", "seed = ", ["s.toml: must be valid TOML: Invalid value (at line 3, column 8)"]),
         ("= 3", "= 4294967296", ["must be at most"]),
+        ("[base]", "[limits]\npoint_seconds = 0\n[base]", ["s.toml:6: limits.point_seconds: must be greater than 0"]),
+        ("[base]", "[limits]\nfailed_points = 1.5\n[base]", ["s.toml:6: limits.failed_points: must be a number of"]),
+        ("[base]", "[limits]\npoint_memory = '1 GO'\n[base]", ["s.toml:6: limits.point_memory: must be a number of"]),
+        ("[base]", "[limits]\npoint_memory = '9999999999 GB'\n[base]", ["s.toml:6: limits.point_memory: must be less"]),
+        ("[base]", "[limits]\npoint_second = 1\n[base]", ["s.toml:6: limits.point_second: unknown field; did"]),
     ],
 )  # fmt: skip
 def test_an_error_names_line_key_and_rule(
@@ -100,6 +106,35 @@ def test_an_error_names_line_key_and_rule(
     assert len(found) == len(expected)
     for line, start in zip(found, expected, strict=True):
         assert line.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("memory", "size"),
+    [
+        ("4096", 4096),
+        ('"4096 B"', 4096),
+        ('"3kB"', 3_000),
+        ('"512 MiB"', 512 << 20),
+        ('"2 GB"', 2 * 10**9),
+        ('"1 TiB"', 1 << 40),
+    ],
+)
+def test_limits_are_part_of_the_spec(tmp_path: Path, engine: Engine, memory: str, size: int) -> None:
+    text = f"{GOOD}[limits]\npoint_seconds = 5\npoint_memory = {memory}\nfailed_points = 0.5\n"
+    spec = draft(tmp_path, text, engine).spec
+    assert spec.limits == Limits(point_seconds=5.0, point_memory=size, failed_points=0.5)
+    assert spec.fingerprint != draft(tmp_path, GOOD, engine).spec.fingerprint
+    assert draft(tmp_path, f"{GOOD}[limits]\n", engine).spec == draft(tmp_path, GOOD, engine).spec
+
+
+@pytest.mark.parametrize(("host", "target"), [(False, "x86_64-unknown-linux-gnu"), (True, "aarch64-apple-darwin")])
+def test_an_engine_that_cannot_keep_the_limits_is_refused(tmp_path: Path, *, host: bool, target: str) -> None:
+    engine = Engine(find_engine())
+    engine.description = engine.description.model_copy(update={"host": host, "target": target})
+    with pytest.raises(WrongEngineError, match="cannot keep") as caught:
+        draft(tmp_path, f"{GOOD}[limits]\npoint_memory = 1\n", engine)
+    assert caught.value.remedy is not None
+    draft(tmp_path, f"{GOOD}[limits]\nfailed_points = 1\n", engine)
 
 
 def test_all_errors_are_told_at_once(tmp_path: Path, engine: Engine) -> None:

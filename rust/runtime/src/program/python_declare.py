@@ -162,7 +162,7 @@ def constants_before(function: Function, module: ast.Module) -> dict[str, Value]
         for name in stored:
             constants.pop(name, None)
         if value is not None and len(stored) == 1:
-            with contextlib.suppress(NotLiteralError):
+            with contextlib.suppress(NotLiteralError, RecursionError):
                 constants[stored[0]] = value_of(value, before)
     return constants
 
@@ -216,10 +216,13 @@ def check(function: Function) -> None:
 
 def own_nodes(function: ast.AST) -> list[ast.AST]:
     """Return what a function consists of, without the functions inside it."""
-    nodes = []
-    for node in ast.iter_child_nodes(function):
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
-            nodes += [node, *own_nodes(node)]
+    nodes = [function]
+    for node in nodes:  # it grows: a formula may be nested more deeply than calls may be
+        nodes += [
+            child
+            for child in ast.iter_child_nodes(node)
+            if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef))
+        ]
     return nodes
 
 
@@ -228,7 +231,7 @@ def parameter_of(argument: ast.arg, default: ast.expr | None, constants: dict[st
     kind = kind_of(argument.annotation)
     value, has_default = None, False
     if default is not None:
-        with contextlib.suppress(NotLiteralError):
+        with contextlib.suppress(NotLiteralError, RecursionError):
             value, has_default = value_of(default, constants), True
     type_ = kind.type or (TYPES.get(type(value).__name__) if argument.annotation is None else None)
     if type_ == "float" and type(value) is int:

@@ -1,0 +1,26 @@
+"""What to do about shards that failed permanently."""
+
+import datetime as dt
+
+import pytest
+
+from sweepctl.records.outcome import RunRecord
+from sweepctl.runs.retry import ADVICE, MACHINE_ADVICE, FailedShards
+from sweepctl.verify.report import FailureGroup
+
+RUN = RunRecord("r", "2026-03-01", "{}", "0" * 64, 8, 4, dt.datetime(2026, 3, 1, tzinfo=dt.UTC))
+
+
+@pytest.mark.parametrize(
+    ("error_code", "machine_dependent", "parts"),
+    [
+        ("point_failed", 0, [ADVICE["point_failed"]]),
+        ("point_failed", 1, [ADVICE["point_failed"], MACHINE_ADVICE]),
+        ("point_failed", 2, [MACHINE_ADVICE]),
+        ("injected_failure", 2, [ADVICE["injected_failure"]]),
+    ],
+)
+def test_the_advice_names_what_may_be_had_after_all(error_code: str, machine_dependent: int, parts: list[str]) -> None:
+    group = FailureGroup(error_code, retryable=False, shards=(0, 1), points_failed=2, example="at_fault: x")
+    failed = FailedShards(RUN, (), [group], (), machine_dependent)
+    assert failed.advice(group) == " ".join(parts).format(run_id="r")
