@@ -12,6 +12,9 @@ use crate::request::literal::Literal;
 use crate::request::members::Members;
 use crate::request::refusal::shortened;
 
+/// Failures of a point that depend on the machine: a later attempt may not have them.
+const RESERVED: [&str; 3] = ["point_crashed", "point_timeout", "point_out_of_memory"];
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Reply<'a> {
@@ -44,6 +47,9 @@ pub(super) fn read(line: &[u8], id: i64, output: &mut Output) -> Result<Result<(
         {
             if !is_name(&code) {
                 return Err(format!("error_code {:?} is not a name", shortened(&code, 100)));
+            }
+            if RESERVED.contains(&code.as_str()) {
+                return Err(format!("error_code {code:?} is for what only the host can see"));
             }
             Ok(Err(DomainError::new(code, message)))
         }
@@ -172,6 +178,7 @@ mod tests {
             r#"{"id":7,"metrics":{},"error_code":"a","error_message":"b"}"#,
             r#"{"id":7,"error_code":"a"}"#,
             r#"{"id":7,"error_code":"Not a name","error_message":""}"#,
+            r#"{"id":7,"error_code":"point_timeout","error_message":""}"#,
             r#"{"id":7,"metrics":{"served":1,"served":1,"wait":1}}"#,
             r#"{"id":7,"metrics":{},"more":1}"#,
         ] {

@@ -154,6 +154,7 @@ impl Program {
 
 /// The arguments of an interpreter that runs a program of ours.
 fn python_arguments(options: &[&str], program: &str) -> Vec<String> {
-    let own = ["-X", "utf8", "-c", program];
+    // A crash in a C extension names its line of Python.
+    let own = ["-X", "utf8", "-X", "faulthandler", "-c", program];
     options.iter().chain(&own).map(|argument| (*argument).to_owned()).collect()
 }
