@@ -20,7 +20,7 @@ use crate::request::read_line;
 use crate::run::execute;
 use crate::run::panics;
 use crate::run::record::{ENGINE_VERSION, Record, line, started};
-use crate::serve::serve;
+use crate::serve::{die_with_parent, serve};
 
 const USAGE: u8 = 2;
 
@@ -113,11 +113,12 @@ fn require_unwinding() -> Result<(), String> {
 
 fn serve_named(models: &Catalog, name: &str) -> io::Result<()> {
     match models.find(name).map_err(|refusal| io::Error::other(refusal.message))?.body {
-        Body::Native(model) => serve(model, output()?),
-        Body::Program(program) => match program.model() {
-            Some(model) => serve(model, output()?),
-            None => Err(io::Error::other(format!("{name} is served by its own program"))),
-        },
+        Body::Native(model) => {
+            die_with_parent();
+            serve(model, output()?)
+        }
+        // It notices that its host is gone, and then ends the program as well.
+        Body::Program(program) => serve(program.model().map_err(io::Error::other)?, output()?),
         Body::Absent => unreachable!("no engine has it"),
     }
 }

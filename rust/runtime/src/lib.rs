@@ -34,7 +34,8 @@
 //! }
 //! ```
 //!
-//! It depends on no particular model, keeps no state between requests, and uses neither network nor files.
+//! It depends on no particular model, keeps no state between requests, and uses no network, and files only for
+//! programs that manifests describe (docs/programs.md).
 
 mod clock;
 mod command;

@@ -38,7 +38,6 @@ struct Request<'a> {
 /// # Errors
 /// If a stream breaks, or a line is not a request for a point of this model.
 pub(crate) fn serve(model: &'static dyn AnyModel, mut output: File) -> io::Result<()> {
-    die_with_parent();
     panics::one_line_each();
     output.write_all(&line(&hello(&model.declaration())))?;
     // On a thread, since points have a thread's stack in an engine, which is smaller than the main one.
@@ -59,7 +58,7 @@ pub(crate) fn serve(model: &'static dyn AnyModel, mut output: File) -> io::Resul
 }
 
 /// A child outlives no host: a model that never returns would not notice that its input has ended.
-fn die_with_parent() {
+pub(crate) fn die_with_parent() {
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{Signal, set_parent_process_death_signal};

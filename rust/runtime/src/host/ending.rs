@@ -19,14 +19,7 @@ pub(super) enum Ending {
 impl Ending {
     /// A child that exited, or was killed by a signal.
     pub(super) fn exited(status: ExitStatus) -> Self {
-        #[cfg(unix)]
-        {
-            use std::os::unix::process::ExitStatusExt;
-            if let Some(signal) = status.signal() {
-                return Self::Crashed(format!("was ended by signal {signal}{}", name_of(signal)));
-            }
-        }
-        Self::Crashed(format!("exited with status {}", status.code().unwrap_or_default()))
+        Self::Crashed(how_ended(status))
     }
 
     /// The same with the end of what the child wrote to standard error.
@@ -60,6 +53,18 @@ impl Ending {
             }
         }
     }
+}
+
+/// How a process exited, or which signal killed it.
+pub(crate) fn how_ended(status: ExitStatus) -> String {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt;
+        if let Some(signal) = status.signal() {
+            return format!("was ended by signal {signal}{}", name_of(signal));
+        }
+    }
+    format!("exited with status {}", status.code().unwrap_or_default())
 }
 
 /// The name of a signal that ends faulty programs; the numbers are those of Linux and macOS alike.

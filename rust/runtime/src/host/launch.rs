@@ -94,8 +94,10 @@ impl Launch {
         if given == self.hello {
             return Ok(());
         }
-        let Some(program) = self.program else {
-            return Err("it declares another model: was the engine replaced while it ran?".to_owned());
+        let Some(program) = self.program.filter(|program| !program.is_served_by_engine()) else {
+            let problem =
+                "it declares another model: was the engine, or the manifest, replaced while it ran?";
+            return Err(problem.to_owned());
         };
         let hello: ShortHello = serde_json::from_slice(given).map_err(|error| {
             let shown = String::from_utf8_lossy(given);

@@ -15,6 +15,7 @@ use sweep_space::{Streams, write_int, write_plain};
 use crate::host::child::Child;
 pub(crate) use crate::host::child::{ask_once, end_all};
 use crate::host::ending::Ending;
+pub(crate) use crate::host::ending::how_ended;
 pub(crate) use crate::host::launch::{BAD_PROGRAM, Launch, own_path};
 use crate::model::domain_error::DomainError;
 use crate::model::output::Output;
@@ -87,7 +88,20 @@ fn write_request(out: &mut Vec<u8>, id: i64, given: &Parameters<'_>, streams: &S
     out.clear();
     out.extend_from_slice(br#"{"id":"#);
     write_int(out, id);
-    out.extend_from_slice(br#","parameters":{"#);
+    out.push(b',');
+    write_point(out, given, streams);
+    out.extend_from_slice(br#","outputs":["#);
+    for (place, name) in output.dataset_names().enumerate() {
+        out.extend_from_slice(if place == 0 { b"\"" } else { b",\"" });
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'"');
+    }
+    out.extend_from_slice(b"]}\n");
+}
+
+/// Appends the members that say what a point is.
+pub(crate) fn write_point(out: &mut Vec<u8>, given: &Parameters<'_>, streams: &Streams) {
+    out.extend_from_slice(br#""parameters":{"#);
     for (place, (name, value)) in given.0.iter().enumerate() {
         out.extend_from_slice(if place == 0 { b"\"" } else { b",\"" });
         out.extend_from_slice(name.as_bytes());
@@ -103,11 +117,5 @@ fn write_request(out: &mut Vec<u8>, id: i64, given: &Parameters<'_>, streams: &S
         out.push(if place == 0 { b'[' } else { b',' });
         write_int(out, word.into());
     }
-    out.extend_from_slice(br#"],"outputs":["#);
-    for (place, name) in output.dataset_names().enumerate() {
-        out.extend_from_slice(if place == 0 { b"\"" } else { b",\"" });
-        out.extend_from_slice(name.as_bytes());
-        out.push(b'"');
-    }
-    out.extend_from_slice(b"]}\n");
+    out.push(b']');
 }

@@ -79,7 +79,7 @@ impl Reader<'_> {
         let datasets = self.datasets(&mut top, &mut columns);
         let way = self.way(&mut top, command, columns);
         top.finish(&mut self.problems);
-        let (way, signature) = way?;
+        let (mut way, signature) = way?;
         let mut declaration =
             Declaration::new(kept(name.unwrap_or_default()), "", kept(doc.unwrap_or_default()));
         declaration.parameters = self.joined(parameters, signature.as_ref());
@@ -91,6 +91,9 @@ impl Reader<'_> {
             (None, _) => vec![],
         };
         declaration.datasets = datasets;
+        if let Way::Command(command) = &mut way {
+            command.finish(&declaration, self);
+        }
         if declaration.doc.is_empty() {
             declaration.doc = signature.map_or("", |signature| kept(&signature.doc));
         }

@@ -119,11 +119,21 @@ impl Program {
         }
     }
 
-    /// The model that a child of this engine serves, if it is one process a point.
-    pub(crate) fn model(&'static self) -> Option<&'static dyn AnyModel> {
+    /// Whether its child is a process of this engine.
+    pub(crate) fn is_served_by_engine(&self) -> bool {
+        matches!(self.way, Way::Command(_))
+    }
+
+    /// The model that a child of this engine serves: one process a point.
+    ///
+    /// # Errors
+    /// If it has a child of its own, or cannot be run here.
+    pub(crate) fn model(&'static self) -> Result<&'static dyn AnyModel, String> {
         match &self.way {
-            Way::Command(_) => Some(self),
-            Way::Python { .. } | Way::Serve(..) => None,
+            Way::Command(_) => command::prepare().map(|()| self as &dyn AnyModel),
+            Way::Python { .. } | Way::Serve(..) => {
+                Err(format!("{} is served by its own program", self.declaration.name))
+            }
         }
     }
 
