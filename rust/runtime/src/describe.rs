@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use sweep_space::ValueRef;
 
 use crate::model::declaration::{Column, Dataset, Declaration, Parameter, Type};
-use crate::run::record::{ENGINE_VERSION, PROTOCOL};
+use crate::run::record::PROTOCOL;
 
 /// The version of the protocol between host and child.
 const MODEL_PROTOCOL: &str = "v1";
@@ -64,16 +64,10 @@ impl Serialize for Literal<'_> {
     }
 }
 
-/// Describes an engine with these models.
-pub(crate) fn describe(models: &[Declaration]) -> Description<'_> {
+/// Describes an engine of this version with these models.
+pub(crate) fn describe<'a>(engine_version: &'a str, models: &'a [Declaration]) -> Description<'a> {
     let models = models.iter().map(describe_model).collect();
-    Description {
-        protocol: PROTOCOL,
-        engine_version: ENGINE_VERSION,
-        target: env!("SWEEP_TARGET"),
-        host: true,
-        models,
-    }
+    Description { protocol: PROTOCOL, engine_version, target: env!("SWEEP_TARGET"), host: true, models }
 }
 
 /// The first line of a child that serves one model.
