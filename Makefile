@@ -30,11 +30,11 @@ INSTALLED := --override-ini="pythonpath=tests tools"
 # `coverage[toml]` that another package requires.
 LOCKED := --no-deps --require-hashes
 say = @printf '· %s\n'
-MARKDOWN := *.md docs
+MARKDOWN := *.md docs rust/*/README.md
 # For tools that print even if they find nothing.
 quietly = @report=$$($(1) 2>&1) || { printf '%s\n' "$$report"; exit 1; }
 
-cargo_test = report=$$(cargo test --quiet --workspace --locked $(1) 2>&1) || { echo "$$report"; exit 1; }; \
+cargo_test = report=$$(cargo test --quiet --workspace --all-features --locked $(1) 2>&1) || { echo "$$report"; exit 1; }; \
              echo "$$report" | awk '/^test result:/ { passed += $$4 } END { print "  " passed " passed" }'
 
 .DEFAULT_GOAL := help
@@ -57,7 +57,7 @@ dev-servers: $(VENV)/.dev $(VENV)/.sweepctl ## run S3 and SQS on this machine un
 ifdef ARGS
 test: test-python
 else
-test: lint types layers test-rust test-python licences advisories ## set up, build, and check everything (make test ARGS="FILE -k WORD": these Python tests)
+test: lint types layers test-rust target/.publishable test-python licences advisories ## set up, build, and check everything (make test ARGS="FILE -k WORD": these Python tests)
 	$(say) "everything passed"
 endif
 
@@ -81,7 +81,9 @@ lint: $(VENV)/.dev ## formatting and lints of Python, Rust and Markdown
 	@$(BIN)/ruff check --quiet
 	$(say) "lint: rustfmt and clippy"
 	@cargo fmt --check
-	@cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
+	@cargo clippy --quiet --workspace --all-targets --all-features --locked -- -D warnings
+	$(say) "lint: rustdoc"
+	@RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --all-features --no-deps --locked
 	$(say) "lint: lines of Rust, whose comments rustfmt does not wrap"
 	@! LC_ALL=C.UTF-8 grep -rnE '^.{121}' --include '*.rs' rust
 	$(say) "lint: mdformat"
@@ -105,6 +107,12 @@ test-rust: | preflight ## tests of the Rust workspace
 test-python: $(VENV)/.dev $(VENV)/.sweepctl $(SAM)/.installed engines ## tests of the Python package, real servers included, with coverage
 	$(say) "tests: Python"
 	@$(RUN) -m pytest -q $(INSTALLED) $(or $(ARGS),-n 3 --dist loadfile --cov --cov-report=term)
+
+# Asks the registry, so only where the crates have changed.
+target/.publishable: Cargo.toml Cargo.lock rust-toolchain.toml $(shell find rust/space rust/runtime) | preflight
+	$(say) "package: the crates for authors of models"
+	$(call quietly,cargo publish --quiet --workspace --dry-run --locked --allow-dirty)
+	@touch $@
 
 licences: $(VENV)/.dev $(DENY) ## permissive licences only, in both languages
 	$(say) "licences: Rust"

@@ -1,16 +1,21 @@
-"""Writes canonical.json, points.json and philox.json: what the protocol's identities are, computed without the engine.
+"""Writes canonical.json, points.json, philox.json and distributions.json, computed without the engine.
 
-Canonical JSON is the `rfc8785` package's, Philox is written out from the paper, grids are plain nested loops. The files
-change only with docs/protocol.md. (The files of models pin what they compute; Rust's tests write them.)
+Canonical JSON is the `rfc8785` package's, Philox is written out from the paper, grids are plain nested loops, and
+distributions are those of the standard library where it has them. The files change only with docs/protocol.md, the
+distributions only with the version of every model. (The files of models pin what they compute; Rust's tests write
+them.)
 
     python tests/golden/generate.py
 """
 
 import hashlib
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import product
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import rfc8785
@@ -18,6 +23,7 @@ import rfc8785
 FOLDER = Path(__file__).parent
 EXACT_INTEGER_MAX = (1 << 53) - 1
 VERSION = "1"
+SPACING = 2.0**-53
 
 INPUTS = [
     "null",
@@ -100,11 +106,13 @@ KNOWN_ANSWERS = [
         [0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1],
     ),
 ]
+MEANS = [0.0, 0.5, 9.5, 10.0, 250.25, 1e6]
+RANGES = [(0, 0), (1, 6), (-5, 5), (-(1 << 63), (1 << 62) - 1), (-(1 << 63), (1 << 63) - 1)]
 STREAMS = [(42, 0, 0, 0), (42, 1, 0, 0), (42, 0, 1, 0), (42, 0, 0, 1), (-1, 7, 5, 3), (1 << 40, (1 << 32) - 1, 2, 9)]
 
 
 def main() -> None:
-    """Write the three files."""
+    """Write the files."""
     write("canonical.json", [canonical_vector(text) for text in INPUTS])
     write("points.json", [points_vector(**case) for case in CASES])
     for counter, key, words in KNOWN_ANSWERS:
@@ -112,6 +120,7 @@ def main() -> None:
             raise AssertionError(counter)
     known = [{"counter": counter, "key": key, "words": words} for counter, key, words in KNOWN_ANSWERS]
     write("philox.json", {"known_answers": known, "streams": [stream_vector(*words) for words in STREAMS]})
+    write("distributions.json", [distributions_vector(*words) for words in STREAMS])
 
 
 def write(name: str, content: Any) -> None:  # noqa: ANN401  any JSON value
@@ -214,15 +223,98 @@ def philox(counter: list[int], key: list[int]) -> list[int]:
     return [a, b, c, d]
 
 
+def stream(seed: int, replicate: int, purpose: int, entity: int) -> Callable[[], int]:
+    """Return what draws a stream's numbers, 64 bits each."""
+    key = [seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF]
+
+    def numbers() -> Iterable[int]:
+        for block in range(1 << 32):
+            words = philox([block, entity, purpose, replicate], key)
+            yield from (words[0] | words[1] << 32, words[2] | words[3] << 32)
+
+    return iter(numbers()).__next__
+
+
 def stream_vector(seed: int, replicate: int, purpose: int, entity: int) -> dict[str, Any]:
     """Return the first numbers of a stream: 64 bits each, and as uniforms in [0, 1)."""
-    bits = []
-    for block in range(3):
-        key = [seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF]
-        words = philox([block, entity, purpose, replicate], key)
-        bits += [words[0] | words[1] << 32, words[2] | words[3] << 32]
+    draw = stream(seed, replicate, purpose, entity)
+    bits = [draw() for _ in range(6)]
     where = {"seed": seed, "replicate": replicate, "purpose": purpose, "entity": entity}
-    return {**where, "bits": bits, "uniforms": [(word >> 11) * 2.0**-53 for word in bits]}
+    return {**where, "bits": bits, "uniforms": [(word >> 11) * SPACING for word in bits]}
+
+
+def distributions_vector(seed: int, replicate: int, purpose: int, entity: int) -> dict[str, Any]:
+    """Return the first values that a stream has of each distribution; each starts with the stream's first number."""
+    start = partial(stream, seed, replicate, purpose, entity)
+    draw, order = start(), list(range(10))
+    for last in range(9, 0, -1):
+        other = integer(draw, 0, last)
+        order[last], order[other] = order[other], order[last]
+    return {
+        "seed": seed,
+        "replicate": replicate,
+        "purpose": purpose,
+        "entity": entity,
+        "exponentials": values(6, partial(exponential, start())),
+        "normals": values(6, partial(normal, start())),
+        "poisson": [{"mean": mean, "values": values(20, partial(poisson, start(), mean))} for mean in MEANS],
+        "integers": [
+            {"low": low, "high": high, "values": values(6, partial(integer, start(), low, high))}
+            for low, high in RANGES
+        ],
+        "shuffle": order,
+    }
+
+
+def values(count: int, value: Callable[[], float]) -> list[float]:
+    """Return the next values."""
+    return [value() for _ in range(count)]
+
+
+def exponential(draw: Callable[[], int]) -> float:
+    """Return a value with mean 1."""
+    return -math.log(((draw() >> 11) + 1) * SPACING)
+
+
+def normal(draw: Callable[[], int]) -> float:
+    """Return a value with mean 0 and standard deviation 1, from the middle of its step and the nearer tail."""
+    below = (draw() >> 11) + 0.5
+    above = (1 << 53) - below
+    nearer = NormalDist().inv_cdf(min(below, above) * SPACING)
+    return nearer if below < above else -nearer
+
+
+def poisson(draw: Callable[[], int], mean: float) -> int:
+    """Return a Poisson value: by inversion, or by Hoermann's transformed rejection (PTRS, 1993)."""
+
+    def logarithm(value: float) -> float:
+        return value * math.log(mean) - mean - math.lgamma(value + 1)
+
+    if mean < 10:
+        uniform, value, cumulative = (draw() >> 11) * SPACING, 0, math.exp(-mean)
+        while uniform >= cumulative:
+            value += 1
+            cumulative += math.exp(logarithm(value))
+        return value
+    slope = 0.931 + 2.53 * math.sqrt(mean)
+    bend = -0.059 + 0.02483 * slope
+    while True:
+        place, height = (draw() >> 11) * SPACING - 0.5, ((draw() >> 11) + 1) * SPACING
+        edge = 0.5 - abs(place)
+        value = math.floor((2 * bend / edge + slope) * place + mean + 0.43)
+        # The squeezes of the paper decide nothing: they only save the logarithms.
+        density = (1.1239 + 1.1328 / (slope - 3.4)) / (bend / edge**2 + slope)
+        if value >= 0 and math.log(height * density) <= logarithm(value):
+            return value
+
+
+def integer(draw: Callable[[], int], low: int, high: int) -> int:
+    """Return one of the integers from low to high: the high half of a product, drawn again if that is unfair."""
+    count = high - low + 1
+    while True:
+        product = draw() * count
+        if product % (1 << 64) >= (1 << 64) % count:
+            return low + (product >> 64)
 
 
 if __name__ == "__main__":

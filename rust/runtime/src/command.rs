@@ -19,20 +19,59 @@ use crate::request::plan::{Mode, Plan};
 use crate::request::read_line;
 use crate::run::execute;
 use crate::run::panics;
-use crate::run::record::{ENGINE_VERSION, Record, line, started};
+use crate::run::record::{Record, line, started};
 use crate::serve::{die_with_parent, serve};
 
 const USAGE: u8 = 2;
 
-/// Runs an engine with these models as the command line asks: the whole `main` of an engine.
-pub fn main(models: &'static [&'static dyn AnyModel]) -> ExitCode {
+/// The `main` of an engine with these models, whose crate has the version of the caller's.
+///
+/// Each is an expression that a `static` can hold. What depends on more than that calls [`main()`] itself.
+///
+/// ```
+/// # use sweep_runtime::{Column, Declaration, DomainError, Model, Output, Parameters, Streams};
+/// struct Dice {
+///     sides: i64,
+/// }
+///
+/// # impl Model for Dice {
+/// #     type Scratch = ();
+/// #     fn declaration(&self) -> Declaration {
+/// #         Declaration::new(if self.sides == 6 { "die" } else { "coin" }, "1", "").metric(Column::int("eyes"))
+/// #     }
+/// #     fn run(
+/// #         &self,
+/// #         _: &Parameters,
+/// #         streams: &Streams,
+/// #         (): &mut (),
+/// #         output: &mut Output,
+/// #     ) -> Result<(), DomainError> {
+/// #         output.metric("eyes", streams.stream(0, 0).integer(1..=self.sides));
+/// #         Ok(())
+/// #     }
+/// # }
+/// sweep_runtime::engine!(Dice { sides: 6 }, Dice { sides: 2 });
+/// ```
+#[macro_export]
+macro_rules! engine {
+    ($($model:expr),+ $(,)?) => {
+        fn main() -> ::std::process::ExitCode {
+            static MODELS: &[&dyn $crate::AnyModel] = &[$(&$model),+];
+            $crate::main(::std::env!("CARGO_PKG_VERSION"), MODELS)
+        }
+    };
+}
+
+/// Runs an engine of this version with these models as the command line asks: what [`engine!`](crate::engine!)
+/// calls. The version is recorded with every shard that the engine runs: pass that of your crate.
+pub fn main(version: &str, models: &'static [&'static dyn AnyModel]) -> ExitCode {
     let mut arguments = std::env::args_os();
     let name = program_name(arguments.next());
     let arguments: Vec<_> = arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
     let mut arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let manifests = programs_of(&mut arguments);
     let models = match program::load(&manifests) {
-        Ok(programs) => require_unwinding().and_then(|()| Catalog::new(models, programs)),
+        Ok(programs) => require_unwinding().and_then(|()| Catalog::new(version, models, programs)),
         Err(problems) => {
             eprint!("{problems}");
             return ExitCode::from(BAD_PROGRAM);
@@ -46,12 +85,12 @@ pub fn main(models: &'static [&'static dyn AnyModel]) -> ExitCode {
         }
     };
     let done = match arguments.as_slice() {
-        ["run"] => answer(&models, Mode::Simulate),
-        ["host"] => answer(&models, Mode::Host),
-        ["points"] => answer(&models, Mode::Identify),
+        ["run"] => answer(version, &models, Mode::Simulate),
+        ["host"] => answer(version, &models, Mode::Host),
+        ["points"] => answer(version, &models, Mode::Identify),
         ["serve", model] => serve_named(&models, model),
-        ["describe"] => print(&line(&describe(models.entries()))),
-        ["--version"] => print(format!("{name} {ENGINE_VERSION}\n").as_bytes()),
+        ["describe"] => print(&line(&describe(version, models.entries()))),
+        ["--version"] => print(format!("{name} {version}\n").as_bytes()),
         ["--help" | "-h"] => print(help(&name, &models).as_bytes()),
         _ => {
             eprint!("{}", help(&name, &models));
@@ -80,7 +119,7 @@ fn programs_of<'a>(arguments: &mut Vec<&'a str>) -> Vec<&'a Path> {
 }
 
 /// Reads a request and writes its records.
-fn answer(models: &Catalog, mode: Mode) -> io::Result<()> {
+fn answer(version: &str, models: &Catalog, mode: Mode) -> io::Result<()> {
     let mut output = output()?;
     let plan = match read_line(&mut io::stdin().lock())?.and_then(|request| Plan::new(models, mode, &request))
     {
@@ -90,7 +129,7 @@ fn answer(models: &Catalog, mode: Mode) -> io::Result<()> {
     panics::one_line_each();
     let finishing = Arc::new(AtomicBool::new(false));
     parent::watch(&finishing)?;
-    output.write_all(&line(&started(&plan)))?;
+    output.write_all(&line(&started(&plan, version)))?;
     let failed = execute(&plan, mode, &mut output);
     // Threads are not joined, so children may be left, and what they have started.
     end_all();

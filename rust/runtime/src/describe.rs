@@ -9,7 +9,7 @@ use sweep_space::ValueRef;
 use crate::model::catalog::{Body, Entry};
 use crate::model::declaration::{Column, Dataset, Declaration, Parameter, Type};
 use crate::program::ProgramDescription;
-use crate::run::record::{ENGINE_VERSION, PROTOCOL};
+use crate::run::record::PROTOCOL;
 
 /// The version of the protocol between host and child.
 const MODEL_PROTOCOL: &str = "v1";
@@ -72,12 +72,12 @@ impl Serialize for Literal<'_> {
     }
 }
 
-/// Describes an engine with these models.
-pub(crate) fn describe(models: &[Entry]) -> Description<'_> {
+/// Describes an engine of this version with these models.
+pub(crate) fn describe<'a>(engine_version: &'a str, models: &'a [Entry]) -> Description<'a> {
     let models = models.iter().map(describe_entry).collect();
     Description {
         protocol: PROTOCOL,
-        engine_version: ENGINE_VERSION,
+        engine_version,
         target: env!("SWEEP_TARGET"),
         host: true,
         models,

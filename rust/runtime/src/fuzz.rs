@@ -85,7 +85,7 @@ impl Model for Toy {
 }
 
 static MODELS: LazyLock<Catalog> =
-    LazyLock::new(|| Catalog::new(&[&Toy], vec![]).expect("a valid declaration"));
+    LazyLock::new(|| Catalog::new("1", &[&Toy], vec![]).expect("a valid declaration"));
 
 /// A small random generator, seeded so that a failure can be repeated.
 struct Dice(u64);

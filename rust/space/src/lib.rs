@@ -1,7 +1,4 @@
-//! The space of points: the parameters, identity and random numbers that belong to a point's index.
-//!
-//! Everything here is a pure function with the same result on every machine, without I/O and independent of
-//! models.
+#![doc = include_str!("../README.md")]
 
 mod broken_rule;
 mod canonical;

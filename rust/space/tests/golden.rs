@@ -112,6 +112,40 @@ fn philox() {
     }
 }
 
+fn values(parsed: &Parsed) -> std::slice::Iter<'_, Parsed> {
+    parsed.as_array().unwrap().iter()
+}
+
+fn assert_close(found: f64, expected: &Parsed) {
+    // Another logarithm, and another form of the same approximation.
+    assert!((found / expected.as_f64().unwrap() - 1.0).abs() < 1e-14, "{found} is not {expected}");
+}
+
+#[test]
+fn distributions() {
+    for vector in values(&golden("distributions.json")) {
+        let streams = Streams::new(vector["seed"].as_i64().unwrap(), int(&vector["replicate"]));
+        let stream = || streams.stream(int(&vector["purpose"]), int(&vector["entity"]));
+        let (mut exponentials, mut normals) = (stream(), stream());
+        values(&vector["exponentials"])
+            .for_each(|expected| assert_close(exponentials.exponential(1.0), expected));
+        values(&vector["normals"]).for_each(|expected| assert_close(normals.normal(0.0, 1.0), expected));
+        for poisson in values(&vector["poisson"]) {
+            let (mean, mut stream) = (poisson["mean"].as_f64().unwrap(), stream());
+            values(&poisson["values"]).for_each(|expected| assert_eq!(stream.poisson(mean), *expected));
+        }
+        for integers in values(&vector["integers"]) {
+            let [low, high] = ["low", "high"].map(|end| integers[end].as_i64().unwrap());
+            let mut stream = stream();
+            values(&integers["values"])
+                .for_each(|expected| assert_eq!(stream.integer(low..=high), *expected));
+        }
+        let mut order: Vec<i64> = (0..10).collect();
+        stream().shuffle(&mut order);
+        assert_eq!(vector["shuffle"], Parsed::from(order));
+    }
+}
+
 #[test]
 fn sobol() {
     for point in golden("sobol.json").as_array().unwrap() {

@@ -4,8 +4,4 @@ mod burn;
 mod faulty;
 mod typed;
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    sweep_runtime::main(&[&burn::Burn, &faulty::Faulty, &typed::Typed])
-}
+sweep_runtime::engine!(burn::Burn, faulty::Faulty, typed::Typed);

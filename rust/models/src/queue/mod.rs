@@ -102,8 +102,8 @@ impl Model for Queue {
             if number == warmup {
                 totals.start = arrival;
             }
-            arrival += gaps.exponential() * mean_gap;
-            let service = services.exponential() * mean_service;
+            arrival += gaps.exponential(mean_gap);
+            let service = services.exponential(mean_service);
             let begin = servers.earliest().max(arrival);
             servers.occupy_until(begin + service);
             if number >= warmup {

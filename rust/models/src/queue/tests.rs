@@ -1,7 +1,7 @@
 //! The queue against Erlang's formulas. Seeds are fixed; tolerances are three standard errors over
 //! replicates.
 
-use sweep_runtime::{Value, ValueRef, trial};
+use sweep_runtime::{Trial, Value, ValueRef, trial};
 
 use super::Queue;
 
@@ -80,6 +80,19 @@ fn a_warmup_of_all_customers_is_a_domain_error() {
     let error = trial(&Queue, &[("customers", 5.into()), ("warmup", 5.into())], 42, 0).unwrap_err();
     assert_eq!(error.code(), "warmup_too_long");
     assert_eq!(error.message(), "warmup = 5 must be below customers = 5");
+}
+
+#[test]
+fn rows_are_the_customers_that_metrics_count() {
+    let given = [("customers", 50.into()), ("warmup", 10.into())];
+    let mut trial = Trial::new(&Queue, &given).outputs(&["customers"]);
+    trial.run(42, 1).unwrap();
+    let rows = trial.rows("customers");
+    let numbers: Vec<Value> = rows.iter().map(|row| row["number"].clone()).collect();
+    assert_eq!(numbers, (10..50).map(Value::Int).collect::<Vec<_>>());
+    let waits = rows.iter().map(|row| if let Value::Float(wait) = row["wait"] { wait } else { f64::NAN });
+    assert_eq!(trial.metric("mean_wait"), (waits.sum::<f64>() / 40.0).into());
+    assert_eq!(trial.metric("mean_wait"), metric(&given, 1, "mean_wait").into());
 }
 
 #[test]

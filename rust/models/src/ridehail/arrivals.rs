@@ -52,7 +52,7 @@ impl Arrivals {
             return None;
         }
         loop {
-            self.candidate += self.gaps.exponential() * self.mean_gap;
+            self.candidate += self.gaps.exponential(self.mean_gap);
             if self.candidate >= self.window as f64 {
                 return None;
             }

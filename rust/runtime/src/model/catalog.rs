@@ -32,7 +32,10 @@ impl Catalog {
     ///
     /// # Errors
     /// The problem of the first invalid declaration.
-    pub(crate) fn new(models: &[&'static dyn AnyModel], programs: Vec<Program>) -> Result<Self, String> {
+    pub(crate) fn new(
+        version: &str,
+        models: &[&'static dyn AnyModel],
+        programs: Vec<Program>) -> Result<Self, String> {
         let native = |model: &&'static dyn AnyModel| Entry {
             declaration: model.declaration(),
             body: Body::Native(*model),
@@ -43,7 +46,7 @@ impl Catalog {
             Entry { declaration: program.declaration.clone(), body: Body::Program(program) }
         };
         let entries: Vec<_> = models.iter().map(native).chain(programs.into_iter().map(program)).collect();
-        validate(&entries.iter().map(|entry| entry.declaration.clone()).collect::<Vec<_>>())?;
+        validate(version, &entries.iter().map(|entry| entry.declaration.clone()).collect::<Vec<_>>())?;
         Ok(Self(entries))
     }
 

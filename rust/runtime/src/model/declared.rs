@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use sweep_space::{Value, ValueRef};
 
 use crate::model::declaration::{Column, Dataset, Declaration, Parameter, Type};
-use crate::model::validate::validate;
+use crate::model::validate::validate_model;
 use crate::request::literal::Literal;
 use crate::request::members::Members;
 
@@ -113,7 +113,7 @@ impl GivenModel<'_> {
             }
             declaration = declaration.dataset(dataset);
         }
-        validate(std::slice::from_ref(&declaration))?;
+        validate_model(&declaration)?;
         Ok(declaration)
     }
 }

@@ -87,6 +87,11 @@ impl Output {
         self.datasets.iter_mut().find(|rows| rows.name() == dataset)
     }
 
+    /// The rows of a dataset, if it was requested.
+    pub(crate) fn written(&self, dataset: &str) -> Option<&Rows> {
+        self.datasets.iter().find(|rows| rows.name() == dataset)
+    }
+
     /// Checks the model's output.
     ///
     /// # Errors

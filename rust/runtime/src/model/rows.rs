@@ -1,14 +1,16 @@
 //! Rows of an extra dataset, collected column by column as JSON text while their point runs.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
-use sweep_space::{ValueRef, write_int, write_plain};
+use sweep_space::{Value, ValueRef, write_int, write_plain};
 
 use crate::host::reply::value;
 use crate::model::declaration::{Column, Dataset};
 use crate::model::domain_error::DomainError;
+use crate::request::literal::Literal;
 
 /// Most bytes of the rows that a point writes to one dataset, and to all of them. Reader and engine both hold
 /// them in memory.
@@ -154,6 +156,20 @@ impl Rows {
         out.extend_from_slice(br#","columns":"#);
         self.write_columns(out);
         out.extend_from_slice(b"}\n");
+    }
+
+    /// The rows, each by the names of its columns.
+    pub(crate) fn values(&self) -> Vec<BTreeMap<&'static str, Value>> {
+        let mut rows = Vec::new();
+        for (text, column) in self.texts.iter().zip(&self.dataset.columns) {
+            let list = [b"[", text.strip_suffix(b",").unwrap_or_default(), b"]"].concat();
+            let literals: Vec<Literal> = serde_json::from_slice(&list).expect("a list of JSON");
+            rows.resize_with(literals.len(), BTreeMap::new);
+            for (row, literal) in rows.iter_mut().zip(literals) {
+                row.insert(column.name, value(column, literal).expect("written by this column"));
+            }
+        }
+        rows
     }
 
     /// Appends the columns, name -> values. There is a row at least.

@@ -40,22 +40,35 @@ const RESERVED: [&str; 9] = [
     "specs",
 ];
 
-/// Checks all models of an engine together.
+/// Checks an engine's version and all its models together.
 ///
 /// # Errors
-/// The problem of the first invalid declaration.
-pub(crate) fn validate(models: &[Declaration]) -> Result<(), String> {
+/// The problem of the version, or of the first invalid declaration.
+pub(crate) fn validate(version: &str, models: &[Declaration]) -> Result<(), String> {
+    validate_version(version).map_err(|problem| format!("the engine's {problem}"))?;
     names("model", models.iter().map(|model| model.name))?;
-    models.iter().try_for_each(|model| {
-        validate_model(model).map_err(|problem| format!("model {:?}: {problem}", model.name))
-    })
+    models.iter().try_for_each(validate_model)
 }
 
-fn validate_model(model: &Declaration) -> Result<(), String> {
+fn validate_version(version: &str) -> Result<(), String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._+-".contains(&byte);
-    if model.version.is_empty() || model.version.len() > 64 || !model.version.bytes().all(plain) {
-        return Err(format!("version {:?} must match [A-Za-z0-9._+-]{{1,64}}", model.version));
+    if version.is_empty() || version.len() > 64 || !version.bytes().all(plain) {
+        return Err(format!("version {version:?} must match [A-Za-z0-9._+-]{{1,64}}"));
     }
+    Ok(())
+}
+
+/// Checks one model.
+///
+/// # Errors
+/// Its first problem.
+pub(crate) fn validate_model(model: &Declaration) -> Result<(), String> {
+    names("model", std::iter::once(model.name))?;
+    check(model).map_err(|problem| format!("model {:?}: {problem}", model.name))
+}
+
+fn check(model: &Declaration) -> Result<(), String> {
+    validate_version(model.version)?;
     names("parameter", model.parameters.iter().map(|parameter| parameter.name))?;
     model.parameters.iter().try_for_each(validate_parameter)?;
     names("metric", model.metrics.iter().map(|metric| metric.name))?;
@@ -133,7 +146,14 @@ mod tests {
 
     #[test]
     fn a_valid_model_passes() {
-        assert_eq!(validate(&[model()]), Ok(()));
+        assert_eq!(validate("1", &[model()]), Ok(()));
+    }
+
+    #[test]
+    fn an_invalid_engine_version_is_reported() {
+        for version in ["", "1 2", &"1".repeat(65)] {
+            assert!(validate(version, &[model()]).unwrap_err().starts_with("the engine's version"));
+        }
     }
 
     #[test]
@@ -161,9 +181,9 @@ mod tests {
             (Declaration { name: "run", ..model() }, "identity column"),
         ];
         for (wrong, problem) in cases {
-            let message = validate(&[wrong]).unwrap_err();
+            let message = validate("1", &[wrong]).unwrap_err();
             assert!(message.contains(problem), "{message:?} does not say {problem:?}");
         }
-        assert!(validate(&[model(), model()]).is_err());
+        assert!(validate("1", &[model(), model()]).is_err());
     }
 }

@@ -8,7 +8,7 @@ use toml::de::DeTable;
 
 use crate::model::declaration::{Column, Dataset, Declaration};
 use crate::model::declared::kept;
-use crate::model::validate::validate;
+use crate::model::validate::validate_model;
 use crate::program::command::CommandReader;
 use crate::program::files::{self, Files};
 use crate::program::problems::Problems;
@@ -108,7 +108,7 @@ impl Reader<'_> {
             }
         };
         declaration.version = kept(&format!("{}+{}", version?, files.version(text)));
-        if let (true, Err(problem)) = (self.problems.is_empty(), validate(std::slice::from_ref(&declaration)))
+        if let (true, Err(problem)) = (self.problems.is_empty(), validate_model(&declaration))
         {
             self.problems.add_whole(problem);
         }

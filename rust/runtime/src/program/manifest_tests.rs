@@ -68,7 +68,7 @@ fn a_manifest_is_a_declaration() {
     ] {
         assert!(told.contains(part), "{told} lacks {part}");
     }
-    assert!(Catalog::new(&[], vec![program]).is_ok());
+    assert!(Catalog::new("1", &[], vec![program]).is_ok());
 }
 
 #[test]

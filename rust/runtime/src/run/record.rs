@@ -18,8 +18,6 @@ const MAX_MESSAGE: usize = 2000;
 
 /// The version of the engine protocol.
 pub(crate) const PROTOCOL: &str = "v1";
-/// The version of this runtime: the engine without its models.
-pub(crate) const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A record that occurs once in the output.
 #[derive(Serialize)]
@@ -63,11 +61,11 @@ fn types(columns: &[Column]) -> Types<'_> {
     Types(columns.iter().map(|column| (column.name, column.kind)).collect())
 }
 
-/// The first record.
-pub(crate) fn started(plan: &Plan) -> Record<'_> {
+/// The first record, of an engine with this version.
+pub(crate) fn started<'a>(plan: &'a Plan, engine_version: &'a str) -> Record<'a> {
     Record::Started {
         protocol: PROTOCOL,
-        engine_version: ENGINE_VERSION,
+        engine_version,
         model: plan.name,
         model_version: plan.version,
         parameters: Types(plan.slots.iter().map(|slot| (slot.parameter.name, slot.parameter.kind)).collect()),

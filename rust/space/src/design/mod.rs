@@ -7,7 +7,6 @@ mod joe_kuo;
 mod latin_hypercube;
 mod normal;
 pub(crate) mod points;
-mod quantile;
 pub(crate) mod range;
 mod sobol;
 

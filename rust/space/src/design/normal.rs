@@ -1,7 +1,7 @@
 //! The normal distribution, truncated at one end, at both, or at neither, by inversion.
 
 use crate::broken_rule::BrokenRule;
-use crate::design::quantile::{quantile, upper_tail};
+use crate::random::quantile::{deviation, upper_tail};
 use crate::random::unit::Unit;
 
 // The rules of a distribution are sums, quotients and comparisons alone: the worker computes the same, bit for bit
@@ -74,9 +74,7 @@ impl Normal {
     pub(crate) fn value(&self, unit: Unit) -> f64 {
         let [low_part, high_part] = unit.tails();
         let (below, above) = (self.below + low_part * self.between, self.above + high_part * self.between);
-        // From the nearer tail, whose share has all its digits.
-        let deviation = if below < above { -quantile(below) } else { quantile(above) };
-        (self.mean + self.std * deviation).clamp(self.low, self.high)
+        (self.mean + self.std * deviation(below, above)).clamp(self.low, self.high)
     }
 }
 

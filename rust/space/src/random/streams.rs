@@ -1,4 +1,4 @@
-//! Random streams of one point, and the distributions drawn from them.
+//! Random streams of one point. The distributions that are drawn from them are in `distributions`.
 //!
 //! A stream's numbers depend on (seed, replicate, purpose, entity) only, never on the point's index: points
 //! of a run share their random numbers, so that differences between them have little noise.
@@ -101,6 +101,15 @@ impl Stream {
         u64::from(self.block[half]) | u64::from(self.block[half + 1]) << 32
     }
 
+    /// The same stream with other bits as its next number.
+    #[cfg(test)]
+    pub(crate) fn with_next_bits(mut self, bits: u64) -> Self {
+        self.bits();
+        (self.block[0], self.block[1], self.used) =
+            (key(bits.cast_signed())[0], key(bits.cast_signed())[1], 0);
+        self
+    }
+
     #[inline]
     fn next_block(&mut self) {
         assert!(!self.spent, "a random stream is spent after 2^33 numbers");
@@ -119,12 +128,6 @@ impl Stream {
     #[inline]
     pub fn positive_uniform(&mut self) -> f64 {
         ((self.bits() >> 11) + 1) as f64 * SPACING
-    }
-
-    /// Exponential with mean 1, by inversion: from 0 to 53 ln 2, about 36.7.
-    #[inline]
-    pub fn exponential(&mut self) -> f64 {
-        -libm::log(self.positive_uniform())
     }
 }
 
@@ -182,15 +185,6 @@ mod tests {
         // Standard errors: sqrt(1/12/n) = 0.00029 and sqrt(4/45/n) = 0.0003.
         assert!((sum / draws - 0.5).abs() < 3.0 * 0.00029);
         assert!((squares / draws - 1.0 / 3.0).abs() < 3.0 * 0.0003);
-    }
-
-    #[test]
-    fn exponentials_are_finite_and_have_mean_one() {
-        let mut stream = Streams::new(7, 0).stream(0, 0);
-        let draws = 1_000_000;
-        let sum: f64 = (0..draws).map(|_| stream.exponential()).inspect(|draw| assert!(*draw >= 0.0)).sum();
-        // Standard error: 1/sqrt(n) = 0.001.
-        assert!((sum / f64::from(draws) - 1.0).abs() < 0.003);
     }
 
     #[test]

@@ -9,5 +9,6 @@ mod faults;
 mod host;
 mod known;
 mod points;
+mod version;
 
 const ENGINE: &str = env!("CARGO_BIN_EXE_sweep-test-engine");

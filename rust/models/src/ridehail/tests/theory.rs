@@ -41,7 +41,7 @@ impl Depot {
     fn trip(&self, stream: &mut Stream) -> f64 {
         self.mean_service
             * match &self.service {
-                Service::Exponential => stream.exponential(),
+                Service::Exponential => stream.exponential(1.0),
                 Service::Deterministic => 1.0,
                 Service::Empirical(known) => {
                     known[usize::try_from(whole(stream.uniform() * known.len() as f64)).unwrap()]
@@ -128,7 +128,7 @@ impl Space for Depot {
 
     fn patience(&self, bounds: [Time; 2], stream: &mut Stream) -> Time {
         match self.mean_patience {
-            Some(mean) => whole(stream.exponential() * mean),
+            Some(mean) => whole(stream.exponential(mean)),
             None => whole_seconds(bounds, stream),
         }
     }

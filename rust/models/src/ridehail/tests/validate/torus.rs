@@ -125,7 +125,7 @@ impl Space for Torus {
     }
 
     fn drive(&self, from: Spot, to: Spot, _: &Drive, mut hops: Stream, start: Time, _: Time) -> (Time, Spot) {
-        let units = if to.dropoff { self.trip * hops.exponential() } else { self.apart(from, to) };
+        let units = if to.dropoff { hops.exponential(self.trip) } else { self.apart(from, to) };
         (start + whole(units * PACE), to)
     }
 

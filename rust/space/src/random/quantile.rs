@@ -77,9 +77,15 @@ pub(crate) fn upper_tail(deviation: f64) -> f64 {
     0.5 * libm::erfc(deviation * std::f64::consts::FRAC_1_SQRT_2)
 }
 
+/// The deviation that has these shares of the standard normal distribution below and above it. It follows from
+/// the smaller share, which has all its digits.
+pub(crate) fn deviation(below: f64, above: f64) -> f64 {
+    if below < above { -quantile(below) } else { quantile(above) }
+}
+
 /// The deviation with this share of the standard normal distribution above it, for shares from 1e-300 to a
 /// half: about 16 digits.
-pub(crate) fn quantile(above: f64) -> f64 {
+fn quantile(above: f64) -> f64 {
     let from_middle = 0.5 - above;
     if from_middle <= 0.425 {
         return from_middle * ratio(&NEAR, 0.180_625 - from_middle * from_middle);
