@@ -75,13 +75,7 @@ impl Serialize for Literal<'_> {
 /// Describes an engine of this version with these models.
 pub(crate) fn describe<'a>(engine_version: &'a str, models: &'a [Entry]) -> Description<'a> {
     let models = models.iter().map(describe_entry).collect();
-    Description {
-        protocol: PROTOCOL,
-        engine_version,
-        target: env!("SWEEP_TARGET"),
-        host: true,
-        models,
-    }
+    Description { protocol: PROTOCOL, engine_version, target: env!("SWEEP_TARGET"), host: true, models }
 }
 
 /// The first line of a child that serves one model.

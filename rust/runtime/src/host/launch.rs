@@ -13,7 +13,7 @@ use crate::program::Program;
 use crate::request::refusal::shortened;
 use crate::run::record::line;
 
-/// The exit status when a program cannot be used as its manifest says (EX_CONFIG of sysexits.h).
+/// The exit status when a program cannot be used as its manifest says (`EX_CONFIG` of sysexits.h).
 pub(crate) const BAD_PROGRAM: u8 = 78;
 
 /// What a child runs.
@@ -145,15 +145,12 @@ pub(crate) fn own_path() -> Result<PathBuf, String> {
 }
 
 fn fail(program: Option<&Program>, problem: &str) -> ! {
-    let status = match program {
-        Some(program) => {
-            eprintln!("{}: {problem}", program.manifest.display());
-            BAD_PROGRAM.into()
-        }
-        None => {
-            eprintln!("cannot run points in child processes: {problem}");
-            1
-        }
+    let status = if let Some(program) = program {
+        eprintln!("{}: {problem}", program.manifest.display());
+        BAD_PROGRAM.into()
+    } else {
+        eprintln!("cannot run points in child processes: {problem}");
+        1
     };
     end_all();
     process::exit(status)

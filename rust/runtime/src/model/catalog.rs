@@ -35,7 +35,8 @@ impl Catalog {
     pub(crate) fn new(
         version: &str,
         models: &[&'static dyn AnyModel],
-        programs: Vec<Program>) -> Result<Self, String> {
+        programs: Vec<Program>,
+    ) -> Result<Self, String> {
         let native = |model: &&'static dyn AnyModel| Entry {
             declaration: model.declaration(),
             body: Body::Native(*model),

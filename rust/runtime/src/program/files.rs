@@ -8,6 +8,8 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
+const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+
 /// A digest of each file, by its path relative to the manifest.
 pub(super) struct Files {
     digests: BTreeMap<String, String>,
@@ -118,5 +120,10 @@ impl io::Write for Hashing<'_> {
 }
 
 fn hex(bytes: impl AsRef<[u8]>) -> String {
-    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .as_ref()
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| HEX[usize::from(digit)])
+        .collect()
 }

@@ -11,6 +11,7 @@ use crate::model::declared::kept;
 use crate::model::validate::validate_model;
 use crate::program::command::CommandReader;
 use crate::program::files::{self, Files};
+use crate::program::parameters::Partial;
 use crate::program::problems::Problems;
 use crate::program::signature::{Signature, SignatureMetric};
 use crate::program::toml::{Entry, Section};
@@ -63,15 +64,7 @@ impl Reader<'_> {
         let name = self.required(&mut top, "name");
         let version = self.required(&mut top, "version");
         let doc = top.take("doc").and_then(|entry| entry.text(&mut self.problems));
-        for pattern in top.take("files").map(|entry| (entry.texts(&mut self.problems), entry)).into_iter() {
-            let (patterns, entry) = pattern;
-            for pattern in patterns {
-                match files::expand(&self.folder, &pattern) {
-                    Ok(names) => self.files.extend(names),
-                    Err(problem) => entry.problem(&mut self.problems, format!("{pattern:?}: {problem}")),
-                }
-            }
-        }
+        self.named_files(&mut top);
         let environment = self.environment(&mut top);
         let parameters = self.parameters(&mut top);
         let (mut columns, command) = CommandReader::read(self, &mut top);
@@ -81,24 +74,9 @@ impl Reader<'_> {
         top.finish(&mut self.problems);
         let (mut way, signature) = way?;
         let mut declaration =
-            Declaration::new(kept(name.unwrap_or_default()), "", kept(doc.unwrap_or_default()));
-        declaration.parameters = self.joined(parameters, signature.as_ref());
-        declaration.metrics = match (metrics, &signature) {
-            (Some(metrics), _) => metrics,
-            (None, Some(Signature { metrics: Some(metrics), .. })) => {
-                metrics.iter().map(of_signature).collect()
-            }
-            (None, _) => vec![],
-        };
-        declaration.datasets = datasets;
+            self.declaration(name.unwrap_or_default(), doc, parameters, metrics, datasets, signature);
         if let Way::Command(command) = &mut way {
             command.finish(&declaration, self);
-        }
-        if declaration.doc.is_empty() {
-            declaration.doc = signature.map_or("", |signature| kept(&signature.doc));
-        }
-        if declaration.metrics.is_empty() {
-            self.problems.add_whole("metrics: there must be one at least: [metrics] name = \"float\"");
         }
         let files = match Files::read(&self.folder, &self.files) {
             Ok(files) => files,
@@ -108,12 +86,47 @@ impl Reader<'_> {
             }
         };
         declaration.version = kept(&format!("{}+{}", version?, files.version(text)));
-        if let (true, Err(problem)) = (self.problems.is_empty(), validate_model(&declaration))
-        {
+        if let (true, Err(problem)) = (self.problems.is_empty(), validate_model(&declaration)) {
             self.problems.add_whole(problem);
         }
         let (manifest, folder) = (path.to_path_buf(), self.folder.clone());
         Some(Program { manifest, folder, declaration, way, files, environment })
+    }
+
+    /// What the manifest declares, with what the function's signature says besides.
+    fn declaration(
+        &mut self,
+        name: &str,
+        doc: Option<&str>,
+        parameters: Vec<(String, Partial<'_>)>,
+        metrics: Option<Vec<Column>>,
+        datasets: Vec<Dataset>,
+        signature: Option<Signature>,
+    ) -> Declaration {
+        let mut declaration = Declaration::new(kept(name), "", kept(doc.unwrap_or_default()));
+        declaration.parameters = self.joined(parameters, signature.as_ref());
+        declaration.datasets = datasets;
+        let (told, returned) = signature.map_or_else(Default::default, |found| (found.doc, found.metrics));
+        let returned = || returned.iter().flatten().map(of_signature).collect();
+        declaration.metrics = metrics.unwrap_or_else(returned);
+        if declaration.doc.is_empty() {
+            declaration.doc = kept(&told);
+        }
+        if declaration.metrics.is_empty() {
+            self.problems.add_whole("metrics: there must be one at least: [metrics] name = \"float\"");
+        }
+        declaration
+    }
+
+    /// Adds what `files` names.
+    fn named_files(&mut self, top: &mut Section<'_>) {
+        let Some(entry) = top.take("files") else { return };
+        for pattern in entry.texts(&mut self.problems) {
+            match files::expand(&self.folder, &pattern) {
+                Ok(names) => self.files.extend(names),
+                Err(problem) => entry.problem(&mut self.problems, format!("{pattern:?}: {problem}")),
+            }
+        }
     }
 
     fn required<'t>(&mut self, top: &mut Section<'t>, name: &'static str) -> Option<&'t str> {
@@ -174,7 +187,14 @@ impl Reader<'_> {
             self.mentioned(std::iter::once(&program).chain(&arguments));
             return Some((Way::Serve(self.path_of(&program), arguments), None));
         }
-        let entry = python?;
+        self.python(&python?, interpreter)
+    }
+
+    fn python(
+        &mut self,
+        entry: &Entry<'_>,
+        interpreter: Option<Entry<'_>>,
+    ) -> Option<(Way, Option<Signature>)> {
         let text = entry.text(&mut self.problems)?;
         let Some((file, function)) = text.rsplit_once(':') else {
             entry.problem(&mut self.problems, "must be \"file.py:function\"");

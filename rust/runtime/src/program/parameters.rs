@@ -107,27 +107,18 @@ impl Reader<'_> {
         let nullable = given.nullable.unwrap_or_else(|| known.is_some_and(|known| known.nullable));
         let default = match (&given.default, known) {
             (Some(entry), _) => entry.value(kind, &mut self.problems)?,
-            (None, Some(known)) if known.has_default => {
-                let literal = serde_json::from_str::<Literal>(known.default.get()).ok()?;
-                literal
-                    .written(kind, nullable)
-                    .map_err(|rule| told(&mut self.problems, &format!("default: {rule}")))
-                    .ok()?
-            }
+            (None, Some(known)) if known.has_default => serde_json::from_str::<Literal>(known.default.get())
+                .ok()?
+                .written(kind, nullable)
+                .map_err(|rule| told(&mut self.problems, &format!("default: {rule}")))
+                .ok()?,
             _ if nullable => Value::Null,
             _ => {
                 told(&mut self.problems, "has no default; a point that does not name it needs one");
                 return None;
             }
         };
-        let (lower, upper) = given.range.as_ref().map_or((Bound::Unbounded, Bound::Unbounded), |entry| {
-            range(entry.value, kind).unwrap_or_else(|| {
-                let rule =
-                    "must be two numbers, [0, 10], or text such as \"> 0, <= 10\", of the parameter's type";
-                entry.problem(&mut self.problems, rule);
-                (Bound::Unbounded, Bound::Unbounded)
-            })
-        });
+        let (lower, upper) = self.bounds(given.range.as_ref(), kind);
         let choices = given.choices.as_ref().or(known.and_then(|known| known.choices.as_ref()));
         Some(Parameter {
             name: kept(name),
@@ -142,7 +133,21 @@ impl Reader<'_> {
             doc: kept(if given.doc.is_empty() { known.map_or("", |known| &known.doc) } else { given.doc }),
         })
     }
+
+    fn bounds(&mut self, given: Option<&Entry<'_>>, kind: Type) -> Range {
+        given
+            .and_then(|entry| {
+                let found = range(entry.value, kind);
+                if found.is_none() {
+                    entry.problem(&mut self.problems, RANGE);
+                }
+                found
+            })
+            .unwrap_or((Bound::Unbounded, Bound::Unbounded))
+    }
 }
+
+const RANGE: &str = "must be two numbers, [0, 10], or text such as \"> 0, <= 10\", of the parameter's type";
 
 type Range = (Bound<ValueRef<'static>>, Bound<ValueRef<'static>>);
 

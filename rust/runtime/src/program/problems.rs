@@ -17,8 +17,8 @@ impl<'a> Problems<'a> {
 
     /// Adds a problem of what is at this byte of the text.
     pub(super) fn add(&mut self, at: usize, problem: impl Into<String>) {
-        let before = &self.text.as_bytes()[..at.min(self.text.len())];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let before = self.text.get(..at).unwrap_or(self.text);
+        let line = before.matches('\n').count() + 1;
         self.found.push((line, problem.into()));
     }
 

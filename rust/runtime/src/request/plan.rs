@@ -11,7 +11,7 @@ use crate::model::declared::GivenModel;
 use crate::names::suggestion;
 use crate::request::Request;
 use crate::request::design::{self, Swept};
-use crate::request::known::Known;
+use crate::request::known::{Known, KnownPoint};
 use crate::request::limits::Limits;
 use crate::request::literal::Literal;
 use crate::request::refusal::{Refusal, shortened};
@@ -82,13 +82,7 @@ impl Plan {
             .map_err(|rule| Refusal::bad_request(rule.to_string()))?;
         let points = request.start_index..request.end_index_exclusive;
         check_bounds(&points, &numbering, &design)?;
-        let known = match request.known {
-            Some(_) if mode == Mode::Identify => Err(Refusal::bad_request("known: allowed for `run` only")),
-            Some(_) if !datasets.is_empty() => {
-                Err(Refusal::bad_request("known: cannot be combined with outputs, whose rows are not known"))
-            }
-            given => Known::new(given.unwrap_or_default(), &metrics, &points),
-        }?;
+        let known = known(request.known, mode, &datasets, &metrics, &points)?;
         let is_hosted = mode == Mode::Host || (mode == Mode::Simulate && matches!(body, Body::Program(_)));
         let limits = Limits::of(request.limits, is_hosted)?;
         let fingerprinter = Fingerprinter::new(name, version, seed);
@@ -116,6 +110,23 @@ impl Plan {
         values.clear();
         values.extend(self.slots.iter().map(|slot| (slot.parameter.name, slot.fixed.borrow())));
         self.design.decode(cell, |dimension, value| values[self.swept[dimension]].1 = value);
+    }
+}
+
+/// The known points, where a request may have some.
+fn known(
+    given: Option<Vec<KnownPoint<'_>>>,
+    mode: Mode,
+    datasets: &[Dataset],
+    metrics: &[Column],
+    points: &Range<u64>,
+) -> Result<Known, Refusal> {
+    match given {
+        Some(_) if mode == Mode::Identify => Err(Refusal::bad_request("known: allowed for `run` only")),
+        Some(_) if !datasets.is_empty() => {
+            Err(Refusal::bad_request("known: cannot be combined with outputs, whose rows are not known"))
+        }
+        given => Known::new(given.unwrap_or_default(), metrics, points),
     }
 }
 

@@ -85,16 +85,13 @@ impl<'a> Points<'a> {
             write_point(bytes, &self.cell, point, replicate, &Verdict::Unknown);
             return true;
         };
-        let result = match self.plan.known.metrics_of(point) {
-            Some(metrics) => {
-                self.output.restore(metrics);
-                Ok(())
-            }
-            None => {
-                let streams = Streams::new(self.plan.seed, replicate);
-                self.output.clear();
-                runner.run(&self.cell.parameters(), &streams, &mut self.output)
-            }
+        let result = if let Some(metrics) = self.plan.known.metrics_of(point) {
+            self.output.restore(metrics);
+            Ok(())
+        } else {
+            let streams = Streams::new(self.plan.seed, replicate);
+            self.output.clear();
+            runner.run(&self.cell.parameters(), &streams, &mut self.output)
         };
         let verdict = match &result {
             Ok(()) => Verdict::Success(&self.output),
