@@ -42,6 +42,9 @@ TimeoutOption = Annotated[
     float,
     typer.Option(envvar="SWEEPCTL_TIMEOUT", min=0.001, help="Seconds after which a shard's engine is killed."),
 ]
+AcceptFailuresOption = Annotated[
+    bool, typer.Option("--accept-failures", help="Exit with 0 if every failed shard failed permanently.")
+]
 ThreadsOption = Annotated[
     int | None,
     typer.Option(

@@ -11,6 +11,7 @@ import typer
 from sweepctl.cli.app import app
 from sweepctl.cli.options import (
     DEFAULT_STORE,
+    AcceptFailuresOption,
     EndpointOption,
     EngineOption,
     JsonOption,
@@ -54,9 +55,7 @@ def verify_command(
         str | None, typer.Option("--queue-url", envvar="SWEEPCTL_QUEUE_URL", help="SQS queue URL.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Send without confirmation.")] = False,
-    accept_failures: Annotated[
-        bool, typer.Option("--accept-failures", help="Exit with 0 if every failed shard failed permanently.")
-    ] = False,
+    accept_failures: AcceptFailuresOption = False,
     json_output: JsonOption = False,
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
@@ -80,7 +79,7 @@ def verify_command(
             raise UsageError(f"{missing}: no such folder", remedy="Choose a file that can be written.")
         require_run_id(run_id)
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
-        from sweepctl.verify import Verdict, verify
+        from sweepctl.verify import verify
         from sweepctl.view.console import foreign
         from sweepctl.view.verify import examining, show_report
 
@@ -101,8 +100,7 @@ def verify_command(
             console.print(f"messages sent: {payload['sent']:,}", highlight=False)
         if json_output:
             print_json(payload)
-        accepted = {Verdict.WHOLE, Verdict.FAILURES} if accept_failures else {Verdict.WHOLE}
-        raise typer.Exit(0 if report.verdict in accepted else 1)
+        raise typer.Exit(0 if report.is_done(accept_failures=accept_failures) else 1)
 
 
 def find_prover(path: str | None) -> "Engine | None":

@@ -221,6 +221,10 @@ class Report:
             return CheckState.FAILED
         return CheckState.NOT_CHECKED if check in self.unchecked else CheckState.PASSED
 
+    def is_done(self, *, accept_failures: bool) -> bool:
+        """Whether the run is whole or, if that is accepted, lacks only what failed permanently."""
+        return self.verdict is Verdict.WHOLE or (accept_failures and self.verdict is Verdict.FAILURES)
+
     def found_by(self, check: Check) -> Sequence[Finding]:
         """Return the findings of one check."""
         return [finding for finding in self.findings if finding.check is check]

@@ -98,6 +98,22 @@ def test_a_failing_point_fails_its_shard_alone(tmp_path: Path) -> None:
     assert "`sweepctl run --reuse r` reuses the other points" in retried.stdout
 
 
+def test_failures_for_good_are_accepted_on_request(tmp_path: Path) -> None:
+    file = faulty_sweep(tmp_path, "domain_error")
+    assert sweepctl("run", file, "--run-id", "r", "--engine", TEST_ENGINE, "--accept-failures").exit_code == 0
+    assert sweepctl("run", file, "--run-id", "r", "--engine", TEST_ENGINE).exit_code == 1
+    assert sweepctl("retry", "r", "--engine", TEST_ENGINE, "--accept-failures").exit_code == 0
+
+
+def test_a_retry_accepts_only_what_fails_for_good(tmp_path: Path) -> None:
+    file, engine = faulty_sweep(tmp_path, "domain_error"), failing_engine(tmp_path, TEST_ENGINE)
+    assert sweepctl("run", file, "--run-id", "r", "--engine", engine, "--accept-failures").exit_code == 1
+    assert sweepctl("retry", "r", "--engine", engine, "--accept-failures").exit_code == 1
+    (tmp_path / "healed").touch()
+    assert sweepctl("retry", "r", "--engine", engine, "--accept-failures").exit_code == 0
+    assert sweepctl("retry", "r", "--engine", engine).exit_code == 1
+
+
 def test_a_crash_is_retried(tmp_path: Path) -> None:
     engine, file = failing_engine(tmp_path), queue_sweep(tmp_path)
     told = told_by("run", file, "--run-id", "r", "--engine", engine)
