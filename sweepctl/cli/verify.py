@@ -10,11 +10,13 @@ import typer
 
 from sweepctl.cli.app import app
 from sweepctl.cli.options import (
+    DEFAULT_REEXECUTION_SECONDS,
     DEFAULT_STORE,
     AcceptFailuresOption,
     EndpointOption,
     EngineOption,
     JsonOption,
+    PointSecondsOption,
     RegionOption,
     StoreOption,
 )
@@ -44,6 +46,7 @@ def verify_command(
         typer.Option(metavar="K|all", help="Re-run K points, or all, and compare the results."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed that selects the points to re-run.")] = 0,
+    point_seconds: PointSecondsOption = DEFAULT_REEXECUTION_SECONDS,
     missing: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the messages that complete the run, one per line.", dir_okay=False),
@@ -84,7 +87,7 @@ def verify_command(
         from sweepctl.view.verify import examining, show_report
 
         results = open_store(store, endpoint_url=endpoint_url, region=region)
-        prover, again, stop = find_prover(engine), _reexecution(reexecute, seed), Event()
+        prover, again, stop = find_prover(engine), _reexecution(reexecute, seed, point_seconds), Event()
         with examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):
             report = verify(results, run_id, prover, again, observe=observe, stop=stop)
         if not json_output:
@@ -115,16 +118,16 @@ def find_prover(path: str | None) -> "Engine | None":
         return None  # the report lists what could not be checked without one
 
 
-def _reexecution(wanted: str | None, seed: int) -> "Reexecution | None":
+def _reexecution(wanted: str | None, seed: int, point_seconds: float) -> "Reexecution | None":
     from sweepctl.verify import Reexecution
 
     if wanted is None:
         return None
     if wanted == "all":
-        return Reexecution(None, seed)
+        return Reexecution(None, seed, point_seconds)
     if not wanted.isdecimal() or int(wanted) == 0:
         raise UsageError(f"--reexecute {wanted!r}: not a number of points", remedy="Give a number above 0, or all.")
-    return Reexecution(int(wanted), seed)
+    return Reexecution(int(wanted), seed, point_seconds)
 
 
 def _write(path: Path, report: "Report") -> int:

@@ -14,6 +14,7 @@ from enum import Enum
 from threading import Event
 
 from sweepctl.engine.client import Engine
+from sweepctl.engine.points import Clock, Requests
 from sweepctl.errors import ConflictError, InterruptedRunError, MessageError, StoreError
 from sweepctl.messages import ShardMessage
 from sweepctl.records import design as stored_design
@@ -22,7 +23,6 @@ from sweepctl.records.run import find_outcome
 from sweepctl.shard import commit
 from sweepctl.shard.attempt import Attempt, Conditions, Stopwatch, ended_by, execute, scratch_errors
 from sweepctl.shard.claim import claim_points
-from sweepctl.shard.points import Clock, Requests
 from sweepctl.store.contract import Store
 
 __all__ = ["Conditions", "Disposition", "Result", "require_allowed", "run_shard", "utc_now"]

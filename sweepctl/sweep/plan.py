@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from sweepctl.design import Grid, LatinHypercube, Random, Sobol, Space, Table, Zip, total_points
-from sweepctl.engine.client import Engine
+from sweepctl.engine.client import Engine, identifying
 from sweepctl.errors import RefusedError, WrongEngineError
 from sweepctl.messages import ShardMessageV2
 from sweepctl.protocol import Model
@@ -164,11 +164,12 @@ def _accept(spec: Spec, space: Space, engine: Engine) -> None:
     if isinstance(space, StoredTable | Table):
         # An engine checks only the rows that it gets; every other design it checks as a whole.
         for first in range(0, space.cells, ROWS_AT_ONCE):
-            engine.identify(
-                spec, _TableSlice(space, first, min(first + ROWS_AT_ONCE, space.cells)), first * spec.replications
-            )
+            end = min(first + ROWS_AT_ONCE, space.cells)
+            with identifying(f"rows {first} to {end - 1}"):
+                engine.identify(spec, _TableSlice(space, first, end), first * spec.replications)
     else:
-        engine.identify(spec, space, 0)
+        with identifying("the design"):
+            engine.identify(spec, space, 0)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from sweepctl.verify import artifacts, outcomes, repair, run
 from sweepctl.verify.inventory import Inventory, take_inventory
 from sweepctl.verify.leftovers import UnnamedFiles
 from sweepctl.verify.outcomes import overlapping
-from sweepctl.verify.reexecute import draw_sample, reexecute
+from sweepctl.verify.reexecute import Reexecuted, draw_sample, reexecute
 from sweepctl.verify.report import SET_ASIDE, Check, Coverage, Finding, Report, Severity, Verdict
 from sweepctl.verify.run import ExaminedRun, Tables
 from sweepctl.verify.shards import ENGINE_ERRORS, Examined, ShardsExaminer, shard_batches
@@ -37,10 +37,11 @@ Observe = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Reexecution:
-    """How many points to re-run, None for all, and the seed that selects them."""
+    """How many points to re-run, None for all, the seed that selects them, and how long each may take."""
 
     points: int | None
     seed: int = 0
+    point_seconds: float = 600.0
 
 
 def verify(
@@ -246,21 +247,29 @@ class _DataChecks:
         candidates = [outcome for outcome in self._complete if outcome.shard_id in wanted]
         sample = draw_sample(candidates, reexecution.points, reexecution.seed)
 
-        def rerun(outcome: Outcome) -> list[Finding]:
+        def rerun(outcome: Outcome) -> Reexecuted:
             with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
                 files, lost = self._files_of(outcome, Path(folder))
-                ranges = sample[outcome.shard_id]
                 found = reexecute(
-                    outcome, self._subject, files, ranges, engine=engine, model=model, stop=self._work.stop
+                    outcome,
+                    self._subject,
+                    files,
+                    sample[outcome.shard_id],
+                    engine=engine,
+                    model=model,
+                    point_seconds=reexecution.point_seconds,
+                    stop=self._work.stop,
                 )
-                return [*lost, *found]
+                return replace(found, findings=[*lost, *found.findings])
 
         chosen = [outcome for outcome in candidates if outcome.shard_id in sample]
         tasks = {self._work.examining.submit(rerun, outcome): 1 for outcome in chosen}
         findings: list[Finding] = []
+        lost = 0
         try:
             for found in self._work.each("re-running shards", tasks):
-                findings += found
+                findings += found.findings
+                lost += found.lost
         except ENGINE_ERRORS as error:
             return Coverage({"points": 0}, error.message), findings
         build = f"re-run here by engine {engine.description.engine_version} on {engine.description.target}"
@@ -268,7 +277,10 @@ class _DataChecks:
         points = sum(end - start for ranges in sample.values() for start, end in ranges)
         asked = self._subject.total_points if reexecution.points is None else reexecution.points
         left = min(asked, self._subject.total_points) - points
-        return Coverage({"points": points}, f"{left:,} points, which have no valid record" if left else None), findings
+        why_not = [f"{left:,} points, which have no valid record"] * (left > 0)
+        if lost:
+            why_not.append(f"{lost:,} points, which crashed, took too long or were left out after such a point")
+        return Coverage({"points": points - lost}, "; ".join(why_not) or None), findings
 
 
 def _model_of(

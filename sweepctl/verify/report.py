@@ -88,7 +88,9 @@ CODES: Mapping[str, Severity] = {
     "reexecution.metrics": _D,
     "reexecution.rows": _D,
     "reexecution.digest": _D,
+    "reexecution.not_reproduced": _N,
 }
+NOT_REPRODUCED = "reexecution.not_reproduced"
 # What moving the files of `Report.set_aside` away mends.
 SET_ASIDE = frozenset({"artifacts.orphan", "outcomes.overlap"})
 

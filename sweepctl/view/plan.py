@@ -12,9 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from sweepctl.design.axes import length_of
 from sweepctl.sweep.cost import PRICES_OF
 from sweepctl.view.console import foreign, new_table
+from sweepctl.view.wording import counted
 
 if TYPE_CHECKING:
     from sweepctl.sweep.cost import Interval
+    from sweepctl.sweep.pilot import Pilot
     from sweepctl.sweep.plan import Plan
     from sweepctl.sweep.preview import PlanReport
 
@@ -52,6 +54,8 @@ def show_plan(console: Console, report: "PlanReport") -> None:
         f"{each}, messages of {report.message_bytes:,} bytes{design}; {report.objects:,} objects in the store",
         highlight=False,
     )
+    if report.size_pilot is not None:
+        show_bad_points(console, report.size_pilot)
     if report.estimate is not None:
         _show_estimate(console, report)
 
@@ -141,12 +145,21 @@ def _show_estimate(console: Console, report: "PlanReport") -> None:
     for name, value, show in rows:
         table.add_row(name, *_shown(value, show))
     console.print(table)
-    if pilot.failed:
+    show_bad_points(console, pilot)
+    if pilot.failed > pilot.bad:
         failed = f"{pilot.failed:,} of these points failed, and would fail in the run"
         console.print(f"[red]{failed}: run the sweep, or one of its shards, to see why.[/]")
     console.print(
         f"[dim]List prices of us-east-1, {PRICES_OF}, including queue and store requests; an estimate, not a bill.[/]"
     )
+
+
+def show_bad_points(console: Console, pilot: "Pilot") -> None:
+    """Print how many points the pilot stepped over, and the first of them."""
+    if not pilot.bad:
+        return
+    bad = f"{counted('points', pilot.bad)} crashed or did not end in the pilot, and would fail in the run; the first"
+    console.print(f"[yellow]{bad}: {foreign(pilot.first_bad)}[/]", highlight=False, soft_wrap=True)
 
 
 def _shown(value: "Interval", show: Callable[[float], str]) -> tuple[str, str]:

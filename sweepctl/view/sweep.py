@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from sweepctl.verify.report import Verdict
 from sweepctl.view.console import foreign
+from sweepctl.view.plan import show_bad_points
 from sweepctl.view.verify import show_report, show_verdict
 from sweepctl.view.wording import duration
 
@@ -38,6 +39,8 @@ def show_begun(console: Console, begun: "Begun") -> None:
     what = "" if begun.is_new else ", continued"
     shards = "1 shard" if plan.shards == 1 else f"{plan.shards:,} shards of {plan.shard_points:,} points"
     _print(console, f"run [bold]{plan.run_id}[/]{what}: {plan.total_points:,} points in {shards}")
+    if begun.pilot is not None:
+        show_bad_points(console, begun.pilot)
     if begun.complete:
         complete = f"{len(begun.complete):,} of {plan.shards:,} shards"
         _print(console, f"  {complete}, {begun.complete_points:,} points, are already complete")

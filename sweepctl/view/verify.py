@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from sweepctl.verify.repair import MOST_MESSAGES
-from sweepctl.verify.report import SET_ASIDE, CheckState, Finding, Report, Severity
+from sweepctl.verify.report import NOT_REPRODUCED, SET_ASIDE, CheckState, Finding, Report, Severity
 from sweepctl.view.console import foreign, new_table
 from sweepctl.view.wording import VERDICTS, counted
 
@@ -112,6 +112,11 @@ def _advice(report: Report) -> Iterator[str]:
         yield "Nothing was changed. Restore the named files from a backup."
     if any(finding.code == "artifacts.missing" for finding in report.findings):
         yield "To recreate a missing data file, use `sweepctl run-shard --force` with its shard's message."
+    if any(finding.code == NOT_REPRODUCED for finding in report.findings):
+        yield (
+            "Whether a point crashes or takes too long depends on the machine: verify again on one where it ends, "
+            "with more --point-seconds if it is slow."
+        )
     if count := report.missing.count:
         yield (
             f"The messages of {count:,} shards would complete the run: --missing FILE writes them, "

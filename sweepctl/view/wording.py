@@ -54,8 +54,11 @@ VERDICTS = {
 
 
 def counted(kind: str, count: int) -> str:
-    """Return an amount of what was checked."""
-    return byte_count(count) if kind == "bytes" else f"{count:,} {kind}"
+    """Return an amount of what `kind`, a plural, names: `1 point`, `2 points`."""
+    if kind == "bytes":
+        return byte_count(count)
+    first, _, rest = kind.partition(" ")
+    return f"{count:,} {kind}" if count != 1 else f"1 {first.removesuffix('s')} {rest}".rstrip()
 
 
 def duration(seconds: float) -> str:

@@ -83,6 +83,28 @@ def test_a_pilot_cuts_a_run_that_does_not_say_how(tmp_path: Path) -> None:
     assert told_by("run", file)["skipped"] == 1
 
 
+def test_a_pilot_steps_over_points_that_crash(tmp_path: Path) -> None:
+    file = faulty_sweep(tmp_path, "abort")
+    file.write_text(file.read_text().partition("[shards]")[0].replace("at = 5", "at = 0"))
+    planned = sweepctl("plan", file, "--pilot", 20, "--engine", TEST_ENGINE)
+    assert planned.exit_code == 0
+    bad = "1 point crashed or did not end in the pilot, and would fail in the run; the first: point 0: point_crashed"
+    assert planned.stdout.count(bad) == 2  # for the shard size, too
+    assert "of these points failed" not in planned.stdout
+    result = sweepctl("run", file, "--run-id", "r", "--engine", TEST_ENGINE)
+    assert result.exit_code == 1
+    assert bad in result.stdout
+    assert "FAILURES" in result.stdout
+    assert "point_crashed at 0" in result.stdout
+
+
+def test_point_seconds_are_for_both_pilots_of_a_plan(tmp_path: Path) -> None:
+    file = faulty_sweep(tmp_path, "hang")
+    file.write_text(file.read_text().partition("[shards]")[0].replace("at = 5", "at = 0"))
+    planned = sweepctl("plan", file, "--pilot", 20, "--engine", TEST_ENGINE, "--point-seconds", 0.2)
+    assert planned.stdout.count("point 0: point_timeout: it ran for more than 0.2 s") == 2
+
+
 def test_a_failing_point_fails_its_shard_alone(tmp_path: Path) -> None:
     file = faulty_sweep(tmp_path, "domain_error")
     told = told_by("run", file, "--run-id", "r", "--engine", TEST_ENGINE)

@@ -1,9 +1,9 @@
-"""Runs the points of a shard: in-process, and in child processes from the first on that ends the engine.
+"""Runs points of a run: in-process, and in child processes from the first on that ends the engine.
 
 It chooses the engine's command; what becomes of the records is the caller's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING
@@ -15,6 +15,8 @@ from sweepctl.messages import ShardMessage
 from sweepctl.protocol import encode_request
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from sweepctl.design import Space
 
 # What a point can do to an engine that runs it in-process.
@@ -54,6 +56,13 @@ class Clock:
 
     seconds: float | None  # None: no limit
     monotonic: Callable[[], float]
+    point_seconds: float | None = None  # for one point; None: a share of `seconds`, once a point has hung
+
+    def silence(self, *, hosts: bool) -> float | None:
+        """Return how long an engine may write nothing; None: for all of its time."""
+        if self.point_seconds is not None:
+            return self.point_seconds
+        return None if self.seconds is None or not hosts else self.seconds * SILENCE
 
 
 def run_points(
@@ -75,18 +84,33 @@ def run_points(
     seconds = clock.seconds
     began_at = clock.monotonic()
     hosts = engine.description.host
-    silence = None if seconds is None or not hosts else seconds * SILENCE
-    run = engine.start(requests.whole, timeout=seconds, silence=silence, stop=stop)
+    run = engine.start(requests.whole, timeout=seconds, silence=clock.silence(hosts=hosts), stop=stop)
     fault = _taken(run, take)
     left = None if seconds is None else seconds - (clock.monotonic() - began_at)
     if fault is None or not hosts or fault.error_code not in OF_A_POINT or (left is not None and left <= 0):
         return fault, run.cpu_seconds
     # One that has crashed needs no limit; one that hangs would hang again.
     hangs = fault.error_code == "engine_timeout" and left is not None
+    limit = left * POINTS_SHARE if hangs and left is not None else None
     reader.go_on()
-    request = requests.rest(reader.next_index, left * POINTS_SHARE if hangs and left is not None else None)
+    request = requests.rest(reader.next_index, limit if clock.point_seconds is None else clock.point_seconds)
     host = engine.start(request, command="host", timeout=left, stop=stop)
     return _taken(host, take), run.cpu_seconds + host.cpu_seconds
+
+
+def taking(reader: RecordReader, use: Callable[[Mapping[str, "pa.Table"]], None]) -> Callable[[EngineRun], None]:
+    """Return a `take` for `run_points` that has `use` called with the rows of each dataset, some points at a time."""
+
+    def take(run: EngineRun) -> None:
+        run.begin()
+        for block in run.blocks():
+            batch = reader.read(block)
+            use(batch.rows)
+            if batch.fault is not None:
+                raise batch.fault
+        reader.finish(run.finished)
+
+    return take
 
 
 def _taken(run: EngineRun, take: Callable[[EngineRun], None]) -> EngineFaultError | None:
