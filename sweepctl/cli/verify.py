@@ -22,6 +22,7 @@ from sweepctl.cli.options import (
 )
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json, written_whole
 from sweepctl.errors import EngineUnavailableError, UsageError
+from sweepctl.texts import counted
 
 SENT_AT_ONCE = 10_000  # messages in memory
 
@@ -148,7 +149,7 @@ def _send(report: "Report", queue_url: str, region: str | None, *, ask: bool) ->
         return 0
     queue = open_queue(queue_url, region=region)
     count = min(report.missing.count, MOST_MESSAGES)
-    if ask and not typer.confirm(f"Send {count:,} messages to {queue_url}?", err=True):
+    if ask and not typer.confirm(f"Send {counted('messages', count)} to {queue_url}?", err=True):
         return 0
     sent, messages = 0, report.messages()
     while some := list(islice(messages, SENT_AT_ONCE)):

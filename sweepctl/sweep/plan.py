@@ -20,6 +20,7 @@ from sweepctl.records.table import schemas
 from sweepctl.spec import Spec
 from sweepctl.sweep.file import SweepFile, TableFile
 from sweepctl.sweep.toml_lines import TomlPath
+from sweepctl.texts import counted
 
 # A design with longer JSON is stored, and messages refer to it, so that they stay below 4 KB.
 MAX_INLINE_BYTES = 2_048
@@ -116,7 +117,9 @@ class Draft:
         """
         plan = Plan(self.spec, self.file.space, self.stored, run_id, run_date, self.total_points, shard_points)
         if plan.shards > MAX_SHARDS:
-            rule = f"{plan.shards:,} shards of {shard_points:,} points: must be at most {MAX_SHARDS:,}"
+            rule = (
+                f"{counted('shards', plan.shards)} of {counted('points', shard_points)}: must be at most {MAX_SHARDS:,}"
+            )
             raise self.file.error({("shards",): rule})
         return plan
 

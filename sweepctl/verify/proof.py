@@ -18,6 +18,7 @@ from sweepctl.errors import EngineUnavailableError, InterruptedRunError, Unknown
 from sweepctl.protocol import Model
 from sweepctl.records.outcome import Outcome
 from sweepctl.store.contract import Store
+from sweepctl.texts import counted
 from sweepctl.verify import artifacts, outcomes, repair, run
 from sweepctl.verify.inventory import Inventory, take_inventory
 from sweepctl.verify.leftovers import UnnamedFiles
@@ -236,7 +237,7 @@ class _DataChecks:
         if not self._complete:
             return "no shard is complete yet"
         left = sum(outcome.points for outcome in self._complete) - points
-        return f"{left:,} points, whose files are damaged or missing" if left else None
+        return f"{counted('points', left)}, whose files are damaged or missing" if left else None
 
     def reexecute(self, reexecution: Reexecution, sound: Iterable[int]) -> tuple[Coverage, list[Finding]]:
         """Re-run a sample of the points whose rows are valid."""
@@ -277,9 +278,11 @@ class _DataChecks:
         points = sum(end - start for ranges in sample.values() for start, end in ranges)
         asked = self._subject.total_points if reexecution.points is None else reexecution.points
         left = min(asked, self._subject.total_points) - points
-        why_not = [f"{left:,} points, which have no valid record"] * (left > 0)
+        why_not = [f"{counted('points', left)} without a valid record"] * (left > 0)
         if lost:
-            why_not.append(f"{lost:,} points, which crashed, took too long or were left out after such a point")
+            why_not.append(
+                f"{counted('points', lost)}, which crashed, took too long or were left out after such a point"
+            )
         return Coverage({"points": points - lost}, "; ".join(why_not) or None), findings
 
 

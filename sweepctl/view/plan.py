@@ -40,18 +40,19 @@ def show_plan(console: Console, report: "PlanReport") -> None:
     console.print(
         f"[bold]{plan.run_id}[/]  model {spec.model} {foreign(report.model_version)}, seed {spec.seed}", highlight=False
     )
-    cells = f"{plan.space.cells:,} cell{'s' if plan.space.cells > 1 else ''}" + (
+    cells = counted("cells", plan.space.cells) + (
         f" x {spec.replications:,} replications" if spec.replications > 1 else ""
     )
-    points = f"[bold]{plan.total_points:,}[/] point{'s' if plan.total_points > 1 else ''}"
-    console.print(f"{report.draft.file.sweep.design.kind}: {cells} = {points}", highlight=False)
+    points = counted("points", plan.total_points)
+    console.print(f"{report.draft.file.sweep.design.kind}: {cells} = [bold]{points}[/]", highlight=False)
     _show_repeats(console, report)
     _show_space(console, report)
     _show_samples(console, report)
-    each = "1 shard" if plan.shards == 1 else f"{plan.shards:,} shards of {plan.shard_points:,} points"
+    each = shards_of(plan)
     design = "" if plan.stored is None else f", a stored design of {len(plan.stored):,} bytes"
     console.print(
-        f"{each}, messages of {report.message_bytes:,} bytes{design}; {report.objects:,} objects in the store",
+        f"{each}, messages of {report.message_bytes:,} bytes{design}; "
+        f"{counted('objects', report.objects)} in the store",
         highlight=False,
     )
     if report.size_pilot is not None:
@@ -60,10 +61,19 @@ def show_plan(console: Console, report: "PlanReport") -> None:
         _show_estimate(console, report)
 
 
+def shards_of(plan: "Plan") -> str:
+    """Return a plan's shards and their size."""
+    if plan.shards == 1:
+        return "1 shard"
+    return f"{counted('shards', plan.shards)} of {counted('points', plan.shard_points)}"
+
+
 def show_written(console: Console, plan: "Plan", folder: Path) -> None:
     """Print where the messages are, and what to do with them."""
     console.print(
-        f"{plan.shards:,} messages written to {foreign(folder / 'messages.jsonl')}", highlight=False, soft_wrap=True
+        f"{counted('messages', plan.shards)} written to {foreign(folder / 'messages.jsonl')}",
+        highlight=False,
+        soft_wrap=True,
     )
     if plan.stored is not None:
         console.print(
@@ -123,7 +133,7 @@ def _show_samples(console: Console, report: "PlanReport") -> None:
         table.add_row(f"{point.point_index:,}", f"{point.replicate:,}", *values)
     console.print(table)
     if len(names) > len(shown):
-        console.print(f"[dim]and {len(names) - len(shown)} more parameters; --json shows all[/]")
+        console.print(f"[dim]and {counted('parameters', len(names) - len(shown))} more; --json shows all[/]")
 
 
 def _value(value: object) -> str:
@@ -134,7 +144,7 @@ def _show_estimate(console: Console, report: "PlanReport") -> None:
     pilot, found = report.pilot, report.estimate
     if pilot is None or found is None:
         return
-    table = new_table("estimate", "", "95 % interval", title=f"From a pilot of {pilot.points:,} points")
+    table = new_table("estimate", "", "95 % interval", title=f"From a pilot of {counted('points', pilot.points)}")
     rows = (
         ("per point, one core", pilot.seconds, _seconds),
         ("this machine, all cores", found.wall_seconds, _seconds),

@@ -51,7 +51,11 @@ def show_verdict(console: Console, report: Report) -> None:
     """Print the verdict and what it means, on one line."""
     colour, sentence = VERDICTS[report.verdict]
     name = f"[bold {colour}]{report.verdict.name}[/]"
-    points = "" if report.total_points is None else f", {report.total_points:,} points in {report.shards:,} shards"
+    points = (
+        ""
+        if report.total_points is None
+        else f", {counted('points', report.total_points)} in {counted('shards', report.shards)}"
+    )
     console.print(f"{name}  run [bold]{foreign(report.run_id)}[/]{points}: {sentence}", highlight=False, soft_wrap=True)
 
 
@@ -90,13 +94,16 @@ def _show_failures(console: Console, report: Report) -> None:
     for code, points in report.point_failures.items():
         more = ", …" if points.count > len(points.first) else ""
         indices = f"{', '.join(map(str, points.first))}{more}"
+        failed = "failed point" if points.count == 1 else "failed points"
         console.print(
-            f"  {points.count:,} failed points: [red]{foreign(code)}[/] at {indices}", highlight=False, soft_wrap=True
+            f"  {points.count:,} {failed}: [red]{foreign(code)}[/] at {indices}",
+            highlight=False,
+            soft_wrap=True,
         )
     most = max(report.attempts.values(), default=1)
     if most > 1:
         retried = sum(attempts > 1 for attempts in report.attempts.values())
-        console.print(f"  attempts: more than one for {retried:,} shards, at most {most}", highlight=False)
+        console.print(f"  attempts: more than one for {counted('shards', retried)}, at most {most}", highlight=False)
 
 
 def _advice(report: Report) -> Iterator[str]:
@@ -119,7 +126,7 @@ def _advice(report: Report) -> Iterator[str]:
         )
     if count := report.missing.count:
         yield (
-            f"The messages of {count:,} shards would complete the run: --missing FILE writes them, "
+            f"The messages of {counted('shards', count)} would complete the run: --missing FILE writes them, "
             "--requeue --queue-url URL sends them."
         )
     if count > MOST_MESSAGES:

@@ -3,6 +3,7 @@
 import datetime as dt
 import math
 
+from sweepctl import texts
 from sweepctl.spec import Value
 from sweepctl.verify.report import Verdict
 
@@ -54,11 +55,8 @@ VERDICTS = {
 
 
 def counted(kind: str, count: int) -> str:
-    """Return an amount of what `kind`, a plural, names: `1 point`, `2 points`."""
-    if kind == "bytes":
-        return byte_count(count)
-    first, _, rest = kind.partition(" ")
-    return f"{count:,} {kind}" if count != 1 else f"1 {first.removesuffix('s')} {rest}".rstrip()
+    """Return an amount of `kind`, a plural, or of bytes."""
+    return byte_count(count) if kind == "bytes" else texts.counted(kind, count)
 
 
 def duration(seconds: float) -> str:

@@ -95,7 +95,7 @@ def test_a_pilot_steps_over_points_that_crash(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert bad in result.stdout
     assert "FAILURES" in result.stdout
-    assert "point_crashed at 0" in result.stdout
+    assert "1 failed point: point_crashed at 0" in result.stdout
 
 
 def test_point_seconds_are_for_both_pilots_of_a_plan(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_an_outcome_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     path.write_bytes(b"none")
     result = sweepctl("retry", "r")
     assert result.exit_code == 1
-    assert "1 outcomes cannot be read" in result.stdout
+    assert "cannot be read: 1 outcome" in result.stdout
 
 
 def test_points_of_another_run_are_taken_over(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_points_of_another_run_are_taken_over(tmp_path: Path) -> None:
     assert told["reuse"] == {"run_id": "old", "nothing": None, "unsound": [], "left_out": 0, "known": 12}
     assert sweepctl("verify", "new", "--reexecute", "all").exit_code == 0
     shown = sweepctl("run", queue_sweep(tmp_path, 6), "--run-id", "newer", "--reuse", "old")
-    assert "12 points of run old are available for reuse" in shown.stdout
+    assert "12 points of run old can be reused" in shown.stdout
     assert "12 of these points were reused, not simulated" in shown.stdout
     other = sweepctl("run", queue_sweep(tmp_path, seed=2), "--reuse", "old")
     assert "nothing can be reused from run old: it has seed 1, but this run has 2" in other.stdout
