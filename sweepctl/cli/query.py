@@ -16,6 +16,7 @@ from sweepctl.cli.terminal import (
     written_whole,
 )
 from sweepctl.errors import UsageError
+from sweepctl.texts import counted
 
 if TYPE_CHECKING:
     from sweepctl.records.outcome import RunRecord
@@ -109,7 +110,7 @@ def _gaps(store: "Store", run: "RunRecord | None") -> str | None:
     recorded = sum(1 for _ in list_outcomes(store, run.run_id, run.run_date))
     if run.shards is not None and recorded >= run.shards:
         return None
-    progress = f"{recorded:,} shards of run {run.run_id} are recorded; total unknown: the run was not planned"
+    progress = f"recorded of run {run.run_id}: {counted('shards', recorded)}; total unknown: the run was not planned"
     if run.shards is not None:
         progress = f"{recorded:,} of {run.shards:,} shards of run {run.run_id} are recorded"
     return f"{progress}; see `sweepctl status {run.run_id}`"

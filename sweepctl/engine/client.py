@@ -8,6 +8,7 @@ import shutil
 import sysconfig
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from threading import Event
@@ -32,8 +33,6 @@ MAX_LINE_BYTES = 64 << 20  # one point's rows of an extra dataset; point records
 MAX_REPLY_BYTES = 4 << 20  # a description, or a record that occurs once; its errors may take 100 times as much memory
 BLOCK_BYTES = 4 << 20  # enough for Arrow to be fast, little compared to a row group in memory
 BLOCK_SECONDS = 1.0  # how long a slow model's points wait before they are passed on
-
-SLOW_POINT = "Increase --timeout, or plan smaller shards."
 
 # The engine needs no secret, so it gets none: these names and no others are passed on.
 ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "RUST_BACKTRACE")
@@ -246,12 +245,12 @@ class EngineRun:
     def _read(self) -> None:
         if self._child.output_ended:
             raise self._unfinished()
-        chunk = self._child.read(BLOCK_SECONDS)
+        chunk = self._child.read(BLOCK_SECONDS if self._silence is None else min(BLOCK_SECONDS, self._silence))
         if chunk:
             self._heard_at = self._monotonic()
         elif self._silence is not None and self._monotonic() - self._heard_at > self._silence:
             msg = f"the engine wrote nothing for {self._silence:g} s"
-            raise EngineFaultError("engine_timeout", msg, remedy=SLOW_POINT)
+            raise EngineFaultError("engine_timeout", msg)
         end = chunk.rfind(b"\n") + 1
         if end:
             self._whole = len(self._pending) + end
@@ -283,6 +282,17 @@ class EngineRun:
         cause = f"signal {-status}" if status < 0 else f"exit status {status}"
         stderr = self._child.stderr_tail
         return EngineFaultError("engine_crashed", f"the engine ended with {cause}" + (f": {stderr}" if stderr else ""))
+
+
+@contextmanager
+def identifying(what: str) -> Iterator[None]:
+    """Have a fault of an engine say what it was to identify: `what`."""
+    try:
+        yield
+    except EngineFaultError as fault:
+        msg = f"{what}: {fault.message}"
+        remedy = "This takes an engine milliseconds: `sweepctl doctor` checks it; --engine names another one."
+        raise EngineFaultError(fault.error_code, msg, remedy=remedy) from fault
 
 
 def find_engine(path: str | None = None) -> Path:

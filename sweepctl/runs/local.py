@@ -25,7 +25,7 @@ from sweepctl.runs.retry import MACHINE_ADVICE
 from sweepctl.runs.start import pin
 from sweepctl.shard.run import Disposition, Result
 from sweepctl.store.contract import Store
-from sweepctl.sweep import pilot
+from sweepctl.sweep.pilot import Pilot, ShardSize, measure_shard
 from sweepctl.sweep.plan import Draft, Plan
 
 IN_FLIGHT = 32  # concurrent reads of outcomes
@@ -45,6 +45,7 @@ class Begun:
     is_new: bool
     complete: frozenset[int]  # about 60 bytes for each shard
     failed_points: int = 0  # of these shards; counted only if the run limits them
+    pilot: Pilot | None = None  # if one was run
 
     @cached_property
     def complete_points(self) -> int:
@@ -80,13 +81,20 @@ def begin_run(
 
     Raises:
         ConflictError: the run_id belongs to another sweep, or the run is sharded differently.
-        EngineFaultError: the engine failed on the pilot, which measures how many points a shard should have.
+        EngineFaultError: the engine broke its protocol in the pilot, which measures what a shard's size should be.
         InterruptedRunError: `stop` was set.
         StoreError: the store does not answer.
     """
-    planned, record = pin(draft, store, run_id, now, lambda: pilot.shard_points(draft, engine, stop))
+    measured: list[ShardSize] = []
+
+    def measure() -> int:
+        measured.append(measure_shard(draft, engine, stop))
+        return measured[0].points
+
+    planned, record = pin(draft, store, run_id, now, measure)
     complete, failed_points = _complete(store, planned, record)
-    return Begun(planned, record, record.created_at == now, complete, failed_points)
+    pilot = measured[0].pilot if measured else None
+    return Begun(planned, record, record.created_at == now, complete, failed_points, pilot)
 
 
 def _complete(store: Store, planned: Plan, record: RunRecord) -> tuple[frozenset[int], int]:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from sweepctl.design import Grid
 from sweepctl.engine.client import Engine, EngineRun
+from sweepctl.engine.points import Clock, Requests, run_points
 from sweepctl.engine.reader import RecordReader
 from sweepctl.errors import (
     EngineFaultError,
@@ -34,7 +35,6 @@ from sweepctl.records.outcome import (
     Status,
 )
 from sweepctl.records.table import POINT_OUTCOMES, DataFile, DatasetWriter, schemas
-from sweepctl.shard.points import Clock, Requests, run_points
 from sweepctl.spec import Spec
 
 DEFAULTS = Grid(kind="grid", dimensions={})  # one point, of the model's default parameters

@@ -14,6 +14,7 @@ from enum import Enum
 from threading import Event
 
 from sweepctl.engine.client import Engine
+from sweepctl.engine.points import Clock, Requests
 from sweepctl.errors import ConflictError, InterruptedRunError, MessageError, StoreError
 from sweepctl.messages import ShardMessage
 from sweepctl.records import design as stored_design
@@ -22,8 +23,8 @@ from sweepctl.records.run import find_outcome
 from sweepctl.shard import commit
 from sweepctl.shard.attempt import Attempt, Conditions, Stopwatch, ended_by, execute, scratch_errors
 from sweepctl.shard.claim import claim_points
-from sweepctl.shard.points import Clock, Requests
 from sweepctl.store.contract import Store
+from sweepctl.texts import counted
 
 __all__ = ["Conditions", "Disposition", "Result", "require_allowed", "run_shard", "utc_now"]
 
@@ -148,7 +149,7 @@ def run_shard(
 def require_allowed(message: ShardMessage, conditions: Conditions) -> None:
     """Raise MessageError if the message requests what this worker does not allow."""
     if conditions.max_points is not None and message.points > conditions.max_points:
-        msg = f"a shard of {message.points:,} points: this worker runs at most {conditions.max_points:,}"
+        msg = f"a shard of {counted('points', message.points)}: this worker runs at most {conditions.max_points:,}"
         raise MessageError(msg, remedy="Plan smaller shards, or raise the worker's --max-points.")
     if not conditions.allow_failure_injection and message.shard_id in message.failure_injection_shards:
         msg = f"failure_injection_shards: names shard {message.shard_id}, which this worker does not allow"

@@ -14,6 +14,7 @@ from sweepctl.records.outcome import Artifact, Outcome
 from sweepctl.records.table import PARQUET_ERRORS
 from sweepctl.store.contract import Store, is_key
 from sweepctl.store.files import store_errors
+from sweepctl.texts import counted
 from sweepctl.verify.report import Finding
 from sweepctl.verify.run import ExaminedRun
 
@@ -29,7 +30,9 @@ def examine_names(outcome: Outcome, run: ExaminedRun) -> Iterator[Finding]:
         yield Finding("artifacts.not_named", message, outcome.shard_id)
     for artifact in outcome.artifacts:
         if outcome.complete and artifact.dataset in run.datasets[:2] and artifact.rows != outcome.points:
-            message = f"its outcome says {artifact.rows} rows, the shard has {outcome.points} points"
+            message = (
+                f"its outcome says {counted('rows', artifact.rows)}, the shard has {counted('points', outcome.points)}"
+            )
             yield Finding("artifacts.wrong_rows", message, outcome.shard_id, artifact.key)
 
 
@@ -101,7 +104,7 @@ def open_rows(
     except PARQUET_ERRORS as error:
         return None, [Finding("artifacts.unreadable", f"not a Parquet file: {error}", shard_id, artifact.key)]
     if rows.metadata.num_rows != artifact.rows:
-        message = f"it has {rows.metadata.num_rows} rows, its outcome says {artifact.rows}"
+        message = f"it has {counted('rows', rows.metadata.num_rows)}, its outcome says {artifact.rows}"
         return rows, [Finding("artifacts.wrong_rows", message, shard_id, artifact.key)]
     return rows, []
 

@@ -21,6 +21,7 @@ from sweepctl.records.sharding import Claim
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, PARQUET_ERRORS, POINT_OUTCOMES, ROW_GROUP_ROWS, schema_of
 from sweepctl.store.contract import is_key
 from sweepctl.store.files import store_errors
+from sweepctl.texts import counted
 from sweepctl.verify.inventory import Inventory
 from sweepctl.verify.report import Finding
 from sweepctl.verify.rows import Differences
@@ -122,7 +123,7 @@ class UnnamedFiles:
         if not columns.equals(self._tables.schemas.get(dataset, columns)) or not _begins(columns, common):
             return _orphan(key, "its columns are not the table's")
         if record.shards is not None and shard_id >= record.shards:
-            return _orphan(key, f"the run was planned with {record.shards} shards, numbered from 0")
+            return _orphan(key, f"the run was planned with {counted('shards', record.shards or 0)}, numbered from 0")
         bounds = record.shard_bounds(shard_id) or self._bounds.get(shard_id)
         low, high = bounds or (0, record.total_points)
         # Each point of a shard has one row in these; in extra datasets it has any number.

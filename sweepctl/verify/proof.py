@@ -18,11 +18,12 @@ from sweepctl.errors import EngineUnavailableError, InterruptedRunError, Unknown
 from sweepctl.protocol import Model
 from sweepctl.records.outcome import Outcome
 from sweepctl.store.contract import Store
+from sweepctl.texts import counted
 from sweepctl.verify import artifacts, outcomes, repair, run
 from sweepctl.verify.inventory import Inventory, take_inventory
 from sweepctl.verify.leftovers import UnnamedFiles
 from sweepctl.verify.outcomes import overlapping
-from sweepctl.verify.reexecute import draw_sample, reexecute
+from sweepctl.verify.reexecute import Reexecuted, draw_sample, reexecute
 from sweepctl.verify.report import SET_ASIDE, Check, Coverage, Finding, Report, Severity, Verdict
 from sweepctl.verify.run import ExaminedRun, Tables
 from sweepctl.verify.shards import ENGINE_ERRORS, Examined, ShardsExaminer, shard_batches
@@ -37,10 +38,11 @@ Observe = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Reexecution:
-    """How many points to re-run, None for all, and the seed that selects them."""
+    """How many points to re-run, None for all, the seed that selects them, and how long each may take."""
 
     points: int | None
     seed: int = 0
+    point_seconds: float = 600.0
 
 
 def verify(
@@ -235,7 +237,7 @@ class _DataChecks:
         if not self._complete:
             return "no shard is complete yet"
         left = sum(outcome.points for outcome in self._complete) - points
-        return f"{left:,} points, whose files are damaged or missing" if left else None
+        return f"{counted('points', left)}, whose files are damaged or missing" if left else None
 
     def reexecute(self, reexecution: Reexecution, sound: Iterable[int]) -> tuple[Coverage, list[Finding]]:
         """Re-run a sample of the points whose rows are valid."""
@@ -246,21 +248,29 @@ class _DataChecks:
         candidates = [outcome for outcome in self._complete if outcome.shard_id in wanted]
         sample = draw_sample(candidates, reexecution.points, reexecution.seed)
 
-        def rerun(outcome: Outcome) -> list[Finding]:
+        def rerun(outcome: Outcome) -> Reexecuted:
             with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
                 files, lost = self._files_of(outcome, Path(folder))
-                ranges = sample[outcome.shard_id]
                 found = reexecute(
-                    outcome, self._subject, files, ranges, engine=engine, model=model, stop=self._work.stop
+                    outcome,
+                    self._subject,
+                    files,
+                    sample[outcome.shard_id],
+                    engine=engine,
+                    model=model,
+                    point_seconds=reexecution.point_seconds,
+                    stop=self._work.stop,
                 )
-                return [*lost, *found]
+                return replace(found, findings=[*lost, *found.findings])
 
         chosen = [outcome for outcome in candidates if outcome.shard_id in sample]
         tasks = {self._work.examining.submit(rerun, outcome): 1 for outcome in chosen}
         findings: list[Finding] = []
+        lost = 0
         try:
             for found in self._work.each("re-running shards", tasks):
-                findings += found
+                findings += found.findings
+                lost += found.lost
         except ENGINE_ERRORS as error:
             return Coverage({"points": 0}, error.message), findings
         build = f"re-run here by engine {engine.description.engine_version} on {engine.description.target}"
@@ -268,7 +278,12 @@ class _DataChecks:
         points = sum(end - start for ranges in sample.values() for start, end in ranges)
         asked = self._subject.total_points if reexecution.points is None else reexecution.points
         left = min(asked, self._subject.total_points) - points
-        return Coverage({"points": points}, f"{left:,} points, which have no valid record" if left else None), findings
+        why_not = [f"{counted('points', left)} without a valid record"] * (left > 0)
+        if lost:
+            why_not.append(
+                f"{counted('points', lost)}, which crashed, took too long or were left out after such a point"
+            )
+        return Coverage({"points": points - lost}, "; ".join(why_not) or None), findings
 
 
 def _model_of(

@@ -88,7 +88,9 @@ CODES: Mapping[str, Severity] = {
     "reexecution.metrics": _D,
     "reexecution.rows": _D,
     "reexecution.digest": _D,
+    "reexecution.not_reproduced": _N,
 }
+NOT_REPRODUCED = "reexecution.not_reproduced"
 # What moving the files of `Report.set_aside` away mends.
 SET_ASIDE = frozenset({"artifacts.orphan", "outcomes.overlap"})
 
@@ -220,6 +222,10 @@ class Report:
         if found - {Severity.NOTE}:
             return CheckState.FAILED
         return CheckState.NOT_CHECKED if check in self.unchecked else CheckState.PASSED
+
+    def is_done(self, *, accept_failures: bool) -> bool:
+        """Whether the run is whole or, if that is accepted, lacks only what failed permanently."""
+        return self.verdict is Verdict.WHOLE or (accept_failures and self.verdict is Verdict.FAILURES)
 
     def found_by(self, check: Check) -> Sequence[Finding]:
         """Return the findings of one check."""

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from sweepctl.records.outcome import MAX_ERROR_MESSAGE, Outcome
 from sweepctl.records.rows import RowBuffer, tables_of
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, FLOAT, INT, POINT_OUTCOMES, schema_of
+from sweepctl.texts import counted
 from sweepctl.verify.report import MOST_POINTS, FailedPoints, Finding
 from sweepctl.verify.run import ExaminedRun, Tables
 
@@ -141,7 +142,7 @@ class RowsExaminer:
         outcome, failed = self._outcome, sum(map(len, self.failed))
         first, message = self._first_failure or (None, None)
         if failed != outcome.points_failed:
-            what = f"{failed} points failed, the outcome says {outcome.points_failed}"
+            what = f"{counted('points', failed)} failed, the outcome says {outcome.points_failed}"
             self._differences.add("points.counts", what, first)
         elif (first, message) != (outcome.error_point_index, outcome.error_message):
             what = f"the first failed point is {first}, {message}; the outcome says {outcome.error_point_index}"

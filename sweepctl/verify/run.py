@@ -18,6 +18,7 @@ from sweepctl.records.outcome import EnginePin, RunRecord
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
 from sweepctl.spec import Spec
 from sweepctl.store.contract import Store
+from sweepctl.texts import counted
 from sweepctl.verify.report import Finding
 
 
@@ -127,7 +128,7 @@ def examine_design(store: Store, record: RunRecord, spec: Spec) -> tuple[Space |
     except (AttributeError, TypeError, ValueError) as error:
         return None, [Finding("run_record.wrong_spec", f"the design cannot be read: {error}", key=key)]
     if total != record.total_points:
-        message = f"the design has {total} points, the record says {record.total_points}"
+        message = f"the design has {counted('points', total)}, the record says {record.total_points}"
         return space, [Finding("run_record.wrong_total", message, key=key)]
     return space, []
 

@@ -117,6 +117,8 @@ class EngineIdentities:
             return self._take(first, points)
         except ENGINE_ERRORS as error:
             self.error = error.message
+            if isinstance(error, EngineFaultError):
+                self.error = f"points {first} to {first + points - 1}: {error.message}"
             self.is_refused = isinstance(error, RefusedError)
             return None
 

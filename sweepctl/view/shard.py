@@ -11,7 +11,7 @@ from sweepctl.records.outcome import Outcome
 from sweepctl.shard.run import Disposition, Result
 from sweepctl.store.contract import Store, is_key
 from sweepctl.view.console import foreign, new_table
-from sweepctl.view.wording import byte_count
+from sweepctl.view.wording import byte_count, counted
 
 _DISPOSITIONS = {
     Disposition.COMMITTED: "committed",
@@ -66,7 +66,7 @@ def show_result(console: Console, result: Result, store: Store) -> None:
     )
     width = max((len(artifact.dataset) for artifact in outcome.artifacts), default=0)
     lines += [
-        f"  {foreign(artifact.dataset):<{width}}  {artifact.rows:,} rows  {byte_count(artifact.bytes)}  "
+        f"  {foreign(artifact.dataset):<{width}}  {counted('rows', artifact.rows)}  {byte_count(artifact.bytes)}  "
         f"{foreign(store.locate(artifact.key) if is_key(artifact.key) else artifact.key)}"
         for artifact in outcome.artifacts
     ]

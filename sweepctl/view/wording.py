@@ -3,6 +3,7 @@
 import datetime as dt
 import math
 
+from sweepctl import texts
 from sweepctl.spec import Value
 from sweepctl.verify.report import Verdict
 
@@ -54,8 +55,8 @@ VERDICTS = {
 
 
 def counted(kind: str, count: int) -> str:
-    """Return an amount of what was checked."""
-    return byte_count(count) if kind == "bytes" else f"{count:,} {kind}"
+    """Return an amount of `kind`, a plural, or of bytes."""
+    return byte_count(count) if kind == "bytes" else texts.counted(kind, count)
 
 
 def duration(seconds: float) -> str:

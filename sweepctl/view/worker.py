@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 from sweepctl.view.console import foreign
-from sweepctl.view.wording import duration
+from sweepctl.view.wording import counted, duration
 from sweepctl.worker.events import Ending, Why
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ _WHY = {
 def show_worker_summary(console: Console, done: "WorkerProgress") -> None:
     """Print the received messages by how they ended; then why some failed."""
     why = "" if done.why is None else f": {_WHY[done.why]}"
-    console.print(f"[bold]{done.received:,}[/] messages received, {done.points:,} points run{why}", highlight=False)
+    console.print(
+        f"{counted('messages', done.received)} received, {counted('points', done.points)} run{why}", highlight=False
+    )
     for ending, count in sorted(done.endings.items(), key=lambda item: item[0].value):
         console.print(f"  {count:>9,}  {_ENDINGS[ending]}", highlight=False)
     if done.lost_leases:

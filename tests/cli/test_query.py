@@ -145,9 +145,7 @@ def test_a_string_does_not_steer_the_terminal(root: Path) -> None:
 
 
 def test_what_nobody_planned_says_so(root: Path, tmp_path: Path) -> None:
-    assert (
-        "3 shards of run a are recorded; total unknown: the run was not planned" in invoke(root, "a", "SELECT 1").stderr
-    )
+    assert "recorded of run a: 3 shards; total unknown: the run was not planned" in invoke(root, "a", "SELECT 1").stderr
     assert "has no runs" in invoke(tmp_path / "nope", "--all", "SELECT 1").stderr
 
 

@@ -35,6 +35,6 @@ def test_shards_that_are_not_used_are_told() -> None:
     show_source(console, source)
     assert isinstance(console.file, io.StringIO)
     told = console.file.getvalue()
-    assert "3 more are left out" in told
+    assert "left out, for lack of memory: 3 points" in told
     assert told.count("is damaged") == 10
-    assert "not used: 2 more shards" in told
+    assert "not used: 2 more" in told
