@@ -122,6 +122,15 @@ class Refused(_Reply):
     parameter: Text | None
 
 
+class Running(_Reply):
+    """The point that has been running longest, after some silence; it belongs to no result."""
+
+    record: Literal["running"]
+    point_index: Count
+    seconds: Annotated[float, Field(ge=0, le=1e9)]
+    others: Count  # points that were running at the same time
+
+
 class Finished(_Reply):
     """Every point has its record."""
 
@@ -137,11 +146,14 @@ def encode_request(
     start_index: int,
     end_index_exclusive: int,
     threads: int | None,
+    *,
+    report_seconds: float | None = None,
 ) -> bytes:
     """Return the request, one line, for points `[start_index, end_index_exclusive)` of `spec`.
 
     `space` is the spec's design, read from the store if it is a stored one. The spec's limits are not in it: only a
-    `host` keeps them (`with_limits`).
+    `host` keeps them (`with_limits`). `report_seconds` is for engines that have a host: after how long a silence they
+    say which point is running.
 
     Raises:
         MessageError: the request is longer than an engine accepts, or the design's rows are invalid.
@@ -160,6 +172,8 @@ def encode_request(
     }
     if threads is not None:
         fields["threads"] = threads
+    if report_seconds is not None:
+        fields["report_seconds"] = report_seconds
     # Not escaped to ASCII: that may be three times as long as the stored design.
     request = json.dumps(fields, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode() + b"\n"
     if len(request) > MAX_REQUEST_BYTES:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from sweepctl.runs.retry import FailedShards
     from sweepctl.runs.reuse import Source
     from sweepctl.shard.run import Conditions
+    from sweepctl.shard.slow_point import Progress
     from sweepctl.store import Store
     from sweepctl.sweep.plan import Draft
     from sweepctl.verify import Report
@@ -234,7 +235,7 @@ class _RunCommand:
             engine = ReusingEngine(engine, source)
             taken = engine.taken
 
-        def run_one(message: "ShardMessage", progress: "Callable[[int], None]") -> Result:
+        def run_one(message: "ShardMessage", progress: "Progress") -> Result:
             return run_shard(message, engine, self._store, self._conditions, progress=progress, stop=self.stop)
 
         return run_one, lambda message: taken.get(message.start_index, 0)

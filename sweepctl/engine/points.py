@@ -28,25 +28,31 @@ OF_A_POINT = {"engine_crashed", "engine_incomplete", "engine_timeout"}
 SILENCE = 2 / 3
 # Of the time that a host has, for one point: it is tried twice, and others are left.
 POINTS_SHARE = 1 / 3
+REPORT_SECONDS = 5.0  # of silence, after which an engine says which point has been running longest
 
 
 class Requests:
     """The request for a shard's points, and for the last of them."""
 
-    def __init__(self, message: ShardMessage, space: "Space", threads: int | None) -> None:
+    def __init__(self, message: ShardMessage, space: "Space", threads: int | None, *, has_host: bool) -> None:
         """Encode the request for all points; `space` is the design of `message`.
+
+        An engine that has a host understands requests for reports, too.
 
         Raises:
             MessageError: the design's rows are invalid, or the request is longer than an engine accepts.
         """
         self._message, self._space, self._threads = message, space, threads
         self.limits = message.spec.limits.of_points
+        self._report_seconds = REPORT_SECONDS if has_host else None
         self.whole = self.rest(message.start_index)
 
     def rest(self, start_index: int) -> bytes:
         """Return the request for the points from `start_index` on."""
         end = self._message.end_index_exclusive
-        return encode_request(self._message.spec, self._space, start_index, end, self._threads)
+        return encode_request(
+            self._message.spec, self._space, start_index, end, self._threads, report_seconds=self._report_seconds
+        )
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ too, since they watch their standard input.
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -24,6 +24,7 @@ from sweepctl.records.run import find_outcome, list_attempts, list_outcomes
 from sweepctl.runs.retry import MACHINE_ADVICE
 from sweepctl.runs.start import pin
 from sweepctl.shard.run import Disposition, Result
+from sweepctl.shard.slow_point import Progress, SlowPoint, slowest
 from sweepctl.store.contract import Store
 from sweepctl.sweep.pilot import Pilot, ShardSize, measure_shard
 from sweepctl.sweep.plan import Draft, Plan
@@ -32,8 +33,8 @@ IN_FLIGHT = 32  # concurrent reads of outcomes
 REPORT_SECONDS = 0.25  # the longest time between two reports
 MOST_FAILURES = 5  # kept for the summary, of each error code; each failure has its own log line
 
-# Runs one shard; calls its second argument with the number of points done so far.
-RunOne = Callable[[ShardMessage, Callable[[int], None]], Result]
+# Runs one shard, and reports its progress to its second argument.
+RunOne = Callable[[ShardMessage, Progress], Result]
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,7 @@ class RunProgress:
     seconds: float = 0.0
     failures: tuple[FailedShard, ...] = ()  # the first few of each error code
     error: SweepctlError | None = None  # that ended it
+    slow: SlowPoint | None = None  # the slowest of all shards at the moment
 
     @property
     def points_per_second(self) -> float:
@@ -228,12 +230,13 @@ class _RunningShard:
     """One shard in its thread."""
 
     message: ShardMessage
-    points: int = 0  # run so far; the only field that is read before the end
+    points: int = 0  # run so far; this and the next are the only fields that are read before the end
+    slow: SlowPoint | None = None
     result: Result | None = None
     error: BaseException | None = None
 
-    def reach(self, points: int) -> None:
-        self.points = points
+    def reach(self, points: int, slow: SlowPoint | None) -> None:
+        self.points, self.slow = points, slow
 
 
 def _start(message: ShardMessage, run_one: RunOne, ended: "SimpleQueue[_RunningShard]") -> _RunningShard:
@@ -311,7 +314,7 @@ class _RunCounts:
         if same_code < MOST_FAILURES:
             self.failures.append(failure)
 
-    def progress(self, running: Iterable[_RunningShard], now: float) -> RunProgress:
+    def progress(self, running: Sequence[_RunningShard], now: float) -> RunProgress:
         return RunProgress(
             self.succeeded,
             self.failed,
@@ -322,6 +325,7 @@ class _RunCounts:
             now - self.began_at,
             tuple(self.failures),
             self.error,
+            slowest(work.slow for work in running),
         )
 
 

@@ -23,6 +23,7 @@ from sweepctl.records.run import find_outcome
 from sweepctl.shard import commit
 from sweepctl.shard.attempt import Attempt, Conditions, Stopwatch, ended_by, execute, scratch_errors
 from sweepctl.shard.claim import claim_points
+from sweepctl.shard.slow_point import Progress, SlowPoint
 from sweepctl.store.contract import Store
 from sweepctl.texts import counted
 
@@ -43,7 +44,7 @@ def draw_attempt_id() -> str:
     return uuid.uuid4().hex
 
 
-def _no_progress(_points: int) -> None:
+def _no_progress(_points: int, _slow: SlowPoint | None) -> None:
     pass
 
 
@@ -72,7 +73,7 @@ def run_shard(
     conditions: Conditions = USUAL,
     *,
     attempt_number: int | None = None,
-    progress: Callable[[int], None] = _no_progress,
+    progress: Progress = _no_progress,
     stop: Event | None = None,
     now: Callable[[], dt.datetime] = utc_now,
     monotonic: Callable[[], float] = time.monotonic,
@@ -80,8 +81,9 @@ def run_shard(
 ) -> Result:
     """Run the points of `message` and commit their records and the shard's outcome.
 
-    `attempt_number` is the queue's receive count; `progress` is called with the number of points done; setting `stop`
-    ends the run. Equal messages give equal results, whoever runs them and however often.
+    `attempt_number` is the queue's receive count; `progress` is called with the number of points done, and with the
+    one that has been running for some time, if any; setting `stop` ends the run. Equal messages give equal results,
+    whoever runs them and however often.
 
     Raises:
         MessageError: the message requests an injected failure or a size that this worker does not allow, its stored
@@ -99,7 +101,7 @@ def run_shard(
     engine.require_limits(message.spec.limits)
     # Before the first write: a message whose design is missing or altered must leave nothing in the store.
     space = stored_design.space_of(store, message)
-    requests = Requests(message, space, conditions.threads)
+    requests = Requests(message, space, conditions.threads, has_host=engine.description.host)
     run = commit.agree_run(store, message, now())
     attempt = Attempt(message, model, engine.description.engine_version, new_attempt_id(), attempt_number, now())
     try:

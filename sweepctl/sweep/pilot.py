@@ -183,7 +183,8 @@ class _BlockClock:
         Raises EngineFaultError if the engine broke its protocol.
         """
         message = self._message(start, end)
-        requests = Requests(message, self._draft.file.space, 1)
+        has_host = self._engine.description.host
+        requests = Requests(message, self._draft.file.space, 1, has_host=has_host)
         reader = RecordReader(message, self._engine.model(message.model))
         found = _BadPoints()
         # Beyond the points' own time: one of them hangs, and is tried twice more.

@@ -113,7 +113,8 @@ def reexecute(
             }
             comparison = _Comparison(stored, differences, MOST_HANGING - hanging)
             # One thread each: several shards are re-run at a time. Time beyond the points' own: some may hang.
-            requests, take = Requests(message, run.space, 1), taking(reader, comparison.add)
+            requests = Requests(message, run.space, 1, has_host=engine.description.host)
+            take = taking(reader, comparison.add)
             seconds = point_seconds * (end - start + 2 * MOST_HANGING) + HANDSHAKE_SECONDS
             clock = Clock(seconds, time.monotonic, point_seconds)
             fault, _ = run_points(engine, requests, reader, take, clock=clock, stop=stop)

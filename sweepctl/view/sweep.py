@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, TextColumn
 
 from sweepctl.verify.report import Verdict
+from sweepctl.view.bar import Bar
 from sweepctl.view.console import foreign
 from sweepctl.view.plan import shards_of, show_bad_points
 from sweepctl.view.verify import show_report, show_verdict
@@ -67,12 +68,13 @@ def running(
     """Show a progress bar with the rate and the time left on a terminal, and nothing elsewhere."""
     columns = (TextColumn("run {task.description}"), BarColumn(), TextColumn("{task.fields[status]}"))
     disabled = not (is_watched and console.is_terminal)
-    with Progress(*columns, console=console, transient=True, disable=disabled) as progress:
-        task = progress.add_task(run_id, total=total, completed=complete, status="")
+    with Bar(*columns, console=console, transient=True, disable=disabled) as bar:
+        task = bar.add_task(run_id, total=total, completed=complete, status="")
 
         def observe(done: "Done") -> None:
             reached = complete + done.points + done.skipped_points
-            progress.update(task, completed=reached, status=_progress(done, reached, total))
+            bar.slow = done.slow
+            bar.update(task, completed=reached, status=_progress(done, reached, total))
 
         yield observe
 
@@ -83,8 +85,10 @@ def _progress(done: "Done", reached: int, total: int) -> str:
     parts = [f"{reached:,}/{total:,} points", f"{rate:,.0f} points/s", counted("shards", ended)]
     if done.failed:
         parts.append(f"[red]{done.failed:,} failed[/]")
-    if rate:
-        parts.append(f"about {duration((total - reached) / rate)} left")
+    left = (total - reached) / rate if rate else None
+    # A point that has been running for longer than all others would take may never end.
+    if left is not None and (done.slow is None or done.slow.seconds < left):
+        parts.append(f"about {duration(left)} left")
     return ", ".join(parts)
 
 

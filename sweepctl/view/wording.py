@@ -2,10 +2,14 @@
 
 import datetime as dt
 import math
+from typing import TYPE_CHECKING
 
 from sweepctl import texts
 from sweepctl.spec import Value
 from sweepctl.verify.report import Verdict
+
+if TYPE_CHECKING:
+    from sweepctl.shard.slow_point import SlowPoint
 
 DIGITS = 4
 LARGEST, SMALLEST = 1e9, 1e-4  # outside this range, powers of ten are shorter
@@ -66,6 +70,11 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02} min"
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def slow_point(slow: "SlowPoint") -> str:
+    """Return what stands still."""
+    return f"shard {slow.shard_id}: point {slow.point_index:,} has been running for {duration(slow.seconds)}"
 
 
 def byte_count(count: int) -> str:

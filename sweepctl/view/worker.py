@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 from sweepctl.view.console import foreign
-from sweepctl.view.wording import counted, duration
+from sweepctl.view.wording import counted, duration, slow_point
 from sweepctl.worker.events import Ending, Why
 
 if TYPE_CHECKING:
@@ -100,7 +100,13 @@ def _worker(progress: "WorkerProgress", seconds: float, backlog: "Backlog | None
     if backlog is not None and backlog.seconds_left is not None:
         left.append(f"about {duration(backlog.seconds_left)} left")
     facts.add_row("", *counts, *left)
-    return facts
+    if progress.slow is None:
+        return facts
+    # A row of its own: in a column it would widen all others.
+    view = Table.grid()
+    view.add_row(facts)
+    view.add_row(slow_point(progress.slow))
+    return view
 
 
 def _state(progress: "WorkerProgress") -> str:

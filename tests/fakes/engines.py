@@ -99,14 +99,17 @@ def scripted(folder: Path, behaviour: str, points: int = 10) -> Path:
 
 
 def clock_until(monkeypatch: "pytest.MonkeyPatch", said: bytes) -> Callable[[], float]:
-    """Return a clock that stands still until an engine's `said` has been read, and is beyond every deadline then."""
+    """Return a clock that stands still until an engine's `said` has been read, and is beyond every deadline then.
+
+    It goes on in the same way each time that this is read again.
+    """
     now, read = 0.0, Child.read
 
     def noting(child: Child, seconds: float) -> bytes:
         nonlocal now
         output = read(child, seconds)
         if said in output:
-            now = 1e9
+            now += 1e9
         return output
 
     monkeypatch.setattr(Child, "read", noting)

@@ -93,6 +93,11 @@ def good(count: int) -> list[str]:
     return [STARTED, *map(point, range(count)), finished(count)]
 
 
+def running(index: int, seconds: float = 241.0, others: int = 0) -> str:
+    """Return what an engine says, after some silence, of the point that has been running longest."""
+    return line(record="running", point_index=index, seconds=seconds, others=others)
+
+
 def refused(message: str, parameter: str) -> str:
     """Return what an engine says in place of all records."""
     return line(record="refused", error_code="invalid_parameters", message=message, parameter=parameter)

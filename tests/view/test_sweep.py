@@ -6,6 +6,7 @@ from rich.console import Console
 
 from sweepctl.runs.local import RunProgress
 from sweepctl.runs.reuse import Source
+from sweepctl.shard.slow_point import SlowPoint
 from sweepctl.view.sweep import running, show_source
 
 
@@ -23,6 +24,26 @@ def test_rate_and_time_left_are_told_on_a_terminal() -> None:
     assert "600/1,000 points, 200 points/s, 5 shards" in told
     assert "1 failed" in told
     assert "about 2 s left" in told
+
+
+def shown_with(seconds: float) -> str:
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=150)
+    with running(console, "r", 100, 0, is_watched=True) as observe:
+        observe(RunProgress(points=76, seconds=38.0, slow=SlowPoint(2, 57, seconds)))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_point_that_stands_still_is_named() -> None:
+    told = shown_with(6.0)
+    assert "shard 2: point 57 has been running for 6 s" in told
+    assert "about 12 s left" in told
+
+
+def test_no_time_is_told_that_a_point_has_exceeded_already() -> None:
+    told = shown_with(241.0)
+    assert "shard 2: point 57 has been running for 4 min 01 s" in told
+    assert " left" not in told
 
 
 def test_nothing_is_drawn_elsewhere() -> None:

@@ -2,6 +2,7 @@
 //! later.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use sweep_space::{Design, Fingerprinter, Points, Value, ValueRef};
 
@@ -48,6 +49,8 @@ pub(crate) struct Plan {
     pub(crate) known: Known,
     /// Of each point; none unless it is run in a child.
     pub(crate) limits: Limits,
+    /// After how much silence to report the point that has been running longest.
+    pub(crate) report: Option<Duration>,
 }
 
 /// A parameter with its value, which is null if the design sets it.
@@ -70,7 +73,7 @@ impl Plan {
         let request = Request::parse(line)?;
         let (model, declaration) = find(models, &request.model)?;
         let datasets = requested(&declaration, &request.outputs)?;
-        let threads = request.threads();
+        let (threads, report) = (request.threads(), request.report());
         let seed = request.seed;
         let Swept { design, names } = design::read(request.design.get(), &declaration.parameters, seed)?;
         let Declaration { name, version, parameters, metrics, .. } = declaration;
@@ -89,7 +92,6 @@ impl Plan {
             given => Known::new(given.unwrap_or_default(), &metrics, &points),
         }?;
         let limits = Limits::of(request.limits, mode == Mode::Host)?;
-        let fingerprinter = Fingerprinter::new(name, version, seed);
         Ok(Self {
             model,
             name,
@@ -97,7 +99,7 @@ impl Plan {
             slots,
             metrics,
             datasets,
-            fingerprinter,
+            fingerprinter: Fingerprinter::new(name, version, seed),
             design,
             swept,
             numbering,
@@ -106,6 +108,7 @@ impl Plan {
             threads,
             known,
             limits,
+            report,
         })
     }
 

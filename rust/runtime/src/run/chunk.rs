@@ -13,6 +13,7 @@ use crate::model::guarded::Guarded;
 use crate::model::output::Output;
 use crate::request::plan::{Mode, Plan};
 use crate::run::record::{Cell, Verdict, write_point};
+use crate::run::running::Slot;
 use crate::run::window::{Chunk, Window};
 
 /// How long a chunk should take: long compared with the cost of a lock, short compared with a run.
@@ -23,12 +24,13 @@ const MAX_BYTES: usize = 1 << 20;
 const GROWTH: u64 = 8;
 
 /// Claims and runs points until none are left.
-pub(crate) fn work(plan: &Plan, mode: Mode, window: &Window) {
-    let mut points = Points::new(plan, mode);
+pub(crate) fn work(plan: &Plan, mode: Mode, window: &Window, slot: &Slot) {
+    let mut points = Points::new(plan, mode, slot);
     let mut most = 1;
     while let Some((range, bytes)) = window.claim(most) {
         let start = now();
         let (chunk, rest) = points.run(range, bytes, start);
+        slot.wait();
         most = chunk_size(chunk.points.end - chunk.points.start, start.elapsed());
         window.hand_in(chunk, rest);
     }
@@ -46,29 +48,33 @@ fn chunk_size(points: u64, elapsed: Duration) -> u64 {
 struct Points<'a> {
     plan: &'a Plan,
     mode: Mode,
+    slot: &'a Slot,
     runner: Box<dyn Runner + 'a>,
     cell: Cell<'a>,
     output: Output,
 }
 
 impl<'a> Points<'a> {
-    fn new(plan: &'a Plan, mode: Mode) -> Self {
+    fn new(plan: &'a Plan, mode: Mode, slot: &'a Slot) -> Self {
         let output = Output::new(&plan.metrics, &plan.datasets);
         let runner: Box<dyn Runner> = match mode {
-            Mode::Host => Box::new(Hosted::new(plan)),
+            Mode::Host => Box::new(Hosted::new(plan, slot)),
             Mode::Simulate | Mode::Identify => Box::new(Guarded::new(plan.model)),
         };
-        Self { plan, mode, runner, cell: Cell::new(plan), output }
+        Self { plan, mode, slot, runner, cell: Cell::new(plan), output }
     }
 
     /// Runs points until the range, the time or the buffer is used up. Returns the rest of the range.
     fn run(&mut self, range: Range<u64>, mut bytes: Vec<u8>, start: Instant) -> (Chunk, Range<u64>) {
         let mut failed = 0;
         let mut next = range.start;
+        let mut at = start;
         while next < range.end {
+            self.slot.begin(next, at);
             failed += u64::from(!self.point(next, &mut bytes));
             next += 1;
-            if bytes.len() >= MAX_BYTES || start.elapsed() >= TARGET {
+            at = now();
+            if bytes.len() >= MAX_BYTES || at.duration_since(start) >= TARGET {
                 break;
             }
         }

@@ -21,7 +21,7 @@ pub(crate) const PROTOCOL: &str = "v1";
 /// The version of this runtime: the engine without its models.
 pub(crate) const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// A record that occurs once in the output.
+/// A record that is not of one point's result.
 #[derive(Serialize)]
 #[serde(tag = "record", rename_all = "lowercase")]
 pub(crate) enum Record<'a> {
@@ -33,6 +33,11 @@ pub(crate) enum Record<'a> {
         parameters: Types<'a>,
         metrics: Types<'a>,
         datasets: Datasets<'a>,
+    },
+    Running {
+        point_index: u64,
+        seconds: f64,
+        others: usize,
     },
     Finished {
         points: u64,

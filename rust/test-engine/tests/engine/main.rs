@@ -8,5 +8,6 @@ mod faults;
 mod host;
 mod known;
 mod points;
+mod running;
 
 const ENGINE: &str = env!("CARGO_BIN_EXE_sweep-test-engine");
