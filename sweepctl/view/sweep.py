@@ -127,9 +127,10 @@ def show_failed(console: Console, failed: "FailedShards") -> None:
         _print(console, f"    {foreign(group.example)}")
         _print(console, f"    [dim]→ {foreign(failed.advice(group))}[/]")
     if failed.unreadable:
-        _print(
-            console, f"  [yellow]{len(failed.unreadable):,} outcomes cannot be read: `sweepctl verify` lists them[/]"
-        )
+        more = ", …" if len(failed.unreadable) > _MOST_SHARDS else ""
+        keys = ", ".join(map(foreign, failed.unreadable[:_MOST_SHARDS])) + more
+        outcomes = f"{len(failed.unreadable):,} outcomes cannot be read"
+        _print(console, f"  [yellow]{outcomes}: `sweepctl verify` says why[/] {keys}")
 
 
 def show_sent(console: Console, count: int) -> None:
