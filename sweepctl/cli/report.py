@@ -81,7 +81,7 @@ def summary_command(
 
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         record = require_run(results, run_id)
-        space = resolve(results, record.spec)
+        space = resolve(results, record)
         with _views(results, record) as connection:
             summary = summarize(connection, Subject.of(connection, record, space, metric or ()), top)
         if json_output:
@@ -142,7 +142,7 @@ def report_command(
 
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         record = require_run(results, run_id)
-        space = resolve(results, record.spec)
+        space = resolve(results, record)
         prover, stop, began_at = find_prover(engine), Event(), time.monotonic()
         # Verification takes minutes: metrics that cannot be shown are rejected before it.
         with _views(results, record) as connection:

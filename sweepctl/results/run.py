@@ -70,7 +70,7 @@ class Rows:
 
     @contextmanager
     def _reader(self) -> Iterator[pa.RecordBatchReader]:
-        with views.connect(self.store, self.run) as database:
+        with views.connect(self.store, self.run, self.sql) as database:
             self._require_columns(views.columns(database, "points") if self.columns else [])
             with formats.record_batches(views.ask(database, self.sql)) as reader:
                 yield reader

@@ -9,6 +9,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from queue import Empty, SimpleQueue
@@ -17,7 +18,7 @@ from typing import Any
 
 from sweepctl import logs
 from sweepctl.engine.client import Engine
-from sweepctl.errors import ConflictError, FailedPointsError, InterruptedRunError, SweepctlError
+from sweepctl.errors import ConflictError, DamagedError, FailedPointsError, InterruptedRunError, SweepctlError
 from sweepctl.messages import ShardMessage
 from sweepctl.records.outcome import Outcome, RunRecord
 from sweepctl.records.run import find_outcome, list_attempts, list_outcomes
@@ -108,8 +109,14 @@ def _complete(store: Store, planned: Plan, record: RunRecord) -> tuple[frozenset
     is_each_read = record.shard_points is None or planned.spec.limits.failed_points is not None
     doubtful = has_outcome if is_each_read else has_outcome & tried
     failed_points = 0
+
+    def outcome_of(shard_id: int) -> Outcome | None:
+        with suppress(DamagedError):  # with which this shard will fail, and no other
+            return find_outcome(store, record, shard_id)
+        return None
+
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
-        found = pool.map(lambda shard: (shard, find_outcome(store, record, shard)), sorted(doubtful))
+        found = pool.map(lambda shard: (shard, outcome_of(shard)), sorted(doubtful))
         for shard, outcome in found:
             if outcome is not None:
                 _require_same_sharding(planned, outcome)
@@ -273,7 +280,7 @@ class _RunCounts:
         """Count a shard that has ended, and log it."""
         if work.result is not None:
             self._settled(work.message, work.result)
-        elif isinstance(work.error, ConflictError):
+        elif isinstance(work.error, (ConflictError, DamagedError)):
             error = work.error
             failure = FailedShard(
                 work.message.shard_id, error.kind, error.message, retryable=False, remedy=error.remedy

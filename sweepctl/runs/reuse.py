@@ -23,11 +23,12 @@ import pyarrow.parquet as pq
 
 from sweepctl.engine.client import Engine, EngineRun
 from sweepctl.engine.reader import identity_schema, parse_records
-from sweepctl.errors import EngineFaultError, InterruptedRunError, RefusedError, StoreError
+from sweepctl.errors import DamagedError, EngineFaultError, InterruptedRunError, RefusedError
 from sweepctl.protocol import MAX_REQUEST_BYTES, Model
 from sweepctl.records import layout, table
+from sweepctl.records.datafile import require_bounded, require_footer
 from sweepctl.records.outcome import EnginePin, Outcome, RunRecord
-from sweepctl.records.run import list_attempts, list_outcomes, require_run
+from sweepctl.records.run import find_outcome, find_record, list_attempts, list_outcomes, require_run
 from sweepctl.records.table import PARQUET_ERRORS, POINT_OUTCOMES, columns_of
 from sweepctl.spec import NO_LIMITS, Limits
 from sweepctl.store.contract import Store
@@ -35,6 +36,7 @@ from sweepctl.store.files import store_errors
 
 # A point takes about 250 bytes of memory, and 8 for each metric: 1.5 GB at most.
 MAX_POINTS = 4_000_000
+MAX_FILE_BYTES = 1 << 30  # of one shard
 IN_FLIGHT = 8  # shards read concurrently; each may take its file's size in memory
 NAMING_SECONDS = 3600.0
 AT_ONCE = 1_000  # points encoded together: one by one would take several times as long
@@ -143,41 +145,33 @@ def _nothing(store: Store, record: RunRecord, model: Model, seed: int) -> str | 
         return f"it ran model {spec.model}, but this run is of {model.name}"
     if spec.seed != seed:
         return f"it has seed {spec.seed}, but this run has {seed}"
-    key = layout.engine_pin(record.run_id)
-    stored = store.read(key)
-    if stored is None:
+    pin = find_record(store, EnginePin, layout.engine_pin(record.run_id))
+    if pin is None:
         return "none of its shards has been run yet"
-    version = table.decode(EnginePin, stored.body, store.locate(key)).model_version
-    if version == model.version:
+    if pin.model_version == model.version:
         return None
-    return f"it ran version {version} of the model, but this engine has {model.version}"
+    return f"it ran version {pin.model_version} of the model, but this engine has {model.version}"
 
 
 def _committed_points(store: Store, record: RunRecord, shard_id: int, model: Model) -> pa.Table | str | None:
     """Return fingerprints and metrics of a shard's successful points, or why they cannot be trusted."""
     keys = layout.ShardKeys.of(record, shard_id)
-    stored = store.read(keys.outcome)
-    if stored is None:
-        return None
     try:
-        outcome = table.decode(Outcome, stored.body, store.locate(keys.outcome))
-    except StoreError as error:
+        outcome = find_outcome(store, record, shard_id)
+        if outcome is None or not outcome.complete:
+            return None
+        return _points_in(store, keys.dataset(POINT_OUTCOMES, model.name), outcome, model)
+    except DamagedError as error:
         return error.message
-    if not outcome.complete:
-        return None
-    return _points_in(store, keys.dataset(POINT_OUTCOMES, model.name), outcome, model)
 
 
 def _attempt(store: Store, record: RunRecord, key: str, model: Model) -> Outcome | str | None:
     """Return an attempt that did not complete, None if it left no points, or why it cannot be trusted."""
-    stored = store.read(key)
-    if stored is None:
-        return None
     try:
-        attempt = table.decode(Outcome, stored.body, store.locate(key))
-    except StoreError as error:
+        attempt = find_record(store, Outcome, key)
+    except DamagedError as error:
         return error.message
-    if not attempt.artifacts:
+    if attempt is None or not attempt.artifacts:
         return None
     same = (record.run_id, record.spec_fingerprint, model.name, model.version)
     if (attempt.run_id, attempt.spec_fingerprint, attempt.model, attempt.model_version) != same or (
@@ -190,19 +184,25 @@ def _attempt(store: Store, record: RunRecord, key: str, model: Model) -> Outcome
 def _partial_points(store: Store, record: RunRecord, attempt: Outcome, model: Model) -> pa.Table | str:
     """Return fingerprints and metrics of an attempt's successful points, or why they cannot be trusted."""
     keys = layout.ShardKeys.of(record, attempt.shard_id)
-    return _points_in(store, keys.partial(POINT_OUTCOMES, model.name, attempt.attempt_id), attempt, model)
+    try:
+        return _points_in(store, keys.partial(POINT_OUTCOMES, model.name, attempt.attempt_id), attempt, model)
+    except DamagedError as error:
+        return error.message
 
 
 def _points_in(store: Store, key: str, outcome: Outcome, model: Model) -> pa.Table | str:
     artifact = {each.key: each for each in outcome.artifacts}.get(key)
-    body = _body(store, key)
+    body = None if artifact is None else _body(store, key, artifact.bytes)
     if artifact is None or body is None or hashlib.sha256(body).hexdigest() != artifact.sha256:
         return f"{store.locate(key)} does not match the digest in its outcome"
     metrics = columns_of(model.metrics)
     try:
-        rows = pq.read_table(
-            pa.BufferReader(body), columns=["point_fingerprint", "status", *(name for name, _ in metrics)]
-        )
+        require_footer(body[-8:])
+        with pq.ParquetFile(pa.BufferReader(body)) as file:
+            if file.metadata.num_rows > MAX_POINTS:
+                return f"{store.locate(key)} has more than {MAX_POINTS} points"
+            require_bounded(file.metadata, lambda names: pq.ParquetFile(pa.BufferReader(body), read_dictionary=names))
+            rows = file.read(columns=["point_fingerprint", "status", *(name for name, _ in metrics)])
     except (*PARQUET_ERRORS, KeyError) as error:
         return f"{store.locate(key)}: {error}"
     rows = rows.filter(pc.equal(rows["status"], "success")).drop_columns(["status"])
@@ -210,14 +210,17 @@ def _points_in(store: Store, key: str, outcome: Outcome, model: Model) -> pa.Tab
     return rows if rows.schema.equals(expected) else f"{store.locate(key)} does not have the columns of the model"
 
 
-def _body(store: Store, key: str) -> bytes | None:
-    """Return a file's bytes, read once: the bytes that are hashed are the bytes that are used."""
+def _body(store: Store, key: str, size: int) -> bytes | None:
+    """Return a file's bytes, read once: the bytes that are hashed are the bytes that are used.
+
+    None if it does not have that size, or is larger than MAX_FILE_BYTES.
+    """
     with TemporaryDirectory(prefix="sweepctl-reuse-") as folder:
         path = store.borrow(key, Path(folder))
         if path is None:
             return None
         with store_errors("read", path):
-            return path.read_bytes()
+            return path.read_bytes() if path.stat().st_size == size <= MAX_FILE_BYTES else None
 
 
 class ReusingEngine(Engine):

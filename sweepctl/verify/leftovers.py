@@ -15,7 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sweepctl.errors import DamagedError
 from sweepctl.records import layout
+from sweepctl.records.datafile import open_rows
 from sweepctl.records.outcome import Outcome
 from sweepctl.records.sharding import Claim
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, PARQUET_ERRORS, POINT_OUTCOMES, ROW_GROUP_ROWS, schema_of
@@ -91,7 +93,10 @@ class UnnamedFiles:
         ):
             return False
         with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
-            path = self._store.borrow(key, Path(folder))
+            try:
+                path = self._store.borrow(key, Path(folder))
+            except DamagedError:
+                return True  # a reader may wait for a pipe, or follow a link
             if path is None:
                 return False
             with store_errors("read", path), path.open("rb") as file:
@@ -108,13 +113,13 @@ class UnnamedFiles:
     def examine(self, key: str) -> Leftover | Finding | None:
         """Read the rows of a candidate, a row group at a time; None if it is gone."""
         with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
-            path = self._store.borrow(key, Path(folder))
-            if path is None:
-                return None
             try:
-                with pq.ParquetFile(path) as file:
+                path = self._store.borrow(key, Path(folder))
+                if path is None:
+                    return None
+                with open_rows(path) as file:
                     return self._examine(key, file)
-            except PARQUET_ERRORS as error:
+            except (*PARQUET_ERRORS, DamagedError) as error:
                 return _orphan(key, f"it cannot be read: {error}")
 
     def _examine(self, key: str, file: pq.ParquetFile) -> Leftover | Finding:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from operator import add
 
 from sweepctl.engine.reader import FINGERPRINT
-from sweepctl.errors import StoreError
-from sweepctl.records import layout, table
+from sweepctl.errors import DamagedError
+from sweepctl.records import layout
 from sweepctl.records.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, POINT_FAILED, Outcome
+from sweepctl.records.run import find_record
 from sweepctl.records.sharding import NO_PATTERN, Claim
-from sweepctl.store.contract import Store, is_key
+from sweepctl.store.contract import Store, exists, is_key
 from sweepctl.texts import counted
 from sweepctl.verify.report import FailureGroup, Finding
 from sweepctl.verify.run import ExaminedRun
@@ -34,13 +35,13 @@ def read_outcomes(
     """Read outcomes or attempts; `unreadable` is the code of findings for files that are neither."""
 
     def read(key: str) -> StoredOutcome | Finding:
-        stored = store.read(key)  # the inventory has only keys that a store accepts
-        if stored is None:
-            return Finding(unreadable, "it was listed, but no longer exists", key=key)
         try:
-            return StoredOutcome(key, table.decode(Outcome, stored.body, store.locate(key)))
-        except StoreError as error:
+            outcome = find_record(store, Outcome, key)  # the inventory has only keys that a store accepts
+        except DamagedError as error:
             return Finding(unreadable, error.message, layout.shard_of(key), key)
+        if outcome is None:
+            return Finding(unreadable, "it was listed, but no longer exists", key=key)
+        return StoredOutcome(key, outcome)
 
     found = list(pool.map(read, keys))
     return (
@@ -275,7 +276,7 @@ def _history(outcome: Outcome, recorded: Outcome | None, run: ExaminedRun, store
     key = run.keys(outcome.shard_id).attempt(outcome.attempt_id)
     if recorded is None:
         # It may have been written after the listing and before its outcome was read.
-        if not is_key(key) or store.read(key) is None:
+        if not (is_key(key) and exists(store, key)):
             message = "its outcome has no row in shard_attempts"
             yield Finding("failures.attempt_missing", message, outcome.shard_id, key)
     elif recorded != outcome:

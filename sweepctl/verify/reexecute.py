@@ -19,6 +19,7 @@ from sweepctl.engine.reader import RecordReader
 from sweepctl.errors import EngineFaultError
 from sweepctl.messages import ShardMessageV2
 from sweepctl.protocol import Model
+from sweepctl.records.datafile import open_rows
 from sweepctl.records.outcome import MACHINE_DEPENDENT, Outcome
 from sweepctl.records.rows import RowBuffer, tables_of
 from sweepctl.records.table import POINT_OUTCOMES
@@ -107,7 +108,7 @@ def reexecute(
         reader = RecordReader(message, model)
         with ExitStack() as closing:
             stored = {
-                name: _StoredRows(closing.enter_context(pq.ParquetFile(path)), outcome.start_index, start, end)
+                name: _StoredRows(closing.enter_context(open_rows(path)), outcome.start_index, start, end)
                 for name, path in files.items()
                 if name == POINT_OUTCOMES or (is_whole and name in run.spec.outputs)
             }

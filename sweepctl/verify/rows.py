@@ -21,6 +21,7 @@ from sweepctl.verify.run import ExaminedRun, Tables
 
 Column: TypeAlias = "pa.ChunkedArray | pa.Array"
 MAX_SHOWN = 100  # characters of a value
+MOST_INDICES = 1 << 24  # of a file whose rows are not those of its points: each is held while they are compared
 _OWN_OUTCOMES = len(schema_of(POINT_OUTCOMES, []))  # metrics begin here
 
 
@@ -240,6 +241,9 @@ def examine_indices(outcome: Outcome, name: str, rows: pq.ParquetFile, key: str)
     Raises ArrowException or OSError if a page is damaged.
     """
     start, end = outcome.start_index, outcome.end_index_exclusive
+    if rows.metadata.num_rows > MOST_INDICES:
+        message = f"{name}: its {rows.metadata.num_rows} rows are not one a point, in order"
+        return [Finding("points.order", message, outcome.shard_id, key, start)]
     column = rows.read(columns=["point_index"], use_threads=False)["point_index"]
     counted = pc.value_counts(column)
     values, counts = counted.field("values"), counted.field("counts")

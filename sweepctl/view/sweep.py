@@ -134,10 +134,10 @@ def show_failed(console: Console, failed: "FailedShards") -> None:
         _print(console, f"    {foreign(group.example)}")
         _print(console, f"    [dim]→ {foreign(failed.advice(group))}[/]")
     if failed.unreadable:
-        _print(
-            console,
-            f"  [yellow]cannot be read: {counted('outcomes', len(failed.unreadable))}; `sweepctl verify` lists them[/]",
-        )
+        more = ", …" if len(failed.unreadable) > _MOST_SHARDS else ""
+        keys = ", ".join(map(foreign, failed.unreadable[:_MOST_SHARDS])) + more
+        outcomes = counted("outcomes", len(failed.unreadable))
+        _print(console, f"  [yellow]cannot be read: {outcomes}; `sweepctl verify` says why[/] {keys}")
 
 
 def show_sent(console: Console, count: int) -> None:

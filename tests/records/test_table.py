@@ -17,6 +17,7 @@ from sweepctl.errors import StoreError
 from sweepctl.names import IDENTITY_COLUMNS, RESERVED_DATASETS
 from sweepctl.protocol import Description
 from sweepctl.records import table
+from sweepctl.records.datafile import same_rows
 from sweepctl.records.outcome import EnginePin, Outcome, RunRecord
 
 TOY = Description.model_validate(DESCRIPTION).models[0]
@@ -81,15 +82,15 @@ def test_equal_rows_are_equal_in_any_encoding_and_damaged_ones_never(tmp_path: P
     path = written(tmp_path, [1_000])
     other = tmp_path / "other.parquet"
     pq.write_table(pq.read_table(path), other, compression="none")
-    assert table.same_rows(path, other)
+    assert same_rows(path, other)
     pq.write_table(pq.read_table(path).slice(1), other)
-    assert not table.same_rows(path, other)
+    assert not same_rows(path, other)
     body = bytearray(path.read_bytes())
     body[100] ^= 1
     other.write_bytes(body)
-    assert not table.same_rows(path, other)
+    assert not same_rows(path, other)
     other.write_bytes(b"no Parquet")
-    assert not table.same_rows(path, other)
+    assert not same_rows(path, other)
 
 
 def test_no_unsigned_integers_and_no_partition_among_the_columns() -> None:

@@ -11,6 +11,7 @@ from verify.runs import ENGINE, RUN_DATE, total
 
 from sweepctl import protocol
 from sweepctl.design import DESIGN
+from sweepctl.engine.points import REPORT_SECONDS
 from sweepctl.messages import ShardMessage, ShardMessageV2, decode
 from sweepctl.records.design import encode, put
 from sweepctl.shard.run import run_shard, utc_now
