@@ -205,9 +205,10 @@ def reseal(store: Store, path: Path) -> None:
     (attempt,) = Path(store.url).glob(f"shard_attempts/*/run=old/{path.name}")
     recorded = table.decode(Outcome, attempt.read_bytes(), "")
     key = str(path.relative_to(store.url))
+    body = path.read_bytes()
+    digest = hashlib.sha256(body).hexdigest()
     artifacts = tuple(
-        replace(each, sha256=hashlib.sha256(path.read_bytes()).hexdigest()) if each.key == key else each
-        for each in recorded.artifacts
+        replace(each, sha256=digest, bytes=len(body)) if each.key == key else each for each in recorded.artifacts
     )
     attempt.chmod(0o644)
     attempt.write_bytes(table.encode(replace(recorded, artifacts=artifacts)))
