@@ -68,6 +68,7 @@ class _EnginePin(_Rules):
     model: Name
     model_version: Text
     engine_version: Text
+    engine_sha256: Digest | None
 
 
 def _key(text: str) -> str:
@@ -103,6 +104,7 @@ class _Outcome(_Rules):
     spec_fingerprint: Text
     content_sha256: Text | None
     artifacts: list[_Artifact]
+    engine_sha256: Digest | None
 
 
 _RULES: Mapping[type, type[BaseModel]] = {RunRecord: _RunRecord, EnginePin: _EnginePin, Outcome: _Outcome}

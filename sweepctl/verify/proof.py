@@ -5,7 +5,7 @@ counts as passed (docs/verify.md).
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,11 +20,12 @@ from sweepctl.records.outcome import Outcome
 from sweepctl.store.contract import Store
 from sweepctl.texts import counted
 from sweepctl.verify import artifacts, outcomes, repair, run
+from sweepctl.verify.builds import builds_of, why_unproven
 from sweepctl.verify.inventory import Inventory, take_inventory
 from sweepctl.verify.leftovers import UnnamedFiles
 from sweepctl.verify.outcomes import overlapping
 from sweepctl.verify.reexecute import Reexecuted, draw_sample, reexecute
-from sweepctl.verify.report import SET_ASIDE, Check, Coverage, Finding, Report, Severity, Verdict
+from sweepctl.verify.report import SET_ASIDE, Build, Check, Coverage, Finding, Report, Severity, Verdict
 from sweepctl.verify.run import ExaminedRun, Tables
 from sweepctl.verify.shards import ENGINE_ERRORS, Examined, ShardsExaminer, shard_batches
 
@@ -133,15 +134,15 @@ def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -
     missing, unknown = repair.missing_shards(committed, attempts, gaps, record, hidden)
     rows = _DataChecks(work, subject, committed, attempts)
     examined = rows.examine()
-    coverage, rerun = rows.coverage(examined, len(inventory.attempts)), None
-    if reexecution is not None:
-        coverage[Check.REEXECUTION], rerun = rows.reexecute(reexecution, examined.sound)
+    coverage, rerun = rows.coverage(examined, len(inventory.attempts)), rows.reexecute(reexecution, examined.sound)
+    if rerun.coverage is not None:
+        coverage[Check.REEXECUTION] = rerun.coverage
     unnamed, aside = rows.unnamed(inventory)
     findings = [
         *wrong_pin, *unreadable, *wrong, *uncovered, *examined.findings, *lost, *wrong_attempts,
         *unnamed,
         *outcomes.permanent_failures(committed),
-        *(rerun or ()),
+        *rerun.findings,
     ]  # fmt: skip
     return Report(
         run_id,
@@ -155,6 +156,7 @@ def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -
         missing,
         unknown,
         record,
+        rerun.builds,
         aside,
     )
 
@@ -165,6 +167,15 @@ _ORDER = {check: place for place, check in enumerate(Check)}
 def _order(finding: Finding) -> tuple[int, int, str, str]:
     shard_id = -1 if finding.shard_id is None else finding.shard_id
     return _ORDER[finding.check], shard_id, finding.code, finding.key or ""
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """The results of running points again."""
+
+    coverage: Coverage | None  # None if nothing was to be run again
+    findings: Sequence[Finding]
+    builds: Sequence[Build]
 
 
 class _DataChecks:
@@ -180,7 +191,8 @@ class _DataChecks:
         self._complete = [outcome for outcome in committed if outcome.complete]
         # An incomplete outcome repeats its attempt's row.
         self._partial = {each.attempt_id: each for each in (*attempts, *committed) if not each.complete}
-        model, self._why_not = _model_of(work.engine, subject, self._complete)
+        self._model, self._why_not = _model_of(work.engine, subject, self._complete)
+        model = self._model
         tables = self._observed() if model is None else Tables.declared(model, subject)
         engine = None if model is None else work.engine
         self._examiner = ShardsExaminer(work.store, subject, tables, engine, model, work.fetching, work.stop)
@@ -239,12 +251,26 @@ class _DataChecks:
         left = sum(outcome.points for outcome in self._complete) - points
         return f"{counted('points', left)}, whose files are damaged or missing" if left else None
 
-    def reexecute(self, reexecution: Reexecution, sound: Iterable[int]) -> tuple[Coverage, list[Finding]]:
-        """Re-run a sample of the points whose rows are valid."""
-        engine, model = self._examiner.engine, self._examiner.model
+    def reexecute(self, reexecution: Reexecution | None, sound: Iterable[int]) -> Rerun:
+        """Re-run a sample of the points whose rows are valid, and say whether builds are known to agree."""
+        coverage, findings, compared = None, list[Finding](), dict[int, int]()
+        if reexecution is not None:
+            coverage, findings = self._rerun(reexecution, set(sound), compared)
+        builds = builds_of(self._complete, compared)
+        engine = None if self._model is None else self._work.engine
+        doubt = why_unproven(builds, engine, self._subject.record.run_id, self._work.store.url)
+        if doubt is not None:
+            coverage = Coverage({"points": 0}) if coverage is None else coverage
+            coverage = replace(coverage, not_checked="; ".join(filter(None, (coverage.not_checked, doubt))))
+        return Rerun(coverage, findings, builds)
+
+    def _rerun(
+        self, reexecution: Reexecution, wanted: Collection[int], compared: dict[int, int]
+    ) -> tuple[Coverage, list[Finding]]:
+        """Re-run points of the wanted shards; note in `compared` how many of each."""
+        engine, model = self._work.engine, self._model
         if engine is None or model is None:
             return Coverage({"points": 0}, self._why_not), []
-        wanted = set(sound)
         candidates = [outcome for outcome in self._complete if outcome.shard_id in wanted]
         sample = draw_sample(candidates, reexecution.points, reexecution.seed)
 
@@ -261,6 +287,7 @@ class _DataChecks:
                     point_seconds=reexecution.point_seconds,
                     stop=self._work.stop,
                 )
+                compared[outcome.shard_id] = found.compared
                 return replace(found, findings=[*lost, *found.findings])
 
         chosen = [outcome for outcome in candidates if outcome.shard_id in sample]

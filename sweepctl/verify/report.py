@@ -148,6 +148,15 @@ class Coverage:
 
 
 @dataclass(frozen=True)
+class Build:
+    """An engine's file that computed results of the run."""
+
+    engine_sha256: str | None  # None: unknown, of outcomes of earlier releases
+    shards: int
+    points_rerun: int  # points of these shards that were run again
+
+
+@dataclass(frozen=True)
 class FailureGroup:
     """Shards that failed with the same error code."""
 
@@ -191,6 +200,7 @@ class Report:
     missing: MissingShards = field(default_factory=MissingShards)  # shards that would complete the run
     unknown_gaps: Sequence[tuple[int, int]] = ()  # points whose shard is unknown
     record: RunRecord | None = None
+    builds: Sequence[Build] = ()
     set_aside: Sequence[str] = ()  # files that repeat points, or may: out of the tables, they do no harm
 
     def messages(self) -> Iterator[bytes]:
@@ -254,5 +264,6 @@ class Report:
             "shards_missing": self.missing.count,
             "missing": [asdict(shard) for shard in islice(self.missing, MOST_LISTED)],
             "unknown_gaps": [list(gap) for gap in self.unknown_gaps],
+            "builds": [asdict(build) for build in self.builds],
             "set_aside": list(self.set_aside),
         }
