@@ -389,6 +389,14 @@ def find_engine(path: str | None = None) -> Path:
     return Path(found)
 
 
+def shipped_engine() -> Engine | None:
+    """Return the engine that is installed with sweepctl, or else on PATH; None if there is none."""
+    try:
+        return Engine(find_engine())
+    except EngineUnavailableError:
+        return None
+
+
 @lru_cache(maxsize=16)
 def _file_digest(path: Path, *_identity: int) -> str:
     with path.open("rb") as file:

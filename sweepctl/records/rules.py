@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sweepctl.design.values import Count, Integer, Scalar, Strict, reject
 from sweepctl.messages import Digest, Index, RunDate, RunId
 from sweepctl.names import DatasetName, Name
+from sweepctl.protocol import MAX_DECLARATION_BYTES
 from sweepctl.records.outcome import MAX_ERROR_MESSAGE, EnginePin, Outcome, RunRecord, Status
 from sweepctl.spec import NO_LIMITS, Limits
 from sweepctl.store.contract import is_key
@@ -69,6 +70,7 @@ class _EnginePin(_Rules):
     model_version: Text
     engine_version: Text
     engine_sha256: Digest | None
+    declaration_json: Annotated[str, Field(max_length=MAX_DECLARATION_BYTES)] | None
 
 
 def _key(text: str) -> str:

@@ -127,6 +127,7 @@ class Attempt:
             engine_version=self.engine_version,
             created_at=self.started_at,
             engine_sha256=self.engine_sha256,
+            declaration_json=self.model.to_json(),
         )
 
     def outcome(self, execution: Execution, finished_at: dt.datetime) -> Outcome:

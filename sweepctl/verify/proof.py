@@ -21,6 +21,7 @@ from sweepctl.store.contract import Store
 from sweepctl.texts import counted
 from sweepctl.verify import artifacts, outcomes, repair, run
 from sweepctl.verify.builds import builds_of, why_unproven
+from sweepctl.verify.identity import choose_deriver
 from sweepctl.verify.inventory import Inventory, take_inventory
 from sweepctl.verify.leftovers import UnnamedFiles
 from sweepctl.verify.outcomes import overlapping
@@ -52,6 +53,7 @@ def verify(
     engine: Engine | None,
     reexecution: Reexecution | None = None,
     *,
+    witness: Engine | None = None,
     observe: Observe = lambda _what, _done, _total: None,
     stop: Event | None = None,
 ) -> Report:
@@ -60,8 +62,9 @@ def verify(
     Args:
         store: Where the run's results are; only read.
         run_id: The run.
-        engine: Derives the points' identities and re-runs points; without one, neither can be checked.
+        engine: Re-runs points, and derives their identities where the witness cannot; None if it is missing.
         reexecution: Which points to re-run; None for none.
+        witness: Derives the points' identities from the model's declaration that the run keeps; sweepctl's own engine.
         observe: Called with the current step, the amount done and the total.
         stop: Setting it ends the verification.
 
@@ -71,7 +74,7 @@ def verify(
         InterruptedRunError: `stop` was set.
     """
     with ThreadPoolExecutor(IN_FLIGHT) as fetching, ThreadPoolExecutor(1 + (os.cpu_count() or 1)) as examining:
-        work = _Verification(store, engine, fetching, examining, observe, stop or Event())
+        work = _Verification(store, engine, witness, fetching, examining, observe, stop or Event())
         try:
             return _verify(work, run_id, reexecution)
         except BaseException:
@@ -86,6 +89,7 @@ class _Verification:
 
     store: Store
     engine: Engine | None
+    witness: Engine | None
     fetching: ThreadPoolExecutor  # waits for the store, so it has more threads than cores
     examining: ThreadPoolExecutor
     observe: Observe
@@ -192,10 +196,11 @@ class _DataChecks:
         # An incomplete outcome repeats its attempt's row.
         self._partial = {each.attempt_id: each for each in (*attempts, *committed) if not each.complete}
         self._model, self._why_not = _model_of(work.engine, subject, self._complete)
-        model = self._model
-        tables = self._observed() if model is None else Tables.declared(model, subject)
-        engine = None if model is None else work.engine
-        self._examiner = ShardsExaminer(work.store, subject, tables, engine, model, work.fetching, work.stop)
+        deriver, self._note = choose_deriver(work.witness, subject.declaration, work.engine, self._model)
+        self._why_underived = self._why_not if deriver is None else None
+        declared = subject.declaration or self._model
+        tables = self._observed() if declared is None else Tables.declared(declared, subject)
+        self._examiner = ShardsExaminer(work.store, subject, tables, deriver, work.fetching, work.stop)
 
     def _files_of(self, outcome: Outcome, folder: Path) -> tuple[dict[str, Path], list[Finding]]:
         """Fetch a shard's files, by dataset."""
@@ -232,7 +237,7 @@ class _DataChecks:
 
     def coverage(self, examined: Examined, attempts: int) -> dict[Check, Coverage]:
         """Return what each check covered."""
-        why_not = self._why_not or examined.engine_error or self._unread(examined.identified)
+        why_not = self._why_underived or examined.engine_error or self._unread(examined.identified)
         return {
             Check.RUN_RECORD: Coverage({"records": 1 + (self._subject.pin is not None), "rows": 2 * examined.points}),
             Check.OUTCOMES: Coverage(
@@ -240,7 +245,7 @@ class _DataChecks:
             ),
             Check.ARTIFACTS: Coverage({"files": examined.files, "bytes": examined.bytes}),
             Check.POINTS: Coverage({"points": examined.points}, self._unread(examined.points)),
-            Check.IDENTITY: Coverage({"points": examined.identified}, why_not),
+            Check.IDENTITY: Coverage({"points": examined.identified}, why_not, self._note),
             Check.FAILURES: Coverage({"shards": len(self._committed), "attempts recorded beside": attempts}),
         }
 

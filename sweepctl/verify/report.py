@@ -145,6 +145,7 @@ class Coverage:
 
     checked: Mapping[str, int]  # amounts examined, by kind: shards, files, bytes, points
     not_checked: str | None = None  # why the check, or part of it, was not done
+    note: str | None = None  # what limits the worth of what was checked
 
 
 @dataclass(frozen=True)
@@ -254,6 +255,7 @@ class Report:
                     "state": self.state(check).value,
                     "checked": dict(covered.checked),
                     "not_checked": covered.not_checked,
+                    "note": covered.note,
                     "findings": [finding.to_json() for finding in self.found_by(check)],
                 }
                 for check, covered in self.coverage.items()
