@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 VERSION = "v1"
 MAX_REQUEST_BYTES = 68 << 20  # a stored design of 64 MiB, and the rest
 
+MAX_DECLARATION_BYTES = 1 << 20  # of a model, where a run keeps it
 MAX_TEXT = 2_000  # characters of a description or a message
 
 ColumnType = Literal["int", "float", "bool", "string"]
@@ -69,6 +70,7 @@ class Parameter(Column):
     exclusive_minimum: Value
     exclusive_maximum: Value
     choices: list[str] | None
+    spellings: dict[str, str] = {}  # other texts for a choice, in any case
 
 
 class Dataset(_Reply):
@@ -88,6 +90,14 @@ class Model(_Reply):
     parameters: Annotated[list[Parameter], AfterValidator(_distinct)]
     metrics: Annotated[list[Column], AfterValidator(_distinct)]
     datasets: Annotated[list[Dataset], AfterValidator(_distinct)]
+
+    def to_json(self) -> str | None:
+        """Return the declaration as a run keeps it, in one form for equal ones; None if it is too long to be kept.
+
+        As in `Spec.to_json`, integers keep all their digits and floats their type.
+        """
+        text = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return text if len(text.encode()) <= MAX_DECLARATION_BYTES else None
 
 
 class Description(_Reply):
@@ -148,12 +158,14 @@ def encode_request(
     threads: int | None,
     *,
     report_seconds: float | None = None,
+    declaration: Model | None = None,
 ) -> bytes:
     """Return the request, one line, for points `[start_index, end_index_exclusive)` of `spec`.
 
     `space` is the spec's design, read from the store if it is a stored one. The spec's limits are not in it: only a
     `host` keeps them (`with_limits`). `report_seconds` is for engines that have a host: after how long a silence they
-    say which point is running.
+    say which point is running. `declaration` is for `points` alone: the
+    engine need not have the model then.
 
     Raises:
         MessageError: the request is longer than an engine accepts, or the design's rows are invalid.
@@ -174,6 +186,8 @@ def encode_request(
         fields["threads"] = threads
     if report_seconds is not None:
         fields["report_seconds"] = report_seconds
+    if declaration is not None:
+        fields["declaration"] = declaration.model_dump()
     # Not escaped to ASCII: that may be three times as long as the stored design.
     request = json.dumps(fields, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode() + b"\n"
     if len(request) > MAX_REQUEST_BYTES:

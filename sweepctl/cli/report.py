@@ -123,6 +123,7 @@ def report_command(
     with error_exit(json_output=json_output) as console:
         from threading import Event
 
+        from sweepctl.engine.client import shipped_engine
         from sweepctl.messages import require_run_id
         from sweepctl.store import open_store
 
@@ -148,7 +149,7 @@ def report_command(
         with _views(results, record) as connection:
             subject = Subject.of(connection, record, space, metric or (), most=MOST_METRICS)
             with examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):
-                proof = verify(results, run_id, prover, observe=observe, stop=stop)
+                proof = verify(results, run_id, prover, witness=shipped_engine(), observe=observe, stop=stop)
             proven_at = time.monotonic()
             page = render(proof, make_overview(connection, subject), _units(prover, record)).encode()
         with written_whole(out) as file:

@@ -241,6 +241,7 @@ class _RunCommand:
         return run_one, lambda message: taken.get(message.start_index, 0)
 
     def _verify(self, run_id: str) -> "Report":
+        from sweepctl.engine.client import shipped_engine
         from sweepctl.verify import verify
         from sweepctl.view.sweep import (
             show_proof,
@@ -248,7 +249,8 @@ class _RunCommand:
         from sweepctl.view.verify import examining
 
         with examining(self._stderr, run_id) as observe:
-            report = verify(self._store, run_id, self._engine, observe=observe, stop=self.stop)
+            witness = shipped_engine()
+            report = verify(self._store, run_id, self._engine, witness=witness, observe=observe, stop=self.stop)
         show_proof(self._console, report)
         return report
 

@@ -21,7 +21,7 @@ from sweepctl.cli.options import (
     StoreOption,
 )
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json, written_whole
-from sweepctl.errors import EngineUnavailableError, UsageError
+from sweepctl.errors import UsageError
 from sweepctl.texts import counted
 
 SENT_AT_ONCE = 10_000  # messages in memory
@@ -72,6 +72,7 @@ def verify_command(
     also for FAILURES), else with 1. Never writes to the store.
     """
     with error_exit(json_output=json_output) as console:
+        from sweepctl.engine.client import shipped_engine
         from sweepctl.messages import require_run_id
         from sweepctl.store import open_store
 
@@ -90,7 +91,7 @@ def verify_command(
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         prover, again, stop = find_prover(engine), _reexecution(reexecute, seed, point_seconds), Event()
         with examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):
-            report = verify(results, run_id, prover, again, observe=observe, stop=stop)
+            report = verify(results, run_id, prover, again, witness=shipped_engine(), observe=observe, stop=stop)
         if not json_output:
             show_report(console, report)
         payload = report.to_json()
@@ -109,14 +110,10 @@ def verify_command(
 
 def find_prover(path: str | None) -> "Engine | None":
     """Return the engine for verify; None if no path was given and none is found."""
-    from sweepctl.engine.client import Engine, find_engine
+    from sweepctl.engine.client import Engine, find_engine, shipped_engine
 
-    try:
-        return Engine(find_engine(path))
-    except EngineUnavailableError:
-        if path is not None:
-            raise
-        return None  # the report lists what could not be checked without one
+    # Without one, the report lists what could not be checked.
+    return shipped_engine() if path is None else Engine(find_engine(path))
 
 
 def _reexecution(wanted: str | None, seed: int, point_seconds: float) -> "Reexecution | None":

@@ -3,13 +3,14 @@
 Lines of point records are passed on as received; `engine.reader` checks them.
 """
 
+import hashlib
 import os
 import shutil
 import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -79,6 +80,19 @@ class Engine:
                 reason = child.stderr_tail or _first_line(error)
                 msg = f"{self.path} does not describe itself in protocol {protocol.VERSION}: {reason}"
                 raise EngineUnavailableError(msg, remedy="Give --engine a sweep-engine of this release.") from error
+
+    @property
+    def sha256(self) -> str | None:
+        """The digest of the engine's file; None if it may be run but not read.
+
+        Of a wrapper script it is the script's, not that of what it starts. The file is read again only when it was
+        replaced.
+        """
+        try:
+            found = self.path.stat()
+            return _file_digest(self.path, found.st_ino, found.st_size, found.st_mtime_ns)
+        except OSError:
+            return None
 
     def model(self, name: str) -> Model:
         """Return the declaration of one model.
@@ -373,6 +387,20 @@ def find_engine(path: str | None = None) -> Path:
         msg = f"no {PROGRAM} next to sweepctl ({in_scripts}) or on PATH"
         raise EngineUnavailableError(msg, remedy="Install sweepctl's wheel, or give --engine or SWEEPCTL_ENGINE.")
     return Path(found)
+
+
+def shipped_engine() -> Engine | None:
+    """Return the engine that is installed with sweepctl, or else on PATH; None if there is none."""
+    try:
+        return Engine(find_engine())
+    except EngineUnavailableError:
+        return None
+
+
+@lru_cache(maxsize=16)
+def _file_digest(path: Path, *_identity: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _require_short(reply: bytes | bytearray) -> None:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sweepctl.design.values import Count, Integer, Scalar, Strict, reject
 from sweepctl.messages import Digest, Index, RunDate, RunId
 from sweepctl.names import DatasetName, Name
+from sweepctl.protocol import MAX_DECLARATION_BYTES
 from sweepctl.records.outcome import MAX_ERROR_MESSAGE, EnginePin, Outcome, RunRecord, Status
 from sweepctl.spec import NO_LIMITS, Limits
 from sweepctl.store.contract import is_key
@@ -68,6 +69,8 @@ class _EnginePin(_Rules):
     model: Name
     model_version: Text
     engine_version: Text
+    engine_sha256: Digest | None
+    declaration_json: Annotated[str, Field(max_length=MAX_DECLARATION_BYTES)] | None
 
 
 def _key(text: str) -> str:
@@ -103,6 +106,7 @@ class _Outcome(_Rules):
     spec_fingerprint: Text
     content_sha256: Text | None
     artifacts: list[_Artifact]
+    engine_sha256: Digest | None
 
 
 _RULES: Mapping[type, type[BaseModel]] = {RunRecord: _RunRecord, EnginePin: _EnginePin, Outcome: _Outcome}

@@ -58,7 +58,15 @@ RUN_RECORD = pa.schema(
     ],
 )
 ENGINE_PIN = pa.schema(
-    [("run_id", TEXT), ("model", TEXT), ("model_version", TEXT), ("engine_version", TEXT), ("created_at", TIME)],
+    [
+        ("run_id", TEXT),
+        ("model", TEXT),
+        ("model_version", TEXT),
+        ("engine_version", TEXT),
+        ("created_at", TIME),
+        ("engine_sha256", TEXT),
+        ("declaration_json", TEXT),
+    ],
 )
 OUTCOME = pa.schema(
     [
@@ -84,8 +92,11 @@ OUTCOME = pa.schema(
         ("spec_fingerprint", TEXT),
         ("content_sha256", TEXT),
         ("artifacts", pa.list_(_ARTIFACT)),
+        ("engine_sha256", TEXT),
     ],
 )
+# Columns that earlier releases did not write. They are the last of their table, and null where they are missing.
+_ADDED = ("engine_sha256", "declaration_json")
 
 
 def columns_of(columns: Sequence[Column]) -> list[tuple[str, pa.DataType]]:
@@ -251,7 +262,9 @@ def _repetitive(schema: pa.Schema) -> list[str]:
 
 
 # Columns of one-row records that may be null.
-_NULLABLE = {"attempt_number", "error_code", "error_message", "error_point_index", "content_sha256", "shard_points"}
+_NULLABLE = {
+    "attempt_number", "error_code", "error_message", "error_point_index", "content_sha256", "shard_points", *_ADDED,
+}  # fmt: skip
 
 Record = TypeVar("Record", Outcome, RunRecord, EnginePin)
 
@@ -274,6 +287,13 @@ def _require_values(fields: Mapping[str, Any]) -> None:
                 reject(f"{name} is null")
 
 
+def _with_added(found: pa.Table, schema: pa.Schema) -> pa.Table:
+    for name in _ADDED:
+        if name in schema.names and name not in found.schema.names:
+            found = found.append_column(name, pa.nulls(found.num_rows, TEXT))
+    return found
+
+
 def decode(kind: type[Record], body: bytes, where: str) -> Record:
     """Return the record that `encode` wrote; `where` names it in an error.
 
@@ -285,7 +305,7 @@ def decode(kind: type[Record], body: bytes, where: str) -> Record:
         # A BufferReader: reading Parquet from a Python file object can abort the interpreter at exit.
         with pq.ParquetFile(pa.BufferReader(body)) as file:
             require_small(file.metadata, len(body))
-            table = file.read(use_threads=False).cast(schema)
+            table = _with_added(file.read(use_threads=False), schema).cast(schema)
         (fields,) = table.to_pylist()
         _require_values(fields)
         require_valid(kind, fields)

@@ -115,6 +115,7 @@ class Attempt:
     attempt_id: str
     attempt_number: int | None
     started_at: dt.datetime
+    engine_sha256: str | None = None  # None until the engine is to run
 
     @property
     def engine_pin(self) -> EnginePin:
@@ -125,6 +126,8 @@ class Attempt:
             model_version=self.model.version,
             engine_version=self.engine_version,
             created_at=self.started_at,
+            engine_sha256=self.engine_sha256,
+            declaration_json=self.model.to_json(),
         )
 
     def outcome(self, execution: Execution, finished_at: dt.datetime) -> Outcome:
@@ -153,6 +156,7 @@ class Attempt:
             spec_fingerprint=self.message.spec.fingerprint,
             content_sha256=execution.content_sha256,
             artifacts=(),
+            engine_sha256=self.engine_sha256,
         )
 
 

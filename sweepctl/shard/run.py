@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from threading import Event
 
@@ -111,6 +111,7 @@ def run_shard(
             require_same_shard(existing, run.spec_fingerprint, message.start_index, message.end_index_exclusive)
             if existing.complete and not conditions.force:
                 return Result(existing, Disposition.SKIPPED, None, {})
+        attempt = replace(attempt, engine_sha256=engine.sha256)
         commit.agree_engine(store, attempt.engine_pin)
         claim_points(store, run, message)
         with store.scratch() as folder, scratch_errors(folder):

@@ -17,6 +17,7 @@ from sweepctl.records.run import find_record
 from sweepctl.records.sharding import NO_PATTERN, Claim
 from sweepctl.store.contract import Store, exists, is_key
 from sweepctl.texts import counted
+from sweepctl.verify.builds import build_name
 from sweepctl.verify.report import FailureGroup, Finding
 from sweepctl.verify.run import ExaminedRun
 
@@ -172,10 +173,10 @@ def _same_attempts(outcomes: Sequence[Outcome]) -> Iterator[Finding]:
 
 
 def _engine_versions(outcomes: Sequence[Outcome]) -> Iterator[Finding]:
-    versions = Counter(outcome.engine_version for outcome in outcomes)
-    if len(versions) > 1:
-        builds = ", ".join(f"{version} ({counted('shards', count)})" for version, count in sorted(versions.items()))
-        yield Finding("outcomes.engine_versions", f"the run used several engine builds: {builds}", count=len(versions))
+    builds = Counter((outcome.engine_version, build_name(outcome.engine_sha256)) for outcome in outcomes)
+    if len(builds) > 1:
+        listed = ", ".join(f"{' '.join(build)} ({counted('shards', count)})" for build, count in sorted(builds.items()))
+        yield Finding("outcomes.engine_versions", f"the run used several engine builds: {listed}", count=len(builds))
 
 
 def cover(outcomes: Sequence[Outcome], total_points: int) -> tuple[list[tuple[int, int]], list[Finding]]:

@@ -23,6 +23,7 @@ from sweepctl.records.datafile import open_rows
 from sweepctl.records.outcome import MACHINE_DEPENDENT, Outcome
 from sweepctl.records.rows import RowBuffer, tables_of
 from sweepctl.records.table import POINT_OUTCOMES
+from sweepctl.verify.builds import has_results
 from sweepctl.verify.report import NOT_REPRODUCED, Finding
 from sweepctl.verify.rows import Differences, plain
 from sweepctl.verify.run import ExaminedRun
@@ -39,19 +40,22 @@ class Reexecuted:
 
     findings: Sequence[Finding]
     lost: int  # points that crashed or hung, or were left out after one that did
+    compared: int  # points whose result was compared
 
 
 def draw_sample(outcomes: Sequence[Outcome], size: int | None, seed: int) -> Sample:
     """Draw `size` points, spread over as many shards as possible; None draws all.
 
-    The same run and seed give the same sample.
+    At least one point of each engine build is drawn. The same run and seed give the same sample.
     """
     if size is None:
         return {each.shard_id: [(each.start_index, each.end_index_exclusive)] for each in outcomes}
     draw = random.Random(seed)  # noqa: S311  a sample, not a secret
     shuffled = draw.sample(list(outcomes), len(outcomes))
+    first_of = {each.engine_sha256: each.shard_id for each in reversed(shuffled) if has_results(each)}
+    shuffled.sort(key=lambda each: first_of.get(each.engine_sha256) != each.shard_id)
     wanted = dict.fromkeys((each.shard_id for each in outcomes), 0)
-    left = min(size, sum(each.points for each in outcomes))
+    left = min(max(size, len(first_of)), sum(each.points for each in outcomes))
     # One point per shard and round: no shard has a second point before every shard has one.
     while left:
         for each in (each for each in shuffled if wanted[each.shard_id] < each.points):
@@ -90,8 +94,9 @@ def reexecute(
     """
     differences = Differences(run, outcome.shard_id, outcome.model_version)
     apart = _machine_dependent(files[POINT_OUTCOMES]) if outcome.points_failed else []
-    lost = hanging = 0
+    lost = hanging = asked = 0
     for start, end in (part for each in ranges for part in _around(apart, *each)):
+        asked += end - start
         if hanging >= MOST_HANGING:
             lost += end - start
             continue
@@ -127,7 +132,7 @@ def reexecute(
         if is_whole and not comparison.lost and reader.content_sha256 != outcome.content_sha256:
             what = f"its content digest is {reader.content_sha256}, its outcome says {outcome.content_sha256}"
             differences.add("reexecution.digest", what, None)
-    return Reexecuted(differences.findings, lost)
+    return Reexecuted(differences.findings, lost, asked - lost)
 
 
 class _Comparison:

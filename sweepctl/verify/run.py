@@ -1,11 +1,13 @@
 """Check 0: the run record, the design and the engine pin, and whether they agree with each other."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 import pyarrow as pa
+from pydantic import ValidationError
 
 from sweepctl.design import Space, total_points
 from sweepctl.errors import DamagedError, MessageError, MissingDesignError
@@ -35,6 +37,12 @@ class ExaminedRun:
     def total_points(self) -> int:
         """The number of points of the design, as recorded."""
         return self.record.total_points
+
+    @cached_property
+    def declaration(self) -> Model | None:
+        """The model as the run's first engine declared it; None if the run does not keep that."""
+        text = None if self.pin is None else self.pin.declaration_json
+        return None if text is None else Model.model_validate_json(text)
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -141,4 +149,22 @@ def examine_pin(store: Store, run_id: str, spec: Spec, *, needed: bool) -> tuple
     if (pin.run_id, pin.model) != (run_id, spec.model):
         message = f"the engine pin has run {pin.run_id} and model {pin.model}, the run record has model {spec.model}"
         return None, [Finding("run_record.pin_disagrees", message, key=key)]
-    return pin, []
+    wrong = _wrong_declaration(pin)
+    return (pin, []) if wrong is None else (replace(pin, declaration_json=None), [replace(wrong, key=key)])
+
+
+def _wrong_declaration(pin: EnginePin) -> Finding | None:
+    if pin.declaration_json is None:
+        return None
+    try:
+        model = Model.model_validate_json(pin.declaration_json)
+    except ValidationError as error:
+        return Finding(
+            "run_record.pin_unreadable", f"its model's declaration cannot be read: {error.errors()[0]['msg']}"
+        )
+    if (model.name, model.version) == (pin.model, pin.model_version):
+        return None
+    message = (
+        f"the engine pin has version {pin.model_version} of {pin.model}, and declares {model.version} of {model.name}"
+    )
+    return Finding("run_record.pin_disagrees", message)

@@ -37,6 +37,8 @@ def show_report(console: Console, report: Report) -> None:
         checked = ", ".join(counted(kind, count) for kind, count in covered.checked.items()) or "nothing"
         if covered.not_checked is not None:
             checked += f"\n[yellow]not checked: {foreign(covered.not_checked)}[/]"
+        if covered.note is not None:
+            checked += f"\n[dim]{foreign(covered.note)}[/]"
         found = len(report.found_by(check))
         table.add_row(
             _STATES[report.state(check)], check.value.replace("_", " "), checked, f"{found:,}" if found else ""

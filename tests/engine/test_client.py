@@ -1,5 +1,6 @@
 """Whatever an engine does, the worker hears of it in bounded time and space, and leaves no process behind."""
 
+import hashlib
 import signal
 from pathlib import Path
 from threading import Event, Timer
@@ -232,6 +233,16 @@ def test_a_stop_is_seen_in_the_middle_of_a_long_line(tmp_path: Path) -> None:
         Timer(1.0, stop.set).start()
         with pytest.raises(InterruptedRunError):
             list(run.blocks())
+
+
+def test_its_digest_is_of_the_file_that_is_started_next(tmp_path: Path) -> None:
+    path = scripted(tmp_path, "")
+    engine = Engine(path)
+    for _ in range(2):
+        assert engine.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+        path.write_text(f"{path.read_text()}# another build\n")
+    path.unlink()
+    assert engine.sha256 is None
 
 
 def test_started_is_the_first_record(tmp_path: Path) -> None:

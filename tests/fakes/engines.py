@@ -59,8 +59,13 @@ def point(index, failing=()):
     say(toy_model.failed_point(index) if index in failing else toy_model.point(index))
 def run(failing=()):
     start()
-    for index in range(begin, end):
-        point(index, failing)
+    if sys.argv[1] == "points":
+        for index in range(begin, end):
+            say(toy_model.identity(index))
+        failing = ()
+    else:
+        for index in range(begin, end):
+            point(index, failing)
     say(toy_model.finished(end - begin, sum(index in failing for index in range(begin, end))))
     sys.exit(0)
 {behaviour}

@@ -1,7 +1,9 @@
 """How rows lie in Parquet files: what readers and memory bounds rely on."""
 
 import ast
+import datetime as dt
 import re
+from dataclasses import replace
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
@@ -118,6 +120,15 @@ def test_what_is_no_record_is_told(kind: type[Any]) -> None:
     for body in (b"", b"PAR1", b"x" * 100):
         with pytest.raises(StoreError, match="is not a sweepctl record"):
             table.decode(kind, body, "somewhere")
+
+
+def test_records_of_earlier_releases_lack_the_last_columns() -> None:
+    pin = EnginePin("r", "toy", "1", "0.1.0", dt.datetime(2026, 2, 14, tzinfo=dt.UTC), "a" * 64)
+    row = pq.read_table(pa.BufferReader(table.encode(pin)))
+    assert row.column_names[-2:] == ["engine_sha256", "declaration_json"]
+    sink = pa.BufferOutputStream()
+    pq.write_table(row.select(row.column_names[:-2]), sink)
+    assert table.decode(EnginePin, bytes(sink.getvalue()), "") == replace(pin, engine_sha256=None)
 
 
 def test_parquet_is_read_from_paths_and_buffers_only() -> None:

@@ -205,6 +205,20 @@ def test_a_run_id_never_means_two_sweeps(
     assert [attempt.status for attempt in attempts(store)] == ["conflict"]
 
 
+def test_only_an_engine_that_runs_is_hashed(
+    store: Store, engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = engine()
+    first = run(message(), sound, store)
+    assert first.outcome.engine_sha256 == hashlib.sha256(sound.path.read_bytes()).hexdigest()
+
+    def read(_engine: Engine) -> str:
+        raise AssertionError
+
+    monkeypatch.setattr(Engine, "sha256", property(read))
+    assert run(message(), sound, store).disposition is Disposition.SKIPPED
+
+
 def test_another_date_than_the_runs_is_a_conflict(store: Store, engine: Callable[..., Engine]) -> None:
     run(message(run_date="2026-02-01"), engine(), store)
     with pytest.raises(ConflictError, match="2026-02-01"):

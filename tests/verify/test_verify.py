@@ -141,7 +141,7 @@ def test_a_run_through_retries_tells_how_many_and_is_whole(store: Store, tmp_pat
     run_shard(run[1], ENGINE, store)
     report = verify(store, "r", ENGINE)
     assert report.verdict is Verdict.INCOMPLETE
-    assert codes(report) == {"outcomes.retryable"}
+    assert codes(report) == {"outcomes.retryable", "outcomes.engine_versions"}
     (group,) = report.failures
     assert (group.error_code, group.retryable, group.shards) == ("engine_crashed", True, (0,))
     assert [each.shard_id for each in report.missing] == [0]
