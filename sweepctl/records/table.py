@@ -96,7 +96,7 @@ OUTCOME = pa.schema(
     ],
 )
 # Columns that earlier releases did not write. They are the last of their table, and null where they are missing.
-_ADDED = ("engine_sha256", "declaration_json")
+ADDED = ("engine_sha256", "declaration_json")
 
 
 def columns_of(columns: Sequence[Column]) -> list[tuple[str, pa.DataType]]:
@@ -263,7 +263,7 @@ def _repetitive(schema: pa.Schema) -> list[str]:
 
 # Columns of one-row records that may be null.
 _NULLABLE = {
-    "attempt_number", "error_code", "error_message", "error_point_index", "content_sha256", "shard_points", *_ADDED,
+    "attempt_number", "error_code", "error_message", "error_point_index", "content_sha256", "shard_points", *ADDED,
 }  # fmt: skip
 
 Record = TypeVar("Record", Outcome, RunRecord, EnginePin)
@@ -288,7 +288,7 @@ def _require_values(fields: Mapping[str, Any]) -> None:
 
 
 def _with_added(found: pa.Table, schema: pa.Schema) -> pa.Table:
-    for name in _ADDED:
+    for name in ADDED:
         if name in schema.names and name not in found.schema.names:
             found = found.append_column(name, pa.nulls(found.num_rows, TEXT))
     return found

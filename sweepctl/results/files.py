@@ -24,7 +24,11 @@ from sweepctl.store.contract import MAX_BODY, Entry, Store, too_large
 
 IN_FLIGHT = 32  # concurrent requests to the store
 _RECORDS = frozenset({SHARD_OUTCOMES, SHARD_ATTEMPTS})
-_RECORD_LEAVES = [*table.OUTCOME.names[:-1], *(field.name for field in table.OUTCOME.types[-1].value_type)]
+_RECORD_LEAVES = [
+    leaf.name
+    for field in table.OUTCOME
+    for leaf in (field.type.value_type if pa.types.is_list(field.type) else (field,))
+]
 # Decoded once per distinct value, not per row: a filter on `status` takes two thirds of the time.
 _REPETITIVE = ("run_id", "model", "model_version", "status", "error_code")
 _POINT_FILES = ds.ParquetFileFormat(read_options=ds.ParquetReadOptions(dictionary_columns=_REPETITIVE))
@@ -130,8 +134,11 @@ class RunTables:
                 require_bounded(found, lambda names: self._opened(key, names), _REPETITIVE)
         except (*table.PARQUET_ERRORS, ValueError) as error:
             raise self._damaged(key, str(error)) from error
-        # Arrow would read a column that is missing as nulls.
-        if found.schema.names != leaves:
+        # Arrow would read a column that is missing as nulls, which is right for those that were added since alone.
+        names = found.schema.names
+        if name in _RECORDS:
+            names = [*names, *(column for column in leaves if column in table.ADDED and column not in names)]
+        if names != leaves:
             raise self._damaged(key, "its columns are not those of the table's other files")
 
     def _schema_at(self, key: str) -> pa.Schema:
