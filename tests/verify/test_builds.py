@@ -4,11 +4,12 @@ import hashlib
 import shlex
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from fakes import toys
 from typer.testing import CliRunner
-from verify.damage import Damaged
 
+from sweepctl import open_run
 from sweepctl.cli import app
 from sweepctl.engine.client import Engine
 from sweepctl.records import layout, table
@@ -63,10 +64,10 @@ def read(store: Store, key: str) -> bytes:
 
 
 def forget_build(store: Store, shard: int) -> None:
-    """Make an outcome as an earlier release wrote it, but for its last column."""
-    damaged = Damaged(Path(store.url))
-    path = damaged.path(layout.ShardKeys(toys.RUN_ID, toys.RUN_DATE, shard).outcome)
-    damaged.edit(path, engine_sha256=None)
+    """Write an outcome as an earlier release did, without its last column."""
+    path = Path(store.url, layout.ShardKeys(toys.RUN_ID, toys.RUN_DATE, shard).outcome)
+    row = pq.read_table(path)
+    pq.write_table(row.drop_columns(["engine_sha256"]), path, compression="none", store_schema=False)
 
 
 def doubt(report: Report) -> str:
@@ -137,6 +138,8 @@ def test_outcomes_of_earlier_releases_are_one_unknown_build(store: Store, tmp_pa
     run(store, one, other)
     forget_build(store, 1)
     assert "unknown" in doubt(verify(store, "r", one))
+    rows = open_run("r", store.url).ask("SELECT engine_sha256 FROM shard_outcomes ORDER BY shard_id").arrow()
+    assert rows["engine_sha256"].to_pylist() == [one.sha256, None]
     assert verify(store, "r", one, Reexecution(2)).verdict is Verdict.WHOLE
     forget_build(store, 0)
     report = verify(store, "r", one)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from fakes import liars, toys
+from fakes.sweep_files import TEST_ENGINE
 from typer.testing import CliRunner
 from verify.damage import Damaged
 from verify.runs import ENGINE, RUN_DATE, SPEC, make_run, messages
@@ -23,7 +24,7 @@ from sweepctl.store import Store, open_store
 from sweepctl.verify import Check, Reexecution, Report, Verdict, verify
 
 # It has none of the models that ENGINE has.
-STRANGER = Engine(ENGINE.path.resolve().with_name("sweep-test-engine"))
+STRANGER = Engine(TEST_ENGINE)
 WHOLE = replace(SPEC, design={"kind": "grid", "dimensions": {"servers": [1, 2, 3], "warmup": [0, 1]}}, outputs=())
 PIN = layout.engine_pin("r")
 
