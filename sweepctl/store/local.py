@@ -53,11 +53,12 @@ class LocalStore:
         with files.store_errors("read", path):
             try:
                 with self._opened(key) as file:
-                    body = file.read(MAX_BODY + 1)
+                    size = os.fstat(file.fileno()).st_size
+                    if size > MAX_BODY:
+                        raise too_large(str(path), MAX_BODY)
+                    body = file.read(size)
             except FileNotFoundError:
                 return None
-        if len(body) > MAX_BODY:
-            raise too_large(str(path), MAX_BODY)
         return Stored(body, hashlib.sha256(body).hexdigest())
 
     def fetch(self, key: str, destination: Path, most: int = MAX_OBJECT) -> bool:
