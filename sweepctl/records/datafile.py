@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sweepctl.records.footer import require_safe
 from sweepctl.records.table import PARQUET_ERRORS, ROW_GROUP_BYTES, ROW_GROUP_ROWS
 
 MAX_GROUP_BYTES = 2 * ROW_GROUP_BYTES  # decoded; a writer ends a group with the row that reaches half of it
@@ -29,18 +30,25 @@ def open_rows(path: Path, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
     with path.open("rb") as opened:
         size = opened.seek(0, os.SEEK_END)
         opened.seek(max(0, size - FOOTER_END))
-        require_footer(opened.read())
+        length = require_footer(opened.read())
+        opened.seek(max(0, size - FOOTER_END - length))
+        footer = opened.read(length)
     metadata = pq.read_metadata(path)
+    require_safe(footer)
     require_bounded(metadata, lambda names: pq.ParquetFile(path, read_dictionary=names), dictionaries)
     known = [name for name in dictionaries if name in metadata.schema.names]
     return pq.ParquetFile(path, metadata=metadata, read_dictionary=known)
 
 
-def require_footer(end: bytes) -> None:
-    """Raise ArrowInvalid if a file that ends with these 8 bytes has a longer footer than any file here."""
+def require_footer(end: bytes) -> int:
+    """Return the length of the footer of a file that ends with these 8 bytes.
+
+    Raises ArrowInvalid if that is longer than any footer here.
+    """
     length = int.from_bytes(end[:4], "little")
     if len(end) == FOOTER_END and length > MAX_FOOTER_BYTES:
         raise pa.ArrowInvalid(f"a footer of {length} bytes: must be at most {MAX_FOOTER_BYTES}")
+    return length
 
 
 def require_bounded(metadata: pq.FileMetaData, reopen: Reopen, dictionaries: Sequence[str] = ()) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 _SCHEMA, _ROW_GROUPS = 2, 4  # of FileMetaData
-_TYPE, _REPETITION, _CHILDREN = 1, 3, 5  # of SchemaElement
+_TYPE = 1  # of SchemaElement and ColumnMetaData
+_REPETITION, _CHILDREN = 3, 5  # of SchemaElement
 _COLUMNS = 1  # of RowGroup
 _META_DATA, _CRYPTO = 3, 8  # of ColumnChunk
 _CODEC, _SIZE_STATISTICS = 4, 16  # of ColumnMetaData
@@ -19,6 +20,9 @@ _BYTE_ARRAY = 6
 _LAST_CODEC = 7
 _BYTES, _REPETITIONS, _DEFINITIONS = 1, 2, 3  # of SizeStatistics; the last two are histograms
 _REQUIRED, _REPEATED = 0, 2
+# Of the protocol: types, and the length of a list whose length follows.
+TRUE, FALSE, I8, I16, I32, I64, DOUBLE, BINARY, LIST, STRUCT = 1, 2, 3, 4, 5, 6, 7, 8, 9, 12
+LONG = 15
 
 
 def require_safe(footer: bytes) -> None:
@@ -47,8 +51,8 @@ def _check(footer: dict[int, Any]) -> None:
             if _CRYPTO in chunk or _META_DATA not in chunk:
                 raise pa.ArrowInvalid("a column that is encrypted, or has no metadata")
             found = chunk[_META_DATA]
-            if not 0 <= found[_CODEC] <= _LAST_CODEC:
-                raise pa.ArrowInvalid("a column of an unknown compression")
+            if not 0 <= found[_CODEC] <= _LAST_CODEC or found[_TYPE] != kind:
+                raise pa.ArrowInvalid("a column of an unknown compression, or of two types")
             sizes = found.get(_SIZE_STATISTICS, {})
             if _BYTES in sizes and kind != _BYTE_ARRAY:
                 raise pa.ArrowInvalid("size statistics of texts for a column of numbers")
@@ -87,28 +91,35 @@ class _Footer:
         return fields
 
     def _value(self, kind: int) -> Any:  # noqa: ANN401  any Thrift value
-        if kind in (1, 2):  # a bool, which is its type
+        if kind == I32:
+            return self._zigzag()
+        if kind in (I16, I64):  # Arrow passes over a number of another width than it expects
+            self._varint()
             return None
-        if kind == 3:
-            self._at += 1
-            return None
-        if kind in (4, 5, 6):
-            number = self._zigzag()
-            return number if kind == 5 else None  # Arrow passes over a number of another width
-        if kind == 7:
-            self._at += 8
-            return None
-        if kind == 8:  # a text
+        if kind == BINARY:
             length = self._varint()
             self._at += length
             return None
-        if kind == 9:
-            head = self._byte()
-            length = head >> 4 if head >> 4 != 15 else self._varint()
-            return [self._byte() if head & 15 in (1, 2) else self._value(head & 15) for _ in range(length)]
-        if kind == 12:
+        if kind == STRUCT:
             return self.struct()
+        if kind == LIST:
+            return self._list()
+        if kind in (TRUE, FALSE):  # which is the value, too
+            return None
+        if kind in (I8, DOUBLE):
+            self._at += 1 if kind == I8 else 8
+            return None
         raise pa.ArrowInvalid(f"a footer with a value of kind {kind}")
+
+    def _list(self) -> list[Any]:
+        head = self._byte()
+        kind, length = head & 15, head >> 4
+        if length == LONG:
+            length = self._varint()
+        if kind in (TRUE, FALSE):
+            self._at += length
+            return [None] * length
+        return [self._value(kind) for _ in range(length)]
 
     def _byte(self) -> int:
         self._at += 1

@@ -19,6 +19,7 @@ from sweepctl.design.values import reject
 from sweepctl.errors import DamagedError
 from sweepctl.protocol import Column, Model
 from sweepctl.records.design import rule_of
+from sweepctl.records.footer import footer_of, require_safe
 from sweepctl.records.outcome import Artifact, EnginePin, Outcome, RunRecord
 from sweepctl.records.rules import require_valid
 
@@ -304,6 +305,7 @@ def decode(kind: type[Record], body: bytes, where: str) -> Record:
     try:
         # A BufferReader: reading Parquet from a Python file object can abort the interpreter at exit.
         with pq.ParquetFile(pa.BufferReader(body)) as file:
+            require_safe(footer_of(body))
             require_small(file.metadata, len(body))
             table = _with_added(file.read(use_threads=False), schema)
         if not table.schema.equals(schema):

@@ -27,6 +27,7 @@ from sweepctl.errors import DamagedError, EngineFaultError, InterruptedRunError,
 from sweepctl.protocol import MAX_REQUEST_BYTES, Model
 from sweepctl.records import layout, table
 from sweepctl.records.datafile import require_bounded, require_footer
+from sweepctl.records.footer import footer_of, require_safe
 from sweepctl.records.outcome import EnginePin, Outcome, RunRecord
 from sweepctl.records.run import find_outcome, find_record, list_attempts, list_outcomes, require_run
 from sweepctl.records.table import PARQUET_ERRORS, POINT_OUTCOMES, columns_of
@@ -199,6 +200,7 @@ def _points_in(store: Store, key: str, outcome: Outcome, model: Model) -> pa.Tab
     try:
         require_footer(body[-8:])
         with pq.ParquetFile(pa.BufferReader(body)) as file:
+            require_safe(footer_of(body))
             if file.metadata.num_rows > MAX_POINTS:
                 return f"{store.locate(key)} has more than {MAX_POINTS} points"
             require_bounded(file.metadata, lambda names: pq.ParquetFile(pa.BufferReader(body), read_dictionary=names))
