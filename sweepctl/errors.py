@@ -112,10 +112,16 @@ class EngineFaultError(SweepctlError):
     exit_code = 4
     kind = "engine_fault"
 
-    def __init__(self, error_code: str, message: str, *, remedy: str | None = None) -> None:
-        """`error_code` is recorded in the shard's failure outcome, for instance `engine_crashed`."""
+    def __init__(
+        self, error_code: str, message: str, *, remedy: str | None = None, point_index: int | None = None
+    ) -> None:
+        """`error_code` is recorded in the shard's failure outcome, for instance `engine_crashed`.
+
+        `point_index` is the point that was running alone.
+        """
         super().__init__(message, remedy=remedy)
         self.error_code = error_code
+        self.point_index = point_index
 
 
 class RefusedError(SweepctlError):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 VERSION = "v1"
 MAX_REQUEST_BYTES = 68 << 20  # a stored design of 64 MiB, and the rest
 
+MAX_DECLARATION_BYTES = 1 << 20  # of a model, where a run keeps it
 MAX_TEXT = 2_000  # characters of a description or a message
 
 ColumnType = Literal["int", "float", "bool", "string"]
@@ -98,6 +99,14 @@ class Model(_Reply):
     datasets: Annotated[list[Dataset], AfterValidator(_distinct)]
     program: Program | None = None  # None: the engine's own code
 
+    def to_json(self) -> str | None:
+        """Return the declaration as a run keeps it, in one form for equal ones; None if it is too long to be kept.
+
+        As in `Spec.to_json`, integers keep all their digits and floats their type.
+        """
+        text = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return text if len(text.encode()) <= MAX_DECLARATION_BYTES else None
+
 
 class Description(_Reply):
     """An engine's description of itself and its models."""
@@ -131,6 +140,15 @@ class Refused(_Reply):
     parameter: Text | None
 
 
+class Running(_Reply):
+    """The point that has been running longest, after some silence; it belongs to no result."""
+
+    record: Literal["running"]
+    point_index: Count
+    seconds: Annotated[float, Field(ge=0, le=1e9)]
+    others: Count  # points that were running at the same time
+
+
 class Finished(_Reply):
     """Every point has its record."""
 
@@ -146,11 +164,16 @@ def encode_request(
     start_index: int,
     end_index_exclusive: int,
     threads: int | None,
+    *,
+    report_seconds: float | None = None,
+    declaration: Model | None = None,
 ) -> bytes:
     """Return the request, one line, for points `[start_index, end_index_exclusive)` of `spec`.
 
     `space` is the spec's design, read from the store if it is a stored one. The spec's limits are not in it: only a
-    `host` keeps them (`with_limits`).
+    `host` keeps them (`with_limits`). `report_seconds` is for engines that have a host: after how long a silence they
+    say which point is running. `declaration` is for `points` alone: the
+    engine need not have the model then.
 
     Raises:
         MessageError: the request is longer than an engine accepts, or the design's rows are invalid.
@@ -169,6 +192,10 @@ def encode_request(
     }
     if threads is not None:
         fields["threads"] = threads
+    if report_seconds is not None:
+        fields["report_seconds"] = report_seconds
+    if declaration is not None:
+        fields["declaration"] = declaration.model_dump()
     # Not escaped to ASCII: that may be three times as long as the stored design.
     request = json.dumps(fields, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode() + b"\n"
     if len(request) > MAX_REQUEST_BYTES:

@@ -1,4 +1,4 @@
-"""Text from elsewhere, made safe to show: of an engine, a store, a message, a file name."""
+"""Text to show: from elsewhere (an engine, a store, a message, a file name), made safe; and numbers of things."""
 
 import unicodedata
 
@@ -12,6 +12,12 @@ def plain(text: str, most: int | None = None) -> str:
     if not text.isprintable():
         text = "".join(map(_shown, text))
     return text if most is None or len(text) <= most else f"{text[: most - 1]}…"
+
+
+def counted(kind: str, count: int) -> str:
+    """Return how many there are of `kind`, a plural: `1 point`, `2 points`."""
+    first, space, rest = kind.partition(" ")
+    return f"{count:,} {first.removesuffix('s') if count == 1 else first}{space}{rest}"
 
 
 def _shown(character: str) -> str:

@@ -5,7 +5,7 @@ from fakes.hostile_texts import ALL
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweepctl.texts import plain
+from sweepctl.texts import counted, plain
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,13 @@ def test_a_plain_text_stays(text: str) -> None:
 def test_a_long_text_is_cut() -> None:
     assert plain("x" * 10, 10) == "x" * 10
     assert plain("x" * 11, 10) == "x" * 9 + "…"
+
+
+def test_one_is_no_plural() -> None:
+    assert [counted("points", count) for count in (0, 1, 2, 1_000)] == [
+        "0 points",
+        "1 point",
+        "2 points",
+        "1,000 points",
+    ]
+    assert counted("attempts recorded beside", 1) == "1 attempt recorded beside"

@@ -29,6 +29,7 @@ from sweepctl.cli.options import (
 )
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json, read_bodies
 from sweepctl.errors import UsageError
+from sweepctl.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,4 +199,4 @@ def send_command(
         if json_output:
             print_json({"sent": len(bodies)})
         else:
-            console.print(f"[bold green]✓[/] {len(bodies):,} messages sent", highlight=False)
+            console.print(f"[bold green]✓[/] {counted('messages', len(bodies))} sent", highlight=False)

@@ -11,6 +11,8 @@ DEFAULT_STORE = "./sweep-results"
 LONGEST_HOLD = 12 * 3600.0
 DEFAULT_MAX_POINTS = 10_000_000  # ten times what a pilot plans at most
 DEFAULT_MAX_SCRATCH_BYTES = 5_000_000_000  # 500 bytes for each of these points; S3 takes 5 GiB in one request
+DEFAULT_PILOT_SECONDS = 60.0  # of a point: a pilot is soon over
+DEFAULT_REEXECUTION_SECONDS = 600.0  # of a point: it is known to have ended once
 DEFAULT_TIMEOUT = 11.5 * 3600  # the rest is for the lease and the commit
 
 MessageArgument = Annotated[str, typer.Argument(metavar="MESSAGE", help="Shard message, a JSON file; - reads stdin.")]
@@ -41,6 +43,12 @@ QueueOption = Annotated[
 TimeoutOption = Annotated[
     float,
     typer.Option(envvar="SWEEPCTL_TIMEOUT", min=0.001, help="Seconds after which a shard's engine is killed."),
+]
+AcceptFailuresOption = Annotated[
+    bool, typer.Option("--accept-failures", help="Exit with 0 if every failed shard failed permanently.")
+]
+PointSecondsOption = Annotated[
+    float, typer.Option(min=0.001, max=1e9, help="Seconds that a point may take here; a slower one is stepped over.")
 ]
 ThreadsOption = Annotated[
     int | None,

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sweepctl.cli.app import app
-from sweepctl.cli.options import EngineOption, JsonOption, RunIdOption, SweepFileArgument
+from sweepctl.cli.options import (
+    DEFAULT_PILOT_SECONDS,
+    EngineOption,
+    JsonOption,
+    PointSecondsOption,
+    RunIdOption,
+    SweepFileArgument,
+)
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json
 
 if TYPE_CHECKING:
@@ -25,6 +32,7 @@ def plan_command(
         int | None,
         typer.Option(min=4, max=1_000_000, help="Run this many points to estimate time and cost."),
     ] = None,
+    point_seconds: PointSecondsOption = DEFAULT_PILOT_SECONDS,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write the messages to a new folder, for `sweepctl send`."),
@@ -36,7 +44,8 @@ def plan_command(
     """Validate a sweep file and preview its points and shards, and with --pilot its time and cost.
 
     Nothing is sent, and no store is used. All errors in the file are reported at once, with their lines. Without
-    `shards` in the file, or with `shards.seconds`, a pilot determines the number of points per shard.
+    `shards` in the file, or with `shards.seconds`, a pilot determines the number of points per shard. Points of a pilot
+    that crash or take longer than --point-seconds are stepped over and counted.
     """
     with error_exit(json_output=json_output) as console:
         from threading import Event
@@ -55,7 +64,16 @@ def plan_command(
         drafted = draft(sweep, worker)
         stop = Event()
         with piloting(open_console(stderr=True), pilot) as progress, on_signals(stop.set):
-            preview = report(drafted, worker, run_id, utc_now().date(), pilot, progress=progress, stop=stop)
+            preview = report(
+                drafted,
+                worker,
+                run_id,
+                utc_now().date(),
+                pilot,
+                point_seconds=point_seconds,
+                progress=progress,
+                stop=stop,
+            )
         payload = preview.to_json()
         if out is not None:
             payload["written"] = _write(out, preview.plan)

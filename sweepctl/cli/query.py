@@ -16,6 +16,7 @@ from sweepctl.cli.terminal import (
     written_whole,
 )
 from sweepctl.errors import UsageError
+from sweepctl.texts import counted
 
 if TYPE_CHECKING:
     from sweepctl.records.outcome import RunRecord
@@ -80,7 +81,7 @@ def query_command(
 
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         run = None if run_id is None else require_run(results, run_id)
-        with views.connect(results, run) as database, interrupted_by_signals(database.interrupt):
+        with views.connect(results, run, sql) as database, interrupted_by_signals(database.interrupt):
             if gaps := _gaps(results, run):
                 open_console(stderr=True).print(gaps, style="yellow", highlight=False, markup=False, soft_wrap=True)
             rows = views.ask(database, sql)
@@ -109,7 +110,7 @@ def _gaps(store: "Store", run: "RunRecord | None") -> str | None:
     recorded = sum(1 for _ in list_outcomes(store, run.run_id, run.run_date))
     if run.shards is not None and recorded >= run.shards:
         return None
-    progress = f"{recorded:,} shards of run {run.run_id} are recorded; total unknown: the run was not planned"
+    progress = f"recorded of run {run.run_id}: {counted('shards', recorded)}; total unknown: the run was not planned"
     if run.shards is not None:
         progress = f"{recorded:,} of {run.shards:,} shards of run {run.run_id} are recorded"
     return f"{progress}; see `sweepctl status {run.run_id}`"

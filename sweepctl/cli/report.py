@@ -81,7 +81,7 @@ def summary_command(
 
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         record = require_run(results, run_id)
-        space = resolve(results, record.spec)
+        space = resolve(results, record)
         with _views(results, record) as connection:
             summary = summarize(connection, Subject.of(connection, record, space, metric or ()), top)
         if json_output:
@@ -123,6 +123,7 @@ def report_command(
     with error_exit(json_output=json_output) as console:
         from threading import Event
 
+        from sweepctl.engine.client import shipped_engine
         from sweepctl.messages import require_run_id
         from sweepctl.store import open_store
 
@@ -142,13 +143,13 @@ def report_command(
 
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         record = require_run(results, run_id)
-        space = resolve(results, record.spec)
+        space = resolve(results, record)
         prover, stop, began_at = find_prover(engine), Event(), time.monotonic()
         # Verification takes minutes: metrics that cannot be shown are rejected before it.
         with _views(results, record) as connection:
             subject = Subject.of(connection, record, space, metric or (), most=MOST_METRICS)
             with examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):
-                proof = verify(results, run_id, prover, observe=observe, stop=stop)
+                proof = verify(results, run_id, prover, witness=shipped_engine(), observe=observe, stop=stop)
             proven_at = time.monotonic()
             page = render(proof, make_overview(connection, subject), _units(prover, record)).encode()
         with written_whole(out) as file:

@@ -9,6 +9,7 @@ from sweepctl.cli.app import app
 from sweepctl.cli.options import (
     DEFAULT_STORE,
     DEFAULT_TIMEOUT,
+    AcceptFailuresOption,
     ConcurrencyOption,
     EndpointOption,
     EngineOption,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from sweepctl.runs.retry import FailedShards
     from sweepctl.runs.reuse import Source
     from sweepctl.shard.run import Conditions
+    from sweepctl.shard.slow_point import Progress
     from sweepctl.store import Store
     from sweepctl.sweep.plan import Draft
     from sweepctl.verify import Report
@@ -59,6 +61,7 @@ def run_command(
     concurrency: ConcurrencyOption = 2,
     timeout: TimeoutOption = DEFAULT_TIMEOUT,
     threads: ThreadsOption = None,
+    accept_failures: AcceptFailuresOption = False,
     json_output: JsonOption = False,
     log_format: LogOption = "auto",
     endpoint_url: EndpointOption = None,
@@ -69,7 +72,8 @@ def run_command(
     Run it again to continue: only missing shards are run. Without --run-id it continues the newest run of the same
     sweep. A signal stops it, losing only the shards in progress; a second signal ends it immediately. A failed shard
     does not stop the others, unless more points failed than the sweep file's `failed_points` allows. Exits with 0 only
-    if the run is whole, 1 if shards failed or are missing, 4 or 5 if the engine or the store stopped it, 130 if
+    if the run is whole (with --accept-failures also if all that failed failed permanently), 1 if shards failed or are
+    missing, 4 or 5 if the engine or the store stopped it, 130 if
     interrupted.
     """
     with error_exit(json_output=json_output) as console:
@@ -91,7 +95,7 @@ def run_command(
         conditions = Conditions(threads, timeout)
         sweep = _RunCommand(console, results, worker, conditions, concurrency, is_text, Event())
         with on_signals(sweep.stop.set):
-            result, exit_code = sweep.run(drafted, run_id, reuse)
+            result, exit_code = sweep.run(drafted, run_id, reuse, accept_failures=accept_failures)
         if json_output:
             print_json(result | {"exit_code": exit_code})
         raise typer.Exit(exit_code)
@@ -132,11 +136,12 @@ class _RunCommand:
         self._is_watched = is_watched
         self.stop = stop
 
-    def run(self, drafted: "Draft", run_id: str | None, reuse: str | None) -> tuple[dict[str, Any], int]:
+    def run(
+        self, drafted: "Draft", run_id: str | None, reuse: str | None, *, accept_failures: bool
+    ) -> tuple[dict[str, Any], int]:
         """Run a sweep; return what --json prints, and the exit code."""
         from sweepctl.runs import local
         from sweepctl.shard.run import utc_now
-        from sweepctl.verify import Verdict
         from sweepctl.view.sweep import (
             show_begun,
             show_source,
@@ -167,7 +172,7 @@ class _RunCommand:
         }
         if done.error is not None:
             return result, done.error.exit_code
-        return result, 0 if report is not None and report.verdict is Verdict.WHOLE else 1
+        return result, 0 if report is not None and report.is_done(accept_failures=accept_failures) else 1
 
     def retry(self, failed: "FailedShards") -> "RunProgress":
         """Run the failed shards that may succeed on retry."""
@@ -230,12 +235,13 @@ class _RunCommand:
             engine = ReusingEngine(engine, source)
             taken = engine.taken
 
-        def run_one(message: "ShardMessage", progress: "Callable[[int], None]") -> Result:
+        def run_one(message: "ShardMessage", progress: "Progress") -> Result:
             return run_shard(message, engine, self._store, self._conditions, progress=progress, stop=self.stop)
 
         return run_one, lambda message: taken.get(message.start_index, 0)
 
     def _verify(self, run_id: str) -> "Report":
+        from sweepctl.engine.client import shipped_engine
         from sweepctl.verify import verify
         from sweepctl.view.sweep import (
             show_proof,
@@ -243,7 +249,8 @@ class _RunCommand:
         from sweepctl.view.verify import examining
 
         with examining(self._stderr, run_id) as observe:
-            report = verify(self._store, run_id, self._engine, observe=observe, stop=self.stop)
+            witness = shipped_engine()
+            report = verify(self._store, run_id, self._engine, witness=witness, observe=observe, stop=self.stop)
         show_proof(self._console, report)
         return report
 
@@ -264,6 +271,7 @@ def retry_command(
     concurrency: ConcurrencyOption = 2,
     timeout: TimeoutOption = DEFAULT_TIMEOUT,
     threads: ThreadsOption = None,
+    accept_failures: AcceptFailuresOption = False,
     json_output: JsonOption = False,
     log_format: LogOption = "auto",
     endpoint_url: EndpointOption = None,
@@ -272,7 +280,8 @@ def retry_command(
     """Retry the failed shards of a run; explain why the others cannot succeed, and what to do about them.
 
     Shards run on this machine, or with --queue-url on the workers of that queue. They are taken from the run record,
-    so no sweep file is needed. Exits with 0 if no failed shard is left or all were sent, with 1 if some are left.
+    so no sweep file is needed. Exits with 0 if no failed shard is left or all were sent (with --accept-failures also
+    if those that are left failed permanently), with 1 if some are left.
     """
     with error_exit(json_output=json_output) as console:
         from sweepctl import logs
@@ -291,7 +300,8 @@ def retry_command(
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         failed = failed_shards(results, run_id)
         show_failed(console, failed)
-        result, exit_code = failed.to_json(), 1 if failed.permanent or failed.unreadable else 0
+        result, is_left = failed.to_json(), failed.is_left(accept_failures=accept_failures)
+        error = None
         if failed.retryable and queue_url is not None:
             from sweepctl.queue.sqs import open_queue
 
@@ -307,7 +317,12 @@ def retry_command(
             with on_signals(sweep.stop.set):
                 done = sweep.retry(failed)
             result |= done.to_json()
-            exit_code = done.error.exit_code if done.error is not None else 1 if done.failed else exit_code
+            if done.error is None and done.failed:
+                # Only the store knows whether they failed permanently: what is listed of them is bounded.
+                left = failed_shards(results, run_id) if accept_failures else None
+                is_left = left is None or bool(left.retryable or left.is_left(accept_failures=True))
+            error = done.error
+        exit_code = error.exit_code if error is not None else int(is_left)
         if json_output:
             print_json(result | {"exit_code": exit_code})
         raise typer.Exit(exit_code)

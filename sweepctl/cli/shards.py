@@ -145,7 +145,7 @@ def point_command(
     Nothing is simulated. The store is read only for a stored design.
     """
     with error_exit(json_output=json_output) as console:
-        from sweepctl.engine.client import Engine, find_engine
+        from sweepctl.engine.client import Engine, find_engine, identifying
         from sweepctl.records.design import space_of
         from sweepctl.store import open_store
 
@@ -156,7 +156,8 @@ def point_command(
         worker = Engine(find_engine(engine))
         worker.model(shard.model)
         space = shard.space or space_of(open_store(store, endpoint_url=endpoint_url, region=region), shard)
-        point = worker.identify(shard.spec, space, index)
+        with identifying(f"point {index}"):
+            point = worker.identify(shard.spec, space, index)
         if json_output:
             print_json(point.model_dump(exclude={"record"}))
         else:

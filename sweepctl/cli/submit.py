@@ -70,19 +70,26 @@ def submit_command(
         from sweepctl.runs.start import find_record, pin
         from sweepctl.runs.submit import require_sendable, submit
         from sweepctl.shard.run import utc_now
-        from sweepctl.sweep.pilot import shard_points
+        from sweepctl.sweep.pilot import measure_shard
         from sweepctl.sweep.plan import draft
+        from sweepctl.view.plan import show_bad_points
         from sweepctl.view.runs import sending, show_submission
 
         drafted = draft(sweep, worker)
         require_sendable(drafted, queue)
         results.probe()
         stop = Event()
+
+        def measure() -> int:
+            size = measure_shard(drafted, worker, stop)
+            show_bad_points(console, size.pilot)
+            return size.points
+
         if from_shard and find_record(drafted, results, run_id) is None:
             msg = f"--from-shard {from_shard}: this sweep has no run to resume"
             raise UsageError(msg, remedy="Omit it: a new submission starts at shard 0.")
         with on_signals(stop.set):
-            plan, _ = pin(drafted, results, run_id, utc_now(), lambda: shard_points(drafted, worker, stop))
+            plan, _ = pin(drafted, results, run_id, utc_now(), measure)
             with sending(open_console(stderr=True), plan, from_shard) as progress:
                 done = submit(
                     plan,

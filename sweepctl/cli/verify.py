@@ -10,15 +10,19 @@ import typer
 
 from sweepctl.cli.app import app
 from sweepctl.cli.options import (
+    DEFAULT_REEXECUTION_SECONDS,
     DEFAULT_STORE,
+    AcceptFailuresOption,
     EndpointOption,
     EngineOption,
     JsonOption,
+    PointSecondsOption,
     RegionOption,
     StoreOption,
 )
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json, written_whole
-from sweepctl.errors import EngineUnavailableError, UsageError
+from sweepctl.errors import UsageError
+from sweepctl.texts import counted
 
 SENT_AT_ONCE = 10_000  # messages in memory
 
@@ -43,6 +47,7 @@ def verify_command(
         typer.Option(metavar="K|all", help="Re-run K points, or all, and compare the results."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed that selects the points to re-run.")] = 0,
+    point_seconds: PointSecondsOption = DEFAULT_REEXECUTION_SECONDS,
     missing: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the messages that complete the run, one per line.", dir_okay=False),
@@ -54,9 +59,7 @@ def verify_command(
         str | None, typer.Option("--queue-url", envvar="SWEEPCTL_QUEUE_URL", help="SQS queue URL.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Send without confirmation.")] = False,
-    accept_failures: Annotated[
-        bool, typer.Option("--accept-failures", help="Exit with 0 if every failed shard failed permanently.")
-    ] = False,
+    accept_failures: AcceptFailuresOption = False,
     json_output: JsonOption = False,
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
@@ -69,6 +72,7 @@ def verify_command(
     also for FAILURES), else with 1. Never writes to the store.
     """
     with error_exit(json_output=json_output) as console:
+        from sweepctl.engine.client import shipped_engine
         from sweepctl.messages import require_run_id
         from sweepctl.store import open_store
 
@@ -80,14 +84,14 @@ def verify_command(
             raise UsageError(f"{missing}: no such folder", remedy="Choose a file that can be written.")
         require_run_id(run_id)
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
-        from sweepctl.verify import Verdict, verify
+        from sweepctl.verify import verify
         from sweepctl.view.console import foreign
         from sweepctl.view.verify import examining, show_report
 
         results = open_store(store, endpoint_url=endpoint_url, region=region)
-        prover, again, stop = find_prover(engine), _reexecution(reexecute, seed), Event()
+        prover, again, stop = find_prover(engine), _reexecution(reexecute, seed, point_seconds), Event()
         with examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):
-            report = verify(results, run_id, prover, again, observe=observe, stop=stop)
+            report = verify(results, run_id, prover, again, witness=shipped_engine(), observe=observe, stop=stop)
         if not json_output:
             show_report(console, report)
         payload = report.to_json()
@@ -101,32 +105,27 @@ def verify_command(
             console.print(f"messages sent: {payload['sent']:,}", highlight=False)
         if json_output:
             print_json(payload)
-        accepted = {Verdict.WHOLE, Verdict.FAILURES} if accept_failures else {Verdict.WHOLE}
-        raise typer.Exit(0 if report.verdict in accepted else 1)
+        raise typer.Exit(0 if report.is_done(accept_failures=accept_failures) else 1)
 
 
 def find_prover(path: str | None) -> "Engine | None":
     """Return the engine for verify; None if no path was given and none is found."""
-    from sweepctl.engine.client import Engine, find_engine
+    from sweepctl.engine.client import Engine, find_engine, shipped_engine
 
-    try:
-        return Engine(find_engine(path))
-    except EngineUnavailableError:
-        if path is not None:
-            raise
-        return None  # the report lists what could not be checked without one
+    # Without one, the report lists what could not be checked.
+    return shipped_engine() if path is None else Engine(find_engine(path))
 
 
-def _reexecution(wanted: str | None, seed: int) -> "Reexecution | None":
+def _reexecution(wanted: str | None, seed: int, point_seconds: float) -> "Reexecution | None":
     from sweepctl.verify import Reexecution
 
     if wanted is None:
         return None
     if wanted == "all":
-        return Reexecution(None, seed)
+        return Reexecution(None, seed, point_seconds)
     if not wanted.isdecimal() or int(wanted) == 0:
         raise UsageError(f"--reexecute {wanted!r}: not a number of points", remedy="Give a number above 0, or all.")
-    return Reexecution(int(wanted), seed)
+    return Reexecution(int(wanted), seed, point_seconds)
 
 
 def _write(path: Path, report: "Report") -> int:
@@ -147,7 +146,7 @@ def _send(report: "Report", queue_url: str, region: str | None, *, ask: bool) ->
         return 0
     queue = open_queue(queue_url, region=region)
     count = min(report.missing.count, MOST_MESSAGES)
-    if ask and not typer.confirm(f"Send {count:,} messages to {queue_url}?", err=True):
+    if ask and not typer.confirm(f"Send {counted('messages', count)} to {queue_url}?", err=True):
         return 0
     sent, messages = 0, report.messages()
     while some := list(islice(messages, SENT_AT_ONCE)):

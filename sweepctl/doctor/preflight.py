@@ -77,7 +77,9 @@ def check_queue(url: str, facts: QueueFacts) -> Diagnosis:
     """Report the queue's depth; raises QueueError for a FIFO queue."""
     if facts.fifo:
         raise refuse_fifo(url)
-    return Diagnosis("queue", f"{facts.visible} messages visible, {facts.in_flight} in flight, {facts.delayed} delayed")
+    return Diagnosis(
+        "queue", f"messages: {facts.visible} visible, {facts.in_flight} in flight, {facts.delayed} delayed"
+    )
 
 
 def check_redrive(facts: QueueFacts) -> Diagnosis:

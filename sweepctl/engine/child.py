@@ -194,7 +194,7 @@ class Child:
             raise InterruptedRunError(msg, remedy="Run the same message again; it starts over.")
         if self._deadline is not None and self._monotonic() > self._deadline:
             msg = f"the engine did not finish within {self._timeout:g} s"
-            raise EngineFaultError("engine_timeout", msg, remedy="Increase --timeout, or plan smaller shards.")
+            raise EngineFaultError("engine_timeout", msg)
 
     def _has_ended(self) -> bool:
         # WNOWAIT leaves the zombie in place, so that the group's id is not reused before the group has been killed.

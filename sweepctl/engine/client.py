@@ -3,12 +3,14 @@
 Lines of point records are passed on as received; `engine.reader` checks them.
 """
 
+import hashlib
 import os
 import shutil
 import sysconfig
 import time
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from contextlib import contextmanager
+from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -19,7 +21,17 @@ from pydantic import ValidationError
 from sweepctl import protocol
 from sweepctl.engine.child import Child
 from sweepctl.errors import EngineFaultError, EngineUnavailableError, RefusedError, WrongEngineError
-from sweepctl.protocol import Description, Finished, Model, PointIdentity, Refused, Started, encode_request, with_limits
+from sweepctl.protocol import (
+    Description,
+    Finished,
+    Model,
+    PointIdentity,
+    Refused,
+    Running,
+    Started,
+    encode_request,
+    with_limits,
+)
 from sweepctl.spec import NO_LIMITS, Limits, Spec
 
 if TYPE_CHECKING:
@@ -33,13 +45,13 @@ MAX_REPLY_BYTES = 4 << 20  # a description, or a record that occurs once; its er
 BLOCK_BYTES = 4 << 20  # enough for Arrow to be fast, little compared to a row group in memory
 BLOCK_SECONDS = 1.0  # how long a slow model's points wait before they are passed on
 
-SLOW_POINT = "Increase --timeout, or plan smaller shards."
-
+REPORT_START = b'{"record":"running"'
+MAX_REPORTS = 100  # of a running point, and one for each second: an engine is asked for fewer
 # The engine needs no secret, so it gets none: these names and no others are passed on.
 ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "RUST_BACKTRACE")
 
 
-Reply = TypeVar("Reply", Started, Refused, Finished, PointIdentity)
+Reply = TypeVar("Reply", Started, Refused, Running, Finished, PointIdentity)
 
 
 class Engine:
@@ -68,6 +80,19 @@ class Engine:
                 reason = child.stderr_tail or _first_line(error)
                 msg = f"{self.path} does not describe itself in protocol {protocol.VERSION}: {reason}"
                 raise EngineUnavailableError(msg, remedy="Give --engine a sweep-engine of this release.") from error
+
+    @property
+    def sha256(self) -> str | None:
+        """The digest of the engine's file; None if it may be run but not read.
+
+        Of a wrapper script it is the script's, not that of what it starts. The file is read again only when it was
+        replaced.
+        """
+        try:
+            found = self.path.stat()
+            return _file_digest(self.path, found.st_ino, found.st_size, found.st_mtime_ns)
+        except OSError:
+            return None
 
     def model(self, name: str) -> Model:
         """Return the declaration of one model.
@@ -156,13 +181,16 @@ class EngineRun:
     finished: Finished
 
     def __init__(self, child: Child, monotonic: Callable[[], float], silence: float | None) -> None:
-        """Wrap a child that was just started; it has hung once it writes nothing for `silence` seconds."""
+        """Wrap a child that was just started; it has hung once it finishes no point for `silence` seconds."""
         self._child = child
         self._monotonic = monotonic
         self._silence = silence
-        self._heard_at = monotonic()
+        self._began_at = self._heard_at = monotonic()
         self._pending = bytearray()
         self._whole = 0  # bytes of `_pending` that are whole lines
+        self._reports = 0
+        self._has_report = False  # that `blocks` has not passed on yet
+        self.running: Running | None = None  # what was last reported; None as soon as another record arrives
 
     def __enter__(self) -> Self:
         """Return the run."""
@@ -200,6 +228,8 @@ class EngineRun:
     def blocks(self) -> Iterator[bytes]:
         """Yield whole lines of `point` and `rows` records, as bytes that end in a newline; then set `finished`.
 
+        A block without any line means that `running` has changed.
+
         Raises EngineFaultError after all whole lines have been yielded.
         """
         while True:
@@ -209,7 +239,7 @@ class EngineRun:
                 if self._whole:
                     yield self._take(self._whole)
                 raise
-            if block:
+            if block or last is None:
                 yield block
             if last is not None:
                 self.finished = _decode(Finished, last)
@@ -219,15 +249,16 @@ class EngineRun:
     def _next_block(self) -> tuple[bytes, bytes | None]:
         """Return the next block, once it is large or old enough, and the last record if it has arrived."""
         until = self._monotonic() + BLOCK_SECONDS
-        while self._last_record_at() is None and not self._child.output_ended:
+        while self._last_record_at() is None and not self._child.output_ended and not self._has_report:
             if self._whole >= BLOCK_BYTES or (self._whole and self._monotonic() >= until):
                 break
             self._read()
         last_at = self._last_record_at()
         if last_at is not None:
             return self._take(last_at), self._take(self._whole)
-        if not self._whole:
+        if not self._whole and not self._has_report:
             raise self._unfinished()
+        self._has_report = False
         return self._take(self._whole), None
 
     def _take(self, end: int) -> bytes:
@@ -246,19 +277,57 @@ class EngineRun:
     def _read(self) -> None:
         if self._child.output_ended:
             raise self._unfinished()
-        chunk = self._child.read(BLOCK_SECONDS)
-        if chunk:
-            self._heard_at = self._monotonic()
-        elif self._silence is not None and self._monotonic() - self._heard_at > self._silence:
-            msg = f"the engine wrote nothing for {self._silence:g} s"
-            raise EngineFaultError("engine_timeout", msg, remedy=SLOW_POINT)
-        end = chunk.rfind(b"\n") + 1
+        try:
+            chunk = self._child.read(BLOCK_SECONDS if self._silence is None else min(BLOCK_SECONDS, self._silence))
+        except EngineFaultError as late:
+            raise self._naming(late) from None
+        start, end = self._whole, chunk.rfind(b"\n") + 1
         if end:
             self._whole = len(self._pending) + end
         self._pending += chunk
+        if end:
+            self._take_reports(start)
+        if self._whole > start:
+            self._heard_at = self._monotonic()
+        elif self._silence is not None and self._monotonic() - self._heard_at > self._silence:
+            msg = f"the engine finished no point for {self._silence:g} s"
+            raise self._naming(EngineFaultError("engine_timeout", msg))
         if len(self._pending) - self._whole > MAX_LINE_BYTES:
             msg = f"the engine wrote more than {MAX_LINE_BYTES} bytes without a newline"
             raise EngineFaultError("engine_flooded", msg)
+
+    def _take_reports(self, start: int) -> None:
+        """Take the reports of running points out of the whole lines from `start` on: they belong to no digest."""
+        self.running, at = None, start
+        while (at := self._report_at(at)) >= 0:
+            end = self._pending.index(b"\n", at) + 1
+            running = _decode(Running, bytes(self._pending[at:end]))
+            del self._pending[at:end]
+            self._whole -= end - at
+            self._has_report = True
+            self._reports += 1
+            if self._reports > MAX_REPORTS + self._monotonic() - self._began_at:
+                msg = f"the engine wrote {self._reports} reports of running points"
+                raise EngineFaultError("engine_flooded", msg)
+            # Only the last one is news, and only if no record follows it.
+            if at == self._whole:
+                self.running = running
+
+    def _report_at(self, start: int) -> int:
+        """Return where the next report from the line at `start` on begins; -1 if there is none."""
+        if self._pending.startswith(REPORT_START, start):
+            return start
+        # A line that has these bytes elsewhere may be a record of parameters with such a name and value.
+        return self._pending.find(b"\n" + REPORT_START, start, self._whole) + 1 or -1
+
+    def _naming(self, fault: EngineFaultError) -> EngineFaultError:
+        """Return a fault that lies in time, with the point that was running, if that is known."""
+        running = self.running
+        if running is None:
+            return fault
+        msg = f"{fault.message}; point {running.point_index} had been running for {running.seconds:.0f} s"
+        alone = None if running.others else running.point_index
+        return EngineFaultError(fault.error_code, msg, remedy=fault.remedy, point_index=alone)
 
     def _end(self) -> None:
         status = self._child.wait(EXIT_SECONDS)
@@ -285,6 +354,17 @@ class EngineRun:
         return EngineFaultError("engine_crashed", f"the engine ended with {cause}" + (f": {stderr}" if stderr else ""))
 
 
+@contextmanager
+def identifying(what: str) -> Iterator[None]:
+    """Have a fault of an engine say what it was to identify: `what`."""
+    try:
+        yield
+    except EngineFaultError as fault:
+        msg = f"{what}: {fault.message}"
+        remedy = "This takes an engine milliseconds: `sweepctl doctor` checks it; --engine names another one."
+        raise EngineFaultError(fault.error_code, msg, remedy=remedy) from fault
+
+
 def find_engine(path: str | None = None) -> Path:
     """Return the engine to use: `path` if given, else the one installed with sweepctl, else one on PATH.
 
@@ -307,6 +387,20 @@ def find_engine(path: str | None = None) -> Path:
         msg = f"no {PROGRAM} next to sweepctl ({in_scripts}) or on PATH"
         raise EngineUnavailableError(msg, remedy="Install sweepctl's wheel, or give --engine or SWEEPCTL_ENGINE.")
     return Path(found)
+
+
+def shipped_engine() -> Engine | None:
+    """Return the engine that is installed with sweepctl, or else on PATH; None if there is none."""
+    try:
+        return Engine(find_engine())
+    except EngineUnavailableError:
+        return None
+
+
+@lru_cache(maxsize=16)
+def _file_digest(path: Path, *_identity: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _require_short(reply: bytes | bytearray) -> None:

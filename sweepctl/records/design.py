@@ -22,11 +22,12 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from sweepctl.design import DESIGN, Design, Space, Table, path_of, require_columns, require_row_lengths, table_part
 from sweepctl.design.values import Count, Scalar, Strict, reject
-from sweepctl.errors import AlteredDesignError, MessageError, MissingDesignError, UsageError
+from sweepctl.errors import AlteredDesignError, DamagedError, MessageError, MissingDesignError, UsageError
 from sweepctl.messages import ShardMessage
 from sweepctl.names import Name
 from sweepctl.records import layout
-from sweepctl.spec import Spec, Value
+from sweepctl.records.outcome import RunRecord
+from sweepctl.spec import Value
 from sweepctl.store.contract import Put, Store
 from sweepctl.store.files import store_errors
 from sweepctl.strict_json import parse
@@ -100,15 +101,22 @@ def space_of(store: Store, message: ShardMessage) -> Space:
     return space
 
 
-def resolve(store: Store, spec: Spec) -> Space:
-    """Return the design of a spec, read from the store, uncached, if it is stored there.
+def resolve(store: Store, run: RunRecord) -> Space:
+    """Return the design of a run, read from the store, uncached, if it is stored there.
 
     Raises:
-        ValueError: the spec's own design is not valid.
+        DamagedError: the design in the run record is not valid.
         MissingDesignError, AlteredDesignError, MessageError, StoreError: as `space_of`.
     """
-    sha256 = spec.design.get("sha256")
-    return DESIGN.validate_python(spec.design) if sha256 is None else load(store, sha256)
+    design = run.spec.design
+    if "sha256" in design:
+        return load(store, design["sha256"])
+    try:
+        return DESIGN.validate_python(design)
+    except ValueError as error:
+        msg = f"{store.locate(layout.run_record(run.run_id))}: the design cannot be read: {rule_of(error)}"
+        remedy = f"Another program wrote it; `sweepctl verify {run.run_id}` shows what else is damaged."
+        raise DamagedError(msg, remedy=remedy) from error
 
 
 def load(store: Store, sha256: str) -> Space:

@@ -74,6 +74,10 @@ class EnginePin:
     model_version: str
     engine_version: str
     created_at: dt.datetime
+    engine_sha256: str | None = None  # of the first worker's engine; None if unknown, as in earlier releases
+    # What the engine declares of the model, as canonical JSON (docs/decisions/0017-proof.md); None from earlier
+    # releases, or if it is too long.
+    declaration_json: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ class Outcome:
     spec_fingerprint: str
     content_sha256: str | None  # None unless every point has a record
     artifacts: tuple[Artifact, ...]
+    engine_sha256: str | None = None  # of the engine's file that ran; None if unknown, as in earlier releases
 
     @property
     def points(self) -> int:

@@ -47,11 +47,20 @@ def all_runs(store: Store) -> list[RunRecord]:
     return [record for record in records if record is not None]
 
 
+def find_record(store: Store, kind: type[table.Record], key: str) -> table.Record | None:
+    """Return the record at `key`, or None.
+
+    Raises:
+        DamagedError: it is not a record of this kind.
+        StoreError: the store does not answer.
+    """
+    stored = store.read(key)
+    return None if stored is None else table.decode(kind, stored.body, store.locate(key))
+
+
 def find_outcome(store: Store, run: RunRecord, shard_id: int) -> Outcome | None:
     """Return the outcome of a shard, or None."""
-    key = layout.ShardKeys.of(run, shard_id).outcome
-    stored = store.read(key)
-    return None if stored is None else table.decode(Outcome, stored.body, store.locate(key))
+    return find_record(store, Outcome, layout.ShardKeys.of(run, shard_id).outcome)
 
 
 def list_outcomes(store: Store, run_id: str, run_date: str) -> Iterator[tuple[int, Entry]]:

@@ -15,9 +15,13 @@ from typing import Any, Self, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sweepctl.design.values import reject
 from sweepctl.errors import DamagedError
 from sweepctl.protocol import Column, Model
+from sweepctl.records.design import rule_of
+from sweepctl.records.footer import footer_of, require_safe
 from sweepctl.records.outcome import Artifact, EnginePin, Outcome, RunRecord
+from sweepctl.records.rules import require_valid
 
 EFFECTIVE_PARAMETERS = "effective_parameters"
 POINT_OUTCOMES = "point_outcomes"
@@ -29,6 +33,8 @@ ROW_GROUP_ROWS = 65_536
 ROW_GROUP_BYTES = 128 << 20
 BUFFER_BYTES = 1 << 18
 COMPRESSION_LEVEL = 1  # higher levels make these columns 1 % smaller and take twice the time
+
+MAX_RECORD_BYTES = 64 << 20  # decoded
 
 # What Arrow raises for a damaged file.
 PARQUET_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
@@ -53,7 +59,15 @@ RUN_RECORD = pa.schema(
     ],
 )
 ENGINE_PIN = pa.schema(
-    [("run_id", TEXT), ("model", TEXT), ("model_version", TEXT), ("engine_version", TEXT), ("created_at", TIME)],
+    [
+        ("run_id", TEXT),
+        ("model", TEXT),
+        ("model_version", TEXT),
+        ("engine_version", TEXT),
+        ("created_at", TIME),
+        ("engine_sha256", TEXT),
+        ("declaration_json", TEXT),
+    ],
 )
 OUTCOME = pa.schema(
     [
@@ -79,8 +93,11 @@ OUTCOME = pa.schema(
         ("spec_fingerprint", TEXT),
         ("content_sha256", TEXT),
         ("artifacts", pa.list_(_ARTIFACT)),
+        ("engine_sha256", TEXT),
     ],
 )
+# Columns that earlier releases did not write. They are the last of their table, and null where they are missing.
+ADDED = ("engine_sha256", "declaration_json")
 
 
 def columns_of(columns: Sequence[Column]) -> list[tuple[str, pa.DataType]]:
@@ -239,18 +256,6 @@ def row_count(path: Path) -> int:
     return int(pq.read_metadata(path).num_rows)
 
 
-def same_rows(one: Path, other: Path) -> bool:
-    """Return whether two data files hold equal rows in equal order; an unreadable file equals no other."""
-    try:
-        with pq.ParquetFile(one) as first, pq.ParquetFile(other) as second:
-            groups = first.metadata.num_row_groups
-            return groups == second.metadata.num_row_groups and all(
-                first.read_row_group(group).equals(second.read_row_group(group)) for group in range(groups)
-            )
-    except PARQUET_ERRORS:
-        return False
-
-
 def _repetitive(schema: pa.Schema) -> list[str]:
     # A dictionary of values that hardly repeat is a waste, of floats too; and floats must stay plain.
     distinct = {"point_index", "parameter_fingerprint", "point_fingerprint", "effective_parameters_json"}
@@ -258,7 +263,9 @@ def _repetitive(schema: pa.Schema) -> list[str]:
 
 
 # Columns of one-row records that may be null.
-_NULLABLE = {"attempt_number", "error_code", "error_message", "error_point_index", "content_sha256", "shard_points"}
+_NULLABLE = {
+    "attempt_number", "error_code", "error_message", "error_point_index", "content_sha256", "shard_points", *ADDED,
+}  # fmt: skip
 
 Record = TypeVar("Record", Outcome, RunRecord, EnginePin)
 
@@ -278,28 +285,53 @@ def _require_values(fields: Mapping[str, Any]) -> None:
     for row in (fields, *(fields.get("artifacts") or ())):
         for name, value in row.items():
             if value is None and name not in _NULLABLE:
-                msg = f"{name} is null"
-                raise ValueError(msg)
+                reject(f"{name} is null")
+
+
+def _with_added(found: pa.Table, schema: pa.Schema) -> pa.Table:
+    for name in ADDED:
+        if name in schema.names and name not in found.schema.names:
+            found = found.append_column(name, pa.nulls(found.num_rows, TEXT))
+    return found
 
 
 def decode(kind: type[Record], body: bytes, where: str) -> Record:
     """Return the record that `encode` wrote; `where` names it in an error.
 
     Raises:
-        DamagedError: the body is not one row of the expected schema.
+        DamagedError: the body is not one row of the expected schema, or holds a value that is never written.
     """
     schema = _RECORD_SCHEMAS[kind]
     try:
         # A BufferReader: reading Parquet from a Python file object can abort the interpreter at exit.
         with pq.ParquetFile(pa.BufferReader(body)) as file:
-            table = file.read(use_threads=False).cast(schema)
+            require_safe(footer_of(body))
+            require_small(file.metadata, len(body))
+            table = _with_added(file.read(use_threads=False), schema)
+        if not table.schema.equals(schema):
+            table = table.cast(schema)  # for other programs' types; it takes a tenth of the time
         (fields,) = table.to_pylist()
         _require_values(fields)
+        require_valid(kind, fields)
     except (*PARQUET_ERRORS, ValueError, OverflowError) as error:
-        msg = f"{where} is not a sweepctl record: {error}"
+        reason = rule_of(error) if isinstance(error, ValueError) else str(error)
+        msg = f"{where} is not a sweepctl record: {reason}"
         raise DamagedError(
             msg, remedy="Another program wrote it. Move it away, or use another store or run_id."
         ) from error
     if "artifacts" in fields:
         fields["artifacts"] = tuple(Artifact(**artifact) for artifact in fields["artifacts"])
     return kind(**fields)
+
+
+def require_small(metadata: pq.FileMetaData, size: int) -> None:
+    """Raise ValueError unless a file of `size` bytes is of one record, which takes bounded memory."""
+    if (metadata.num_rows, metadata.num_row_groups) != (1, 1):
+        reject(f"it has {metadata.num_rows} rows, not one")
+    group = metadata.row_group(0)
+    columns = [group.column(place) for place in range(metadata.num_columns)]
+    # What a footer says about sizes can be wrong; but what is not compressed has no value that is longer than its file.
+    if any(column.compression != "UNCOMPRESSED" for column in columns):
+        reject("it is compressed, which no record is")
+    if (values := max(column.num_values for column in columns)) * size > MAX_RECORD_BYTES:
+        reject(f"it has {values} artifacts and {size} bytes, more than any record")

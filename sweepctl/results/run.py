@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sweepctl.engine.client import Engine
+from sweepctl.engine.client import Engine, shipped_engine
 from sweepctl.errors import UsageError
 from sweepctl.messages import require_run_id
 from sweepctl.names import quoted
@@ -70,7 +70,7 @@ class Rows:
 
     @contextmanager
     def _reader(self) -> Iterator[pa.RecordBatchReader]:
-        with views.connect(self.store, self.run) as database:
+        with views.connect(self.store, self.run, self.sql) as database:
             self._require_columns(views.columns(database, "points") if self.columns else [])
             with formats.record_batches(views.ask(database, self.sql)) as reader:
                 yield reader
@@ -118,12 +118,15 @@ class Run:
         return Rows(self.store, self.record, sql)
 
     def verify(self, *, engine: Engine | None = None) -> Report:
-        """Verify the run from its store, as `sweepctl verify` does; with an engine, points' identities are checked too.
+        """Verify the run from its store, as `sweepctl verify` does.
+
+        Points' identities are derived by the engine that is installed with sweepctl, from the model's declaration that
+        the run keeps. `engine` derives those of a run without one; it is one that has the model.
 
         Raises:
             StoreError: the store does not answer.
         """
-        return verify(self.store, self.run_id, engine)
+        return verify(self.store, self.run_id, engine, witness=shipped_engine())
 
 
 def open_run(run_id: str, store: str = "./sweep-results") -> Run:

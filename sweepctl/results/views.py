@@ -46,7 +46,7 @@ _LEAST = {
 
 
 @contextmanager
-def connect(store: Store, run: RunRecord | None) -> "Iterator[duckdb.DuckDBPyConnection]":
+def connect(store: Store, run: RunRecord | None, sql: str | None = None) -> "Iterator[duckdb.DuckDBPyConnection]":
     """Open a database with the views of one run, or of all runs of the store.
 
     Files that are written later may or may not be seen.
@@ -54,9 +54,11 @@ def connect(store: Store, run: RunRecord | None) -> "Iterator[duckdb.DuckDBPyCon
     Args:
         store: Where the runs are.
         run: The record of the one run; None for all.
+        sql: The only statement that will be asked: tables that it does not name are not looked into.
 
     Raises:
-        StoreError: the store does not answer, or a file cannot be read.
+        DamagedError: a file cannot be read; also where a statement in the block finds that.
+        StoreError: the store does not answer.
         UsageError: DuckDB is not installed.
     """
     try:
@@ -65,14 +67,26 @@ def connect(store: Store, run: RunRecord | None) -> "Iterator[duckdb.DuckDBPyCon
         raise UsageError("queries need DuckDB", remedy="pip install 'sweepctl[query]'") from error
 
     runs = all_runs(store) if run is None else [run]
+    filesystem, root = store.filesystem()
+    tables = [RunTables(store, each, filesystem, root) for each in runs]
     with duckdb.connect(":memory:") as database:
         _close_off(database)
         try:
-            _make_views(database, store, runs)
+            _make_views(database, tables, sql)
         except duckdb.Error as error:
             remedy = "`sweepctl verify RUN_ID` shows which files are damaged."
             raise StoreError(f"a file of the store {store.url} cannot be read: {error}", remedy=remedy) from error
-        yield database
+        try:
+            yield database
+        except (duckdb.Error, QueryError, StoreError) as error:
+            # DuckDB does not say which file it could not read, and hardly that it was a file.
+            if type(error if isinstance(error, duckdb.Error) else error.__cause__) in _unclear():
+                for each in tables:
+                    for name in each.folders:
+                        damaged = each.first_damaged(name) if _names(sql, name) else None
+                        if damaged is not None:
+                            raise damaged from error
+            raise
 
 
 def ask(database: "duckdb.DuckDBPyConnection", sql: str) -> "duckdb.DuckDBPyRelation":
@@ -126,16 +140,34 @@ def _text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _make_views(database: "duckdb.DuckDBPyConnection", store: Store, runs: Sequence[RunRecord]) -> None:
+def _unclear() -> tuple[type[Exception], ...]:
+    """Return the classes of DuckDB's errors whose cause may be a damaged file."""
+    import duckdb  # noqa: PLC0415  as in `connect`
+
+    return (
+        duckdb.Error,
+        duckdb.ConversionException,
+        duckdb.IOException,
+        duckdb.InvalidInputException,
+        duckdb.SerializationException,
+    )
+
+
+def _names(sql: str | None, table_name: str) -> bool:
+    """Whether a statement may read a table."""
+    text = table_name if sql is None else sql.lower()
+    return table_name in text or (table_name in {EFFECTIVE_PARAMETERS, POINT_OUTCOMES} and "points" in text)
+
+
+def _make_views(database: "duckdb.DuckDBPyConnection", tables: Sequence[RunTables], sql: str | None) -> None:
     """Create every view, over Arrow's rows."""
+    runs = [each.run for each in tables]
     database.register("runs", pa.Table.from_pylist([vars(run) for run in runs], schema=table.RUN_RECORD))
     selects: dict[str, list[str]] = {name: [] for name in _LEAST}
-    filesystem, root = store.filesystem()
-    for run in runs:
-        tables = RunTables(store, run, filesystem, root)
-        for name in tables.folders:
-            dataset, rows = tables.dataset(name), selects.setdefault(name, [])
-            rows += [] if dataset is None else [_rows(database, f"{name} of {run.run_id}", dataset)]
+    for each in tables:
+        for name in each.folders:
+            dataset, rows = each.dataset(name, guarded=_names(sql, name)), selects.setdefault(name, [])
+            rows += [] if dataset is None else [_rows(database, f"{name} of {each.run.run_id}", dataset)]
     for name, rows in selects.items():
         # Only without rows: adding an empty table to files makes a join of them take three times as long.
         least = _LEAST.get(name, table.schema_of(name, ())).empty_table()

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sweepctl.errors import StoreError, UsageError
+from sweepctl.errors import DamagedError, UsageError
 from sweepctl.messages import require_run_id
-from sweepctl.records import layout, table
+from sweepctl.records import layout
 from sweepctl.records.outcome import RunRecord
-from sweepctl.records.run import list_attempts, list_outcomes
+from sweepctl.records.run import find_record, list_attempts, list_outcomes
 from sweepctl.store.contract import Store
 
 IN_FLIGHT = 32  # concurrent requests to the store
@@ -71,23 +71,18 @@ def _inspect(store: Store, folder: str) -> StoredRun | MalformedRun:
     if not folder.startswith(layout.RUN_PARTITION):
         return MalformedRun(folder, f"is not named {layout.RUN_PARTITION}RUN_ID")
     key = layout.run_record(run_id)
-    stored = store.read(key)
-    if stored is None:
-        return MalformedRun(folder, "has no run record")
     try:
-        record = table.decode(RunRecord, stored.body, store.locate(key))
-        model = record.spec.model
-        dt.date.fromisoformat(record.run_date)
-    except StoreError as error:
+        record = find_record(store, RunRecord, key)
+    except DamagedError as error:
         return MalformedRun(folder, error.message)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        return MalformedRun(folder, f"has a record that cannot be read: {error!r}")
+    if record is None:
+        return MalformedRun(folder, "has no run record")
     if record.run_id != run_id:
         return MalformedRun(folder, f"has the record of run {record.run_id}")
-    return _count(store, record, model)
+    return _count(store, record)
 
 
-def _count(store: Store, record: RunRecord, model: str) -> StoredRun:
+def _count(store: Store, record: RunRecord) -> StoredRun:
     outcomes, last_activity = 0, record.created_at
     for _, entry in list_outcomes(store, record.run_id, record.run_date):
         outcomes += 1
@@ -95,7 +90,7 @@ def _count(store: Store, record: RunRecord, model: str) -> StoredRun:
     return StoredRun(
         run_id=record.run_id,
         run_date=record.run_date,
-        model=model,
+        model=record.spec.model,
         total_points=record.total_points,
         shards=record.shards,
         outcomes=outcomes,

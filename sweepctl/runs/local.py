@@ -7,8 +7,9 @@ too, since they watch their standard input.
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from queue import Empty, SimpleQueue
@@ -17,23 +18,24 @@ from typing import Any
 
 from sweepctl import logs
 from sweepctl.engine.client import Engine
-from sweepctl.errors import ConflictError, FailedPointsError, InterruptedRunError, SweepctlError
+from sweepctl.errors import ConflictError, DamagedError, FailedPointsError, InterruptedRunError, SweepctlError
 from sweepctl.messages import ShardMessage
 from sweepctl.records.outcome import Outcome, RunRecord
 from sweepctl.records.run import find_outcome, list_attempts, list_outcomes
 from sweepctl.runs.retry import MACHINE_ADVICE
 from sweepctl.runs.start import pin
 from sweepctl.shard.run import Disposition, Result
+from sweepctl.shard.slow_point import Progress, SlowPoint, slowest
 from sweepctl.store.contract import Store
-from sweepctl.sweep import pilot
+from sweepctl.sweep.pilot import Pilot, ShardSize, measure_shard
 from sweepctl.sweep.plan import Draft, Plan
 
 IN_FLIGHT = 32  # concurrent reads of outcomes
 REPORT_SECONDS = 0.25  # the longest time between two reports
 MOST_FAILURES = 5  # kept for the summary, of each error code; each failure has its own log line
 
-# Runs one shard; calls its second argument with the number of points done so far.
-RunOne = Callable[[ShardMessage, Callable[[int], None]], Result]
+# Runs one shard, and reports its progress to its second argument.
+RunOne = Callable[[ShardMessage, Progress], Result]
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Begun:
     is_new: bool
     complete: frozenset[int]  # about 60 bytes for each shard
     failed_points: int = 0  # of these shards; counted only if the run limits them
+    pilot: Pilot | None = None  # if one was run
 
     @cached_property
     def complete_points(self) -> int:
@@ -80,13 +83,20 @@ def begin_run(
 
     Raises:
         ConflictError: the run_id belongs to another sweep, or the run is sharded differently.
-        EngineFaultError: the engine failed on the pilot, which measures how many points a shard should have.
+        EngineFaultError: the engine broke its protocol in the pilot, which measures what a shard's size should be.
         InterruptedRunError: `stop` was set.
         StoreError: the store does not answer.
     """
-    planned, record = pin(draft, store, run_id, now, lambda: pilot.shard_points(draft, engine, stop))
+    measured: list[ShardSize] = []
+
+    def measure() -> int:
+        measured.append(measure_shard(draft, engine, stop))
+        return measured[0].points
+
+    planned, record = pin(draft, store, run_id, now, measure)
     complete, failed_points = _complete(store, planned, record)
-    return Begun(planned, record, record.created_at == now, complete, failed_points)
+    pilot = measured[0].pilot if measured else None
+    return Begun(planned, record, record.created_at == now, complete, failed_points, pilot)
 
 
 def _complete(store: Store, planned: Plan, record: RunRecord) -> tuple[frozenset[int], int]:
@@ -99,8 +109,14 @@ def _complete(store: Store, planned: Plan, record: RunRecord) -> tuple[frozenset
     is_each_read = record.shard_points is None or planned.spec.limits.failed_points is not None
     doubtful = has_outcome if is_each_read else has_outcome & tried
     failed_points = 0
+
+    def outcome_of(shard_id: int) -> Outcome | None:
+        with suppress(DamagedError):  # with which this shard will fail, and no other
+            return find_outcome(store, record, shard_id)
+        return None
+
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
-        found = pool.map(lambda shard: (shard, find_outcome(store, record, shard)), sorted(doubtful))
+        found = pool.map(lambda shard: (shard, outcome_of(shard)), sorted(doubtful))
         for shard, outcome in found:
             if outcome is not None:
                 _require_same_sharding(planned, outcome)
@@ -150,6 +166,7 @@ class RunProgress:
     seconds: float = 0.0
     failures: tuple[FailedShard, ...] = ()  # the first few of each error code
     error: SweepctlError | None = None  # that ended it
+    slow: SlowPoint | None = None  # the slowest of all shards at the moment
 
     @property
     def points_per_second(self) -> float:
@@ -220,12 +237,13 @@ class _RunningShard:
     """One shard in its thread."""
 
     message: ShardMessage
-    points: int = 0  # run so far; the only field that is read before the end
+    points: int = 0  # run so far; this and the next are the only fields that are read before the end
+    slow: SlowPoint | None = None
     result: Result | None = None
     error: BaseException | None = None
 
-    def reach(self, points: int) -> None:
-        self.points = points
+    def reach(self, points: int, slow: SlowPoint | None) -> None:
+        self.points, self.slow = points, slow
 
 
 def _start(message: ShardMessage, run_one: RunOne, ended: "SimpleQueue[_RunningShard]") -> _RunningShard:
@@ -262,7 +280,7 @@ class _RunCounts:
         """Count a shard that has ended, and log it."""
         if work.result is not None:
             self._settled(work.message, work.result)
-        elif isinstance(work.error, ConflictError):
+        elif isinstance(work.error, (ConflictError, DamagedError)):
             error = work.error
             failure = FailedShard(
                 work.message.shard_id, error.kind, error.message, retryable=False, remedy=error.remedy
@@ -303,7 +321,7 @@ class _RunCounts:
         if same_code < MOST_FAILURES:
             self.failures.append(failure)
 
-    def progress(self, running: Iterable[_RunningShard], now: float) -> RunProgress:
+    def progress(self, running: Sequence[_RunningShard], now: float) -> RunProgress:
         return RunProgress(
             self.succeeded,
             self.failed,
@@ -314,6 +332,7 @@ class _RunCounts:
             now - self.began_at,
             tuple(self.failures),
             self.error,
+            slowest(work.slow for work in running),
         )
 
 

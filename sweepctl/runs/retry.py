@@ -44,6 +44,10 @@ class FailedShards:
     unreadable: Sequence[str]  # keys of outcomes that cannot be read
     machine_dependent: int  # of the permanent ones: shards whose first failed point may succeed elsewhere
 
+    def is_left(self, *, accept_failures: bool) -> bool:
+        """Whether any shard is left that a retry does not mend, and that is not accepted as failed permanently."""
+        return bool(self.unreadable) or (bool(self.permanent) and not accept_failures)
+
     def bodies(self) -> Iterator[bytes]:
         """Yield the message body of each shard to retry, made from the run record."""
         return messages_of(self.record, self.retryable)

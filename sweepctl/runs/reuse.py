@@ -1,20 +1,21 @@
 """Points that another run of the store has computed, found by their point_fingerprint and not run again.
 
 The records of the new run are still the engine's own: it gets the metrics of known points, and writes the same bytes
-that it would have written (docs/decisions/0011-reuse.md). Only committed results are used, from files whose digest is
-the one in their outcome. This only saves time: a point that cannot be reused is run.
+that it would have written (docs/decisions/0011-reuse.md). Only recorded results are used, from files whose digest is
+the one in the outcome of their shard or, where it lacks its records, of their attempt. This only saves time: a point
+that cannot be reused is run.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,11 +23,13 @@ import pyarrow.parquet as pq
 
 from sweepctl.engine.client import Engine, EngineRun
 from sweepctl.engine.reader import identity_schema, parse_records
-from sweepctl.errors import EngineFaultError, InterruptedRunError, RefusedError, StoreError
+from sweepctl.errors import DamagedError, EngineFaultError, InterruptedRunError, RefusedError
 from sweepctl.protocol import MAX_REQUEST_BYTES, Model
 from sweepctl.records import layout, table
+from sweepctl.records.datafile import require_bounded, require_footer
+from sweepctl.records.footer import footer_of, require_safe
 from sweepctl.records.outcome import EnginePin, Outcome, RunRecord
-from sweepctl.records.run import list_outcomes, require_run
+from sweepctl.records.run import find_outcome, find_record, list_attempts, list_outcomes, require_run
 from sweepctl.records.table import PARQUET_ERRORS, POINT_OUTCOMES, columns_of
 from sweepctl.spec import NO_LIMITS, Limits
 from sweepctl.store.contract import Store
@@ -34,11 +37,14 @@ from sweepctl.store.files import store_errors
 
 # A point takes about 250 bytes of memory, and 8 for each metric: 1.5 GB at most.
 MAX_POINTS = 4_000_000
+MAX_FILE_BYTES = 1 << 30  # of one shard
 IN_FLIGHT = 8  # shards read concurrently; each may take its file's size in memory
 NAMING_SECONDS = 3600.0
 AT_ONCE = 1_000  # points encoded together: one by one would take several times as long
 _FIELD = b',"known":[%b]}\n'
 LIMITS_BYTES = 256  # more than the field's name and a host's limits take in a request
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 
 @dataclass
@@ -50,7 +56,7 @@ class Source:
     nothing: str | None = None  # why none of its points can be reused in the new run
     rows: dict[bytes, int] = field(default_factory=dict)  # in `metrics`, by the 32 bytes of a point_fingerprint
     metrics: pa.Table | None = None
-    unsound: list[str] = field(default_factory=list)  # shards that were not used, and why
+    unsound: list[str] = field(default_factory=list)  # shards and attempts that were not used, and why
     left_out: int = 0  # points beyond MAX_POINTS
 
     def to_json(self) -> dict[str, Any]:
@@ -59,15 +65,18 @@ class Source:
         return {**{name: getattr(self, name) for name in names}, "known": len(self.rows)}
 
     def add(self, points: Sequence[pa.Table]) -> None:
-        """Add the successful points of some shards."""
-        whole = pa.concat_tables(points)
-        room = max(0, MAX_POINTS - len(self.rows))
-        self.left_out += max(0, whole.num_rows - room)
-        whole = whole.slice(0, room)
-        first = 0 if self.metrics is None else self.metrics.num_rows
-        for place, text in enumerate(whole["point_fingerprint"].to_pylist(), first):
-            self.rows.setdefault(bytes.fromhex(text), place)
-        metrics = whole.drop_columns(["point_fingerprint"])
+        """Add successful points of some shards or attempts; of equal fingerprints, the first one is kept."""
+        whole, new = pa.concat_tables(points), list[int]()
+        for place, text in enumerate(whole["point_fingerprint"].to_pylist()):
+            fingerprint = bytes.fromhex(text)
+            if fingerprint in self.rows:
+                continue
+            if len(self.rows) < MAX_POINTS:
+                self.rows[fingerprint] = len(self.rows)
+                new.append(place)
+            else:
+                self.left_out += 1
+        metrics = whole.drop_columns(["point_fingerprint"]).take(pa.array(new, pa.int64()))
         self.metrics = metrics if self.metrics is None else pa.concat_tables([self.metrics, metrics])
 
 
@@ -85,17 +94,49 @@ def read_source(store: Store, run_id: str, model: Model, seed: int, stop: Event)
         return source
     shards = [shard for shard, _ in list_outcomes(store, run_id, record.run_date)]
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
-        for some in (shards[place : place + IN_FLIGHT] for place in range(0, len(shards), IN_FLIGHT)):
-            if stop.is_set():
-                raise InterruptedRunError("stopped by a signal", remedy="Run the same command again.")
-            found = list(pool.map(lambda shard: _points_of(store, record, shard, model), some))
-            source.unsound += [each for each in found if isinstance(each, str)]
-            points = [each for each in found if isinstance(each, pa.Table)]
-            if points:
-                source.add(points)
+        reading = _Reading(source, pool, stop)
+        complete = set(reading.add(shards, lambda shard: _committed_points(store, record, shard, model)))
+        keys = [entry.key for shard, entry in list_attempts(store, run_id, record.run_date) if shard not in complete]
+        attempts = reading.attempts(keys, lambda key: _attempt(store, record, key, model))
+        reading.add(attempts, lambda attempt: _partial_points(store, record, attempt, model))
     if source.metrics is not None:
         source.metrics = source.metrics.combine_chunks()  # rows are taken from one chunk quickly, from many slowly
     return source
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """Reads files of a source, some at a time: so many may be in memory."""
+
+    source: Source
+    pool: ThreadPoolExecutor
+    stop: Event
+
+    def add(self, items: Sequence[Item], read: Callable[[Item], pa.Table | str | None]) -> list[Item]:
+        """Add the points that `read` returns, or why there are none; return the items that have some."""
+        used = []
+        for some, found in self._batches(items, read):
+            points = [each for each in found if isinstance(each, pa.Table)]
+            if points:
+                self.source.add(points)
+            used += [item for item, each in zip(some, found, strict=True) if isinstance(each, pa.Table)]
+        return used
+
+    def attempts(self, keys: Sequence[str], read: Callable[[str], Outcome | str | None]) -> list[Outcome]:
+        """Return the attempts at these keys, the first one first, whatever the order of the listing."""
+        found = [each for _, batch in self._batches(keys, read) for each in batch if isinstance(each, Outcome)]
+        return sorted(found, key=lambda attempt: (attempt.started_at, attempt.attempt_id))
+
+    def _batches(
+        self, items: Sequence[Item], read: Callable[[Item], Found | str | None]
+    ) -> Iterator[tuple[Sequence[Item], list[Found | str | None]]]:
+        for place in range(0, len(items), IN_FLIGHT):
+            if self.stop.is_set():
+                raise InterruptedRunError("stopped by a signal", remedy="Run the same command again.")
+            some = items[place : place + IN_FLIGHT]
+            found = list(self.pool.map(read, some))
+            self.source.unsound += [each for each in found if isinstance(each, str)]
+            yield some, found
 
 
 def _nothing(store: Store, record: RunRecord, model: Model, seed: int) -> str | None:
@@ -105,38 +146,65 @@ def _nothing(store: Store, record: RunRecord, model: Model, seed: int) -> str | 
         return f"it ran model {spec.model}, but this run is of {model.name}"
     if spec.seed != seed:
         return f"it has seed {spec.seed}, but this run has {seed}"
-    key = layout.engine_pin(record.run_id)
-    stored = store.read(key)
-    if stored is None:
+    pin = find_record(store, EnginePin, layout.engine_pin(record.run_id))
+    if pin is None:
         return "none of its shards has been run yet"
-    version = table.decode(EnginePin, stored.body, store.locate(key)).model_version
-    if version == model.version:
+    if pin.model_version == model.version:
         return None
-    return f"it ran version {version} of the model, but this engine has {model.version}"
+    return f"it ran version {pin.model_version} of the model, but this engine has {model.version}"
 
 
-def _points_of(store: Store, record: RunRecord, shard_id: int, model: Model) -> pa.Table | str | None:
+def _committed_points(store: Store, record: RunRecord, shard_id: int, model: Model) -> pa.Table | str | None:
     """Return fingerprints and metrics of a shard's successful points, or why they cannot be trusted."""
     keys = layout.ShardKeys.of(record, shard_id)
-    stored = store.read(keys.outcome)
-    if stored is None:
-        return None
     try:
-        outcome = table.decode(Outcome, stored.body, store.locate(keys.outcome))
-    except StoreError as error:
+        outcome = find_outcome(store, record, shard_id)
+        if outcome is None or not outcome.complete:
+            return None
+        return _points_in(store, keys.dataset(POINT_OUTCOMES, model.name), outcome, model)
+    except DamagedError as error:
         return error.message
-    if not outcome.complete:
+
+
+def _attempt(store: Store, record: RunRecord, key: str, model: Model) -> Outcome | str | None:
+    """Return an attempt that did not complete, None if it left no points, or why it cannot be trusted."""
+    try:
+        attempt = find_record(store, Outcome, key)
+    except DamagedError as error:
+        return error.message
+    if attempt is None or not attempt.artifacts:
         return None
-    key = keys.dataset(POINT_OUTCOMES, model.name)
+    same = (record.run_id, record.spec_fingerprint, model.name, model.version)
+    if (attempt.run_id, attempt.spec_fingerprint, attempt.model, attempt.model_version) != same or (
+        layout.ShardKeys.of(record, attempt.shard_id).attempt(attempt.attempt_id) != key
+    ):
+        return f"{store.locate(key)} is not an attempt of this run"
+    return attempt
+
+
+def _partial_points(store: Store, record: RunRecord, attempt: Outcome, model: Model) -> pa.Table | str:
+    """Return fingerprints and metrics of an attempt's successful points, or why they cannot be trusted."""
+    keys = layout.ShardKeys.of(record, attempt.shard_id)
+    try:
+        return _points_in(store, keys.partial(POINT_OUTCOMES, model.name, attempt.attempt_id), attempt, model)
+    except DamagedError as error:
+        return error.message
+
+
+def _points_in(store: Store, key: str, outcome: Outcome, model: Model) -> pa.Table | str:
     artifact = {each.key: each for each in outcome.artifacts}.get(key)
-    body = _body(store, key)
+    body = None if artifact is None else _body(store, key, artifact.bytes)
     if artifact is None or body is None or hashlib.sha256(body).hexdigest() != artifact.sha256:
         return f"{store.locate(key)} does not match the digest in its outcome"
     metrics = columns_of(model.metrics)
     try:
-        rows = pq.read_table(
-            pa.BufferReader(body), columns=["point_fingerprint", "status", *(name for name, _ in metrics)]
-        )
+        require_footer(body[-8:])
+        with pq.ParquetFile(pa.BufferReader(body)) as file:
+            require_safe(footer_of(body))
+            if file.metadata.num_rows > MAX_POINTS:
+                return f"{store.locate(key)} has more than {MAX_POINTS} points"
+            require_bounded(file.metadata, lambda names: pq.ParquetFile(pa.BufferReader(body), read_dictionary=names))
+            rows = file.read(columns=["point_fingerprint", "status", *(name for name, _ in metrics)])
     except (*PARQUET_ERRORS, KeyError) as error:
         return f"{store.locate(key)}: {error}"
     rows = rows.filter(pc.equal(rows["status"], "success")).drop_columns(["status"])
@@ -144,14 +212,17 @@ def _points_of(store: Store, record: RunRecord, shard_id: int, model: Model) -> 
     return rows if rows.schema.equals(expected) else f"{store.locate(key)} does not have the columns of the model"
 
 
-def _body(store: Store, key: str) -> bytes | None:
-    """Return a file's bytes, read once: the bytes that are hashed are the bytes that are used."""
+def _body(store: Store, key: str, size: int) -> bytes | None:
+    """Return a file's bytes, read once: the bytes that are hashed are the bytes that are used.
+
+    None if it does not have that size, or is larger than MAX_FILE_BYTES.
+    """
     with TemporaryDirectory(prefix="sweepctl-reuse-") as folder:
         path = store.borrow(key, Path(folder))
         if path is None:
             return None
         with store_errors("read", path):
-            return path.read_bytes()
+            return path.read_bytes() if path.stat().st_size == size <= MAX_FILE_BYTES else None
 
 
 class ReusingEngine(Engine):

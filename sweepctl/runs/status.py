@@ -13,10 +13,9 @@ from itertools import islice
 from threading import Event
 from typing import Any, NamedTuple
 
-from sweepctl.errors import InterruptedRunError, StoreError
-from sweepctl.records import table
+from sweepctl.errors import DamagedError, InterruptedRunError
 from sweepctl.records.outcome import Outcome, RunRecord
-from sweepctl.records.run import list_attempts, list_outcomes, require_run
+from sweepctl.records.run import find_record, list_attempts, list_outcomes, require_run
 from sweepctl.store.contract import Entry, Store
 
 IN_FLIGHT = 32  # concurrent requests to the store: one after the other would not reach a bucket's rate
@@ -154,12 +153,11 @@ class StatusReader:
     def _read(self, listed: tuple[int, Entry]) -> OutcomeSummary | None:
         """Return an outcome's summary; None if it cannot be decoded."""
         entry = listed[1]
-        stored = self.store.read(entry.key)
-        if stored is None:
-            return None
         try:
-            outcome = table.decode(Outcome, stored.body, self.store.locate(entry.key))
-        except StoreError:
+            outcome = find_record(self.store, Outcome, entry.key)
+        except DamagedError:
+            return None
+        if outcome is None:
             return None
         # An attempt that did not run every point left its records in `partial/`, which is not a table.
         succeeded, failed = (outcome.points_succeeded, outcome.points_failed) if outcome.complete else (0, 0)

@@ -13,6 +13,7 @@ from typing import Literal
 
 from sweepctl.design import Grid
 from sweepctl.engine.client import Engine, EngineRun
+from sweepctl.engine.points import Clock, Requests, run_points
 from sweepctl.engine.reader import RecordReader
 from sweepctl.errors import (
     EngineFaultError,
@@ -34,7 +35,7 @@ from sweepctl.records.outcome import (
     Status,
 )
 from sweepctl.records.table import POINT_OUTCOMES, DataFile, DatasetWriter, schemas
-from sweepctl.shard.points import Clock, Requests, run_points
+from sweepctl.shard.slow_point import Progress, SlowPointLog, slow_point
 from sweepctl.spec import Spec
 
 DEFAULTS = Grid(kind="grid", dimensions={})  # one point, of the model's default parameters
@@ -114,6 +115,7 @@ class Attempt:
     attempt_id: str
     attempt_number: int | None
     started_at: dt.datetime
+    engine_sha256: str | None = None  # None until the engine is to run
 
     @property
     def engine_pin(self) -> EnginePin:
@@ -124,6 +126,8 @@ class Attempt:
             model_version=self.model.version,
             engine_version=self.engine_version,
             created_at=self.started_at,
+            engine_sha256=self.engine_sha256,
+            declaration_json=self.model.to_json(),
         )
 
     def outcome(self, execution: Execution, finished_at: dt.datetime) -> Outcome:
@@ -152,6 +156,7 @@ class Attempt:
             spec_fingerprint=self.message.spec.fingerprint,
             content_sha256=execution.content_sha256,
             artifacts=(),
+            engine_sha256=self.engine_sha256,
         )
 
 
@@ -164,7 +169,7 @@ def execute(
     *,
     most_bytes: int | None,
     clock: Clock,
-    progress: Callable[[int], None],
+    progress: Progress,
     stop: Event,
 ) -> Execution:
     """Run the points of the attempt's shard, and write them to files under `folder`.
@@ -180,6 +185,7 @@ def execute(
     if message.shard_id in message.failure_injection_shards:
         return Execution("failure", INJECTED_FAILURE, "the message requested this failure")
     reader = RecordReader(message, model)
+    log = SlowPointLog(run_id=message.run_id, shard_id=message.shard_id, attempt_id=attempt.attempt_id)
     with ExitStack() as open_files:
         writers = {
             name: open_files.enter_context(DatasetWriter(name, schema, folder))
@@ -194,7 +200,9 @@ def execute(
                     for name, rows in batch.rows.items():
                         writers[name].add(rows)
                 _require_room(writers.values(), most_bytes)
-                progress(reader.next_index - message.start_index)
+                slow = slow_point(run.running, reader, message)
+                log.note(slow)
+                progress(reader.next_index - message.start_index, slow)
                 if batch.fault is not None:
                     raise batch.fault
             reader.finish(run.finished)
@@ -220,7 +228,7 @@ def execute(
             status="failure",
             error_code=fault.error_code,
             error_message=fault.message,
-            error_point_index=_culprit(reader, message),
+            error_point_index=_culprit(fault, reader, message),
             retryable=True,
         )
     complete = replace(counts, content_sha256=reader.content_sha256)
@@ -243,8 +251,10 @@ def _require_room(writers: Iterable[DatasetWriter], most_bytes: int | None) -> N
         raise MessageError(msg, remedy="Plan smaller shards, or raise the worker's --max-scratch-bytes.")
 
 
-def _culprit(reader: RecordReader, message: ShardMessage) -> int | None:
-    """Return a point that failed, else the only one that was running, else None: never a guess."""
+def _culprit(fault: EngineFaultError, reader: RecordReader, message: ShardMessage) -> int | None:
+    """Return the point that was running alone, or else one that failed, or else None: never a guess."""
+    if fault.point_index is not None:
+        return fault.point_index
     if reader.first_failure is not None:
         return reader.first_failure.point_index
     return reader.next_index if reader.next_index + 1 == message.end_index_exclusive else None

@@ -14,14 +14,16 @@ from pathlib import Path
 from sweepctl.errors import ConflictError, MessageError, StoreError, WrongEngineError
 from sweepctl.messages import ShardMessage, body_digest
 from sweepctl.records import layout, table
+from sweepctl.records.datafile import same_rows
 from sweepctl.records.outcome import TWO_RESULTS, Artifact, EnginePin, Outcome, Precedence, RunRecord, judge
 from sweepctl.records.run import decode_engine_pin, decode_run_record, find_outcome
 from sweepctl.records.table import POINT_OUTCOMES, DataFile
 from sweepctl.shard.adopt import Standing, standing, without
-from sweepctl.store.contract import Put, Store
+from sweepctl.store.contract import Put, Store, exists
 
 # Ranks only rise, so comparing outcomes ends; this bounds it in an inconsistent store.
 MAX_JUDGEMENTS = 20
+MAX_ADOPTED = 100  # times the size of this attempt's own file
 
 
 def agree_run(store: Store, message: ShardMessage, now: dt.datetime) -> RunRecord:
@@ -169,7 +171,7 @@ def _commit_points(store: Store, run: RunRecord, outcome: Outcome, file: DataFil
 def _commit_data(store: Store, run: RunRecord, outcome: Outcome, file: DataFile, stands: Standing | None) -> Artifact:
     """Create a data object, or adopt an equal one that an earlier attempt left."""
     key = layout.ShardKeys.of(run, outcome.shard_id).dataset(file.dataset, outcome.model)
-    if stands is not None and stands.missing and store.read(key) is None:
+    if stands is not None and stands.missing and not exists(store, key):
         # The earlier attempt ended between its files, and had rows that this one could not compute.
         raise _other_result(store, key)
     if stands is not None:
@@ -180,7 +182,7 @@ def _commit_data(store: Store, run: RunRecord, outcome: Outcome, file: DataFile,
     if stands is not None:
         rest = without(found, stands.apart)
         found = dataclasses.replace(found, rows=table.row_count(found.path))
-        equal = table.same_rows(rest.path, file.path)
+        equal = same_rows(rest.path, file.path)
     else:
         equal = _equal_rows(found, file)
     if not equal:
@@ -194,14 +196,15 @@ def _create_or_fetch(store: Store, key: str, file: DataFile) -> tuple[Artifact, 
     if store.create(key, file.path) is Put.WRITTEN:
         return artifact, None
     found = file.path.with_suffix(".found")
-    if not store.fetch(key, found):
+    # Equal rows take about as many bytes, whatever library wrote them: nothing else may fill the disk.
+    if not store.fetch(key, found, MAX_ADOPTED * artifact.bytes):
         raise _inconsistent(store, key)
     return artifact, DataFile(file.dataset, found, file.rows)
 
 
 def _equal_rows(found: DataFile, own: DataFile) -> bool:
     # Another library version gives other bytes for equal rows. So rows are compared, not what the file's metadata says.
-    return _sha256_of(found.path) == _sha256_of(own.path) or table.same_rows(found.path, own.path)
+    return _sha256_of(found.path) == _sha256_of(own.path) or same_rows(found.path, own.path)
 
 
 def _other_result(store: Store, key: str) -> ConflictError:

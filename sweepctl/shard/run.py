@@ -9,11 +9,12 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from threading import Event
 
 from sweepctl.engine.client import Engine
+from sweepctl.engine.points import Clock, Requests
 from sweepctl.errors import ConflictError, InterruptedRunError, MessageError, StoreError
 from sweepctl.messages import ShardMessage
 from sweepctl.records import design as stored_design
@@ -22,8 +23,9 @@ from sweepctl.records.run import find_outcome
 from sweepctl.shard import commit
 from sweepctl.shard.attempt import Attempt, Conditions, Stopwatch, ended_by, execute, scratch_errors
 from sweepctl.shard.claim import claim_points
-from sweepctl.shard.points import Clock, Requests
+from sweepctl.shard.slow_point import Progress, SlowPoint
 from sweepctl.store.contract import Store
+from sweepctl.texts import counted
 
 __all__ = ["Conditions", "Disposition", "Result", "require_allowed", "run_shard", "utc_now"]
 
@@ -42,7 +44,7 @@ def draw_attempt_id() -> str:
     return uuid.uuid4().hex
 
 
-def _no_progress(_points: int) -> None:
+def _no_progress(_points: int, _slow: SlowPoint | None) -> None:
     pass
 
 
@@ -71,7 +73,7 @@ def run_shard(
     conditions: Conditions = USUAL,
     *,
     attempt_number: int | None = None,
-    progress: Callable[[int], None] = _no_progress,
+    progress: Progress = _no_progress,
     stop: Event | None = None,
     now: Callable[[], dt.datetime] = utc_now,
     monotonic: Callable[[], float] = time.monotonic,
@@ -79,8 +81,9 @@ def run_shard(
 ) -> Result:
     """Run the points of `message` and commit their records and the shard's outcome.
 
-    `attempt_number` is the queue's receive count; `progress` is called with the number of points done; setting `stop`
-    ends the run. Equal messages give equal results, whoever runs them and however often.
+    `attempt_number` is the queue's receive count; `progress` is called with the number of points done, and with the
+    one that has been running for some time, if any; setting `stop` ends the run. Equal messages give equal results,
+    whoever runs them and however often.
 
     Raises:
         MessageError: the message requests an injected failure or a size that this worker does not allow, its stored
@@ -98,7 +101,7 @@ def run_shard(
     engine.require_limits(message.spec.limits)
     # Before the first write: a message whose design is missing or altered must leave nothing in the store.
     space = stored_design.space_of(store, message)
-    requests = Requests(message, space, conditions.threads)
+    requests = Requests(message, space, conditions.threads, has_host=engine.description.host)
     run = commit.agree_run(store, message, now())
     attempt = Attempt(message, model, engine.description.engine_version, new_attempt_id(), attempt_number, now())
     try:
@@ -108,6 +111,7 @@ def run_shard(
             require_same_shard(existing, run.spec_fingerprint, message.start_index, message.end_index_exclusive)
             if existing.complete and not conditions.force:
                 return Result(existing, Disposition.SKIPPED, None, {})
+        attempt = replace(attempt, engine_sha256=engine.sha256)
         commit.agree_engine(store, attempt.engine_pin)
         claim_points(store, run, message)
         with store.scratch() as folder, scratch_errors(folder):
@@ -148,7 +152,7 @@ def run_shard(
 def require_allowed(message: ShardMessage, conditions: Conditions) -> None:
     """Raise MessageError if the message requests what this worker does not allow."""
     if conditions.max_points is not None and message.points > conditions.max_points:
-        msg = f"a shard of {message.points:,} points: this worker runs at most {conditions.max_points:,}"
+        msg = f"a shard of {counted('points', message.points)}: this worker runs at most {conditions.max_points:,}"
         raise MessageError(msg, remedy="Plan smaller shards, or raise the worker's --max-points.")
     if not conditions.allow_failure_injection and message.shard_id in message.failure_injection_shards:
         msg = f"failure_injection_shards: names shard {message.shard_id}, which this worker does not allow"

@@ -13,9 +13,15 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from sweepctl.errors import DamagedError
+
 if TYPE_CHECKING:
     from pyarrow import fs
 
+# What is read whole is a record, or as small; larger files are fetched or borrowed. A run's spec may have a megabyte as
+# a message, which is several as text of its own.
+MAX_BODY = 16 << 20
+MAX_OBJECT = 5 << 30  # what S3 takes in one request
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9=._-]*(?:/[A-Za-z0-9_][A-Za-z0-9=._-]*)*")
 
 
@@ -29,6 +35,20 @@ def require_key(key: str) -> str:
     if not is_key(key):
         raise ValueError(f"not a key: {key!r}")
     return key
+
+
+def exists(store: "Store", key: str) -> bool:
+    """Return whether there is something at `key`, which may be damaged or larger than what `read` returns."""
+    try:
+        return store.read(key) is not None
+    except DamagedError:
+        return True
+
+
+def too_large(address: str, most: int) -> DamagedError:
+    """Return the error for an object of more than so many bytes."""
+    msg = f"{address} is larger than anything that sweepctl keeps there: more than {most} bytes"
+    return DamagedError(msg, remedy="Another program wrote it. Move it away.")
 
 
 class Put(Enum):
@@ -59,12 +79,14 @@ class Entry:
     bytes: int
     version: str  # changes when the object is replaced: while it is the same, nothing need be read again
     modified_at: dt.datetime  # when it was written, by the store's clock
+    is_file: bool = True  # else a link, pipe or device in a directory, which nothing may open
 
 
 class Store(Protocol):
     """The contract, tested by tests/store/test_contract.py on every implementation.
 
-    Every method raises `StoreError` when the store cannot be reached or refuses, after bounded retries.
+    Every method raises `StoreError` when the store cannot be reached or refuses, after bounded retries. Those that read
+    an object raise `DamagedError` where there is something else than a file, or something too large.
     """
 
     @property
@@ -75,10 +97,10 @@ class Store(Protocol):
         """An object's address for people: a path, or an `s3://` URL."""
 
     def read(self, key: str) -> Stored | None:
-        """The object at `key`, or None."""
+        """The object at `key`, of at most `MAX_BODY` bytes, or None."""
 
-    def fetch(self, key: str, destination: Path) -> bool:
-        """Copy the object at `key` into a new file, in chunks; False, and no file, when there is none."""
+    def fetch(self, key: str, destination: Path, most: int = MAX_OBJECT) -> bool:
+        """Copy the object at `key`, of at most `most` bytes, into a new file; False, and no file, if missing."""
 
     def borrow(self, key: str, folder: Path) -> Path | None:
         """A file with the object's content, only for reading: its own, or a copy in `folder`. None if missing."""

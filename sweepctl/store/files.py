@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
-from sweepctl.errors import ScratchError, StoreError
+from sweepctl.errors import DamagedError, ScratchError, StoreError
 
 PART = "sweepctl-"  # begins the name of each part of a work area, and marks it as sweepctl's own
 _PERMISSION = "Give this user permission, or choose another directory."
@@ -39,6 +39,8 @@ _REMEDIES = {
     errno.EPERM: _ABILITY,  # Linux's answer on a file system without hard links
     errno.EROFS: "The file system is read-only: choose another directory.",
 }
+# A link; a socket, or a device that is not there.
+_NOT_FILES = {errno.ELOOP, errno.ENXIO, errno.ENODEV}
 
 
 @contextmanager
@@ -47,6 +49,8 @@ def store_errors(action: str, path: Path, kind: type[StoreError] = StoreError) -
     try:
         yield
     except OSError as error:
+        if error.errno in _NOT_FILES and kind is StoreError:
+            kind = DamagedError
         remedy = _REMEDIES.get(error.errno or 0, "Check the disk and its file system.")
         raise kind(f"cannot {action} {path}: {error.strerror or error}", remedy=remedy) from error
 
@@ -95,11 +99,18 @@ def opened_folder(root: Path, *below: str, create: bool = False) -> Iterator[int
 
 @contextmanager
 def opened_file(root: Path, *below: str) -> Iterator[BinaryIO]:
-    """Provide the file `below` the root for reading, reached without following a link below the root."""
-    with opened_folder(root, *below[:-1]) as folder:
+    """Provide the file `below` the root for reading, reached without following a link below the root.
+
+    Raises:
+        DamagedError: it is not a regular file: reading a pipe or a device might never end.
+    """
+    with opened_folder(root, *below[:-1]) as folder, ExitStack() as opened:
         descriptor = open_without_links(below[-1], os.O_RDONLY, folder)
-    with os.fdopen(descriptor, "rb") as file:
-        yield file
+        opened.callback(os.close, descriptor)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            msg = f"{root.joinpath(*below)} is not a file"
+            raise DamagedError(msg, remedy="Another program put it there. Move it away.")
+        yield opened.enter_context(os.fdopen(descriptor, "rb", closefd=False))
 
 
 def sync(path: Path) -> None:

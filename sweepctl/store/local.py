@@ -10,6 +10,7 @@ import datetime as dt
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from sweepctl.errors import StoreError
 from sweepctl.store import files
-from sweepctl.store.contract import Entry, Put, Stored, require_key
+from sweepctl.store.contract import MAX_BODY, MAX_OBJECT, Entry, Put, Stored, require_key, too_large
 
 if TYPE_CHECKING:
     from pyarrow import fs
@@ -52,12 +53,15 @@ class LocalStore:
         with files.store_errors("read", path):
             try:
                 with self._opened(key) as file:
-                    body = file.read()
+                    size = os.fstat(file.fileno()).st_size
+                    if size > MAX_BODY:
+                        raise too_large(str(path), MAX_BODY)
+                    body = file.read(size)
             except FileNotFoundError:
                 return None
         return Stored(body, hashlib.sha256(body).hexdigest())
 
-    def fetch(self, key: str, destination: Path) -> bool:
+    def fetch(self, key: str, destination: Path, most: int = MAX_OBJECT) -> bool:
         """Copy the object: with a link, the reader could change it."""
         path = self._path(key)
         with files.store_errors(f"copy {path} to", destination), ExitStack() as opened:
@@ -65,6 +69,8 @@ class LocalStore:
                 source = opened.enter_context(self._opened(key))
             except FileNotFoundError:
                 return False
+            if os.fstat(source.fileno()).st_size > most:
+                raise too_large(str(path), most)
             with destination.open("wb") as target:
                 shutil.copyfileobj(source, target)
         return True
@@ -231,11 +237,12 @@ def _entries(folder: int, prefix: str) -> Iterator[Entry]:
                 yield from _entries(inner, prefix + name)
             finally:
                 os.close(inner)
-        elif named[name].is_file(follow_symlinks=False):
+        else:
             facts = named[name].stat(follow_symlinks=False)
             modified_at = dt.datetime.fromtimestamp(facts.st_mtime, dt.UTC)
             # A replacement has another inode and a later mtime.
-            yield Entry(prefix + name, facts.st_size, f"{facts.st_ino}-{facts.st_mtime_ns}", modified_at)
+            version = f"{facts.st_ino}-{facts.st_mtime_ns}"
+            yield Entry(prefix + name, facts.st_size, version, modified_at, stat.S_ISREG(facts.st_mode))
 
 
 def _link(source: Path, name: str, folder: int) -> Put:

@@ -24,7 +24,7 @@ from sweepctl.aws_errors import open_client
 from sweepctl.errors import ScratchError, StoreError
 from sweepctl.store import files
 from sweepctl.store.bucket import Bucket
-from sweepctl.store.contract import Entry, Put, Stored, require_key
+from sweepctl.store.contract import MAX_BODY, MAX_OBJECT, Entry, Put, Stored, require_key, too_large
 from sweepctl.store.s3_errors import store_error
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ CONNECTIONS = 32  # more threads than these would wait, or open and drop a conne
 # Seconds between retries of what botocore does not retry: a create that met another request in flight (409), and a
 # download that broke off.
 DELAYS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
-MAX_PUT = 5 * 2**30
 _CHUNK = 2**20
 # No key begins with a dot, so no run's object can collide with the probe, and readers of datasets skip it.
 _PROBE = ".sweepctl/probe"
@@ -117,10 +116,10 @@ class S3Store:
         etag = self._download(require_key(key), body)
         return None if etag is None else Stored(body.getvalue(), etag)
 
-    def fetch(self, key: str, destination: Path) -> bool:
+    def fetch(self, key: str, destination: Path, most: int = MAX_OBJECT) -> bool:
         """Stream the object into a file."""
         with files.store_errors("write", destination), destination.open("wb") as file:
-            found = self._download(require_key(key), file) is not None
+            found = self._download(require_key(key), file, most) is not None
         if not found:
             destination.unlink()
         return found
@@ -237,8 +236,8 @@ class S3Store:
                 raise store_error(error, address) from error
         return HTTPStatus.OK
 
-    def _download(self, key: str, sink: BinaryIO) -> str | None:
-        """Write the object into `sink` and return its etag; None when there is none."""
+    def _download(self, key: str, sink: BinaryIO, most: int = MAX_BODY) -> str | None:
+        """Write the object, of at most so many bytes, into `sink` and return its etag; None when there is none."""
         for _ in self._tries():
             response = self._get(key)
             if response is None:
@@ -248,7 +247,10 @@ class S3Store:
             try:
                 with closing(response["Body"]) as body:
                     # Raises if the body is shorter than its Content-Length, or does not match its checksum.
-                    sink.writelines(body.iter_chunks(_CHUNK))
+                    for chunk in body.iter_chunks(_CHUNK):
+                        sink.write(chunk)
+                        if sink.tell() > most:
+                            raise too_large(self._address(key), most)
             except BotoCoreError as error:
                 failure = error
             else:
@@ -297,7 +299,7 @@ def _require_one_put(body: bytes | Path, address: str) -> None:
     # A multipart upload can be left unfinished, and takes a condition only at its end.
     with files.store_errors("read", body if isinstance(body, Path) else Path()):
         size = body.stat().st_size if isinstance(body, Path) else len(body)
-    if size > MAX_PUT:
+    if size > MAX_OBJECT:
         raise StoreError(
             f"{address}: {size} bytes are more than the 5 GiB that S3 accepts in one request",
             remedy="Plan smaller shards.",

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from sweepctl.design import Grid, LatinHypercube, Random, Sobol, Space, Table, Zip, total_points
-from sweepctl.engine.client import Engine
+from sweepctl.engine.client import Engine, identifying
 from sweepctl.errors import RefusedError, WrongEngineError
 from sweepctl.messages import ShardMessageV2
 from sweepctl.protocol import Model
@@ -20,6 +20,7 @@ from sweepctl.records.table import schemas
 from sweepctl.spec import Limits, Spec
 from sweepctl.sweep.file import SweepFile, TableFile
 from sweepctl.sweep.toml_lines import TomlPath
+from sweepctl.texts import counted
 
 # A design with longer JSON is stored, and messages refer to it, so that they stay below 4 KB.
 MAX_INLINE_BYTES = 2_048
@@ -116,7 +117,9 @@ class Draft:
         """
         plan = Plan(self.spec, self.file.space, self.stored, run_id, run_date, self.total_points, shard_points)
         if plan.shards > MAX_SHARDS:
-            rule = f"{plan.shards:,} shards of {shard_points:,} points: must be at most {MAX_SHARDS:,}"
+            rule = (
+                f"{counted('shards', plan.shards)} of {counted('points', shard_points)}: must be at most {MAX_SHARDS:,}"
+            )
             raise self.file.error({("shards",): rule})
         return plan
 
@@ -167,11 +170,12 @@ def _accept(spec: Spec, space: Space, engine: Engine) -> None:
     if isinstance(space, StoredTable | Table):
         # An engine checks only the rows that it gets; every other design it checks as a whole.
         for first in range(0, space.cells, ROWS_AT_ONCE):
-            engine.identify(
-                spec, _TableSlice(space, first, min(first + ROWS_AT_ONCE, space.cells)), first * spec.replications
-            )
+            end = min(first + ROWS_AT_ONCE, space.cells)
+            with identifying(f"rows {first} to {end - 1}"):
+                engine.identify(spec, _TableSlice(space, first, end), first * spec.replications)
     else:
-        engine.identify(spec, space, 0)
+        with identifying("the design"):
+            engine.identify(spec, space, 0)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from threading import Event
 from typing import Any
 
-from sweepctl.engine.client import Engine
+from sweepctl.engine.client import Engine, identifying
 from sweepctl.messages import require_run_id
 from sweepctl.protocol import PointIdentity
 from sweepctl.sweep.cost import PRICES_OF, CostEstimate, estimate_cost
-from sweepctl.sweep.pilot import Pilot, run_pilot, shard_points
+from sweepctl.sweep.pilot import Pilot, measure_shard, run_pilot
 from sweepctl.sweep.plan import Draft, Plan
 from sweepctl.sweep.repeats import Repeats, find_repeats
 
@@ -28,6 +28,7 @@ class PlanReport:
     samples: tuple[PointIdentity, ...]  # spread over the run, the first and the last point included
     repeats: Repeats
     objects: int
+    size_pilot: Pilot | None  # if the file leaves the number of points per shard to one
     pilot: Pilot | None
     estimate: CostEstimate | None
 
@@ -73,36 +74,50 @@ def report(
     today: dt.date,
     pilot_points: int | None,
     *,
+    point_seconds: float,
     progress: Callable[[int], None],
     stop: Event,
 ) -> PlanReport:
     """Plan a sweep, identify some of its points, and run a pilot if `pilot_points` is given.
 
+    A point of a pilot that takes longer than `point_seconds` is stepped over.
+
     Raises:
         UsageError: the run_id is invalid.
         InterruptedRunError: `stop` was set.
-        EngineFaultError: the engine failed on a point.
+        EngineFaultError: the engine broke its protocol, or did not identify a point in time.
     """
     run_date = today.isoformat()
     if run_id is not None:
         require_run_id(run_id)
-    size = draft.shard_points or shard_points(draft, engine, stop)
-    plan = draft.plan(run_id or draft.new_run_id(run_date), run_date, size)
+    measured = None
+    if draft.shard_points is None:
+        measured = measure_shard(draft, engine, stop, point_seconds=point_seconds)
+    size = draft.shard_points if measured is None else measured.points
+    plan = draft.plan(run_id or draft.new_run_id(run_date), run_date, size or 1)
     last = plan.total_points - 1
     indices = sorted({last * place // (SAMPLES - 1) for place in range(SAMPLES)})
     model = engine.model(plan.spec.model)
     objects = plan.objects(model)
-    pilot = None if pilot_points is None else run_pilot(draft, engine, pilot_points, progress=progress, stop=stop)
+    pilot = None
+    if pilot_points is not None:
+        pilot = run_pilot(draft, engine, pilot_points, point_seconds=point_seconds, progress=progress, stop=stop)
     cores = len(os.sched_getaffinity(0))
     return PlanReport(
         draft=draft,
         plan=plan,
         model_version=model.version,
-        samples=tuple(engine.identify(plan.spec, plan.space, index) for index in indices),
+        samples=tuple(_identify(plan, engine, index) for index in indices),
         repeats=find_repeats(plan.spec, plan.space, engine, stop),
         objects=objects,
+        size_pilot=None if measured is None else measured.pilot,
         pilot=pilot,
         estimate=None
         if pilot is None
         else estimate_cost(pilot.seconds, plan.total_points, plan.shards, objects, cores),
     )
+
+
+def _identify(plan: Plan, engine: Engine, index: int) -> PointIdentity:
+    with identifying(f"point {index}"):
+        return engine.identify(plan.spec, plan.space, index)

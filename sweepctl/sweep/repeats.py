@@ -8,7 +8,7 @@ from typing import Any
 
 from sweepctl.design import Grid, LatinHypercube, Random, Sobol, Space
 from sweepctl.design.axes import length_of
-from sweepctl.engine.client import HANDSHAKE_SECONDS, Engine
+from sweepctl.engine.client import HANDSHAKE_SECONDS, Engine, identifying
 from sweepctl.engine.reader import read_identities
 from sweepctl.protocol import encode_request
 from sweepctl.spec import Spec
@@ -56,7 +56,10 @@ def _repeated(spec: Spec, space: Space, engine: Engine, stop: Event) -> int:
         return 0
     model = engine.model(spec.model)
     request = encode_request(replace(spec, replications=1), space, 0, cells, threads=None)
-    with engine.start(request, command="points", timeout=HANDSHAKE_SECONDS, stop=stop) as run:
+    with (
+        identifying(f"the first {cells:,} cells"),
+        engine.start(request, command="points", timeout=HANDSHAKE_SECONDS, stop=stop) as run,
+    ):
         found = {
             fingerprint
             for points in read_identities(run, model, cells)

@@ -2,10 +2,14 @@
 
 The engine derives them by point index; nothing is simulated. Its canonical JSON and its typed values come from one
 computation, so rows that equal both also agree with each other.
+
+Which engine: sweepctl's own, from the model's declaration that the run keeps. The engine that ran the points would
+repeat its own mistakes (docs/decisions/0017-proof.md).
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Event
 
 import pyarrow as pa
@@ -22,6 +26,30 @@ _TEXTS = {
     "parameter_fingerprint": "identity.parameter_fingerprint",
     "point_fingerprint": "identity.point_fingerprint",
 }
+
+
+@dataclass(frozen=True)
+class Deriver:
+    """An engine that derives the identities of a run's points."""
+
+    engine: Engine
+    model: Model
+    is_witness: bool  # it derives them from the declaration that the run keeps, and need not have the model
+
+
+def choose_deriver(
+    witness: Engine | None, declaration: Model | None, engine: Engine | None, model: Model | None
+) -> tuple[Deriver | None, str | None]:
+    """Return who derives identities, None if nobody can, and what limits the worth of that.
+
+    `witness` derives them from a `declaration`; `engine` has the `model` itself.
+    """
+    if witness is not None and declaration is not None:
+        return Deriver(witness, declaration, is_witness=True), None
+    if engine is None or model is None:
+        return None, None
+    why = "the run does not keep its model's declaration" if declaration is None else "sweepctl's own engine is missing"
+    return Deriver(engine, model, is_witness=False), f"derived by the model's own engine alone: {why}"
 
 
 @contextmanager

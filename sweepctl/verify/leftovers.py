@@ -15,12 +15,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sweepctl.errors import DamagedError
 from sweepctl.records import layout
+from sweepctl.records.datafile import open_rows
 from sweepctl.records.outcome import Outcome
 from sweepctl.records.sharding import Claim
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, PARQUET_ERRORS, POINT_OUTCOMES, ROW_GROUP_ROWS, schema_of
 from sweepctl.store.contract import is_key
 from sweepctl.store.files import store_errors
+from sweepctl.texts import counted
 from sweepctl.verify.inventory import Inventory
 from sweepctl.verify.report import Finding
 from sweepctl.verify.rows import Differences
@@ -90,7 +93,10 @@ class UnnamedFiles:
         ):
             return False
         with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
-            path = self._store.borrow(key, Path(folder))
+            try:
+                path = self._store.borrow(key, Path(folder))
+            except DamagedError:
+                return True  # a reader may wait for a pipe, or follow a link
             if path is None:
                 return False
             with store_errors("read", path), path.open("rb") as file:
@@ -107,13 +113,13 @@ class UnnamedFiles:
     def examine(self, key: str) -> Leftover | Finding | None:
         """Read the rows of a candidate, a row group at a time; None if it is gone."""
         with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
-            path = self._store.borrow(key, Path(folder))
-            if path is None:
-                return None
             try:
-                with pq.ParquetFile(path) as file:
+                path = self._store.borrow(key, Path(folder))
+                if path is None:
+                    return None
+                with open_rows(path) as file:
                     return self._examine(key, file)
-            except PARQUET_ERRORS as error:
+            except (*PARQUET_ERRORS, DamagedError) as error:
                 return _orphan(key, f"it cannot be read: {error}")
 
     def _examine(self, key: str, file: pq.ParquetFile) -> Leftover | Finding:
@@ -122,7 +128,7 @@ class UnnamedFiles:
         if not columns.equals(self._tables.schemas.get(dataset, columns)) or not _begins(columns, common):
             return _orphan(key, "its columns are not the table's")
         if record.shards is not None and shard_id >= record.shards:
-            return _orphan(key, f"the run was planned with {record.shards} shards, numbered from 0")
+            return _orphan(key, f"the run was planned with {counted('shards', record.shards or 0)}, numbered from 0")
         bounds = record.shard_bounds(shard_id) or self._bounds.get(shard_id)
         low, high = bounds or (0, record.total_points)
         # Each point of a shard has one row in these; in extra datasets it has any number.

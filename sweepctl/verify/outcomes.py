@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from operator import add
 
 from sweepctl.engine.reader import FINGERPRINT
-from sweepctl.errors import StoreError
-from sweepctl.records import layout, table
+from sweepctl.errors import DamagedError
+from sweepctl.records import layout
 from sweepctl.records.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, POINT_FAILED, Outcome
+from sweepctl.records.run import find_record
 from sweepctl.records.sharding import NO_PATTERN, Claim
-from sweepctl.store.contract import Store, is_key
+from sweepctl.store.contract import Store, exists, is_key
+from sweepctl.texts import counted
+from sweepctl.verify.builds import build_name
 from sweepctl.verify.report import FailureGroup, Finding
 from sweepctl.verify.run import ExaminedRun
 
@@ -33,13 +36,13 @@ def read_outcomes(
     """Read outcomes or attempts; `unreadable` is the code of findings for files that are neither."""
 
     def read(key: str) -> StoredOutcome | Finding:
-        stored = store.read(key)  # the inventory has only keys that a store accepts
-        if stored is None:
-            return Finding(unreadable, "it was listed, but no longer exists", key=key)
         try:
-            return StoredOutcome(key, table.decode(Outcome, stored.body, store.locate(key)))
-        except StoreError as error:
+            outcome = find_record(store, Outcome, key)  # the inventory has only keys that a store accepts
+        except DamagedError as error:
             return Finding(unreadable, error.message, layout.shard_of(key), key)
+        if outcome is None:
+            return Finding(unreadable, "it was listed, but no longer exists", key=key)
+        return StoredOutcome(key, outcome)
 
     found = list(pool.map(read, keys))
     return (
@@ -99,7 +102,9 @@ def _examine(stored: StoredOutcome, run: ExaminedRun) -> Iterator[Finding]:
     if outcome.spec_fingerprint != record.spec_fingerprint:
         yield finding("wrong_spec", f"it has spec {outcome.spec_fingerprint}, the run {record.spec_fingerprint}")
     if outcome.total_points != run.total_points:
-        yield finding("wrong_spec", f"it says {outcome.total_points} points in total, the run has {run.total_points}")
+        yield finding(
+            "wrong_spec", f"it says {counted('points', outcome.total_points)} in total, the run has {run.total_points}"
+        )
     if outcome.model != run.spec.model:
         yield finding("wrong_model", f"it has model {outcome.model}, the run {run.spec.model}")
     elif run.pin is not None and outcome.model_version != run.pin.model_version:
@@ -122,16 +127,19 @@ def _wrong_counts(outcome: Outcome) -> str | None:
     if outcome.status not in {"success", "failure"}:
         return f"not a status of an outcome: {outcome.status!r}"
     if min(succeeded, failed) < 0 or succeeded + failed > outcome.points:
-        return f"{succeeded} points succeeded and {failed} failed, of {outcome.points}"
+        return f"{counted('points', succeeded)} succeeded and {failed} failed, of {outcome.points}"
     if outcome.complete and succeeded + failed != outcome.points:
-        return f"it has a content digest, but records of only {succeeded + failed} of {outcome.points} points"
+        return (
+            f"it has a content digest, but records of only {succeeded + failed} of {counted('points', outcome.points)}"
+        )
     if outcome.status == "success":
         errors = (outcome.error_code, outcome.error_message, outcome.error_point_index)
         if failed or not outcome.complete or outcome.retryable or errors != (None, None, None):
             return "a success with failed points, an error, or no content digest"
     elif outcome.error_message is None or not _is_known_failure(outcome):
         kind = "retryable" if outcome.retryable else "permanent"
-        return f"a {kind} failure {outcome.error_code}, with {succeeded + failed} points recorded and {failed} failed"
+        recorded = counted("points", succeeded + failed)
+        return f"a {kind} failure {outcome.error_code}, with {recorded} recorded and {failed} failed"
     return _impossible(outcome)
 
 
@@ -165,10 +173,10 @@ def _same_attempts(outcomes: Sequence[Outcome]) -> Iterator[Finding]:
 
 
 def _engine_versions(outcomes: Sequence[Outcome]) -> Iterator[Finding]:
-    versions = Counter(outcome.engine_version for outcome in outcomes)
-    if len(versions) > 1:
-        builds = ", ".join(f"{version} ({count:,} shards)" for version, count in sorted(versions.items()))
-        yield Finding("outcomes.engine_versions", f"the run used several engine builds: {builds}", count=len(versions))
+    builds = Counter((outcome.engine_version, build_name(outcome.engine_sha256)) for outcome in outcomes)
+    if len(builds) > 1:
+        listed = ", ".join(f"{' '.join(build)} ({counted('shards', count)})" for build, count in sorted(builds.items()))
+        yield Finding("outcomes.engine_versions", f"the run used several engine builds: {listed}", count=len(builds))
 
 
 def cover(outcomes: Sequence[Outcome], total_points: int) -> tuple[list[tuple[int, int]], list[Finding]]:
@@ -184,7 +192,7 @@ def cover(outcomes: Sequence[Outcome], total_points: int) -> tuple[list[tuple[in
             gaps.append((reached, outcome.start_index))
         elif outcome.start_index < reached:
             count = min(reached, outcome.end_index_exclusive) - outcome.start_index
-            message = f"{count} points from {outcome.start_index} on also belong to another shard"
+            message = f"also in another shard: {counted('points', count)} from {outcome.start_index} on"
             findings.append(
                 Finding("outcomes.overlap", message, outcome.shard_id, point_index=outcome.start_index, count=count)
             )
@@ -269,7 +277,7 @@ def _history(outcome: Outcome, recorded: Outcome | None, run: ExaminedRun, store
     key = run.keys(outcome.shard_id).attempt(outcome.attempt_id)
     if recorded is None:
         # It may have been written after the listing and before its outcome was read.
-        if not is_key(key) or store.read(key) is None:
+        if not (is_key(key) and exists(store, key)):
             message = "its outcome has no row in shard_attempts"
             yield Finding("failures.attempt_missing", message, outcome.shard_id, key)
     elif recorded != outcome:

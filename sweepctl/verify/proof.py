@@ -5,7 +5,7 @@ counts as passed (docs/verify.md).
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,12 +18,15 @@ from sweepctl.errors import EngineUnavailableError, InterruptedRunError, Unknown
 from sweepctl.protocol import Model
 from sweepctl.records.outcome import Outcome
 from sweepctl.store.contract import Store
+from sweepctl.texts import counted
 from sweepctl.verify import artifacts, outcomes, repair, run
+from sweepctl.verify.builds import builds_of, why_unproven
+from sweepctl.verify.identity import choose_deriver
 from sweepctl.verify.inventory import Inventory, take_inventory
 from sweepctl.verify.leftovers import UnnamedFiles
 from sweepctl.verify.outcomes import overlapping
-from sweepctl.verify.reexecute import draw_sample, reexecute
-from sweepctl.verify.report import SET_ASIDE, Check, Coverage, Finding, Report, Severity, Verdict
+from sweepctl.verify.reexecute import Reexecuted, draw_sample, reexecute
+from sweepctl.verify.report import SET_ASIDE, Build, Check, Coverage, Finding, Report, Severity, Verdict
 from sweepctl.verify.run import ExaminedRun, Tables
 from sweepctl.verify.shards import ENGINE_ERRORS, Examined, ShardsExaminer, shard_batches
 
@@ -37,10 +40,11 @@ Observe = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Reexecution:
-    """How many points to re-run, None for all, and the seed that selects them."""
+    """How many points to re-run, None for all, the seed that selects them, and how long each may take."""
 
     points: int | None
     seed: int = 0
+    point_seconds: float = 600.0
 
 
 def verify(
@@ -49,6 +53,7 @@ def verify(
     engine: Engine | None,
     reexecution: Reexecution | None = None,
     *,
+    witness: Engine | None = None,
     observe: Observe = lambda _what, _done, _total: None,
     stop: Event | None = None,
 ) -> Report:
@@ -57,8 +62,9 @@ def verify(
     Args:
         store: Where the run's results are; only read.
         run_id: The run.
-        engine: Derives the points' identities and re-runs points; without one, neither can be checked.
+        engine: Re-runs points, and derives their identities where the witness cannot; None if it is missing.
         reexecution: Which points to re-run; None for none.
+        witness: Derives the points' identities from the model's declaration that the run keeps; sweepctl's own engine.
         observe: Called with the current step, the amount done and the total.
         stop: Setting it ends the verification.
 
@@ -68,7 +74,7 @@ def verify(
         InterruptedRunError: `stop` was set.
     """
     with ThreadPoolExecutor(IN_FLIGHT) as fetching, ThreadPoolExecutor(1 + (os.cpu_count() or 1)) as examining:
-        work = _Verification(store, engine, fetching, examining, observe, stop or Event())
+        work = _Verification(store, engine, witness, fetching, examining, observe, stop or Event())
         try:
             return _verify(work, run_id, reexecution)
         except BaseException:
@@ -83,6 +89,7 @@ class _Verification:
 
     store: Store
     engine: Engine | None
+    witness: Engine | None
     fetching: ThreadPoolExecutor  # waits for the store, so it has more threads than cores
     examining: ThreadPoolExecutor
     observe: Observe
@@ -131,15 +138,15 @@ def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -
     missing, unknown = repair.missing_shards(committed, attempts, gaps, record, hidden)
     rows = _DataChecks(work, subject, committed, attempts)
     examined = rows.examine()
-    coverage, rerun = rows.coverage(examined, len(inventory.attempts)), None
-    if reexecution is not None:
-        coverage[Check.REEXECUTION], rerun = rows.reexecute(reexecution, examined.sound)
+    coverage, rerun = rows.coverage(examined, len(inventory.attempts)), rows.reexecute(reexecution, examined.sound)
+    if rerun.coverage is not None:
+        coverage[Check.REEXECUTION] = rerun.coverage
     unnamed, aside = rows.unnamed(inventory)
     findings = [
         *wrong_pin, *unreadable, *wrong, *uncovered, *examined.findings, *lost, *wrong_attempts,
         *unnamed,
         *outcomes.permanent_failures(committed),
-        *(rerun or ()),
+        *rerun.findings,
     ]  # fmt: skip
     return Report(
         run_id,
@@ -153,6 +160,7 @@ def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -
         missing,
         unknown,
         record,
+        rerun.builds,
         aside,
     )
 
@@ -163,6 +171,15 @@ _ORDER = {check: place for place, check in enumerate(Check)}
 def _order(finding: Finding) -> tuple[int, int, str, str]:
     shard_id = -1 if finding.shard_id is None else finding.shard_id
     return _ORDER[finding.check], shard_id, finding.code, finding.key or ""
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """The results of running points again."""
+
+    coverage: Coverage | None  # None if nothing was to be run again
+    findings: Sequence[Finding]
+    builds: Sequence[Build]
 
 
 class _DataChecks:
@@ -178,10 +195,12 @@ class _DataChecks:
         self._complete = [outcome for outcome in committed if outcome.complete]
         # An incomplete outcome repeats its attempt's row.
         self._partial = {each.attempt_id: each for each in (*attempts, *committed) if not each.complete}
-        model, self._why_not = _model_of(work.engine, subject, self._complete)
-        tables = self._observed() if model is None else Tables.declared(model, subject)
-        engine = None if model is None else work.engine
-        self._examiner = ShardsExaminer(work.store, subject, tables, engine, model, work.fetching, work.stop)
+        self._model, self._why_not = _model_of(work.engine, subject, self._complete)
+        deriver, self._note = choose_deriver(work.witness, subject.declaration, work.engine, self._model)
+        self._why_underived = self._why_not if deriver is None else None
+        declared = subject.declaration or self._model
+        tables = self._observed() if declared is None else Tables.declared(declared, subject)
+        self._examiner = ShardsExaminer(work.store, subject, tables, deriver, work.fetching, work.stop)
 
     def _files_of(self, outcome: Outcome, folder: Path) -> tuple[dict[str, Path], list[Finding]]:
         """Fetch a shard's files, by dataset."""
@@ -218,7 +237,7 @@ class _DataChecks:
 
     def coverage(self, examined: Examined, attempts: int) -> dict[Check, Coverage]:
         """Return what each check covered."""
-        why_not = self._why_not or examined.engine_error or self._unread(examined.identified)
+        why_not = self._why_underived or examined.engine_error or self._unread(examined.identified)
         return {
             Check.RUN_RECORD: Coverage({"records": 1 + (self._subject.pin is not None), "rows": 2 * examined.points}),
             Check.OUTCOMES: Coverage(
@@ -226,7 +245,7 @@ class _DataChecks:
             ),
             Check.ARTIFACTS: Coverage({"files": examined.files, "bytes": examined.bytes}),
             Check.POINTS: Coverage({"points": examined.points}, self._unread(examined.points)),
-            Check.IDENTITY: Coverage({"points": examined.identified}, why_not),
+            Check.IDENTITY: Coverage({"points": examined.identified}, why_not, self._note),
             Check.FAILURES: Coverage({"shards": len(self._committed), "attempts recorded beside": attempts}),
         }
 
@@ -235,32 +254,55 @@ class _DataChecks:
         if not self._complete:
             return "no shard is complete yet"
         left = sum(outcome.points for outcome in self._complete) - points
-        return f"{left:,} points, whose files are damaged or missing" if left else None
+        return f"{counted('points', left)}, whose files are damaged or missing" if left else None
 
-    def reexecute(self, reexecution: Reexecution, sound: Iterable[int]) -> tuple[Coverage, list[Finding]]:
-        """Re-run a sample of the points whose rows are valid."""
-        engine, model = self._examiner.engine, self._examiner.model
+    def reexecute(self, reexecution: Reexecution | None, sound: Iterable[int]) -> Rerun:
+        """Re-run a sample of the points whose rows are valid, and say whether builds are known to agree."""
+        coverage, findings, compared = None, list[Finding](), dict[int, int]()
+        if reexecution is not None:
+            coverage, findings = self._rerun(reexecution, set(sound), compared)
+        builds = builds_of(self._complete, compared)
+        engine = None if self._model is None else self._work.engine
+        doubt = why_unproven(builds, engine, self._subject.record.run_id, self._work.store.url)
+        if doubt is not None:
+            coverage = Coverage({"points": 0}) if coverage is None else coverage
+            coverage = replace(coverage, not_checked="; ".join(filter(None, (coverage.not_checked, doubt))))
+        return Rerun(coverage, findings, builds)
+
+    def _rerun(
+        self, reexecution: Reexecution, wanted: Collection[int], compared: dict[int, int]
+    ) -> tuple[Coverage, list[Finding]]:
+        """Re-run points of the wanted shards; note in `compared` how many of each."""
+        engine, model = self._work.engine, self._model
         if engine is None or model is None:
             return Coverage({"points": 0}, self._why_not), []
-        wanted = set(sound)
         candidates = [outcome for outcome in self._complete if outcome.shard_id in wanted]
         sample = draw_sample(candidates, reexecution.points, reexecution.seed)
 
-        def rerun(outcome: Outcome) -> list[Finding]:
+        def rerun(outcome: Outcome) -> Reexecuted:
             with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
                 files, lost = self._files_of(outcome, Path(folder))
-                ranges = sample[outcome.shard_id]
                 found = reexecute(
-                    outcome, self._subject, files, ranges, engine=engine, model=model, stop=self._work.stop
+                    outcome,
+                    self._subject,
+                    files,
+                    sample[outcome.shard_id],
+                    engine=engine,
+                    model=model,
+                    point_seconds=reexecution.point_seconds,
+                    stop=self._work.stop,
                 )
-                return [*lost, *found]
+                compared[outcome.shard_id] = found.compared
+                return replace(found, findings=[*lost, *found.findings])
 
         chosen = [outcome for outcome in candidates if outcome.shard_id in sample]
         tasks = {self._work.examining.submit(rerun, outcome): 1 for outcome in chosen}
         findings: list[Finding] = []
+        lost = 0
         try:
             for found in self._work.each("re-running shards", tasks):
-                findings += found
+                findings += found.findings
+                lost += found.lost
         except ENGINE_ERRORS as error:
             return Coverage({"points": 0}, error.message), findings
         build = f"re-run here by engine {engine.description.engine_version} on {engine.description.target}"
@@ -268,7 +310,12 @@ class _DataChecks:
         points = sum(end - start for ranges in sample.values() for start, end in ranges)
         asked = self._subject.total_points if reexecution.points is None else reexecution.points
         left = min(asked, self._subject.total_points) - points
-        return Coverage({"points": points}, f"{left:,} points, which have no valid record" if left else None), findings
+        why_not = [f"{counted('points', left)} without a valid record"] * (left > 0)
+        if lost:
+            why_not.append(
+                f"{counted('points', lost)}, which crashed, took too long or were left out after such a point"
+            )
+        return Coverage({"points": points - lost}, "; ".join(why_not) or None), findings
 
 
 def _model_of(

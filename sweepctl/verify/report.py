@@ -88,7 +88,9 @@ CODES: Mapping[str, Severity] = {
     "reexecution.metrics": _D,
     "reexecution.rows": _D,
     "reexecution.digest": _D,
+    "reexecution.not_reproduced": _N,
 }
+NOT_REPRODUCED = "reexecution.not_reproduced"
 # What moving the files of `Report.set_aside` away mends.
 SET_ASIDE = frozenset({"artifacts.orphan", "outcomes.overlap"})
 
@@ -143,6 +145,16 @@ class Coverage:
 
     checked: Mapping[str, int]  # amounts examined, by kind: shards, files, bytes, points
     not_checked: str | None = None  # why the check, or part of it, was not done
+    note: str | None = None  # what limits the worth of what was checked
+
+
+@dataclass(frozen=True)
+class Build:
+    """An engine's file that computed results of the run."""
+
+    engine_sha256: str | None  # None: unknown, of outcomes of earlier releases
+    shards: int
+    points_rerun: int  # points of these shards that were run again
 
 
 @dataclass(frozen=True)
@@ -189,6 +201,7 @@ class Report:
     missing: MissingShards = field(default_factory=MissingShards)  # shards that would complete the run
     unknown_gaps: Sequence[tuple[int, int]] = ()  # points whose shard is unknown
     record: RunRecord | None = None
+    builds: Sequence[Build] = ()
     set_aside: Sequence[str] = ()  # files that repeat points, or may: out of the tables, they do no harm
 
     def messages(self) -> Iterator[bytes]:
@@ -221,6 +234,10 @@ class Report:
             return CheckState.FAILED
         return CheckState.NOT_CHECKED if check in self.unchecked else CheckState.PASSED
 
+    def is_done(self, *, accept_failures: bool) -> bool:
+        """Whether the run is whole or, if that is accepted, lacks only what failed permanently."""
+        return self.verdict is Verdict.WHOLE or (accept_failures and self.verdict is Verdict.FAILURES)
+
     def found_by(self, check: Check) -> Sequence[Finding]:
         """Return the findings of one check."""
         return [finding for finding in self.findings if finding.check is check]
@@ -238,6 +255,7 @@ class Report:
                     "state": self.state(check).value,
                     "checked": dict(covered.checked),
                     "not_checked": covered.not_checked,
+                    "note": covered.note,
                     "findings": [finding.to_json() for finding in self.found_by(check)],
                 }
                 for check, covered in self.coverage.items()
@@ -248,5 +266,6 @@ class Report:
             "shards_missing": self.missing.count,
             "missing": [asdict(shard) for shard in islice(self.missing, MOST_LISTED)],
             "unknown_gaps": [list(gap) for gap in self.unknown_gaps],
+            "builds": [asdict(build) for build in self.builds],
             "set_aside": list(self.set_aside),
         }

@@ -15,11 +15,13 @@ import pyarrow.parquet as pq
 from sweepctl.records.outcome import MAX_ERROR_MESSAGE, Outcome
 from sweepctl.records.rows import RowBuffer, tables_of
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, FLOAT, INT, POINT_OUTCOMES, schema_of
+from sweepctl.texts import counted
 from sweepctl.verify.report import MOST_POINTS, FailedPoints, Finding
 from sweepctl.verify.run import ExaminedRun, Tables
 
 Column: TypeAlias = "pa.ChunkedArray | pa.Array"
 MAX_SHOWN = 100  # characters of a value
+MOST_INDICES = 1 << 24  # of a file whose rows are not those of its points: each is held while they are compared
 _OWN_OUTCOMES = len(schema_of(POINT_OUTCOMES, []))  # metrics begin here
 
 
@@ -141,7 +143,7 @@ class RowsExaminer:
         outcome, failed = self._outcome, sum(map(len, self.failed))
         first, message = self._first_failure or (None, None)
         if failed != outcome.points_failed:
-            what = f"{failed} points failed, the outcome says {outcome.points_failed}"
+            what = f"{counted('points', failed)} failed, the outcome says {outcome.points_failed}"
             self._differences.add("points.counts", what, first)
         elif (first, message) != (outcome.error_point_index, outcome.error_message):
             what = f"the first failed point is {first}, {message}; the outcome says {outcome.error_point_index}"
@@ -239,6 +241,9 @@ def examine_indices(outcome: Outcome, name: str, rows: pq.ParquetFile, key: str)
     Raises ArrowException or OSError if a page is damaged.
     """
     start, end = outcome.start_index, outcome.end_index_exclusive
+    if rows.metadata.num_rows > MOST_INDICES:
+        message = f"{name}: its {rows.metadata.num_rows} rows are not one a point, in order"
+        return [Finding("points.order", message, outcome.shard_id, key, start)]
     column = rows.read(columns=["point_index"], use_threads=False)["point_index"]
     counted = pc.value_counts(column)
     values, counts = counted.field("values"), counted.field("counts")

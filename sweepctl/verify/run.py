@@ -1,23 +1,26 @@
 """Check 0: the run record, the design and the engine pin, and whether they agree with each other."""
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+from pydantic import ValidationError
 
 from sweepctl.design import Space, total_points
-from sweepctl.errors import MessageError, MissingDesignError, StoreError
+from sweepctl.errors import DamagedError, MessageError, MissingDesignError
 from sweepctl.protocol import Column, Model
 from sweepctl.records import layout, table
+from sweepctl.records.datafile import open_rows
 from sweepctl.records.design import resolve
 from sweepctl.records.outcome import EnginePin, RunRecord
+from sweepctl.records.run import find_record
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
 from sweepctl.spec import Spec
 from sweepctl.store.contract import Store
+from sweepctl.texts import counted
 from sweepctl.verify.report import Finding
 
 
@@ -34,6 +37,12 @@ class ExaminedRun:
     def total_points(self) -> int:
         """The number of points of the design, as recorded."""
         return self.record.total_points
+
+    @cached_property
+    def declaration(self) -> Model | None:
+        """The model as the run's first engine declared it; None if the run does not keep that."""
+        text = None if self.pin is None else self.pin.declaration_json
+        return None if text is None else Model.model_validate_json(text)
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -70,7 +79,8 @@ class Tables:
         for name, path in files.items():
             common = table.schema_of(name, [])
             try:
-                found = pq.read_schema(path)
+                with open_rows(path) as file:
+                    found = file.schema_arrow
             except table.PARQUET_ERRORS:
                 return None
             if pa.schema(list(found)[: len(common)]) != common:
@@ -85,23 +95,17 @@ def read_record(store: Store, run_id: str) -> tuple[RunRecord | None, Spec | Non
     `examine_design` checks the spec's design.
     """
     key = layout.run_record(run_id)
-    stored = store.read(key)
-    if stored is None:
-        return None, None, [Finding("run_record.missing", "the run has files but no run record", key=key)]
     try:
-        record = table.decode(RunRecord, stored.body, store.locate(key))
-    except StoreError as error:
+        record = find_record(store, RunRecord, key)
+    except DamagedError as error:
         return None, None, [Finding("run_record.unreadable", error.message, key=key)]
+    if record is None:
+        return None, None, [Finding("run_record.missing", "the run has files but no run record", key=key)]
     found = []
     if record.run_id != run_id:
         found.append(Finding("run_record.wrong_run", f"the run record belongs to run {record.run_id}", key=key))
-    try:
-        spec = record.spec
-        fingerprint = spec.fingerprint
-        dt.date.fromisoformat(record.run_date)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        message = f"the spec cannot be read: {error!r}"
-        return record, None, [*found, Finding("run_record.wrong_spec", message, key=key)]
+    spec = record.spec
+    fingerprint = spec.fingerprint
     if spec.to_json() != record.spec_json:
         found.append(Finding("run_record.wrong_spec", "the spec is not in canonical form", key=key))
     if fingerprint != record.spec_fingerprint:
@@ -118,16 +122,16 @@ def examine_design(store: Store, record: RunRecord, spec: Spec) -> tuple[Space |
     key = layout.run_record(record.run_id)
     stored_key = layout.stored_design(str(spec.design.get("sha256")))
     try:
-        space = resolve(store, spec)
+        space = resolve(store, record)
         total = total_points(space, spec.replications)
     except MissingDesignError as error:
         return None, [Finding("run_record.design_missing", error.message, key=stored_key)]
-    except MessageError as error:
-        return None, [Finding("run_record.design_altered", error.message, key=stored_key)]
-    except (AttributeError, TypeError, ValueError) as error:
-        return None, [Finding("run_record.wrong_spec", f"the design cannot be read: {error}", key=key)]
+    except (MessageError, DamagedError) as error:
+        if "sha256" in spec.design:
+            return None, [Finding("run_record.design_altered", error.message, key=stored_key)]
+        return None, [Finding("run_record.wrong_spec", error.message, key=key)]
     if total != record.total_points:
-        message = f"the design has {total} points, the record says {record.total_points}"
+        message = f"the design has {counted('points', total)}, the record says {record.total_points}"
         return space, [Finding("run_record.wrong_total", message, key=key)]
     return space, []
 
@@ -135,15 +139,32 @@ def examine_design(store: Store, record: RunRecord, spec: Spec) -> tuple[Space |
 def examine_pin(store: Store, run_id: str, spec: Spec, *, needed: bool) -> tuple[EnginePin | None, list[Finding]]:
     """Return the engine pin and findings about it; `needed` if an engine has run, which sets the pin first."""
     key = layout.engine_pin(run_id)
-    stored = store.read(key)
-    if stored is None:
+    try:
+        pin = find_record(store, EnginePin, key)
+    except DamagedError as error:
+        return None, [Finding("run_record.pin_unreadable", error.message, key=key)]
+    if pin is None:
         missing = Finding("run_record.pin_missing", "shards were run, but no engine is pinned", key=key)
         return None, [missing] if needed else []
-    try:
-        pin = table.decode(EnginePin, stored.body, store.locate(key))
-    except StoreError as error:
-        return None, [Finding("run_record.pin_unreadable", error.message, key=key)]
     if (pin.run_id, pin.model) != (run_id, spec.model):
         message = f"the engine pin has run {pin.run_id} and model {pin.model}, the run record has model {spec.model}"
         return None, [Finding("run_record.pin_disagrees", message, key=key)]
-    return pin, []
+    wrong = _wrong_declaration(pin)
+    return (pin, []) if wrong is None else (replace(pin, declaration_json=None), [replace(wrong, key=key)])
+
+
+def _wrong_declaration(pin: EnginePin) -> Finding | None:
+    if pin.declaration_json is None:
+        return None
+    try:
+        model = Model.model_validate_json(pin.declaration_json)
+    except ValidationError as error:
+        return Finding(
+            "run_record.pin_unreadable", f"its model's declaration cannot be read: {error.errors()[0]['msg']}"
+        )
+    if (model.name, model.version) == (pin.model, pin.model_version):
+        return None
+    message = (
+        f"the engine pin has version {pin.model_version} of {pin.model}, and declares {model.version} of {model.name}"
+    )
+    return Finding("run_record.pin_disagrees", message)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweepctl.engine.client import Engine
 from sweepctl.errors import EngineFaultError, EngineUnavailableError, MessageError, RefusedError
 from sweepctl.protocol import Model, encode_request
 from sweepctl.records import layout
@@ -21,7 +20,7 @@ from sweepctl.records.table import EFFECTIVE_PARAMETERS, PARQUET_ERRORS, POINT_O
 from sweepctl.store.contract import Store
 from sweepctl.verify import artifacts
 from sweepctl.verify.artifacts import Borrowed
-from sweepctl.verify.identity import engine_identities, examine_identity
+from sweepctl.verify.identity import Deriver, engine_identities, examine_identity
 from sweepctl.verify.report import FailedPoints, Finding
 from sweepctl.verify.rows import Differences, ExtraExaminer, RowsExaminer, examine_indices, pairs
 from sweepctl.verify.run import ExaminedRun, Tables
@@ -104,29 +103,38 @@ class EngineIdentities:
 
     def take(self, first: int, points: int, shard_end: int) -> pa.Table | None:
         """Return the identities of `points` points of a shard from `first` on; None if the engine gives none."""
-        engine, model = self._examiner.engine, self._examiner.model
-        if engine is None or model is None or self.error is not None:
+        deriver = self._examiner.deriver
+        if deriver is None or self.error is not None:
             return None
         try:
             # The first points, or the ones before were skipped or were part of another request.
             if first != self._next or first == self._until:
                 self._stack.close()
-                request, self._until = self._request(first, shard_end)
-                identities = engine_identities(engine, model, request, self._until - first, stop=self._examiner.stop)
+                request, self._until = self._request(first, shard_end, deriver.model if deriver.is_witness else None)
+                points_asked = self._until - first
+                identities = engine_identities(
+                    deriver.engine, deriver.model, request, points_asked, stop=self._examiner.stop
+                )
                 self._buffer, self._next = self._stack.enter_context(identities), first
             return self._take(first, points)
         except ENGINE_ERRORS as error:
             self.error = error.message
+            if isinstance(error, EngineFaultError):
+                self.error = f"points {first} to {first + points - 1}: {error.message}"
             self.is_refused = isinstance(error, RefusedError)
             return None
 
-    def _request(self, first: int, shard_end: int) -> tuple[bytes, int]:
+    def _request(self, first: int, shard_end: int, declaration: Model | None) -> tuple[bytes, int]:
         """Request all points of the batch, or only the shard's if the batch needs too many rows of a table."""
         run = self._examiner.run
+
+        def up_to(end: int) -> tuple[bytes, int]:
+            return encode_request(run.spec, run.space, first, end, threads=1, declaration=declaration), end
+
         try:
-            return encode_request(run.spec, run.space, first, self._end, threads=1), self._end
+            return up_to(self._end)
         except MessageError:
-            return encode_request(run.spec, run.space, first, shard_end, threads=1), shard_end
+            return up_to(shard_end)
 
     def _take(self, first: int, points: int) -> pa.Table:
         table = None if self._buffer is None else self._buffer.take(points)
@@ -146,8 +154,7 @@ class ShardsExaminer:
     store: Store
     run: ExaminedRun
     tables: Tables
-    engine: Engine | None  # None if identities cannot be compared
-    model: Model | None
+    deriver: Deriver | None  # None if identities cannot be compared
     fetching: Executor
     stop: Event
 

@@ -12,10 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from sweepctl.design.axes import length_of
 from sweepctl.sweep.cost import PRICES_OF
 from sweepctl.view.console import foreign, new_table
+from sweepctl.view.wording import counted
 
 if TYPE_CHECKING:
     from sweepctl.spec import Limits
     from sweepctl.sweep.cost import Interval
+    from sweepctl.sweep.pilot import Pilot
     from sweepctl.sweep.plan import Plan
     from sweepctl.sweep.preview import PlanReport
 
@@ -39,22 +41,25 @@ def show_plan(console: Console, report: "PlanReport") -> None:
     console.print(
         f"[bold]{plan.run_id}[/]  model {spec.model} {foreign(report.model_version)}, seed {spec.seed}", highlight=False
     )
-    cells = f"{plan.space.cells:,} cell{'s' if plan.space.cells > 1 else ''}" + (
+    cells = counted("cells", plan.space.cells) + (
         f" x {spec.replications:,} replications" if spec.replications > 1 else ""
     )
-    points = f"[bold]{plan.total_points:,}[/] point{'s' if plan.total_points > 1 else ''}"
-    console.print(f"{report.draft.file.sweep.design.kind}: {cells} = {points}", highlight=False)
+    points = counted("points", plan.total_points)
+    console.print(f"{report.draft.file.sweep.design.kind}: {cells} = [bold]{points}[/]", highlight=False)
     _show_repeats(console, report)
     _show_space(console, report)
     _show_samples(console, report)
-    each = "1 shard" if plan.shards == 1 else f"{plan.shards:,} shards of {plan.shard_points:,} points"
+    each = shards_of(plan)
     design = "" if plan.stored is None else f", a stored design of {len(plan.stored):,} bytes"
     console.print(
-        f"{each}, messages of {report.message_bytes:,} bytes{design}; {report.objects:,} objects in the store",
+        f"{each}, messages of {report.message_bytes:,} bytes{design}; "
+        f"{counted('objects', report.objects)} in the store",
         highlight=False,
     )
     for line in _limits(spec.limits, plan.total_points):
         console.print(f"limit: {line}", highlight=False)
+    if report.size_pilot is not None:
+        show_bad_points(console, report.size_pilot)
     if report.estimate is not None:
         _show_estimate(console, report)
 
@@ -68,10 +73,19 @@ def _limits(limits: "Limits", total_points: int) -> Iterator[str]:
         yield f"{limits.most_failed(total_points):,} points may fail before `sweepctl run` stops (failed_points)"
 
 
+def shards_of(plan: "Plan") -> str:
+    """Return a plan's shards and their size."""
+    if plan.shards == 1:
+        return "1 shard"
+    return f"{counted('shards', plan.shards)} of {counted('points', plan.shard_points)}"
+
+
 def show_written(console: Console, plan: "Plan", folder: Path) -> None:
     """Print where the messages are, and what to do with them."""
     console.print(
-        f"{plan.shards:,} messages written to {foreign(folder / 'messages.jsonl')}", highlight=False, soft_wrap=True
+        f"{counted('messages', plan.shards)} written to {foreign(folder / 'messages.jsonl')}",
+        highlight=False,
+        soft_wrap=True,
     )
     if plan.stored is not None:
         console.print(
@@ -131,7 +145,7 @@ def _show_samples(console: Console, report: "PlanReport") -> None:
         table.add_row(f"{point.point_index:,}", f"{point.replicate:,}", *values)
     console.print(table)
     if len(names) > len(shown):
-        console.print(f"[dim]and {len(names) - len(shown)} more parameters; --json shows all[/]")
+        console.print(f"[dim]and {counted('parameters', len(names) - len(shown))} more; --json shows all[/]")
 
 
 def _value(value: object) -> str:
@@ -142,7 +156,7 @@ def _show_estimate(console: Console, report: "PlanReport") -> None:
     pilot, found = report.pilot, report.estimate
     if pilot is None or found is None:
         return
-    table = new_table("estimate", "", "95 % interval", title=f"From a pilot of {pilot.points:,} points")
+    table = new_table("estimate", "", "95 % interval", title=f"From a pilot of {counted('points', pilot.points)}")
     rows = (
         ("per point, one core", pilot.seconds, _seconds),
         ("this machine, all cores", found.wall_seconds, _seconds),
@@ -153,12 +167,21 @@ def _show_estimate(console: Console, report: "PlanReport") -> None:
     for name, value, show in rows:
         table.add_row(name, *_shown(value, show))
     console.print(table)
-    if pilot.failed:
+    show_bad_points(console, pilot)
+    if pilot.failed > pilot.bad:
         failed = f"{pilot.failed:,} of these points failed, and would fail in the run"
         console.print(f"[red]{failed}: run the sweep, or one of its shards, to see why.[/]")
     console.print(
         f"[dim]List prices of us-east-1, {PRICES_OF}, including queue and store requests; an estimate, not a bill.[/]"
     )
+
+
+def show_bad_points(console: Console, pilot: "Pilot") -> None:
+    """Print how many points the pilot stepped over, and the first of them."""
+    if not pilot.bad:
+        return
+    bad = f"{counted('points', pilot.bad)} crashed or did not end in the pilot, and would fail in the run; the first"
+    console.print(f"[yellow]{bad}: {foreign(pilot.first_bad)}[/]", highlight=False, soft_wrap=True)
 
 
 def _shown(value: "Interval", show: Callable[[float], str]) -> tuple[str, str]:

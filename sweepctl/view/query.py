@@ -12,6 +12,7 @@ from rich.text import Text
 
 from sweepctl.texts import plain
 from sweepctl.view.console import new_table
+from sweepctl.view.wording import counted
 
 MOST_ROWS = 100
 MOST_BLOCKS = 10  # each takes one line per column
@@ -32,7 +33,7 @@ def show_answer(console: Console, reader: pa.RecordBatchReader) -> None:
     if not rows:
         console.print("  no rows", style="dim")
     elif len(rows) > most:
-        console.print(f"  first {most} rows; use --format csv for all", style="dim")
+        console.print(f"  first {counted('rows', most)}; use --format csv for all", style="dim")
 
 
 def _rows(reader: pa.RecordBatchReader) -> Iterator[Sequence[object]]:

@@ -17,7 +17,7 @@ from sweepctl.runs.status import Status
 from sweepctl.runs.submit import Submission
 from sweepctl.sweep.plan import Plan
 from sweepctl.view.console import foreign, new_table
-from sweepctl.view.wording import duration
+from sweepctl.view.wording import counted, duration
 
 WIDE = 120  # terminal columns that a full row of runs needs
 
@@ -34,11 +34,13 @@ def sending(console: Console, plan: Plan, from_shard: int) -> Iterator[Callable[
 
 def show_submission(console: Console, done: Submission) -> None:
     """Print the run_id first: all later commands need it."""
-    console.print(f"[bold green]✓[/] run [bold]{foreign(done.run_id)}[/] of {done.shards:,} shards", highlight=False)
+    console.print(
+        f"[bold green]✓[/] run [bold]{foreign(done.run_id)}[/] of {counted('shards', done.shards)}", highlight=False
+    )
     pace = f" in {done.seconds:.1f} s, {done.messages_per_second:,.0f} messages/s" if done.sent else ""
-    console.print(f"  {done.sent:,} messages sent{pace}", highlight=False)
+    console.print(f"  {counted('messages', done.sent)} sent{pace}", highlight=False)
     if done.stood:
-        console.print(f"  {done.stood:,} shards have an outcome and were not sent", highlight=False)
+        console.print(f"  not sent, since they have an outcome: {counted('shards', done.stood)}", highlight=False)
     console.print(f"[dim]→ sweepctl status {done.run_id} --watch[/]", highlight=False)
 
 

@@ -1,6 +1,6 @@
 """A shard's progress and outcome; a point's identity."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -9,9 +9,10 @@ from sweepctl.messages import ShardMessage
 from sweepctl.protocol import PointIdentity
 from sweepctl.records.outcome import Outcome
 from sweepctl.shard.run import Disposition, Result
+from sweepctl.shard.slow_point import Progress, SlowPoint
 from sweepctl.store.contract import Store, is_key
 from sweepctl.view.console import foreign, new_table
-from sweepctl.view.wording import byte_count
+from sweepctl.view.wording import byte_count, counted
 
 _DISPOSITIONS = {
     Disposition.COMMITTED: "committed",
@@ -21,19 +22,20 @@ _DISPOSITIONS = {
 
 
 @contextmanager
-def progress_of(console: Console, message: ShardMessage) -> Iterator[Callable[[int], None]]:
+def progress_of(console: Console, message: ShardMessage) -> Iterator[Progress]:
     """Show a progress bar of points on a terminal, and nothing elsewhere."""
     if not console.is_terminal:
-        yield lambda _points: None
+        yield lambda _points, _slow: None
         return
     from rich.progress import (  # noqa: PLC0415  needed on a terminal only
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+
+    from sweepctl.view.bar import Bar  # noqa: PLC0415  as above
 
     columns = (
         TextColumn("{task.description}"),
@@ -44,9 +46,14 @@ def progress_of(console: Console, message: ShardMessage) -> Iterator[Callable[[i
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(f"shard {message.shard_id}", total=message.points)
-        yield lambda points: progress.update(task, completed=points)
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(f"shard {message.shard_id}", total=message.points)
+
+        def reach(points: int, slow: SlowPoint | None) -> None:
+            bar.slow = slow
+            bar.update(task, completed=points)
+
+        yield reach
 
 
 def show_result(console: Console, result: Result, store: Store) -> None:
@@ -66,7 +73,7 @@ def show_result(console: Console, result: Result, store: Store) -> None:
     )
     width = max((len(artifact.dataset) for artifact in outcome.artifacts), default=0)
     lines += [
-        f"  {foreign(artifact.dataset):<{width}}  {artifact.rows:,} rows  {byte_count(artifact.bytes)}  "
+        f"  {foreign(artifact.dataset):<{width}}  {counted('rows', artifact.rows)}  {byte_count(artifact.bytes)}  "
         f"{foreign(store.locate(artifact.key) if is_key(artifact.key) else artifact.key)}"
         for artifact in outcome.artifacts
     ]

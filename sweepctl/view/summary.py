@@ -11,7 +11,7 @@ from sweepctl.results.analysis.subject import Dimension, Subject
 from sweepctl.results.analysis.summary import MetricSummary, Summary
 from sweepctl.spec import Value
 from sweepctl.view.console import foreign, new_table
-from sweepctl.view.wording import shown, span
+from sweepctl.view.wording import counted, shown, span
 
 
 def show_summary(console: Console, summary: Summary) -> None:
@@ -49,7 +49,7 @@ def _show_metric(console: Console, subject: Subject, metric: MetricSummary) -> N
     missing = f", {spread.missing:,} without a value" if spread.missing else ""
     console.print(
         f"\n[bold]{foreign(metric.name)}[/]  mean {shown(spread.mean)}, standard deviation {shown(spread.deviation)}, "
-        f"from {shown(spread.minimum)} to {shown(spread.maximum)}, {spread.points:,} points{missing}",
+        f"from {shown(spread.minimum)} to {shown(spread.maximum)}, {counted('points', spread.points)}{missing}",
         highlight=False,
         soft_wrap=True,
     )
@@ -92,7 +92,7 @@ def _estimated(estimate: MeanEstimate | None) -> tuple[str, str, str]:
 def _show_sensitivity(console: Console, sensitivity: Sensitivity) -> None:
     if sensitivity.indices:
         # Not the table's title, which would be wrapped at the table's width.
-        title = f"[bold]Sobol indices[/]: {foreign(sensitivity.method)}, {sensitivity.cells:,} cells"
+        title = f"[bold]Sobol indices[/]: {foreign(sensitivity.method)}, {counted('cells', sensitivity.cells)}"
         console.print(title, highlight=False, soft_wrap=True)
         table = new_table("dimension", "first order", "total")
         for index in sensitivity.indices:

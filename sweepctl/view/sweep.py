@@ -5,12 +5,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, TextColumn
 
 from sweepctl.verify.report import Verdict
+from sweepctl.view.bar import Bar
 from sweepctl.view.console import foreign
+from sweepctl.view.plan import shards_of, show_bad_points
 from sweepctl.view.verify import show_report, show_verdict
-from sweepctl.view.wording import duration
+from sweepctl.view.wording import counted, duration
 
 if TYPE_CHECKING:
     from sweepctl.runs.local import Begun
@@ -36,11 +38,13 @@ def show_begun(console: Console, begun: "Begun") -> None:
     """Print which run this is, its shards, and how much of it is complete."""
     plan = begun.plan
     what = "" if begun.is_new else ", continued"
-    shards = "1 shard" if plan.shards == 1 else f"{plan.shards:,} shards of {plan.shard_points:,} points"
-    _print(console, f"run [bold]{plan.run_id}[/]{what}: {plan.total_points:,} points in {shards}")
+    points = counted("points", plan.total_points)
+    _print(console, f"run [bold]{plan.run_id}[/]{what}: {points} in {shards_of(plan)}")
+    if begun.pilot is not None:
+        show_bad_points(console, begun.pilot)
     if begun.complete:
         complete = f"{len(begun.complete):,} of {plan.shards:,} shards"
-        _print(console, f"  {complete}, {begun.complete_points:,} points, are already complete")
+        _print(console, f"  {complete}, {counted('points', begun.complete_points)}, are already complete")
 
 
 def show_source(console: Console, source: "Source") -> None:
@@ -48,13 +52,13 @@ def show_source(console: Console, source: "Source") -> None:
     if source.nothing is not None:
         _print(console, f"  nothing can be reused from run {source.run_id}: {foreign(source.nothing)}")
         return
-    _print(console, f"  {len(source.rows):,} points of run {source.run_id} are available for reuse")
+    _print(console, f"  {counted('points', len(source.rows))} of run {source.run_id} can be reused")
     if source.left_out:
-        _print(console, f"  [yellow]{source.left_out:,} more are left out: they would need too much memory[/]")
+        _print(console, f"  [yellow]left out, for lack of memory: {counted('points', source.left_out)}[/]")
     for why in source.unsound[:_MOST_SHARDS]:
         _print(console, f"  [yellow]not used:[/] {foreign(why)}")
     if len(source.unsound) > _MOST_SHARDS:
-        _print(console, f"  [yellow]not used: {len(source.unsound) - _MOST_SHARDS:,} more shards[/]")
+        _print(console, f"  [yellow]not used: {len(source.unsound) - _MOST_SHARDS:,} more[/]")
 
 
 @contextmanager
@@ -64,12 +68,13 @@ def running(
     """Show a progress bar with the rate and the time left on a terminal, and nothing elsewhere."""
     columns = (TextColumn("run {task.description}"), BarColumn(), TextColumn("{task.fields[status]}"))
     disabled = not (is_watched and console.is_terminal)
-    with Progress(*columns, console=console, transient=True, disable=disabled) as progress:
-        task = progress.add_task(run_id, total=total, completed=complete, status="")
+    with Bar(*columns, console=console, transient=True, disable=disabled) as bar:
+        task = bar.add_task(run_id, total=total, completed=complete, status="")
 
         def observe(done: "Done") -> None:
             reached = complete + done.points + done.skipped_points
-            progress.update(task, completed=reached, status=_progress(done, reached, total))
+            bar.slow = done.slow
+            bar.update(task, completed=reached, status=_progress(done, reached, total))
 
         yield observe
 
@@ -77,11 +82,13 @@ def running(
 def _progress(done: "Done", reached: int, total: int) -> str:
     rate = done.points_per_second
     ended = done.succeeded + done.failed + done.skipped
-    parts = [f"{reached:,}/{total:,} points", f"{rate:,.0f} points/s", f"{ended:,} shards"]
+    parts = [f"{reached:,}/{total:,} points", f"{rate:,.0f} points/s", counted("shards", ended)]
     if done.failed:
         parts.append(f"[red]{done.failed:,} failed[/]")
-    if rate:
-        parts.append(f"about {duration((total - reached) / rate)} left")
+    left = (total - reached) / rate if rate else None
+    # A point that has been running for longer than all others would take may never end.
+    if left is not None and (done.slow is None or done.slow.seconds < left):
+        parts.append(f"about {duration(left)} left")
     return ", ".join(parts)
 
 
@@ -90,13 +97,13 @@ def show_done(console: Console, done: "Done") -> None:
     if not (done.succeeded or done.failed or done.skipped or done.points):
         _print(console, "  nothing was run")
         return
-    shards = f"[bold]{done.succeeded:,}[/] shards succeeded"
+    shards = f"{counted('shards', done.succeeded)} succeeded"
     if done.failed:
         shards += f", [red]{done.failed:,} failed[/]"
     if done.skipped:
         shards += f", {done.skipped:,} were completed by other workers"
     took = f"{done.seconds:.1f} s" if done.seconds < 10 else duration(done.seconds)  # noqa: PLR2004  two digits
-    rate = f"{done.points:,} points in {took}, {done.points_per_second:,.0f} points/s"
+    rate = f"{counted('points', done.points)} in {took}, {done.points_per_second:,.0f} points/s"
     _print(console, f"{shards}: {rate}")
     if done.reused:
         _print(console, f"  {done.reused:,} of these points were reused, not simulated")
@@ -127,14 +134,15 @@ def show_failed(console: Console, failed: "FailedShards") -> None:
         _print(console, f"    {foreign(group.example)}")
         _print(console, f"    [dim]→ {foreign(failed.advice(group))}[/]")
     if failed.unreadable:
-        _print(
-            console, f"  [yellow]{len(failed.unreadable):,} outcomes cannot be read: `sweepctl verify` lists them[/]"
-        )
+        more = ", …" if len(failed.unreadable) > _MOST_SHARDS else ""
+        keys = ", ".join(map(foreign, failed.unreadable[:_MOST_SHARDS])) + more
+        outcomes = counted("outcomes", len(failed.unreadable))
+        _print(console, f"  [yellow]cannot be read: {outcomes}; `sweepctl verify` says why[/] {keys}")
 
 
 def show_sent(console: Console, count: int) -> None:
     """Print how many messages were sent."""
-    _print(console, f"[bold green]✓[/] {count:,} messages sent")
+    _print(console, f"[bold green]✓[/] {counted('messages', count)} sent")
 
 
 def _print(console: Console, line: str) -> None:

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sweepctl.records.outcome import MACHINE_DEPENDENT
 from sweepctl.runs.retry import MACHINE_ADVICE
 from sweepctl.verify.repair import MOST_MESSAGES
-from sweepctl.verify.report import SET_ASIDE, CheckState, Finding, Report, Severity
+from sweepctl.verify.report import NOT_REPRODUCED, SET_ASIDE, CheckState, Finding, Report, Severity
 from sweepctl.view.console import foreign, new_table
 from sweepctl.view.wording import VERDICTS, counted
 
@@ -37,6 +37,8 @@ def show_report(console: Console, report: Report) -> None:
         checked = ", ".join(counted(kind, count) for kind, count in covered.checked.items()) or "nothing"
         if covered.not_checked is not None:
             checked += f"\n[yellow]not checked: {foreign(covered.not_checked)}[/]"
+        if covered.note is not None:
+            checked += f"\n[dim]{foreign(covered.note)}[/]"
         found = len(report.found_by(check))
         table.add_row(
             _STATES[report.state(check)], check.value.replace("_", " "), checked, f"{found:,}" if found else ""
@@ -53,7 +55,11 @@ def show_verdict(console: Console, report: Report) -> None:
     """Print the verdict and what it means, on one line."""
     colour, sentence = VERDICTS[report.verdict]
     name = f"[bold {colour}]{report.verdict.name}[/]"
-    points = "" if report.total_points is None else f", {report.total_points:,} points in {report.shards:,} shards"
+    points = (
+        ""
+        if report.total_points is None
+        else f", {counted('points', report.total_points)} in {counted('shards', report.shards)}"
+    )
     console.print(f"{name}  run [bold]{foreign(report.run_id)}[/]{points}: {sentence}", highlight=False, soft_wrap=True)
 
 
@@ -92,13 +98,16 @@ def _show_failures(console: Console, report: Report) -> None:
     for code, points in report.point_failures.items():
         more = ", …" if points.count > len(points.first) else ""
         indices = f"{', '.join(map(str, points.first))}{more}"
+        failed = "failed point" if points.count == 1 else "failed points"
         console.print(
-            f"  {points.count:,} failed points: [red]{foreign(code)}[/] at {indices}", highlight=False, soft_wrap=True
+            f"  {points.count:,} {failed}: [red]{foreign(code)}[/] at {indices}",
+            highlight=False,
+            soft_wrap=True,
         )
     most = max(report.attempts.values(), default=1)
     if most > 1:
         retried = sum(attempts > 1 for attempts in report.attempts.values())
-        console.print(f"  attempts: more than one for {retried:,} shards, at most {most}", highlight=False)
+        console.print(f"  attempts: more than one for {counted('shards', retried)}, at most {most}", highlight=False)
 
 
 def _advice(report: Report) -> Iterator[str]:
@@ -114,9 +123,14 @@ def _advice(report: Report) -> Iterator[str]:
         yield "Nothing was changed. Restore the named files from a backup."
     if any(finding.code == "artifacts.missing" for finding in report.findings):
         yield "To recreate a missing data file, use `sweepctl run-shard --force` with its shard's message."
+    if any(finding.code == NOT_REPRODUCED for finding in report.findings):
+        yield (
+            "Whether a point crashes or takes too long depends on the machine: verify again on one where it ends, "
+            "with more --point-seconds if it is slow."
+        )
     if count := report.missing.count:
         yield (
-            f"The messages of {count:,} shards would complete the run: --missing FILE writes them, "
+            f"The messages of {counted('shards', count)} would complete the run: --missing FILE writes them, "
             "--requeue --queue-url URL sends them."
         )
     if count > MOST_MESSAGES:

@@ -2,9 +2,14 @@
 
 import datetime as dt
 import math
+from typing import TYPE_CHECKING
 
+from sweepctl import texts
 from sweepctl.spec import Value
 from sweepctl.verify.report import Verdict
+
+if TYPE_CHECKING:
+    from sweepctl.shard.slow_point import SlowPoint
 
 DIGITS = 4
 LARGEST, SMALLEST = 1e9, 1e-4  # outside this range, powers of ten are shorter
@@ -54,8 +59,8 @@ VERDICTS = {
 
 
 def counted(kind: str, count: int) -> str:
-    """Return an amount of what was checked."""
-    return byte_count(count) if kind == "bytes" else f"{count:,} {kind}"
+    """Return an amount of `kind`, a plural, or of bytes."""
+    return byte_count(count) if kind == "bytes" else texts.counted(kind, count)
 
 
 def duration(seconds: float) -> str:
@@ -65,6 +70,11 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02} min"
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def slow_point(slow: "SlowPoint") -> str:
+    """Return what stands still."""
+    return f"shard {slow.shard_id}: point {slow.point_index:,} has been running for {duration(slow.seconds)}"
 
 
 def byte_count(count: int) -> str:

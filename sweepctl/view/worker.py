@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 from sweepctl.view.console import foreign
-from sweepctl.view.wording import duration
+from sweepctl.view.wording import counted, duration, slow_point
 from sweepctl.worker.events import Ending, Why
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ _WHY = {
 def show_worker_summary(console: Console, done: "WorkerProgress") -> None:
     """Print the received messages by how they ended; then why some failed."""
     why = "" if done.why is None else f": {_WHY[done.why]}"
-    console.print(f"[bold]{done.received:,}[/] messages received, {done.points:,} points run{why}", highlight=False)
+    console.print(
+        f"{counted('messages', done.received)} received, {counted('points', done.points)} run{why}", highlight=False
+    )
     for ending, count in sorted(done.endings.items(), key=lambda item: item[0].value):
         console.print(f"  {count:>9,}  {_ENDINGS[ending]}", highlight=False)
     if done.lost_leases:
@@ -98,7 +100,13 @@ def _worker(progress: "WorkerProgress", seconds: float, backlog: "Backlog | None
     if backlog is not None and backlog.seconds_left is not None:
         left.append(f"about {duration(backlog.seconds_left)} left")
     facts.add_row("", *counts, *left)
-    return facts
+    if progress.slow is None:
+        return facts
+    # A row of its own: in a column it would widen all others.
+    view = Table.grid()
+    view.add_row(facts)
+    view.add_row(slow_point(progress.slow))
+    return view
 
 
 def _state(progress: "WorkerProgress") -> str:

@@ -28,6 +28,7 @@ from sweepctl.queue.contract import Received
 from sweepctl.records.outcome import Outcome
 from sweepctl.shard import commit
 from sweepctl.shard.run import Conditions, Disposition, Result, run_shard, utc_now
+from sweepctl.shard.slow_point import SlowPoint
 from sweepctl.store.contract import Store
 from sweepctl.strict_json import short
 from sweepctl.worker.events import Ending
@@ -42,15 +43,16 @@ class Delivery:
     seconds: dict[str, float]
     stop: Event = field(default_factory=Event)
     message: ShardMessage | None = None
-    points: int = 0  # run so far; the only field that is read before the end
+    points: int = 0  # run so far; this and the next are the only fields that are read before the end
+    slow: SlowPoint | None = None  # that has been running for some time
     ending: Ending = Ending.UNUSED
     result: Result | None = None
     error: SweepctlError | None = None
     lost: bool = False
 
-    def reach(self, points: int) -> None:
-        """Record how many points have been run."""
-        self.points = points
+    def reach(self, points: int, slow: SlowPoint | None) -> None:
+        """Record how many points have been run, and what is slow."""
+        self.points, self.slow = points, slow
 
     @property
     def engine_error(self) -> SweepctlError | None:

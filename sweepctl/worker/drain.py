@@ -20,6 +20,7 @@ from sweepctl.errors import QueueError, QueueRefusedError, StoreError, SweepctlE
 from sweepctl.messages import decode
 from sweepctl.queue.backlog import MOST_DEPTHS, Backlog, DepthSample, estimate_backlog
 from sweepctl.shard.run import Conditions, draw_attempt_id, utc_now
+from sweepctl.shard.slow_point import slowest
 from sweepctl.store.contract import Store
 from sweepctl.worker import events, lease
 from sweepctl.worker.delivery import Delivery, deliver
@@ -266,5 +267,6 @@ class Worker:
             returned=self._tally.returned,
             failures=self._tally.failures,
             why=state.why,
+            slow=slowest(self._deliveries[receipt].slow for receipt in state.leases),
             error=self._fatal if state.why in {Why.QUEUE_REFUSES, Why.ENGINE_UNAVAILABLE} else None,
         )

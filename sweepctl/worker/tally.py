@@ -8,6 +8,7 @@ from typing import Any
 from sweepctl import logs
 from sweepctl.errors import EngineFaultError, StoreError, SweepctlError
 from sweepctl.records.outcome import INVALID_PARAMETERS, POINT_FAILED
+from sweepctl.shard.slow_point import SlowPoint
 from sweepctl.worker.delivery import Delivery
 from sweepctl.worker.events import Ending, Why
 
@@ -58,6 +59,7 @@ class WorkerProgress:
     failures: Sequence[FailedMessage]  # the first few distinct ones
     why: Why | None  # it stops or stopped
     error: SweepctlError | None  # that made it stop
+    slow: SlowPoint | None = None  # the slowest of all shards at the moment
 
     @property
     def has_failures(self) -> bool:

@@ -4,9 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 from typer.testing import CliRunner
 
 from sweepctl.cli import app
+from sweepctl.engine import client
+from sweepctl.engine.client import find_engine
 from sweepctl.messages import decode
 from sweepctl.shard.run import utc_now
 
@@ -94,3 +97,18 @@ def test_init_touches_nothing_that_is_there(started: Path) -> None:
     done = RUNNER.invoke(app, ["init", str(started)])
     assert done.exit_code == 2
     assert (started / "sweep.toml").read_bytes() == before
+
+
+def test_a_plan_says_what_an_engine_did_not_identify(started: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = started / "engine"
+    broken.write_text(f'#!/bin/sh\n[ "$1" = points ] && exec sleep 600\nexec {find_engine()} "$@"\n')
+    broken.chmod(0o755)
+    monkeypatch.setattr(client, "HANDSHAKE_SECONDS", 1.0)
+    done = RUNNER.invoke(app, ["plan", str(started / "sweep.toml"), "--engine", str(broken)])
+    assert done.exit_code == 4
+    assert "the design: the engine did not finish within 1 s" in done.stderr
+    assert "sweepctl doctor" in done.stderr
+    message = str(ROOT / "examples/queue/shard-0.json")
+    done = RUNNER.invoke(app, ["point", message, "7", "--engine", str(broken)])
+    assert done.exit_code == 4
+    assert "point 7: the engine did not finish within 1 s" in done.stderr

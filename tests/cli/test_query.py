@@ -1,6 +1,7 @@
 """`sweepctl query`: forms of an answer, files, terminals, signals, and what cannot be asked."""
 
 import csv
+import dataclasses
 import json
 import shutil
 import signal
@@ -19,6 +20,8 @@ from typer.testing import CliRunner
 from waiting import LIMIT, wait_until
 
 from sweepctl.cli import app
+from sweepctl.records import table
+from sweepctl.records.outcome import RunRecord
 from sweepctl.store import open_store
 
 
@@ -145,18 +148,15 @@ def test_a_string_does_not_steer_the_terminal(root: Path) -> None:
 
 
 def test_what_nobody_planned_says_so(root: Path, tmp_path: Path) -> None:
-    assert (
-        "3 shards of run a are recorded; total unknown: the run was not planned" in invoke(root, "a", "SELECT 1").stderr
-    )
+    assert "recorded of run a: 3 shards; total unknown: the run was not planned" in invoke(root, "a", "SELECT 1").stderr
     assert "has no runs" in invoke(tmp_path / "nope", "--all", "SELECT 1").stderr
 
 
 def test_a_run_that_is_not_whole_says_so(root: Path, tmp_path: Path) -> None:
     """It still answers; where nothing is recorded, columns of the model are not known, and the hint says why."""
     shutil.copytree(root, tmp_path, dirs_exist_ok=True)
-    record = pa.parquet.ParquetFile(tmp_path / "runs/run=a/run.parquet").read()
-    place = record.column_names.index("shard_points")
-    pq.write_table(record.set_column(place, record.field(place), pa.array([4])), tmp_path / "runs/run=a/run.parquet")
+    path = tmp_path / "runs/run=a/run.parquet"
+    path.write_bytes(table.encode(dataclasses.replace(table.decode(RunRecord, path.read_bytes(), ""), shard_points=4)))
     assert invoke(tmp_path, "a", "SELECT 1").stderr == ""
     (outcomes,) = (tmp_path / "shard_outcomes").glob("*/run=a")
     (outcomes / "shard-00000002.parquet").unlink()

@@ -83,6 +83,28 @@ def test_a_pilot_cuts_a_run_that_does_not_say_how(tmp_path: Path) -> None:
     assert told_by("run", file)["skipped"] == 1
 
 
+def test_a_pilot_steps_over_points_that_crash(tmp_path: Path) -> None:
+    file = faulty_sweep(tmp_path, "abort")
+    file.write_text(file.read_text().partition("[shards]")[0].replace("at = 5", "at = 0"))
+    planned = sweepctl("plan", file, "--pilot", 20, "--engine", TEST_ENGINE)
+    assert planned.exit_code == 0
+    bad = "1 point crashed or did not end in the pilot, and would fail in the run; the first: point 0: point_crashed"
+    assert planned.stdout.count(bad) == 2  # for the shard size, too
+    assert "of these points failed" not in planned.stdout
+    result = sweepctl("run", file, "--run-id", "r", "--engine", TEST_ENGINE)
+    assert result.exit_code == 1
+    assert bad in result.stdout
+    assert "FAILURES" in result.stdout
+    assert "1 failed point: point_crashed at 0" in result.stdout
+
+
+def test_point_seconds_are_for_both_pilots_of_a_plan(tmp_path: Path) -> None:
+    file = faulty_sweep(tmp_path, "hang")
+    file.write_text(file.read_text().partition("[shards]")[0].replace("at = 5", "at = 0"))
+    planned = sweepctl("plan", file, "--pilot", 20, "--engine", TEST_ENGINE, "--point-seconds", 0.2)
+    assert planned.stdout.count("point 0: point_timeout: it ran for more than 0.2 s") == 2
+
+
 def test_a_failing_point_fails_its_shard_alone(tmp_path: Path) -> None:
     file = faulty_sweep(tmp_path, "domain_error")
     told = told_by("run", file, "--run-id", "r", "--engine", TEST_ENGINE)
@@ -160,6 +182,22 @@ def test_a_point_that_crashed_is_had_after_all(tmp_path: Path) -> None:
     assert sweepctl("verify", "s", "--reexecute", "all", "--engine", TEST_ENGINE).exit_code == 0
 
 
+def test_failures_for_good_are_accepted_on_request(tmp_path: Path) -> None:
+    file = faulty_sweep(tmp_path, "domain_error")
+    assert sweepctl("run", file, "--run-id", "r", "--engine", TEST_ENGINE, "--accept-failures").exit_code == 0
+    assert sweepctl("run", file, "--run-id", "r", "--engine", TEST_ENGINE).exit_code == 1
+    assert sweepctl("retry", "r", "--engine", TEST_ENGINE, "--accept-failures").exit_code == 0
+
+
+def test_a_retry_accepts_only_what_fails_for_good(tmp_path: Path) -> None:
+    file, engine = faulty_sweep(tmp_path, "domain_error"), failing_engine(tmp_path, TEST_ENGINE)
+    assert sweepctl("run", file, "--run-id", "r", "--engine", engine, "--accept-failures").exit_code == 1
+    assert sweepctl("retry", "r", "--engine", engine, "--accept-failures").exit_code == 1
+    (tmp_path / "healed").touch()
+    assert sweepctl("retry", "r", "--engine", engine, "--accept-failures").exit_code == 0
+    assert sweepctl("retry", "r", "--engine", engine).exit_code == 1
+
+
 def test_a_crash_is_retried(tmp_path: Path) -> None:
     engine, file = failing_engine(tmp_path), queue_sweep(tmp_path)
     told = told_by("run", file, "--run-id", "r", "--engine", engine)
@@ -220,7 +258,7 @@ def test_an_outcome_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     path.write_bytes(b"none")
     result = sweepctl("retry", "r")
     assert result.exit_code == 1
-    assert "1 outcomes cannot be read" in result.stdout
+    assert "cannot be read: 1 outcome" in result.stdout
 
 
 def test_points_of_another_run_are_taken_over(tmp_path: Path) -> None:
@@ -230,7 +268,7 @@ def test_points_of_another_run_are_taken_over(tmp_path: Path) -> None:
     assert told["reuse"] == {"run_id": "old", "nothing": None, "unsound": [], "left_out": 0, "known": 12}
     assert sweepctl("verify", "new", "--reexecute", "all").exit_code == 0
     shown = sweepctl("run", queue_sweep(tmp_path, 6), "--run-id", "newer", "--reuse", "old")
-    assert "12 points of run old are available for reuse" in shown.stdout
+    assert "12 points of run old can be reused" in shown.stdout
     assert "12 of these points were reused, not simulated" in shown.stdout
     other = sweepctl("run", queue_sweep(tmp_path, seed=2), "--reuse", "old")
     assert "nothing can be reused from run old: it has seed 1, but this run has 2" in other.stdout
@@ -279,7 +317,7 @@ def test_an_engine_that_vanishes_ends_the_run_in_order(tmp_path: Path) -> None:
     assert (told["exit_code"], told["succeeded"], told["verdict"]) == (4, 1, None)
     assert told["error"]["kind"] == "engine_unavailable"
     resumed = told_by("run", queue_sweep(tmp_path, 1))
-    assert (resumed["skipped"], resumed["succeeded"], resumed["verdict"]) == (1, 11, "whole")
+    assert (resumed["skipped"], resumed["succeeded"], resumed["verdict"]) == (1, 11, "unproven")  # by two builds
 
 
 @pytest.mark.slow

@@ -43,7 +43,7 @@ def test_all_is_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not any(check.error or check.remedy for check in found.values())
     assert "models: toy 1" in found["engine"].finding
     assert "supports conditional writes" in found["store"].finding
-    assert found["queue"].finding == "3 messages visible, 2 in flight, 1 delayed"
+    assert found["queue"].finding == "messages: 3 visible, 2 in flight, 1 delayed"
     assert found["visibility"].finding.startswith(
         "30 s set on the queue; this worker overrides it with its lease of 60 s"
     )

@@ -1,12 +1,13 @@
 """Whatever an engine does, the worker hears of it in bounded time and space, and leaves no process behind."""
 
+import hashlib
 import signal
 from pathlib import Path
 from threading import Event, Timer
 
 import pytest
 from fakes.engines import clock_until, scripted
-from fakes.toy_model import STARTED, good, line
+from fakes.toy_model import STARTED, good, line, running
 from waiting import LIMIT, wait_until
 
 from sweepctl.engine import child, client
@@ -234,6 +235,16 @@ def test_a_stop_is_seen_in_the_middle_of_a_long_line(tmp_path: Path) -> None:
             list(run.blocks())
 
 
+def test_its_digest_is_of_the_file_that_is_started_next(tmp_path: Path) -> None:
+    path = scripted(tmp_path, "")
+    engine = Engine(path)
+    for _ in range(2):
+        assert engine.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+        path.write_text(f"{path.read_text()}# another build\n")
+    path.unlink()
+    assert engine.sha256 is None
+
+
 def test_started_is_the_first_record(tmp_path: Path) -> None:
     with start(tmp_path, f"say({STARTED!r})") as run:
         assert run.begin().model_version == "1"
@@ -242,3 +253,66 @@ def test_started_is_the_first_record(tmp_path: Path) -> None:
 def test_signal_numbers_are_named(tmp_path: Path) -> None:
     fault = fault_of(start(tmp_path, "os.kill(os.getpid(), signal.SIGSEGV)"))
     assert f"signal {int(signal.SIGSEGV)}" in fault.message
+
+
+def test_reports_of_a_running_point_are_no_lines(tmp_path: Path) -> None:
+    behaviour = f"""
+for p in points[:3]: say(p)
+say({running(2, 5.0)!r} + chr(10) + {running(2, 10.0)!r})
+wait_for('read')
+say({running(2, 15.0)!r} + chr(10) + points[3])
+wait_for('more')
+for p in points[4:]: say(p)
+"""
+    lines, told = bytearray(), []
+    with start(tmp_path, behaviour) as run:
+        run.begin()
+        for block in run.blocks():
+            lines += block
+            told.append(run.running and run.running.seconds)
+            (tmp_path / "read").touch() if run.running else None
+            (tmp_path / "more").touch() if b'"point_index":2' in lines else None
+    assert lines.decode().splitlines() == good(10)[1:-1]
+    assert [seconds for seconds in told if seconds is not None] == [10.0]
+    assert run.running is None
+
+
+def test_reports_may_arrive_in_any_pieces(tmp_path: Path) -> None:
+    in_pieces = f"""
+for p in points[:-1]:
+    for byte in p + chr(10) + {running(9)!r} + chr(10): say(byte.encode())
+say(points[-1])
+"""
+    assert len(read_all(start(tmp_path, in_pieces))) == 10
+
+
+def test_a_parameter_is_no_report(tmp_path: Path) -> None:
+    record = line(record="point", parameters={"record": "running"})
+    assert read_all(start(tmp_path, f"say(points[0]); say({record!r}); say(points[-1])")) == [f"{record}\n".encode()]
+
+
+REPORTS = {
+    "a flood": (f"while True: say({running(0)!r})", "engine_flooded"),
+    "not finite": (f"say({running(0, float('nan'))!r})", "engine_invalid_output"),
+    "negative": (f"say({running(-1)!r})", "engine_invalid_output"),
+    "unknown field": (f"say({running(0)!r}[:-1] + ',\"x\":1}}')", "engine_invalid_output"),
+    "long": (f"say({running(0)!r}[:-1] + ' ' * 5_000_000 + '}}')", "engine_flooded"),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "code"), REPORTS.values(), ids=REPORTS)
+def test_reports_are_bounded_and_checked(tmp_path: Path, behaviour: str, code: str) -> None:
+    assert fault_of(start(tmp_path, f"say(points[0]); say(points[1])\n{behaviour}")).error_code == code
+
+
+@pytest.mark.parametrize("limit", [{"timeout": 1.0}, {"silence": 1.0}], ids=str)
+@pytest.mark.parametrize(("others", "point"), [(0, 5), (1, None)])
+def test_a_report_breaks_no_silence_and_names_the_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: dict[str, float], others: int, point: int | None
+) -> None:
+    clock = clock_until(monkeypatch, b'"running"')
+    behaviour = f"{SAY_FIVE}while True: say({running(5, others=others)!r}); time.sleep(0.1)"
+    engine = Engine(scripted(tmp_path, behaviour), monotonic=clock)
+    fault = fault_of(engine.start(REQUEST, **limit))  # type: ignore[arg-type]
+    assert (fault.error_code, fault.point_index) == ("engine_timeout", point)
+    assert fault.message.endswith(" 1 s; point 5 had been running for 241 s")

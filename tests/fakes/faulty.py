@@ -18,7 +18,7 @@ from pyarrow import fs
 from sweepctl.errors import QueueError, StoreError
 from sweepctl.queue.contract import Received
 from sweepctl.queue.sqs import Queue, SqsClients
-from sweepctl.store.contract import Entry, Put, Store, Stored
+from sweepctl.store.contract import MAX_OBJECT, Entry, Put, Store, Stored
 
 T = TypeVar("T")
 
@@ -55,8 +55,8 @@ class FaultyStore:
     def read(self, key: str) -> Stored | None:
         return self._call("read", key, lambda: self.inner.read(key))
 
-    def fetch(self, key: str, destination: Path) -> bool:
-        return self._call("fetch", key, lambda: self.inner.fetch(key, destination))
+    def fetch(self, key: str, destination: Path, most: int = MAX_OBJECT) -> bool:
+        return self._call("fetch", key, lambda: self.inner.fetch(key, destination, most))
 
     def borrow(self, key: str, folder: Path) -> Path | None:
         return self._call("borrow", key, lambda: self.inner.borrow(key, folder))

@@ -5,6 +5,7 @@ record at a time, and takes its time for each. It is no script of `fakes.engines
 time.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -83,6 +84,10 @@ class SimulatedEngine(Engine):
         self.__dict__["description"] = _description(behaviour.version, behaviour.hosts)
         self._behaviour = behaviour
         self._gate = gate
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self._behaviour.version.encode()).hexdigest()
 
     def _child(self, command: str, *, stdin: bytes, timeout: float | None, stop: Event) -> Child:
         steps = self._behaviour.steps(command, json.loads(stdin), self._strikes)

@@ -44,18 +44,22 @@ STARTED = line(
 )
 
 
+def _digest(**fields: Any) -> str:  # noqa: ANN401  any JSON value
+    return hashlib.sha256(line(**fields).encode()).hexdigest()
+
+
 def point(index: int, **changes: Any) -> str:  # noqa: ANN401  any JSON value
     """Return a good point record, with fields changed; a value of ... leaves the field out."""
-    digest = hashlib.sha256(b"%d" % index).hexdigest()
+    of_model, parameters = {"model": "toy"}, {"x": index}
     fields = {
         "record": "point",
         "point_index": index,
         "replicate": 0,
         "status": "success",
-        "parameters": {"x": index},
-        "effective_parameters_json": line(x=index),
-        "parameter_fingerprint": digest,
-        "point_fingerprint": hashlib.sha256(f"{digest} {index}".encode()).hexdigest(),
+        "parameters": parameters,
+        "effective_parameters_json": line(**parameters),
+        "parameter_fingerprint": _digest(**of_model, parameters=parameters),
+        "point_fingerprint": _digest(**of_model, model_version="1", parameters=parameters, replicate=0, seed=1),
         "metrics": {"m": index / 2},
         **changes,
     }
@@ -91,6 +95,11 @@ def finished(points: int, failed: int = 0) -> str:
 def good(count: int) -> list[str]:
     """Return everything that a well-behaved engine says of points 0 to count - 1."""
     return [STARTED, *map(point, range(count)), finished(count)]
+
+
+def running(index: int, seconds: float = 241.0, others: int = 0) -> str:
+    """Return what an engine says, after some silence, of the point that has been running longest."""
+    return line(record="running", point_index=index, seconds=seconds, others=others)
 
 
 def refused(message: str, parameter: str) -> str:

@@ -1,7 +1,9 @@
 """How rows lie in Parquet files: what readers and memory bounds rely on."""
 
 import ast
+import datetime as dt
 import re
+from dataclasses import replace
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from sweepctl.errors import StoreError
 from sweepctl.names import IDENTITY_COLUMNS, RESERVED_DATASETS
 from sweepctl.protocol import Description
 from sweepctl.records import table
+from sweepctl.records.datafile import same_rows
 from sweepctl.records.outcome import EnginePin, Outcome, RunRecord
 
 TOY = Description.model_validate(DESCRIPTION).models[0]
@@ -81,15 +84,15 @@ def test_equal_rows_are_equal_in_any_encoding_and_damaged_ones_never(tmp_path: P
     path = written(tmp_path, [1_000])
     other = tmp_path / "other.parquet"
     pq.write_table(pq.read_table(path), other, compression="none")
-    assert table.same_rows(path, other)
+    assert same_rows(path, other)
     pq.write_table(pq.read_table(path).slice(1), other)
-    assert not table.same_rows(path, other)
+    assert not same_rows(path, other)
     body = bytearray(path.read_bytes())
     body[100] ^= 1
     other.write_bytes(body)
-    assert not table.same_rows(path, other)
+    assert not same_rows(path, other)
     other.write_bytes(b"no Parquet")
-    assert not table.same_rows(path, other)
+    assert not same_rows(path, other)
 
 
 def test_no_unsigned_integers_and_no_partition_among_the_columns() -> None:
@@ -117,6 +120,15 @@ def test_what_is_no_record_is_told(kind: type[Any]) -> None:
     for body in (b"", b"PAR1", b"x" * 100):
         with pytest.raises(StoreError, match="is not a sweepctl record"):
             table.decode(kind, body, "somewhere")
+
+
+def test_records_of_earlier_releases_lack_the_last_columns() -> None:
+    pin = EnginePin("r", "toy", "1", "0.1.0", dt.datetime(2026, 2, 14, tzinfo=dt.UTC), "a" * 64)
+    row = pq.read_table(pa.BufferReader(table.encode(pin)))
+    assert row.column_names[-2:] == ["engine_sha256", "declaration_json"]
+    sink = pa.BufferOutputStream()
+    pq.write_table(row.select(row.column_names[:-2]), sink, compression="none")
+    assert table.decode(EnginePin, bytes(sink.getvalue()), "") == replace(pin, engine_sha256=None)
 
 
 def test_parquet_is_read_from_paths_and_buffers_only() -> None:

@@ -13,7 +13,9 @@ import pytest
 from fakes.servers import BUCKET, Server
 from results.runs import asked, connect, run
 
-from sweepctl.errors import InterruptedRunError, QueryError, StoreError
+from sweepctl.errors import DamagedError, InterruptedRunError, QueryError, StoreError
+from sweepctl.records import table
+from sweepctl.records.outcome import RunRecord
 from sweepctl.results import formats, views
 from sweepctl.store import Store, open_store
 
@@ -105,7 +107,7 @@ def test_damage_that_a_query_comes_across_is_told(root: Path, tmp_path: Path) ->
     shutil.copytree(root, tmp_path, dirs_exist_ok=True)
     (last,) = (tmp_path / "point_outcomes/queue").glob("*/run=a/shard-00000002.parquet")
     last.write_bytes(last.read_bytes()[:-100])
-    with pytest.raises(QueryError, match="shard-00000002") as told:
+    with pytest.raises(DamagedError, match="shard-00000002") as told:
         asked(open_store(str(tmp_path)), "a", "SELECT * FROM points")
     assert "sweepctl verify" in str(told.value.remedy)
 
@@ -120,8 +122,7 @@ def test_a_parameter_and_a_metric_of_one_name_are_told_apart(tmp_path: Path) -> 
     record = tmp_path / "runs/run=r/run.parquet"
     changed = pq.ParquetFile(record).read().to_pylist()[0]
     changed |= {"run_date": "2026-02-14", "spec_json": changed["spec_json"].replace('"queue"', '"m"')}
-    record.unlink()
-    pq.write_table(pa.Table.from_pylist([changed]), record)
+    record.write_bytes(table.encode(RunRecord(**changed)))
     assert asked(open_store(str(tmp_path)), "r", "SELECT x, metric_x FROM points") == [{"x": 0, "metric_x": 1}]
 
 

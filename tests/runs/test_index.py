@@ -66,8 +66,8 @@ def test_what_is_no_run_is_told_and_is_no_error(store: Store) -> None:
     assert [run.run_id for run in found] == ["r"]
     problems = {each.folder: each.problem for each in odd}
     assert "is not a sweepctl record" in problems.pop("run=garbled")
-    assert "cannot be read" in problems.pop("run=dated")
-    assert "cannot be read" in problems.pop("run=specless")
+    assert "run_date: String should match" in problems.pop("run=dated")
+    assert "spec_json: Input should be a valid dictionary" in problems.pop("run=specless")
     assert problems == {
         "run=a b": "has no valid run_id in its name",
         "run=empty": "has no run record",

@@ -1,9 +1,9 @@
 """Runs on this machine: what is missing, what runs beside what, and what ends them."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
+from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 import pytest
@@ -20,15 +20,18 @@ from sweepctl.records.outcome import Outcome
 from sweepctl.records.run import list_attempts
 from sweepctl.runs.local import Begun, RunProgress, begin_run, run_shards
 from sweepctl.shard.run import Result, run_shard
+from sweepctl.shard.slow_point import Progress, SlowPoint
 from sweepctl.store import open_store
 from sweepctl.store.contract import Store
 from sweepctl.sweep import file as sweep_file
 from sweepctl.sweep import plan
 from sweepctl.verify import Verdict, verify
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 ENGINE = Engine(find_engine())
-Tell = Callable[[int], None]
 
 
 @pytest.fixture
@@ -41,7 +44,7 @@ def toy_messages(shards: int) -> list[ShardMessage]:
 
 
 def run_toys(store: Store, engine: Engine, shards: int = 5, slots: int = 2) -> RunProgress:
-    def run_one(message: ShardMessage, tell: Tell) -> Result:
+    def run_one(message: ShardMessage, tell: Progress) -> Result:
         return run_shard(message, engine, store, progress=tell)
 
     return run_shards(toy_messages(shards), run_one, slots=slots, stop=Event())
@@ -91,7 +94,7 @@ def test_an_error_of_engine_or_store_ends_it_in_order(store: Store, tmp_path: Pa
     engine, began = toys.engine(tmp_path), list[int]()
     failed = Event()
 
-    def run_one(message: ShardMessage, tell: Tell) -> Result:
+    def run_one(message: ShardMessage, tell: Progress) -> Result:
         began.append(message.shard_id)
         if message.shard_id == 1:
             failed.set()
@@ -107,7 +110,7 @@ def test_an_error_of_engine_or_store_ends_it_in_order(store: Store, tmp_path: Pa
 def test_a_stop_begins_nothing_more(store: Store, tmp_path: Path) -> None:
     engine, stop = toys.engine(tmp_path), Event()
 
-    def run_one(message: ShardMessage, _: Tell) -> Result:
+    def run_one(message: ShardMessage, _: Progress) -> Result:
         stop.set()
         return run_shard(message, engine, store, stop=stop)
 
@@ -133,7 +136,7 @@ def test_too_many_failed_points_stop_it_in_order(store: Store, tmp_path: Path) -
         asked.append(failed)
         return error if failed > 1 else None
 
-    def run_one(message: ShardMessage, _: Tell) -> Result:
+    def run_one(message: ShardMessage, _: Progress) -> Result:
         if message.shard_id == 2:
             # As if it ran for long: it ends with the stop, as after a signal.
             stop.wait(LIMIT)
@@ -158,7 +161,7 @@ def store_body(store: Store, key: str) -> bytes:
 def test_what_nobody_foresaw_is_raised(store: Store) -> None:
     del store
 
-    def run_one(_message: ShardMessage, _tell: Tell) -> Result:
+    def run_one(_message: ShardMessage, _tell: Progress) -> Result:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -166,18 +169,18 @@ def test_what_nobody_foresaw_is_raised(store: Store) -> None:
 
 
 def test_progress_is_told_while_a_shard_runs(store: Store, tmp_path: Path) -> None:
-    engine, told = toys.engine(tmp_path), list[RunProgress]()
+    engine, told, slow = toys.engine(tmp_path), list[RunProgress](), SlowPoint(0, 3, 61.0)
 
-    def run_one(message: ShardMessage, tell: Tell) -> Result:
-        tell(3)
-        wait_until(lambda: told and told[-1].points == 3)
+    def run_one(message: ShardMessage, tell: Progress) -> Result:
+        tell(3, slow)
+        wait_until(lambda: told and (told[-1].points, told[-1].slow) == (3, slow))
         return run_shard(message, engine, store)
 
     ticks: Iterator[float] = iter(range(10**6))
     done = run_shards(
         toy_messages(1), run_one, slots=1, stop=Event(), observe=told.append, monotonic=lambda: next(ticks)
     )
-    assert (done.points, done.points_per_second) == (4, 4 / done.seconds)
+    assert (done.points, done.points_per_second, done.slow) == (4, 4 / done.seconds, None)
     assert told[-1] is done
 
 

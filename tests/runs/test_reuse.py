@@ -1,9 +1,13 @@
 """Points taken over from another run: the same bytes as simulated ones, and only from what can be trusted."""
 
 import datetime as dt
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fakes.sweep_files import TEST_ENGINE, faulty_sweep, queue_sweep
 
@@ -11,6 +15,7 @@ from sweepctl import protocol
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import InterruptedRunError, UnknownRunError
 from sweepctl.messages import ShardMessage
+from sweepctl.records import table
 from sweepctl.records.outcome import Outcome
 from sweepctl.records.run import find_outcome
 from sweepctl.runs import local, reuse
@@ -143,6 +148,101 @@ def test_failed_points_are_run_again_and_their_neighbours_taken_over(tmp_path: P
     begun, done = run(store, file, "new", reusing(source, FAULTY))
     assert (done.failed, done.points, done.reused) == (1, 20, 19)
     require_alike(tmp_path, store, begun, file, FAULTY)
+
+
+def cut_engine(folder: Path, at: int) -> Engine:
+    """Return an engine whose record of point `at` is wrong: what came before is kept in partial/."""
+    path = folder / f"cut-{at}"
+    wrong = f's/"point_index":{at},/"point_index":99,/'
+    path.write_text(f'#!/bin/sh\n[ "$1" = run ] || exec {ENGINE.path} "$@"\n{ENGINE.path} run | sed \'{wrong}\'\n')
+    path.chmod(0o755)
+    return Engine(path)
+
+
+@pytest.fixture
+def partial(tmp_path: Path) -> Store:
+    """A store with a run `old` whose first shard has three points of one attempt and five of another."""
+    found = open_store(str(tmp_path / "partial-store"))
+    begun = local.begin_run(plan.draft(sweep_file.read(queue_sweep(tmp_path)), ENGINE), ENGINE, found, "old", now=NOW)
+    for at in (3, 5):
+        outcome = run_shard(begun.plan.message(0), cut_engine(tmp_path, at), found).outcome
+        assert outcome.error_code == "engine_wrong_index"
+    return found
+
+
+def partial_files(store: Store) -> list[Path]:
+    """Return the files of results in partial/, the one with fewer rows first."""
+    found = Path(store.url).glob("partial/point_outcomes/queue/*/run=old/*.parquet")
+    return sorted(found, key=lambda path: pq.read_metadata(path).num_rows)
+
+
+def test_points_of_attempts_that_did_not_complete_are_taken_over(partial: Store, tmp_path: Path) -> None:
+    source = source_of(partial)
+    assert (len(source.rows), source.unsound, source.left_out) == (5, [], 0)
+    assert source.metrics is not None
+    assert source.metrics.num_rows == 5
+    file = queue_sweep(tmp_path, 12)
+    begun, done = run(partial, file, "new", reusing(source))
+    assert (done.points, done.reused) == (12, 5)
+    require_alike(tmp_path, partial, begun, file)
+
+
+def test_of_several_attempts_the_first_one_counts(partial: Store) -> None:
+    few, _ = partial_files(partial)
+    rows = pq.read_table(few)
+    few.chmod(0o644)
+    pq.write_table(rows.set_column(rows.schema.get_field_index("mean_wait"), "mean_wait", pa.array([7.0] * 3)), few)
+    reseal(partial, few)
+    source = source_of(partial)
+    assert source.metrics is not None
+    waits = source.metrics["mean_wait"].to_pylist()
+    assert (len(waits), waits[:3]) == (5, [7.0] * 3)
+    assert 7.0 not in waits[3:]
+
+
+def reseal(store: Store, path: Path) -> None:
+    """Have the attempt promise the file that is there."""
+    (attempt,) = Path(store.url).glob(f"shard_attempts/*/run=old/{path.name}")
+    recorded = table.decode(Outcome, attempt.read_bytes(), "")
+    key = str(path.relative_to(store.url))
+    body = path.read_bytes()
+    digest = hashlib.sha256(body).hexdigest()
+    artifacts = tuple(
+        replace(each, sha256=digest, bytes=len(body)) if each.key == key else each for each in recorded.artifacts
+    )
+    attempt.chmod(0o644)
+    attempt.write_bytes(table.encode(replace(recorded, artifacts=artifacts)))
+
+
+@pytest.mark.parametrize("harm", ["damaged", "missing"])
+def test_a_partial_file_that_is_not_sound_is_not_used_and_told(partial: Store, harm: str) -> None:
+    few, many = partial_files(partial)
+    many.unlink()
+    if harm == "damaged":
+        many.write_bytes(b"PAR1")
+    source = source_of(partial)
+    assert source.unsound == [f"{many} does not match the digest in its outcome"]
+    assert len(source.rows) == pq.read_metadata(few).num_rows == 3
+
+
+@pytest.mark.parametrize("changed", [{"model_version": "2"}, {"spec_fingerprint": "0" * 64}, {"shard_id": 1}])
+def test_an_attempt_of_another_run_is_not_used(partial: Store, changed: dict[str, object]) -> None:
+    _, many = partial_files(partial)
+    (attempt,) = Path(partial.url).glob(f"shard_attempts/*/run=old/{many.name}")
+    recorded = table.decode(Outcome, attempt.read_bytes(), "")
+    attempt.chmod(0o644)
+    attempt.write_bytes(table.encode(replace(recorded, **changed)))  # type: ignore[arg-type]
+    source = source_of(partial)
+    assert source.unsound == [f"{attempt} is not an attempt of this run"]
+    assert len(source.rows) == 3
+
+
+def test_a_shard_with_its_records_needs_no_attempt(partial: Store, tmp_path: Path) -> None:
+    run(partial, queue_sweep(tmp_path), "old", ENGINE)
+    for path in partial_files(partial):
+        path.unlink()
+    source = source_of(partial)
+    assert (len(source.rows), source.unsound) == (12, [])
 
 
 def test_what_finds_no_room_is_simulated(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

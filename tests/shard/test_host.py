@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 from fakes.crashing import AT, POINTS, SHARD, TEST_ENGINE, body
 
+from sweepctl.engine import points
 from sweepctl.engine.client import Engine, EngineRun
 from sweepctl.errors import ConflictError, WrongEngineError
 from sweepctl.messages import ShardMessage, decode
 from sweepctl.records.layout import ShardKeys
 from sweepctl.records.outcome import Outcome, RunRecord
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
-from sweepctl.shard import points
 from sweepctl.shard.run import Conditions, Disposition, Result, run_shard
 from sweepctl.spec import NO_LIMITS
 from sweepctl.store import open_store

@@ -99,7 +99,9 @@ def test_a_success_leaves_its_rows_and_one_outcome_that_names_them(
     engine: Callable[..., Engine],
 ) -> None:
     done: list[int] = []
-    result = run_shard(message(), engine(), store, progress=done.append, now=lambda: TODAY, attempt_number=3)
+    result = run_shard(
+        message(), engine(), store, progress=lambda points, _: done.append(points), now=lambda: TODAY, attempt_number=3
+    )
     assert result.disposition is Disposition.COMMITTED
     assert keys(store) == RUN_KEYS | DATA_KEYS | {OUTCOME_KEY}
     outcome = table.decode(Outcome, stored_body(store, OUTCOME_KEY), OUTCOME_KEY)
@@ -201,6 +203,20 @@ def test_a_run_id_never_means_two_sweeps(
     assert other.spec.fingerprint in caught.value.message
     assert {key: stored_body(store, key) for key in before} == before
     assert [attempt.status for attempt in attempts(store)] == ["conflict"]
+
+
+def test_only_an_engine_that_runs_is_hashed(
+    store: Store, engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = engine()
+    first = run(message(), sound, store)
+    assert first.outcome.engine_sha256 == hashlib.sha256(sound.path.read_bytes()).hexdigest()
+
+    def read(_engine: Engine) -> str:
+        raise AssertionError
+
+    monkeypatch.setattr(Engine, "sha256", property(read))
+    assert run(message(), sound, store).disposition is Disposition.SKIPPED
 
 
 def test_another_date_than_the_runs_is_a_conflict(store: Store, engine: Callable[..., Engine]) -> None:
@@ -332,7 +348,12 @@ def test_a_shard_whose_files_take_more_than_a_worker_allows_is_ended_while_they_
     huge = message(dimensions={"x": [0]}, replications=10**9, total_points=10**9, end_index_exclusive=10**9)
     with pytest.raises(MessageError, match="its shard take more than 100,000 bytes"):
         run_shard(
-            huge, engine(ENDLESS), store, Conditions(max_scratch_bytes=most), progress=reached.append, now=lambda: TODAY
+            huge,
+            engine(ENDLESS),
+            store,
+            Conditions(max_scratch_bytes=most),
+            progress=lambda points, _: reached.append(points),
+            now=lambda: TODAY,
         )
     assert reached[-1] < 10 * table.ROW_GROUP_ROWS
     assert keys(store) == RUN_KEYS

@@ -24,13 +24,13 @@ import pyarrow.parquet as pq
 from sweepctl import messages
 from sweepctl.engine import reader
 from sweepctl.errors import StoreError
+from sweepctl.records import datafile, table
 from sweepctl.records import design as stored_design
-from sweepctl.records import table
 from sweepctl.records.outcome import Artifact
 from sweepctl.records.table import DataFile, DatasetWriter
 from sweepctl.shard import adopt, attempt
 from sweepctl.store.s3 import S3Store
-from sweepctl.verify import artifacts, shards
+from sweepctl.verify import shards
 from sweepctl.worker import delivery, drain
 
 MANY = 4096  # of each kind are remembered: most histories hold the same few tables
@@ -44,7 +44,7 @@ def in_memory() -> Iterator[None]:
             (table, "encode", encode),
             (table, "decode", decode),
             (table, "pq", _Parquet),
-            (artifacts, "pq", _Parquet),
+            (datafile, "pq", _Parquet),
             (S3Store, "_area", SimpleNamespace(folder=folder)),
             (attempt, "DatasetWriter", Writer),
             (adopt, "pq", _Parquet),

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from sweepctl.engine import reader
+from sweepctl.engine import points, reader
 from sweepctl.records import outcome
-from sweepctl.shard import adopt, attempt, claim, commit, points, run
+from sweepctl.shard import adopt, attempt, claim, commit, run
 from sweepctl.store.s3 import S3Store
 from sweepctl.worker import delivery, lease
 from sweepctl.worker.drain import Worker

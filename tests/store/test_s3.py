@@ -18,6 +18,7 @@ from fakes.servers import BUCKET, Server, moto_ignoring
 
 from sweepctl.errors import ScratchError, StoreError
 from sweepctl.store import Put, open_store, s3
+from sweepctl.store.contract import MAX_OBJECT
 from sweepctl.store.s3 import S3Store, open_s3
 
 KEY = "runs/run=r/run.parquet"
@@ -224,7 +225,7 @@ def test_an_endpoint_that_is_not_there_is_told() -> None:
 
 def test_a_body_beyond_one_put_is_refused_before_it_is_sent(store: S3Store, proxy: FaultProxy, tmp_path: Path) -> None:
     with (tmp_path / "big").open("wb") as file:
-        file.truncate(s3.MAX_PUT + 1)
+        file.truncate(MAX_OBJECT + 1)
     _refused(lambda: store.create(KEY, tmp_path / "big"), "smaller shards")
     assert proxy.log == []
 

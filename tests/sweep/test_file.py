@@ -188,7 +188,7 @@ def test_a_table_may_stand_in_the_file(tmp_path: Path, engine: Engine) -> None:
 def test_shards_are_not_without_number(tmp_path: Path, engine: Engine) -> None:
     text = GOOD.replace("[0.5, 0.8]", "{ linspace = { start = 0.1, stop = 0.9, num = 10000001 } }")
     drafted = draft(tmp_path, text, engine)
-    with pytest.raises(SweepFileError, match=r"s.toml:12: shards: .* shards of 1 points: must be at most 10,000,000"):
+    with pytest.raises(SweepFileError, match=r"s.toml:12: shards: .* shards of 1 point: must be at most 10,000,000"):
         drafted.plan("r", "2026-01-01", 1)
 
 

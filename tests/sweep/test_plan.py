@@ -19,7 +19,7 @@ from sweepctl.store import open_store
 from sweepctl.sweep import file as sweep_file
 from sweepctl.sweep import plan
 from sweepctl.sweep.cost import Interval, estimate_cost, interval
-from sweepctl.sweep.pilot import MAX_SHARD_POINTS, run_pilot, shard_points
+from sweepctl.sweep.pilot import MAX_SHARD_POINTS, measure_shard, run_pilot
 from sweepctl.sweep.plan import Draft, Plan
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -138,7 +138,7 @@ def test_a_message_cut_otherwise_than_planned_is_a_conflict(tmp_path: Path, engi
 def test_seconds_are_measured_once(tmp_path: Path, engine: Engine) -> None:
     store = open_store(str(tmp_path / "store"))
     drafted = draft(tmp_path, engine, SWEEP.replace("points = 70000", "seconds = 2"))
-    measured = shard_points(drafted, engine)
+    measured = measure_shard(drafted, engine).points
     assert 1_000 < measured <= MAX_SHARD_POINTS
     first, _ = pin(drafted, store, None, NOW, lambda: measured)
     assert pin(drafted, store, None, NOW, never)[0] == first

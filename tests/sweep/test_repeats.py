@@ -54,7 +54,9 @@ def planned(folder: Path, design: str) -> preview.PlanReport:
     path = folder / "s.toml"
     path.write_text((SWEEP + design).replace("customers = 50\n", "" if "customers =" in design else "customers = 50\n"))
     draft = plan.draft(sweep_file.read(path), engine)
-    return preview.report(draft, engine, "r", date(2026, 3, 1), None, progress=lambda _: None, stop=Event())
+    return preview.report(
+        draft, engine, "r", date(2026, 3, 1), None, point_seconds=60.0, progress=lambda _: None, stop=Event()
+    )
 
 
 @pytest.mark.parametrize("name", DESIGNS)

@@ -11,6 +11,7 @@ from verify.runs import ENGINE, RUN_DATE, total
 
 from sweepctl import protocol
 from sweepctl.design import DESIGN
+from sweepctl.engine.points import REPORT_SECONDS
 from sweepctl.messages import ShardMessage, ShardMessageV2, decode
 from sweepctl.records.design import encode, put
 from sweepctl.shard.run import run_shard, utc_now
@@ -109,7 +110,8 @@ def test_a_table_is_proven_where_a_request_holds_no_more_than_a_shards_rows(
     spec = stored(store, Spec("queue", DESIGNS["table"], {"customers": 5, "warmup": 0}, 1, 1, ()))
     run = list(shards(spec, 13, 3))
     space = DESIGN.validate_python(DESIGNS["table"])
-    requests = [protocol.encode_request(spec, space, each.start_index, each.end_index_exclusive, 1) for each in run]
+    bounds = [(each.start_index, each.end_index_exclusive) for each in run]
+    requests = [protocol.encode_request(spec, space, *each, 1, report_seconds=REPORT_SECONDS) for each in bounds]
     monkeypatch.setattr(protocol, "MAX_REQUEST_BYTES", max(map(len, requests)) + 10)
     for message in run:
         run_shard(message, ENGINE, store)

@@ -27,7 +27,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def examined(root: Path, *, again: bool = False) -> Report:
-    return verify(open_store(str(root)), RUN_ID, ENGINE, Reexecution(None) if again else None)
+    return verify(open_store(str(root)), RUN_ID, ENGINE, Reexecution(None) if again else None, witness=ENGINE)
 
 
 def codes(report: Report) -> set[str]:

@@ -141,7 +141,7 @@ def test_a_run_through_retries_tells_how_many_and_is_whole(store: Store, tmp_pat
     run_shard(run[1], ENGINE, store)
     report = verify(store, "r", ENGINE)
     assert report.verdict is Verdict.INCOMPLETE
-    assert codes(report) == {"outcomes.retryable"}
+    assert codes(report) == {"outcomes.retryable", "outcomes.engine_versions"}
     (group,) = report.failures
     assert (group.error_code, group.retryable, group.shards) == ("engine_crashed", True, (0,))
     assert [each.shard_id for each in report.missing] == [0]
@@ -412,7 +412,7 @@ def test_points_that_could_not_be_run_again_are_said(store: Store) -> None:
     make_run(store, "r", WHOLE)
     shutil.rmtree(Path(store.url, "point_outcomes"))
     report = verify(store, "r", ENGINE, Reexecution(3))
-    assert report.unchecked[Check.REEXECUTION] == "3 points, which have no valid record"
+    assert report.unchecked[Check.REEXECUTION] == "3 points without a valid record"
     assert report.unchecked[Check.POINTS] == "12 points, whose files are damaged or missing"
 
 

@@ -25,7 +25,7 @@ def test_a_submission_tells_what_was_sent_and_how_to_follow_it() -> None:
     assert output.getvalue().splitlines() == [
         "✓ run demo-001 of 4,200 shards",
         "  4,000 messages sent in 2.0 s, 2,000 messages/s",
-        "  200 shards have an outcome and were not sent",
+        "  not sent, since they have an outcome: 200 shards",
         "→ sweepctl status demo-001 --watch",
     ]
 

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from sweepctl.runs.local import RunProgress
 from sweepctl.runs.reuse import Source
+from sweepctl.shard.slow_point import SlowPoint
 from sweepctl.view.sweep import running, show_source
 
 
@@ -25,6 +26,26 @@ def test_rate_and_time_left_are_told_on_a_terminal() -> None:
     assert "about 2 s left" in told
 
 
+def shown_with(seconds: float) -> str:
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=150)
+    with running(console, "r", 100, 0, is_watched=True) as observe:
+        observe(RunProgress(points=76, seconds=38.0, slow=SlowPoint(2, 57, seconds)))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_point_that_stands_still_is_named() -> None:
+    told = shown_with(6.0)
+    assert "shard 2: point 57 has been running for 6 s" in told
+    assert "about 12 s left" in told
+
+
+def test_no_time_is_told_that_a_point_has_exceeded_already() -> None:
+    told = shown_with(241.0)
+    assert "shard 2: point 57 has been running for 4 min 01 s" in told
+    assert " left" not in told
+
+
 def test_nothing_is_drawn_elsewhere() -> None:
     assert shown_while_running(terminal=False).strip() == ""
 
@@ -35,6 +56,6 @@ def test_shards_that_are_not_used_are_told() -> None:
     show_source(console, source)
     assert isinstance(console.file, io.StringIO)
     told = console.file.getvalue()
-    assert "3 more are left out" in told
+    assert "left out, for lack of memory: 3 points" in told
     assert told.count("is damaged") == 10
-    assert "not used: 2 more shards" in told
+    assert "not used: 2 more" in told

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from sweepctl.queue.backlog import Backlog
+from sweepctl.shard.slow_point import SlowPoint
 from sweepctl.view.wording import duration
 from sweepctl.view.worker import _worker, show_worker_summary, watching_worker
 from sweepctl.worker.events import Ending, Why
@@ -98,3 +99,9 @@ def test_nothing_is_drawn_where_there_is_no_terminal() -> None:
 )
 def test_a_time_span_has_two_units(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_a_live_view_names_the_point_that_stands_still() -> None:
+    told, output = console()
+    told.print(_worker(replace(PROGRESS, slow=SlowPoint(2, 57, 241.0)), 10.0, None))
+    assert output.getvalue().splitlines()[-1].strip() == "shard 2: point 57 has been running for 4 min 01 s"

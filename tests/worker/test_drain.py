@@ -7,12 +7,13 @@ import pytest
 from fakes import toys
 from fakes.faulty import Call, QueueCall, QueueFault, StoreFault
 from fakes.simulated_engine import Step
-from fakes.toy_model import refused
+from fakes.toy_model import refused, running
 from worker import whole
 from worker.in_process import LEASE, Draining, Place, crash, drained, drained_to_the_last, failed, require_done, times
 
 from sweepctl.errors import QueueError, StoreError
 from sweepctl.records import layout
+from sweepctl.shard.slow_point import SlowPoint
 from sweepctl.worker.events import Ending
 
 if TYPE_CHECKING:
@@ -222,6 +223,18 @@ def test_while_the_store_is_down_for_ten_minutes_nothing_is_received(place: Plac
     progress = draining.end()
     assert progress.endings == {Ending.SUCCEEDED: 8, Ending.STORE_DOWN: 2}
     require_done(place, bodies)
+
+
+def test_a_point_that_stands_still_is_told_while_it_does(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    place.send(toys.messages(1))
+    told: list[SlowPoint] = []
+    worker = place.worker(lambda _, good: [good[0], running(0, 61.0), lambda: bool(told), *good[1:]], max_shards=1)
+    worker.observe = lambda progress: told.extend([progress.slow] if progress.slow else [])
+    with caplog.at_level(logging.INFO, "sweepctl"):
+        progress = drained(place, worker)
+    assert told[0] == SlowPoint(0, 0, 61.0)
+    assert (progress.endings, progress.slow) == ({Ending.SUCCEEDED: 1}, None)
+    assert "point_running" in caplog.messages
 
 
 def test_no_more_than_max_shards_are_received(place: Place) -> None:

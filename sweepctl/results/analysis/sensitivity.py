@@ -148,7 +148,7 @@ def _of_sample(connection: "Connection", subject: Subject, metric: str) -> Sensi
     values = _filled(sample["y"])
     if len(values) < MIN_SAMPLES:
         return Sensitivity(
-            why_not=f"no indices: {len(values):,} cells have a value, and an estimate needs {MIN_SAMPLES}"
+            why_not=f"no indices: an estimate needs {MIN_SAMPLES} cells with a value, and there are {len(values):,}"
         )
     if values.min() == values.max():
         return Sensitivity(why_not="no indices: the metric is the same in all cells")

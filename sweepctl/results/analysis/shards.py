@@ -83,7 +83,7 @@ def slowest(connection: "Connection", most: int) -> list[Slow]:
     found = connection.execute(f"""
         SELECT shard_id, end_index_exclusive - start_index AS points,
                (epoch_ms(finished_at) - epoch_ms(started_at)) / 1000 AS seconds, cpu_seconds
-        FROM shard_outcomes WHERE content_sha256 IS NOT NULL
+        FROM shard_outcomes WHERE content_sha256 IS NOT NULL AND points > 0 AND isfinite(cpu_seconds)
         ORDER BY seconds / points DESC, shard_id LIMIT {most}""").fetchall()
     return [Slow(*row) for row in found]
 
@@ -91,7 +91,8 @@ def slowest(connection: "Connection", most: int) -> list[Slow]:
 def costs(connection: "Connection") -> Costs:
     """Return when a run's outcomes began and ended, and their CPU time."""
     first, last, cpu, engines, models = connection.execute("""
-        SELECT min(epoch_ms(started_at)), max(epoch_ms(finished_at)), coalesce(sum(cpu_seconds), 0),
+        SELECT min(epoch_ms(started_at)), max(epoch_ms(finished_at)),
+               coalesce(sum(cpu_seconds) FILTER (isfinite(cpu_seconds)), 0),
                list(DISTINCT engine_version ORDER BY engine_version),
                list(DISTINCT model_version ORDER BY model_version)
         FROM shard_outcomes""").fetchall()[0]

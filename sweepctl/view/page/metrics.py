@@ -10,6 +10,7 @@ from sweepctl.results.analysis.summary import MetricSummary
 from sweepctl.view.page import plots
 from sweepctl.view.page.markup import Markup, element
 from sweepctl.view.page.tables import definitions, points_table, with_unit
+from sweepctl.view.wording import counted
 
 
 def section(overview: Overview, units: Mapping[str, str]) -> Markup:
@@ -128,7 +129,7 @@ def _indices(name: str, sensitivity: Sensitivity) -> Markup:
     if not sensitivity.indices:
         return element("div", element("h4", "Sensitivity"), why_not)
     has_totals = any(index.total is not None for index in sensitivity.indices)
-    method = f"{sensitivity.method}, {sensitivity.cells:,} cells"
+    method = f"{sensitivity.method}, {counted('cells', sensitivity.cells)}"
     bar = "Bar: share of the variance explained by a dimension alone (first-order Sobol index)"
     outline = "; outline: including its interactions (total index)" if has_totals else ""
     return element(

@@ -11,7 +11,7 @@ from sweepctl.results.analysis.shards import MapCell, ShardMap
 from sweepctl.results.analysis.subject import LOG_RATIO, Dimension
 from sweepctl.view.page.axes import CHARACTER, Scale, cut, edges, label, labels, places, ticks
 from sweepctl.view.page.markup import Markup, element, join
-from sweepctl.view.wording import shown, span
+from sweepctl.view.wording import counted, shown, span
 
 WIDTH, HEIGHT = 300, 190
 LEFT, RIGHT, TOP, BOTTOM = 54.0, 292.0, 10.0, 166.0
@@ -90,8 +90,8 @@ def effect(metric: str, dimension: Dimension, found: MeansByLevel, ends: tuple[f
 def estimate_text(each: MeanEstimate) -> str:
     """Return an estimate as text."""
     if each.half_width is None:
-        return f"{shown(each.mean)}, {each.points:,} points"
-    return f"{shown(each.mean)} ± {shown(each.half_width)}, {each.points:,} points"
+        return f"{shown(each.mean)}, {counted('points', each.points)}"
+    return f"{shown(each.mean)} ± {shown(each.half_width)}, {counted('points', each.points)}"
 
 
 def heat_map(metric: str, across: Dimension, up: Dimension, found: MeansByLevel) -> Markup:

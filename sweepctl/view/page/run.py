@@ -20,8 +20,8 @@ def header(report: Report, subject: Subject) -> Markup:
     replicates = f" × {subject.replications:,} replicates" if subject.replications > 1 else ""
     design = getattr(subject.space, "kind", "table")
     what = (
-        f"{record.spec.model} · {design.replace('_', ' ')} of {subject.space.cells:,} cells{replicates} · "
-        f"{record.total_points:,} points"
+        f"{record.spec.model} · {design.replace('_', ' ')} of {counted('cells', subject.space.cells)}{replicates} · "
+        f"{counted('points', record.total_points)}"
     )
     word = report.verdict.value
     return element(
@@ -139,7 +139,7 @@ def completeness(overview: Overview) -> Markup:
     )
     return _section(
         "Shards",
-        element("p", f"{found.shards:,} shards in point order.{many}{planned}"),
+        element("p", f"{counted('shards', found.shards)} in point order.{many}{planned}"),
         element("div", shard_map_figure(found), class_="map"),
         _legend(found),
     )

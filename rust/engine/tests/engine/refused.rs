@@ -64,6 +64,8 @@ fn bad_requests() {
         (replaced(r#""seed":42"#, r#""seed":NaN"#), "expected value"),
         (replaced(r#""threads":2"#, r#""threads":0"#), "threads"),
         (replaced(r#""threads":2"#, r#""threads":1025"#), "threads"),
+        (replaced(r#""threads":2"#, r#""report_seconds":0"#), "report_seconds: must be above 0"),
+        (replaced(r#""threads":2"#, r#""report_seconds":1e10"#), "report_seconds: must be above 0"),
         (replaced(r#""replications":1"#, r#""replications":0"#), "replications"),
         (replaced(r#""replications":1"#, r#""replications":4294967297"#), "replications"),
         (replaced("[1,2]", "[]"), "design.dimensions.servers: has no values"),

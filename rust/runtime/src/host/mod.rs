@@ -22,28 +22,31 @@ use crate::model::output::Output;
 use crate::model::{Parameters, Runner};
 use crate::request::limits::Limits;
 use crate::request::plan::Plan;
+use crate::run::running::Slot;
 
 /// Held for reading while a point runs, for writing while one is tried again: two points that compete for
 /// memory or time must not both be called guilty.
 static ALONE: RwLock<()> = RwLock::new(());
 
 /// The points of one thread, each run in that thread's child.
-pub(crate) struct Hosted {
+pub(crate) struct Hosted<'a> {
     launch: Launch,
     limits: Limits,
+    slot: &'a Slot,
     child: Option<Child>,
     /// Of the last request: a reply repeats it, so that none is taken for another's.
     id: i64,
     request: Vec<u8>,
 }
 
-impl Hosted {
-    pub(crate) fn new(plan: &Plan, launch: Launch) -> Self {
-        Self { launch, limits: plan.limits, child: None, id: 0, request: vec![] }
+impl<'a> Hosted<'a> {
+    pub(crate) fn new(plan: &Plan, launch: Launch, slot: &'a Slot) -> Self {
+        Self { launch, limits: plan.limits, slot, child: None, id: 0, request: vec![] }
     }
 
     /// Runs the point of the request in the present child, or a fresh one.
     fn attempt(&mut self, output: &mut Output) -> Result<Result<(), DomainError>, Ending> {
+        self.slot.resume();
         let mut child = self.child.take().unwrap_or_else(|| {
             Child::start(&self.launch).unwrap_or_else(|problem| self.launch.fail(&problem))
         });
@@ -61,7 +64,7 @@ impl Hosted {
     }
 }
 
-impl Runner for Hosted {
+impl Runner for Hosted<'_> {
     fn run(
         &mut self,
         given: &Parameters<'_>,
@@ -70,12 +73,14 @@ impl Runner for Hosted {
     ) -> Result<(), DomainError> {
         self.id += 1;
         write_request(&mut self.request, self.id, given, streams, output);
+        self.slot.wait();
         let first = {
             let _among_others = ALONE.read().unwrap_or_else(PoisonError::into_inner);
             self.attempt(output)
         };
         first
             .or_else(|_ending| {
+                self.slot.wait();
                 let _alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
                 output.clear();
                 self.attempt(output)

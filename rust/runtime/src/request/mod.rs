@@ -10,6 +10,7 @@ pub(crate) mod plan;
 pub(crate) mod refusal;
 
 use std::io::{self, BufRead, Read};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -48,6 +49,7 @@ pub(crate) struct Request<'a> {
     pub(crate) limits: Option<Limits>,
     #[serde(borrow)]
     pub(crate) declaration: Option<GivenModel<'a>>,
+    report_seconds: Option<f64>,
 }
 
 fn one() -> u64 {
@@ -87,7 +89,15 @@ impl<'a> Request<'a> {
         if request.threads.is_some_and(|threads| !(1..=MAX_THREADS).contains(&threads)) {
             return Err(Refusal::bad_request(format!("threads: must be from 1 to {MAX_THREADS}")));
         }
+        if request.report_seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= 1e9)) {
+            return Err(Refusal::bad_request("report_seconds: must be above 0, and at most 1e9"));
+        }
         Ok(request)
+    }
+
+    /// After how much silence to report the point that has been running longest.
+    pub(crate) fn report(&self) -> Option<Duration> {
+        self.report_seconds.map(Duration::from_secs_f64)
     }
 
     /// How many threads to run on: as requested, or one per core.

@@ -2,6 +2,7 @@
 //! later.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use sweep_space::{Design, Fingerprinter, Points, Value, ValueRef};
 
@@ -49,6 +50,8 @@ pub(crate) struct Plan {
     pub(crate) known: Known,
     /// Of each point; none unless it is run in a child.
     pub(crate) limits: Limits,
+    /// After how much silence to report the point that has been running longest.
+    pub(crate) report: Option<Duration>,
 }
 
 /// A parameter with its value, which is null if the design sets it.
@@ -71,7 +74,7 @@ impl Plan {
         };
         let declaration = declaration.ordered();
         let datasets = requested(&declaration, &request.outputs)?;
-        let threads = request.threads();
+        let (threads, report) = (request.threads(), request.report());
         let seed = request.seed;
         let Swept { design, names } = design::read(request.design.get(), &declaration.parameters, seed)?;
         let Declaration { name, version, parameters, metrics, .. } = declaration;
@@ -85,7 +88,6 @@ impl Plan {
         let known = known(request.known, mode, &datasets, &metrics, &points)?;
         let is_hosted = mode == Mode::Host || (mode == Mode::Simulate && matches!(body, Body::Program(_)));
         let limits = Limits::of(request.limits, is_hosted)?;
-        let fingerprinter = Fingerprinter::new(name, version, seed);
         Ok(Self {
             body,
             name,
@@ -93,7 +95,7 @@ impl Plan {
             slots,
             metrics,
             datasets,
-            fingerprinter,
+            fingerprinter: Fingerprinter::new(name, version, seed),
             design,
             swept,
             numbering,
@@ -102,6 +104,7 @@ impl Plan {
             threads,
             known,
             limits,
+            report,
         })
     }
 

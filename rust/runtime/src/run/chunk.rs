@@ -13,6 +13,7 @@ use crate::model::guarded::Guarded;
 use crate::model::output::Output;
 use crate::request::plan::{Mode, Plan};
 use crate::run::record::{Cell, Verdict, write_point};
+use crate::run::running::Slot;
 use crate::run::window::{Chunk, Window};
 
 /// How long a chunk should take: long compared with the cost of a lock, short compared with a run.
@@ -23,12 +24,13 @@ const MAX_BYTES: usize = 1 << 20;
 const GROWTH: u64 = 8;
 
 /// Claims and runs points until none are left.
-pub(crate) fn work(plan: &Plan, mode: Mode, window: &Window) {
-    let mut points = Points::new(plan, mode);
+pub(crate) fn work(plan: &Plan, mode: Mode, window: &Window, slot: &Slot) {
+    let mut points = Points::new(plan, mode, slot);
     let mut most = 1;
     while let Some((range, bytes)) = window.claim(most) {
         let start = now();
         let (chunk, rest) = points.run(range, bytes, start);
+        slot.wait();
         most = chunk_size(chunk.points.end - chunk.points.start, start.elapsed());
         window.hand_in(chunk, rest);
     }
@@ -47,30 +49,34 @@ struct Points<'a> {
     plan: &'a Plan,
     /// None where points are only identified.
     runner: Option<Box<dyn Runner + 'a>>,
+    slot: &'a Slot,
     cell: Cell<'a>,
     output: Output,
 }
 
 impl<'a> Points<'a> {
-    fn new(plan: &'a Plan, mode: Mode) -> Self {
+    fn new(plan: &'a Plan, mode: Mode, slot: &'a Slot) -> Self {
         let output = Output::new(&plan.metrics, &plan.datasets);
         let runner: Option<Box<dyn Runner>> = match (mode, plan.body) {
             (Mode::Identify, _) | (_, Body::Absent) => None,
             (Mode::Simulate, Body::Native(model)) => Some(Box::new(Guarded::new(model))),
-            (Mode::Host, Body::Native(model)) => Some(Box::new(Hosted::new(plan, Launch::own(model)))),
-            (_, Body::Program(program)) => Some(Box::new(Hosted::new(plan, program.launch()))),
+            (Mode::Host, Body::Native(model)) => Some(Box::new(Hosted::new(plan, Launch::own(model), slot))),
+            (_, Body::Program(program)) => Some(Box::new(Hosted::new(plan, program.launch(), slot))),
         };
-        Self { plan, runner, cell: Cell::new(plan), output }
+        Self { plan, runner, slot, cell: Cell::new(plan), output }
     }
 
     /// Runs points until the range, the time or the buffer is used up. Returns the rest of the range.
     fn run(&mut self, range: Range<u64>, mut bytes: Vec<u8>, start: Instant) -> (Chunk, Range<u64>) {
         let mut failed = 0;
         let mut next = range.start;
+        let mut at = start;
         while next < range.end {
+            self.slot.begin(next, at);
             failed += u64::from(!self.point(next, &mut bytes));
             next += 1;
-            if bytes.len() >= MAX_BYTES || start.elapsed() >= TARGET {
+            at = now();
+            if bytes.len() >= MAX_BYTES || at.duration_since(start) >= TARGET {
                 break;
             }
         }

@@ -3,17 +3,20 @@
 mod chunk;
 pub(crate) mod panics;
 pub(crate) mod record;
+pub(crate) mod running;
 mod window;
 
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::clock::now;
 use crate::request::plan::{Mode, Plan};
 use crate::run::chunk::work;
+use crate::run::record::line;
+use crate::run::running::{Running, Slot};
 use crate::run::window::{Next, Window};
 
 /// How long, and up to how many bytes, small chunks are collected: each write wakes the reader, which
@@ -31,54 +34,100 @@ pub(crate) fn execute(plan: &Arc<Plan>, mode: Mode, output: &mut impl Write) -> 
     let count = plan.points.end - plan.points.start;
     let threads = plan.threads.min(usize::try_from(count).unwrap_or(usize::MAX));
     let window = Arc::new(Window::new(plan.points.clone(), threads));
+    let running = Arc::new(Running::new(threads));
     for number in 0..threads {
-        let (plan, window) = (Arc::clone(plan), Arc::clone(&window));
+        let (plan, window, running) = (Arc::clone(plan), Arc::clone(&window), Arc::clone(&running));
         thread::Builder::new()
             .name(format!("points-{number}"))
-            .spawn(move || work_or_abort(&plan, mode, &window))?;
+            .spawn(move || work_or_abort(&plan, mode, &window, running.slot(number)))?;
     }
-    write_chunks(&window, output)
+    write_chunks(&window, &running, plan.report, output)
 }
 
 /// Writes chunks in order, small ones together; returns how many points failed.
-fn write_chunks(window: &Window, output: &mut impl Write) -> io::Result<u64> {
+fn write_chunks(
+    window: &Window,
+    running: &Running,
+    report: Option<Duration>,
+    output: &mut impl Write,
+) -> io::Result<u64> {
     let mut failed = 0;
-    let mut gathered = Vec::new();
-    let mut patience = None;
-    let mut since = now();
+    let mut gathered = Gathered { output, bytes: vec![], since: now(), written_at: now() };
     loop {
-        match window.next(patience) {
+        match window.next(gathered.patience(report)) {
             Next::Chunk(chunk) => {
                 failed += chunk.failed;
-                if gathered.is_empty() {
-                    since = now();
-                }
-                if gathered.is_empty() && chunk.bytes.len() >= ENOUGH_BYTES {
-                    output.write_all(&chunk.bytes)?;
-                } else {
-                    gathered.extend_from_slice(&chunk.bytes);
-                }
+                gathered.take(&chunk.bytes)?;
                 window.recycle(chunk.bytes);
             }
             Next::Late => {}
             Next::End => {
-                output.write_all(&gathered)?;
+                gathered.write()?;
                 return Ok(failed);
             }
         }
-        let age = since.elapsed();
-        if gathered.len() >= ENOUGH_BYTES || age >= GATHERING {
-            output.write_all(&gathered)?;
-            gathered.clear();
+        gathered.write_if_due()?;
+        if gathered.is_silent(report) {
+            if let Some(record) = running.longest(now()) {
+                gathered.bytes.extend(line(&record));
+            }
+            gathered.write()?;
         }
-        patience = (!gathered.is_empty()).then(|| GATHERING.saturating_sub(age));
+    }
+}
+
+/// Records on their way to the output.
+struct Gathered<'a, W> {
+    output: &'a mut W,
+    bytes: Vec<u8>,
+    /// When the first of them came.
+    since: Instant,
+    /// When something was last written.
+    written_at: Instant,
+}
+
+impl<W: Write> Gathered<'_, W> {
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.bytes.is_empty() {
+            self.since = now();
+            if bytes.len() >= ENOUGH_BYTES {
+                self.written_at = self.since;
+                return self.output.write_all(bytes);
+            }
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn write_if_due(&mut self) -> io::Result<()> {
+        let is_due = !self.bytes.is_empty() && self.since.elapsed() >= GATHERING;
+        if is_due || self.bytes.len() >= ENOUGH_BYTES { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        self.output.write_all(&self.bytes)?;
+        self.bytes.clear();
+        self.written_at = now();
+        Ok(())
+    }
+
+    fn is_silent(&self, report: Option<Duration>) -> bool {
+        self.bytes.is_empty() && report.is_some_and(|silence| self.written_at.elapsed() >= silence)
+    }
+
+    /// How long to wait for the next chunk: until something is to be written, or silence is to be broken.
+    fn patience(&self, report: Option<Duration>) -> Option<Duration> {
+        if !self.bytes.is_empty() {
+            return Some(GATHERING.saturating_sub(self.since.elapsed()));
+        }
+        report.map(|silence| silence.saturating_sub(self.written_at.elapsed()))
     }
 }
 
 /// A panic outside of a point is a bug in the runtime. The points that the thread claimed would never be
 /// written, so abort.
-fn work_or_abort(plan: &Plan, mode: Mode, window: &Window) {
-    if catch_unwind(AssertUnwindSafe(|| work(plan, mode, window))).is_err() {
+fn work_or_abort(plan: &Plan, mode: Mode, window: &Window, slot: &Slot) {
+    if catch_unwind(AssertUnwindSafe(|| work(plan, mode, window, slot))).is_err() {
         std::process::abort();
     }
 }

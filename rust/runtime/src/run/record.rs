@@ -19,7 +19,7 @@ const MAX_MESSAGE: usize = 2000;
 /// The version of the engine protocol.
 pub(crate) const PROTOCOL: &str = "v1";
 
-/// A record that occurs once in the output.
+/// A record that is not of one point's result.
 #[derive(Serialize)]
 #[serde(tag = "record", rename_all = "lowercase")]
 pub(crate) enum Record<'a> {
@@ -31,6 +31,11 @@ pub(crate) enum Record<'a> {
         parameters: Types<'a>,
         metrics: Types<'a>,
         datasets: Datasets<'a>,
+    },
+    Running {
+        point_index: u64,
+        seconds: f64,
+        others: usize,
     },
     Finished {
         points: u64,

@@ -9,6 +9,7 @@ mod faults;
 mod host;
 mod known;
 mod points;
+mod running;
 mod version;
 
 const ENGINE: &str = env!("CARGO_BIN_EXE_sweep-test-engine");

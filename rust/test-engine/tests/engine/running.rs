@@ -1,0 +1,59 @@
+//! A point that stands still is named, while it does.
+
+use std::io::{BufRead as _, BufReader};
+
+use crate::ENGINE;
+use crate::common::{parsed, records, request, start, with};
+use serde_json::{Value, json};
+
+const POINTS: u64 = 20;
+
+fn faulty(fields: &Value) -> Value {
+    let numbers: Vec<u64> = (0..POINTS).collect();
+    with(&request("faulty", &json!({"x": numbers}), POINTS), fields)
+}
+
+/// Reads until a record of a running point is as awaited; the engine is ended then.
+fn wait_for_report(command: &str, request: &Value, awaited: impl Fn(&Value) -> bool) -> Value {
+    let (mut engine, _input) = start(ENGINE, command, request.to_string().as_bytes());
+    let lines = BufReader::new(engine.stdout.take().unwrap()).lines();
+    let mut records = lines.map(|line| parsed(&line.unwrap())).filter(|record| record["record"] == "running");
+    let found = records.find(awaited).unwrap();
+    engine.kill().unwrap();
+    engine.wait().unwrap();
+    found
+}
+
+#[test]
+fn the_point_that_stands_still_is_named_again_and_again() {
+    let hangs = faulty(&json!({"base": {"mode": "hang", "at": 7}, "report_seconds": 0.1}));
+    for command in ["run", "host"] {
+        // The other thread runs what is left first, and has nothing to do then.
+        let alone = |record: &Value| record["point_index"] == 7 && record["others"] == 0;
+        let first = wait_for_report(command, &hangs, alone)["seconds"].as_f64().unwrap();
+        let later = |record: &Value| alone(record) && record["seconds"].as_f64().unwrap() > first + 0.5;
+        let names: Vec<_> =
+            wait_for_report(command, &hangs, later).as_object().unwrap().keys().cloned().collect();
+        assert_eq!(names, ["others", "point_index", "record", "seconds"]);
+    }
+}
+
+#[test]
+fn a_point_that_waits_to_be_tried_alone_is_not_running() {
+    let rows = json!([["abort", 0, 0], ["hang", 1, 1], ["ok", 2, 2]]);
+    let design = json!({"kind": "table", "columns": ["mode", "at", "x"], "rows": rows});
+    let request = with(&request("faulty", &json!({}), 3), &json!({"design": design, "report_seconds": 0.1}));
+    wait_for_report("host", &request, |record| record["point_index"] == 1 && record["others"] == 0);
+}
+
+#[test]
+fn reports_come_between_records_and_change_none() {
+    let sleeps = faulty(&json!({"base": {"mode": "sleep", "at": 7, "milliseconds": 1000}}));
+    for command in ["run", "host"] {
+        let told = records(ENGINE, command, &with(&sleeps, &json!({"report_seconds": 0.01})));
+        let (reports, points): (Vec<_>, Vec<_>) =
+            told.into_iter().partition(|line| line.starts_with(r#"{"record":"running","#));
+        assert!(!reports.is_empty());
+        assert_eq!(points, records(ENGINE, command, &sleeps));
+    }
+}

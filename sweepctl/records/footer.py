@@ -1,0 +1,137 @@
+"""What Arrow does not check in a Parquet footer before it ends the process.
+
+Arrow (as of 22) throws for a column chunk without metadata, an encrypted one, and one whose size statistics do not fit
+its column; where Python or a filter looks at a chunk, nobody catches that. So a footer is read here first, in Thrift's
+compact protocol (parquet-format, parquet.thrift: the numbers of the fields are those of that file).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+_SCHEMA, _ROW_GROUPS = 2, 4  # of FileMetaData
+_TYPE = 1  # of SchemaElement and ColumnMetaData
+_REPETITION, _CHILDREN = 3, 5  # of SchemaElement
+_COLUMNS = 1  # of RowGroup
+_META_DATA, _CRYPTO = 3, 8  # of ColumnChunk
+_CODEC, _SIZE_STATISTICS = 4, 16  # of ColumnMetaData
+_BYTE_ARRAY = 6
+_LAST_CODEC = 7
+_BYTES, _REPETITIONS, _DEFINITIONS = 1, 2, 3  # of SizeStatistics; the last two are histograms
+_REQUIRED, _REPEATED = 0, 2
+# Of the protocol: types, and the length of a list whose length follows.
+TRUE, FALSE, I8, I16, I32, I64, DOUBLE, BINARY, LIST, STRUCT = 1, 2, 3, 4, 5, 6, 7, 8, 9, 12
+LONG = 15
+
+
+def require_safe(footer: bytes) -> None:
+    """Raise ArrowInvalid if Arrow would end the process when it looks at a column chunk.
+
+    `footer` is what the file's last bytes give the length of; Arrow has opened the file.
+    """
+    try:
+        _check(_Footer(footer).struct())
+    except (KeyError, IndexError, StopIteration, RecursionError, TypeError, AttributeError) as error:
+        raise pa.ArrowInvalid("its footer is damaged") from error
+
+
+def footer_of(body: bytes) -> bytes:
+    """Return the footer of a whole file."""
+    return body[-8 - int.from_bytes(body[-8:-4], "little") : -8]
+
+
+def _check(footer: dict[int, Any]) -> None:
+    levels = list(_levels(iter(footer[_SCHEMA][1:]), footer[_SCHEMA][0].get(_CHILDREN, 0)))
+    for group in footer[_ROW_GROUPS]:
+        chunks = group[_COLUMNS]
+        if len(chunks) != len(levels):
+            raise pa.ArrowInvalid(f"a row group of {len(chunks)} columns in a file of {len(levels)}")
+        for chunk, (kind, repetitions, definitions) in zip(chunks, levels, strict=True):
+            if _CRYPTO in chunk or _META_DATA not in chunk:
+                raise pa.ArrowInvalid("a column that is encrypted, or has no metadata")
+            found = chunk[_META_DATA]
+            if not 0 <= found[_CODEC] <= _LAST_CODEC or found[_TYPE] != kind:
+                raise pa.ArrowInvalid("a column of an unknown compression, or of two types")
+            sizes = found.get(_SIZE_STATISTICS, {})
+            if _BYTES in sizes and kind != _BYTE_ARRAY:
+                raise pa.ArrowInvalid("size statistics of texts for a column of numbers")
+            for histogram, level in ((_REPETITIONS, repetitions), (_DEFINITIONS, definitions)):
+                if histogram in sizes and len(sizes[histogram]) not in (0, level + 1):
+                    raise pa.ArrowInvalid("size statistics that do not fit their column")
+
+
+def _levels(elements: Iterator[dict[int, Any]], children: int, above: tuple[int, int] = (0, 0)) -> Iterator[Any]:
+    """Yield type, highest repetition level and highest definition level of each leaf."""
+    for _ in range(children):
+        element = next(elements)
+        repetition = element[_REPETITION]
+        if not _REQUIRED <= repetition <= _REPEATED:
+            raise pa.ArrowInvalid("a column that may occur in an unknown way")
+        here = (above[0] + (repetition == _REPEATED), above[1] + (repetition != _REQUIRED))
+        if element.get(_CHILDREN, 0):
+            yield from _levels(elements, element[_CHILDREN], here)
+        else:
+            yield element[_TYPE], *here
+
+
+class _Footer:
+    """Structs as dicts by the number of the field, and lists; texts are skipped. Arrow has parsed it before."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def struct(self) -> dict[int, Any]:
+        fields: dict[int, Any] = {}
+        number = 0
+        while head := self._byte():
+            number = number + (head >> 4) if head >> 4 else self._zigzag()
+            fields[number] = self._value(head & 15)
+        return fields
+
+    def _value(self, kind: int) -> Any:  # noqa: ANN401  any Thrift value
+        if kind == I32:
+            return self._zigzag()
+        if kind in (I16, I64):  # Arrow passes over a number of another width than it expects
+            self._varint()
+            return None
+        if kind == BINARY:
+            length = self._varint()
+            self._at += length
+            return None
+        if kind == STRUCT:
+            return self.struct()
+        if kind == LIST:
+            return self._list()
+        if kind in (TRUE, FALSE):  # which is the value, too
+            return None
+        if kind in (I8, DOUBLE):
+            self._at += 1 if kind == I8 else 8
+            return None
+        raise pa.ArrowInvalid(f"a footer with a value of kind {kind}")
+
+    def _list(self) -> list[Any]:
+        head = self._byte()
+        kind, length = head & 15, head >> 4
+        if length == LONG:
+            length = self._varint()
+        if kind in (TRUE, FALSE):
+            self._at += length
+            return [None] * length
+        return [self._value(kind) for _ in range(length)]
+
+    def _byte(self) -> int:
+        self._at += 1
+        return self._data[self._at - 1]
+
+    def _varint(self) -> int:
+        value = shift = 0
+        while (byte := self._byte()) & 128:
+            value |= (byte & 127) << shift
+            shift += 7
+        return value | byte << shift
+
+    def _zigzag(self) -> int:
+        value = self._varint()
+        return value >> 1 ^ -(value & 1)
