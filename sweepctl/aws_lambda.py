@@ -1,7 +1,7 @@
 """The AWS Lambda function: `sweepctl.aws_lambda.handler`, invoked with batches of SQS messages.
 
-Environment: `SWEEPCTL_STORE`, and optionally `SWEEPCTL_ENGINE` in place of the packaged engine, `SWEEPCTL_MAX_POINTS`
-and `SWEEPCTL_MAX_SCRATCH_BYTES`.
+Environment: `SWEEPCTL_STORE`, and optionally `SWEEPCTL_ENGINE` in place of the packaged engine, `SWEEPCTL_PROGRAMS`,
+`SWEEPCTL_MAX_POINTS` and `SWEEPCTL_MAX_SCRATCH_BYTES`.
 
 Importing this module opens the store and the engine, as is usual on Lambda: initialization has a full core, and a
 broken setup (no store set, an engine that does not start) fails at deployment, not with each message. Only the store's
@@ -9,6 +9,7 @@ probe is left to `LambdaWorker`, because it writes.
 """
 
 import os
+from pathlib import Path
 from shutil import disk_usage
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
@@ -51,14 +52,15 @@ def open_worker(environment: "Mapping[str, str]") -> LambdaWorker:
 
     Raises:
         UsageError: no store is set, its URL is invalid, or a limit is not a number above 0.
-        EngineUnavailableError: the engine is missing or cannot be used.
+        EngineUnavailableError: the engine is missing or cannot be used, or a program.
     """
     url = environment.get("SWEEPCTL_STORE")
     if not url:
         raise UsageError(
             "SWEEPCTL_STORE is not set", remedy="Set it to s3://bucket/prefix in the function's environment."
         )
-    engine = Engine(find_engine(environment.get("SWEEPCTL_ENGINE")))
+    programs = [Path(each) for each in environment.get("SWEEPCTL_PROGRAMS", "").split(os.pathsep) if each]
+    engine = Engine(find_engine(environment.get("SWEEPCTL_ENGINE")), programs)
     _ = engine.description
     conditions = Conditions(
         max_points=_limit(environment, "SWEEPCTL_MAX_POINTS", MAX_POINTS),

@@ -102,6 +102,20 @@ class EngineUnavailableError(SweepctlError):
     kind = "engine_unavailable"
 
 
+class ProgramError(EngineUnavailableError):
+    """The engine cannot use a program that it was given: its manifest is wrong, or what it names is missing."""
+
+    exit_code = UsageError.exit_code  # the user named it
+    kind = "bad_program"
+    has_lines = True
+
+    def __init__(self, problems: str, *, remedy: str) -> None:
+        """`problems` has one on each line: manifest, line, key, rule."""
+        self.problems = tuple(map(plain, problems.splitlines()))
+        count = f"{len(self.problems)} errors\n" if len(self.problems) > 1 else ""
+        super().__init__(count + "\n".join(self.problems), remedy=remedy)
+
+
 class WrongEngineError(EngineUnavailableError):
     """The engine works, but cannot run this run: it lacks the model, or has another version."""
 

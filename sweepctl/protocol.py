@@ -87,6 +87,13 @@ class Program(_Reply):
     files: dict[Text, Fingerprint]  # SHA-256 by path relative to its manifest
     environment: list[Text]  # names of variables
 
+    def changes(self, later: "Program") -> list[str]:
+        """Return the files in which a later version differs, each with how: `lv.py changed`."""
+        names = sorted(self.files.keys() | later.files.keys())
+        differing = [name for name in names if self.files.get(name) != later.files.get(name)]
+        how = {(True, True): "changed", (True, False): "removed", (False, True): "added"}
+        return [f"{name} {how[name in self.files, name in later.files]}" for name in differing]
+
 
 class Model(_Reply):
     """A model's parameters, metrics and datasets."""

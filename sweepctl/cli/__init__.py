@@ -12,14 +12,30 @@ import traceback
 import typer
 
 from sweepctl import numpy_gate
-from sweepctl.cli import athena, doctor, drain, plan, query, report, run, runs, shards, submit, verify
+from sweepctl.cli import (
+    athena,
+    check_model,
+    doctor,
+    drain,
+    init,
+    plan,
+    query,
+    report,
+    run,
+    runs,
+    shards,
+    submit,
+    verify,
+)
 from sweepctl.cli.app import app
 
 __all__ = [
     "app",
     "athena",
+    "check_model",
     "doctor",
     "drain",
+    "init",
     "main",
     "plan",
     "query",

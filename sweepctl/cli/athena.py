@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sweepctl.cli.app import app
-from sweepctl.cli.options import EngineOption, JsonOption, RegionOption
+from sweepctl.cli.options import EngineOption, JsonOption, ProgramOption, RegionOption
 from sweepctl.cli.terminal import error_exit, print_json
 from sweepctl.errors import UsageError
 
 if TYPE_CHECKING:
     from sweepctl.athena.catalog import Catalog
+    from sweepctl.engine.client import Engine
 
 athena = typer.Typer(
     help="Tables and views of a store in Amazon Athena.",
@@ -41,6 +42,7 @@ def ddl_command(
     database: DatabaseOption = "sweeps",
     model: ModelOption = None,
     engine: EngineOption = None,
+    program: ProgramOption = None,
     json_output: JsonOption = False,
 ) -> None:
     """Print the statements that create the database, tables and views; Athena runs them one at a time.
@@ -50,8 +52,9 @@ def ddl_command(
     """
     with error_exit(json_output=json_output):
         from sweepctl.athena.statements import ddl
+        from sweepctl.engine.client import Engine, find_engine
 
-        catalog = _catalog(store, database, model, engine)
+        catalog = _catalog(store, database, model, Engine(find_engine(engine), program))
         statements = list(ddl(catalog))
         if json_output:
             print_json({"database": database, "store": catalog.root, "statements": statements})
@@ -74,6 +77,7 @@ def apply_command(
         typer.Option("--output", help="S3 location for Athena's query results.", show_default="the workgroup's own"),
     ] = None,
     engine: EngineOption = None,
+    program: ProgramOption = None,
     json_output: JsonOption = False,
     region: RegionOption = None,
 ) -> None:
@@ -84,9 +88,10 @@ def apply_command(
     """
     with error_exit(json_output=json_output) as console:
         from sweepctl.athena.apply import Queries, apply, open_clients
+        from sweepctl.engine.client import Engine, find_engine
         from sweepctl.view.athena import show_made
 
-        catalog = _catalog(store, database, model, engine)
+        catalog = _catalog(store, database, model, Engine(find_engine(engine), program))
         if output is not None and not output.startswith("s3://"):
             raise UsageError(f"--output {output!r} is not in S3", remedy="Give s3://bucket/prefix/.")
         steps = apply(catalog, open_clients(region), Queries(workgroup, output))
@@ -96,8 +101,7 @@ def apply_command(
             show_made(console, catalog, steps)
 
 
-def _catalog(store: str, database: str, models: list[str] | None, engine: str | None) -> "Catalog":
+def _catalog(store: str, database: str, models: list[str] | None, engine: "Engine") -> "Catalog":
     from sweepctl.athena.catalog import catalog
-    from sweepctl.engine.client import Engine, find_engine
 
-    return catalog(Engine(find_engine(engine)).description, models or (), database=database, store=store)
+    return catalog(engine.description, models or (), database=database, store=store)

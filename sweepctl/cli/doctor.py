@@ -11,6 +11,7 @@ from sweepctl.cli.options import (
     EndpointOption,
     EngineOption,
     JsonOption,
+    ProgramOption,
     RegionOption,
     StoreOption,
 )
@@ -34,6 +35,7 @@ def doctor_command(
         typer.Option(min=1, max=900, help="Timeout in seconds of the Lambda function that reads the queue."),
     ] = None,
     engine: EngineOption = None,
+    program: ProgramOption = None,
     json_output: JsonOption = False,
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
@@ -59,7 +61,7 @@ def doctor_command(
                 remedy="Name the queue with --queue-url.",
             )
         checks = diagnose(
-            lambda: Engine(find_engine(engine)),
+            lambda: Engine(find_engine(engine), program),
             lambda: open_account(region),
             lambda: open_store(store, endpoint_url=endpoint_url, region=region),
             None if queue_url is None else lambda: open_queue(queue_url, region=region),

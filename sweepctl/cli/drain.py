@@ -21,6 +21,7 @@ from sweepctl.cli.options import (
     LogOption,
     MaxPointsOption,
     MaxScratchOption,
+    ProgramOption,
     QueueOption,
     RegionOption,
     StoreOption,
@@ -50,6 +51,7 @@ def drain_command(
     queue_url: QueueOption,
     store: StoreOption = DEFAULT_STORE,
     engine: EngineOption = None,
+    program: ProgramOption = None,
     concurrency: ConcurrencyOption = 2,
     lease: Annotated[
         int,
@@ -107,7 +109,7 @@ def drain_command(
 
         @cache
         def find() -> Engine:
-            return Engine(find_engine(engine))
+            return Engine(find_engine(engine), program)
 
         checks = preflight.examine(find, results, queue, lease)
         if check:

@@ -24,6 +24,16 @@ EngineOption = Annotated[
     str | None,
     typer.Option(envvar="SWEEPCTL_ENGINE", help="Engine binary.", show_default="next to sweepctl, else on PATH"),
 ]
+ProgramOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--program",
+        envvar="SWEEPCTL_PROGRAMS",
+        metavar="FILE",
+        help="Manifest of a program that is a model; repeatable. In the variable, separated by colons.",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[
     bool,
     typer.Option("--json", envvar="SWEEPCTL_JSON", help="Print one JSON object on stdout; text goes to stderr."),

@@ -1,4 +1,4 @@
-"""Commands for sweep files: preview one, and create one to start from."""
+"""The command that previews a sweep."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +11,7 @@ from sweepctl.cli.options import (
     EngineOption,
     JsonOption,
     PointSecondsOption,
+    ProgramOption,
     RunIdOption,
     SweepFileArgument,
 )
@@ -39,6 +40,7 @@ def plan_command(
     ] = None,
     run_id: RunIdOption = None,
     engine: EngineOption = None,
+    program: ProgramOption = None,
     json_output: JsonOption = False,
 ) -> None:
     """Validate a sweep file and preview its points and shards, and with --pilot its time and cost.
@@ -53,8 +55,8 @@ def plan_command(
         from sweepctl.engine.client import Engine, find_engine
         from sweepctl.sweep.file import read
 
-        worker = Engine(find_engine(engine))
-        sweep = read(file)
+        path, sweep = find_engine(engine), read(file)
+        worker = Engine(path, [*(program or ()), *sweep.programs])
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
         from sweepctl.shard.run import utc_now
         from sweepctl.sweep.plan import draft
@@ -112,22 +114,3 @@ def _write(folder: Path, plan: "Plan") -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"{folder}: {error.strerror}", remedy="Choose a folder that can be written.") from error
     return {"messages": plan.shards, "path": str(folder / "messages.jsonl")}
-
-
-@app.command("init", epilog="Examples:\n\n  sweepctl init my-sweep\n\n  cd my-sweep && sweepctl run sweep.toml")
-def init_command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to create.")],
-    json_output: JsonOption = False,
-) -> None:
-    """Create a folder with a commented sweep file, its schema for editors, and a sample shard message."""
-    with error_exit(json_output=json_output) as console:
-        from sweepctl.sweep.starter.write import write_starter
-        from sweepctl.view.console import foreign
-
-        written = write_starter(folder)
-        if json_output:
-            print_json({"written": [str(path) for path in written]})
-            return
-        for path in written:
-            console.print(f"  {foreign(path)}", highlight=False, soft_wrap=True)
-        console.print(f"→ sweepctl plan {foreign(folder / 'sweep.toml')}", highlight=False, soft_wrap=True)

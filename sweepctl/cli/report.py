@@ -13,6 +13,7 @@ from sweepctl.cli.options import (
     EndpointOption,
     EngineOption,
     JsonOption,
+    ProgramOption,
     RegionOption,
     StoreOption,
 )
@@ -111,6 +112,7 @@ def report_command(
         ),
     ] = None,
     engine: EngineOption = None,
+    program: ProgramOption = None,
     json_output: JsonOption = False,
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
@@ -144,7 +146,7 @@ def report_command(
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         record = require_run(results, run_id)
         space = resolve(results, record)
-        prover, stop, began_at = find_prover(engine), Event(), time.monotonic()
+        prover, stop, began_at = find_prover(engine, program), Event(), time.monotonic()
         # Verification takes minutes: metrics that cannot be shown are rejected before it.
         with _views(results, record) as connection:
             subject = Subject.of(connection, record, space, metric or (), most=MOST_METRICS)

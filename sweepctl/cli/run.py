@@ -15,6 +15,7 @@ from sweepctl.cli.options import (
     EngineOption,
     JsonOption,
     LogOption,
+    ProgramOption,
     RegionOption,
     RunIdOption,
     StoreOption,
@@ -54,6 +55,7 @@ def run_command(
     run_id: RunIdOption = None,
     store: StoreOption = DEFAULT_STORE,
     engine: EngineOption = None,
+    program: ProgramOption = None,
     reuse: Annotated[
         str | None,
         typer.Option(metavar="RUN_ID", help="Reuse points that this run in the same store has already computed."),
@@ -84,8 +86,8 @@ def run_command(
 
         is_text = logs.configure(log_format) == "text"
         results = open_store(store, endpoint_url=endpoint_url, region=region)
-        worker = Engine(find_engine(engine))
-        contents = read(file)
+        path, contents = find_engine(engine), read(file)
+        worker = Engine(path, [*(program or ()), *contents.programs])
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
         from sweepctl.shard.run import Conditions
         from sweepctl.sweep.plan import draft
@@ -264,6 +266,7 @@ def retry_command(
     run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="Run whose failed shards to retry.")],
     store: StoreOption = DEFAULT_STORE,
     engine: EngineOption = None,
+    program: ProgramOption = None,
     # Not from the environment, where a worker's shell has it: where shards run must be explicit.
     queue_url: Annotated[
         str | None, typer.Option("--queue-url", help="Send the shards to this queue instead of running them here.")
@@ -309,7 +312,7 @@ def retry_command(
             show_sent(console, len(failed.retryable))
             result["sent"] = len(failed.retryable)
         elif failed.retryable:
-            worker = Engine(find_engine(engine))
+            worker = Engine(find_engine(engine), program)
             worker.model(failed.record.spec.model)
             worker.require_limits(failed.record.spec.limits)
             results.probe()

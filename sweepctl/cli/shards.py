@@ -20,6 +20,7 @@ from sweepctl.cli.options import (
     MaxPointsOption,
     MaxScratchOption,
     MessageArgument,
+    ProgramOption,
     RegionOption,
     StoreOption,
     ThreadsOption,
@@ -41,6 +42,7 @@ def run_shard_command(
     message: MessageArgument,
     store: StoreOption = DEFAULT_STORE,
     engine: EngineOption = None,
+    program: ProgramOption = None,
     timeout: TimeoutOption = DEFAULT_TIMEOUT,
     threads: ThreadsOption = None,
     max_points: MaxPointsOption = DEFAULT_MAX_POINTS,
@@ -67,7 +69,7 @@ def run_shard_command(
         logs.configure(log_format)
         shard = read_message(message)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
-        worker = Engine(find_engine(engine))
+        worker = Engine(find_engine(engine), program)
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
         from sweepctl.shard.run import Conditions, require_allowed, run_shard
         from sweepctl.view.shard import progress_of, show_result
@@ -105,6 +107,7 @@ def run_shard_command(
 def models_command(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Model to show in full.")] = None,
     engine: EngineOption = None,
+    program: ProgramOption = None,
     json_output: JsonOption = False,
 ) -> None:
     """Show the models of the engine: their parameters, metrics and datasets."""
@@ -112,7 +115,7 @@ def models_command(
         from sweepctl.engine.client import Engine, find_engine
         from sweepctl.view.models import show_model, show_models
 
-        description = Engine(find_engine(engine)).description
+        description = Engine(find_engine(engine), program).description
         models = {model.name: model for model in description.models}
         if name is not None and name not in models:
             raise UsageError(
@@ -136,6 +139,7 @@ def point_command(
     index: Annotated[int, typer.Argument(metavar="INDEX", min=0, help="Index of the point in the run.")],
     store: StoreOption = DEFAULT_STORE,
     engine: EngineOption = None,
+    program: ProgramOption = None,
     json_output: JsonOption = False,
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
@@ -153,7 +157,7 @@ def point_command(
         if index >= shard.total_points:
             msg = f"point {index}: the run has points 0 to {shard.total_points - 1}"
             raise UsageError(msg, remedy="Give an index below the message's total_points.")
-        worker = Engine(find_engine(engine))
+        worker = Engine(find_engine(engine), program)
         worker.model(shard.model)
         space = shard.space or space_of(open_store(store, endpoint_url=endpoint_url, region=region), shard)
         with identifying(f"point {index}"):

@@ -10,6 +10,7 @@ from sweepctl.cli.options import (
     EndpointOption,
     EngineOption,
     JsonOption,
+    ProgramOption,
     QueueOption,
     RegionOption,
     RunIdOption,
@@ -34,6 +35,7 @@ def submit_command(
     run_id: RunIdOption = None,
     store: StoreOption = DEFAULT_STORE,
     engine: EngineOption = None,
+    program: ProgramOption = None,
     from_shard: Annotated[
         int, typer.Option(metavar="N", min=0, help="Resume at this shard: those before it were sent.")
     ] = 0,
@@ -64,8 +66,8 @@ def submit_command(
             require_run_id(run_id)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         queue = open_queue(queue_url, region=region)
-        worker = Engine(find_engine(engine))
-        sweep = read(file)
+        path, sweep = find_engine(engine), read(file)
+        worker = Engine(path, [*(program or ()), *sweep.programs])
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
         from sweepctl.runs.start import find_record, pin
         from sweepctl.runs.submit import require_sendable, submit

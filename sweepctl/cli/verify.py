@@ -17,6 +17,7 @@ from sweepctl.cli.options import (
     EngineOption,
     JsonOption,
     PointSecondsOption,
+    ProgramOption,
     RegionOption,
     StoreOption,
 )
@@ -42,6 +43,7 @@ def verify_command(
     run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="Run to verify.")],
     store: StoreOption = DEFAULT_STORE,
     engine: EngineOption = None,
+    program: ProgramOption = None,
     reexecute: Annotated[
         str | None,
         typer.Option(metavar="K|all", help="Re-run K points, or all, and compare the results."),
@@ -89,7 +91,7 @@ def verify_command(
         from sweepctl.view.verify import examining, show_report
 
         results = open_store(store, endpoint_url=endpoint_url, region=region)
-        prover, again, stop = find_prover(engine), _reexecution(reexecute, seed, point_seconds), Event()
+        prover, again, stop = find_prover(engine, program), _reexecution(reexecute, seed, point_seconds), Event()
         with examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):
             report = verify(results, run_id, prover, again, witness=shipped_engine(), observe=observe, stop=stop)
         if not json_output:
@@ -108,12 +110,21 @@ def verify_command(
         raise typer.Exit(0 if report.is_done(accept_failures=accept_failures) else 1)
 
 
-def find_prover(path: str | None) -> "Engine | None":
-    """Return the engine for verify; None if no path was given and none is found."""
+def find_prover(path: str | None, programs: list[Path] | None) -> "Engine | None":
+    """Return the engine for verify; None if no path was given and none is found.
+
+    Raises:
+        EngineUnavailableError: the path is not one of an engine, or it cannot use a program.
+    """
     from sweepctl.engine.client import Engine, find_engine, shipped_engine
 
     # Without one, the report lists what could not be checked.
-    return shipped_engine() if path is None else Engine(find_engine(path))
+    found = shipped_engine() if path is None else Engine(find_engine(path))
+    if found is None or not programs:
+        return found
+    engine = Engine(found.path, programs)
+    _ = engine.description  # a wrong manifest is the user's mistake, not one of the run
+    return engine
 
 
 def _reexecution(wanted: str | None, seed: int, point_seconds: float) -> "Reexecution | None":

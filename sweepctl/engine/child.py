@@ -23,7 +23,8 @@ from sweepctl.errors import EngineFaultError, EngineUnavailableError, Interrupte
 
 READ_BYTES = 1 << 20
 PIPE_BYTES = 1 << 20  # Linux's largest for an ordinary user; fewer, larger reads
-STDERR_BYTES = 4_096  # of standard error that are kept: the last ones
+STDERR_BYTES = 4_096  # of standard error that an error quotes: the last ones
+KEPT_BYTES = 64 << 10  # of it that are kept: all problems of a program
 STOP_SECONDS = 0.1  # how late a stop or a deadline may be noticed
 PR_SET_DUMPABLE = 4  # of <sys/prctl.h>
 
@@ -59,6 +60,7 @@ class Child:
         self._output = bytearray()
         self._output_ended = False
         self.cpu_seconds = 0.0
+        self.peak_bytes = 0
         try:
             _close_proc()
             self._process = subprocess.Popen(  # noqa: S603  the program is the operator's choice, never a message's
@@ -101,7 +103,12 @@ class Child:
     @property
     def stderr_tail(self) -> str:
         """The last bytes that the child wrote to standard error, on one line."""
-        return " | ".join(self._stderr.decode("utf-8", "replace").split("\n")).strip(" |")
+        return " | ".join(self._stderr[-STDERR_BYTES:].decode("utf-8", "replace").split("\n")).strip(" |")
+
+    @property
+    def stderr(self) -> str:
+        """What the child wrote to standard error; the last part, if it was very much."""
+        return self._stderr.decode("utf-8", "replace").strip()
 
     def read(self, seconds: float) -> bytes:
         """Return output of the child as soon as there is some; nothing if there is none within `seconds`.
@@ -184,7 +191,7 @@ class Child:
 
     def _take_stderr(self, stream: IO[bytes]) -> None:
         chunk = os.read(stream.fileno(), READ_BYTES)
-        self._stderr = (self._stderr + chunk)[-STDERR_BYTES:]
+        self._stderr = (self._stderr + chunk)[-KEPT_BYTES:]
         if not chunk:
             self._selector.unregister(stream)
 
@@ -211,6 +218,8 @@ class Child:
             _, status, usage = os.wait4(self._process.pid, 0)
             self._process.returncode = os.waitstatus_to_exitcode(status)
             self.cpu_seconds = usage.ru_utime + usage.ru_stime
+            # Of the child or of one of its own children that it waited for, whichever was larger.
+            self.peak_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         return self._process.returncode
 
 

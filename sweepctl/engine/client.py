@@ -8,7 +8,7 @@ import os
 import shutil
 import sysconfig
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -20,7 +20,14 @@ from pydantic import ValidationError
 
 from sweepctl import protocol
 from sweepctl.engine.child import Child
-from sweepctl.errors import EngineFaultError, EngineUnavailableError, RefusedError, WrongEngineError
+from sweepctl.errors import (
+    EngineFaultError,
+    EngineUnavailableError,
+    ProgramError,
+    RefusedError,
+    SweepctlError,
+    WrongEngineError,
+)
 from sweepctl.protocol import (
     Description,
     Finished,
@@ -47,19 +54,30 @@ BLOCK_SECONDS = 1.0  # how long a slow model's points wait before they are passe
 
 REPORT_START = b'{"record":"running"'
 MAX_REPORTS = 100  # of a running point, and one for each second: an engine is asked for fewer
-# The engine needs no secret, so it gets none: these names and no others are passed on.
+BAD_PROGRAM = 78  # the exit status of an engine that cannot use a program
+
+# The engine needs no secret, so it gets none: these names are passed on, those that a program's manifest asks for, and
+# no others.
 ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "RUST_BACKTRACE")
+SECRET = ("AWS_", "SWEEPCTL_")  # how names of variables begin that no manifest gets
 
 
 Reply = TypeVar("Reply", Started, Refused, Running, Finished, PointIdentity)
 
 
 class Engine:
-    """A `sweep-engine` binary on this machine."""
+    """A `sweep-engine` binary on this machine, and programs whose models it has besides its own."""
 
-    def __init__(self, path: Path, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Set the binary's path; it is started when it is needed."""
+    def __init__(
+        self,
+        path: Path,
+        programs: Iterable[Path] | None = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Set the binary's path and the programs' manifests, each once; it is started when it is needed."""
         self.path = path
+        self.programs = tuple(dict.fromkeys(each.resolve() for each in programs or ()))
         self._monotonic = monotonic
 
     @cached_property
@@ -68,6 +86,7 @@ class Engine:
 
         Raises:
             EngineUnavailableError: it does not exist, does not start, or does not speak this protocol.
+            ProgramError: it cannot use a program.
         """
         with self._child("describe", stdin=b"", timeout=HANDSHAKE_SECONDS, stop=Event()) as child:
             try:
@@ -75,6 +94,8 @@ class Engine:
                 while not child.output_ended:
                     output += child.read(HANDSHAKE_SECONDS)
                     _require_short(output)
+                if self.programs and not output and child.wait(EXIT_SECONDS) == BAD_PROGRAM:
+                    raise ProgramError(child.stderr, remedy="Correct the manifest; docs/programs.md lists every key.")
                 return Description.model_validate_json(bytes(output))
             except (EngineFaultError, ValidationError) as error:
                 reason = child.stderr_tail or _first_line(error)
@@ -104,7 +125,9 @@ class Engine:
         models = {model.name: model for model in self.description.models}
         if name not in models:
             msg = f"model {name!r} is not in this engine ({self.path}); it has: {', '.join(sorted(models))}"
-            raise WrongEngineError(msg, remedy="Use one of these models, or give --engine one that has it.")
+            raise WrongEngineError(
+                msg, remedy="Use one of these models, or give --program its manifest, or --engine one that has it."
+            )
         return models[name]
 
     def require_limits(self, limits: Limits) -> None:
@@ -157,16 +180,23 @@ class Engine:
                 _require_short(lines)
         return _decode(PointIdentity, bytes(lines))
 
+    def _environment(self, command: str) -> Iterable[str]:
+        """Return the names of the variables that are passed on."""
+        if not self.programs or command == "describe":
+            return ENVIRONMENT
+        needs = [name for model in self.description.models if model.program for name in model.program.environment]
+        return *ENVIRONMENT, *(name for name in needs if not name.startswith(SECRET))
+
     def _child(self, command: str, *, stdin: bytes, timeout: float | None, stop: Event) -> Child:
-        environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-        program = (self.path, command)
+        programs = [word for path in self.programs for word in ("--program", path)]
         return Child(
-            program,
-            environment,
+            (self.path, *programs, command),
+            {name: os.environ[name] for name in self._environment(command) if name in os.environ},
             stdin=stdin,
             timeout=timeout,
             stop=stop,
-            has_groups=command == "host",
+            # Points of programs are in child processes with any command.
+            has_groups=command == "host" or bool(programs),
             monotonic=self._monotonic,
         )
 
@@ -174,8 +204,8 @@ class Engine:
 class EngineRun:
     """One request that the engine runs: call `begin`, then `blocks`, then read `finished`.
 
-    The methods raise EngineFaultError if the engine crashes, hangs, floods or breaks the protocol, and
-    InterruptedRunError once `stop` is set.
+    The methods raise EngineFaultError if the engine crashes, hangs, floods or breaks the protocol,
+    EngineUnavailableError if it cannot use a program any more, and InterruptedRunError once `stop` is set.
     """
 
     finished: Finished
@@ -209,6 +239,11 @@ class EngineRun:
     def cpu_seconds(self) -> float:
         """CPU time of the engine's process; known after the context has ended."""
         return self._child.cpu_seconds
+
+    @property
+    def peak_bytes(self) -> int:
+        """Memory of the largest of its processes; known after the context has ended."""
+        return self._child.peak_bytes
 
     def begin(self) -> Started:
         """Read the first record.
@@ -340,7 +375,7 @@ class EngineRun:
         if status != 0:
             raise self._crashed(status)
 
-    def _unfinished(self) -> EngineFaultError:
+    def _unfinished(self) -> SweepctlError:
         status = self._child.wait(EXIT_SECONDS)
         if status is None:
             return EngineFaultError("engine_timeout", "the engine closed its output but did not exit")
@@ -348,7 +383,11 @@ class EngineRun:
             return EngineFaultError("engine_incomplete", "the engine exited without its last record")
         return self._crashed(status)
 
-    def _crashed(self, status: int) -> EngineFaultError:
+    def _crashed(self, status: int) -> SweepctlError:
+        if status == BAD_PROGRAM:
+            # Not the shard's fault, so nothing is recorded: another worker may have what this one lacks.
+            msg = f"the engine cannot use a program: {self._child.stderr_tail}"
+            return EngineUnavailableError(msg, remedy="Correct it, and start this worker again.")
         cause = f"signal {-status}" if status < 0 else f"exit status {status}"
         stderr = self._child.stderr_tail
         return EngineFaultError("engine_crashed", f"the engine ended with {cause}" + (f": {stderr}" if stderr else ""))

@@ -230,7 +230,7 @@ class ReusingEngine(Engine):
 
     def __init__(self, engine: Engine, source: Source) -> None:
         """Reuse points of `source`; `engine` runs the others."""
-        super().__init__(engine.path)
+        super().__init__(engine.path, engine.programs)
         self.description = engine.description  # already asked for: no second handshake
         self._model = engine.model(source.model)
         self._source = source

@@ -11,8 +11,11 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from sweepctl.errors import ConflictError, MessageError, StoreError, WrongEngineError
 from sweepctl.messages import ShardMessage, body_digest
+from sweepctl.protocol import Model
 from sweepctl.records import layout, table
 from sweepctl.records.datafile import same_rows
 from sweepctl.records.outcome import TWO_RESULTS, Artifact, EnginePin, Outcome, Precedence, RunRecord, judge
@@ -80,9 +83,22 @@ def agree_engine(store: Store, pin: EnginePin) -> None:
     if (existing.model, existing.model_version) != (pin.model, pin.model_version):
         msg = (
             f"run {pin.run_id} is pinned to {existing.model} version {existing.model_version}, "
-            f"but this engine has {pin.model} version {pin.model_version}"
+            f"but this engine has {pin.model} version {pin.model_version}{_changes(existing, pin)}"
         )
         raise WrongEngineError(msg, remedy="Use the engine of the run's first shard, or start a new run.")
+
+
+def _changes(pinned: EnginePin, own: EnginePin) -> str:
+    """Return in which files of a program two versions of a model differ; nothing if that is not known."""
+    try:
+        before, after = (
+            None if each.declaration_json is None else Model.model_validate_json(each.declaration_json).program
+            for each in (pinned, own)
+        )
+    except ValidationError:
+        return ""  # verify reports a damaged declaration
+    changes = before.changes(after) if before and after else []
+    return f": {', '.join(changes)}" if changes else ""
 
 
 def commit_complete(store: Store, run: RunRecord, outcome: Outcome, files: Sequence[DataFile]) -> Outcome:

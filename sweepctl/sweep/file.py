@@ -103,6 +103,9 @@ class Sweep(Strict):
         description="Name of the sweep; the run_id begins with it."
     )
     model: Name = Field(description="The model, as listed by `sweepctl models`.")
+    program: str | None = Field(
+        default=None, min_length=1, description="Manifest of the program that is the model, relative to this file."
+    )
     seed: Integer = Field(description="Seed of all random numbers; a signed 64-bit integer.")
     replications: Annotated[int, Field(ge=1, le=1 << 32)] = Field(
         default=1, description="How many times each cell is run, each with different random numbers."
@@ -130,6 +133,12 @@ class SweepFile:
     design_body: bytes  # as it would be stored
     problems: dict[TomlPath, str]  # the rules that values break, by path; these values are left out of all the above
     _lines: Mapping[TomlPath, int]
+
+    @property
+    def programs(self) -> tuple[Path, ...]:
+        """The manifest that the file names, if any."""
+        program = self.sweep.program
+        return () if program is None else (self.path.parent / program,)
 
     def path_to(self, parameter: str) -> tuple[str, ...]:
         """Return the path at which the design varies a parameter."""

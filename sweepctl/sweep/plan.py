@@ -140,7 +140,8 @@ def draft(file: SweepFile, engine: Engine) -> Draft:
     try:
         engine.model(sweep.model)
     except WrongEngineError as error:
-        raise file.error({("model",): error.message}) from error
+        hint = "" if sweep.program else '; that of a program needs `program = "FILE"`'
+        raise file.error({("model",): error.message + hint}) from error
     engine.require_limits(sweep.limits)
     design: Mapping[str, Any]
     if isinstance(sweep.design, TableFile) or len(file.design_body) > MAX_INLINE_BYTES:

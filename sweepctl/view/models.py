@@ -2,16 +2,16 @@
 
 from rich.console import Console
 
-from sweepctl.protocol import Column, Description, Model
+from sweepctl.protocol import Column, Description, Model, Program
 from sweepctl.view.console import foreign, new_table
 
 
 def show_models(console: Console, description: Description) -> None:
     """Print one row per model."""
-    table = new_table("model", "version", "description", "parameters")
+    table = new_table("model", "version", "from", "description", "parameters")
     for model in description.models:
         names = ", ".join(parameter.name for parameter in model.parameters)
-        table.add_row(model.name, foreign(model.version), foreign(model.doc), names)
+        table.add_row(model.name, foreign(model.version), _origin(model), foreign(model.doc), names)
     console.print(table, highlight=False)
     console.print(
         f"engine {foreign(description.engine_version)} for {foreign(description.target)}", style="dim", highlight=False
@@ -30,8 +30,27 @@ def show_model(console: Console, model: Model) -> None:
         )
     console.print(table, highlight=False)
     _show_columns(console, "metrics", "metric", model.metrics)
+    if model.program is not None:
+        _show_program(console, model.program)
     for dataset in model.datasets:
         _show_columns(console, f"optional dataset {dataset.name}: {dataset.doc}", "column", dataset.columns)
+
+
+def _origin(model: Model) -> str:
+    """Return where a model comes from: a program is known by its files, the manifest by its path alone."""
+    if model.program is None:
+        return "engine"
+    first, *others = sorted(model.program.files) or ["program"]
+    return foreign(first) + (f" and {len(others)} more" if others else "")
+
+
+def _show_program(console: Console, program: Program) -> None:
+    table = new_table("file", "SHA-256", title="program")
+    for name, digest in sorted(program.files.items()):
+        table.add_row(foreign(name), digest)
+    console.print(table, highlight=False)
+    if program.environment:
+        console.print(f"environment: {foreign(', '.join(program.environment))}", highlight=False)
 
 
 def _show_columns(console: Console, title: str, kind: str, columns: list[Column]) -> None:

@@ -1,28 +1,54 @@
-"""Writes the files of this folder into another."""
+"""Writes the files that a new sweep begins with."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
 from sweepctl.errors import UsageError
 
-_FILES = ("sweep.toml", "sweep.schema.json", "message.json")
+SWEEP, SWEEP_SCHEMA, PROGRAM_SCHEMA = "sweep.toml", "sweep.schema.json", "program.schema.json"
+_SCHEMAS = (SWEEP_SCHEMA, PROGRAM_SCHEMA)
+_FILES = (SWEEP, SWEEP_SCHEMA, "message.json")
+
+
+def shipped(name: str) -> bytes:
+    """Return a file of this folder."""
+    return files(__package__).joinpath(name).read_bytes()
 
 
 def write_starter(folder: Path) -> list[Path]:
-    """Write the files into a folder, created if needed, and return their paths.
+    """Write a sweep of a built-in model into a folder, created if needed, and return the paths.
 
     Raises:
         UsageError: one of them exists already, and stays as it is, or cannot be written.
     """
-    paths = [folder / name for name in _FILES]
-    for path in paths:
+    return write_new({folder / name: shipped(name) for name in _FILES})
+
+
+def require_new(paths: Mapping[Path, bytes]) -> None:
+    """Raise UsageError if a file exists already; the schema that would be written may."""
+    for path, contents in paths.items():
+        is_same = path.name in _SCHEMAS and path.is_file() and path.read_bytes() == contents
+        if path.exists() and not is_same:
+            raise UsageError(f"{path} already exists", remedy="Give a new folder, or move the file away.")
+
+
+def write_new(paths: Mapping[Path, bytes]) -> list[Path]:
+    """Write files, and their folders if needed; return those that were written.
+
+    Raises:
+        UsageError: one of them exists already, and stays as it is, or cannot be written.
+    """
+    require_new(paths)
+    written = []
+    for path, contents in paths.items():
         if path.exists():
-            raise UsageError(f"{path} already exists", remedy="Give a new folder.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in paths:
+            continue  # a schema
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("xb") as file:
-                file.write(files(__package__).joinpath(path.name).read_bytes())
-    except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror}", remedy="Give a folder that can be written.") from error
-    return paths
+                file.write(contents)
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}", remedy="Give a folder that can be written.") from error
+        written.append(path)
+    return written
