@@ -42,7 +42,7 @@ cargo_test = report=$$(cargo test --quiet --workspace --all-features --locked $(
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo dev-servers test check format lint types layers test-rust test-python licences advisories validate bench \
-        bench-drain bench-host bench-lambda bench-query bench-report bench-ridehail bench-startup bench-submit bench-sweep \
+        bench-drain bench-host bench-lambda bench-programs bench-query bench-report bench-ridehail bench-startup bench-submit bench-sweep \
         bench-verify lambda lock schema tables clean preflight engines simulate mutants fuzz FORCE
 
 help: ## list the commands
@@ -138,6 +138,9 @@ bench-drain: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of a worker on
 
 bench-host: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of points in child processes, and of points that crash
 	@$(BIN)/python tests/benchmarks/host.py
+
+bench-programs: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of programs, beside a pool of processes
+	@$(BIN)/python tests/benchmarks/programs.py
 
 bench-query: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of queries
 	@$(BIN)/python tests/benchmarks/query.py
