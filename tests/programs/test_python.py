@@ -6,12 +6,15 @@ import os
 import py_compile
 import random
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from programs.functions import FOLDER, RANDOM, SEED, greeted, interpreters, started
+from programs.functions import FOLDER, RANDOM, SEED, SERVE, greeted, interpreters, started
+from waiting import wait_until
 
 ROWS = {"series": {"t": "int", "x": "float"}}
 
@@ -370,3 +373,27 @@ def test_a_long_reply_arrives_whole(lv: Path) -> None:
     lv.write_text("def simulate(): return {'y': 'x' * 3_000_000}\n")
     with greeted(lv) as child:
         assert len(child.ask()) > 3_000_000
+
+
+ENGINE = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdin=subprocess.PIPE, stdout=sys.stdout, text=True)
+child.stdin.write(sys.argv[2] + "\\n" + sys.argv[3] + "\\n")
+child.stdin.flush()
+time.sleep(3600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+def test_a_point_that_never_ends_ends_with_its_engine(tmp_path: Path) -> None:
+    text = "import os, time\ndef simulate(x: float):\n    os.write(2, b'%d' % os.getpid())\n    time.sleep(3600)\n"
+    (tmp_path / "model.py").write_text(text)
+    task = {"file": str(tmp_path / "model.py"), "function": "simulate", "hello": "hello"}
+    types = {"parameters": {"x": "float"}, "metrics": {"y": "float"}, "datasets": {}}
+    point = {"id": 1, "parameters": {"x": 1}, "seed": 1, "replicate": 0, "random": RANDOM, "outputs": []}
+    words = [ENGINE, SERVE, json.dumps({**task, **types}), json.dumps(point)]
+    with subprocess.Popen([sys.executable, "-c", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as engine:
+        assert engine.stderr
+        child = int(os.read(engine.stderr.fileno(), 100))
+        engine.kill()
+    wait_until(lambda: not Path(f"/proc/{child}").exists())
