@@ -169,7 +169,7 @@ class _Read:
     def close(self) -> None:
         pass
 
-    def iter_batches(self, **_: int) -> Iterator[pa.RecordBatch]:
+    def iter_batches(self, *_: int, **__: int) -> Iterator[pa.RecordBatch]:
         return iter(self._batches)
 
     def read_row_group(self, number: int) -> pa.Table:
