@@ -95,10 +95,10 @@ fn one_point_cannot_take_others_along() {
         ("ok", Value::Null, ""),
         ("exit", json!("exit_status"), "exited with status 5: no fuel"),
         ("crash", json!("point_crashed"), "its process exited with status 1: "),
-        ("hang", json!("point_timeout"), "it ran for more than 1 s"),
+        ("hang", json!("point_timeout"), "it ran for more than 3 s"),
     ];
     for (mode, code, message) in cases {
-        let points = bench.points(&with(&shell(mode), &json!({"limits": {"point_seconds": 1}})));
+        let points = bench.points(&with(&shell(mode), &json!({"limits": {"point_seconds": 3}})));
         assert_eq!(points.len(), 20);
         for (x, point) in points.iter().enumerate() {
             if x == 3 && mode != "ok" {
@@ -110,8 +110,8 @@ fn one_point_cannot_take_others_along() {
                 assert_eq!(point["metrics"]["half"].as_f64(), Some(x as f64 / 2.0), "{point}");
             }
         }
-        // Those of a program that was killed are removed at the next start.
-        assert_eq!(bench.folders(), usize::from(mode == "hang"), "{mode}");
+        // That of a program that was killed is removed at the next start, which may have been the second thread's.
+        assert!(bench.folders() <= usize::from(mode == "hang"), "{mode}");
     }
     assert_eq!(bench.points(&shell("ok")).len(), 20);
     assert_eq!(bench.folders(), 0);
