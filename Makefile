@@ -42,8 +42,9 @@ cargo_test = report=$$(cargo test --quiet --workspace --all-features --locked $(
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo dev-servers test check format lint types layers test-rust test-python licences advisories validate bench \
-        bench-drain bench-host bench-lambda bench-programs bench-query bench-report bench-ridehail bench-startup bench-submit bench-sweep \
-        bench-verify lambda lock schema tables clean preflight engines simulate mutants fuzz FORCE
+        bench-drain bench-host bench-lambda bench-programs bench-query bench-report bench-ridehail bench-startup \
+        bench-submit bench-sweep bench-verify lambda program lock schema tables clean preflight engines simulate mutants fuzz \
+        FORCE
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -123,9 +124,15 @@ licences: $(VENV)/.dev $(DENY) ## permissive licences only, in both languages
 advisories: $(VENV)/.dev $(DENY) ## published advisories, where their databases can be reached
 	@$(RUN) tools/advisories.py $(DENY)
 
-lambda: $(VENV)/.sweepctl ## build dist/sweepctl-lambda.zip, the function's package for AWS Lambda
+lambda: $(VENV)/.sweepctl ## build dist/sweepctl-lambda.zip for AWS Lambda (PROGRAM=lv.toml: with this program)
 	$(say) "package: the function"
-	@$(BIN)/python tools/lambda_package.py target/wheel/*.whl dist/sweepctl-lambda.zip "$(LAMBDA_PYTHON)" "$(LAMBDA_ENGINE)"
+	@$(BIN)/python tools/lambda_package.py target/wheel/*.whl dist/sweepctl-lambda.zip \
+		"$(LAMBDA_PYTHON)" "$(LAMBDA_ENGINE)" "$(PROGRAM)" "$(PROGRAM_REQUIREMENTS)"
+
+program: $(VENV)/.sweepctl ## collect PROGRAM=lv.toml and its files in dist/program, for an image
+	$(say) "package: the program"
+	@$(BIN)/python tools/program_package.py $(BIN)/sweep-engine "$(PROGRAM)" dist/program \
+		"$(PROGRAM_REQUIREMENTS)" "$(LAMBDA_PYTHON)"
 
 validate: $(VENV)/.dev ## check the ride-hailing model against theory; writes docs/validation.md and its figures
 	@$(BIN)/python tools/validate.py

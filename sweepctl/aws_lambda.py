@@ -1,7 +1,7 @@
 """The AWS Lambda function: `sweepctl.aws_lambda.handler`, invoked with batches of SQS messages.
 
-Environment: `SWEEPCTL_STORE`, and optionally `SWEEPCTL_ENGINE` in place of the packaged engine, `SWEEPCTL_PROGRAMS`,
-`SWEEPCTL_MAX_POINTS` and `SWEEPCTL_MAX_SCRATCH_BYTES`.
+Environment: `SWEEPCTL_STORE`, and optionally `SWEEPCTL_ENGINE` and `SWEEPCTL_PROGRAMS` in place of the packaged engine
+and program, `SWEEPCTL_MAX_POINTS` and `SWEEPCTL_MAX_SCRATCH_BYTES`.
 
 Importing this module opens the store and the engine, as is usual on Lambda: initialization has a full core, and a
 broken setup (no store set, an engine that does not start) fails at deployment, not with each message. Only the store's
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from sweepctl.worker.delivery import Delivery
 
+PROGRAM = Path(__file__).parents[1] / "program"  # a packaged program: tools/program_package.py says what is in it
 NAMESPACE = "sweepctl"
 MAX_POINTS = 10_000_000
 
@@ -59,8 +60,7 @@ def open_worker(environment: "Mapping[str, str]") -> LambdaWorker:
         raise UsageError(
             "SWEEPCTL_STORE is not set", remedy="Set it to s3://bucket/prefix in the function's environment."
         )
-    programs = [Path(each) for each in environment.get("SWEEPCTL_PROGRAMS", "").split(os.pathsep) if each]
-    engine = Engine(find_engine(environment.get("SWEEPCTL_ENGINE")), programs)
+    engine = Engine(find_engine(environment.get("SWEEPCTL_ENGINE")), _programs(environment))
     _ = engine.description
     conditions = Conditions(
         max_points=_limit(environment, "SWEEPCTL_MAX_POINTS", MAX_POINTS),
@@ -68,6 +68,14 @@ def open_worker(environment: "Mapping[str, str]") -> LambdaWorker:
         max_scratch_bytes=_limit(environment, "SWEEPCTL_MAX_SCRATCH_BYTES", disk_usage(gettempdir()).total // 2),
     )
     return LambdaWorker(engine, open_store(url), conditions=conditions)
+
+
+def _programs(environment: "Mapping[str, str]") -> list[Path]:
+    """Return the manifests that the environment names, or else that of the package."""
+    packaged = PROGRAM / "manifest"
+    if "SWEEPCTL_PROGRAMS" not in environment and packaged.exists():
+        return [PROGRAM / "files" / packaged.read_text()]
+    return [Path(each) for each in environment.get("SWEEPCTL_PROGRAMS", "").split(os.pathsep) if each]
 
 
 def _limit(environment: "Mapping[str, str]", name: str, default: int) -> int:
@@ -82,6 +90,9 @@ logger = Logger(
     service="sweepctl", level="INFO", logger_formatter=_FlatFormatter(utc=True, use_rfc3339=True), location=None
 )
 metrics = Metrics(namespace=NAMESPACE, service=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "sweepctl"))
+if PROGRAM.exists():
+    # Its `python3`, which has its packages, before the function's.
+    os.environ["PATH"] = f"{PROGRAM / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 worker = open_worker(os.environ)
 
 

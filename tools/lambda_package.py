@@ -1,14 +1,17 @@
-"""Builds the package of the function on AWS Lambda: `python tools/lambda_package.py WHEEL PACKAGE.zip [PYTHON]`.
+"""Builds the package of the function on AWS Lambda.
+
+    python tools/lambda_package.py WHEEL PACKAGE.zip PYTHON ENGINE PROGRAM REQUIREMENTS
+
+The last four may be empty.
 
 It contains sweepctl's wheel with its engine, and the locked dependencies for the function's Python, without files that
-no shard needs. The same inputs give the same bytes.
+no shard needs; and, if one is named, a program that is a model (program_package.py). The same inputs give the same
+bytes.
 
 boto3 and botocore are included, although the runtime has its own: those versions change without notice, and every
 conditional write depends on them.
 """
 
-import os
-import platform
 import re
 import shutil
 import subprocess
@@ -18,16 +21,16 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-FUNCTION_PYTHON = "3.13"  # of the function's runtime: from 3.12 on, they are Amazon Linux 2023
+from function_python import COMPILE, MACHINE, install, require_python, version_of
+from program_package import assemble
+
 GLIBC = 34  # its C library is 2.34
 MOST_BYTES = 250_000_000  # of a package, unzipped: AWS's limit
-MACHINE = platform.machine()
-PLATFORMS = (*(f"manylinux_2_{minor}_{MACHINE}" for minor in (34, 28, 17)), f"manylinux2014_{MACHINE}")
 LOCK = Path(__file__).parents[1] / "requirements" / "lambda.txt"
-PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-deps", "--no-compile")
 HERE = "/var/task"  # where Lambda puts the package
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can store
 ENGINE = "bin/sweep-engine"
+PROGRAM = "program"  # where the function looks for it
 
 # Of these packages, only matching files are kept. Some of Arrow's libraries are unused here but loaded all the same:
 # others link to them.
@@ -47,10 +50,19 @@ KEPT = {
 NOTES = ("*.dist-info/RECORD", "*.dist-info/direct_url.json", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED")
 
 
-def build(wheel: Path, package: Path, python: str, engine: Path | None = None) -> None:
+def build(
+    wheel: Path,
+    package: Path,
+    python: str,
+    engine: Path | None = None,
+    *,
+    program: Path | None = None,
+    requirements: Path | None = None,
+) -> None:
     """Write the package for the version of Python that `python` starts; this Python compiles its modules.
 
-    If given, `engine` replaces the wheel's: one that was linked for an older system.
+    If given, `engine` replaces the wheel's: one that was linked for an older system. `program` is a manifest, and
+    `requirements` is the lock file of its packages.
     """
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)
@@ -62,38 +74,16 @@ def build(wheel: Path, package: Path, python: str, engine: Path | None = None) -
         require_glibc(tree / ENGINE)
         trim(tree)
         compile_modules(tree, python)
+        if program is not None:
+            said = assemble(tree / ENGINE, program, tree / PROGRAM, python, requirements)
+            print(f"  {program}: {said}")
+            trim(tree)
         size = sum(path.stat().st_size for path in files(tree))
         if size > MOST_BYTES:
             sys.exit(f"{size / 1e6:.0f} MB unzipped: Lambda allows at most {MOST_BYTES / 1e6:.0f}")
         package.parent.mkdir(parents=True, exist_ok=True)
         pack(tree, package)
     print(f"  {package}: {package.stat().st_size / 1e6:.0f} MB, unzipped {size / 1e6:.0f} MB, Python {version}")
-
-
-def find_python() -> str | None:
-    """Return the path of the function's Python; None if this machine does not have it."""
-    command = f"python{FUNCTION_PYTHON}"
-    if shutil.which(command) is None:
-        return None
-    # A version manager's shim on PATH starts nothing without a version.
-    environment = {"PYENV_VERSION": FUNCTION_PYTHON, **os.environ}
-    program = "import sys; print(sys.executable)"
-    found = subprocess.run((command, "-c", program), env=environment, check=False, capture_output=True, text=True)
-    return found.stdout.strip() or None
-
-
-def version_of(python: str) -> str:
-    """Return the version of `python`, for instance 3.13."""
-    program = "import sys; print('%d.%d' % sys.version_info[:2])"
-    return subprocess.run((python, "-c", program), check=True, capture_output=True, text=True).stdout.strip()
-
-
-def install(tree: Path, version: str, what: tuple[str, ...]) -> None:
-    """Install wheels for the function's Python on Amazon Linux; nothing is built."""
-    # The wheel's tag is `linux`; its libc is checked afterwards.
-    platforms = (f"--platform={each}" for each in (*PLATFORMS, f"linux_{MACHINE}"))
-    target = ("--target", str(tree), "--upgrade", "--python-version", version, "--implementation", "cp")
-    subprocess.run((*PIP, "--only-binary=:all:", *target, *platforms, *what), check=True)
 
 
 def require_glibc(program: Path) -> None:
@@ -127,10 +117,7 @@ def matches(name: str, pattern: str) -> bool:
 
 def compile_modules(tree: Path, python: str) -> None:
     """Compile every module: the function cannot write byte code, and would compile at each start."""
-    # Never checked against the source, whose time on Lambda means nothing.
-    mode = ("--invalidation-mode", "unchecked-hash")
-    command = (python, "-m", "compileall", "-q", "-f", *mode, "-s", str(tree), "-p", HERE, str(tree))
-    subprocess.run(command, check=True)
+    subprocess.run((python, *COMPILE, "-q", "-s", str(tree), "-p", HERE, str(tree)), check=True)
 
 
 def pack(tree: Path, package: Path) -> None:
@@ -139,7 +126,8 @@ def pack(tree: Path, package: Path) -> None:
         for path in files(tree):
             name = path.relative_to(tree).as_posix()
             entry = zipfile.ZipInfo(name, EPOCH)
-            entry.external_attr = (0o100755 if name == ENGINE else 0o100644) << 16
+            runs = name == ENGINE or (name.startswith(f"{PROGRAM}/") and path.stat().st_mode & 0o100)
+            entry.external_attr = (0o100755 if runs else 0o100644) << 16
             archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
@@ -148,15 +136,10 @@ def files(tree: Path) -> Iterator[Path]:
     yield from sorted(path for path in tree.rglob("*") if path.is_file())
 
 
-def main(wheel: str, package: str, python: str = "", engine: str = "") -> None:
+def main(wheel: str, package: str, python: str, *paths: str) -> None:
     """Build with the given Python, by default the function's version, and the given engine, by default the wheel's."""
-    compiler = python or find_python()
-    if compiler is None:
-        sys.exit(
-            f"missing: python{FUNCTION_PYTHON}, which compiles the function's modules.\n"
-            "         Install it, or name it: make lambda LAMBDA_PYTHON=/path/to/it"
-        )
-    build(Path(wheel), Path(package), compiler, Path(engine) if engine else None)
+    engine, program, requirements = (Path(path) if path else None for path in paths)
+    build(Path(wheel), Path(package), require_python(python), engine, program=program, requirements=requirements)
 
 
 if __name__ == "__main__":

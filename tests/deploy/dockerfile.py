@@ -39,6 +39,11 @@ def read() -> list[Instruction]:
     return found
 
 
+def images() -> list[str]:
+    """Return what is built on, besides the stage that is empty."""
+    return [each.words[0] for each in read() if each.name == "FROM" and each.words[0] != "scratch"]
+
+
 def sources() -> list[Path]:
     """Return what is copied from the project, relative to it."""
     copies = [each.words for each in read() if each.name == "COPY" and not each.text.startswith("--from")]

@@ -81,13 +81,13 @@ def test_the_image_is_built_with_the_versions_of_the_project() -> None:
     installs = [each.text for each in dockerfile.read() if each.name == "RUN" and "pip install" in each.text]
     assert all("--no-deps" in each for each in installs)
     assert sum("--require-hashes" in each for each in installs) == 1
-    images = [each.words[0] for each in dockerfile.read() if each.name == "FROM"]
+    images = dockerfile.images()
     assert all("${" in image and "latest" not in image for image in images)
 
 
 def test_images_are_of_the_bytes_that_were_meant() -> None:
     """Those that are built on can be given by digest, the one that is deployed must be."""
-    images = [each.words[0] for each in dockerfile.read() if each.name == "FROM"]
+    images = dockerfile.images()
     assert [re.sub(r"^(\w+):.*", r"\1", each) for each in images] == ["rust", "python", "python"]
     assert all(each.endswith(f"${{{each.partition(':')[0].upper()}_DIGEST}}") for each in images)
     given = dict(each.text.split("=") for each in dockerfile.read() if each.name == "ARG")
@@ -102,7 +102,7 @@ def test_every_path_that_a_stage_takes_from_another_is_made_there() -> None:
     instructions = dockerfile.read()
     stages = {words[2]: each.stage for each in instructions if each.name == "FROM" and len(words := each.words) == 3}
     for each in instructions:
-        if each.name == "COPY" and each.text.startswith("--from="):
+        if each.name == "COPY" and each.text.startswith("--from=") and not each.text.startswith("--from=program "):
             option, source, _ = each.words
             earlier = stages[option.removeprefix("--from=")]
             assert earlier < each.stage
@@ -110,13 +110,27 @@ def test_every_path_that_a_stage_takes_from_another_is_made_there() -> None:
             assert any(made in other.text for other in instructions if other.stage == earlier), source
 
 
+def test_a_program_takes_an_empty_stages_place_and_is_looked_for_where_it_is_copied() -> None:
+    instructions = dockerfile.read()
+    assert "scratch AS program" in [each.text for each in instructions if each.name == "FROM"]
+    (copied,) = (each.words for each in instructions if each.text.startswith("--from=program "))
+    assert copied[1:] == ["/", "/opt/program/"]
+    assert [each.text for each in instructions if each.name == "ARG" and each.stage > 0] == ["PROGRAM="]
+    settings = dict(word.split("=", 1) for each in instructions if each.name == "ENV" for word in each.words)
+    # Empty without the argument, which names no program.
+    assert settings["SWEEPCTL_PROGRAMS"] == "${PROGRAM:+/opt/program/files/$PROGRAM}"
+    assert settings["PATH"].startswith("/opt/program/bin:/opt/sweepctl/bin:")
+
+
 def test_the_image_is_nobody_and_hands_signals_on() -> None:
-    last = {each.name: each for each in dockerfile.read() if each.stage == 2}
+    instructions = dockerfile.read()
+    stage = instructions[-1].stage
+    last = {each.name: each for each in instructions if each.stage == stage}
     assert last["USER"].text == f"{USER}:{USER}"
     assert last["ENTRYPOINT"].words == ["/usr/bin/tini", "--", "sweepctl"]
     assert last["CMD"].words == ["drain"]
     assert last["VOLUME"].text == "/tmp"  # noqa: S108  of the image
-    assert "tini" in next(each.text for each in dockerfile.read() if each.stage == 2 and each.name == "RUN")
+    assert "tini" in last["RUN"].text
     assert not re.search(r"\b(amd64|x86_64|arm64|aarch64)\b", " ".join(each.text for each in dockerfile.read()))
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import lambda_package
+import function_python
 import pytest
 from deploy.stack import ACCOUNT, NAMES, TEMPLATE, raw, stack
 from fakes.servers import REGION
@@ -82,7 +82,7 @@ def test_what_sam_makes_of_it(transformed: Path) -> None:
 
 def test_the_function_is_what_make_lambda_builds() -> None:
     function = stack().properties("Function")
-    assert function["Runtime"] == f"python{lambda_package.FUNCTION_PYTHON}"
+    assert function["Runtime"] == f"python{function_python.FUNCTION_PYTHON}"
     package = (TEMPLATE.parent / function["CodeUri"]).resolve().relative_to(ROOT)
     assert str(package) in (ROOT / "Makefile").read_text().partition("\nlambda:")[2].partition("\n\n")[0]
     module, _, name = function["Handler"].rpartition(".")

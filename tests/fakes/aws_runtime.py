@@ -25,6 +25,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
+import function_python
 import lambda_package
 import pytest
 from fakes import servers
@@ -60,28 +61,33 @@ def find_wheel() -> Path | None:
     return next((ROOT / "target" / "wheel").glob("sweepctl-*.whl"), None)
 
 
-def function_python() -> str:
+def python_of_function() -> str:
     """Return the function's Python; where this machine has none, the package is built for this one."""
-    return lambda_package.find_python() or sys.executable
+    return function_python.find_python() or sys.executable
 
 
 def build(wheel: Path, folder: Path) -> Path:
     """Build the package as `make lambda` does; return the zip file."""
     package = folder / "sweepctl-lambda.zip"
-    lambda_package.build(wheel, package, function_python())
+    lambda_package.build(wheel, package, python_of_function())
     return package
+
+
+def extract(package: Path, task: Path) -> None:
+    """Unpack a package as AWS does."""
+    with zipfile.ZipFile(package) as archive:
+        for entry in archive.infolist():
+            path = Path(archive.extract(entry, task))
+            path.chmod(entry.external_attr >> 16)
 
 
 def unpack(package: Path, folder: Path) -> Function:
     """Unpack a package, and install AWS's client beside it."""
     task, runtime = folder / "task", folder / "runtime"
-    with zipfile.ZipFile(package) as archive:
-        for entry in archive.infolist():
-            path = Path(archive.extract(entry, task))
-            path.chmod(entry.external_attr >> 16)
-    python = function_python()
+    extract(package, task)
+    python = python_of_function()
     locked = ("-c", str(ROOT / "requirements" / "dev.txt"), *CLIENT)
-    lambda_package.install(runtime, lambda_package.version_of(python), locked)
+    function_python.install(runtime, function_python.version_of(python), locked)
     subprocess.run((python, "-m", "compileall", "-q", str(runtime)), check=True)
     return Function(python, task, runtime)
 
@@ -221,7 +227,8 @@ class Sandbox:
         scratch = Path(self._folder.name, "scratch")
         scratch.mkdir()
         everything = {
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            # As on AWS, where its Python is in /var/lang/bin.
+            "PATH": f"{Path(function.python).parent}:/usr/local/bin:/usr/bin:/bin",
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
             "PYTHONPATH": f"{function.task}:{function.runtime}",

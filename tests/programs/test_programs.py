@@ -52,6 +52,8 @@ def test_programs_are_beside_the_engines_own_models(tmp_path: Path, monkeypatch:
     assert models("--program", "double.toml", "--program", str(one)) >= {"double", "queue"}
     monkeypatch.setenv("SWEEPCTL_PROGRAMS", f"double.toml{os.pathsep}{other}")
     assert models() >= {"double", "other", "queue"}
+    monkeypatch.setenv("SWEEPCTL_PROGRAMS", "")  # as in an image without a program
+    assert not models() & {"double", "other"}
 
 
 def test_models_shows_what_a_program_is_made_of(tmp_path: Path) -> None:
