@@ -1,0 +1,194 @@
+"""The examples of programs: from plan to report, and killed in between."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, ClassVar
+
+import pytest
+from fakes.sweep_files import ENGINE
+from paths import ROOT
+from typer.testing import CliRunner
+from waiting import wait_until
+
+from sweepctl.cli import app
+
+SWEEPCTL = (sys.executable, "-P", "-c", "from sweepctl.cli import main; main()")
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("elsewhere")]
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this engine, and this Python, which has NumPy, as `python3`."""
+    monkeypatch.setenv("SWEEPCTL_ENGINE", str(ENGINE))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+
+
+class Forward(BaseHTTPRequestHandler):
+    """A UM-Bridge server of one model, whose input (1, 1) is an error."""
+
+    answers: ClassVar[dict[str, Any]] = {"/InputSizes": {"inputSizes": [2]}, "/OutputSizes": {"outputSizes": [1]}}
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        assert body["name"] == "forward"
+        status, answer = 200, self.answers.get(self.path)
+        if answer is None:
+            ((x, y),) = body["input"]
+            answer = {"output": [[(1 - x) ** 2 + 100 * (y - x * x) ** 2]]}
+            if (x, y) == (1, 1):
+                status, answer = 400, {"error": {"type": "InvalidInput", "message": "not there"}}
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(answer).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def umbridge(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Forward) as server:
+        monkeypatch.setenv("UMBRIDGE_URL", f"http://127.0.0.1:{server.server_port}")
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield
+        server.shutdown()
+        thread.join()
+
+
+def copied(example: str) -> Path:
+    """Copy an example to a folder of its own, build it, and return its sweep file."""
+    folder = Path.cwd() / example
+    shutil.copytree(ROOT / "examples" / example, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for tool, needed in {"cc": "cannon", "node": "ising-js"}.items():
+        if example == needed and not shutil.which(tool):
+            pytest.skip(f"there is no {tool}")
+    if example == "cannon":
+        first = (folder / "cannon.toml").read_text().splitlines()[0]
+        subprocess.run(first.removeprefix("# Build it first: ").split(), cwd=folder, check=True)
+    return folder / "sweep.toml"
+
+
+def sweepctl(*arguments: object) -> dict[str, Any]:
+    done = CliRunner().invoke(app, [*map(str, arguments), "--json"])
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert done.exit_code == 0, told
+    return told
+
+
+def query(sql: str) -> str:
+    """Return the row of one row."""
+    return CliRunner().invoke(app, ["query", "r", sql, "--format", "csv"]).stdout.splitlines()[1]
+
+
+def require_whole(manifest: Path, points: int) -> None:
+    """Require each point once, and the same when all are run again."""
+    proof = sweepctl("verify", "r", "--reexecute", "all", "--program", manifest)
+    rerun = sum(build["points_rerun"] for build in proof["builds"])
+    assert (proof["verdict"], proof["total_points"], rerun) == ("whole", points, points), proof
+
+
+@pytest.mark.parametrize(
+    ("example", "manifest", "points", "metric", "rows"),
+    [
+        ("lotka-volterra", "lv.toml", 60, "peak", "population"),
+        ("cannon", "cannon.toml", 40, "distance", "path"),
+        ("ising-js", "ising.toml", 35, "magnetization", None),
+        ("umbridge", "umbridge.toml", 32, "value", None),
+    ],
+)
+@pytest.mark.usefixtures("umbridge")
+def test_from_plan_to_report(example: str, manifest: str, points: int, metric: str, rows: str | None) -> None:
+    sweep = copied(example)
+    assert sweepctl("plan", sweep)["total_points"] == points
+    assert sweepctl("run", sweep, "--run-id", "r")["verdict"] == "whole"
+    require_whole(sweep.parent / manifest, points)
+    counted = f"SELECT count(*), count(DISTINCT point_index), count({metric}) FROM points"
+    assert query(counted) == f"{points},{points},{points}"
+    if rows:
+        assert query(f"SELECT count(DISTINCT point_index) FROM {rows}") == str(points)
+    assert metric in json.dumps(sweepctl("summary", "r", "--metric", metric))
+    sweepctl("report", "r", "--out", "report.html")
+    assert metric in Path("report.html").read_text()
+
+
+# What the examples do first in some points: each of these writes who it is, and waits for a file.
+HELD_IN_PYTHON = """\
+    import os, time
+    while predators == 30 and not os.path.exists("free"):
+        open(f"held-{os.getpid()}", "w").close()
+        time.sleep(0.01)
+"""
+HELD_IN_SHELL = """\
+#!/bin/sh
+while grep -q "angle = 30" shot.in && [ ! -e {folder}/free ]; do
+    touch {folder}/held-$$
+    sleep 0.01
+done
+exec {folder}/built
+"""
+
+
+def held(example: str) -> tuple[Path, str, int]:
+    """Return an example that holds some of its points, its manifest and how many points it has."""
+    sweep = copied(example)
+    folder = sweep.parent
+    if example == "cannon":
+        (folder / "cannon").rename(folder / "built")
+        (folder / "cannon").write_text(HELD_IN_SHELL.format(folder=folder))
+        (folder / "cannon").chmod(0o755)
+        return sweep, "cannon.toml", 40
+    source = (folder / "lv.py").read_text()
+    first = "    draw = random.numpy()\n"
+    assert source.count(first) == 1
+    (folder / "lv.py").write_text(source.replace(first, HELD_IN_PYTHON + first))
+    return sweep, "lv.toml", 60
+
+
+def processes() -> dict[int, int]:
+    """Return the parent of each process that has not ended."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if state != "Z":
+            found[int(path.parent.name)] = int(parent)
+    return found
+
+
+def started_by(process: int) -> set[int]:
+    """Return a process and all that it and these have started."""
+    parents, found = processes(), {process}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+@pytest.mark.parametrize("example", ["lotka-volterra", "cannon"])
+def test_a_killed_worker_leaves_no_process_and_loses_no_point(example: str) -> None:
+    sweep, manifest, points = held(example)
+    command = [*SWEEPCTL, "run", str(sweep), "--run-id", "r", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as worker:
+        wait_until(
+            lambda: list(sweep.parent.glob("held-*")) and list(Path.cwd().glob("sweep-results/shard_outcomes/*/*/*"))
+        )
+        left = started_by(worker.pid)
+        assert {int(path.name.removeprefix("held-")) for path in sweep.parent.glob("held-*")} <= left
+        worker.send_signal(signal.SIGKILL)
+    (sweep.parent / "free").touch()  # a program sees that its input has ended when its point has
+    wait_until(lambda: not left & processes().keys())
+    resumed = sweepctl("run", sweep, "--run-id", "r")
+    assert (resumed["skipped"] > 0, resumed["succeeded"] > 0, resumed["verdict"]) == (True, True, "whole")
+    require_whole(sweep.parent / manifest, points)
+    assert query("SELECT count(*), count(DISTINCT point_index) FROM points") == f"{points},{points}"
