@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 
-from sweepctl.errors import ConflictError, StoreError
+from sweepctl.errors import ConflictError, DamagedError
 from sweepctl.messages import ShardMessage
-from sweepctl.records import layout, table
+from sweepctl.records import layout
 from sweepctl.records.outcome import Outcome, RunRecord
-from sweepctl.records.run import list_outcomes
+from sweepctl.records.run import find_record, list_outcomes
 from sweepctl.records.sharding import NO_PATTERN, Claim
 from sweepctl.store.contract import Store
 
@@ -78,10 +78,12 @@ def _claims(store: Store, run: RunRecord) -> dict[Claim, str]:
     found = {claim: key for key in keys if (claim := Claim.of_key(key)) is not None}
     claimed = {claim.shard_id for claim in found}
     for shard_id, entry in list_outcomes(store, run.run_id, run.run_date):
-        stored = None if shard_id in claimed else store.read(entry.key)
-        if stored is not None:
-            with suppress(StoreError):  # a damaged outcome is for verify to report; the store itself has answered
-                claim = Claim.of(table.decode(Outcome, stored.body, entry.key))
+        if shard_id in claimed:
+            continue
+        with suppress(DamagedError):  # which is for verify to report
+            outcome = find_record(store, Outcome, entry.key)
+            if outcome is not None:
+                claim = Claim.of(outcome)
                 found[claim] = claim.key(run.run_id, NO_PATTERN)
     for claim, key in found.items():
         if claim.shard_id not in claimed:
