@@ -8,7 +8,7 @@ import os
 import shutil
 import sysconfig
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -162,7 +162,7 @@ class Engine:
             EngineUnavailableError: the engine cannot be started.
         """
         child = self._child(command, stdin=with_limits(request, limits), timeout=timeout, stop=stop or Event())
-        return EngineRun(child, self._monotonic, silence)
+        return EngineRun(child, self._monotonic, silence, self._program_models)
 
     def identify(self, spec: Spec, space: "Space", index: int) -> PointIdentity:
         """Return the identity of point `index`: parameters and fingerprints; nothing is simulated.
@@ -179,6 +179,10 @@ class Engine:
                 lines += block
                 _require_short(lines)
         return _decode(PointIdentity, bytes(lines))
+
+    @property
+    def _program_models(self) -> Collection[str]:
+        return {model.name for model in self.description.models if model.program} if self.programs else ()
 
     def _environment(self, command: str) -> Iterable[str]:
         """Return the names of the variables that are passed on."""
@@ -210,9 +214,20 @@ class EngineRun:
 
     finished: Finished
 
-    def __init__(self, child: Child, monotonic: Callable[[], float], silence: float | None) -> None:
-        """Wrap a child that was just started; it has hung once it finishes no point for `silence` seconds."""
+    def __init__(
+        self,
+        child: Child,
+        monotonic: Callable[[], float],
+        silence: float | None,
+        programs: Collection[str] = (),
+    ) -> None:
+        """Wrap a child that was just started; it has hung once it finishes no point for `silence` seconds.
+
+        `programs` are the engine's models that are programs.
+        """
         self._child = child
+        self._programs = programs
+        self._model: str | None = None  # until the engine has started
         self._monotonic = monotonic
         self._silence = silence
         self._began_at = self._heard_at = monotonic()
@@ -258,7 +273,9 @@ class EngineRun:
         if line.startswith(b'{"record":"refused"'):
             refused = _decode(Refused, line)
             raise RefusedError(refused.error_code, refused.message)
-        return _decode(Started, line)
+        started = _decode(Started, line)
+        self._model = started.model
+        return started
 
     def blocks(self) -> Iterator[bytes]:
         """Yield whole lines of `point` and `rows` records, as bytes that end in a newline; then set `finished`.
@@ -384,7 +401,8 @@ class EngineRun:
         return self._crashed(status)
 
     def _crashed(self, status: int) -> SweepctlError:
-        if status == BAD_PROGRAM:
+        # Of a model in the engine itself, it is a point's own exit status.
+        if status == BAD_PROGRAM and (self._programs if self._model is None else self._model in self._programs):
             # Not the shard's fault, so nothing is recorded: another worker may have what this one lacks.
             msg = f"the engine cannot use a program: {self._child.stderr_tail}"
             return EngineUnavailableError(msg, remedy="Correct it, and start this worker again.")

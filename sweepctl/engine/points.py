@@ -44,14 +44,14 @@ class Requests:
         """
         self._message, self._space, self._threads = message, space, threads
         self.limits = message.spec.limits.of_points
+        self.end = message.end_index_exclusive
         self._report_seconds = REPORT_SECONDS if has_host else None
         self.whole = self.rest(message.start_index)
 
     def rest(self, start_index: int) -> bytes:
         """Return the request for the points from `start_index` on."""
-        end = self._message.end_index_exclusive
         return encode_request(
-            self._message.spec, self._space, start_index, end, self._threads, report_seconds=self._report_seconds
+            self._message.spec, self._space, start_index, self.end, self._threads, report_seconds=self._report_seconds
         )
 
 
@@ -100,6 +100,8 @@ def run_points(
     fault = _taken(run, take)
     left = None if seconds is None else seconds - (clock.monotonic() - began_at)
     if fault is None or not hosts or fault.error_code not in OF_A_POINT or (left is not None and left <= 0):
+        return fault, run.cpu_seconds
+    if reader.next_index == requests.end:  # no point is left that could be guilty
         return fault, run.cpu_seconds
     # One that has crashed needs no limit; one that hangs would hang again.
     hangs = fault.error_code == "engine_timeout"

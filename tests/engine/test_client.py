@@ -53,6 +53,7 @@ FAULTS = {
     "ends early": (SAY_FIVE, "engine_incomplete"),
     "says nothing": ("", "engine_incomplete"),
     "exits badly": (SAY_FIVE + "print('why', file=sys.stderr); sys.exit(3)", "engine_crashed"),
+    "exits as one that cannot use a program": (SAY_FIVE + "sys.exit(78)", "engine_crashed"),
     "is killed": (SAY_FIVE + "os.kill(os.getpid(), signal.SIGKILL)", "engine_crashed"),
     "exits badly at the end": ("for p in points: say(p)\nsys.exit(3)", "engine_crashed"),
     "starts with noise": ("say('hello')", "engine_invalid_output"),

@@ -254,3 +254,12 @@ def test_a_host_that_dies_ends_the_shard(tmp_path: Path, store: Store) -> None:
     path.chmod(0o755)
     outcome = run(message("ok", limits={"point_seconds": 60}), Engine(path), store).outcome
     assert (outcome.error_code, outcome.retryable, outcome.error_point_index) == ("engine_crashed", True, None)
+
+
+def test_an_engine_that_fails_after_its_last_point_is_no_points_fault(store: Store, tmp_path: Path) -> None:
+    """No point is left for the host, which would refuse a request for none."""
+    path = tmp_path / "engine"
+    path.write_text(f'#!/bin/sh\n{TEST_ENGINE} "$@"\n[ "$1" != run ] || exit 3\n')
+    path.chmod(0o755)
+    outcome = run(message("ok"), Engine(path), store).outcome
+    assert (outcome.error_code, outcome.retryable, outcome.points_succeeded) == ("engine_crashed", True, SHARD)
