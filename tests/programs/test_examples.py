@@ -186,8 +186,8 @@ def test_a_killed_worker_leaves_no_process_and_loses_no_point(example: str) -> N
         left = started_by(worker.pid)
         assert {int(path.name.removeprefix("held-")) for path in sweep.parent.glob("held-*")} <= left
         worker.send_signal(signal.SIGKILL)
-    (sweep.parent / "free").touch()  # a program sees that its input has ended when its point has
     wait_until(lambda: not left & processes().keys())
+    (sweep.parent / "free").touch()
     resumed = sweepctl("run", sweep, "--run-id", "r")
     assert (resumed["skipped"] > 0, resumed["succeeded"] > 0, resumed["verdict"]) == (True, True, "whole")
     require_whole(sweep.parent / manifest, points)
