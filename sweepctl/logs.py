@@ -63,4 +63,4 @@ class _TextLine(logging.Formatter):
         time = self.formatTime(record, "%H:%M:%S")
         items = getattr(record, "fields", {}).items()
         fields = " ".join(f"{plain(name)}={plain(str(value))}" for name, value in items if value is not None)
-        return f"{time} {record.getMessage()} {fields}".rstrip()
+        return f"{time} {plain(record.getMessage())} {fields}".rstrip()

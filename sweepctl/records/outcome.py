@@ -16,6 +16,11 @@ INVALID_PARAMETERS = "invalid_parameters"
 INJECTED_FAILURE = "injected_failure"
 # Failures of a point that depend on the machine: another attempt may not have them.
 MACHINE_DEPENDENT = ("point_crashed", "point_timeout", "point_out_of_memory")
+MACHINE_ADVICE = (
+    "Points that crashed, took too long or lacked memory may succeed with a mended model or higher limits ([limits] of "
+    "the sweep file, --timeout). Run the sweep again under another run_id, which computes only what failed: "
+    "`sweepctl run FILE --run-id NEW_ID --reuse {run_id}`."
+)
 MAX_ERROR_MESSAGE = 2_000  # characters; an engine's standard error is unbounded, a table's cells should not be
 TWO_RESULTS = (
     "The model is not deterministic, or its results changed without a new model version. Nothing was overwritten."

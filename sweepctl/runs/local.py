@@ -20,9 +20,8 @@ from sweepctl import logs
 from sweepctl.engine.client import Engine
 from sweepctl.errors import ConflictError, DamagedError, FailedPointsError, InterruptedRunError, SweepctlError
 from sweepctl.messages import ShardMessage
-from sweepctl.records.outcome import Outcome, RunRecord
+from sweepctl.records.outcome import MACHINE_ADVICE, Outcome, RunRecord
 from sweepctl.records.run import find_outcome, list_attempts, list_outcomes
-from sweepctl.runs.retry import MACHINE_ADVICE
 from sweepctl.runs.start import pin
 from sweepctl.shard.run import Disposition, Result
 from sweepctl.shard.slow_point import Progress, SlowPoint, slowest

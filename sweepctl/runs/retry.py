@@ -8,7 +8,7 @@ from typing import Any
 
 from sweepctl.messages import ShardMessage, decode
 from sweepctl.records import layout
-from sweepctl.records.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, POINT_FAILED, RunRecord
+from sweepctl.records.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, MACHINE_ADVICE, POINT_FAILED, RunRecord
 from sweepctl.records.run import list_outcomes, require_run
 from sweepctl.store.contract import Store
 from sweepctl.verify.outcomes import group_failures, read_outcomes
@@ -25,12 +25,6 @@ ADVICE: Mapping[str, str] = {
     INVALID_PARAMETERS: "The engine refuses the parameter each time. Correct it and start a new run.",
     INJECTED_FAILURE: "Its message asked for it: send the shard's message without failure_injection_shards.",
 }
-# The same of points whose failure depends on the machine.
-MACHINE_ADVICE = (
-    "Points that crashed, took too long or lacked memory may succeed with a mended model or higher limits ([limits] of "
-    "the sweep file, --timeout). Run the sweep again under another run_id, which computes only what failed: "
-    "`sweepctl run FILE --run-id NEW_ID --reuse {run_id}`."
-)
 _NO_ADVICE = "It would fail again."
 
 

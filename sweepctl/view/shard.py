@@ -7,7 +7,7 @@ from rich.console import Console
 
 from sweepctl.messages import ShardMessage
 from sweepctl.protocol import PointIdentity
-from sweepctl.records.outcome import Outcome
+from sweepctl.records.outcome import MACHINE_ADVICE, Outcome
 from sweepctl.shard.run import Disposition, Result
 from sweepctl.shard.slow_point import Progress, SlowPoint
 from sweepctl.store.contract import Store, is_key
@@ -56,6 +56,14 @@ def progress_of(console: Console, message: ShardMessage) -> Iterator[Progress]:
         yield reach
 
 
+def _advice(outcome: Outcome) -> str:
+    if outcome.retryable:
+        return "Run it again: it may succeed."
+    if outcome.depends_on_machine:
+        return MACHINE_ADVICE.format(run_id=outcome.run_id)
+    return "It would fail again."
+
+
 def show_result(console: Console, result: Result, store: Store) -> None:
     """Print the outcome, then where its files are; lines are never truncated, so that paths can be copied."""
     outcome = result.outcome
@@ -65,7 +73,7 @@ def show_result(console: Console, result: Result, store: Store) -> None:
     if outcome.error_code:
         where = "" if outcome.error_point_index is None else f" at point {outcome.error_point_index:,}"
         lines.append(f"  [red]{foreign(outcome.error_code)}[/]{where}: {foreign(outcome.error_message or '')}")
-        lines.append(f"  [dim]→ {'Run it again: it may succeed.' if outcome.retryable else 'It would fail again.'}[/]")
+        lines.append(f"  [dim]→ {foreign(_advice(outcome))}[/]")
     if result.attempt is not None and result.attempt.attempt_id != outcome.attempt_id:
         lines.append(f"  {_compared(result.attempt, outcome)}")
     lines.append(

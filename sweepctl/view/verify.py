@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from sweepctl.records.outcome import MACHINE_DEPENDENT
-from sweepctl.runs.retry import MACHINE_ADVICE
+from sweepctl.records.outcome import MACHINE_ADVICE, MACHINE_DEPENDENT
 from sweepctl.verify.repair import MOST_MESSAGES
 from sweepctl.verify.report import NOT_REPRODUCED, SET_ASIDE, CheckState, Finding, Report, Severity
 from sweepctl.view.console import foreign, new_table

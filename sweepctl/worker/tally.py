@@ -7,7 +7,7 @@ from typing import Any
 
 from sweepctl import logs
 from sweepctl.errors import EngineFaultError, StoreError, SweepctlError
-from sweepctl.records.outcome import INVALID_PARAMETERS, POINT_FAILED
+from sweepctl.records.outcome import INVALID_PARAMETERS, MACHINE_ADVICE, POINT_FAILED
 from sweepctl.shard.slow_point import SlowPoint
 from sweepctl.worker.delivery import Delivery
 from sweepctl.worker.events import Ending, Why
@@ -150,6 +150,8 @@ def _reason(delivery: Delivery) -> tuple[str | None, str | None, str | None]:
     if delivery.attempt is None or delivery.attempt.error_code is None:
         return None, None, None
     code = delivery.attempt.error_code
+    if delivery.attempt.depends_on_machine:
+        return code, delivery.attempt.error_message, MACHINE_ADVICE.format(run_id=delivery.attempt.run_id)
     return (
         code,
         delivery.attempt.error_message,

@@ -4,8 +4,8 @@ import datetime as dt
 
 import pytest
 
-from sweepctl.records.outcome import RunRecord
-from sweepctl.runs.retry import ADVICE, MACHINE_ADVICE, FailedShards
+from sweepctl.records.outcome import MACHINE_ADVICE, RunRecord
+from sweepctl.runs.retry import ADVICE, FailedShards
 from sweepctl.verify.report import FailureGroup
 
 RUN = RunRecord("r", "2026-03-01", "{}", "0" * 64, 8, 4, dt.datetime(2026, 3, 1, tzinfo=dt.UTC))

@@ -1,6 +1,7 @@
 """A point that ends its engine: its neighbours have their results, and so has it."""
 
 import datetime as dt
+import io
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fakes.crashing import AT, POINTS, SHARD, TEST_ENGINE, body
+from rich.console import Console
 
 from sweepctl.engine import points
 from sweepctl.engine.client import Engine, EngineRun
@@ -22,6 +24,7 @@ from sweepctl.shard.run import Conditions, Disposition, Result, run_shard
 from sweepctl.spec import NO_LIMITS
 from sweepctl.store import open_store
 from sweepctl.store.contract import Store
+from sweepctl.view.shard import show_result
 
 
 def message(mode: str, shard: int = 2, *, limits: dict[str, Any] | None = None, **base: object) -> ShardMessage:
@@ -263,3 +266,9 @@ def test_an_engine_that_fails_after_its_last_point_is_no_points_fault(store: Sto
     path.chmod(0o755)
     outcome = run(message("ok"), Engine(path), store).outcome
     assert (outcome.error_code, outcome.retryable, outcome.points_succeeded) == ("engine_crashed", True, SHARD)
+
+
+def test_the_remedy_of_a_crash_is_a_command(store: Store, engine: Engine) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    show_result(console, run(message("abort"), engine, store), store)
+    assert "`sweepctl run FILE --run-id NEW_ID --reuse r`" in console.file.getvalue()  # type: ignore[attr-defined]
