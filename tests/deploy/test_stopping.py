@@ -25,7 +25,8 @@ SEAL = "mount --bind {folder} {folder} && mount -o remount,ro,bind / && ! touch 
 
 def command() -> list[str]:
     """Return what the image runs, without tini, which may be missing here: a worker needs it for nothing."""
-    last = {each.name: each.words for each in dockerfile.read() if each.stage == 2}
+    instructions = dockerfile.read()
+    last = {each.name: each.words for each in instructions if each.stage == instructions[-1].stage}
     assert last["ENTRYPOINT"][:2] == ["/usr/bin/tini", "--"]
     name, *arguments = [*last["ENTRYPOINT"][2:], *last["CMD"]]
     assert name == "sweepctl"

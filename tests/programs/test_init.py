@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tomllib
@@ -170,6 +171,11 @@ def test_what_is_read_of_a_function(tmp_path: Path) -> None:
 def test_the_crate_builds_and_passes_its_checks(tmp_path: Path) -> None:
     told = init("my-engine", "--rust")
     assert told["next"][0] == "cargo build --release --manifest-path my-engine/Cargo.toml"
+    # An installed sweepctl asks for the published crate, and this one for the sources' own.
+    manifest = Path("my-engine/Cargo.toml")
+    own = f'sweep-runtime = {{ path = "{ROOT}/rust/runtime" }}'
+    assert manifest.read_text().count("sweep-runtime = ") == 1
+    manifest.write_text(re.sub("sweep-runtime = .*", own, manifest.read_text()))
     # The versions that the project has, so that nothing is fetched.
     shutil.copy(ROOT / "Cargo.lock", "my-engine/Cargo.lock")
     build = ["cargo", "build", "--offline", "--manifest-path", "my-engine/Cargo.toml"]
