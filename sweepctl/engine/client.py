@@ -8,7 +8,7 @@ import os
 import shutil
 import sysconfig
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -33,6 +33,7 @@ from sweepctl.protocol import (
     Finished,
     Model,
     PointIdentity,
+    Program,
     Refused,
     Running,
     Started,
@@ -162,7 +163,7 @@ class Engine:
             EngineUnavailableError: the engine cannot be started.
         """
         child = self._child(command, stdin=with_limits(request, limits), timeout=timeout, stop=stop or Event())
-        return EngineRun(child, self._monotonic, silence, self._program_models)
+        return EngineRun(child, self._monotonic, silence, self._program_models.keys())
 
     def identify(self, spec: Spec, space: "Space", index: int) -> PointIdentity:
         """Return the identity of point `index`: parameters and fingerprints; nothing is simulated.
@@ -181,14 +182,16 @@ class Engine:
         return _decode(PointIdentity, bytes(lines))
 
     @property
-    def _program_models(self) -> Collection[str]:
-        return {model.name for model in self.description.models if model.program} if self.programs else ()
+    def _program_models(self) -> Mapping[str, Program]:
+        """The models that are programs, by name; an engine without any is not asked."""
+        models = self.description.models if self.programs else ()
+        return {model.name: model.program for model in models if model.program}
 
     def _environment(self, command: str) -> Iterable[str]:
         """Return the names of the variables that are passed on."""
-        if not self.programs or command == "describe":
+        if command == "describe":
             return ENVIRONMENT
-        needs = [name for model in self.description.models if model.program for name in model.program.environment]
+        needs = [name for program in self._program_models.values() for name in program.environment]
         return *ENVIRONMENT, *(name for name in needs if not name.startswith(SECRET))
 
     def _child(self, command: str, *, stdin: bytes, timeout: float | None, stop: Event) -> Child:

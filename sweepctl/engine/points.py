@@ -99,9 +99,8 @@ def run_points(
     run = engine.start(requests.whole, timeout=seconds, silence=clock.silence(hosts=hosts), stop=stop)
     fault = _taken(run, take)
     left = None if seconds is None else seconds - (clock.monotonic() - began_at)
-    if fault is None or not hosts or fault.error_code not in OF_A_POINT or (left is not None and left <= 0):
-        return fault, run.cpu_seconds
-    if reader.next_index == requests.end:  # no point is left that could be guilty
+    is_over = reader.next_index == requests.end or (left is not None and left <= 0)  # no point is left, or no time
+    if fault is None or not hosts or fault.error_code not in OF_A_POINT or is_over:
         return fault, run.cpu_seconds
     # One that has crashed needs no limit; one that hangs would hang again.
     hangs = fault.error_code == "engine_timeout"

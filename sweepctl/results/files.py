@@ -29,6 +29,7 @@ _RECORD_LEAVES = [
     for field in table.OUTCOME
     for leaf in (field.type.value_type if pa.types.is_list(field.type) else [field])
 ]
+_EARLIER_LEAVES = [leaf for leaf in _RECORD_LEAVES if leaf not in table.ADDED]
 # Decoded once per distinct value, not per row: a filter on `status` takes two thirds of the time.
 _REPETITIVE = ("run_id", "model", "model_version", "status", "error_code")
 _POINT_FILES = ds.ParquetFileFormat(read_options=ds.ParquetReadOptions(dictionary_columns=_REPETITIVE))
@@ -91,7 +92,8 @@ class RunTables:
         fragments = [form.make_fragment(self.root + entry.key, self.filesystem) for entry in entries]
         schema = table.OUTCOME if name in _RECORDS else self._schema_at(entries[0].key)
         if guarded:
-            leaves = _RECORD_LEAVES if name in _RECORDS else schema.names
+            # Arrow would read a column that is missing as nulls, as it should where an earlier release wrote none.
+            leaves = (_RECORD_LEAVES, _EARLIER_LEAVES) if name in _RECORDS else (schema.names,)
             with ThreadPoolExecutor(IN_FLIGHT) as pool:
                 list(pool.map(lambda entry, found: self._guard(name, entry, found, leaves), entries, fragments))
         return ds.FileSystemDataset(fragments, schema, form, self.filesystem)
@@ -116,7 +118,9 @@ class RunTables:
         path = self.root + key
         return pq.ParquetFile(path, filesystem=self.filesystem, read_dictionary=list(dictionaries))
 
-    def _guard(self, name: str, entry: Entry, fragment: ds.ParquetFileFragment, leaves: Sequence[str]) -> None:
+    def _guard(
+        self, name: str, entry: Entry, fragment: ds.ParquetFileFragment, leaves: Sequence[Sequence[str]]
+    ) -> None:
         key = entry.key
         if name in _RECORDS and entry.bytes > MAX_BODY:
             raise too_large(self.store.locate(key), MAX_BODY)
@@ -134,8 +138,7 @@ class RunTables:
                 require_bounded(found, lambda names: self._opened(key, names), _REPETITIVE)
         except (*table.PARQUET_ERRORS, ValueError) as error:
             raise self._damaged(key, str(error)) from error
-        # Arrow would read a column that is missing as nulls, as it should where an earlier release wrote none.
-        if found.schema.names not in (leaves, [leaf for leaf in leaves if leaf not in table.ADDED]):
+        if found.schema.names not in leaves:
             raise self._damaged(key, "its columns are not those of the table's other files")
 
     def _schema_at(self, key: str) -> pa.Schema:

@@ -42,7 +42,7 @@ impl Fingerprinter {
 
     /// The parameter fingerprint, given the canonical JSON object of all parameters.
     pub fn parameters(&self, canonical: &[u8]) -> Hex {
-        hex(self.parameter_head.clone().chain_update(canonical).chain_update(b"}"))
+        hex(self.parameter_head.clone().chain_update(canonical).chain_update(b"}").finalize())
     }
 
     /// The common start of the point fingerprints of these parameters.
@@ -55,13 +55,14 @@ impl Fingerprinter {
         let mut tail = Vec::with_capacity(64);
         write_value(&mut tail, ValueRef::Int(replicate.into()));
         tail.extend_from_slice(&self.point_tail);
-        hex(cell.0.clone().chain_update(tail))
+        hex(cell.0.clone().chain_update(tail).finalize())
     }
 }
 
-fn hex(hasher: Sha256) -> Hex {
+/// A digest in lower-case hexadecimal digits.
+pub fn hex(digest: impl Into<[u8; 32]>) -> Hex {
     let mut text = [0; 64];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(hasher.finalize()) {
+    for (pair, byte) in text.chunks_exact_mut(2).zip(digest.into()) {
         pair[0] = b"0123456789abcdef"[usize::from(byte >> 4)];
         pair[1] = b"0123456789abcdef"[usize::from(byte & 15)];
     }

@@ -17,7 +17,7 @@ pub use design::axis::Axis;
 pub use design::distribution::Distribution;
 pub use design::points::Points;
 pub use design::range::Range;
-pub use fingerprint::{CellFingerprint, Fingerprinter, Hex};
+pub use fingerprint::{CellFingerprint, Fingerprinter, Hex, hex};
 pub use number::{EXACT_INTEGER_MAX, write_float, write_int};
 pub use random::philox::philox4x32_10;
 pub use random::streams::{Stream, Streams};

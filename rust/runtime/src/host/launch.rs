@@ -1,5 +1,6 @@
 //! How a child is started, and what its first line must say.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{self, Command, Stdio};
 
@@ -65,9 +66,9 @@ impl Launch {
         Self { path, arguments, setup: vec![], hello, program: Some(program) }
     }
 
-    /// The same with a line that tells the child what to do.
-    pub(crate) fn told(mut self, setup: Vec<u8>) -> Self {
-        self.setup = setup;
+    /// The same with a line that tells the child what to do, made from the hello that it must say.
+    pub(crate) fn told(mut self, setup: impl FnOnce(&str) -> Vec<u8>) -> Self {
+        self.setup = setup(String::from_utf8_lossy(&self.hello).trim_end());
         self
     }
 
@@ -161,16 +162,16 @@ fn agrees(given: &NamedModel, declared: &Declaration) -> Result<(), String> {
         let name = shortened(&given.name, 100);
         return Err(format!("it serves model {name:?}, and the manifest declares {:?}", declared.name));
     }
-    let known = declared.parameters.iter().map(|parameter| (parameter.name, parameter.kind));
-    let metrics = declared.metrics.iter().map(|metric| (metric.name, metric.kind));
-    let members = given.parameters.iter().map(|each| ("parameter", each));
-    for (what, Typed { name, kind }) in members.chain(given.metrics.iter().map(|each| ("metric", each))) {
-        let mut declared: Box<dyn Iterator<Item = (&str, Type)>> =
-            if what == "parameter" { Box::new(known.clone()) } else { Box::new(metrics.clone()) };
-        if !declared.any(|(known, type_of)| known == name && type_of == *kind) {
-            let name = shortened(name, 100);
-            return Err(format!("its {what} {name:?} of type {} is not in the manifest", kind.name()));
-        }
-    }
-    Ok(())
+    let parameters = declared.parameters.iter().map(|parameter| (parameter.name, parameter.kind)).collect();
+    let metrics = declared.metrics.iter().map(|metric| (metric.name, metric.kind)).collect();
+    are_declared("parameter", &given.parameters, &parameters)?;
+    are_declared("metric", &given.metrics, &metrics)
+}
+
+fn are_declared(what: &str, given: &[Typed], declared: &BTreeMap<&str, Type>) -> Result<(), String> {
+    let unknown = given.iter().find(|each| declared.get(each.name.as_str()) != Some(&each.kind));
+    unknown.map_or(Ok(()), |Typed { name, kind }| {
+        let name = shortened(name, 100);
+        Err(format!("its {what} {name:?} of type {} is not in the manifest", kind.name()))
+    })
 }

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
-
-const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+use sweep_space::hex;
 
 /// A digest of each file, by its path relative to the manifest.
 pub(super) struct Files {
@@ -60,7 +59,7 @@ impl Files {
         for (name, digest) in &self.digests {
             hash.update(format!("{name}\0{digest}\n"));
         }
-        hex(hash.finalize())[..12].to_owned()
+        text_of(hash)[..12].to_owned()
     }
 
     /// Checks that no file has changed since it was read. One that looks the same is not read again.
@@ -103,7 +102,7 @@ pub(super) fn expand(folder: &Path, pattern: &str) -> Result<BTreeSet<String>, S
 fn digest_of(path: &Path) -> io::Result<String> {
     let mut hash = Sha256::new();
     io::copy(&mut fs::File::open(path)?, &mut Hashing(&mut hash))?;
-    Ok(hex(hash.finalize()))
+    Ok(text_of(hash))
 }
 
 struct Hashing<'a>(&'a mut Sha256);
@@ -119,11 +118,6 @@ impl io::Write for Hashing<'_> {
     }
 }
 
-fn hex(bytes: impl AsRef<[u8]>) -> String {
-    bytes
-        .as_ref()
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|digit| HEX[usize::from(digit)])
-        .collect()
+fn text_of(hash: Sha256) -> String {
+    String::from_utf8_lossy(&hex(hash.finalize())).into_owned()
 }

@@ -14,10 +14,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::describe::hello;
 use crate::host::{Launch, own_path};
 use crate::model::AnyModel;
-use crate::model::declaration::Declaration;
+use crate::model::declaration::{Column, Declaration};
 use crate::program::command::Command;
 use crate::program::files::Files;
 use crate::run::record::line;
@@ -90,24 +89,8 @@ impl Program {
     pub(crate) fn launch(&'static self) -> Launch {
         match &self.way {
             Way::Python { interpreter, file, function } => {
-                let hello = line(&hello(&self.declaration));
-                let types = |columns: &[crate::model::declaration::Column]| -> BTreeMap<_, _> {
-                    columns.iter().map(|column| (column.name, column.kind)).collect()
-                };
-                let Declaration { parameters, metrics, datasets, .. } = &self.declaration;
-                let parameters: BTreeMap<_, _> =
-                    parameters.iter().map(|each| (each.name, each.kind)).collect();
-                let datasets: BTreeMap<_, _> =
-                    datasets.iter().map(|each| (each.name, types(&each.columns))).collect();
-                let setup = json!({
-                    "file": file,
-                    "function": function,
-                    "hello": String::from_utf8_lossy(&hello).trim_end(),
-                    "parameters": parameters,
-                    "metrics": types(metrics),
-                    "datasets": datasets,
-                });
-                Launch::of(self, interpreter.clone(), python_arguments(&[], PYTHON)).told(line(&setup))
+                Launch::of(self, interpreter.clone(), python_arguments(&[], PYTHON))
+                    .told(|hello| self.python_setup(file, function, hello))
             }
             Way::Serve(path, arguments) => Launch::of(self, path.clone(), arguments.clone()),
             Way::Command(_) => {
@@ -117,6 +100,25 @@ impl Program {
                 Launch::of(self, path, arguments.map(str::to_owned).to_vec())
             }
         }
+    }
+
+    /// What the helper is told: the function, the hello that it must say, and the types of what it takes and gives.
+    fn python_setup(&self, file: &Path, function: &str, hello: &str) -> Vec<u8> {
+        let Declaration { parameters, metrics, datasets, .. } = &self.declaration;
+        let types = |columns: &[Column]| -> BTreeMap<_, _> {
+            columns.iter().map(|column| (column.name, column.kind)).collect()
+        };
+        let parameters: BTreeMap<_, _> = parameters.iter().map(|each| (each.name, each.kind)).collect();
+        let datasets: BTreeMap<_, _> =
+            datasets.iter().map(|each| (each.name, types(&each.columns))).collect();
+        line(&json!({
+            "file": file,
+            "function": function,
+            "hello": hello,
+            "parameters": parameters,
+            "metrics": types(metrics),
+            "datasets": datasets,
+        }))
     }
 
     /// Whether its child is a process of this engine.
