@@ -10,8 +10,6 @@ probe is left to `LambdaWorker`, because it writes.
 
 import os
 from pathlib import Path
-from shutil import disk_usage
-from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.logging import Logger
@@ -20,7 +18,7 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import UsageError
-from sweepctl.shard.run import Conditions
+from sweepctl.shard.conditions import DEFAULT_MAX_POINTS, DEFAULT_MAX_SCRATCH_BYTES, Conditions
 from sweepctl.store import open_store
 from sweepctl.worker.batch import LambdaWorker
 from sweepctl.worker.events import Ending
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(__file__).parents[1] / "program"  # a packaged program: tools/program_package.py says what is in it
 NAMESPACE = "sweepctl"
-MAX_POINTS = 10_000_000
 
 
 class _FlatFormatter(LambdaPowertoolsFormatter):
@@ -63,9 +60,8 @@ def open_worker(environment: "Mapping[str, str]") -> LambdaWorker:
     engine = Engine(find_engine(environment.get("SWEEPCTL_ENGINE")), _programs(environment))
     _ = engine.description
     conditions = Conditions(
-        max_points=_limit(environment, "SWEEPCTL_MAX_POINTS", MAX_POINTS),
-        # The other half is for the same files of an earlier attempt, which are compared.
-        max_scratch_bytes=_limit(environment, "SWEEPCTL_MAX_SCRATCH_BYTES", disk_usage(gettempdir()).total // 2),
+        max_points=_limit(environment, "SWEEPCTL_MAX_POINTS", DEFAULT_MAX_POINTS),
+        max_scratch_bytes=_limit(environment, "SWEEPCTL_MAX_SCRATCH_BYTES", DEFAULT_MAX_SCRATCH_BYTES),
     )
     return LambdaWorker(engine, open_store(url), conditions=conditions)
 

@@ -158,9 +158,13 @@ class StoreError(SweepctlError):
 
 
 class ScratchError(StoreError):
-    """This machine has no space, or no folder, for temporary files."""
+    """This machine has no space, or no folder, for temporary files: it cannot run any shard."""
 
     kind = "scratch"
+
+
+class NoRoomError(ScratchError):
+    """This machine has too little space for one shard; others may be smaller, and another machine may have more."""
 
 
 class DamagedError(StoreError):

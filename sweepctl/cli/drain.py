@@ -8,8 +8,6 @@ import typer
 
 from sweepctl.cli.app import app
 from sweepctl.cli.options import (
-    DEFAULT_MAX_POINTS,
-    DEFAULT_MAX_SCRATCH_BYTES,
     DEFAULT_STORE,
     DEFAULT_TIMEOUT,
     LONGEST_HOLD,
@@ -30,6 +28,7 @@ from sweepctl.cli.options import (
 )
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json, read_bodies
 from sweepctl.errors import UsageError
+from sweepctl.shard.conditions import DEFAULT_MAX_POINTS, DEFAULT_MAX_SCRATCH_BYTES
 from sweepctl.texts import counted
 
 if TYPE_CHECKING:
@@ -89,8 +88,8 @@ def drain_command(
 
     A message is acknowledged after its outcome is committed. SIGTERM or SIGINT stops receiving and gives running shards
     the grace period; a second signal ends the process immediately. Exits with 1 if a shard failed or was rejected; with
-    4 or 5 if it ended by itself and returned messages to the queue because the engine or the store failed; with 6 if
-    the queue rejects this worker.
+    4 or 5 if it ended by itself and returned messages to the queue because attempts or the store failed; with 6 if the
+    queue rejects this worker.
     """
     with error_exit(json_output=json_output) as console:
         from sweepctl import logs

@@ -8,8 +8,6 @@ import typer
 
 from sweepctl.cli.app import app
 from sweepctl.cli.options import (
-    DEFAULT_MAX_POINTS,
-    DEFAULT_MAX_SCRATCH_BYTES,
     DEFAULT_STORE,
     DEFAULT_TIMEOUT,
     EndpointOption,
@@ -28,6 +26,7 @@ from sweepctl.cli.options import (
 )
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json, read_message
 from sweepctl.errors import EngineFaultError, UsageError
+from sweepctl.shard.conditions import DEFAULT_MAX_POINTS, DEFAULT_MAX_SCRATCH_BYTES
 
 if TYPE_CHECKING:
     from sweepctl.records.outcome import Outcome

@@ -4,6 +4,7 @@ Nothing here writes to the store: `shard.commit` does. An engine that fails is r
 """
 
 import datetime as dt
+import errno
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from sweepctl.errors import (
     EngineFaultError,
     EngineUnavailableError,
     MessageError,
+    NoRoomError,
     RefusedError,
     ScratchError,
     SweepctlError,
@@ -35,40 +37,24 @@ from sweepctl.records.outcome import (
     Status,
 )
 from sweepctl.records.table import POINT_OUTCOMES, DataFile, DatasetWriter, schemas
+from sweepctl.shard.conditions import ScratchLimit
 from sweepctl.shard.slow_point import Progress, SlowPointLog, slow_point
 from sweepctl.spec import Spec
 
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 DEFAULTS = Grid(kind="grid", dimensions={})  # one point, of the model's default parameters
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """The settings with which a worker runs shards; a message cannot change them."""
-
-    threads: int | None = None
-    timeout: float | None = None  # seconds
-    force: bool = False  # re-run a completed shard and compare the results
-    allow_failure_injection: bool = False
-    max_points: int | None = None  # of a shard
-    max_scratch_bytes: int | None = None  # of a shard's files, while they are written
-    # When an engine must have finished, by the monotonic clock: the worker itself is killed soon after.
-    deadline: float | None = None
-
-    def engine_seconds(self, now: float) -> float | None:
-        """Return the time limit in seconds for an engine that starts now; None: no limit."""
-        left = None if self.deadline is None else max(0.0, self.deadline - now)
-        return min((each for each in (self.timeout, left) if each is not None), default=None)
 
 
 @contextmanager
 def scratch_errors(folder: Path) -> Iterator[None]:
-    """Turn an OSError from writing scratch files, usually a full disk, into a ScratchError."""
+    """Turn an OSError from writing scratch files into a ScratchError, and one by a full disk into a NoRoomError."""
     try:
         yield
     except OSError as error:
         msg = f"cannot write to {folder}: {error.strerror or error}"
         remedy = "Free space there, or plan smaller shards. The store holds no incomplete file."
-        raise ScratchError(msg, remedy=remedy) from error
+        kind = NoRoomError if error.errno in DISK_FULL else ScratchError
+        raise kind(msg, remedy=remedy) from error
 
 
 class Stopwatch:
@@ -167,7 +153,7 @@ def execute(
     folder: Path,
     encoding: Stopwatch,
     *,
-    most_bytes: int | None,
+    room: ScratchLimit | None,
     clock: Clock,
     progress: Progress,
     stop: Event,
@@ -177,7 +163,8 @@ def execute(
     An engine that fails is returned as a failed execution.
 
     Raises:
-        MessageError: the engine refused the request, or the files have more than `most_bytes`.
+        MessageError: the engine refused the request, or the files take more than the worker allows.
+        NoRoomError: the files take more than this machine has room for.
         EngineUnavailableError: the engine refuses every request, or cannot be started.
         InterruptedRunError: `stop` was set.
     """
@@ -199,7 +186,7 @@ def execute(
                     batch = reader.read(block)
                     for name, rows in batch.rows.items():
                         writers[name].add(rows)
-                _require_room(writers.values(), most_bytes)
+                _require_room(writers.values(), room)
                 slow = slow_point(run.running, reader, message)
                 log.note(slow)
                 progress(reader.next_index - message.start_index, slow)
@@ -214,7 +201,7 @@ def execute(
         with encoding:
             digest = reader.content_sha256 if fault is None else None
             files = tuple(writer.finish(digest if name == POINT_OUTCOMES else None) for name, writer in writers.items())
-        _require_room(writers.values(), most_bytes)
+        _require_room(writers.values(), room)
     counts = Execution(
         "success",
         succeeded=reader.succeeded,
@@ -244,11 +231,10 @@ def execute(
     )
 
 
-def _require_room(writers: Iterable[DatasetWriter], most_bytes: int | None) -> None:
-    """Raise MessageError if the files of a shard take more bytes than its worker allows."""
-    if most_bytes is not None and sum(writer.bytes for writer in writers) > most_bytes:
-        msg = f"the files of its shard take more than {most_bytes:,} bytes, which this worker does not allow"
-        raise MessageError(msg, remedy="Plan smaller shards, or raise the worker's --max-scratch-bytes.")
+def _require_room(writers: Iterable[DatasetWriter], room: ScratchLimit | None) -> None:
+    """Raise an error if the files of a shard take too many bytes."""
+    if room is not None:
+        room.check(sum(writer.bytes for writer in writers))
 
 
 def _culprit(fault: EngineFaultError, reader: RecordReader, message: ShardMessage) -> int | None:

@@ -21,8 +21,9 @@ from sweepctl.records import design as stored_design
 from sweepctl.records.outcome import Outcome, require_same_shard
 from sweepctl.records.run import find_outcome
 from sweepctl.shard import commit
-from sweepctl.shard.attempt import Attempt, Conditions, Stopwatch, ended_by, execute, scratch_errors
+from sweepctl.shard.attempt import Attempt, Stopwatch, ended_by, execute, scratch_errors
 from sweepctl.shard.claim import claim_points
+from sweepctl.shard.conditions import Conditions
 from sweepctl.shard.slow_point import Progress, SlowPoint
 from sweepctl.store.contract import Store
 from sweepctl.texts import counted
@@ -93,6 +94,7 @@ def run_shard(
         WrongEngineError: this worker's engine lacks the run's model or model version, or cannot keep the run's limits;
             nothing was recorded.
         EngineUnavailableError: this worker's engine cannot be used at all; nothing was recorded.
+        NoRoomError: the shard's files take more space than this worker has; nothing of the shard was recorded.
         StoreError: the store did not answer; what is committed is safe, and another attempt can complete the shard.
         InterruptedRunError: `stop` was set; recorded in `shard_attempts` where possible.
     """
@@ -123,7 +125,7 @@ def run_shard(
                 requests,
                 folder,
                 encoding,
-                most_bytes=conditions.max_scratch_bytes,
+                room=conditions.scratch_limit(folder),
                 clock=Clock(conditions.engine_seconds(began_at), monotonic),
                 progress=progress,
                 stop=stop or Event(),

@@ -21,7 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from sweepctl.aws_errors import open_client
-from sweepctl.errors import ScratchError, StoreError
+from sweepctl.errors import NoRoomError, ScratchError, StoreError
 from sweepctl.store import files
 from sweepctl.store.bucket import Bucket
 from sweepctl.store.contract import MAX_BODY, MAX_OBJECT, Entry, Put, Stored, require_key, too_large
@@ -118,7 +118,7 @@ class S3Store:
 
     def fetch(self, key: str, destination: Path, most: int = MAX_OBJECT) -> bool:
         """Stream the object into a file."""
-        with files.store_errors("write", destination), destination.open("wb") as file:
+        with files.store_errors("write", destination, NoRoomError), destination.open("wb") as file:
             found = self._download(require_key(key), file, most) is not None
         if not found:
             destination.unlink()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sweepctl.engine.client import Engine
-from sweepctl.errors import OutOfTimeError, ScratchError, StoreError, SweepctlError
+from sweepctl.errors import OutOfTimeError, StoreError, SweepctlError
 from sweepctl.queue.contract import Received
 from sweepctl.shard.run import USUAL, Conditions, draw_attempt_id
 from sweepctl.store.contract import Store
@@ -74,8 +74,7 @@ class LambdaWorker:
         """Run one shard; return the error that keeps this process from running any other, if there is one."""
         conditions = replace(self.conditions, deadline=end - COMMIT_SECONDS)
         deliver(delivery, self.engine, self.store, conditions, monotonic=self.monotonic)
-        # A disk that this shard filled has room again: the next one may be smaller.
-        if delivery.ending is Ending.STORE_DOWN and not isinstance(delivery.error, ScratchError):
+        if delivery.ending is Ending.STORE_DOWN:
             self._store_proven = False
             return delivery.error
         return delivery.engine_error

@@ -19,6 +19,7 @@ from sweepctl.errors import (
     EngineUnavailableError,
     InterruptedRunError,
     MessageError,
+    NoRoomError,
     StoreError,
     SweepctlError,
     WrongEngineError,
@@ -134,7 +135,8 @@ def _ending_after(error: SweepctlError) -> Ending:
             return Ending.REJECTED
         case WrongEngineError():
             return Ending.WRONG_WORKER
-        case EngineUnavailableError():
+        # Not STORE_DOWN: smaller shards have room here, and this one may have it elsewhere.
+        case EngineUnavailableError() | NoRoomError():
             return Ending.RETRY
         case StoreError():
             return Ending.STORE_DOWN

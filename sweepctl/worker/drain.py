@@ -9,7 +9,7 @@ import datetime as dt
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, TypeVar
@@ -237,7 +237,8 @@ class Worker:
         return events.Probed(answers=True)
 
     def _run(self, delivery: Delivery) -> events.Event:
-        deliver(delivery, self.engine, self.store, self.conditions, now=self.now, monotonic=self.monotonic)
+        conditions = replace(self.conditions, concurrency=self.policy.concurrency)
+        deliver(delivery, self.engine, self.store, conditions, now=self.now, monotonic=self.monotonic)
         if delivery.engine_error is not None:
             self._give_up(Why.ENGINE_UNAVAILABLE, delivery.engine_error)
         return events.Ended(delivery.received.receipt, delivery.ending)

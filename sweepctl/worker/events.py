@@ -10,7 +10,7 @@ class Ending(Enum):
     SUCCEEDED = "succeeded"
     SKIPPED = "skipped"  # its outcome was already committed
     FAILED = "failed"  # permanently; the failure outcome is committed
-    RETRY = "retry"  # the engine failed; another attempt may succeed
+    RETRY = "retry"  # the engine or the disk failed on it; another attempt may succeed
     REJECTED = "rejected"  # the message is invalid, or contradicts the store
     WRONG_WORKER = "wrong_worker"  # it needs another engine
     STORE_DOWN = "store_down"

@@ -228,6 +228,11 @@ def test_the_pod_is_sealed_and_stops_in_time(kubernetes: dict[str, dict[str, Any
     settings = {each["name"]: each["value"] for each in worker["env"]}
     assert float(settings["SWEEPCTL_GRACE"]) + COMMIT_SECONDS <= pod["terminationGracePeriodSeconds"]
     assert_known(worker["args"], settings)
+    shards = int(settings["SWEEPCTL_CONCURRENCY"])
+    (volume,) = (each["emptyDir"] for each in pod["volumes"] if "emptyDir" in each)
+    size = int(volume["sizeLimit"].removesuffix("Gi")) << 30
+    # Each shard may have its files twice: its own, and those of an earlier attempt, which it compares.
+    assert 2 * shards * int(settings["SWEEPCTL_MAX_SCRATCH_BYTES"]) <= size
     for kind in ("requests", "limits"):
         assert set(worker["resources"][kind]) == {"cpu", "memory", "ephemeral-storage"}
         assert all(isinstance(value, str) for value in worker["resources"][kind].values())

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,10 +18,19 @@ from fakes.engines import REFUSED, REFUSING, clock_until, scripted
 from fakes.toy_model import STARTED, failed_point, finished, line, point, rows
 
 from sweepctl.engine.client import Engine
-from sweepctl.errors import ConflictError, EngineUnavailableError, InterruptedRunError, MessageError, StoreError
+from sweepctl.errors import (
+    ConflictError,
+    EngineUnavailableError,
+    InterruptedRunError,
+    MessageError,
+    NoRoomError,
+    ScratchError,
+    StoreError,
+)
 from sweepctl.messages import ShardMessage, ShardMessageV1
 from sweepctl.records import layout, table
 from sweepctl.records.outcome import Outcome, RunRecord
+from sweepctl.shard import conditions
 from sweepctl.shard.run import Conditions, Disposition, Result, run_shard
 from sweepctl.store import open_store
 from sweepctl.store.contract import Store
@@ -365,6 +375,33 @@ def test_what_remains_of_the_files_at_the_end_counts_too(store: Store, engine: C
         run(message(), engine(), store, max_scratch_bytes=1_000)
     assert keys(store) == RUN_KEYS
     assert run(message(), engine(), store, max_scratch_bytes=100_000).outcome.status == "success"
+
+
+def free(monkeypatch: pytest.MonkeyPatch, bytes_free: int) -> None:
+    monkeypatch.setattr(conditions, "disk_usage", lambda _: SimpleNamespace(free=bytes_free))
+
+
+def test_a_shard_takes_at_most_its_share_of_what_is_free_when_it_starts(
+    store: Store, engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free(monkeypatch, 16 << 20)
+    huge = message(dimensions={"x": [0]}, replications=10**9, total_points=10**9, end_index_exclusive=10**9)
+    with pytest.raises(NoRoomError, match="more than 4,194,304 bytes, its share of this worker's free space"):
+        run(huge, engine(ENDLESS), store, max_scratch_bytes=1 << 30, concurrency=2)
+    assert keys(store) == RUN_KEYS
+    with pytest.raises(MessageError, match="more than 100,000 bytes, which this worker does not allow"):
+        run(huge, engine(ENDLESS), store, max_scratch_bytes=100_000, concurrency=2)
+    assert run(message(run_id="s"), engine(), store, max_scratch_bytes=1 << 30, concurrency=2).outcome.complete
+
+
+def test_a_worker_whose_disk_is_full_starts_no_shard(
+    store: Store, engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free(monkeypatch, 3 << 20)
+    with pytest.raises(ScratchError, match="only 3,145,728 bytes are free for 2 shards at once") as caught:
+        run(message(), engine(), store, max_scratch_bytes=1 << 30, concurrency=2)
+    assert not isinstance(caught.value, NoRoomError)
+    assert run(message(), engine(), store, max_scratch_bytes=1 << 30, concurrency=1).outcome.status == "success"
 
 
 def test_an_injected_failure_needs_the_workers_consent_and_gives_way_to_a_real_run(

@@ -234,7 +234,7 @@ def test_a_disk_that_one_shard_fills_is_empty_for_the_next(place: Place, monkeyp
     monkeypatch.setattr(table.DatasetWriter, "finish", fill)
     place.open()
     works = place.process(toys.messages(2))
-    assert endings(works) == [Ending.STORE_DOWN, Ending.SUCCEEDED]
+    assert endings(works) == [Ending.RETRY, Ending.SUCCEEDED]
     assert kinds(works) == ["scratch", None]
     assert handed_back(works) == ["m0"]
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 from fakes import toys
@@ -23,6 +24,7 @@ from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import MessageError
 from sweepctl.messages import body_digest, decode
 from sweepctl.queue.contract import Received
+from sweepctl.shard import conditions
 from sweepctl.shard.run import Conditions
 from sweepctl.store import open_store
 from sweepctl.worker.batch import LambdaWorker
@@ -78,8 +80,8 @@ def test_a_shard_beyond_a_workers_limits_is_refused_and_leaves_the_others(place:
     ]
     place.messages.max_receive_count = 1
     place.send(bodies)
-    conditions = Conditions(max_points=10_000, max_scratch_bytes=20_000)
-    progress = drained(place, place.worker(engine=real, conditions=conditions, max_shards=len(bodies)))
+    limits = Conditions(max_points=10_000, max_scratch_bytes=20_000)
+    progress = drained(place, place.worker(engine=real, conditions=limits, max_shards=len(bodies)))
     assert progress.endings == {Ending.SUCCEEDED: len(GOOD), Ending.REJECTED: 2}
     assert progress.error is None
     found = whole.objects(place.inner)
@@ -90,6 +92,25 @@ def test_a_shard_beyond_a_workers_limits_is_refused_and_leaves_the_others(place:
     ]
     assert not [key for key in found if "run=points" in key]
     assert {key.split("/")[0] for key in found if "run=bytes" in key} == {"runs", "shard_claims"}
+
+
+def test_a_shard_that_this_workers_disk_has_no_room_for_goes_back_and_leaves_the_others(
+    place: Place, real: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conditions, "disk_usage", lambda _: SimpleNamespace(free=4 << 20))
+    large = queue_message(run_id="bytes", replications=15_000, total_points=30_000, end_index_exclusive=30_000)
+    place.messages.max_receive_count = 2
+    place.send([large, *GOOD])
+    worker = place.worker(engine=real, conditions=Conditions(max_scratch_bytes=1 << 30), concurrency=2)
+    progress = drained_to_the_last(place, worker)
+    assert progress.endings == {Ending.SUCCEEDED: len(GOOD), Ending.RETRY: 2}
+    assert [message.body for message in place.messages.dead] == [large]
+    (failure,) = progress.failures
+    assert (failure.error_code, failure.error) == (
+        "scratch",
+        "the files of its shard take more than 1,048,576 bytes, its share of this worker's free space",
+    )
+    assert not [call for call in place.store.calls if call.method == "probe"]
 
 
 def test_a_function_outlives_every_message(tmp_path: Path, real: Engine) -> None:
@@ -120,8 +141,8 @@ def mutated(random: Random) -> Iterator[bytes]:
 @pytest.mark.slow
 def test_a_function_with_limits_outlives_what_the_fuzzer_makes(tmp_path: Path, real: Engine) -> None:
     seen = Counter[Ending]()
-    conditions = Conditions(timeout=LONGEST, max_points=100, max_scratch_bytes=1_000_000)
-    worker = LambdaWorker(real, open_store(str(tmp_path / "store")), conditions=conditions)
+    limits = Conditions(timeout=LONGEST, max_points=100, max_scratch_bytes=1_000_000)
+    worker = LambdaWorker(real, open_store(str(tmp_path / "store")), conditions=limits)
     for body in islice(mutated(Random(1)), MUTATIONS):
         hostile, good = worker.process([Received("m0", "r0", body, 1), Received("m1", "r1", GOOD[0], 1)], 900.0)
         assert good.ending in {Ending.SUCCEEDED, Ending.SKIPPED}, (body, good.error)
