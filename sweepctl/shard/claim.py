@@ -1,10 +1,10 @@
 """How the shards of an unplanned run keep off each other's points.
 
 Nobody planned the run, so no record says which points its shards have: the first messages do. A shard claims its
-points before it runs, and is refused where that contradicts what other shards claimed. Claims are created and never
-changed. Each shard looks before it claims, so that what is refused leaves no claim, and again afterwards: of two that
-contradict each other, the one that looks last sees the other's claim, however they meet
-(docs/decisions/0014-claims.md).
+points when it has run and before anything of it is published, and is refused where that contradicts what other shards
+claimed. Claims are created and never changed. Each shard looks before it claims, so that what is refused leaves no
+claim, and again afterwards: of two that contradict each other, the one that looks last sees the other's claim, however
+they meet (docs/decisions/0014-claims.md).
 """
 
 import json
@@ -26,6 +26,16 @@ _REMEDY = (
 )
 
 
+def require_unclaimed(store: Store, run: RunRecord, message: ShardMessage) -> None:
+    """Check, before a shard runs, that it may claim the message's points as far as others have by now; claim nothing.
+
+    Raises:
+        ConflictError: another shard has claimed or committed some of them, or the shard has others.
+    """
+    if run.shard_points is None:
+        _free_pattern(store, run, Claim.of(message))
+
+
 def claim_points(store: Store, run: RunRecord, message: ShardMessage) -> None:
     """Claim the message's points for its shard; a planned run needs no claims.
 
@@ -35,6 +45,13 @@ def claim_points(store: Store, run: RunRecord, message: ShardMessage) -> None:
     if run.shard_points is not None:
         return
     claim = Claim.of(message)
+    own = _free_pattern(store, run, claim)
+    store.create(claim.key(run.run_id, own), _body(claim))
+    _require_free(store, run, claim, own, _patterns(store, run))
+
+
+def _free_pattern(store: Store, run: RunRecord, claim: Claim) -> str:
+    """Return the pattern under which a claim is to be made; raise ConflictError if it contradicts another."""
     patterns = _patterns(store, run)
     if not patterns and next(list_outcomes(store, run.run_id, run.run_date), None) is not None:
         # A shard that began since then has a claim; one without comes from a release before claims, or lost it.
@@ -43,8 +60,7 @@ def claim_points(store: Store, run: RunRecord, message: ShardMessage) -> None:
     if patterns == [NO_PATTERN]:
         own = NO_PATTERN
     _require_free(store, run, claim, own, patterns)
-    store.create(claim.key(run.run_id, own), _body(claim))
-    _require_free(store, run, claim, own, _patterns(store, run))
+    return own
 
 
 def _patterns(store: Store, run: RunRecord) -> list[str]:

@@ -22,7 +22,7 @@ from sweepctl.records.outcome import Outcome, require_same_shard
 from sweepctl.records.run import find_outcome
 from sweepctl.shard import commit
 from sweepctl.shard.attempt import Attempt, Stopwatch, ended_by, execute, scratch_errors
-from sweepctl.shard.claim import claim_points
+from sweepctl.shard.claim import claim_points, require_unclaimed
 from sweepctl.shard.conditions import Conditions
 from sweepctl.shard.slow_point import Progress, SlowPoint
 from sweepctl.store.contract import Store
@@ -115,7 +115,7 @@ def run_shard(
                 return Result(existing, Disposition.SKIPPED, None, {})
         attempt = replace(attempt, engine_sha256=engine.sha256)
         commit.agree_engine(store, attempt.engine_pin)
-        claim_points(store, run, message)
+        require_unclaimed(store, run, message)
         with store.scratch() as folder, scratch_errors(folder):
             began_at = monotonic()
             encoding = Stopwatch(monotonic)
@@ -132,6 +132,9 @@ def run_shard(
             )
             executed_at = monotonic()
             outcome = attempt.outcome(execution, now())
+            # Before anything is published, so that no point is in two shards; and only now, so that a message whose
+            # shard is rejected while it runs leaves no claim that would keep others off.
+            claim_points(store, run, message)
             put = commit.commit_complete if outcome.complete else commit.commit_incomplete
             committed = put(store, run, outcome, execution.files)
             seconds = {

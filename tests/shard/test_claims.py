@@ -14,11 +14,12 @@ from fakes import toys
 from fakes.faulty import Crash, FaultyStore, StoreFault
 
 from sweepctl.engine.client import Engine
-from sweepctl.errors import ConflictError, StoreError
+from sweepctl.errors import ConflictError, MessageError, StoreError
 from sweepctl.messages import ShardMessage
 from sweepctl.records import layout
 from sweepctl.shard import commit
 from sweepctl.shard.claim import claim_points
+from sweepctl.shard.conditions import Conditions
 from sweepctl.shard.run import Disposition, run_shard, utc_now
 from sweepctl.store import open_store
 from sweepctl.store.contract import Store
@@ -104,6 +105,37 @@ def test_what_contradicts_the_first_shards_is_refused(store: Store, shard: Shard
     assert claimed(store, shard) is is_right
     if not is_right:
         assert bodies(store) == before, "what is refused claims nothing"
+
+
+def test_a_message_that_is_rejected_while_it_runs_claims_nothing(store: Store, engine: Engine) -> None:
+    with pytest.raises(MessageError, match="take more than 100 bytes"):
+        run_shard(message((0, 0, 16)), engine, store, Conditions(max_scratch_bytes=100))
+    assert not [key for key in bodies(store) if key.startswith("shard_claims/")]
+    for shard in USUAL:
+        assert run_shard(message(shard), engine, store).disposition is Disposition.COMMITTED
+
+
+def test_what_contradicts_a_claim_does_not_run(store: Store, engine: Engine) -> None:
+    assert claimed(store, USUAL[0])
+    ran: list[int] = []
+    with pytest.raises(ConflictError, match="is sharded differently"):
+        run_shard(message((0, 0, 16)), engine, store, progress=lambda points, _: ran.append(points))
+    assert ran == []
+
+
+def test_of_two_that_run_at_the_same_time_the_second_to_end_publishes_nothing(store: Store, engine: Engine) -> None:
+    others = [message(USUAL[0])]
+
+    def meanwhile(_points: int, _slow: object) -> None:
+        while others:
+            run_shard(others.pop(), engine, store)
+
+    with pytest.raises(ConflictError, match=r"shard 0 has \[0, 4\)"):
+        run_shard(message((9, 0, 12)), engine, store, progress=meanwhile)
+    for shard in USUAL[1:]:
+        run_shard(message(shard), engine, store)
+    assert not [key for key in bodies(store) if "shard-00000009" in key and not key.startswith("shard_attempts/")]
+    assert {each.code for each in verify(store, "r", engine).findings} == {"failures.conflict"}
 
 
 # How senders shard: by any of them, a queue drains as ever.

@@ -27,6 +27,8 @@ from sweepctl.worker import delivery, lease
 from sweepctl.worker.drain import Worker
 
 MOST_SCHEDULES = 2_000
+PUBLISHED = """put = commit.commit_complete if outcome.complete else commit.commit_incomplete
+            committed = put(store, run, outcome, execution.files)"""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,9 @@ MUTANTS = (
            "    _require_free(store, run, claim, own, _patterns(store, run))", ""),
     Mutant("points not claimed", (claim, run), "claim_points", "store.create(claim.key(run.run_id, own), _body(claim))",
            "pass"),
+    Mutant("points claimed after the commit", (run, delivery), "run_shard",
+           f"claim_points(store, run, message)\n            {PUBLISHED}\n",
+           f"{PUBLISHED}\n            claim_points(store, run, message)\n"),
     Mutant("an engine not pinned", (run, delivery), "run_shard",
            "commit.agree_engine(store, attempt.engine_pin)", "pass"),
     Mutant("an engine's counts believed", (reader.RecordReader,), "finish",

@@ -36,7 +36,8 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def heedless(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Workers that claim nothing, until it is undone."""
-    monkeypatch.setattr(run, "claim_points", lambda *_: None)
+    for name in ("require_unclaimed", "claim_points"):
+        monkeypatch.setattr(run, name, lambda *_: None)
     return monkeypatch
 
 

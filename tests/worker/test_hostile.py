@@ -91,7 +91,7 @@ def test_a_shard_beyond_a_workers_limits_is_refused_and_leaves_the_others(place:
         "the files of its shard take more than 20,000 bytes, which this worker does not allow",
     ]
     assert not [key for key in found if "run=points" in key]
-    assert {key.split("/")[0] for key in found if "run=bytes" in key} == {"runs", "shard_claims"}
+    assert {key.split("/")[0] for key in found if "run=bytes" in key} == {"runs"}
 
 
 def test_a_shard_that_this_workers_disk_has_no_room_for_goes_back_and_leaves_the_others(
