@@ -8,12 +8,12 @@ import os
 import shutil
 import sysconfig
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import Event
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from pydantic import ValidationError
@@ -33,7 +33,6 @@ from sweepctl.protocol import (
     Finished,
     Model,
     PointIdentity,
-    Program,
     Refused,
     Running,
     Started,
@@ -56,6 +55,7 @@ BLOCK_SECONDS = 1.0  # how long a slow model's points wait before they are passe
 REPORT_START = b'{"record":"running"'
 MAX_REPORTS = 100  # of a running point, and one for each second: an engine is asked for fewer
 BAD_PROGRAM = 78  # the exit status of an engine that cannot use a program
+PROGRAM_CHANGED = "engine_program_changed"
 
 # The engine needs no secret, so it gets none: these names are passed on, those that a program's manifest asks for, and
 # no others.
@@ -163,7 +163,7 @@ class Engine:
             EngineUnavailableError: the engine cannot be started.
         """
         child = self._child(command, stdin=with_limits(request, limits), timeout=timeout, stop=stop or Event())
-        return EngineRun(child, self._monotonic, silence, self._program_models.keys())
+        return EngineRun(child, self._monotonic, silence, self._program_models, self.has_changed)
 
     def identify(self, spec: Spec, space: "Space", index: int) -> PointIdentity:
         """Return the identity of point `index`: parameters and fingerprints; nothing is simulated.
@@ -181,17 +181,32 @@ class Engine:
                 _require_short(lines)
         return _decode(PointIdentity, bytes(lines))
 
+    def has_changed(self, models: Mapping[str, Model]) -> bool:
+        """Describe the engine again; return whether any of these models, by name, is another now, or gone.
+
+        A program that can no longer be used is left out, so that the engine can run its other models.
+        """
+        usable: tuple[Path, ...] = ()
+        fresh = Engine(self.path).description
+        for each in self.programs:
+            with suppress(ProgramError):
+                fresh = Engine(self.path, (*usable, each)).description
+                usable = (*usable, each)
+        self.programs, self.description = usable, fresh
+        return not models.items() <= {model.name: model for model in fresh.models}.items()
+
     @property
-    def _program_models(self) -> Mapping[str, Program]:
+    def _program_models(self) -> Mapping[str, Model]:
         """The models that are programs, by name; an engine without any is not asked."""
         models = self.description.models if self.programs else ()
-        return {model.name: model.program for model in models if model.program}
+        return {model.name: model for model in models if model.program}
 
     def _environment(self, command: str) -> Iterable[str]:
         """Return the names of the variables that are passed on."""
         if command == "describe":
             return ENVIRONMENT
-        needs = [name for program in self._program_models.values() for name in program.environment]
+        programs = [model.program for model in self._program_models.values() if model.program]
+        needs = [name for program in programs for name in program.environment]
         return *ENVIRONMENT, *(name for name in needs if not name.startswith(SECRET))
 
     def _child(self, command: str, *, stdin: bytes, timeout: float | None, stop: Event) -> Child:
@@ -222,14 +237,16 @@ class EngineRun:
         child: Child,
         monotonic: Callable[[], float],
         silence: float | None,
-        programs: Collection[str] = (),
+        programs: Mapping[str, Model] = MappingProxyType({}),
+        has_changed: Callable[[Mapping[str, Model]], bool] = lambda _: False,
     ) -> None:
         """Wrap a child that was just started; it has hung once it finishes no point for `silence` seconds.
 
-        `programs` are the engine's models that are programs.
+        `programs` are the engine's models that are programs; `has_changed` says whether any is another by now.
         """
         self._child = child
         self._programs = programs
+        self._has_changed = has_changed
         self._model: str | None = None  # until the engine has started
         self._monotonic = monotonic
         self._silence = silence
@@ -406,8 +423,11 @@ class EngineRun:
     def _crashed(self, status: int) -> SweepctlError:
         # Of a model in the engine itself, it is a point's own exit status.
         if status == BAD_PROGRAM and (self._programs if self._model is None else self._model in self._programs):
-            # Not the shard's fault, so nothing is recorded: another worker may have what this one lacks.
             msg = f"the engine cannot use a program: {self._child.stderr_tail}"
+            if self._has_changed(self._programs):
+                # Points can do this to files of their own program: it must not end the worker, which has other models.
+                return EngineFaultError(PROGRAM_CHANGED, msg, remedy="Have it write to no file of its own; restore it.")
+            # Not the shard's fault, so nothing is recorded: another worker may have what this one lacks.
             return EngineUnavailableError(msg, remedy="Correct it, and start this worker again.")
         cause = f"signal {-status}" if status < 0 else f"exit status {status}"
         stderr = self._child.stderr_tail

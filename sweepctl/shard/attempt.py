@@ -24,6 +24,7 @@ from sweepctl.errors import (
     RefusedError,
     ScratchError,
     SweepctlError,
+    WrongEngineError,
 )
 from sweepctl.messages import ShardMessage
 from sweepctl.protocol import Model, Started
@@ -180,7 +181,7 @@ def execute(
         }
 
         def take(run: EngineRun) -> None:
-            _require_described(run.begin(), attempt)
+            _require_described(run.begin(), attempt, engine)
             for block in run.blocks():
                 with encoding:
                     batch = reader.read(block)
@@ -246,8 +247,13 @@ def _culprit(fault: EngineFaultError, reader: RecordReader, message: ShardMessag
     return reader.next_index if reader.next_index + 1 == message.end_index_exclusive else None
 
 
-def _require_described(started: Started, attempt: Attempt) -> None:
-    """Raise EngineUnavailableError unless the running engine matches its earlier description."""
+def _require_described(started: Started, attempt: Attempt, engine: Engine) -> None:
+    """Raise an error unless the running engine matches its earlier description.
+
+    Raises:
+        WrongEngineError: the model is a program that has changed since.
+        EngineUnavailableError: it is another engine.
+    """
     model = attempt.model
     described = Started(
         record="started",
@@ -264,8 +270,20 @@ def _require_described(started: Started, attempt: Attempt) -> None:
         },
     )
     if started != described:
+        _require_same_program(model, engine)
         msg = f"the running engine has {started.model} version {started.model_version}, which is not what it described"
         raise EngineUnavailableError(msg, remedy="Restart the worker: its engine was replaced while it ran.")
+
+
+def _require_same_program(model: Model, engine: Engine) -> None:
+    """Raise WrongEngineError if the model is a program that is another now, or gone."""
+    if model.program is None or not engine.has_changed({model.name: model}):
+        return
+    fresh = next((each for each in engine.description.models if each.name == model.name), None)
+    changes = model.program.changes(fresh.program) if fresh and fresh.program else []
+    which = ", ".join(changes) or "its manifest changed, or a file is gone"
+    msg = f"the program of model {model.name} is no longer what it was when its run began here: {which}"
+    raise WrongEngineError(msg, remedy="Restore its files, or start a new run.")
 
 
 def _refused(refusal: RefusedError, model: Model, engine: Engine) -> Execution:
@@ -279,6 +297,7 @@ def _refused(refusal: RefusedError, model: Model, engine: Engine) -> Execution:
         return Execution("failure", fault.error_code, fault.message, retryable=True)
     except RefusedError as other:
         if other.error_code != INVALID_PARAMETERS:
+            _require_same_program(model, engine)
             raise EngineUnavailableError(msg, remedy="Give --engine a sweep-engine of this release.") from refusal
     raise MessageError(msg, remedy="Correct the message; docs/protocol.md lists what an engine accepts.") from refusal
 

@@ -118,7 +118,7 @@ class _Checks:
             except EngineFaultError as fault:
                 is_late = fault.error_code == "engine_timeout"
                 remedy = "Give it more time with --timeout." if is_late else CRASHED
-                yield Finding(name, "wrong", f"not done: {fault.message}", remedy)
+                yield Finding(name, "wrong", f"not done: {fault.message}", fault.remedy or remedy)
             except RefusedError as refusal:
                 yield Finding(name, "wrong", f"the engine refuses it: {refusal.message}", ANSWERED)
             except EngineUnavailableError as error:

@@ -14,6 +14,7 @@ import pytest
 from fakes import toys
 from fakes.engines import REFUSED
 from fakes.hostile_messages import GOOD, HOSTILE, OF_DAMAGED_RUN, damage, queue_message
+from fakes.programs import write_program
 from fakes.simulated_engine import Step
 from fuzz.messages import TODAY
 from fuzz.mutate import mutate
@@ -111,6 +112,36 @@ def test_a_shard_that_this_workers_disk_has_no_room_for_goes_back_and_leaves_the
         "the files of its shard take more than 1,048,576 bytes, its share of this worker's free space",
     )
     assert not [call for call in place.store.calls if call.method == "probe"]
+
+
+OVERWRITES = """\
+import os
+
+def simulate(x: float = 1.0):
+    with open(__file__, "a") as file:
+        file.write("# more")
+    os._exit(1)
+"""
+
+
+def test_a_program_that_overwrites_its_own_file_fails_its_shard_and_leaves_the_others(
+    place: Place, tmp_path: Path
+) -> None:
+    manifest = write_program(tmp_path, OVERWRITES, name="vandal")
+    design = {"kind": "grid", "dimensions": {"x": [0.0, 1.0]}}
+    own = [
+        queue_message(model="vandal", design=design, shard_id=shard, start_index=shard, end_index_exclusive=shard + 1)
+        for shard in (0, 1)
+    ]
+    place.send([*own, *GOOD])
+    worker = place.worker(engine=Engine(find_engine(), [manifest]), concurrency=1, max_shards=2 + len(GOOD))
+    progress = drained(place, worker)
+    assert progress.error is None
+    assert progress.endings == {Ending.RETRY: 1, Ending.WRONG_WORKER: 1, Ending.SUCCEEDED: len(GOOD)}
+    first, second = progress.failures
+    assert first.error_code == "engine_program_changed"
+    assert "vandal.py was changed or removed while the program ran" in (first.error or "")
+    assert (second.error or "").endswith("vandal.py changed")
 
 
 def test_a_function_outlives_every_message(tmp_path: Path, real: Engine) -> None:
