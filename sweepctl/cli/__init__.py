@@ -11,7 +11,7 @@ import traceback
 
 import typer
 
-from sweepctl import numpy_gate
+from sweepctl import __version__, numpy_gate
 from sweepctl.cli import (
     athena,
     check_model,
@@ -28,6 +28,7 @@ from sweepctl.cli import (
     verify,
 )
 from sweepctl.cli.app import app
+from sweepctl.texts import plain
 
 __all__ = [
     "app",
@@ -48,6 +49,8 @@ __all__ = [
 ]
 
 DEFECT = 70  # EX_SOFTWARE of sysexits.h
+MOST_FRAMES = 8  # of a trace, the innermost
+MOST_TEXT = 500  # characters of an exception
 
 
 def main() -> None:
@@ -56,10 +59,22 @@ def main() -> None:
     try:
         with numpy_gate.shut():
             app()
-    except Exception:  # noqa: BLE001  last resort
-        traceback.print_exc()
-        typer.echo("sweepctl: this is a bug; please report it with the traceback above", err=True)
+    except Exception as error:  # noqa: BLE001  last resort
+        # Not the exception's own text as it is: it may quote what a store, a message or an engine says.
+        typer.echo("\n".join(_defect_lines(error)), err=True)
         raise SystemExit(DEFECT) from None
+
+
+def _defect_lines(error: Exception) -> list[str]:
+    """Return where an unexpected exception was raised, what it says, and what to do."""
+    frames = traceback.extract_tb(error.__traceback__)[-MOST_FRAMES:]
+    said = " ".join(traceback.format_exception_only(error)).strip()
+    return [
+        *(plain(f"  {frame.filename}:{frame.lineno} in {frame.name}") for frame in frames),
+        f"sweepctl: unexpected {plain(said, MOST_TEXT)}",
+        f"→ This is a bug in sweepctl {__version__}: what is committed is safe, and the command can be started again.",
+        "  Please report it with the lines above and what you ran.",
+    ]
 
 
 def _shorten_start_and_exit() -> None:

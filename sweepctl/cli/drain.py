@@ -191,8 +191,7 @@ def send_command(
     region: RegionOption = None,
 ) -> None:
     """Send shard messages to a queue. Nothing is sent unless all of them are valid."""
-    with error_exit(json_output=json_output) as console:
-        bodies = [body for path in messages for body in read_bodies(str(path))]
+    with error_exit(json_output=json_output) as console, read_bodies(map(str, messages)) as bodies:
         # This imports boto3: only after the messages are checked, so that their errors are printed at once.
         from sweepctl.queue.sqs import open_queue
 

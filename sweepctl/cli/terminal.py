@@ -5,14 +5,16 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import typer
 
-from sweepctl.errors import InterruptedRunError, MessageError, SweepctlError, UsageError
+from sweepctl.errors import InterruptedRunError, MessageError, ScratchError, SweepctlError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 STANDARD_ERROR = 2
 PATIENCE = 30  # tenths of a second that an interrupted query has to end by itself
 _parts: set[Path] = set()  # files that are being written
-T = TypeVar("T")
 
 
 @contextmanager
@@ -143,25 +144,65 @@ def read_message(source: str) -> "ShardMessage":
     return decode(_read(source), _today())
 
 
-def read_bodies(source: str) -> list[bytes]:
-    """Return the message bodies in a file, all valid: one per line of a `.jsonl` file, else the whole file.
+class Bodies:
+    """Message bodies that were read and found valid, in a temporary file: any number of them."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Keep them in `file`."""
+        self._file = file
+        self._sizes = array("L")
+
+    def add(self, body: bytes) -> None:
+        """Keep one more."""
+        self._sizes.append(self._file.write(body))
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._sizes)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield them in their order."""
+        self._file.seek(0)
+        yield from map(self._file.read, self._sizes)
+
+
+@contextmanager
+def read_bodies(sources: Iterable[str]) -> Iterator[Bodies]:
+    """Yield the message bodies in files, all valid: one per line of a `.jsonl` file, else the whole file.
 
     Raises:
         MessageError: a message is invalid; the error names it.
+        ScratchError: there is no room for a copy.
     """
-    from sweepctl.messages import decode
+    from tempfile import TemporaryFile
 
-    if source.endswith(".jsonl"):
-        lines = enumerate(_opened(source, lambda file: file.read().split(b"\n")), start=1)
-        bodies = {f"{source}:{number}": line for number, line in lines if line.strip()}
-    else:
-        bodies = {source: _read(source)}
-    for where, body in bodies.items():
-        try:
-            decode(body, _today())
-        except MessageError as error:
-            raise MessageError(f"{where}: {error.message}", remedy=error.remedy) from error
-    return list(bodies.values())
+    from sweepctl.messages import decode
+    from sweepctl.store.files import store_errors
+
+    with ExitStack() as stack:
+        with store_errors("copy the messages to", Path("TMPDIR or /tmp"), ScratchError):
+            bodies = Bodies(stack.enter_context(TemporaryFile()))
+            for where, body in chain.from_iterable(map(_bodies, sources)):
+                try:
+                    decode(body, _today())
+                except MessageError as error:
+                    raise MessageError(f"{where}: {error.message}", remedy=error.remedy) from error
+                bodies.add(body)
+        yield bodies
+
+
+def _bodies(source: str) -> Iterator[tuple[str, bytes]]:
+    """Yield each message of a file, and where it is."""
+    from sweepctl.messages import MAX_BYTES
+
+    if not source.endswith(".jsonl"):
+        yield source, _read(source)
+        return
+    with _opened(source) as file:
+        # Two bytes more than the limit, a newline's and one, are enough to reject a message.
+        for number, line in enumerate(iter(lambda: file.readline(MAX_BYTES + 2), b""), start=1):
+            if line.strip() or len(line) > MAX_BYTES + 1:
+                yield f"{source}:{number}", line.removesuffix(b"\n")
 
 
 def _today() -> dt.date:
@@ -173,16 +214,18 @@ def _read(source: str) -> bytes:
 
     # One byte more than the limit is enough to reject a message.
     if source != "-":
-        return _opened(source, lambda file: file.read(MAX_BYTES + 1))
+        with _opened(source) as file:
+            return file.read(MAX_BYTES + 1)
     if sys.stdin is None:  # Python's value for a closed stream
         raise UsageError("standard input is closed", remedy="Give the path of a shard message.")
     return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
-def _opened(path: str, read: Callable[[BinaryIO], T]) -> T:
+@contextmanager
+def _opened(path: str) -> Iterator[BinaryIO]:
     try:
         with Path(path).open("rb") as file:
-            return read(file)
+            yield file
     except OSError as error:
         msg = f"{path}: {error.strerror}"
         raise UsageError(msg, remedy="Give the path of a shard message, or - for standard input.") from error

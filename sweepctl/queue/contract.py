@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from sweepctl.errors import QueueError
 
@@ -9,6 +10,16 @@ MOST_AT_ONCE = 10  # messages in one request, SQS's limit
 # Of all bodies in one request. AWS accepts 1 MiB, but self-hosted servers only what AWS once did; a larger body is sent
 # alone.
 BATCH_BYTES = 2**18
+
+
+class Bodies(Protocol):
+    """Message bodies to send, which are gone through twice: a list, or a file of them."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield them in their order."""
 
 
 @dataclass(frozen=True)

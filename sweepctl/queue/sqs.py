@@ -10,7 +10,7 @@ Credentials come only from boto3's own chain.
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -24,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sweepctl.aws_errors import error_code, open_client
 from sweepctl.errors import QueueError, UsageError
 from sweepctl.messages import MAX_BYTES
-from sweepctl.queue.contract import QueueFacts, Received, SendFailure, refuse_fifo, request_batches
+from sweepctl.queue.contract import Bodies, QueueFacts, Received, SendFailure, refuse_fifo, request_batches
 from sweepctl.queue.sqs_errors import TEXT, queue_error, refused_entry
 from sweepctl.urls import refuse_password
 
@@ -163,7 +163,7 @@ class Queue:
         """
         return self._leased(lambda: self._clients.leases.delete_message(QueueUrl=self.url, ReceiptHandle=receipt))
 
-    def send(self, bodies: Sequence[bytes]) -> None:
+    def send(self, bodies: Bodies) -> None:
         """Send messages, in no particular order; one whose reply was lost may be sent twice.
 
         Raises:
@@ -172,16 +172,17 @@ class Queue:
         """
         if self.url.endswith(".fifo"):
             raise refuse_fifo(self.url)
-        texts = _texts(bodies)
+        for _ in _texts(bodies):  # all can be sent
+            pass
         failed: dict[int, SendFailure] = {}
-        for batch in request_batches(texts.items()):
+        for batch in request_batches(_texts(bodies)):
             try:
                 failed |= self.send_batch(batch)
             except QueueError as error:
-                left = _named({*failed, *range(min(batch), len(texts) + 1)}, len(texts))
+                left = _named({*failed, *range(min(batch), len(bodies) + 1)}, len(bodies))
                 raise type(error)(f"{error.message}; {left} may not have been sent", remedy=error.remedy) from error
         if failed:
-            raise self.not_accepted(_named(failed, len(texts)), failed)
+            raise self.not_accepted(_named(failed, len(bodies)), failed)
 
     def send_batch(self, batch: Mapping[int, str]) -> dict[int, SendFailure]:
         """Send one of `request_batches`; entries that fail temporarily are retried alone, with growing delays.
@@ -296,17 +297,15 @@ def _received(message: "MessageTypeDef") -> Received:
     )
 
 
-def _texts(bodies: Sequence[bytes]) -> dict[int, str]:
-    """Return the bodies by position, counted from 1."""
-    texts = {}
+def _texts(bodies: Bodies) -> Iterator[tuple[int, str]]:
+    """Yield the bodies with their positions, counted from 1."""
     for position, body in enumerate(bodies, start=1):
-        try:
-            texts[position] = body.decode()
-        except UnicodeDecodeError as error:
-            raise QueueError(f"message {position} of {len(bodies)} is not UTF-8 text", remedy=TEXT) from error
         if not 0 < len(body) <= MAX_BYTES:
             raise QueueError(f"message {position} of {len(bodies)} has {len(body)} bytes", remedy=TEXT)
-    return texts
+        try:
+            yield position, body.decode()
+        except UnicodeDecodeError as error:
+            raise QueueError(f"message {position} of {len(bodies)} is not UTF-8 text", remedy=TEXT) from error
 
 
 def _named(positions: Iterable[int], of: int) -> str:

@@ -10,7 +10,6 @@ import resource
 import tempfile
 import time
 from collections import deque
-from collections.abc import Sequence
 from pathlib import Path
 
 from fakes import servers
@@ -18,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sweepctl.engine.client import Engine
-from sweepctl.queue.contract import Received
+from sweepctl.queue.contract import Bodies, Received
 from sweepctl.queue.sqs import Queue, open_queue
 from sweepctl.shard.run import Conditions
 from sweepctl.store import open_store
@@ -36,7 +35,7 @@ class Handout(Queue):
         self.url = "memory://queue"
         self._left: deque[Received] = deque()
 
-    def send(self, bodies: Sequence[bytes]) -> None:
+    def send(self, bodies: Bodies) -> None:
         self._left.extend(Received(f"m{number}", f"r{number}", body, 1) for number, body in enumerate(bodies))
 
     def receive(self, most: int, *, wait: int, visibility: int) -> list[Received]:

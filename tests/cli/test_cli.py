@@ -232,7 +232,27 @@ def test_a_defect_is_told_as_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == 70
-    assert "this is a bug" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "sweepctl: unexpected ZeroDivisionError: " in told
+    assert "→ This is a bug in sweepctl" in told
+
+
+def test_what_a_defect_quotes_is_plain_and_short(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(depth: int) -> None:
+        if depth:
+            fail(depth - 1)
+        raise ValueError("\x1b[2J\u2028\nforged: all is well\n" + "x" * 100_000)
+
+    monkeypatch.setattr("sweepctl.cli.app", lambda: fail(100))
+    with pytest.raises(SystemExit):
+        main()
+    told = capsys.readouterr().err
+    assert not set(told) & {"\x1b", "\u2028"}
+    assert r"\x1b[2J\u2028\nforged: all is well\n" in told
+    assert len(told) < 5_000
+    assert len(told.splitlines()) == 11
 
 
 def test_a_refused_message_leaves_no_trace(tmp_path: Path) -> None:

@@ -7,14 +7,18 @@ import re
 import signal
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from fakes import toys
-from fakes.hostile_messages import GOOD, HOSTILE, damage
+from fakes.hostile_messages import GOOD, HOSTILE, damage, mutated
 from fakes.hostile_texts import ALL
 from fakes.servers import Server
 from typer.testing import CliRunner, Result
@@ -22,6 +26,8 @@ from waiting import LIMIT, wait_until
 from worker.processes import environment
 
 from sweepctl.cli import app
+from sweepctl.cli.terminal import read_bodies
+from sweepctl.errors import MessageError
 from sweepctl.queue.sqs import Queue, open_queue
 from sweepctl.store import open_store
 from sweepctl.texts import plain
@@ -144,6 +150,33 @@ def test_files_and_lines_are_sent_in_order(tmp_path: Path, queue: Queue) -> None
     assert sorted(each.body for each in queue.receive(10, wait=1, visibility=60)) == sorted(bodies)
 
 
+def test_a_file_of_messages_is_read_line_by_line(tmp_path: Path) -> None:
+    body = toys.message(0, 1) + b" " * 500_000
+    (tmp_path / "many.jsonl").write_bytes(b"\n".join([body] * 100))
+    (tmp_path / "endless.jsonl").write_bytes(b" " * 50_000_000)
+    tracemalloc.start()
+    try:
+        with read_bodies([str(tmp_path / "many.jsonl")]) as bodies:
+            assert [hash(each) for each in bodies] == [hash(body)] * len(bodies) == [hash(body)] * 100
+        with pytest.raises(MessageError, match=r"endless\.jsonl:1: "), read_bodies([str(tmp_path / "endless.jsonl")]):
+            pass
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_stream_of_messages_is_read_once(tmp_path: Path, queue: Queue) -> None:
+    bodies = toys.messages(2)
+    pipe = tmp_path / "pipe.jsonl"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(pipe.write_bytes, b"\n".join(bodies))
+        result = sweepctl("send", pipe)
+        written.result()
+    assert result.exit_code == 0
+    assert sorted(each.body for each in queue.receive(10, wait=1, visibility=60)) == sorted(bodies)
+
+
 @pytest.mark.parametrize(("name", "place"), [("bad.json", "bad.json: "), ("bad.jsonl", "bad.jsonl:3: ")])
 def test_a_bad_message_is_named_and_nothing_is_sent(tmp_path: Path, queue: Queue, name: str, place: str) -> None:
     good, bad = toys.message(0, 1), toys.message(0, 1, seed="1")
@@ -197,6 +230,7 @@ def test_a_first_signal_says_what_follows_and_a_second_leaves_a_terminal_as_it_w
 
 
 MOST_BYTES = 200_000  # that the server takes
+MUTATIONS = 200
 
 
 def test_a_drain_outlives_every_message(queue: Queue, tmp_path: Path) -> None:
@@ -208,6 +242,24 @@ def test_a_drain_outlives_every_message(queue: Queue, tmp_path: Path) -> None:
     assert told["received"] == len(texts) + len(GOOD)
     assert told["succeeded"] >= len(GOOD)
     assert (told["retry"], told["store_down"]) == (0, 0)
+
+
+@pytest.mark.slow
+def test_a_drain_with_limits_outlives_what_the_fuzzer_makes(
+    moto_server: Server, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert url
+    own = moto_server.queue("mutated", max_receive_count=1)  # one that takes too long does not come again
+    monkeypatch.setenv("SWEEPCTL_QUEUE_URL", own)
+    bodies = [*islice(filter(is_text, mutated(Random(2))), MUTATIONS), *GOOD]
+    open_queue(own).send(bodies)
+    limits = ("--timeout", 5, "--max-points", 100, "--max-scratch-bytes", 1_000_000)
+    told = told_by(sweepctl("drain", "--max-shards", len(bodies), *limits, "--json"))
+    assert (told["exit_code"], told["ended"], told["error"]) == (1, "max_shards", None)
+    assert (told["received"], told["store_down"]) == (len(bodies), 0)
+    assert min(told["failed"], told["rejected"]) > 0
+    found = {path.name for path in tmp_path.glob("store/shard_outcomes/*/run=good-*")}
+    assert found == {f"run=good-{number}" for number in range(len(GOOD))}
 
 
 def is_text(body: bytes) -> bool:

@@ -1,10 +1,16 @@
 """Messages of strangers: some of malice, and those that the fuzzer kept. None ends, slows or fills a worker."""
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
+from random import Random
 from typing import Any
 
 from fuzz.messages import CORPUS, TODAY
+from fuzz.mutate import mutate
 
+from sweepctl.errors import MessageError
+from sweepctl.messages import decode
 from sweepctl.records import layout
 from sweepctl.store.contract import Store
 
@@ -83,3 +89,13 @@ GOOD = [queue_message(run_id=f"good-{number}") for number in range(3)]
 def damage(store: Store) -> None:
     """Leave what makes no worker take the store for one that does not answer: then it, and every other, would pause."""
     store.create(layout.run_record("damaged"), b"no Parquet")
+
+
+def mutated(random: Random) -> Iterator[bytes]:
+    """Yield messages that the decoder accepts: what it refuses, the fuzzer tries."""
+    sound = [body for body in HOSTILE if len(body) < 1_000]
+    while True:
+        body = mutate(random.choice(sound), sound, random)
+        with suppress(MessageError):
+            decode(body, TODAY)
+            yield body

@@ -3,8 +3,6 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -13,17 +11,15 @@ from types import SimpleNamespace
 import pytest
 from fakes import toys
 from fakes.engines import REFUSED
-from fakes.hostile_messages import GOOD, HOSTILE, OF_DAMAGED_RUN, damage, queue_message
+from fakes.hostile_messages import GOOD, HOSTILE, OF_DAMAGED_RUN, damage, mutated, queue_message
 from fakes.programs import write_program
 from fakes.simulated_engine import Step
 from fuzz.messages import TODAY
-from fuzz.mutate import mutate
 from worker import whole
 from worker.in_process import Place, drained, drained_to_the_last
 
 from sweepctl.engine.client import Engine, find_engine
-from sweepctl.errors import MessageError
-from sweepctl.messages import body_digest, decode
+from sweepctl.messages import body_digest
 from sweepctl.queue.contract import Received
 from sweepctl.shard import conditions
 from sweepctl.shard.run import Conditions
@@ -157,16 +153,6 @@ def test_a_function_outlives_every_message(tmp_path: Path, real: Engine) -> None
         assert time.monotonic() - began_at < SECONDS, body
         if body == OF_DAMAGED_RUN:
             assert "run=damaged/run.parquet is not a sweepctl record" in str(hostile.error)
-
-
-def mutated(random: Random) -> Iterator[bytes]:
-    """Yield messages that the decoder accepts: what it refuses, the fuzzer tries."""
-    sound = [body for body in HOSTILE if len(body) < 1_000]
-    while True:
-        body = mutate(random.choice(sound), sound, random)
-        with suppress(MessageError):
-            decode(body, TODAY)
-            yield body
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ from fakes.faulty import FaultyStore
 from waiting import LIMIT
 
 from sweepctl.engine.client import Engine
-from sweepctl.queue.contract import QueueFacts, Received
+from sweepctl.queue.contract import Bodies, QueueFacts, Received
 from sweepctl.queue.sqs import Queue, open_queue
 from sweepctl.shard.run import Conditions
 from sweepctl.store import Store, open_store, place_in_s3
@@ -104,7 +104,7 @@ class StruckQueue(Queue):
     def delete(self, receipt: str) -> bool:
         return self._strike.at(lambda: self._inner.delete(receipt))
 
-    def send(self, bodies: Sequence[bytes]) -> None:
+    def send(self, bodies: Bodies) -> None:
         self._inner.send(bodies)
 
     def facts(self) -> QueueFacts:
