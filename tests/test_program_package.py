@@ -177,3 +177,22 @@ def python_on_path(folder: Path) -> Path:
     place.write_text(f'#!/bin/sh\nPYTHONPATH={folder}/author/site exec {sys.executable} "$@"\n')
     place.chmod(0o755)
     return place.parent
+
+
+def test_only_a_folder_that_was_made_here_is_emptied(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "thesis.txt").write_text("years of work")
+    (tmp_path / "link").symlink_to(theirs)
+    (tmp_path / "file").touch()
+    for name in ("theirs", "link", "file"):
+        with pytest.raises(SystemExit, match=name):
+            program_package.empty(tmp_path / name)
+    assert (theirs / "thesis.txt").read_text() == "years of work"
+    made = tmp_path / "dist/program"
+    program_package.empty(made)
+    (made / "files").mkdir()
+    program_package.empty(made)
+    assert [path.name for path in made.iterdir()] == [program_package.MARK]
+    (tmp_path / "void").mkdir()
+    program_package.empty(tmp_path / "void")

@@ -20,6 +20,7 @@ from typing import Any
 
 from function_python import COMPILE, install, require_python, version_of
 
+MARK = ".program-package"  # in a folder that was made here, and may be removed
 # Started by its name, it would find itself on PATH, so it takes its folder away from there.
 INTERPRETER = """\
 #!/bin/sh
@@ -87,9 +88,21 @@ def main(engine: str, manifest: str, folder: str, requirements: str = "", python
     """Write the folder anew."""
     if not manifest:
         sys.exit("missing: the program's manifest: make program PROGRAM=path/to/lv.toml")
-    shutil.rmtree(folder, ignore_errors=True)
+    empty(Path(folder))
     packages = Path(requirements) if requirements else None
     print(f"  {folder}: {assemble(Path(engine), Path(manifest), Path(folder), require_python(python), packages)}")
+
+
+def empty(folder: Path) -> None:
+    """Make the folder, or remove what is in it; exit if it has something that was not made here."""
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        sys.exit(f"{folder} is a link or a file: name a folder to write to")
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).is_file():
+        sys.exit(f"{folder} has files that were not made by this: move them away, or name another folder")
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    (folder / MARK).touch()
 
 
 if __name__ == "__main__":

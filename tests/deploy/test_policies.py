@@ -16,6 +16,7 @@ OUTCOME = f"{BUCKET}/sweeps/shard_outcomes/run_date=2026-02-14/run=r/shard-00000
 TRIPS = f"{BUCKET}/sweeps/trips/ridehail/run_date=2026-02-14/run=r/shard-00000000.parquet"
 DATA = f"{BUCKET}/sweeps/point_outcomes/queue/run_date=2026-02-14/run=r/shard-00000000.parquet"
 RUN = f"{BUCKET}/sweeps/runs/run=r/run.parquet"
+PIN = f"{BUCKET}/sweeps/runs/run=r/engine.parquet"
 SPEC = f"{BUCKET}/sweeps/specs/{'0' * 64}"
 PROBE = f"{BUCKET}/sweeps/.sweepctl/probe"
 REJECTED = f"{BUCKET}/sweeps/rejected/{'0' * 64}.json"
@@ -31,7 +32,7 @@ Row = tuple[str, str, dict[str, str]]
 ALLOWED: dict[str, list[Row]] = {
     "WorkerRole": [
         *(("s3:GetObject", where, {}) for where in (OUTCOME, DATA, RUN, SPEC, PROBE)),
-        *(("s3:PutObject", where, CREATE) for where in (OUTCOME, DATA, RUN, PROBE, REJECTED, PARTIAL)),
+        *(("s3:PutObject", where, CREATE) for where in (OUTCOME, DATA, RUN, PIN, PROBE, REJECTED, PARTIAL)),
         *(("s3:PutObject", where, REPLACE) for where in (OUTCOME, PROBE)),
         ("s3:ListBucket", BUCKET, {}),
         ("sqs:ReceiveMessage", QUEUE, {}),
@@ -78,7 +79,7 @@ DENIED: dict[str, list[Row]] = {
     "WorkerRole": [
         ("s3:PutObject", OUTCOME, {}),
         *(("s3:PutObject", where, how) for where in (DATA, TRIPS, REJECTED, PARTIAL) for how in ({}, REPLACE)),
-        ("s3:PutObject", RUN, REPLACE),
+        *(("s3:PutObject", where, REPLACE) for where in (RUN, PIN)),
         ("s3:PutObject", SPEC, {}),
         ("s3:PutObject", OTHER, CREATE),
         ("s3:PutObject", FOREIGN, CREATE),
@@ -101,7 +102,7 @@ DENIED: dict[str, list[Row]] = {
         ("glue:GetTable", f"{CATALOG}:catalog", {}),
     ],
     "SubmitterRole": [
-        *(("s3:PutObject", where, CREATE) for where in (OUTCOME, DATA, REJECTED, OTHER)),
+        *(("s3:PutObject", where, CREATE) for where in (OUTCOME, DATA, PIN, REJECTED, OTHER)),
         ("s3:PutObject", RUN, {}),
         ("s3:PutObject", RUN, REPLACE),
         ("s3:DeleteObject", RUN, {}),
