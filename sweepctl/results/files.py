@@ -76,7 +76,8 @@ class RunTables:
         Args:
             name: The table.
             guarded: Whether to read the footer of every file, once for all, and to refuse a file that is damaged or
-                would take unbounded memory. Without, no row may be read.
+                would take unbounded memory. Without, only that of the file that has the columns is, and no row may be
+                read.
 
         Returns:
             The dataset; None if there is no file.
@@ -90,12 +91,12 @@ class RunTables:
             return None
         form = ds.ParquetFileFormat() if name in _RECORDS else _POINT_FILES
         fragments = [form.make_fragment(self.root + entry.key, self.filesystem) for entry in entries]
-        schema = table.OUTCOME if name in _RECORDS else self._schema_at(entries[0].key)
+        schema = table.OUTCOME if name in _RECORDS else self._schema_of(name, entries[0], fragments[0])
         if guarded:
             # Arrow would read a column that is missing as nulls, as it should where an earlier release wrote none.
             leaves = (_RECORD_LEAVES, _EARLIER_LEAVES) if name in _RECORDS else (schema.names,)
             with ThreadPoolExecutor(IN_FLIGHT) as pool:
-                list(pool.map(lambda entry, found: self._guard(name, entry, found, leaves), entries, fragments))
+                list(pool.map(lambda entry, found: self._require(name, entry, found, leaves), entries, fragments))
         return ds.FileSystemDataset(fragments, schema, form, self.filesystem)
 
     def first_damaged(self, name: str) -> DamagedError | None:
@@ -118,9 +119,21 @@ class RunTables:
         path = self.root + key
         return pq.ParquetFile(path, filesystem=self.filesystem, read_dictionary=list(dictionaries))
 
-    def _guard(
+    def _require(
         self, name: str, entry: Entry, fragment: ds.ParquetFileFragment, leaves: Sequence[Sequence[str]]
     ) -> None:
+        if self._guarded(name, entry, fragment).schema.names not in leaves:
+            raise self._damaged(entry.key, "its columns are not those of the table's other files")
+
+    def _schema_of(self, name: str, entry: Entry, fragment: ds.ParquetFileFragment) -> pa.Schema:
+        self._guarded(name, entry, fragment)
+        try:
+            return fragment.physical_schema.remove_metadata()
+        except table.PARQUET_ERRORS as error:
+            raise self._damaged(entry.key, str(error)) from error
+
+    def _guarded(self, name: str, entry: Entry, fragment: ds.ParquetFileFragment) -> pq.FileMetaData:
+        """Return what a file's footer says, if it is a sound one of bounded row groups."""
         key = entry.key
         if name in _RECORDS and entry.bytes > MAX_BODY:
             raise too_large(self.store.locate(key), MAX_BODY)
@@ -138,14 +151,7 @@ class RunTables:
                 require_bounded(found, lambda names: self._opened(key, names), _REPETITIVE)
         except (*table.PARQUET_ERRORS, ValueError) as error:
             raise self._damaged(key, str(error)) from error
-        if found.schema.names not in leaves:
-            raise self._damaged(key, "its columns are not those of the table's other files")
-
-    def _schema_at(self, key: str) -> pa.Schema:
-        try:
-            return _POINT_FILES.inspect(self.root + key, self.filesystem).remove_metadata()
-        except table.PARQUET_ERRORS as error:
-            raise self._damaged(key, str(error)) from error
+        return found
 
     def _damaged(self, key: str, why: str) -> DamagedError:
         remedy = f"`sweepctl verify {self.run.run_id}` shows what else is damaged."

@@ -7,11 +7,12 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from sweepctl.records.datafile import open_rows, same_rows
 from sweepctl.records.outcome import MACHINE_DEPENDENT, POINT_FAILED, Outcome
 from sweepctl.records.rows import RowBuffer, tables_of
 from sweepctl.records.table import (
@@ -22,6 +23,9 @@ from sweepctl.records.table import (
     DataFile,
     DatasetWriter,
 )
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 _RESULT = ["status", "error_code", "error_message"]
 
@@ -58,9 +62,9 @@ def standing(found: Path, own: Path) -> Standing | None:
     missing, succeeded, failed = False, 0, 0
     first: tuple[int, str, str] | None = None
     try:
-        with pq.ParquetFile(found) as theirs, pq.ParquetFile(own) as ours:
-            digest = (theirs.metadata.metadata or {}).get(CONTENT_DIGEST.encode())
-            if digest is None or theirs.schema_arrow != ours.schema_arrow:
+        with open_rows(found) as theirs, open_rows(own) as ours:
+            digest = (theirs.metadata.metadata or {}).get(CONTENT_DIGEST.encode(), b"").decode()
+            if not digest or theirs.schema_arrow != ours.schema_arrow:
                 return None
             for their, our in _in_step(theirs, ours):
                 machine = pc.or_(_depends(their), _depends(our))
@@ -75,10 +79,10 @@ def standing(found: Path, own: Path) -> Standing | None:
                     first = (row["point_index"], row["error_code"], row["error_message"])
     except PARQUET_ERRORS:
         return None
-    return Standing(pa.chunked_array(apart, pa.int64()), missing, succeeded, failed, first, digest.decode())
+    return Standing(pa.chunked_array(apart, pa.int64()), missing, succeeded, failed, first, digest)
 
 
-def _in_step(one: pq.ParquetFile, other: pq.ParquetFile) -> Iterator[tuple[pa.Table, pa.Table]]:
+def _in_step(one: "pq.ParquetFile", other: "pq.ParquetFile") -> Iterator[tuple[pa.Table, pa.Table]]:
     first, second = RowBuffer(tables_of(one)), RowBuffer(tables_of(other))
     while (left := first.take(ROW_GROUP_ROWS)) is not None:
         right = second.take(ROW_GROUP_ROWS)
@@ -98,11 +102,19 @@ def _agree(their: pa.Table, our: pa.Table, machine: pa.ChunkedArray) -> bool:
     return bool(same_points and their.filter(others).equals(our.filter(others)))
 
 
+def same_without(found: DataFile, own: DataFile, points: pa.Array) -> bool:
+    """Return whether the rows of an extra dataset, without those of these points, are the rows of `own`."""
+    try:
+        return same_rows(without(found, points).path, own.path)
+    except PARQUET_ERRORS:
+        return False
+
+
 def without(file: DataFile, points: pa.Array) -> DataFile:
     """Return a copy of a file of an extra dataset without the rows of these points."""
     folder = file.path.parent / f"{file.path.name}-common"
     folder.mkdir(exist_ok=True)
-    with pq.ParquetFile(file.path) as rows, DatasetWriter(file.dataset, rows.schema_arrow, folder) as writer:
+    with open_rows(file.path) as rows, DatasetWriter(file.dataset, rows.schema_arrow, folder) as writer:
         for table in tables_of(rows):
             writer.add(table.filter(pc.invert(pc.is_in(table["point_index"], points))))
         return writer.finish()

@@ -21,7 +21,7 @@ from sweepctl.records.datafile import same_rows
 from sweepctl.records.outcome import TWO_RESULTS, Artifact, EnginePin, Outcome, Precedence, RunRecord, judge
 from sweepctl.records.run import decode_engine_pin, decode_run_record, find_outcome
 from sweepctl.records.table import POINT_OUTCOMES, DataFile
-from sweepctl.shard.adopt import Standing, standing, without
+from sweepctl.shard.adopt import Standing, same_without, standing, without
 from sweepctl.store.contract import Put, Store, exists
 
 # Ranks only rise, so comparing outcomes ends; this bounds it in an inconsistent store.
@@ -196,12 +196,10 @@ def _commit_data(store: Store, run: RunRecord, outcome: Outcome, file: DataFile,
     if found is None:
         return created
     if stands is not None:
-        rest = without(found, stands.apart)
-        found = dataclasses.replace(found, rows=table.row_count(found.path))
-        equal = same_rows(rest.path, file.path)
-    else:
-        equal = _equal_rows(found, file)
-    if not equal:
+        if not same_without(found, file, stands.apart):
+            raise _other_result(store, key)
+        return _artifact(dataclasses.replace(found, rows=table.row_count(found.path)), key)
+    if not _equal_rows(found, file):
         raise _other_result(store, key)
     return _artifact(found, key)
 

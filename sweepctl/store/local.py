@@ -212,7 +212,10 @@ class LocalStore:
         return self._root / require_key(key)
 
     def _folder(self, prefix: str, *, create: bool = False) -> AbstractContextManager[int]:
-        return files.opened_folder(self._root, *(name for name in prefix.split("/") if name), create=create)
+        names = [name for name in prefix.split("/") if name]
+        if {".", ".."} & set(names):  # any other name may be listed
+            raise ValueError(f"not a key: {prefix!r}")
+        return files.opened_folder(self._root, *names, create=create)
 
     def _opened(self, key: str) -> AbstractContextManager[BinaryIO]:
         return files.opened_file(self._root, *key.split("/"))

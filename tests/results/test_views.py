@@ -250,3 +250,17 @@ def test_points_of_a_shard_without_its_outcome_can_be_left_out(root: Path, tmp_p
     store = open_store(str(tmp_path))
     assert asked(store, "a", counted) == [{"n": 12}]
     assert asked(store, "a", f"{counted} SEMI JOIN shard_outcomes USING (shard_id)") == [{"n": 8}]
+
+
+def test_no_file_is_looked_at_before_its_size_and_footer_are(root: Path, tmp_path: Path) -> None:
+    """The first file of a table, from which its columns are taken, too."""
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True)
+    (first,) = (tmp_path / "point_outcomes/queue").glob("*/run=a/shard-00000000.parquet")
+    first.chmod(0o644)
+    length = 70_000_000
+    with first.open("wb") as file:
+        file.truncate(length)
+        file.seek(length)
+        file.write(length.to_bytes(4, "little") + b"PAR1")
+    with pytest.raises(DamagedError, match="a footer of 70000000 bytes: must be at most"):
+        asked(open_store(str(tmp_path)), "a", "SELECT * FROM points")

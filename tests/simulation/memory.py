@@ -28,7 +28,7 @@ from sweepctl.records import datafile, table
 from sweepctl.records import design as stored_design
 from sweepctl.records.outcome import Artifact
 from sweepctl.records.table import DataFile, DatasetWriter
-from sweepctl.shard import adopt, attempt
+from sweepctl.shard import attempt
 from sweepctl.store.s3 import S3Store
 from sweepctl.verify import shards
 from sweepctl.worker import delivery, drain
@@ -47,7 +47,6 @@ def in_memory() -> Iterator[None]:
             (datafile, "pq", _Parquet),
             (S3Store, "_area", SimpleNamespace(folder=folder)),
             (attempt, "DatasetWriter", Writer),
-            (adopt, "pq", _Parquet),
             (shards, "TemporaryDirectory", folder),
             (shards, "Path", File),
             (stored_design, "TemporaryDirectory", folder),

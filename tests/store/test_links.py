@@ -121,6 +121,39 @@ def test_the_store_itself_may_be_a_link(root: Path, tmp_path: Path) -> None:
     assert (root / KEY).read_bytes() == b"new"
 
 
+def test_a_way_back_from_a_linked_folder_is_the_systems(root: Path, theirs: Path, tmp_path: Path) -> None:
+    """As any other program takes it: `link/..` is above what the link leads to, by every way of reading."""
+    decoy = tmp_path / "elsewhere/store"
+    for place, body in ((root, BODY), (decoy, b"decoy")):
+        LocalStore(place).create(KEY, body)
+    (tmp_path / "elsewhere/link").symlink_to(theirs)
+    store = LocalStore(tmp_path / "elsewhere/link/../store")
+    stored, borrowed = store.read(KEY), store.borrow(KEY, tmp_path)
+    assert stored is not None
+    assert borrowed is not None
+    assert store.fetch(KEY, tmp_path / "copy")
+    system, start = store.filesystem()
+    with system.open_input_file(start + KEY) as file:
+        found = [stored.body, borrowed.read_bytes(), (tmp_path / "copy").read_bytes(), file.read()]
+    assert found == [BODY] * 4
+    assert [entry.key for entry in store.objects("a/")] == [KEY]
+
+
+@pytest.mark.parametrize("way", ["a/../", "../theirs/", "a/run=r/../../", "./", "a/./"])
+def test_no_way_back_is_listed_or_read(root: Path, theirs: Path, way: str) -> None:
+    linked("a")(root, theirs / "thesis")
+    store = LocalStore(root)
+    for ask in (
+        lambda: list(store.objects(way)),
+        lambda: store.folders(way),
+        lambda: store.read(f"{way}shard-00000000.parquet"),
+        lambda: store.borrow(f"{way}shard-00000000.parquet", root),
+        lambda: store.fetch(f"{way}shard-00000000.parquet", root / "copy"),
+    ):
+        with pytest.raises(ValueError, match="not a key"):
+            ask()
+
+
 def abandoned(root: Path, name: str) -> Path:
     """A folder that nobody holds in the work area."""
     folder = root / SCRATCH / name
