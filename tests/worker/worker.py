@@ -26,6 +26,7 @@ from fakes.faulty import FaultyStore
 from waiting import LIMIT
 
 from sweepctl.engine.client import Engine
+from sweepctl.queue import sqs
 from sweepctl.queue.contract import Bodies, QueueFacts, Received
 from sweepctl.queue.sqs import Queue, open_queue
 from sweepctl.shard.run import Conditions
@@ -114,6 +115,8 @@ class StruckQueue(Queue):
 @cache
 def opened(endpoint_url: str) -> Queue:
     """A client takes longer to make than most workers here live; until its first request it has no connection."""
+    # A message whose reply is given up is hidden for as long as its lease, here an hour: no slow server may do that.
+    sqs.POLL_READ_TIMEOUT = sqs.LEASE_READ_TIMEOUT = sqs.CONNECT_TIMEOUT = int(LIMIT)
     return open_queue(f"{endpoint_url}/0/any", attempts=ATTEMPTS)
 
 
