@@ -17,6 +17,7 @@ use serde_json::json;
 use crate::host::{Launch, own_path};
 use crate::model::AnyModel;
 use crate::model::declaration::{Column, Declaration};
+use crate::model::kept::KeptFile;
 use crate::program::command::Command;
 use crate::program::files::Files;
 use crate::run::record::line;
@@ -63,6 +64,8 @@ pub(crate) struct ProgramDescription<'a> {
     /// Path relative to the manifest -> SHA-256.
     files: &'a BTreeMap<String, String>,
     environment: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    keep: &'a [String],
 }
 
 /// Reads manifests.
@@ -82,7 +85,13 @@ pub(crate) fn load(manifests: &[&Path]) -> Result<Vec<Program>, String> {
 
 impl Program {
     pub(crate) fn description(&self) -> ProgramDescription<'_> {
-        ProgramDescription { files: self.files.digests(), environment: &self.environment }
+        let keep = if let Way::Command(command) = &self.way { command.keeps() } else { &[] };
+        ProgramDescription { files: self.files.digests(), environment: &self.environment, keep }
+    }
+
+    /// What is kept of a point that ended its child.
+    pub(crate) fn left_by(&self, process: u32) -> Vec<KeptFile> {
+        if let Way::Command(command) = &self.way { command.left_by(process) } else { vec![] }
     }
 
     /// How its children are started.
