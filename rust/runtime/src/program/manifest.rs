@@ -214,8 +214,8 @@ impl Reader<'_> {
         let file = self.folder.join(file);
         match Signature::read(&interpreter, &file, function) {
             Ok(signature) => {
-                let function = function.to_owned();
-                Some((Way::Python { interpreter, file, function }, Some(signature)))
+                let (function, takes_random) = (function.to_owned(), signature.takes_random);
+                Some((Way::Python { interpreter, file, function, takes_random }, Some(signature)))
             }
             Err(problem) => {
                 entry.problem(&mut self.problems, problem);

@@ -51,7 +51,7 @@ pub(crate) struct Program {
 /// How a program is run.
 enum Way {
     /// A function, called by the helper.
-    Python { interpreter: PathBuf, file: PathBuf, function: String },
+    Python { interpreter: PathBuf, file: PathBuf, function: String, takes_random: bool },
     /// A process that speaks the model protocol: its path and its arguments.
     Serve(PathBuf, Vec<String>),
     /// One process a point.
@@ -97,9 +97,9 @@ impl Program {
     /// How its children are started.
     pub(crate) fn launch(&'static self) -> Launch {
         match &self.way {
-            Way::Python { interpreter, file, function } => {
+            Way::Python { interpreter, file, function, takes_random } => {
                 Launch::of(self, interpreter.clone(), python_arguments(&[], PYTHON))
-                    .told(|hello| self.python_setup(file, function, hello))
+                    .told(|hello| self.python_setup(file, function, *takes_random, hello))
             }
             Way::Serve(path, arguments) => Launch::of(self, path.clone(), arguments.clone()),
             Way::Command(_) => {
@@ -112,7 +112,7 @@ impl Program {
     }
 
     /// What the helper is told: the function, the hello that it must say, and the types of what it takes and gives.
-    fn python_setup(&self, file: &Path, function: &str, hello: &str) -> Vec<u8> {
+    fn python_setup(&self, file: &Path, function: &str, takes_random: bool, hello: &str) -> Vec<u8> {
         let Declaration { parameters, metrics, datasets, .. } = &self.declaration;
         let types = |columns: &[Column]| -> BTreeMap<_, _> {
             columns.iter().map(|column| (column.name, column.kind)).collect()
@@ -123,6 +123,7 @@ impl Program {
         line(&json!({
             "file": file,
             "function": function,
+            "takes_random": takes_random,
             "hello": hello,
             "parameters": parameters,
             "metrics": types(metrics),
