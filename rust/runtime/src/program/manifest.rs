@@ -1,6 +1,6 @@
 //! A manifest: parsed, checked, with every problem at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -77,10 +77,13 @@ impl Reader<'_> {
         let way = self.way(&mut top, command, columns);
         top.finish(&mut self.problems);
         let (mut way, signature) = way?;
+        let places =
+            parameters.iter().filter_map(|(name, given)| Some((name.clone(), given.entry.as_ref()?.at)));
+        let places: BTreeMap<_, _> = places.collect();
         let mut declaration =
             self.declaration(name.unwrap_or_default(), doc, parameters, metrics, datasets, signature);
         if let Way::Command(command) = &mut way {
-            command.finish(&declaration, self);
+            command.finish(&declaration, &places, self);
         }
         let mut files = Files::read(&self.folder, &self.files)
             .map_err(|problem| self.problems.add_whole(problem))

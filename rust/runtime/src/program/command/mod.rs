@@ -10,7 +10,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -183,8 +183,14 @@ impl Command {
         Self { sources, ..self }
     }
 
-    /// Checks all that needs the declaration: names, formats, and that every parameter is used.
-    pub(super) fn finish(&mut self, declaration: &Declaration, reader: &mut Reader<'_>) {
+    /// Checks all that needs the declaration: names, formats, and that every parameter is used. `places` are those
+    /// of the parameters in the manifest.
+    pub(super) fn finish(
+        &mut self,
+        declaration: &Declaration,
+        places: &BTreeMap<String, usize>,
+        reader: &mut Reader<'_>,
+    ) {
         let (problems, mut used) = (&mut reader.problems, BTreeSet::new());
         for template in self.templates() {
             template.check(declaration, &mut used, problems);
@@ -192,10 +198,11 @@ impl Command {
         for parameter in &declaration.parameters {
             if !self.has(Hole::In) && !used.contains(parameter.name) {
                 let name = parameter.name;
-                problems.add_whole(format!(
+                let rule = format!(
                     "parameters.{name}: is used nowhere: put ${{{name}}} into command, [variables] or a file of \
                      [inputs], or {{in}} into command"
-                ));
+                );
+                problems.add(places.get(name).copied().unwrap_or_default(), rule);
             }
         }
         for (at, word) in &self.relative {

@@ -261,7 +261,7 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
         "${coun}",
         "3: command: ${coun} is not a parameter (a literal ${ is written $${); did you mean \"count\"?",
     ),
-    ("${count}", "", "parameters.count: is used nowhere: put ${count} into command"),
+    ("${count}", "", "6: parameters.count: is used nowhere: put ${count} into command"),
     ("${count}", "${count:.3q}", "3: command: ${count:.3q}: \".3q\" is not a format"),
     (
         "${mode}",
