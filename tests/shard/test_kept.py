@@ -148,6 +148,20 @@ def test_what_another_attempt_kept_beside_an_outcome_does_no_harm(
     assert {each.code for each in report.findings} == {"failures.failed", "artifacts.uncommitted"}
 
 
+def test_an_attempt_that_ends_early_keeps_the_files_of_its_points(store: Store, tmp_path: Path) -> None:
+    """Its engine ends after three lines, the last of which is what point 1 kept; the host writes that again."""
+    whole, short = engine(tmp_path), tmp_path / "engine"
+    short.write_text(f'#!/bin/sh\n[ "$3" = describe ] && exec {ENGINE} "$@"\n{ENGINE} "$@" | head -n 3\n')
+    short.chmod(0o755)
+    early = run_shard(message(), Engine(short, whole.programs), store, replace(Conditions(), threads=1)).outcome
+    assert (early.error_code, early.retryable) == ("engine_incomplete", True)
+    assert {point for point, _ in files_of(store, early)} == {1}
+    assert {each.code for each in verify(store, "r", whole).findings} == {"outcomes.retryable"}
+    done = run_shard(message(), whole, store).outcome
+    assert {point for point, _ in files_of(store, done)} == {1, 2, 3, 4}
+    assert verify(store, "r", whole).verdict is Verdict.FAILURES
+
+
 @pytest.fixture
 def model(tmp_path: Path) -> Model:
     return engine(tmp_path).model("logged")
