@@ -16,6 +16,7 @@ IDENTITY_COLUMNS = frozenset(
 RESERVED_DATASETS = frozenset(
     {
         *("runs", "shard_outcomes", "shard_attempts", "shard_claims", "effective_parameters", "point_outcomes"),
+        "kept_files",
         *("partial", "rejected", "specs"),
     },
 )

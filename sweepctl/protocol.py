@@ -86,6 +86,7 @@ class Program(_Reply):
 
     files: dict[Text, Fingerprint]  # SHA-256 by path relative to its manifest
     environment: list[Text]  # names of variables
+    keep: list[Text] = []  # names of files that are kept of points
 
     def changes(self, later: "Program") -> list[str]:
         """Return the files in which a later version differs, each with how: `lv.py changed`."""
@@ -165,6 +166,23 @@ class Finished(_Reply):
     failed: Count
 
 
+class KeptContent(_Reply):
+    """A file that a point left, or the end of it."""
+
+    name: str
+    bytes: Count  # of the whole file
+    base64: str
+
+
+class Kept(_Reply):
+    """Files that are kept of the point whose record follows."""
+
+    record: Literal["kept"]
+    point_index: Count
+    replicate: Count
+    files: list[KeptContent]
+
+
 def encode_request(
     spec: Spec,
     space: "Space",
@@ -173,14 +191,15 @@ def encode_request(
     threads: int | None,
     *,
     report_seconds: float | None = None,
+    keep: bool = False,
     declaration: Model | None = None,
 ) -> bytes:
     """Return the request, one line, for points `[start_index, end_index_exclusive)` of `spec`.
 
     `space` is the spec's design, read from the store if it is a stored one. The spec's limits are not in it: only a
     `host` keeps them (`with_limits`). `report_seconds` is for engines that have a host: after how long a silence they
-    say which point is running. `declaration` is for `points` alone: the
-    engine need not have the model then.
+    say which point is running. `keep` asks for the files that a program keeps of its points. `declaration` is for
+    `points` alone: the engine need not have the model then.
 
     Raises:
         MessageError: the request is longer than an engine accepts, or the design's rows are invalid.
@@ -201,6 +220,8 @@ def encode_request(
         fields["threads"] = threads
     if report_seconds is not None:
         fields["report_seconds"] = report_seconds
+    if keep:
+        fields["keep"] = keep
     if declaration is not None:
         fields["declaration"] = declaration.model_dump()
     # Not escaped to ASCII: that may be three times as long as the stored design.

@@ -1,6 +1,7 @@
 """Commands for the runs in a store: the status of one, and a list of all."""
 
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,7 +10,9 @@ from sweepctl.cli.app import app
 from sweepctl.cli.options import (
     DEFAULT_STORE,
     EndpointOption,
+    EngineOption,
     JsonOption,
+    ProgramOption,
     RegionOption,
     StoreOption,
 )
@@ -18,7 +21,8 @@ from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_js
 if TYPE_CHECKING:
     from sweepctl.queue.backlog import Backlog
     from sweepctl.queue.contract import QueueFacts
-    from sweepctl.runs.status import Status
+    from sweepctl.runs.programs import ProgramHere
+    from sweepctl.runs.status import Status, StatusReader
 
 
 @app.command(
@@ -35,6 +39,8 @@ def status_command(
         str | None,
         typer.Option("--queue-url", envvar="SWEEPCTL_QUEUE_URL", help="SQS queue URL; shows its depth as well."),
     ] = None,
+    engine: EngineOption = None,
+    program: ProgramOption = None,
     json_output: JsonOption = False,
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
@@ -42,8 +48,9 @@ def status_command(
     """Show the progress of a run: shards that succeeded, failed and are missing, points, pace and time left.
 
     Everything comes from the store; with --watch, only new and changed outcomes are read again. The pace covers the
-    last five minutes, or longer if shards take longer. Nothing is proven: `sweepctl verify` does that. Exits with 0 if
-    the status could be read, whatever it is.
+    last five minutes, or longer if shards take longer. With --program it says which files of the run's program have
+    changed since the run began. Nothing is proven: `sweepctl verify` does that. Exits with 0 if the status could be
+    read, whatever it is.
     """
     with error_exit(json_output=json_output) as console:
         from threading import Event
@@ -55,12 +62,15 @@ def status_command(
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
         from sweepctl.runs import status
         from sweepctl.shard.run import utc_now
-        from sweepctl.view.runs import reading, show_status, watching
+        from sweepctl.view.runs import reading, show_program, show_status, watching
 
         queue = None if queue_url is None else _BacklogReader(queue_url, region)
         reader = status.StatusReader.of(open_store(store, endpoint_url=endpoint_url, region=region), run_id)
         reader.stop = stop = Event()
         facts, backlog, latest = None, None, None
+        here = _program_here(reader, engine, program)
+        if here is not None and not json_output:
+            show_program(console, here)
         with on_signals(stop.set):
             if watch:
                 with watching(console) as show:
@@ -72,9 +82,18 @@ def status_command(
                     latest = reader.read(utc_now())
                 facts, backlog = (None, None) if queue is None else queue.read()
         if json_output:
-            print_json({} if latest is None else _status_json(latest, facts, backlog))
+            print_json({} if latest is None else _status_json(latest, facts, backlog, here))
         elif latest is not None and not watch:
             show_status(console, latest, facts, backlog)
+
+
+def _program_here(reader: "StatusReader", engine: str | None, programs: list[Path] | None) -> "ProgramHere | None":
+    if not programs:
+        return None
+    from sweepctl.engine.client import Engine, find_engine
+    from sweepctl.runs.programs import program_here
+
+    return program_here(reader.store, reader.run, Engine(find_engine(engine), programs))
 
 
 class _BacklogReader:
@@ -98,14 +117,16 @@ class _BacklogReader:
         return facts, estimate_backlog(self._depths)
 
 
-def _status_json(status: "Status", facts: "QueueFacts | None", backlog: "Backlog | None") -> dict[str, Any]:
+def _status_json(
+    status: "Status", facts: "QueueFacts | None", backlog: "Backlog | None", here: "ProgramHere | None"
+) -> dict[str, Any]:
     queue = facts and {
         "visible": facts.visible,
         "in_flight": facts.in_flight,
         "delayed": facts.delayed,
         "seconds_left": backlog and backlog.seconds_left,
     }
-    return {**status.to_json(), "queue": queue}
+    return {**status.to_json(), "queue": queue, "program": here and vars(here)}
 
 
 @app.command(

@@ -34,10 +34,12 @@ REPORT_SECONDS = 5.0  # of silence, after which an engine says which point has b
 class Requests:
     """The request for a shard's points, and for the last of them."""
 
-    def __init__(self, message: ShardMessage, space: "Space", threads: int | None, *, has_host: bool) -> None:
+    def __init__(
+        self, message: ShardMessage, space: "Space", threads: int | None, *, has_host: bool, keep: bool = False
+    ) -> None:
         """Encode the request for all points; `space` is the design of `message`.
 
-        An engine that has a host understands requests for reports, too.
+        An engine that has a host understands requests for reports, too. `keep` asks for the files that a program keeps.
 
         Raises:
             MessageError: the design's rows are invalid, or the request is longer than an engine accepts.
@@ -45,13 +47,19 @@ class Requests:
         self._message, self._space, self._threads = message, space, threads
         self.limits = message.spec.limits.of_points
         self.end = message.end_index_exclusive
-        self._report_seconds = REPORT_SECONDS if has_host else None
+        self._report_seconds, self._keep = REPORT_SECONDS if has_host else None, keep
         self.whole = self.rest(message.start_index)
 
     def rest(self, start_index: int) -> bytes:
         """Return the request for the points from `start_index` on."""
         return encode_request(
-            self._message.spec, self._space, start_index, self.end, self._threads, report_seconds=self._report_seconds
+            self._message.spec,
+            self._space,
+            start_index,
+            self.end,
+            self._threads,
+            report_seconds=self._report_seconds,
+            keep=self._keep,
         )
 
 

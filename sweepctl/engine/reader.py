@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from sweepctl.engine.client import EngineRun
+from sweepctl.engine.kept import KeptFiles
 from sweepctl.errors import EngineFaultError
 from sweepctl.messages import ShardMessage
 from sweepctl.protocol import Column, Finished, Model
@@ -66,6 +67,7 @@ class RecordReader:
         self.failed = 0
         self._before = (0, 0)  # points, and failed ones, that an engine wrote which did not finish
         self.first_failure: PointFailure | None = None
+        self.kept = KeptFiles(model, range(message.start_index, message.end_index_exclusive))
 
     @property
     def succeeded(self) -> int:
@@ -79,7 +81,10 @@ class RecordReader:
 
     def read(self, lines: bytes) -> Batch:
         """Return the rows of whole lines; if a line is wrong, the rows before it and the fault."""
-        lines = self._held + lines
+        try:
+            lines = self._held + self.kept.take(lines)
+        except EngineFaultError as fault:
+            return Batch({}, fault)
         # Rows of a point come before its record, so they are held until it arrives.
         end = _after_line(lines, lines.rfind(POINT_START))
         lines, self._held = lines[:end], lines[end:]
@@ -93,6 +98,7 @@ class RecordReader:
     def go_on(self) -> None:
         """Prepare for another engine, which runs the points from `next_index` on."""
         self._held = b""
+        self.kept.go_on(self.next_index)
         self._before = (self.next_index - self._message.start_index, self.failed)
 
     def finish(self, finished: Finished) -> None:

@@ -12,6 +12,8 @@ from sweepctl.errors import ConflictError
 from sweepctl.spec import Spec
 
 POINT_FAILED = "point_failed"
+# The dataset of files that a program keeps of its points; no result, so that attempts may differ in it.
+KEPT_FILES = "kept_files"
 INVALID_PARAMETERS = "invalid_parameters"
 INJECTED_FAILURE = "injected_failure"
 # Failures of a point that depend on the machine: another attempt may not have them.
@@ -128,6 +130,11 @@ class Outcome:
         return self.content_sha256 is not None
 
     @property
+    def tables(self) -> tuple[Artifact, ...]:
+        """The files whose rows are results."""
+        return tuple(artifact for artifact in self.artifacts if artifact.dataset != KEPT_FILES)
+
+    @property
     def depends_on_machine(self) -> bool:
         """Whether the first point that failed may succeed elsewhere, or with more time or memory."""
         first = (self.error_message or "").partition(":")[0]
@@ -172,7 +179,7 @@ def judge(existing: Outcome, new: Outcome) -> Precedence:
             f"committed content {existing.content_sha256}, this attempt computed {new.content_sha256}"
         )
         raise ConflictError(msg, remedy=TWO_RESULTS)
-    if existing.complete and new.complete and existing.artifacts != new.artifacts:
+    if existing.complete and new.complete and existing.tables != new.tables:
         # Data objects are created once and then adopted, so another program must have changed them.
         msg = f"the data files of shard {new.shard_id} of run {new.run_id} do not match its outcome"
         raise ConflictError(msg, remedy="Another program wrote to the store. Restore these files from a backup.")

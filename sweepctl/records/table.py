@@ -20,7 +20,7 @@ from sweepctl.errors import DamagedError
 from sweepctl.protocol import Column, Model
 from sweepctl.records.design import rule_of
 from sweepctl.records.footer import footer_of, require_safe
-from sweepctl.records.outcome import Artifact, EnginePin, Outcome, RunRecord
+from sweepctl.records.outcome import KEPT_FILES, Artifact, EnginePin, Outcome, RunRecord
 from sweepctl.records.rules import require_valid
 
 EFFECTIVE_PARAMETERS = "effective_parameters"
@@ -123,6 +123,7 @@ _IDENTITY = {
         ("error_code", TEXT),
         ("error_message", TEXT),
     ],
+    KEPT_FILES: [*_POINT, ("name", TEXT), ("bytes", INT), ("content", pa.binary())],
 }
 # In both tables of points; a join of them has these once.
 SHARED_COLUMNS = tuple(name for name, _ in _IDENTITY[POINT_OUTCOMES] if name in dict(_IDENTITY[EFFECTIVE_PARAMETERS]))
@@ -258,7 +259,7 @@ def row_count(path: Path) -> int:
 
 def _repetitive(schema: pa.Schema) -> list[str]:
     # A dictionary of values that hardly repeat is a waste, of floats too; and floats must stay plain.
-    distinct = {"point_index", "parameter_fingerprint", "point_fingerprint", "effective_parameters_json"}
+    distinct = {"point_index", "parameter_fingerprint", "point_fingerprint", "effective_parameters_json", "content"}
     return [field.name for field in schema if field.type != FLOAT and field.name not in distinct]
 
 

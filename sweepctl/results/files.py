@@ -17,7 +17,7 @@ from pyarrow import fs
 from sweepctl.errors import DamagedError
 from sweepctl.records import layout, table
 from sweepctl.records.datafile import FOOTER_END, MAX_FOOTER_BYTES, require_bounded, require_footer
-from sweepctl.records.outcome import Outcome, RunRecord
+from sweepctl.records.outcome import KEPT_FILES, Outcome, RunRecord
 from sweepctl.records.run import find_record
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES, SHARD_ATTEMPTS, SHARD_OUTCOMES
 from sweepctl.store.contract import MAX_BODY, Entry, Store, too_large
@@ -51,7 +51,7 @@ class RunTables:
         return {
             **{
                 name: layout.dataset_folder(name, spec.model, run_id, run_date)
-                for name in (EFFECTIVE_PARAMETERS, POINT_OUTCOMES, *spec.outputs)
+                for name in (EFFECTIVE_PARAMETERS, POINT_OUTCOMES, *spec.outputs, KEPT_FILES)
             },
             SHARD_OUTCOMES: layout.outcomes_folder(run_id, run_date),
             SHARD_ATTEMPTS: layout.attempts_folder(run_id, run_date),

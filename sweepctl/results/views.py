@@ -3,10 +3,10 @@
     with connect(store, require_run(store, "demo-001")) as database:
         rows = ask(database, "SELECT count(*) FROM points").to_arrow_table()
 
-Views: `runs`, `shard_outcomes`, `shard_attempts`, `effective_parameters`, `point_outcomes`, one for each extra dataset,
-and `points`, which joins parameters to metrics, one row per point. Arrow opens every file, on disk as in S3. DuckDB
-itself opens none, not even to spill: a statement that gets past every other check still cannot write anywhere. Nor can
-it access the network or Python's variables, and only SELECT statements are run.
+Views: `runs`, `shard_outcomes`, `shard_attempts`, `effective_parameters`, `point_outcomes`, `kept_files`, one for each
+extra dataset, and `points`, which joins parameters to metrics, one row per point. Arrow opens every file, on disk as in
+S3. DuckDB itself opens none, not even to spill: a statement that gets past every other check still cannot write
+anywhere. Nor can it access the network or Python's variables, and only SELECT statements are run.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ import pyarrow as pa
 from sweepctl.errors import QueryError, StoreError, UsageError
 from sweepctl.names import quoted
 from sweepctl.records import table
-from sweepctl.records.outcome import RunRecord
+from sweepctl.records.outcome import KEPT_FILES, RunRecord
 from sweepctl.records.run import all_runs
 from sweepctl.records.table import (
     EFFECTIVE_PARAMETERS,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow.dataset as ds
 
-VIEWS = ("points", EFFECTIVE_PARAMETERS, POINT_OUTCOMES, SHARD_OUTCOMES, SHARD_ATTEMPTS, "runs")
+VIEWS = ("points", EFFECTIVE_PARAMETERS, POINT_OUTCOMES, SHARD_OUTCOMES, SHARD_ATTEMPTS, KEPT_FILES, "runs")
 
 # The columns that each view has at least, whatever has been run.
 _LEAST = {
@@ -42,6 +42,7 @@ _LEAST = {
     POINT_OUTCOMES: table.schema_of(POINT_OUTCOMES, ()),
     SHARD_OUTCOMES: table.OUTCOME,
     SHARD_ATTEMPTS: table.OUTCOME,
+    KEPT_FILES: table.schema_of(KEPT_FILES, ()),
 }
 
 
@@ -166,6 +167,8 @@ def _make_views(database: "duckdb.DuckDBPyConnection", tables: Sequence[RunTable
     selects: dict[str, list[str]] = {name: [] for name in _LEAST}
     for each in tables:
         for name in each.folders:
+            if name == KEPT_FILES and not _names(sql, name):
+                continue  # few runs have some, and a listing is a request
             dataset, rows = each.dataset(name, guarded=_names(sql, name)), selects.setdefault(name, [])
             rows += [] if dataset is None else [_rows(database, f"{name} of {each.run.run_id}", dataset)]
     for name, rows in selects.items():

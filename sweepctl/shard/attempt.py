@@ -12,6 +12,8 @@ from pathlib import Path
 from threading import Event
 from typing import Literal
 
+import pyarrow as pa
+
 from sweepctl.design import Grid
 from sweepctl.engine.client import Engine, EngineRun
 from sweepctl.engine.points import Clock, Requests, run_points
@@ -31,13 +33,14 @@ from sweepctl.protocol import Model, Started
 from sweepctl.records.outcome import (
     INJECTED_FAILURE,
     INVALID_PARAMETERS,
+    KEPT_FILES,
     MAX_ERROR_MESSAGE,
     POINT_FAILED,
     EnginePin,
     Outcome,
     Status,
 )
-from sweepctl.records.table import POINT_OUTCOMES, DataFile, DatasetWriter, schemas
+from sweepctl.records.table import POINT_OUTCOMES, DataFile, DatasetWriter, schema_of, schemas
 from sweepctl.shard.conditions import ScratchLimit
 from sweepctl.shard.slow_point import Progress, SlowPointLog, slow_point
 from sweepctl.spec import Spec
@@ -202,6 +205,7 @@ def execute(
         with encoding:
             digest = reader.content_sha256 if fault is None else None
             files = tuple(writer.finish(digest if name == POINT_OUTCOMES else None) for name, writer in writers.items())
+            files += _kept_files(reader, message, folder)
         _require_room(writers.values(), room)
     counts = Execution(
         "success",
@@ -230,6 +234,20 @@ def execute(
         error_message=f"{first.error_code}: {first.error_message}",
         error_point_index=first.point_index,
     )
+
+
+def _kept_files(reader: RecordReader, message: ShardMessage, folder: Path) -> tuple[DataFile, ...]:
+    """Write the files that points with a record keep, if there are any."""
+    rows = [
+        {"run_id": message.run_id, "shard_id": message.shard_id, "bytes": each.size, **vars(each)}
+        for each in reader.kept.of_points_before(reader.next_index)
+    ]
+    if not rows:
+        return ()
+    schema = schema_of(KEPT_FILES, ())
+    with DatasetWriter(KEPT_FILES, schema, folder) as writer:
+        writer.add(pa.Table.from_pylist(rows, schema=schema))
+        return (writer.finish(),)
 
 
 def _require_room(writers: Iterable[DatasetWriter], room: ScratchLimit | None) -> None:

@@ -17,8 +17,17 @@ from sweepctl.errors import ConflictError, MessageError, StoreError, WrongEngine
 from sweepctl.messages import ShardMessage, body_digest
 from sweepctl.protocol import Model
 from sweepctl.records import layout, table
-from sweepctl.records.datafile import same_rows
-from sweepctl.records.outcome import TWO_RESULTS, Artifact, EnginePin, Outcome, Precedence, RunRecord, judge
+from sweepctl.records.datafile import open_rows, same_rows
+from sweepctl.records.outcome import (
+    KEPT_FILES,
+    TWO_RESULTS,
+    Artifact,
+    EnginePin,
+    Outcome,
+    Precedence,
+    RunRecord,
+    judge,
+)
 from sweepctl.records.run import decode_engine_pin, decode_run_record, find_outcome
 from sweepctl.records.table import POINT_OUTCOMES, DataFile
 from sweepctl.shard.adopt import Standing, same_without, standing, without
@@ -27,6 +36,7 @@ from sweepctl.store.contract import Put, Store, exists
 # Ranks only rise, so comparing outcomes ends; this bounds it in an inconsistent store.
 MAX_JUDGEMENTS = 20
 MAX_ADOPTED = 100  # times the size of this attempt's own file
+MAX_KEPT_BYTES = 128 << 20  # of a file of kept files, more than any attempt writes
 
 
 def agree_run(store: Store, message: ShardMessage, now: dt.datetime) -> RunRecord:
@@ -89,16 +99,17 @@ def agree_engine(store: Store, pin: EnginePin) -> None:
 
 
 def _changes(pinned: EnginePin, own: EnginePin) -> str:
-    """Return in which files of a program two versions of a model differ; nothing if that is not known."""
-    try:
-        before, after = (
-            None if each.declaration_json is None else Model.model_validate_json(each.declaration_json).program
-            for each in (pinned, own)
-        )
-    except ValidationError:
-        return ""  # verify reports a damaged declaration
-    changes = before.changes(after) if before and after else []
+    changes = changed_files(pinned.declaration_json, own.declaration_json)
     return f": {', '.join(changes)}" if changes else ""
+
+
+def changed_files(pinned: str | None, own: str | None) -> list[str]:
+    """Return in which files of a program two declarations of it differ; nothing if that is not known."""
+    try:
+        before, after = (None if text is None else Model.model_validate_json(text).program for text in (pinned, own))
+    except ValidationError:
+        return []  # verify reports a damaged declaration
+    return before.changes(after) if before and after else []
 
 
 def commit_complete(store: Store, run: RunRecord, outcome: Outcome, files: Sequence[DataFile]) -> Outcome:
@@ -160,6 +171,8 @@ def _commit_files(store: Store, run: RunRecord, outcome: Outcome, files: Sequenc
     for file in files:
         if file.dataset == POINT_OUTCOMES:
             artifact, stands = _commit_points(store, run, outcome, file)
+        elif file.dataset == KEPT_FILES:
+            artifact = _commit_kept(store, run, outcome, file)
         else:
             artifact = _commit_data(store, run, outcome, file, stands)
         artifacts.append(artifact)
@@ -173,7 +186,7 @@ def _commit_points(store: Store, run: RunRecord, outcome: Outcome, file: DataFil
     The second is None if the two are equal, or there was no other.
     """
     key = layout.ShardKeys.of(run, outcome.shard_id).dataset(file.dataset, outcome.model)
-    created, found = _create_or_fetch(store, key, file)
+    created, found = _create_or_fetch(store, key, file, _adoptable(file))
     if found is None:
         return created, None
     if _equal_rows(found, file):
@@ -192,7 +205,7 @@ def _commit_data(store: Store, run: RunRecord, outcome: Outcome, file: DataFile,
         raise _other_result(store, key)
     if stands is not None:
         file = without(file, stands.apart)
-    created, found = _create_or_fetch(store, key, file)
+    created, found = _create_or_fetch(store, key, file, _adoptable(file))
     if found is None:
         return created
     if stands is not None:
@@ -204,14 +217,32 @@ def _commit_data(store: Store, run: RunRecord, outcome: Outcome, file: DataFile,
     return _artifact(found, key)
 
 
-def _create_or_fetch(store: Store, key: str, file: DataFile) -> tuple[Artifact, DataFile | None]:
-    """Create an object of a file; return also the one that is there, if there is one."""
+def _commit_kept(store: Store, run: RunRecord, outcome: Outcome, file: DataFile) -> Artifact:
+    """Create the file of kept files, or adopt that of an earlier attempt, whatever it kept: they are no results."""
+    key = layout.ShardKeys.of(run, outcome.shard_id).dataset(KEPT_FILES, outcome.model)
+    created, found = _create_or_fetch(store, key, file, MAX_KEPT_BYTES)
+    if found is None:
+        return created
+    try:
+        with open_rows(found.path) as opened:
+            rows = opened.metadata.num_rows
+    except table.PARQUET_ERRORS as error:
+        raise _other_result(store, key) from error
+    return _artifact(dataclasses.replace(found, rows=rows), key)
+
+
+def _adoptable(file: DataFile) -> int:
+    # Equal rows take about as many bytes, whatever library wrote them: nothing else may fill the disk.
+    return MAX_ADOPTED * file.path.stat().st_size
+
+
+def _create_or_fetch(store: Store, key: str, file: DataFile, most_bytes: int) -> tuple[Artifact, DataFile | None]:
+    """Create an object of a file; return also the one that is there, if there is one, of at most `most_bytes`."""
     artifact = _artifact(file, key)
     if store.create(key, file.path) is Put.WRITTEN:
         return artifact, None
     found = file.path.with_suffix(".found")
-    # Equal rows take about as many bytes, whatever library wrote them: nothing else may fill the disk.
-    if not store.fetch(key, found, MAX_ADOPTED * artifact.bytes):
+    if not store.fetch(key, found, most_bytes):
         raise _inconsistent(store, key)
     return artifact, DataFile(file.dataset, found, file.rows)
 

@@ -103,7 +103,8 @@ def run_shard(
     engine.require_limits(message.spec.limits)
     # Before the first write: a message whose design is missing or altered must leave nothing in the store.
     space = stored_design.space_of(store, message)
-    requests = Requests(message, space, conditions.threads, has_host=engine.description.host)
+    has_host, keep = engine.description.host, model.program is not None and bool(model.program.keep)
+    requests = Requests(message, space, conditions.threads, has_host=has_host, keep=keep)
     run = commit.agree_run(store, message, now())
     attempt = Attempt(message, model, engine.description.engine_version, new_attempt_id(), attempt_number, now())
     try:

@@ -15,6 +15,7 @@ from sweepctl.errors import EngineFaultError, EngineUnavailableError, RefusedErr
 from sweepctl.protocol import Model
 from sweepctl.records.outcome import MACHINE_DEPENDENT
 from sweepctl.spec import Limits
+from sweepctl.texts import counted
 from sweepctl.trial.cells import Cell, cells_of
 from sweepctl.trial.points import Bench, Point, Points
 
@@ -32,6 +33,7 @@ ALONE = "Points run at the same time: give each its own files, ports and folders
 DECLARED = "Declare what it returns, and return all of it, as its type; `nullable` allows null, never NaN."
 CRASHED = "The program must not end at a point: return an error, or exclude these values by the parameter's range."
 SLOW = "Exclude these values by the parameter's range, or set [limits] point_seconds and point_memory in sweep files."
+NO_SUCCESS = "not tried: no point succeeds"
 ANSWERED = "If these values are not meant, exclude them by the parameter's range or choices."
 
 
@@ -137,6 +139,10 @@ class _Checks:
         return [(cell, point) for cell, point in pairs if _code(point) not in OF_THE_PROCESS]
 
     @property
+    def _has_success(self) -> bool:
+        return any(point.failure is None for point in self._reference.points)
+
+    @property
     def _sound_cells(self) -> Sequence[Cell]:
         return [cell for cell, _ in self._sound]
 
@@ -171,9 +177,11 @@ class _Checks:
         pairs = zip(self._cells, self._reference.points, strict=True)
         broken = [(cell, point) for cell, point in pairs if _code(point) in BROKEN]
         yield from _grouped("declaration", "wrong", broken, DECLARED)
-        if not broken:
-            metrics = len(self._model.metrics)
-            yield Finding("declaration", "ok", f"all points that succeed have their {metrics} metrics, of their types")
+        if not broken and not self._has_success:
+            yield Finding("declaration", "note", NO_SUCCESS)
+        elif not broken:
+            metrics = counted("metrics", len(self._model.metrics))
+            yield Finding("declaration", "ok", f"all points that succeed have their {metrics}, of their types")
 
     def _same_everywhere(self) -> Iterator[Finding]:
         if not self._has_host:
@@ -226,6 +234,9 @@ class _Checks:
         yield Finding("identities", "ok", "`points` names them as `run` does")
 
     def _seed(self) -> Iterator[Finding]:
+        if not self._has_success:
+            yield Finding("seed", "note", NO_SUCCESS)
+            return
         others = self._bench.run(self._sound_cells, seed=2).points
         pairs = [(mine.metrics, its.metrics) for (_, mine), its in zip(self._sound, others, strict=True)]
         names = [metric.name for metric in self._model.metrics]

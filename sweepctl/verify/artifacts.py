@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from sweepctl.errors import DamagedError
 from sweepctl.records import datafile
-from sweepctl.records.outcome import Artifact, Outcome
+from sweepctl.records.outcome import KEPT_FILES, Artifact, Outcome
 from sweepctl.records.table import PARQUET_ERRORS
 from sweepctl.store.contract import Store, is_key
 from sweepctl.store.files import store_errors
@@ -27,6 +27,9 @@ def examine_names(outcome: Outcome, run: ExaminedRun) -> Iterator[Finding]:
     """Find files that an outcome or attempt should name but does not, or names but should not."""
     named = [(artifact.dataset, artifact.key) for artifact in outcome.artifacts]
     expected = [(name, _expected_key(outcome, name, run)) for name in run.datasets]
+    kept = (KEPT_FILES, _expected_key(outcome, KEPT_FILES, run))
+    if kept in named:  # there may be one
+        named.remove(kept)
     # An incomplete attempt names only the files that it has.
     wrong = sorted(named) != sorted(expected) if outcome.complete else not set(named) <= set(expected)
     if wrong:

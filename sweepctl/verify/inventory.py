@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from sweepctl.names import RESERVED_DATASETS
 from sweepctl.records import layout
+from sweepctl.records.outcome import KEPT_FILES
 from sweepctl.records.sharding import Claim
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
 from sweepctl.store.contract import Store, is_key
 
 # Folders at the top of a store that hold no rows of points.
-_OTHER = RESERVED_DATASETS - {EFFECTIVE_PARAMETERS, POINT_OUTCOMES}
+_OTHER = RESERVED_DATASETS - {EFFECTIVE_PARAMETERS, POINT_OUTCOMES, KEPT_FILES}
 
 
 @dataclass(frozen=True)

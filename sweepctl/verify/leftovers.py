@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from sweepctl.errors import DamagedError
 from sweepctl.records import layout
 from sweepctl.records.datafile import open_rows
-from sweepctl.records.outcome import Outcome
+from sweepctl.records.outcome import KEPT_FILES, Outcome
 from sweepctl.records.sharding import Claim
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, PARQUET_ERRORS, POINT_OUTCOMES, ROW_GROUP_ROWS, schema_of
 from sweepctl.store.contract import is_key
@@ -67,12 +67,13 @@ class UnnamedFiles:
         """Return whether a worker would write the rows of the shard that a file's name says to this key."""
         dataset = key.partition("/")[0]
         expected = self._run.keys(layout.shard_of(key) or 0).dataset(dataset, self._run.spec.model)
-        return dataset in self._run.datasets and key == expected
+        return dataset in {*self._run.datasets, KEPT_FILES} and key == expected
 
     def by_name(self) -> Iterator[Finding]:
         """Find files that are out of place, whatever is in them, and partial data of attempts without a record."""
         for key in self._misplaced:
-            yield _orphan(key)
+            # Where another attempt was committed before: what is kept is no result, so it does no harm.
+            yield _uncommitted(key) if key.startswith(f"{KEPT_FILES}/") and self._belongs(key) else _orphan(key)
         for key in self._inventory.partial - self._partial:
             why = "an attempt ended after its partial data and before its record, or is still running"
             yield Finding("artifacts.uncommitted", why, layout.shard_of(key), key)
@@ -105,7 +106,7 @@ class UnnamedFiles:
     def of_shard(self, shard_id: int) -> set[str]:
         """Return the keys of a shard's outcome, rows and claims, as far as these files exist."""
         keys, model = self._run.keys(shard_id), self._run.spec.model
-        names = {keys.outcome, *(keys.dataset(name, model) for name in self._run.datasets)}
+        names = {keys.outcome, *(keys.dataset(name, model) for name in (*self._run.datasets, KEPT_FILES))}
         found = names & (self._inventory.outcomes | self._inventory.data)
         claims = ((key, Claim.of_key(key)) for key in self._inventory.claims)
         return found | {key for key, claim in claims if claim is not None and claim.shard_id == shard_id}

@@ -15,13 +15,15 @@ from sweepctl.protocol import Column, Model
 from sweepctl.records import layout, table
 from sweepctl.records.datafile import open_rows
 from sweepctl.records.design import resolve
-from sweepctl.records.outcome import EnginePin, RunRecord
+from sweepctl.records.outcome import KEPT_FILES, EnginePin, RunRecord
 from sweepctl.records.run import find_record
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
 from sweepctl.spec import Spec
 from sweepctl.store.contract import Store
 from sweepctl.texts import counted
 from sweepctl.verify.report import Finding
+
+_KEPT = table.schema_of(KEPT_FILES, ())
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Tables:
         """Return the schemas that the model declares."""
         nullable = frozenset(metric.name for metric in model.metrics if metric.nullable)
         extra = {dataset.name: dataset.columns for dataset in model.datasets}
-        return cls(table.schemas(model, run.spec.outputs), nullable, extra)
+        return cls({**table.schemas(model, run.spec.outputs), KEPT_FILES: _KEPT}, nullable, extra)
 
     @classmethod
     def observed(cls, files: Mapping[str, Path]) -> Self | None:
@@ -86,6 +88,7 @@ class Tables:
             if pa.schema(list(found)[: len(common)]) != common:
                 return None
             schemas[name] = pa.schema(list(found))
+        schemas[KEPT_FILES] = _KEPT
         return cls(schemas, frozenset(schemas[POINT_OUTCOMES].names), {})
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from sweepctl.queue.backlog import Backlog
 from sweepctl.queue.contract import QueueFacts
 from sweepctl.runs.index import MalformedRun, StoredRun
+from sweepctl.runs.programs import ProgramHere
 from sweepctl.runs.status import Status
 from sweepctl.runs.submit import Submission
 from sweepctl.sweep.plan import Plan
@@ -56,6 +57,17 @@ def reading(console: Console) -> Iterator[Callable[[int], None]]:
 def show_status(console: Console, status: Status, facts: QueueFacts | None, backlog: Backlog | None) -> None:
     """Print a run's progress, and what to do next."""
     console.print(_status(status, facts, backlog), soft_wrap=True)
+
+
+def show_program(console: Console, here: ProgramHere) -> None:
+    """Print whether a run's program is the same on this machine, and what changed in it."""
+    version = foreign(here.version)
+    if here.version == here.run_version:
+        console.print(f"program version {version}, as in the run", highlight=False)
+        return
+    changes = foreign(", ".join(here.changes)) if here.changes else "what changed is not known"
+    console.print(f"program version {version} here, {foreign(here.run_version)} in the run: {changes}", highlight=False)
+    console.print("[dim]→ Restore it, or start a new run: a worker with this version returns the run's messages.[/]")
 
 
 @contextmanager

@@ -100,6 +100,7 @@ def started(
     task = {
         "file": str(file),
         "function": function,
+        "takes_random": declared(file, function, interpreter).get("takes_random", False),
         "hello": '{"protocol":"v1","model":{"doc":"ä"}}',
         "parameters": parameters or {},
         "metrics": metrics or {"y": "float"},

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("elsewhere")]
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have this engine, and this Python, which has NumPy, as `python3`."""
+    """Have this engine, and this Python, which has NumPy and SimPy, as `python3`."""
     monkeypatch.setenv("SWEEPCTL_ENGINE", str(ENGINE))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 
@@ -69,6 +69,8 @@ def copied(example: str) -> Path:
     """Copy an example to a folder of its own, build it, and return its sweep file."""
     folder = Path.cwd() / example
     shutil.copytree(ROOT / "examples" / example, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    if example == "clinic":
+        pytest.importorskip("simpy")
     for tool, needed in {"cc": "cannon", "node": "ising-js"}.items():
         if example == needed and not shutil.which(tool):
             pytest.skip(f"there is no {tool}")
@@ -101,6 +103,7 @@ def require_whole(manifest: Path, points: int) -> None:
     ("example", "manifest", "points", "metric", "rows"),
     [
         ("lotka-volterra", "lv.toml", 60, "peak", "population"),
+        ("clinic", "clinic.toml", 60, "gave_up", "visits"),
         ("cannon", "cannon.toml", 40, "distance", "path"),
         ("ising-js", "ising.toml", 35, "magnetization", None),
         ("umbridge", "umbridge.toml", 32, "value", None),
@@ -124,8 +127,8 @@ def test_from_plan_to_report(example: str, manifest: str, points: int, metric: s
 # What the examples do first in some points: each of these writes who it is, and waits for a file.
 HELD_IN_PYTHON = """\
     import os, time
-    while predators == 30 and not os.path.exists("free"):
-        open(f"held-{os.getpid()}", "w").close()
+    while {some} and not os.path.exists("free"):
+        open(f"held-{{os.getpid()}}", "w").close()
         time.sleep(0.01)
 """
 HELD_IN_SHELL = """\
@@ -147,11 +150,14 @@ def held(example: str) -> tuple[Path, str, int]:
         (folder / "cannon").write_text(HELD_IN_SHELL.format(folder=folder))
         (folder / "cannon").chmod(0o755)
         return sweep, "cannon.toml", 40
-    source = (folder / "lv.py").read_text()
-    first = "    draw = random.numpy()\n"
+    name, some, first = {
+        "lotka-volterra": ("lv", "predators == 30", "    draw = random.numpy()\n"),
+        "clinic": ("clinic", "gap == 8", "    draw = random.python()\n"),
+    }[example]
+    source = (folder / f"{name}.py").read_text()
     assert source.count(first) == 1
-    (folder / "lv.py").write_text(source.replace(first, HELD_IN_PYTHON + first))
-    return sweep, "lv.toml", 60
+    (folder / f"{name}.py").write_text(source.replace(first, HELD_IN_PYTHON.format(some=some) + first))
+    return sweep, f"{name}.toml", 60
 
 
 def processes() -> dict[int, int]:
@@ -175,7 +181,7 @@ def started_by(process: int) -> set[int]:
     return found
 
 
-@pytest.mark.parametrize("example", ["lotka-volterra", "cannon"])
+@pytest.mark.parametrize("example", ["lotka-volterra", "clinic", "cannon"])
 def test_a_killed_worker_leaves_no_process_and_loses_no_point(example: str) -> None:
     sweep, manifest, points = held(example)
     command = [*SWEEPCTL, "run", str(sweep), "--run-id", "r", "--json"]

@@ -120,6 +120,7 @@ def test_a_command(tmp_path: Path) -> None:
     Path("cannon").chmod(0o755)
     told = init("s", "--command", "./cannon '${speed:.3f}'")
     assert told["written"][0] == "cannon.toml"
+    assert '# keep = ["run.log"]' in Path("cannon.toml").read_text()
     assert [each.name for each in model_of("cannon.toml", "cannon").parameters] == ["speed"]
     require_plannable(tmp_path / "s/sweep.toml")
     files = init("t", "--command", "./cannon {in} {out}", "--model", "files")

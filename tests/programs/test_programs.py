@@ -61,7 +61,7 @@ def test_models_shows_what_a_program_is_made_of(tmp_path: Path) -> None:
     (tmp_path / "data.csv").write_text("")
     manifest.write_text(f'files = ["data.csv"]\n{manifest.read_text()}')
     listed = RUNNER.invoke(app, ["models", "--program", str(manifest)], env={"COLUMNS": "200"}).output
-    assert "data.csv and 1 more" in listed
+    assert "data.csv and 2 more" in listed
     assert "engine" in next(line for line in listed.splitlines() if " queue " in line)
     shown = RUNNER.invoke(app, ["models", "double", "--program", str(manifest)], env={"COLUMNS": "200"}).output
     assert sha256(b"").hexdigest() in shown
@@ -275,6 +275,24 @@ def test_a_run_of_another_version_says_which_file_changed(tmp_path: Path) -> Non
     second = shard(dimensions=half, total_points=4, shard_id=1, start_index=2, end_index_exclusive=4)
     with pytest.raises(WrongEngineError, match=r"this engine has double version 1\+[0-9a-f]{12}: double\.py changed$"):
         run_shard(second, Engine(ENGINE, [manifest]), store)
+
+
+def test_status_says_which_file_changed(tmp_path: Path) -> None:
+    store, manifest = open_store(str(tmp_path / "store")), write_program(tmp_path)
+    command = ["status", "r", "--store", store.url, "--program", str(manifest), "--engine", str(ENGINE)]
+    run_shard(shard(), Engine(ENGINE, [manifest]), store)
+    shown = RUNNER.invoke(app, command, env={"COLUMNS": "200"})
+    assert "as in the run" in shown.output
+    (tmp_path / "double.py").write_text(DOUBLE.replace("2 * x", "3 * x"))
+    manifest.write_text(manifest.read_text() + "\n")
+    shown = RUNNER.invoke(app, command, env={"COLUMNS": "200"})
+    assert shown.exit_code == 0
+    assert "in the run: double.py changed, double.toml changed\n" in shown.output
+    told = json.loads(RUNNER.invoke(app, [*command, "--json"]).stdout)["program"]
+    assert told["changes"] == ["double.py changed", "double.toml changed"]
+    assert told["version"] != told["run_version"]
+    plain = RUNNER.invoke(app, [*command[:4], "--json"])
+    assert json.loads(plain.stdout)["program"] is None
 
 
 def test_two_versions_differ_in_files() -> None:

@@ -389,7 +389,7 @@ def test_a_point_that_never_ends_ends_with_its_engine(tmp_path: Path) -> None:
     text = "import os, time\ndef simulate(x: float):\n    os.write(2, b'%d' % os.getpid())\n    time.sleep(3600)\n"
     (tmp_path / "model.py").write_text(text)
     task = {"file": str(tmp_path / "model.py"), "function": "simulate", "hello": "hello"}
-    types = {"parameters": {"x": "float"}, "metrics": {"y": "float"}, "datasets": {}}
+    types = {"parameters": {"x": "float"}, "metrics": {"y": "float"}, "datasets": {}, "takes_random": False}
     point = {"id": 1, "parameters": {"x": 1}, "seed": 1, "replicate": 0, "random": RANDOM, "outputs": []}
     words = [ENGINE, SERVE, json.dumps({**task, **types}), json.dumps(point)]
     with subprocess.Popen([sys.executable, "-c", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as engine:

@@ -50,6 +50,7 @@ def test_every_view_is_of_the_one_run(store: Store) -> None:
         "point_outcomes": 12,
         "shard_outcomes": 3,
         "shard_attempts": 0,
+        "kept_files": 0,
         "runs": 1,
     }
 

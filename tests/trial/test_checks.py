@@ -111,6 +111,7 @@ def test_a_model_whose_defaults_fail(tmp_path: Path) -> None:
     found = findings(check("--program", str(write_program(tmp_path, source))))
     assert wrong(found) == {"defaults"}
     assert "zero_division_error" in found["defaults", "wrong"]
+    assert found["declaration", "note"] == found["seed", "note"] == "not tried: no point succeeds\n"
 
 
 def test_points_that_disturb_each_other_at_the_same_time(tmp_path: Path) -> None:

@@ -104,6 +104,7 @@ impl Server {
                 write_int(reply, request.id);
                 reply.push(b',');
                 write_error(reply, &error);
+                self.output.write_kept(reply);
                 reply.push(b'}');
             }
         }

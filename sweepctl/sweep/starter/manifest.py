@@ -121,6 +121,8 @@ def of_process(key: str, words: str, name: str | None) -> Manifest:
         used = ["x"]
     source = '"float"' if key == "serve" or "{out}" in words else "{ type = \"float\", pattern = 'result: (\\S+)' }"
     path, way = Path(f"{name}.toml"), f"{key} = [{', '.join(map(_quoted, command))}]"
+    if key == "command":
+        way += '\n# keep = ["run.log"]             # of a failed point, kept in the store'
     head = _head(path, name, way, _section("parameters", dict.fromkeys(used, "1.0"), _EXAMPLE))
     return Manifest(path, head, _section("metrics", {"result": source}, _EXAMPLE))
 

@@ -135,6 +135,10 @@ impl Child {
         resident(self.group) <= most
     }
 
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The end of what it wrote to standard error, on one line.
     pub(super) fn last_words(&mut self) -> String {
         self.take_errors();

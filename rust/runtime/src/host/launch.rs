@@ -10,6 +10,7 @@ use crate::describe::hello;
 use crate::host::end_all;
 use crate::model::AnyModel;
 use crate::model::declaration::{Declaration, Type};
+use crate::model::kept::KeptFile;
 use crate::program::Program;
 use crate::request::refusal::shortened;
 use crate::run::record::line;
@@ -127,6 +128,11 @@ impl Launch {
     #[cfg(test)]
     pub(super) fn missing() -> Self {
         Self { path: "/nowhere/engine".into(), ..Self::script("") }
+    }
+
+    /// What is kept of a point that ended the child with this process id.
+    pub(super) fn left_by(&self, process: u32) -> Vec<KeptFile> {
+        self.program.map_or_else(Vec::new, |program| program.left_by(process))
     }
 
     /// What runs, for messages.

@@ -59,7 +59,13 @@ impl<'a> Hosted<'a> {
                 self.child = child.fit(&self.limits).then_some(child);
                 Ok(result)
             }
-            Err(ending) => Err(ending.with_last_words(&child.last_words())),
+            Err(ending) => {
+                let ending = ending.with_last_words(&child.last_words());
+                let process = child.id();
+                drop(child); // and all that it started: the files change no more
+                output.keep(self.launch.left_by(process));
+                Err(ending)
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use sweep_space::Value;
 
 use crate::model::declaration::{Column, Type};
 use crate::model::domain_error::DomainError;
+use crate::model::kept::KeptFile;
 use crate::model::output::Output;
 use crate::names::is_name;
 use crate::request::literal::Literal;
@@ -25,6 +26,8 @@ struct Reply<'a> {
     rows: Members<Members<&'a RawValue>>,
     error_code: Option<String>,
     error_message: Option<String>,
+    #[serde(default)]
+    kept: Vec<KeptFile>,
 }
 
 /// Puts metrics and rows into the output; an error of the point is the inner one.
@@ -32,11 +35,14 @@ struct Reply<'a> {
 /// # Errors
 /// The problem, if the line is not a reply.
 pub(super) fn read(line: &[u8], id: i64, output: &mut Output) -> Result<Result<(), DomainError>, String> {
-    let reply: Reply = serde_json::from_slice(line)
-        .map_err(|error| format!("{error} in {:?}", shortened(&String::from_utf8_lossy(line), 100)))?;
+    let mut reply: Reply = serde_json::from_slice(line).map_err(|error| {
+        let shown = shortened(&String::from_utf8_lossy(line), 100);
+        format!("{error} in {shown:?}{}", remedy(line))
+    })?;
     if reply.id != id {
         return Err(format!("it answers request {}, and {id} was asked", reply.id));
     }
+    output.keep(std::mem::take(&mut reply.kept));
     match reply {
         Reply { metrics: Some(metrics), rows, error_code: None, error_message: None, .. } => {
             let filled = fill_metrics(&metrics, output).and_then(|()| fill_rows(rows, output));
@@ -54,6 +60,16 @@ pub(super) fn read(line: &[u8], id: i64, output: &mut Output) -> Result<Result<(
             Ok(Err(DomainError::new(code, message)))
         }
         _ => Err("a reply has either metrics, and rows perhaps, or error_code and error_message".to_owned()),
+    }
+}
+
+/// Many writers of JSON write what JSON has no number for.
+fn remedy(line: &[u8]) -> &'static str {
+    let has = |text: &str| line.windows(text.len()).any(|part| part == text.as_bytes());
+    if has(":NaN") || has(": NaN") || has("Infinity") {
+        "; JSON has no NaN and no Infinity: write them in quotes, \"NaN\""
+    } else {
+        ""
     }
 }
 
@@ -184,6 +200,8 @@ mod tests {
         ] {
             assert!(records(line).is_err(), "{line}");
         }
+        let told = records("{\"id\":7,\"metrics\":{\"wait\": NaN,\"served\":1}}").unwrap_err();
+        assert!(told.ends_with("JSON has no NaN and no Infinity: write them in quotes, \"NaN\""), "{told}");
         assert!(read(b"{\"id\":7,\"metrics\":{\"note\":\"\xff\"}}", 7, &mut output()).is_err());
     }
 }

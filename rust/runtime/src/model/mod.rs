@@ -5,6 +5,7 @@ pub(crate) mod declaration;
 pub(crate) mod declared;
 pub(crate) mod domain_error;
 pub(crate) mod guarded;
+pub(crate) mod kept;
 pub(crate) mod output;
 pub(crate) mod rows;
 pub(crate) mod trial;

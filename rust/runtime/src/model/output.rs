@@ -6,6 +6,7 @@ use sweep_space::{Value, ValueRef, write_int, write_plain};
 
 use crate::model::declaration::{Column, Dataset};
 use crate::model::domain_error::DomainError;
+use crate::model::kept::KeptFile;
 use crate::model::rows::Rows;
 
 /// Collects the metrics and rows of one point.
@@ -15,6 +16,7 @@ pub struct Output {
     metrics: Vec<Metric>,
     /// The requested datasets, in byte order of their names.
     datasets: Vec<Rows>,
+    kept: Vec<KeptFile>,
 }
 
 #[derive(Clone, Debug)]
@@ -34,6 +36,7 @@ impl Output {
         Self {
             metrics: metrics.iter().enumerate().map(metric).collect(),
             datasets: datasets.iter().cloned().map(Rows::new).collect(),
+            kept: vec![],
         }
     }
 
@@ -42,6 +45,7 @@ impl Output {
             metric.value = Value::Null;
         }
         self.datasets.iter_mut().for_each(Rows::clear);
+        self.kept.clear();
     }
 
     /// The names of the requested datasets.
@@ -85,6 +89,15 @@ impl Output {
     /// Where to write rows of a dataset, or `None` if it was not requested.
     pub fn rows(&mut self, dataset: &str) -> Option<&mut Rows> {
         self.datasets.iter_mut().find(|rows| rows.name() == dataset)
+    }
+
+    /// Takes files that are kept with the shard.
+    pub(crate) fn keep(&mut self, files: Vec<KeptFile>) {
+        self.kept = files;
+    }
+
+    pub(crate) fn kept(&self) -> &[KeptFile] {
+        &self.kept
     }
 
     /// The rows of a dataset, if it was requested.
@@ -136,7 +149,17 @@ impl Output {
             out.extend_from_slice(b"\":");
             rows.write_columns(out);
         }
-        out.extend_from_slice(b"}}");
+        out.push(b'}');
+        self.write_kept(out);
+        out.push(b'}');
+    }
+
+    /// Appends the member of a reply that has the kept files, if there are any.
+    pub(crate) fn write_kept(&self, out: &mut Vec<u8>) {
+        if !self.kept.is_empty() {
+            out.extend_from_slice(br#","kept":"#);
+            serde_json::to_writer(out, &self.kept).expect("a vector takes all");
+        }
     }
 
     /// Appends the metrics as a JSON object.

@@ -28,13 +28,14 @@ const IDENTITY: [&str; 15] = [
 ];
 
 /// Names of the store's own folders. Datasets must not use them.
-const RESERVED: [&str; 9] = [
+const RESERVED: [&str; 10] = [
     "runs",
     "shard_outcomes",
     "shard_attempts",
     "shard_claims",
     "effective_parameters",
     "point_outcomes",
+    "kept_files",
     "partial",
     "rejected",
     "specs",

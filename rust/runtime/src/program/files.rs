@@ -36,16 +36,25 @@ impl Files {
     pub(super) fn read(folder: &Path, names: &BTreeSet<String>) -> Result<Self, String> {
         let mut files = Self { digests: BTreeMap::new(), seen: BTreeMap::new() };
         for name in names {
-            let path = folder.join(name);
-            let problem = |error| format!("files: {name}: {error}");
-            let metadata = fs::metadata(&path).map_err(problem)?;
-            if !metadata.is_file() {
-                return Err(format!("files: {name} is not a regular file"));
-            }
-            files.digests.insert(name.clone(), digest_of(&path).map_err(problem)?);
-            files.seen.insert(name.clone(), Seen::of(&metadata));
+            files.add(folder, name)?;
         }
         Ok(files)
+    }
+
+    /// Reads one more.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(super) fn add(&mut self, folder: &Path, name: &str) -> Result<(), String> {
+        let path = folder.join(name);
+        let problem = |error| format!("files: {name}: {error}");
+        let metadata = fs::metadata(&path).map_err(problem)?;
+        if !metadata.is_file() {
+            return Err(format!("files: {name} is not a regular file"));
+        }
+        self.digests.insert(name.to_owned(), digest_of(&path).map_err(problem)?);
+        self.seen.insert(name.to_owned(), Seen::of(&metadata));
+        Ok(())
     }
 
     pub(super) fn digests(&self) -> &BTreeMap<String, String> {

@@ -1,6 +1,6 @@
 //! A manifest: parsed, checked, with every problem at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use toml::de::DeTable;
 use crate::model::declaration::{Column, Dataset, Declaration};
 use crate::model::declared::kept;
 use crate::model::validate::validate_model;
-use crate::program::command::CommandReader;
+use crate::program::command::{CommandReader, executable};
 use crate::program::files::{self, Files};
 use crate::program::parameters::Partial;
 use crate::program::problems::Problems;
@@ -35,8 +35,10 @@ pub(super) fn read(path: &Path) -> Result<Program, String> {
     if !problems.is_empty() {
         return Err(problems.told());
     }
-    let folder = path.canonicalize().ok().and_then(|path| path.parent().map(Path::to_path_buf));
-    let mut reader = Reader { folder: folder.unwrap_or_default(), files: BTreeSet::new(), problems };
+    let whole = path.canonicalize().unwrap_or_default();
+    let folder = whole.parent().map(Path::to_path_buf).unwrap_or_default();
+    let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut reader = Reader { folder, name, files: BTreeSet::new(), problems };
     let program = reader.program(Section::new(String::new(), &table), path, &text);
     match program {
         Some(program) if reader.problems.is_empty() => Ok(program),
@@ -54,6 +56,8 @@ fn text_of(path: &Path) -> Result<String, String> {
 
 pub(super) struct Reader<'a> {
     pub(super) folder: PathBuf,
+    /// The manifest's, in that folder.
+    name: String,
     /// What the program is made of, relative to the folder.
     pub(super) files: BTreeSet<String>,
     pub(super) problems: Problems<'a>,
@@ -73,19 +77,20 @@ impl Reader<'_> {
         let way = self.way(&mut top, command, columns);
         top.finish(&mut self.problems);
         let (mut way, signature) = way?;
+        let places =
+            parameters.iter().filter_map(|(name, given)| Some((name.clone(), given.entry.as_ref()?.at)));
+        let places: BTreeMap<_, _> = places.collect();
         let mut declaration =
             self.declaration(name.unwrap_or_default(), doc, parameters, metrics, datasets, signature);
         if let Way::Command(command) = &mut way {
-            command.finish(&declaration, self);
+            command.finish(&declaration, &places, self);
         }
-        let files = match Files::read(&self.folder, &self.files) {
-            Ok(files) => files,
-            Err(problem) => {
-                self.problems.add_whole(problem);
-                return None;
-            }
-        };
+        let mut files = Files::read(&self.folder, &self.files)
+            .map_err(|problem| self.problems.add_whole(problem))
+            .ok()?;
         declaration.version = kept(&format!("{}+{}", version?, files.version(text)));
+        // The manifest's text is in the version already; from here on it is a file like the others.
+        files.add(&self.folder, &self.name).map_err(|problem| self.problems.add_whole(problem)).ok()?;
         if let (true, Err(problem)) = (self.problems.is_empty(), validate_model(&declaration)) {
             self.problems.add_whole(problem);
         }
@@ -185,15 +190,16 @@ impl Reader<'_> {
             };
             let arguments: Vec<_> = words.collect();
             self.mentioned(std::iter::once(&program).chain(&arguments));
-            return Some((Way::Serve(self.path_of(&program), arguments), None));
+            let path = self.checked(&entry, &program);
+            return Some((Way::Serve(path, arguments), None));
         }
-        self.python(&python?, interpreter)
+        self.python(&python?, interpreter.as_ref())
     }
 
     fn python(
         &mut self,
         entry: &Entry<'_>,
-        interpreter: Option<Entry<'_>>,
+        interpreter: Option<&Entry<'_>>,
     ) -> Option<(Way, Option<Signature>)> {
         let text = entry.text(&mut self.problems)?;
         let Some((file, function)) = text.rsplit_once(':') else {
@@ -201,13 +207,18 @@ impl Reader<'_> {
             return None;
         };
         self.mentioned([&file.to_owned()]);
-        let given = interpreter.and_then(|entry| entry.text(&mut self.problems));
-        let interpreter = self.path_of(given.unwrap_or("python3"));
+        let named = interpreter.unwrap_or(entry);
+        let given = interpreter.map_or(Some("python3"), |entry| entry.text(&mut self.problems))?;
+        let found = self.checked(named, given);
+        if found.as_os_str().is_empty() {
+            return None;
+        }
+        let interpreter = self.path_of(given);
         let file = self.folder.join(file);
         match Signature::read(&interpreter, &file, function) {
             Ok(signature) => {
-                let function = function.to_owned();
-                Some((Way::Python { interpreter, file, function }, Some(signature)))
+                let (function, takes_random) = (function.to_owned(), signature.takes_random);
+                Some((Way::Python { interpreter, file, function, takes_random }, Some(signature)))
             }
             Err(problem) => {
                 entry.problem(&mut self.problems, problem);
@@ -218,7 +229,16 @@ impl Reader<'_> {
 
     /// A program's path: one with a folder is relative to the manifest's, one without is looked up on PATH.
     pub(super) fn path_of(&self, program: &str) -> PathBuf {
-        if program.contains('/') { self.folder.join(program) } else { program.into() }
+        let is_path = program.contains('/');
+        if is_path { self.folder.join(program.trim_start_matches("./")) } else { program.into() }
+    }
+
+    /// A program's path, if it can be started; otherwise that is told.
+    fn checked(&mut self, entry: &Entry<'_>, program: &str) -> PathBuf {
+        executable(&self.path_of(program)).unwrap_or_else(|problem| {
+            entry.problem(&mut self.problems, format!("{program}: {problem}"));
+            PathBuf::new()
+        })
     }
 
     /// Counts files that are named anyway among those that the program is made of.

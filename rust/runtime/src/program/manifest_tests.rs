@@ -56,7 +56,7 @@ fn a_manifest_is_a_declaration() {
     let folder = Folder::new("good");
     let program = folder.read(GOOD).unwrap();
     let files: Vec<_> = program.files.digests().keys().cloned().collect();
-    assert_eq!(files, ["data/a.csv", "data/b.csv", "sum.sh"]);
+    assert_eq!(files, ["data/a.csv", "data/b.csv", "m.toml", "sum.sh"]);
     assert_eq!(program.require_unchanged(), Ok(()));
     let told = String::from_utf8(line(&crate::describe::hello(&program.declaration))).unwrap();
     for part in [
@@ -89,6 +89,33 @@ fn the_version_follows_manifest_and_files() {
     assert_ne!(version(GOOD), first);
     fs::write(folder.0.join("data/b.csv"), "2").unwrap();
     assert_eq!(version(GOOD), first);
+    fs::write(folder.0.join("m.toml"), GOOD.replace("count = 3", "count = 4")).unwrap();
+    let problem = program.require_unchanged();
+    assert!(problem.clone().is_err_and(|problem| problem.starts_with("m.toml was changed")), "{problem:?}");
+}
+
+#[test]
+fn a_program_that_cannot_be_started_is_told_before_anything_runs() {
+    let folder = Folder::new("missing");
+    let cases = [
+        ("[\"sh\",", "[\"shh\",", "3: serve: shh: no such program on PATH; one beside the manifest is ./shh"),
+        ("[\"sh\",", "[\"./none\",", "3: serve: ./none: No such file"),
+        ("[\"sh\",", "[\"./sum.sh\",", "3: serve: ./sum.sh: is not executable: chmod +x /"),
+        (
+            "serve = [\"sh\", \"sum.sh\"]",
+            "python = \"f.py:f\"\ninterpreter = \"./nopy\"",
+            "4: interpreter: ./nopy: No",
+        ),
+        (
+            "serve = [\"sh\", \"sum.sh\"]",
+            "interpreter = \"nopy\"\npython = \"f.py:f\"",
+            "3: interpreter: nopy: no such",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        let told = folder.read(&GOOD.replacen(from, to, 1)).err().unwrap_or_default();
+        assert!(told.contains(&format!("m.toml:{expected}")), "{told:?} lacks {expected:?}");
+    }
 }
 
 #[test]

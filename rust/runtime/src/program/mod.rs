@@ -17,6 +17,7 @@ use serde_json::json;
 use crate::host::{Launch, own_path};
 use crate::model::AnyModel;
 use crate::model::declaration::{Column, Declaration};
+use crate::model::kept::KeptFile;
 use crate::program::command::Command;
 use crate::program::files::Files;
 use crate::run::record::line;
@@ -50,7 +51,7 @@ pub(crate) struct Program {
 /// How a program is run.
 enum Way {
     /// A function, called by the helper.
-    Python { interpreter: PathBuf, file: PathBuf, function: String },
+    Python { interpreter: PathBuf, file: PathBuf, function: String, takes_random: bool },
     /// A process that speaks the model protocol: its path and its arguments.
     Serve(PathBuf, Vec<String>),
     /// One process a point.
@@ -63,6 +64,8 @@ pub(crate) struct ProgramDescription<'a> {
     /// Path relative to the manifest -> SHA-256.
     files: &'a BTreeMap<String, String>,
     environment: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    keep: &'a [String],
 }
 
 /// Reads manifests.
@@ -82,15 +85,21 @@ pub(crate) fn load(manifests: &[&Path]) -> Result<Vec<Program>, String> {
 
 impl Program {
     pub(crate) fn description(&self) -> ProgramDescription<'_> {
-        ProgramDescription { files: self.files.digests(), environment: &self.environment }
+        let keep = if let Way::Command(command) = &self.way { command.keeps() } else { &[] };
+        ProgramDescription { files: self.files.digests(), environment: &self.environment, keep }
+    }
+
+    /// What is kept of a point that ended its child.
+    pub(crate) fn left_by(&self, process: u32) -> Vec<KeptFile> {
+        if let Way::Command(command) = &self.way { command.left_by(process) } else { vec![] }
     }
 
     /// How its children are started.
     pub(crate) fn launch(&'static self) -> Launch {
         match &self.way {
-            Way::Python { interpreter, file, function } => {
+            Way::Python { interpreter, file, function, takes_random } => {
                 Launch::of(self, interpreter.clone(), python_arguments(&[], PYTHON))
-                    .told(|hello| self.python_setup(file, function, hello))
+                    .told(|hello| self.python_setup(file, function, *takes_random, hello))
             }
             Way::Serve(path, arguments) => Launch::of(self, path.clone(), arguments.clone()),
             Way::Command(_) => {
@@ -103,7 +112,7 @@ impl Program {
     }
 
     /// What the helper is told: the function, the hello that it must say, and the types of what it takes and gives.
-    fn python_setup(&self, file: &Path, function: &str, hello: &str) -> Vec<u8> {
+    fn python_setup(&self, file: &Path, function: &str, takes_random: bool, hello: &str) -> Vec<u8> {
         let Declaration { parameters, metrics, datasets, .. } = &self.declaration;
         let types = |columns: &[Column]| -> BTreeMap<_, _> {
             columns.iter().map(|column| (column.name, column.kind)).collect()
@@ -114,6 +123,7 @@ impl Program {
         line(&json!({
             "file": file,
             "function": function,
+            "takes_random": takes_random,
             "hello": hello,
             "parameters": parameters,
             "metrics": types(metrics),

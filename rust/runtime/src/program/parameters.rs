@@ -17,7 +17,7 @@ use crate::request::literal::Literal;
 /// What a manifest says of a parameter, before it is joined with the function's signature.
 #[derive(Default)]
 pub(super) struct Partial<'a> {
-    entry: Option<Entry<'a>>,
+    pub(super) entry: Option<Entry<'a>>,
     kind: Option<Type>,
     default: Option<Entry<'a>>,
     range: Option<Entry<'a>>,

@@ -18,6 +18,8 @@ const DECLARE: &str = include_str!("python_declare.py");
 #[derive(Deserialize)]
 pub(super) struct Signature {
     pub(super) doc: String,
+    /// Whether it has a parameter `random`, which is none of the model's.
+    pub(super) takes_random: bool,
     pub(super) parameters: Vec<SignatureParameter>,
     pub(super) metrics: Option<Vec<SignatureMetric>>,
 }

@@ -50,6 +50,8 @@ pub(crate) struct Request<'a> {
     #[serde(borrow)]
     pub(crate) declaration: Option<GivenModel<'a>>,
     report_seconds: Option<f64>,
+    #[serde(default)]
+    pub(crate) keep: bool,
 }
 
 fn one() -> u64 {

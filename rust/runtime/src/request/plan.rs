@@ -52,6 +52,8 @@ pub(crate) struct Plan {
     pub(crate) limits: Limits,
     /// After how much silence to report the point that has been running longest.
     pub(crate) report: Option<Duration>,
+    /// Whether to write the files that a program keeps of its points.
+    pub(crate) keep: bool,
 }
 
 /// A parameter with its value, which is null if the design sets it.
@@ -75,7 +77,7 @@ impl Plan {
         let declaration = declaration.ordered();
         let datasets = requested(&declaration, &request.outputs)?;
         let (threads, report) = (request.threads(), request.report());
-        let seed = request.seed;
+        let (seed, keep) = (request.seed, request.keep);
         let Swept { design, names } = design::read(request.design.get(), &declaration.parameters, seed)?;
         let Declaration { name, version, parameters, metrics, .. } = declaration;
         let slots = slots(parameters, &names, request.base.0)?;
@@ -105,6 +107,7 @@ impl Plan {
             known,
             limits,
             report,
+            keep,
         })
     }
 

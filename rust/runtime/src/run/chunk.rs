@@ -12,7 +12,7 @@ use crate::model::catalog::Body;
 use crate::model::guarded::Guarded;
 use crate::model::output::Output;
 use crate::request::plan::{Mode, Plan};
-use crate::run::record::{Cell, Verdict, write_point};
+use crate::run::record::{Cell, Record, Verdict, line, write_point};
 use crate::run::running::Slot;
 use crate::run::window::{Chunk, Window};
 
@@ -103,6 +103,10 @@ impl<'a> Points<'a> {
             Ok(()) => Verdict::Success(&self.output),
             Err(error) => Verdict::Failure(error),
         };
+        let files = self.output.kept();
+        if self.plan.keep && !files.is_empty() {
+            bytes.extend(line(&Record::Kept { point_index: point, replicate, files }));
+        }
         write_point(bytes, &self.cell, point, replicate, &verdict);
         result.is_ok()
     }

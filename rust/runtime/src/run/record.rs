@@ -9,6 +9,7 @@ use sweep_space::{
 use crate::model::Parameters;
 use crate::model::declaration::{Column, Type};
 use crate::model::domain_error::DomainError;
+use crate::model::kept::KeptFile;
 use crate::model::output::Output;
 use crate::request::plan::Plan;
 use crate::request::refusal::shortened;
@@ -36,6 +37,11 @@ pub(crate) enum Record<'a> {
         point_index: u64,
         seconds: f64,
         others: usize,
+    },
+    Kept {
+        point_index: u64,
+        replicate: u32,
+        files: &'a [KeptFile],
     },
     Finished {
         points: u64,

@@ -128,7 +128,7 @@ fn what_is_no_points_fault_ends_the_engine() {
     };
     let (code, told) = status(shell("edit"));
     assert_eq!(code, Some(78));
-    assert!(told.contains("it declares another model: was the engine, or the manifest, replaced"), "{told}");
+    assert!(told.contains("m.toml was changed or removed while the program ran"), "{told}");
     fs::remove_dir_all(bench.0.join("points")).unwrap();
     let (code, told) = status(shell("ok"));
     assert_eq!(code, Some(78));

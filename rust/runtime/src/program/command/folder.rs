@@ -67,6 +67,21 @@ impl Drop for Folder {
     }
 }
 
+/// The folder that a process has left which has ended.
+pub(super) fn left_by(process: u32) -> Option<Folder> {
+    left_below(&std::env::temp_dir(), process)
+}
+
+fn left_below(base: &Path, process: u32) -> Option<Folder> {
+    let base = base.canonicalize().ok()?;
+    let is_its = |name: &str| name.starts_with(&format!("{PREFIX}{process}-"));
+    let entries = fs::read_dir(base).into_iter().flatten().flatten();
+    entries.filter(|entry| is_its(&entry.file_name().to_string_lossy())).find_map(|entry| {
+        let lock = File::open(entry.path()).ok()?;
+        lock.try_lock().ok().map(|()| Folder { path: entry.path(), _lock: lock })
+    })
+}
+
 /// Removes the folders of processes that were killed.
 pub(super) fn remove_left_over() {
     remove_left_over_below(&std::env::temp_dir());
@@ -100,8 +115,16 @@ mod tests {
         assert!(folder.path().join("a/b").exists());
         assert!(base.path().join("other").exists());
         let path = folder.path().to_path_buf();
+        assert!(left_below(base.path(), std::process::id()).is_none(), "its point is running");
         drop(folder);
         assert!(!path.exists());
+        let killed = base.path().join(format!("{PREFIX}7-1"));
+        fs::create_dir(&killed).unwrap();
+        assert!(left_below(base.path(), 70).is_none());
+        let left = left_below(base.path(), 7).unwrap();
+        assert_eq!(left.path(), killed.canonicalize().unwrap());
+        drop(left);
+        assert!(!killed.exists());
         let gone = base.path().join("gone");
         assert!(Folder::below(&gone).is_err());
     }

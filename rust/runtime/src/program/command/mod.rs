@@ -2,6 +2,7 @@
 
 mod folder;
 mod format;
+mod keep;
 mod results;
 mod run;
 mod sources;
@@ -9,7 +10,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -18,9 +19,11 @@ use sweep_space::Streams;
 
 use crate::model::declaration::Declaration;
 use crate::model::domain_error::DomainError;
+use crate::model::kept::KeptFile;
 use crate::model::output::Output;
 use crate::model::{Model, Parameters};
-use crate::program::command::folder::{Folder, remove_left_over};
+use crate::program::command::folder::{Folder, left_by, remove_left_over};
+use crate::program::command::keep::Keep;
 use crate::program::command::run::OWN_FILES;
 pub(super) use crate::program::command::sources::Sources;
 use crate::program::command::sources::{Found, is_below};
@@ -44,6 +47,7 @@ pub(super) struct Command {
     variables: Vec<(String, Template)>,
     sources: Sources,
     found: Found,
+    keep: Keep,
 }
 
 /// Reads the part of a manifest that is for `command`.
@@ -52,8 +56,9 @@ pub(super) struct CommandReader;
 impl CommandReader {
     pub(super) fn read(reader: &mut Reader<'_>, top: &mut Section<'_>) -> (Sources, Option<Command>) {
         let (command, inputs, variables) = (top.take("command"), top.take("inputs"), top.take("variables"));
+        let (keep, keep_of) = (top.take("keep"), top.take("keep_of"));
         let Some(entry) = command else {
-            for entry in inputs.iter().chain(&variables) {
+            for entry in inputs.iter().chain(&variables).chain(&keep).chain(&keep_of) {
                 entry.problem(&mut reader.problems, "is for `command` only");
             }
             return (Sources::default(), None);
@@ -72,6 +77,7 @@ impl CommandReader {
             variables: environment(reader, variables),
             sources: Sources::default(),
             found: Found::default(),
+            keep: Keep::read(keep.as_ref(), keep_of.as_ref(), &mut reader.problems),
         };
         (Sources::default(), Some(command))
     }
@@ -91,7 +97,7 @@ fn find_program(reader: &mut Reader<'_>, entry: &Entry<'_>, word: &str) -> PathB
 }
 
 /// The path of a program that can be started; one without a folder is looked up on PATH.
-fn executable(path: &Path) -> Result<PathBuf, String> {
+pub(super) fn executable(path: &Path) -> Result<PathBuf, String> {
     let is_executable = |path: &Path| {
         fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
     };
@@ -177,8 +183,14 @@ impl Command {
         Self { sources, ..self }
     }
 
-    /// Checks all that needs the declaration: names, formats, and that every parameter is used.
-    pub(super) fn finish(&mut self, declaration: &Declaration, reader: &mut Reader<'_>) {
+    /// Checks all that needs the declaration: names, formats, and that every parameter is used. `places` are those
+    /// of the parameters in the manifest.
+    pub(super) fn finish(
+        &mut self,
+        declaration: &Declaration,
+        places: &BTreeMap<String, usize>,
+        reader: &mut Reader<'_>,
+    ) {
         let (problems, mut used) = (&mut reader.problems, BTreeSet::new());
         for template in self.templates() {
             template.check(declaration, &mut used, problems);
@@ -186,10 +198,11 @@ impl Command {
         for parameter in &declaration.parameters {
             if !self.has(Hole::In) && !used.contains(parameter.name) {
                 let name = parameter.name;
-                problems.add_whole(format!(
+                let rule = format!(
                     "parameters.{name}: is used nowhere: put ${{{name}}} into command, [variables] or a file of \
                      [inputs], or {{in}} into command"
-                ));
+                );
+                problems.add(places.get(name).copied().unwrap_or_default(), rule);
             }
         }
         for (at, word) in &self.relative {
@@ -200,6 +213,17 @@ impl Command {
         }
         let has_out = self.has(Hole::Out);
         self.found = self.sources.find(declaration, has_out, problems);
+    }
+
+    /// The files that are kept of points, in any of which there may be something.
+    pub(super) fn keeps(&self) -> &[String] {
+        &self.keep.names
+    }
+
+    /// What is kept of a point that ended a process of this engine.
+    pub(super) fn left_by(&self, process: u32) -> Vec<KeptFile> {
+        let folder = self.keep.wants(|| true).then(|| left_by(process)).flatten();
+        folder.map_or_else(Vec::new, |folder| self.keep.files(folder.path()))
     }
 
     fn templates(&self) -> impl Iterator<Item = &Template> {

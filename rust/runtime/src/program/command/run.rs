@@ -87,13 +87,21 @@ impl Command {
         let results = Results { folder: folder.path(), out: &out, standard_output: pipes.output.last() };
         let done =
             if status.success() { results.fill(&self.found, output) } else { Err(self.failed(status)) };
+        if let Err(Failure::Process(_)) = done {
+            if self.keep.wants(|| true) {
+                std::mem::forget(folder); // for the host: this process ends
+            }
+            return done;
+        }
+        if self.keep.wants(|| done.is_err() || output.check().is_err()) {
+            output.keep(self.keep.files(folder.path()));
+        }
         done.map_err(|failure| match failure {
             Failure::Point(code, message) => match last_words(pipes.errors.last(), folder.path()) {
                 words if words.is_empty() => Failure::Point(code, message),
                 words => Failure::Point(code, format!("{message}: {words}")),
             },
-            // What it wrote has been passed on.
-            Failure::Process(problem) => Failure::Process(problem),
+            process @ Failure::Process(_) => process,
         })
     }
 

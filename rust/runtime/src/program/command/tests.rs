@@ -97,7 +97,7 @@ whole = {{ type = \"string\", pattern = '(?s)\\A(.*)\\z' }}
     assert!(told.contains(&expected), "{told} lacks {expected}");
     let program = bench.read(&manifest).unwrap_or_else(|problems| panic!("{problems}"));
     let files: Vec<_> = program.files.digests().keys().collect();
-    assert_eq!(files, ["a.tpl", "b.tpl", "run.sh"]);
+    assert_eq!(files, ["a.tpl", "b.tpl", "m.toml", "run.sh"]);
     let place = told.rsplit("\\n").nth(1).unwrap();
     assert!(place.contains("/sweep-point-") && !Path::new(place).exists(), "{place}");
 }
@@ -261,7 +261,7 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
         "${coun}",
         "3: command: ${coun} is not a parameter (a literal ${ is written $${); did you mean \"count\"?",
     ),
-    ("${count}", "", "parameters.count: is used nowhere: put ${count} into command"),
+    ("${count}", "", "6: parameters.count: is used nowhere: put ${count} into command"),
     ("${count}", "${count:.3q}", "3: command: ${count:.3q}: \".3q\" is not a format"),
     (
         "${mode}",
@@ -291,6 +291,17 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
     (X, "file = \"/a\", column = \"x\"", "9: metrics.x.file: must be a path below the working folder"),
     (X, "row = 1, file = \"a\"", "9: metrics.x.row: is for `column` only"),
     (X, "row = 1.5, file = \"a\", column = \"x\"", "9: metrics.x.row: must be an integer"),
+    (
+        "[parameters]",
+        "keep = [\"../a\"]\n[parameters]",
+        "4: keep: \"../a\" must be a path below the working folder",
+    ),
+    ("[parameters]", "keep_of = \"all\"\n[parameters]", "4: keep_of: says of which points"),
+    (
+        "[parameters]",
+        "keep = \"a\"\nkeep_of = \"some\"\n[parameters]",
+        "5: keep_of: must be \"failed\" or \"all\"",
+    ),
     ("]\nfile = \"out.csv\"\n", "]\n", "10: datasets.rows: must say in which CSV file its rows are"),
     ("command = [\"sh\"", "serve = [\"sh\"", "9: metrics.x.file: is for `command` only"),
     ("command = [\"sh\"", "serve = [\"sh\"", "10: datasets.rows.file: is for `command` only"),
@@ -314,7 +325,18 @@ columns = {{ t = \"int\" }}
         let told = bench.problems(&good.replacen(from, to, 1));
         assert!(told.iter().any(|line| line.starts_with(problem)), "{told:?} does not say {problem:?}");
     }
-    let served = "serve = \"sh\"\n[inputs]\na = \"a.tpl\"\n[variables]\nA = \"x\"\n[metrics]\nx = \"int\"";
+    let many = format!("keep = {:?}\n[parameters]", (0..17).map(|name| name.to_string()).collect::<Vec<_>>());
+    let told = bench.problems(&good.replacen("[parameters]", &many, 1));
+    assert_eq!(told, ["4: keep: must be at most 16 files"]);
+    let served = "serve = \"sh\"\nkeep = \"a\"\n[inputs]\na = \"a.tpl\"\n[variables]\nA = \"x\"\n\
+        [metrics]\nx = \"int\"";
     let told = bench.problems(&format!("{TOP}{served}"));
-    assert_eq!(told, ["4: inputs: is for `command` only", "6: variables: is for `command` only"]);
+    assert_eq!(
+        told,
+        [
+            "4: keep: is for `command` only",
+            "5: inputs: is for `command` only",
+            "7: variables: is for `command` only"
+        ]
+    );
 }
