@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from fakes.sweep_files import ENGINE
+from waiting import LIMIT
 
 from sweepctl.engine import kept
 from sweepctl.engine.client import Engine
@@ -160,6 +161,18 @@ def test_an_attempt_that_ends_early_keeps_the_files_of_its_points(store: Store, 
     done = run_shard(message(), whole, store).outcome
     assert {point for point, _ in files_of(store, done)} == {1, 2, 3, 4}
     assert verify(store, "r", whole).verdict is Verdict.FAILURES
+
+
+def test_a_known_point_keeps_nothing(tmp_path: Path) -> None:
+    known = [{"point_index": 1, "metrics": {"y": 0.5}}]
+    request = {
+        "protocol": "v1", "model": "logged", "design": {"kind": "grid", "dimensions": {"x": [1, 0]}}, "seed": 1,
+        "start_index": 0, "end_index_exclusive": 2, "threads": 1, "keep": True, "known": known,
+    }  # fmt: skip
+    with engine(tmp_path).start(json.dumps(request).encode() + b"\n", timeout=LIMIT) as run:
+        run.begin()
+        records = [json.loads(line) for line in b"".join(run.blocks()).splitlines()]
+    assert [(each["record"], each["point_index"]) for each in records] == [("kept", 0), ("point", 0), ("point", 1)]
 
 
 @pytest.fixture

@@ -58,11 +58,12 @@ impl Output {
         self.metrics.iter_mut().map(|metric| (&metric.column, &mut metric.value))
     }
 
-    /// Sets all metrics, given in byte order of their names.
+    /// Sets all metrics, given in byte order of their names, of a point that has no more than these.
     pub(crate) fn restore(&mut self, metrics: &[Value]) {
         for (metric, value) in self.metrics.iter_mut().zip(metrics) {
             metric.value.clone_from(value);
         }
+        self.kept.clear();
     }
 
     /// Sets a metric. A metric that is never set is null.
