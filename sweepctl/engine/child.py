@@ -27,6 +27,7 @@ STDERR_BYTES = 4_096  # of standard error that an error quotes: the last ones
 KEPT_BYTES = 64 << 10  # of it that are kept: all problems of a program
 STOP_SECONDS = 0.1  # how late a stop or a deadline may be noticed
 PR_SET_DUMPABLE = 4  # of <sys/prctl.h>
+MOST_OOM_SCORE = 1_000  # of /proc/PID/oom_score_adj: the system kills such a process first when memory is short
 
 
 class Child:
@@ -78,6 +79,7 @@ class Child:
                 msg,
                 remedy="Give the engine's path with --engine or SWEEPCTL_ENGINE.",
             ) from error
+        _offer_to_kill(self._process.pid)
         self._selector = selectors.DefaultSelector()
         self._watch(self._process.stdin, selectors.EVENT_WRITE, self._feed)
         self._watch(self._process.stdout, selectors.EVENT_READ, self._take_output)
@@ -249,3 +251,10 @@ def _groups_of(session: int) -> set[int]:
             if int(of) == session != int(group):
                 groups.add(int(group))
     return groups
+
+
+def _offer_to_kill(pid: int) -> None:
+    """Have the system kill a child before its worker when memory is short; the engine's own children before it."""
+    with suppress(OSError, ValueError):  # on Linux alone
+        own = int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii"))
+        Path(f"/proc/{pid}/oom_score_adj").write_text(str((own + MOST_OOM_SCORE) // 2), encoding="ascii")

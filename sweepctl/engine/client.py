@@ -36,6 +36,7 @@ from sweepctl.protocol import (
     Program,
     Refused,
     Running,
+    ShardTime,
     Started,
     encode_request,
     with_limits,
@@ -150,6 +151,7 @@ class Engine:
         *,
         command: Literal["run", "host", "points"] = "run",
         limits: Limits = NO_LIMITS,
+        shard_time: ShardTime | None = None,
         timeout: float | None = None,
         silence: float | None = None,
         stop: Event | None = None,
@@ -157,13 +159,17 @@ class Engine:
         """Start the engine on `request`; use the result as a context manager, which kills the process on exit.
 
         `limits` of points are for `host` alone. `timeout` is in seconds, from start to exit; setting `stop` ends the
-        run.
+        run. With `shard_time` the engine may be silent for longer once none of its points waits to begin.
 
         Raises:
             EngineUnavailableError: the engine cannot be started.
         """
-        child = self._child(command, stdin=with_limits(request, limits), timeout=timeout, stop=stop or Event())
-        return EngineRun(child, self._monotonic, silence, self._program_models.keys())
+        child = self._child(
+            command, stdin=with_limits(request, limits, shard_time), timeout=timeout, stop=stop or Event()
+        )
+        return EngineRun(
+            child, self._monotonic, silence, self._program_models.keys(), spares_last=shard_time is not None
+        )
 
     def identify(self, spec: Spec, space: "Space", index: int) -> PointIdentity:
         """Return the identity of point `index`: parameters and fingerprints; nothing is simulated.
@@ -223,16 +229,21 @@ class EngineRun:
         monotonic: Callable[[], float],
         silence: float | None,
         programs: Collection[str] = (),
+        *,
+        spares_last: bool = False,
     ) -> None:
         """Wrap a child that was just started; it has hung once it finishes no point for `silence` seconds.
 
-        `programs` are the engine's models that are programs.
+        `programs` are the engine's models that are programs. With `spares_last`, it has not hung as long as no point
+        waits to begin: nothing would be saved by ending it.
         """
         self._child = child
         self._programs = programs
         self._model: str | None = None  # until the engine has started
         self._monotonic = monotonic
         self._silence = silence
+        self._spares_last = spares_last
+        self._waiting: int | None = None  # points that had not begun, as last reported
         self._began_at = self._heard_at = monotonic()
         self._pending = bytearray()
         self._whole = 0  # bytes of `_pending` that are whole lines
@@ -344,7 +355,7 @@ class EngineRun:
             self._take_reports(start)
         if self._whole > start:
             self._heard_at = self._monotonic()
-        elif self._silence is not None and self._monotonic() - self._heard_at > self._silence:
+        elif self._has_hung():
             msg = f"the engine finished no point for {self._silence:g} s"
             raise self._naming(EngineFaultError("engine_timeout", msg))
         if len(self._pending) - self._whole > MAX_LINE_BYTES:
@@ -364,9 +375,17 @@ class EngineRun:
             if self._reports > MAX_REPORTS + self._monotonic() - self._began_at:
                 msg = f"the engine wrote {self._reports} reports of running points"
                 raise EngineFaultError("engine_flooded", msg)
+            if self._waiting is None or running.waiting < self._waiting:
+                self._heard_at = self._monotonic()  # a point has begun: the first one alone stands still
+            self._waiting = running.waiting
             # Only the last one is news, and only if no record follows it.
             if at == self._whole:
                 self.running = running
+
+    def _has_hung(self) -> bool:
+        if self._silence is None or self._monotonic() - self._heard_at <= self._silence:
+            return False
+        return not (self._spares_last and self._waiting == 0)
 
     def _report_at(self, start: int) -> int:
         """Return where the next report from the line at `start` on begins; -1 if there is none."""

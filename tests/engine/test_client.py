@@ -2,6 +2,7 @@
 
 import hashlib
 import signal
+import sys
 from pathlib import Path
 from threading import Event, Timer
 
@@ -13,6 +14,7 @@ from waiting import LIMIT, wait_until
 from sweepctl.engine import child, client
 from sweepctl.engine.client import Engine, EngineRun, find_engine
 from sweepctl.errors import EngineFaultError, EngineUnavailableError, InterruptedRunError, RefusedError
+from sweepctl.protocol import ShardTime
 
 REQUEST = b'{"protocol":"v1"}\n'
 
@@ -317,3 +319,40 @@ def test_a_report_breaks_no_silence_and_names_the_point(
     fault = fault_of(engine.start(REQUEST, **limit))  # type: ignore[arg-type]
     assert (fault.error_code, fault.point_index) == ("engine_timeout", point)
     assert fault.message.endswith(" 1 s; point 5 had been running for 241 s")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can be told what to kill")
+def test_the_system_would_kill_the_engine_before_its_worker(tmp_path: Path) -> None:
+    own = int(Path("/proc/self/oom_score_adj").read_text("ascii"))
+    behaviour = "say(points[0]); wait_for('asked'); print(open('/proc/self/oom_score_adj').read(), file=sys.stderr)"
+    with start(tmp_path, f"{behaviour}; sys.exit(3)") as run:
+        run.begin()
+        (tmp_path / "asked").touch()
+        with pytest.raises(EngineFaultError) as caught:
+            list(run.blocks())
+    assert own < int(caught.value.message.rpartition(": ")[2]) < 1000
+
+
+@pytest.mark.parametrize(
+    ("waiting", "hangs"),
+    [((1, 1), True), ((2, 1), False), ((0, 0), False)],
+    ids=["stands still", "goes on elsewhere", "nobody waits"],
+)
+def test_a_shards_engine_has_hung_only_while_points_wait_and_none_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waiting: tuple[int, int], *, hangs: bool
+) -> None:
+    first, second = (running(6, waiting=each) for each in waiting)
+    said = f"say({first!r}); wait_for('first'); say({second!r}); wait_for('second')"
+    clock = clock_until(monkeypatch, b'"running"')
+    engine = Engine(scripted(tmp_path, f"{SAY_FIVE}{said}\nfor p in points[6:]: say(p)"), monotonic=clock)
+    with engine.start(REQUEST, silence=1.0, shard_time=ShardTime(60.0, 60.0)) as run:
+        run.begin()
+        names = iter(("first", "second"))
+        try:
+            for _ in run.blocks():
+                if run.running is not None:
+                    (tmp_path / next(names)).touch()
+            said = f"all {run.finished.points} points"
+        except EngineFaultError as fault:
+            said = fault.message.partition(";")[0]
+    assert said == ("the engine finished no point for 1 s" if hangs else "all 10 points")

@@ -97,9 +97,9 @@ def good(count: int) -> list[str]:
     return [STARTED, *map(point, range(count)), finished(count)]
 
 
-def running(index: int, seconds: float = 241.0, others: int = 0) -> str:
+def running(index: int, seconds: float = 241.0, others: int = 0, waiting: int = 1) -> str:
     """Return what an engine says, after some silence, of the point that has been running longest."""
-    return line(record="running", point_index=index, seconds=seconds, others=others)
+    return line(record="running", point_index=index, seconds=seconds, others=others, waiting=waiting)
 
 
 def refused(message: str, parameter: str) -> str:

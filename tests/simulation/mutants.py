@@ -142,7 +142,7 @@ MUTANTS = (
            "if find_outcome(store, run, outcome.shard_id) is None:\n        record_attempt(store, run, outcome)\n"),
     Mutant("a broken body taken for whole", (S3Store,), "_download", "failure = error", 'return response["ETag"]'),
     Mutant("the points after a crash never run", (points, attempt), "run_points",
-           "fault is None or not hosts", "fault is not None or not hosts"),
+           "fault.error_code not in OF_A_POINT", "fault.error_code in OF_A_POINT"),
     Mutant("a host that begins after the point that crashed", (points, attempt), "run_points",
            "requests.rest(reader.next_index)", "requests.rest(reader.next_index + 1)"),
     Mutant("a crash in one attempt taken for another result", (commit,), "_commit_points",

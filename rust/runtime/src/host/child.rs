@@ -1,5 +1,6 @@
 //! One child process: started, asked, bounded, and killed with all that it started.
 
+use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
@@ -96,6 +97,8 @@ impl Child {
         let mut living = living();
         let mut process = command.process_group(0).spawn()?;
         let group = Pid::from_child(&process);
+        // When memory is short, the system ends the child first, and neither the engine nor its worker (Linux).
+        let _ = fs::write(format!("/proc/{}/oom_score_adj", process.id()), "1000");
         living.push(group);
         drop(living);
         let input = process.stdin.take().expect("a pipe");
@@ -381,6 +384,14 @@ mod tests {
         while rustix::process::test_kill_process(started).is_ok() && !is_zombie(started) {
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_child_is_the_first_that_the_system_ends_when_memory_is_short() {
+        let mut child =
+            Child::start(&program("echo hello; read line; cat /proc/self/oom_score_adj")).unwrap();
+        assert_eq!(child.ask(b"\n", &Limits::default()).unwrap(), b"1000\n");
     }
 
     fn is_zombie(process: Pid) -> bool {
