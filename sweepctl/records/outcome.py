@@ -116,6 +116,8 @@ class Outcome:
     content_sha256: str | None  # None unless every point has a record
     artifacts: tuple[Artifact, ...]
     engine_sha256: str | None = None  # of the engine's file that ran; None if unknown, as in earlier releases
+    # Of the points that failed: those with one of MACHINE_DEPENDENT. None if unknown, as in earlier releases.
+    points_machine_dependent: int | None = None
 
     @property
     def points(self) -> int:
@@ -129,9 +131,8 @@ class Outcome:
 
     @property
     def depends_on_machine(self) -> bool:
-        """Whether the first point that failed may succeed elsewhere, or with more time or memory."""
-        first = (self.error_message or "").partition(":")[0]
-        return self.error_code == POINT_FAILED and first in MACHINE_DEPENDENT
+        """Whether points that failed may succeed elsewhere, or with more time or memory."""
+        return self.error_code == POINT_FAILED and bool(self.points_machine_dependent)
 
 
 class Rank(IntEnum):

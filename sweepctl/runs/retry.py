@@ -36,7 +36,8 @@ class FailedShards:
     retryable: Sequence[MissingShard]
     permanent: Sequence[FailureGroup]
     unreadable: Sequence[str]  # keys of outcomes that cannot be read
-    machine_dependent: int  # of the permanent ones: shards whose first failed point may succeed elsewhere
+    failed_points: int  # of complete shards
+    machine_dependent: int  # of these points: those that may succeed elsewhere
 
     def is_left(self, *, accept_failures: bool) -> bool:
         """Whether any shard is left that a retry does not mend, and that is not accepted as failed permanently."""
@@ -54,8 +55,7 @@ class FailedShards:
         """Return what to do about shards that failed permanently."""
         advice = ADVICE.get(group.error_code, _NO_ADVICE)
         if group.error_code == POINT_FAILED and self.machine_dependent:
-            is_all = self.machine_dependent == len(group.shards)
-            advice = MACHINE_ADVICE if is_all else f"{advice} {MACHINE_ADVICE}"
+            advice = MACHINE_ADVICE if self.machine_dependent == self.failed_points else f"{advice} {MACHINE_ADVICE}"
         return advice.format(run_id=self.record.run_id)
 
     def to_json(self) -> dict[str, Any]:
@@ -93,5 +93,6 @@ def failed_shards(store: Store, run_id: str) -> FailedShards:
         ],
         group_failures([each for each in failed if not each.retryable]),
         [finding.key or "" for finding in unreadable],
-        sum(each.depends_on_machine for each in failed),
+        sum(each.points_failed for each in failed if each.complete),
+        sum(each.points_machine_dependent or 0 for each in failed if each.complete),
     )

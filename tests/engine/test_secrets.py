@@ -35,7 +35,9 @@ with Child(command, {{}}, stdin=b"", timeout=None, stop=threading.Event()) as ch
         found += child.read(60)
 print(json.dumps(found.decode().split()))
 """
-SCORE = PROGRAM.partition("look =")[0] + """
+SCORE = (
+    PROGRAM.partition("look =")[0]
+    + """
 before = open("/proc/self/oom_score_adj").read()
 command = ["/bin/sh", "-c", "read line; cat /proc/self/oom_score_adj; echo $line"]
 with Child(command, {{}}, stdin=before.encode(), timeout=None, stop=threading.Event()) as child:
@@ -44,6 +46,7 @@ with Child(command, {{}}, stdin=before.encode(), timeout=None, stop=threading.Ev
         found += child.read(60)
 print(json.dumps(found.decode().split()))
 """
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such files")
 

@@ -1,4 +1,4 @@
-"""Points that never end, in shards without limits: their neighbours have their results within the time limit."""
+"""Points that never end or crash, in shards without limits: others have their results within the time limit."""
 
 import datetime as dt
 import json
@@ -67,6 +67,13 @@ def run(
     }
     message = decode(json.dumps(fields).encode(), dt.date(2026, 2, 14))
     return run_shard(message, engine, store, Conditions(threads=threads, timeout=timeout)).outcome
+
+
+def test_a_crash_behind_a_points_own_error_is_on_record(store: Store) -> None:
+    outcome = run(store, Watched(), {2: "domain_error", 7: "abort"}, threads=1, timeout=60.0)
+    assert (outcome.error_code, outcome.error_point_index, outcome.points_failed) == ("point_failed", 2, 2)
+    assert (outcome.error_message or "").startswith("at_fault: ")
+    assert (outcome.points_machine_dependent, outcome.depends_on_machine) == (1, True)
 
 
 def failures(store: Store, outcome: Outcome) -> dict[int, tuple[str, str]]:

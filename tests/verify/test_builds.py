@@ -67,7 +67,9 @@ def forget_build(store: Store, shard: int) -> None:
     """Write an outcome as an earlier release did, without its last column."""
     path = Path(store.url, layout.ShardKeys(toys.RUN_ID, toys.RUN_DATE, shard).outcome)
     row = pq.read_table(path)
-    pq.write_table(row.drop_columns(["engine_sha256"]), path, compression="none", store_schema=False)
+    pq.write_table(
+        row.drop_columns(["engine_sha256", "points_machine_dependent"]), path, compression="none", store_schema=False
+    )
 
 
 def doubt(report: Report) -> str:
