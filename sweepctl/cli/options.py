@@ -11,7 +11,6 @@ DEFAULT_STORE = "./sweep-results"
 LONGEST_HOLD = 12 * 3600.0
 DEFAULT_MAX_POINTS = 10_000_000  # ten times what a pilot plans at most
 DEFAULT_MAX_SCRATCH_BYTES = 5_000_000_000  # 500 bytes for each of these points; S3 takes 5 GiB in one request
-DEFAULT_PILOT_SECONDS = 60.0  # of a point: a pilot is soon over
 DEFAULT_REEXECUTION_SECONDS = 600.0  # of a point: it is known to have ended once
 DEFAULT_TIMEOUT = 11.5 * 3600  # the rest is for the lease and the commit
 

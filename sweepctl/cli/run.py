@@ -91,9 +91,11 @@ def run_command(
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
         from sweepctl.shard.run import Conditions
         from sweepctl.sweep.plan import draft
+        from sweepctl.view.limits import show_short_time
 
         drafted = draft(contents, worker)
         _require_reusable(drafted, reuse)
+        show_short_time(console, drafted.spec.limits, timeout)
         conditions = Conditions(threads, timeout)
         sweep = _RunCommand(console, results, worker, conditions, concurrency, is_text, Event())
         with on_signals(sweep.stop.set):
@@ -159,7 +161,7 @@ class _RunCommand:
         if source is not None:
             show_source(self._console, source)
         total, complete = begun.plan.total_points, begun.complete_points
-        done = self.shards(begun.missing(), begun.record, total, complete, source, begun.exceeded)
+        done = self.shards(begun.missing(), begun.record, total, complete, source, begun.failure_limit.exceeded)
         report = self._verify(begun.record.run_id) if done.error is None else None
         result = {
             "run_id": begun.record.run_id,
@@ -178,10 +180,13 @@ class _RunCommand:
 
     def retry(self, failed: "FailedShards") -> "RunProgress":
         """Run the failed shards that may succeed on retry."""
+        from sweepctl.runs.local import FailureLimit
         from sweepctl.shard.run import utc_now
 
+        record = failed.record
         total = sum(each.end_index_exclusive - each.start_index for each in failed.retryable)
-        return self.shards(failed.messages(utc_now().date()), failed.record, total, 0, None)
+        limit = FailureLimit.of(record.spec.limits, record.total_points, record.run_id, failed.failed_points)
+        return self.shards(failed.messages(utc_now().date()), record, total, 0, None, limit.exceeded)
 
     def shards(
         self,
@@ -293,6 +298,7 @@ def retry_command(
         from sweepctl.runs.retry import failed_shards
         from sweepctl.shard.run import Conditions
         from sweepctl.store import open_store
+        from sweepctl.view.limits import show_short_time
         from sweepctl.view.sweep import (
             show_failed,
             show_sent,
@@ -315,6 +321,7 @@ def retry_command(
             worker = Engine(find_engine(engine), program)
             worker.model(failed.record.spec.model)
             worker.require_limits(failed.record.spec.limits)
+            show_short_time(console, failed.record.spec.limits, timeout)
             results.probe()
             sweep = _RunCommand(console, results, worker, Conditions(threads, timeout), concurrency, is_text, Event())
             with on_signals(sweep.stop.set):

@@ -72,6 +72,7 @@ def run_shard_command(
         worker = Engine(find_engine(engine), program)
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
         from sweepctl.shard.run import Conditions, require_allowed, run_shard
+        from sweepctl.view.limits import show_short_time
         from sweepctl.view.shard import progress_of, show_result
 
         conditions = Conditions(
@@ -81,6 +82,7 @@ def run_shard_command(
         require_allowed(shard, conditions)
         worker.model(shard.model)
         worker.require_limits(shard.spec.limits)
+        show_short_time(console, shard.spec.limits, timeout)
         space_of(results, shard)
         results.probe()
         stop = Event()

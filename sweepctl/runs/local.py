@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
-from typing import Any
+from typing import Any, Self
 
 from sweepctl import logs
 from sweepctl.engine.client import Engine
@@ -25,6 +25,7 @@ from sweepctl.records.run import find_outcome, list_attempts, list_outcomes
 from sweepctl.runs.start import pin
 from sweepctl.shard.run import Disposition, Result
 from sweepctl.shard.slow_point import Progress, SlowPoint, slowest
+from sweepctl.spec import Limits
 from sweepctl.store.contract import Store
 from sweepctl.sweep.pilot import Pilot, ShardSize, measure_shard
 from sweepctl.sweep.plan import Draft, Plan
@@ -58,19 +59,38 @@ class Begun:
         """Yield the message of each shard that lacks its records, in order."""
         return (self.plan.message(shard) for shard in range(self.plan.shards) if shard not in self.complete)
 
+    @property
+    def failure_limit(self) -> "FailureLimit":
+        """When more failed points are too many."""
+        return FailureLimit.of(self.plan.spec.limits, self.plan.total_points, self.plan.run_id, self.failed_points)
+
+
+@dataclass(frozen=True)
+class FailureLimit:
+    """How many points of a run may fail."""
+
+    run_id: str
+    total_points: int
+    most: int | None
+    before: int  # that had failed already
+
+    @classmethod
+    def of(cls, limits: Limits, total_points: int, run_id: str, before: int) -> Self:
+        """Return the limit of a run, `before` of whose points have failed."""
+        return cls(run_id, total_points, limits.most_failed(total_points), before)
+
     def exceeded(self, failed: int) -> FailedPointsError | None:
-        """Return the error that ends the run if `failed` more failed points are too many for its limit."""
-        plan, failed = self.plan, failed + self.failed_points
-        most = plan.spec.limits.most_failed(plan.total_points)
-        if most is None or failed <= most:
+        """Return the error that ends the run if `failed` more failed points are too many."""
+        failed += self.before
+        if self.most is None or failed <= self.most:
             return None
         msg = (
-            f"stopped: {failed:,} of {plan.total_points:,} points failed, more than the limit of {most:,} "
+            f"stopped: {failed:,} of {self.total_points:,} points failed, more than the limit of {self.most:,} "
             "(failed_points)"
         )
         remedy = (
-            f"`sweepctl retry {plan.run_id}` explains the failures. To go on all the same, raise failed_points in the "
-            f"sweep file; `sweepctl run FILE --reuse {plan.run_id}` then takes over what has been computed."
+            f"`sweepctl retry {self.run_id}` explains the failures. To go on all the same, raise failed_points in the "
+            f"sweep file; `sweepctl run FILE --reuse {self.run_id}` then takes over what has been computed."
         )
         return FailedPointsError(msg, remedy=remedy)
 

@@ -138,6 +138,33 @@ def test_too_many_failed_points_stop_the_run(tmp_path: Path) -> None:
     assert (status["points_failed"], status["points_failed_limit"], status["has_too_many_failed"]) == (1, 0, True)
 
 
+def test_too_many_failed_points_stop_a_retry(tmp_path: Path) -> None:
+    file = faulty_sweep(tmp_path, "domain_error")
+    file.write_text(file.read_text() + "[limits]\nfailed_points = 0\n")
+    options = ("--engine", TEST_ENGINE, "--concurrency", 1)
+    assert told_by("run", file, "--run-id", "r", *options, "--timeout", 0.001)["failed"] == 5
+    told = told_by("retry", "r", *options)
+    assert (told["exit_code"], told["succeeded"], told["failed"]) == (1, 1, 1)
+    assert told["error"]["kind"] == "failed_points"
+    # Nothing is run in vain: the limit is passed already.
+    again = told_by("retry", "r", *options)
+    assert (again["points"], again["error"]) == (0, told["error"])
+
+
+@pytest.mark.parametrize(("timeout", "warns"), [(120, True), (121, False)])
+def test_a_limit_of_points_that_a_shards_time_cannot_keep_is_told(tmp_path: Path, timeout: int, *, warns: bool) -> None:
+    file = faulty_sweep(tmp_path, "ok")
+    file.write_text(file.read_text() + "[limits]\npoint_seconds = 60\n")
+    shown = sweepctl("run", file, "--run-id", "r", "--engine", TEST_ENGINE, "--timeout", timeout).stdout
+    assert ("→ Give --timeout 180 or more" in shown) == warns
+
+
+def test_a_plan_tells_of_a_limit_beyond_the_time_that_workers_have_by_default(tmp_path: Path) -> None:
+    file = faulty_sweep(tmp_path, "ok")
+    file.write_text(file.read_text() + "[limits]\npoint_seconds = 50_000\n")
+    assert "→ Give --timeout 150000 or more" in sweepctl("plan", file, "--engine", TEST_ENGINE).stdout
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("mode", "limit", "code"),
