@@ -26,7 +26,7 @@ from sweepctl.cli.options import (
     ThreadsOption,
     TimeoutOption,
 )
-from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json, read_message
+from sweepctl.cli.terminal import calling, error_exit, on_signals, open_console, print_json, read_message
 from sweepctl.errors import EngineFaultError, UsageError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     "  sweepctl run-shard - --store s3://bucket/sweeps --json < message.json",
 )
 def run_shard_command(
+    context: typer.Context,
     message: MessageArgument,
     store: StoreOption = DEFAULT_STORE,
     engine: EngineOption = None,
@@ -98,7 +99,7 @@ def run_shard_command(
             outcome = dataclasses.asdict(result.outcome)
             print_json({"disposition": result.disposition.value, "outcome": outcome, "attempt": attempt})
         else:
-            show_result(console, result, results)
+            show_result(console, result, results, calling(context))
         raise typer.Exit(_exit_code(verdict))
 
 

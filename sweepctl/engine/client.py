@@ -167,9 +167,9 @@ class Engine:
         child = self._child(
             command, stdin=with_limits(request, limits, shard_time), timeout=timeout, stop=stop or Event()
         )
-        return EngineRun(
-            child, self._monotonic, silence, self._program_models.keys(), spares_last=shard_time is not None
-        )
+        programs = self._program_models.keys()
+        spares_last, has_children = shard_time is not None, command == "host"
+        return EngineRun(child, self._monotonic, silence, programs, spares_last=spares_last, has_children=has_children)
 
     def identify(self, spec: Spec, space: "Space", index: int) -> PointIdentity:
         """Return the identity of point `index`: parameters and fingerprints; nothing is simulated.
@@ -231,11 +231,12 @@ class EngineRun:
         programs: Collection[str] = (),
         *,
         spares_last: bool = False,
+        has_children: bool = False,
     ) -> None:
         """Wrap a child that was just started; it has hung once it finishes no point for `silence` seconds.
 
         `programs` are the engine's models that are programs. With `spares_last`, it has not hung as long as no point
-        waits to begin: nothing would be saved by ending it.
+        waits to begin: nothing would be saved by ending it. With `has_children` these run all points.
         """
         self._child = child
         self._programs = programs
@@ -243,6 +244,7 @@ class EngineRun:
         self._monotonic = monotonic
         self._silence = silence
         self._spares_last = spares_last
+        self._has_children = has_children
         self._waiting: int | None = None  # points that had not begun, as last reported
         self._began_at = self._heard_at = monotonic()
         self._pending = bytearray()
@@ -423,10 +425,12 @@ class EngineRun:
         return self._crashed(status)
 
     def _crashed(self, status: int) -> SweepctlError:
-        # Of a model in the engine itself, it is a point's own exit status.
-        if status == BAD_PROGRAM and (self._programs if self._model is None else self._model in self._programs):
+        is_program = bool(self._programs) if self._model is None else self._model in self._programs
+        # Of a model in the engine's own process, it is a point's own exit status.
+        if status == BAD_PROGRAM and (is_program or self._has_children):
             # Not the shard's fault, so nothing is recorded: another worker may have what this one lacks.
-            msg = f"the engine cannot use a program: {self._child.stderr_tail}"
+            what = "cannot use a program" if is_program else "cannot run its model in child processes"
+            msg = f"the engine {what}: {self._child.stderr_tail}"
             return EngineUnavailableError(msg, remedy="Correct it, and start this worker again.")
         cause = f"signal {-status}" if status < 0 else f"exit status {status}"
         stderr = self._child.stderr_tail

@@ -20,7 +20,7 @@ from sweepctl import logs
 from sweepctl.engine.client import Engine
 from sweepctl.errors import ConflictError, DamagedError, FailedPointsError, InterruptedRunError, SweepctlError
 from sweepctl.messages import ShardMessage
-from sweepctl.records.outcome import MACHINE_ADVICE, Outcome, RunRecord
+from sweepctl.records.outcome import UNKNOWN_CALLER, Caller, Outcome, RunRecord
 from sweepctl.records.run import find_outcome, list_attempts, list_outcomes
 from sweepctl.runs.start import pin
 from sweepctl.shard.run import Disposition, Result
@@ -216,6 +216,7 @@ def run_shards(
     observe: Callable[[RunProgress], None] = lambda _: None,
     reused: Callable[[ShardMessage], int] = lambda _: 0,
     exceeded: Callable[[int], SweepctlError | None] = lambda _: None,
+    caller: Caller = UNKNOWN_CALLER,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> RunProgress:
     """Run shards, `slots` at a time, and return what was done.
@@ -225,7 +226,7 @@ def run_shards(
     called with the number of failed points; the error that it returns ends the run, and `stop` is set then, so that
     running shards end as after a signal.
     """
-    tally = _RunCounts(reused, monotonic())
+    tally = _RunCounts(reused, monotonic(), caller=caller)
     ended: SimpleQueue[_RunningShard] = SimpleQueue()
     waiting, running = iter(messages), list[_RunningShard]()
     while True:
@@ -294,6 +295,7 @@ class _RunCounts:
     skipped_points: int = 0
     failures: list[FailedShard] = field(default_factory=list)
     error: SweepctlError | None = None
+    caller: Caller = UNKNOWN_CALLER
 
     def take(self, work: _RunningShard) -> None:
         """Count a shard that has ended, and log it."""
@@ -328,10 +330,10 @@ class _RunCounts:
         else:
             code, text = outcome.error_code or "", outcome.error_message or ""
             if outcome.depends_on_machine:
-                remedy = MACHINE_ADVICE.format(run_id=message.run_id)
+                remedy = self.caller.machine_advice(message.run_id, has_outputs=bool(message.outputs))
             else:
                 what = "another attempt may succeed" if outcome.retryable else "explains why it would fail again"
-                remedy = f"`sweepctl retry {message.run_id}`: {what}."
+                remedy = f"`sweepctl retry {message.run_id}{self.caller.options}`: {what}."
             self._failed(FailedShard(message.shard_id, code, text, retryable=outcome.retryable, remedy=remedy))
 
     def _failed(self, failure: FailedShard) -> None:

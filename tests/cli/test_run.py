@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -21,6 +23,7 @@ from sweepctl.cli import app
 from sweepctl.engine.client import Engine
 from sweepctl.messages import ShardMessageV1
 from sweepctl.queue.sqs import open_queue
+from sweepctl.records.outcome import UNKNOWN_CALLER
 from sweepctl.shard.run import Conditions, run_shard
 from sweepctl.store import open_store
 
@@ -196,17 +199,24 @@ def test_a_point_that_crashed_is_had_after_all(tmp_path: Path) -> None:
     file = faulty_sweep(tmp_path, "abort_in")
     text = file.read_text().replace("at = 5", f'at = 5\nmarker = "{tmp_path / "folder"}"')
     file.write_text(f"{text}[limits]\npoint_seconds = 300\n")
-    shown = sweepctl("run", file, "--run-id", "r", "--engine", TEST_ENGINE)
-    command = "sweepctl run FILE --run-id NEW_ID --reuse r"
+    place = ("--store", tmp_path / "a store", "--engine", TEST_ENGINE)
+    shown = sweepctl("run", file, "--run-id", "r", *place)
+    (command,) = set(re.findall("`(sweepctl run [^`]*)`", shown.stdout))
     assert (shown.exit_code, shown.stdout.count(command)) == (1, 2), "run itself and its verification"
     assert "point_crashed" in shown.stdout
     for others in (("retry", "r"), ("verify", "r")):
-        assert command in sweepctl(*others, "--engine", TEST_ENGINE).stdout
+        assert command.replace(str(file), "FILE") in sweepctl(*others, *place).stdout
     (tmp_path / "folder").rmdir()
     file.write_text(f"{text}[limits]\npoint_seconds = 400\n")
-    told = told_by("run", file, "--run-id", "s", "--reuse", "r", "--engine", TEST_ENGINE)
+    told = told_by(*shlex.split(command)[1:])
     assert (told["verdict"], told["points"], told["reused"]) == ("whole", 20, 19)
-    assert sweepctl("verify", "s", "--reexecute", "all", "--engine", TEST_ENGINE).exit_code == 0
+    assert sweepctl("verify", "r-again", "--reexecute", "all", *place).exit_code == 0
+
+
+def test_a_run_with_outputs_is_not_told_to_reuse() -> None:
+    for has_outputs in (False, True):
+        assert ("--reuse" in UNKNOWN_CALLER.machine_advice("r", has_outputs=has_outputs)) != has_outputs
+    assert f" {'r' * 58}-again" in UNKNOWN_CALLER.machine_advice("r" * 64, has_outputs=True)
 
 
 def test_failures_for_good_are_accepted_on_request(tmp_path: Path) -> None:
@@ -232,7 +242,7 @@ def test_a_crash_is_retried(tmp_path: Path) -> None:
     assert {failure["retryable"] for failure in told["failures"]} == {True}
     shown = sweepctl("run", file, "--run-id", "r", "--engine", engine)
     assert shown.exit_code == 1
-    assert "`sweepctl retry r`: another attempt may succeed" in shown.stdout
+    assert f"`sweepctl retry r --engine {engine}`: another attempt may succeed" in shown.stdout
     again = told_by("retry", "r", "--engine", engine)
     assert (again["exit_code"], again["retryable"], again["failed"]) == (1, 2, 2)
     (tmp_path / "healed").touch()

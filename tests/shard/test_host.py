@@ -14,7 +14,7 @@ from fakes.crashing import AT, POINTS, SHARD, TEST_ENGINE, body
 from rich.console import Console
 
 from sweepctl.engine.client import Engine, EngineRun
-from sweepctl.errors import ConflictError, WrongEngineError
+from sweepctl.errors import ConflictError, EngineUnavailableError, WrongEngineError
 from sweepctl.messages import ShardMessage, decode
 from sweepctl.records.layout import ShardKeys
 from sweepctl.records.outcome import Outcome, RunRecord
@@ -245,6 +245,17 @@ def test_a_host_that_dies_ends_the_shard(tmp_path: Path, store: Store) -> None:
     path.chmod(0o755)
     outcome = run(message("ok", limits={"point_seconds": 60}), Engine(path), store).outcome
     assert (outcome.error_code, outcome.retryable, outcome.error_point_index) == ("engine_crashed", True, None)
+
+
+def test_a_child_that_cannot_start_is_the_workers_trouble(tmp_path: Path, store: Store) -> None:
+    """The host's own file is gone when it is to start a child."""
+    path, copy = tmp_path / "engine", tmp_path / "copy"
+    run_deleted = f'cp {TEST_ENGINE} {copy}; exec 9<{copy}; rm {copy}; exec /proc/self/fd/9 "$@"'
+    path.write_text(f'#!/bin/sh\nif [ "$1" = host ]; then {run_deleted}; fi\nexec {TEST_ENGINE} "$@"\n')
+    path.chmod(0o755)
+    with pytest.raises(EngineUnavailableError, match="cannot run its model in child processes: .*cannot start"):
+        run(message("abort"), Engine(path), store)
+    assert not [each for each in store.objects("") if each.key.startswith(("shard_outcomes", "shard_attempts"))]
 
 
 def test_an_engine_that_fails_after_its_last_point_is_no_points_fault(store: Store, tmp_path: Path) -> None:
