@@ -253,7 +253,7 @@ def test_a_child_that_cannot_start_is_the_workers_trouble(tmp_path: Path, store:
     run_deleted = f'cp {TEST_ENGINE} {copy}; exec 9<{copy}; rm {copy}; exec /proc/self/fd/9 "$@"'
     path.write_text(f'#!/bin/sh\nif [ "$1" = host ]; then {run_deleted}; fi\nexec {TEST_ENGINE} "$@"\n')
     path.chmod(0o755)
-    with pytest.raises(EngineUnavailableError, match="cannot run its model in child processes: .*cannot start"):
+    with pytest.raises(EngineUnavailableError, match=r"cannot run its model in child processes: .*cannot start"):
         run(message("abort"), Engine(path), store)
     assert not [each for each in store.objects("") if each.key.startswith(("shard_outcomes", "shard_attempts"))]
 
