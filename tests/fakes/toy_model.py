@@ -71,9 +71,9 @@ def failed_point(index: int) -> str:
     return point(index, status="failure", metrics=..., error_code="domain_error", error_message="x is odd")
 
 
-def crashed_point(index: int) -> str:
+def crashed_point(index: int, code: str = "point_crashed") -> str:
     """Return the record of a point that ended its process twice."""
-    return point(index, status="failure", metrics=..., error_code="point_crashed", error_message="exit status 3")
+    return point(index, status="failure", metrics=..., error_code=code, error_message="exit status 3")
 
 
 def identity(index: int) -> str:

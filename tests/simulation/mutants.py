@@ -145,6 +145,8 @@ MUTANTS = (
            "fault.error_code not in OF_A_POINT", "fault.error_code in OF_A_POINT"),
     Mutant("a host that begins after the point that crashed", (points, attempt), "run_points",
            "requests.rest(reader.next_index)", "requests.rest(reader.next_index + 1)"),
+    Mutant("points that hang have all of the time", (points._Way,), "after",
+           'fault.error_code == "engine_timeout"', "False"),
     Mutant("a crash in one attempt taken for another result", (commit,), "_commit_points",
            "stands is None", "True"),
     Mutant("adopted rows counted as one's own", (adopt.Standing,), "outcome",
