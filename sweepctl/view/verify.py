@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from sweepctl.records.outcome import MACHINE_DEPENDENT, UNKNOWN_CALLER, Caller
+from sweepctl.verify.builds import build_name
 from sweepctl.verify.repair import MOST_MESSAGES
 from sweepctl.verify.report import NOT_REPRODUCED, SET_ASIDE, CheckState, Finding, Report, Severity
 from sweepctl.view.console import foreign, new_table
@@ -46,6 +47,10 @@ def show_report(console: Console, report: Report, caller: Caller = UNKNOWN_CALLE
     for check in report.coverage:
         _show_findings(console, report.found_by(check))
     _show_failures(console, report)
+    if len(report.builds) > 1:
+        for build in report.builds:
+            again = f"{counted('points', build.points_rerun)} run again"
+            console.print(f"  build {build_name(build.engine_sha256)}: {counted('shards', build.shards)}, {again}")
     for line in _advice(report, caller):
         console.print(f"[dim]→ {foreign(line)}[/]", highlight=False, soft_wrap=True)
 

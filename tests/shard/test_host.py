@@ -69,6 +69,7 @@ def require_one_failure(store: Store, outcome: Outcome, code: str) -> str:
     [
         ("abort", "its process was ended by signal 6 (SIGABRT, it aborted)"),
         ("exit", "its process exited with status 7"),
+        ("exit_0", "its process exited with status 0"),
         ("overflow", "its process was ended by signal 6 (SIGABRT, it aborted)"),
         ("leave", "its process was ended by signal 6 (SIGABRT, it aborted)"),
     ],

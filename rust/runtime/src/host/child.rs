@@ -81,14 +81,18 @@ impl Child {
     /// # Errors
     /// Why no point can be run in it.
     pub(super) fn start(launch: &Launch) -> Result<Self, String> {
+        Self::start_within(launch, HELLO)
+    }
+
+    fn start_within(launch: &Launch, hello: Duration) -> Result<Self, String> {
         let mut child = Self::spawn(launch.command()?)
             .map_err(|error| format!("cannot start {}: {error}", launch.shown()))?;
-        match child.line(&launch.setup, Some(now() + HELLO), None) {
+        match child.line(&launch.setup, Some(now() + hello), None) {
             Ok(line) => launch.check_hello(line).map(|()| child),
             Err(Ending::Crashed(how)) => {
                 Err(format!("it {how} before its first line: {}", child.last_words()))
             }
-            Err(_) => Err(format!("it said nothing within {} s of its start", HELLO.as_secs())),
+            Err(_) => Err(format!("it said nothing within {} s of its start", hello.as_secs_f64())),
         }
     }
 
@@ -383,6 +387,17 @@ mod tests {
         // It is somebody else's child now, and is reaped by that process.
         while rustix::process::test_kill_process(started).is_ok() && !is_zombie(started) {
             std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn a_child_that_never_says_hello_is_not_waited_for() {
+        for script in ["sleep 600", "while :; do echo x >&2; done", "sleep 600 & exec >&2; sleep 600"] {
+            let problem = Child::start_within(&program(script), Duration::from_millis(300)).err().unwrap();
+            assert!(
+                problem.starts_with("it said nothing within 0.3 s")
+                    || problem.contains("before its first line")
+            );
         }
     }
 
