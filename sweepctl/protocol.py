@@ -4,6 +4,7 @@ Point records are not here: there are too many for a Python object each, so `eng
 """
 
 import json
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -155,6 +156,7 @@ class Running(_Reply):
     point_index: Count
     seconds: Annotated[float, Field(ge=0, le=1e9)]
     others: Count  # points that were running at the same time
+    waiting: Count  # points that had not begun
 
 
 class Finished(_Reply):
@@ -232,12 +234,26 @@ def encode_request(
     return request
 
 
-def with_limits(request: bytes, limits: Limits) -> bytes:
-    """Return a request, for `host` alone, that limits what each of its points may take."""
+@dataclass(frozen=True)
+class ShardTime:
+    """What an engine must know of a shard's time limit, in seconds."""
+
+    limit: float
+    left: float  # for this request
+    point: float | None = None  # for each point, for `host` alone
+
+    def to_json(self) -> dict[str, float]:
+        """Return what there is."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def with_limits(request: bytes, limits: Limits, time: ShardTime | None) -> bytes:
+    """Return a request with the limits of each of its points, for `host` alone, and with its shard's time."""
     limits = limits.of_points
+    given = {"limits": limits.to_json() if limits != NO_LIMITS else None, "time": time and time.to_json()}
+    fields = {name: value for name, value in given.items() if value is not None}
     # Added at the object's end: writing a long design again would be slow.
-    field = b',"limits":%b}\n' % json.dumps(limits.to_json(), separators=(",", ":")).encode()
-    return request if limits == NO_LIMITS else request[:-2] + field
+    return request[:-2] + b"," + json.dumps(fields, separators=(",", ":")).encode()[1:] + b"\n" if fields else request
 
 
 class PointIdentity(_Reply):

@@ -9,7 +9,6 @@ MAX_THREADS = 1_024  # the engine's limit
 DEFAULT_STORE = "./sweep-results"
 # SQS redelivers a message at the latest 12 hours after a worker received it: no shard may take longer.
 LONGEST_HOLD = 12 * 3600.0
-DEFAULT_PILOT_SECONDS = 60.0  # of a point: a pilot is soon over
 DEFAULT_REEXECUTION_SECONDS = 600.0  # of a point: it is known to have ended once
 DEFAULT_TIMEOUT = 11.5 * 3600  # the rest is for the lease and the commit
 

@@ -7,10 +7,9 @@ import typer
 
 from sweepctl.cli.app import app
 from sweepctl.cli.options import (
-    DEFAULT_PILOT_SECONDS,
+    DEFAULT_TIMEOUT,
     EngineOption,
     JsonOption,
-    PointSecondsOption,
     ProgramOption,
     RunIdOption,
     SweepFileArgument,
@@ -33,7 +32,10 @@ def plan_command(
         int | None,
         typer.Option(min=4, max=1_000_000, help="Run this many points to estimate time and cost."),
     ] = None,
-    point_seconds: PointSecondsOption = DEFAULT_PILOT_SECONDS,
+    point_seconds: Annotated[
+        float | None,
+        typer.Option(min=0.001, max=1e9, help="Seconds that a point may take here; default: the sweep's limit, or 60."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write the messages to a new folder, for `sweepctl send`."),
@@ -61,6 +63,7 @@ def plan_command(
         from sweepctl.shard.run import utc_now
         from sweepctl.sweep.plan import draft
         from sweepctl.sweep.preview import report
+        from sweepctl.view.limits import show_short_time
         from sweepctl.view.plan import piloting, show_plan, show_written
 
         drafted = draft(sweep, worker)
@@ -83,6 +86,7 @@ def plan_command(
             print_json(payload)
         else:
             show_plan(console, preview)
+            show_short_time(console, preview.plan.spec.limits, DEFAULT_TIMEOUT, is_default=True)
             if out is not None:
                 show_written(console, preview.plan, out)
 

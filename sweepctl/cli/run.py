@@ -23,7 +23,7 @@ from sweepctl.cli.options import (
     ThreadsOption,
     TimeoutOption,
 )
-from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json
+from sweepctl.cli.terminal import calling, error_exit, on_signals, open_console, print_json
 from sweepctl.errors import SweepctlError, UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from sweepctl.engine.client import Engine
     from sweepctl.messages import ShardMessage
-    from sweepctl.records.outcome import RunRecord
+    from sweepctl.records.outcome import Caller, RunRecord
     from sweepctl.runs.local import RunOne, RunProgress
     from sweepctl.runs.retry import FailedShards
     from sweepctl.runs.reuse import Source
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     "  sweepctl run finer.toml --reuse my-sweep-2026-02-14-0a1b2c3d",
 )
 def run_command(
+    context: typer.Context,
     file: SweepFileArgument,
     run_id: RunIdOption = None,
     store: StoreOption = DEFAULT_STORE,
@@ -91,11 +92,13 @@ def run_command(
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
         from sweepctl.shard.run import Conditions
         from sweepctl.sweep.plan import draft
+        from sweepctl.view.limits import show_short_time
 
         drafted = draft(contents, worker)
         _require_reusable(drafted, reuse)
+        show_short_time(console, drafted.spec.limits, timeout)
         conditions = Conditions(threads, timeout)
-        sweep = _RunCommand(console, results, worker, conditions, concurrency, is_text, Event())
+        sweep = _RunCommand(console, results, worker, conditions, concurrency, is_text, Event(), calling(context, file))
         with on_signals(sweep.stop.set):
             result, exit_code = sweep.run(drafted, run_id, reuse, accept_failures=accept_failures)
         if json_output:
@@ -128,6 +131,7 @@ class _RunCommand:
         slots: int,
         is_watched: bool,
         stop: Event,
+        caller: "Caller",
     ) -> None:
         self._console = console
         self._stderr = open_console(stderr=True)
@@ -136,6 +140,7 @@ class _RunCommand:
         self._conditions = conditions
         self._slots = slots
         self._is_watched = is_watched
+        self._caller = caller
         self.stop = stop
 
     def run(
@@ -159,7 +164,7 @@ class _RunCommand:
         if source is not None:
             show_source(self._console, source)
         total, complete = begun.plan.total_points, begun.complete_points
-        done = self.shards(begun.missing(), begun.record, total, complete, source, begun.exceeded)
+        done = self.shards(begun.missing(), begun.record, total, complete, source, begun.failure_limit.exceeded)
         report = self._verify(begun.record.run_id) if done.error is None else None
         result = {
             "run_id": begun.record.run_id,
@@ -178,10 +183,13 @@ class _RunCommand:
 
     def retry(self, failed: "FailedShards") -> "RunProgress":
         """Run the failed shards that may succeed on retry."""
+        from sweepctl.runs.local import FailureLimit
         from sweepctl.shard.run import utc_now
 
+        record = failed.record
         total = sum(each.end_index_exclusive - each.start_index for each in failed.retryable)
-        return self.shards(failed.messages(utc_now().date()), failed.record, total, 0, None)
+        limit = FailureLimit.of(record.spec.limits, record.total_points, record.run_id, failed.failed_points)
+        return self.shards(failed.messages(utc_now().date()), record, total, 0, None, limit.exceeded)
 
     def shards(
         self,
@@ -210,6 +218,7 @@ class _RunCommand:
                 observe=observe,
                 reused=reused,
                 exceeded=exceeded,
+                caller=self._caller,
             )
         show_done(self._console, done)
         if done.error is not None:
@@ -253,7 +262,7 @@ class _RunCommand:
         with examining(self._stderr, run_id) as observe:
             witness = shipped_engine()
             report = verify(self._store, run_id, self._engine, witness=witness, observe=observe, stop=self.stop)
-        show_proof(self._console, report)
+        show_proof(self._console, report, self._caller)
         return report
 
 
@@ -263,6 +272,7 @@ class _RunCommand:
     "  sweepctl retry demo-001 --store s3://bucket/sweeps --queue-url $URL",
 )
 def retry_command(
+    context: typer.Context,
     run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="Run whose failed shards to retry.")],
     store: StoreOption = DEFAULT_STORE,
     engine: EngineOption = None,
@@ -293,6 +303,7 @@ def retry_command(
         from sweepctl.runs.retry import failed_shards
         from sweepctl.shard.run import Conditions
         from sweepctl.store import open_store
+        from sweepctl.view.limits import show_short_time
         from sweepctl.view.sweep import (
             show_failed,
             show_sent,
@@ -301,7 +312,8 @@ def retry_command(
         is_text = logs.configure(log_format) == "text"
         require_run_id(run_id)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
-        failed = failed_shards(results, run_id)
+        caller = calling(context)
+        failed = failed_shards(results, run_id, caller)
         show_failed(console, failed)
         result, is_left = failed.to_json(), failed.is_left(accept_failures=accept_failures)
         error = None
@@ -315,8 +327,10 @@ def retry_command(
             worker = Engine(find_engine(engine), program)
             worker.model(failed.record.spec.model)
             worker.require_limits(failed.record.spec.limits)
+            show_short_time(console, failed.record.spec.limits, timeout)
             results.probe()
-            sweep = _RunCommand(console, results, worker, Conditions(threads, timeout), concurrency, is_text, Event())
+            conditions = Conditions(threads, timeout)
+            sweep = _RunCommand(console, results, worker, conditions, concurrency, is_text, Event(), caller)
             with on_signals(sweep.stop.set):
                 done = sweep.retry(failed)
             result |= done.to_json()

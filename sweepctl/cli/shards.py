@@ -24,7 +24,7 @@ from sweepctl.cli.options import (
     ThreadsOption,
     TimeoutOption,
 )
-from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json, read_message
+from sweepctl.cli.terminal import calling, error_exit, on_signals, open_console, print_json, read_message
 from sweepctl.errors import EngineFaultError, UsageError
 from sweepctl.shard.conditions import DEFAULT_MAX_POINTS, DEFAULT_MAX_SCRATCH_BYTES
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     "  sweepctl run-shard - --store s3://bucket/sweeps --json < message.json",
 )
 def run_shard_command(
+    context: typer.Context,
     message: MessageArgument,
     store: StoreOption = DEFAULT_STORE,
     engine: EngineOption = None,
@@ -71,6 +72,7 @@ def run_shard_command(
         worker = Engine(find_engine(engine), program)
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
         from sweepctl.shard.run import Conditions, require_allowed, run_shard
+        from sweepctl.view.limits import show_short_time
         from sweepctl.view.shard import progress_of, show_result
 
         conditions = Conditions(
@@ -80,6 +82,7 @@ def run_shard_command(
         require_allowed(shard, conditions)
         worker.model(shard.model)
         worker.require_limits(shard.spec.limits)
+        show_short_time(console, shard.spec.limits, timeout)
         space_of(results, shard)
         results.probe()
         stop = Event()
@@ -95,7 +98,7 @@ def run_shard_command(
             outcome = dataclasses.asdict(result.outcome)
             print_json({"disposition": result.disposition.value, "outcome": outcome, "attempt": attempt})
         else:
-            show_result(console, result, results)
+            show_result(console, result, results, calling(context))
         raise typer.Exit(_exit_code(verdict))
 
 

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sweepctl.messages import ShardMessage
+    from sweepctl.records.outcome import Caller
 
 STANDARD_ERROR = 2
+# What one command is told, and the one that its remedy names needs as well.
+SHARED_OPTIONS = ("store", "engine", "program", "endpoint_url", "region")
 PATIENCE = 30  # tenths of a second that an interrupted query has to end by itself
 _parts: set[Path] = set()  # files that are being written
 
@@ -40,6 +43,23 @@ def error_exit(*, json_output: bool) -> Iterator["Console"]:
             print_json({"error": payload, "exit_code": error.exit_code})
         show_error(open_console(stderr=True), error)
         raise typer.Exit(error.exit_code) from error
+
+
+def calling(context: typer.Context, file: Path | None = None) -> "Caller":
+    """Return how the present command was called, for the commands in its remedies."""
+    import shlex
+
+    from sweepctl.records.outcome import UNKNOWN_CALLER, Caller
+
+    words: list[str] = []
+    for option in (each for each in context.command.params if each.name in SHARED_OPTIONS):
+        source = context.get_parameter_source(option.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            value = context.params[option.name or ""]
+            for each in value if isinstance(value, (list, tuple)) else (value,):
+                words += [option.opts[0], str(each)]
+    shown = UNKNOWN_CALLER.file if file is None else shlex.quote(str(file))
+    return Caller(shown, "".join(f" {shlex.quote(word)}" for word in words))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from sweepctl.cli.options import (
     RegionOption,
     StoreOption,
 )
-from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json, written_whole
+from sweepctl.cli.terminal import calling, error_exit, on_signals, open_console, print_json, written_whole
 from sweepctl.errors import UsageError
 from sweepctl.texts import counted
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     "  sweepctl verify demo-001 --requeue --queue-url $URL",
 )
 def verify_command(
+    context: typer.Context,
     run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="Run to verify.")],
     store: StoreOption = DEFAULT_STORE,
     engine: EngineOption = None,
@@ -95,7 +96,7 @@ def verify_command(
         with examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):
             report = verify(results, run_id, prover, again, witness=shipped_engine(), observe=observe, stop=stop)
         if not json_output:
-            show_report(console, report)
+            show_report(console, report, calling(context))
         payload = report.to_json()
         if missing is not None:
             payload["written"] = _write(missing, report)

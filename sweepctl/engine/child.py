@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -27,6 +28,7 @@ STDERR_BYTES = 4_096  # of standard error that an error quotes: the last ones
 KEPT_BYTES = 64 << 10  # of it that are kept: all problems of a program
 STOP_SECONDS = 0.1  # how late a stop or a deadline may be noticed
 PR_SET_DUMPABLE = 4  # of <sys/prctl.h>
+MOST_OOM_SCORE = 1_000  # of /proc/PID/oom_score_adj: the system kills such a process first when memory is short
 
 
 class Child:
@@ -61,6 +63,7 @@ class Child:
         self._output_ended = False
         self.cpu_seconds = 0.0
         self.peak_bytes = 0
+        own_score = _oom_score()
         try:
             _close_proc()
             self._process = subprocess.Popen(  # noqa: S603  the program is the operator's choice, never a message's
@@ -78,6 +81,7 @@ class Child:
                 msg,
                 remedy="Give the engine's path with --engine or SWEEPCTL_ENGINE.",
             ) from error
+        _offer_to_kill(self._process.pid, own_score)
         self._selector = selectors.DefaultSelector()
         self._watch(self._process.stdin, selectors.EVENT_WRITE, self._feed)
         self._watch(self._process.stdout, selectors.EVENT_READ, self._take_output)
@@ -249,3 +253,22 @@ def _groups_of(session: int) -> set[int]:
             if int(of) == session != int(group):
                 groups.add(int(group))
     return groups
+
+
+@cache
+def _oom_score() -> int | None:
+    """Return how soon the system kills this process when memory is short; None except on Linux.
+
+    It is read once: a process whose files in /proc are closed may not read its own.
+    """
+    try:
+        return int(Path("/proc/self/oom_score_adj").read_bytes())
+    except OSError:
+        return None
+
+
+def _offer_to_kill(pid: int, own_score: int | None) -> None:
+    """Have the system kill an engine before its worker; the engine's own children come before it."""
+    if own_score is not None:
+        with suppress(OSError):
+            Path(f"/proc/{pid}/oom_score_adj").write_bytes(b"%d" % ((own_score + MOST_OOM_SCORE) // 2))

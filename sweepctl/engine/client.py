@@ -35,6 +35,7 @@ from sweepctl.protocol import (
     PointIdentity,
     Refused,
     Running,
+    ShardTime,
     Started,
     encode_request,
     with_limits,
@@ -150,6 +151,7 @@ class Engine:
         *,
         command: Literal["run", "host", "points"] = "run",
         limits: Limits = NO_LIMITS,
+        shard_time: ShardTime | None = None,
         timeout: float | None = None,
         silence: float | None = None,
         stop: Event | None = None,
@@ -157,13 +159,23 @@ class Engine:
         """Start the engine on `request`; use the result as a context manager, which kills the process on exit.
 
         `limits` of points are for `host` alone. `timeout` is in seconds, from start to exit; setting `stop` ends the
-        run.
+        run. With `shard_time` the engine may be silent for longer once none of its points waits to begin.
 
         Raises:
             EngineUnavailableError: the engine cannot be started.
         """
-        child = self._child(command, stdin=with_limits(request, limits), timeout=timeout, stop=stop or Event())
-        return EngineRun(child, self._monotonic, silence, self._program_models, self.has_changed)
+        child = self._child(
+            command, stdin=with_limits(request, limits, shard_time), timeout=timeout, stop=stop or Event()
+        )
+        return EngineRun(
+            child,
+            self._monotonic,
+            silence,
+            self._program_models,
+            self.has_changed,
+            spares_last=shard_time is not None,
+            has_children=command == "host",
+        )
 
     def identify(self, spec: Spec, space: "Space", index: int) -> PointIdentity:
         """Return the identity of point `index`: parameters and fingerprints; nothing is simulated.
@@ -239,10 +251,15 @@ class EngineRun:
         silence: float | None,
         programs: Mapping[str, Model] = MappingProxyType({}),
         has_changed: Callable[[Mapping[str, Model]], bool] = lambda _: False,
+        *,
+        spares_last: bool = False,
+        has_children: bool = False,
     ) -> None:
         """Wrap a child that was just started; it has hung once it finishes no point for `silence` seconds.
 
-        `programs` are the engine's models that are programs; `has_changed` says whether any is another by now.
+        `programs` are the engine's models that are programs; `has_changed` says whether any is another by now. With
+        `spares_last`, it has not hung as long as no point waits to begin: nothing would be saved by ending it. With
+        `has_children` these run all points.
         """
         self._child = child
         self._programs = programs
@@ -250,6 +267,9 @@ class EngineRun:
         self._model: str | None = None  # until the engine has started
         self._monotonic = monotonic
         self._silence = silence
+        self._spares_last = spares_last
+        self._has_children = has_children
+        self._waiting: int | None = None  # points that had not begun, as last reported
         self._began_at = self._heard_at = monotonic()
         self._pending = bytearray()
         self._whole = 0  # bytes of `_pending` that are whole lines
@@ -361,7 +381,7 @@ class EngineRun:
             self._take_reports(start)
         if self._whole > start:
             self._heard_at = self._monotonic()
-        elif self._silence is not None and self._monotonic() - self._heard_at > self._silence:
+        elif self._has_hung():
             msg = f"the engine finished no point for {self._silence:g} s"
             raise self._naming(EngineFaultError("engine_timeout", msg))
         if len(self._pending) - self._whole > MAX_LINE_BYTES:
@@ -381,9 +401,17 @@ class EngineRun:
             if self._reports > MAX_REPORTS + self._monotonic() - self._began_at:
                 msg = f"the engine wrote {self._reports} reports of running points"
                 raise EngineFaultError("engine_flooded", msg)
+            if self._waiting is None or running.waiting < self._waiting:
+                self._heard_at = self._monotonic()  # a point has begun: the first one alone stands still
+            self._waiting = running.waiting
             # Only the last one is news, and only if no record follows it.
             if at == self._whole:
                 self.running = running
+
+    def _has_hung(self) -> bool:
+        if self._silence is None or self._monotonic() - self._heard_at <= self._silence:
+            return False
+        return not (self._spares_last and self._waiting == 0)
 
     def _report_at(self, start: int) -> int:
         """Return where the next report from the line at `start` on begins; -1 if there is none."""
@@ -421,10 +449,12 @@ class EngineRun:
         return self._crashed(status)
 
     def _crashed(self, status: int) -> SweepctlError:
-        # Of a model in the engine itself, it is a point's own exit status.
-        if status == BAD_PROGRAM and (self._programs if self._model is None else self._model in self._programs):
-            msg = f"the engine cannot use a program: {self._child.stderr_tail}"
-            if self._has_changed(self._programs):
+        is_program = bool(self._programs) if self._model is None else self._model in self._programs
+        # Of a model in the engine's own process, it is a point's own exit status.
+        if status == BAD_PROGRAM and (is_program or self._has_children):
+            what = "cannot use a program" if is_program else "cannot run its model in child processes"
+            msg = f"the engine {what}: {self._child.stderr_tail}"
+            if is_program and self._has_changed(self._programs):
                 # Points can do this to files of their own program: it must not end the worker, which has other models.
                 return EngineFaultError(PROGRAM_CHANGED, msg, remedy="Have it write to no file of its own; restore it.")
             # Not the shard's fault, so nothing is recorded: another worker may have what this one lacks.

@@ -6,7 +6,7 @@ It chooses the engine's command; what becomes of the records is the caller's.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from sweepctl.engine.client import Engine, EngineRun
 from sweepctl.engine.reader import RecordReader
 from sweepctl.errors import EngineFaultError
 from sweepctl.messages import ShardMessage
-from sweepctl.protocol import encode_request
+from sweepctl.protocol import ShardTime, encode_request
 from sweepctl.spec import MAX_POINT_SECONDS, NO_LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 # What a point can do to an engine that runs it in-process.
 OF_A_POINT = {"engine_crashed", "engine_incomplete", "engine_timeout"}
-# Of the time limit: an engine that writes nothing for so long has hung, and its host has the rest of the time.
-SILENCE = 2 / 3
-# Of the time that a host has, for one point: it is tried twice, and others are left.
-POINTS_SHARE = 1 / 3
+# Of the time limit: an engine that finishes and begins no point for so long has hung, while points wait to begin.
+SILENCE = 1 / 2
+# Of the time that is left then, for one point: it is tried twice, so that four such points leave time for the others.
+POINT_SHARE = 1 / 10
 REPORT_SECONDS = 5.0  # of silence, after which an engine says which point has been running longest
 
 
@@ -71,11 +71,9 @@ class Clock:
     monotonic: Callable[[], float]
     point_seconds: float | None = None  # for one point; None: a share of `seconds`, once a point has hung
 
-    def silence(self, *, hosts: bool) -> float | None:
-        """Return how long an engine may write nothing; None: for all of its time."""
-        if self.point_seconds is not None:
-            return self.point_seconds
-        return None if self.seconds is None or not hosts else self.seconds * SILENCE
+    def left(self, began_at: float) -> float | None:
+        """Return how long an engine may still take in an attempt that began at `began_at`."""
+        return None if self.seconds is None else self.seconds - (self.monotonic() - began_at)
 
 
 def run_points(
@@ -90,37 +88,73 @@ def run_points(
     """Have `take` read what the engine writes; return the fault that ended it, if any, and the CPU seconds.
 
     If the engine dies or hangs, its host runs the points from the first on that has no record. If the run limits what a
-    point may take, its host runs all of them.
+    point may take, its host runs all of them. Once points have hung, each has a share of the time that is left then.
 
     Raises:
         RefusedError: the engine refused the request.
     """
-    seconds = clock.seconds
-    if requests.limits != NO_LIMITS:
-        own = requests.limits.point_seconds
-        given = [each for each in (own, clock.point_seconds) if each is not None]
-        limits = requests.limits.model_copy(update={"point_seconds": min(given) if given else _share(seconds)})
-        host = engine.start(requests.whole, command="host", limits=limits, timeout=seconds, stop=stop)
-        return _taken(host, take), host.cpu_seconds
-    began_at = clock.monotonic()
-    hosts = engine.description.host
-    run = engine.start(requests.whole, timeout=seconds, silence=clock.silence(hosts=hosts), stop=stop)
-    fault = _taken(run, take)
-    left = None if seconds is None else seconds - (clock.monotonic() - began_at)
-    is_over = reader.next_index == requests.end or (left is not None and left <= 0)  # no point is left, or no time
-    if fault is None or not hosts or fault.error_code not in OF_A_POINT or is_over:
-        return fault, run.cpu_seconds
-    # One that has crashed needs no limit; one that hangs would hang again.
-    hangs = fault.error_code == "engine_timeout"
-    limits = Limits(point_seconds=clock.point_seconds or (_share(left) if hangs else None))
-    reader.go_on()
-    host = engine.start(requests.rest(reader.next_index), command="host", limits=limits, timeout=left, stop=stop)
-    return _taken(host, take), run.cpu_seconds + host.cpu_seconds
+    began_at, cpu_seconds = clock.monotonic(), 0.0
+    request, way = requests.whole, _Way(clock, requests.limits, is_hosted=requests.limits != NO_LIMITS)
+    while True:
+        run = way.start(engine, request, clock.left(began_at), stop)
+        fault = _taken(run, take)
+        cpu_seconds += run.cpu_seconds
+        left = clock.left(began_at)
+        is_over = reader.next_index == requests.end or (left is not None and left <= 0)  # no point is left, or no time
+        if fault is None or fault.error_code not in OF_A_POINT or is_over or not engine.description.host:
+            return fault, cpu_seconds
+        before, way = way, way.after(fault)
+        if way == before:
+            return fault, cpu_seconds
+        reader.go_on()
+        request = requests.rest(reader.next_index)
 
 
-def _share(seconds: float | None) -> float | None:
-    """Return how long a point may take in a host that has so long; None: for ever."""
-    return min(seconds * POINTS_SHARE, MAX_POINT_SECONDS) if seconds else None
+@dataclass(frozen=True)
+class _Way:
+    """How an engine is to run points, after what they have done to it so far."""
+
+    clock: Clock
+    limits: Limits  # of the run
+    is_hosted: bool
+    has_hung: bool = False
+
+    def after(self, fault: EngineFaultError) -> "_Way":
+        """Return how to go on after a fault; the same way if there is no better one."""
+        # Where points have a limit anyway, none of them is why a host hangs.
+        has_hung = fault.error_code == "engine_timeout" and self._point_seconds is None
+        return replace(self, is_hosted=True, has_hung=self.has_hung or has_hung)
+
+    def start(self, engine: Engine, request: bytes, left: float | None, stop: Event) -> EngineRun:
+        """Start the engine, with `left` seconds for all that it does."""
+        limits = self.limits.model_copy(update={"point_seconds": self._point_seconds}) if self.is_hosted else NO_LIMITS
+        shard_time = self._shard_time(left) if engine.description.host else None
+        return engine.start(
+            request,
+            command="host" if self.is_hosted else "run",
+            limits=limits,
+            shard_time=shard_time,
+            timeout=left,
+            silence=self._silence(shard_time),
+            stop=stop,
+        )
+
+    @property
+    def _point_seconds(self) -> float | None:
+        return min((each for each in (self.limits.point_seconds, self.clock.point_seconds) if each), default=None)
+
+    def _shard_time(self, left: float | None) -> ShardTime | None:
+        if left is None or left <= 0 or self.clock.seconds is None or self.clock.point_seconds is not None:
+            return None
+        most = MAX_POINT_SECONDS
+        return ShardTime(min(self.clock.seconds, most), min(left, most), left * POINT_SHARE if self.has_hung else None)
+
+    def _silence(self, shard_time: ShardTime | None) -> float | None:
+        """Return how long the engine may finish no point; None: for all of its time."""
+        if not self.is_hosted and self.clock.point_seconds is not None:
+            return self.clock.point_seconds
+        has_limit = self._point_seconds is not None or self.has_hung
+        return None if shard_time is None or has_limit else shard_time.limit * SILENCE
 
 
 def taking(reader: RecordReader, use: Callable[[Mapping[str, "pa.Table"]], None]) -> Callable[[EngineRun], None]:

@@ -19,7 +19,7 @@ from sweepctl.engine.kept import KeptFiles
 from sweepctl.errors import EngineFaultError
 from sweepctl.messages import ShardMessage
 from sweepctl.protocol import Column, Finished, Model
-from sweepctl.records.outcome import MAX_ERROR_MESSAGE
+from sweepctl.records.outcome import MACHINE_DEPENDENT, MAX_ERROR_MESSAGE
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, FLOAT, INT, POINT_OUTCOMES, TEXT, columns_of, schemas
 
 FINGERPRINT = "^[0-9a-f]{64}$"
@@ -65,6 +65,7 @@ class RecordReader:
         self._held = b""
         self.next_index = message.start_index
         self.failed = 0
+        self.machine_dependent = 0  # of the failed ones
         self._before = (0, 0)  # points, and failed ones, that an engine wrote which did not finish
         self.first_failure: PointFailure | None = None
         self.kept = KeptFiles(model, range(message.start_index, message.end_index_exclusive))
@@ -141,6 +142,7 @@ class RecordReader:
             self.first_failure = PointFailure(first["point_index"], first["error_code"], first["error_message"])
         self.next_index += points.num_rows
         self.failed += failures.num_rows
+        self.machine_dependent += pc.sum(pc.is_in(failures["error_code"], pa.array(MACHINE_DEPENDENT))).as_py() or 0
         return {name: self._table(name, table) for name, table in {**_datasets(points), **rows}.items()}
 
     def _checked(self, lines: bytes) -> tuple[pa.Table, Mapping[str, pa.Table]]:

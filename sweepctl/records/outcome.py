@@ -18,17 +18,41 @@ INVALID_PARAMETERS = "invalid_parameters"
 INJECTED_FAILURE = "injected_failure"
 # Failures of a point that depend on the machine: another attempt may not have them.
 MACHINE_DEPENDENT = ("point_crashed", "point_timeout", "point_out_of_memory")
-MACHINE_ADVICE = (
-    "Points that crashed, took too long or lacked memory may succeed with a mended model or higher limits ([limits] of "
-    "the sweep file, --timeout). Run the sweep again under another run_id, which computes only what failed: "
-    "`sweepctl run FILE --run-id NEW_ID --reuse {run_id}`."
-)
+AGAIN = "-again"  # what a remedy adds to a run_id
+MAX_RUN_ID = 64
 MAX_ERROR_MESSAGE = 2_000  # characters; an engine's standard error is unbounded, a table's cells should not be
 TWO_RESULTS = (
     "The model is not deterministic, or its results changed without a new model version. Nothing was overwritten."
 )
 
 Status = Literal["success", "failure", "conflict", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """How somebody calls sweepctl, for the commands in remedies."""
+
+    file: str = "FILE"  # the sweep file
+    options: str = ""  # as they were given: --store, --engine and so on, each after a space
+
+    def machine_advice(self, run_id: str, *, has_outputs: bool) -> str:
+        """Return how to have points of a run after all that failed because of the machine."""
+        new_id = f"{run_id[: MAX_RUN_ID - len(AGAIN)]}{AGAIN}"
+        run = f"sweepctl run {self.file} --run-id {new_id}"
+        if has_outputs:
+            how = f"with all points computed again, since rows of outputs are not reused: `{run}{self.options}`."
+        else:
+            how = (
+                f"which computes only what failed while the model's version is the same: "
+                f"`{run} --reuse {run_id}{self.options}`."
+            )
+        return (
+            "Points that crashed, took too long or lacked memory may succeed with higher limits ([limits] of the sweep "
+            f"file, --timeout) or a mended model. Run the sweep again under another run_id, {how}"
+        )
+
+
+UNKNOWN_CALLER = Caller()
 
 
 @dataclass(frozen=True)
@@ -118,6 +142,8 @@ class Outcome:
     content_sha256: str | None  # None unless every point has a record
     artifacts: tuple[Artifact, ...]
     engine_sha256: str | None = None  # of the engine's file that ran; None if unknown, as in earlier releases
+    # Of the points that failed: those with one of MACHINE_DEPENDENT. None if unknown, as in earlier releases.
+    points_machine_dependent: int | None = None
 
     @property
     def points(self) -> int:
@@ -136,9 +162,8 @@ class Outcome:
 
     @property
     def depends_on_machine(self) -> bool:
-        """Whether the first point that failed may succeed elsewhere, or with more time or memory."""
-        first = (self.error_message or "").partition(":")[0]
-        return self.error_code == POINT_FAILED and first in MACHINE_DEPENDENT
+        """Whether points that failed may succeed elsewhere, or with more time or memory."""
+        return self.error_code == POINT_FAILED and bool(self.points_machine_dependent)
 
 
 class Rank(IntEnum):

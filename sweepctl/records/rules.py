@@ -107,6 +107,7 @@ class _Outcome(_Rules):
     content_sha256: Text | None
     artifacts: list[_Artifact]
     engine_sha256: Digest | None
+    points_machine_dependent: Index | None
 
 
 _RULES: Mapping[type, type[BaseModel]] = {RunRecord: _RunRecord, EnginePin: _EnginePin, Outcome: _Outcome}

@@ -94,10 +94,11 @@ OUTCOME = pa.schema(
         ("content_sha256", TEXT),
         ("artifacts", pa.list_(_ARTIFACT)),
         ("engine_sha256", TEXT),
+        ("points_machine_dependent", INT),
     ],
 )
 # Columns that earlier releases did not write. They are the last of their table, and null where they are missing.
-ADDED = ("engine_sha256", "declaration_json")
+ADDED = ("engine_sha256", "declaration_json", "points_machine_dependent")
 
 
 def columns_of(columns: Sequence[Column]) -> list[tuple[str, pa.DataType]]:

@@ -14,17 +14,18 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
-from typing import Any
+from typing import Any, Self
 
 from sweepctl import logs
 from sweepctl.engine.client import Engine
 from sweepctl.errors import ConflictError, DamagedError, FailedPointsError, InterruptedRunError, SweepctlError
 from sweepctl.messages import ShardMessage
-from sweepctl.records.outcome import MACHINE_ADVICE, Outcome, RunRecord
+from sweepctl.records.outcome import UNKNOWN_CALLER, Caller, Outcome, RunRecord
 from sweepctl.records.run import find_outcome, list_attempts, list_outcomes
 from sweepctl.runs.start import pin
 from sweepctl.shard.run import Disposition, Result
 from sweepctl.shard.slow_point import Progress, SlowPoint, slowest
+from sweepctl.spec import Limits
 from sweepctl.store.contract import Store
 from sweepctl.sweep.pilot import Pilot, ShardSize, measure_shard
 from sweepctl.sweep.plan import Draft, Plan
@@ -58,19 +59,38 @@ class Begun:
         """Yield the message of each shard that lacks its records, in order."""
         return (self.plan.message(shard) for shard in range(self.plan.shards) if shard not in self.complete)
 
+    @property
+    def failure_limit(self) -> "FailureLimit":
+        """When more failed points are too many."""
+        return FailureLimit.of(self.plan.spec.limits, self.plan.total_points, self.plan.run_id, self.failed_points)
+
+
+@dataclass(frozen=True)
+class FailureLimit:
+    """How many points of a run may fail."""
+
+    run_id: str
+    total_points: int
+    most: int | None
+    before: int  # that had failed already
+
+    @classmethod
+    def of(cls, limits: Limits, total_points: int, run_id: str, before: int) -> Self:
+        """Return the limit of a run, `before` of whose points have failed."""
+        return cls(run_id, total_points, limits.most_failed(total_points), before)
+
     def exceeded(self, failed: int) -> FailedPointsError | None:
-        """Return the error that ends the run if `failed` more failed points are too many for its limit."""
-        plan, failed = self.plan, failed + self.failed_points
-        most = plan.spec.limits.most_failed(plan.total_points)
-        if most is None or failed <= most:
+        """Return the error that ends the run if `failed` more failed points are too many."""
+        failed += self.before
+        if self.most is None or failed <= self.most:
             return None
         msg = (
-            f"stopped: {failed:,} of {plan.total_points:,} points failed, more than the limit of {most:,} "
+            f"stopped: {failed:,} of {self.total_points:,} points failed, more than the limit of {self.most:,} "
             "(failed_points)"
         )
         remedy = (
-            f"`sweepctl retry {plan.run_id}` explains the failures. To go on all the same, raise failed_points in the "
-            f"sweep file; `sweepctl run FILE --reuse {plan.run_id}` then takes over what has been computed."
+            f"`sweepctl retry {self.run_id}` explains the failures. To go on all the same, raise failed_points in the "
+            f"sweep file; `sweepctl run FILE --reuse {self.run_id}` then takes over what has been computed."
         )
         return FailedPointsError(msg, remedy=remedy)
 
@@ -196,6 +216,7 @@ def run_shards(
     observe: Callable[[RunProgress], None] = lambda _: None,
     reused: Callable[[ShardMessage], int] = lambda _: 0,
     exceeded: Callable[[int], SweepctlError | None] = lambda _: None,
+    caller: Caller = UNKNOWN_CALLER,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> RunProgress:
     """Run shards, `slots` at a time, and return what was done.
@@ -205,7 +226,7 @@ def run_shards(
     called with the number of failed points; the error that it returns ends the run, and `stop` is set then, so that
     running shards end as after a signal.
     """
-    tally = _RunCounts(reused, monotonic())
+    tally = _RunCounts(reused, monotonic(), caller=caller)
     ended: SimpleQueue[_RunningShard] = SimpleQueue()
     waiting, running = iter(messages), list[_RunningShard]()
     while True:
@@ -274,6 +295,7 @@ class _RunCounts:
     skipped_points: int = 0
     failures: list[FailedShard] = field(default_factory=list)
     error: SweepctlError | None = None
+    caller: Caller = UNKNOWN_CALLER
 
     def take(self, work: _RunningShard) -> None:
         """Count a shard that has ended, and log it."""
@@ -308,10 +330,10 @@ class _RunCounts:
         else:
             code, text = outcome.error_code or "", outcome.error_message or ""
             if outcome.depends_on_machine:
-                remedy = MACHINE_ADVICE.format(run_id=message.run_id)
+                remedy = self.caller.machine_advice(message.run_id, has_outputs=bool(message.outputs))
             else:
                 what = "another attempt may succeed" if outcome.retryable else "explains why it would fail again"
-                remedy = f"`sweepctl retry {message.run_id}`: {what}."
+                remedy = f"`sweepctl retry {message.run_id}{self.caller.options}`: {what}."
             self._failed(FailedShard(message.shard_id, code, text, retryable=outcome.retryable, remedy=remedy))
 
     def _failed(self, failure: FailedShard) -> None:

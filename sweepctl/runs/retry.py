@@ -8,7 +8,14 @@ from typing import Any
 
 from sweepctl.messages import ShardMessage, decode
 from sweepctl.records import layout
-from sweepctl.records.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, MACHINE_ADVICE, POINT_FAILED, RunRecord
+from sweepctl.records.outcome import (
+    INJECTED_FAILURE,
+    INVALID_PARAMETERS,
+    POINT_FAILED,
+    UNKNOWN_CALLER,
+    Caller,
+    RunRecord,
+)
 from sweepctl.records.run import list_outcomes, require_run
 from sweepctl.store.contract import Store
 from sweepctl.verify.outcomes import group_failures, read_outcomes
@@ -36,7 +43,9 @@ class FailedShards:
     retryable: Sequence[MissingShard]
     permanent: Sequence[FailureGroup]
     unreadable: Sequence[str]  # keys of outcomes that cannot be read
-    machine_dependent: int  # of the permanent ones: shards whose first failed point may succeed elsewhere
+    failed_points: int  # of complete shards
+    machine_dependent: int  # of these points: those that may succeed elsewhere
+    caller: Caller = UNKNOWN_CALLER
 
     def is_left(self, *, accept_failures: bool) -> bool:
         """Whether any shard is left that a retry does not mend, and that is not accepted as failed permanently."""
@@ -52,11 +61,12 @@ class FailedShards:
 
     def advice(self, group: FailureGroup) -> str:
         """Return what to do about shards that failed permanently."""
-        advice = ADVICE.get(group.error_code, _NO_ADVICE)
+        own = ADVICE.get(group.error_code, _NO_ADVICE).format(run_id=self.record.run_id)
         if group.error_code == POINT_FAILED and self.machine_dependent:
-            is_all = self.machine_dependent == len(group.shards)
-            advice = MACHINE_ADVICE if is_all else f"{advice} {MACHINE_ADVICE}"
-        return advice.format(run_id=self.record.run_id)
+            has_outputs = bool(self.record.spec.outputs)
+            machine = self.caller.machine_advice(self.record.run_id, has_outputs=has_outputs)
+            return machine if self.machine_dependent == self.failed_points else f"{own} {machine}"
+        return own
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as JSON values."""
@@ -70,7 +80,7 @@ class FailedShards:
         }
 
 
-def failed_shards(store: Store, run_id: str) -> FailedShards:
+def failed_shards(store: Store, run_id: str, caller: Caller = UNKNOWN_CALLER) -> FailedShards:
     """Read the outcomes of a run and sort its failures.
 
     Raises:
@@ -93,5 +103,7 @@ def failed_shards(store: Store, run_id: str) -> FailedShards:
         ],
         group_failures([each for each in failed if not each.retryable]),
         [finding.key or "" for finding in unreadable],
-        sum(each.depends_on_machine for each in failed),
+        sum(each.points_failed for each in failed if each.complete),
+        sum(each.points_machine_dependent or 0 for each in failed if each.complete),
+        caller,
     )

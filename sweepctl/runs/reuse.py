@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from sweepctl.engine.client import Engine, EngineRun
 from sweepctl.engine.reader import identity_schema, parse_records
 from sweepctl.errors import DamagedError, EngineFaultError, InterruptedRunError, RefusedError
-from sweepctl.protocol import MAX_REQUEST_BYTES, Model
+from sweepctl.protocol import MAX_REQUEST_BYTES, Model, ShardTime
 from sweepctl.records import layout, table
 from sweepctl.records.datafile import require_bounded, require_footer
 from sweepctl.records.footer import footer_of, require_safe
@@ -42,7 +42,7 @@ IN_FLIGHT = 8  # shards read concurrently; each may take its file's size in memo
 NAMING_SECONDS = 3600.0
 AT_ONCE = 1_000  # points encoded together: one by one would take several times as long
 _FIELD = b',"known":[%b]}\n'
-LIMITS_BYTES = 256  # more than the field's name and a host's limits take in a request
+LIMITS_BYTES = 384  # more than the field's name, a host's limits and the shard's time take in a request
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
@@ -242,6 +242,7 @@ class ReusingEngine(Engine):
         *,
         command: Literal["run", "host", "points"] = "run",
         limits: Limits = NO_LIMITS,
+        shard_time: ShardTime | None = None,
         timeout: float | None = None,
         silence: float | None = None,
         stop: Event | None = None,
@@ -249,7 +250,9 @@ class ReusingEngine(Engine):
         """Start the engine on `request`, with its known points added."""
         if command != "points" and self._source.rows:
             request = self._with_known(request, stop)
-        return super().start(request, command=command, limits=limits, timeout=timeout, silence=silence, stop=stop)
+        return super().start(
+            request, command=command, limits=limits, shard_time=shard_time, timeout=timeout, silence=silence, stop=stop
+        )
 
     def _with_known(self, request: bytes, stop: Event | None) -> bytes:
         known, points = bytearray(), 0

@@ -38,6 +38,7 @@ class Standing:
     missing: bool  # whether this attempt lacks the result of a point that has one in the store
     succeeded: int
     failed: int
+    machine_dependent: int  # of the failed ones
     first_failure: tuple[int, str, str] | None  # index, code, message
     content_sha256: str
 
@@ -49,6 +50,7 @@ class Standing:
             status="success" if index is None else "failure",
             points_succeeded=self.succeeded,
             points_failed=self.failed,
+            points_machine_dependent=self.machine_dependent,
             error_code=None if index is None else POINT_FAILED,
             error_message=None if index is None else f"{code}: {message}",
             error_point_index=index,
@@ -59,7 +61,7 @@ class Standing:
 def standing(found: Path, own: Path) -> Standing | None:
     """Compare two files of `point_outcomes`; None if they differ in more than what depends on the machine."""
     apart: list[pa.ChunkedArray] = []
-    missing, succeeded, failed = False, 0, 0
+    missing, succeeded, failed, dependent = False, 0, 0, 0
     first: tuple[int, str, str] | None = None
     try:
         with open_rows(found) as theirs, open_rows(own) as ours:
@@ -74,12 +76,13 @@ def standing(found: Path, own: Path) -> Standing | None:
                 failures = their.filter(pc.equal(their["status"], "failure"))
                 missing = missing or bool(pc.any(pc.and_(_depends(our), pc.invert(_depends(their)))).as_py())
                 succeeded, failed = succeeded + their.num_rows - failures.num_rows, failed + failures.num_rows
+                dependent += pc.sum(_depends(their)).as_py() or 0
                 if first is None and failures.num_rows:
                     row = failures.slice(0, 1).to_pylist()[0]
                     first = (row["point_index"], row["error_code"], row["error_message"])
     except PARQUET_ERRORS:
         return None
-    return Standing(pa.chunked_array(apart, pa.int64()), missing, succeeded, failed, first, digest)
+    return Standing(pa.chunked_array(apart, pa.int64()), missing, succeeded, failed, dependent, first, digest)
 
 
 def _in_step(one: "pq.ParquetFile", other: "pq.ParquetFile") -> Iterator[tuple[pa.Table, pa.Table]]:

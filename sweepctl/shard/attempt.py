@@ -90,6 +90,7 @@ class Execution:
     retryable: bool = False
     succeeded: int = 0
     failed: int = 0
+    machine_dependent: int = 0  # of the failed points
     cpu_seconds: float = 0.0
     content_sha256: str | None = None  # None unless every point has a record
     files: tuple[DataFile, ...] = ()
@@ -147,6 +148,7 @@ class Attempt:
             content_sha256=execution.content_sha256,
             artifacts=(),
             engine_sha256=self.engine_sha256,
+            points_machine_dependent=execution.machine_dependent,
         )
 
 
@@ -211,6 +213,7 @@ def execute(
         "success",
         succeeded=reader.succeeded,
         failed=reader.failed,
+        machine_dependent=reader.machine_dependent,
         cpu_seconds=cpu_seconds,
         files=files,
     )
@@ -257,11 +260,9 @@ def _require_room(writers: Iterable[DatasetWriter], room: ScratchLimit | None) -
 
 
 def _culprit(fault: EngineFaultError, reader: RecordReader, message: ShardMessage) -> int | None:
-    """Return the point that was running alone, or else one that failed, or else None: never a guess."""
+    """Return the point that was running alone when its engine failed; None if that is not known: never a guess."""
     if fault.point_index is not None:
         return fault.point_index
-    if reader.first_failure is not None:
-        return reader.first_failure.point_index
     return reader.next_index if reader.next_index + 1 == message.end_index_exclusive else None
 
 

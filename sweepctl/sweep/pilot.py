@@ -64,35 +64,36 @@ def run_pilot(
     engine: Engine,
     points: int,
     *,
-    point_seconds: float = POINT_SECONDS,
+    point_seconds: float | None = None,
     progress: Callable[[int], None] = lambda _points: None,
     stop: Event | None = None,
 ) -> Pilot:
     """Run some of a sweep's points, at most `points`, and return the time per point.
 
-    A point that crashes, or takes longer than `point_seconds`, is stepped over.
+    A point that crashes, or takes longer than `point_seconds`, is stepped over. By default these are the run's own, or
+    else POINT_SECONDS.
 
     Raises:
         InterruptedRunError: `stop` was set.
         EngineFaultError: the engine broke its protocol.
     """
-    clock = _BlockClock(draft, engine, point_seconds, stop)
+    clock = _BlockClock(draft, engine, _seconds_of(draft, point_seconds), stop)
     return _pilot(_run_blocks(clock, 0, points, patience=None, progress=progress))
 
 
 def measure_shard(
-    draft: Draft, engine: Engine, stop: Event | None = None, *, point_seconds: float = POINT_SECONDS
+    draft: Draft, engine: Engine, stop: Event | None = None, *, point_seconds: float | None = None
 ) -> ShardSize:
     """Return how many points take as long as a shard should, rounded to two digits.
 
-    A point that crashes, or takes longer than `point_seconds` or the shard should, is stepped over.
+    A point that crashes, or takes longer than `point_seconds` (as in `run_pilot`) or the shard should, is stepped over.
 
     Raises:
         InterruptedRunError, EngineFaultError: as `run_pilot`.
     """
     wanted, total = draft.file.sweep.shards.seconds or DEFAULT_SHARD_SECONDS, draft.total_points
     # A shard whose points take longer than it should has one point, however long they take.
-    clock = _BlockClock(draft, engine, min(point_seconds, wanted), stop)
+    clock = _BlockClock(draft, engine, min(_seconds_of(draft, point_seconds), wanted), stop)
     size, start, bad = 1, 0, list[_Block]()
     while size * BLOCKS * 4 <= total and start + size <= total and len(bad) < MOST_BAD:
         block = clock.of(start, start + size)
@@ -165,6 +166,10 @@ def _pilot(blocks: Sequence[_Block]) -> Pilot:
         sum(block.bad for block in blocks),
         next((block.first_bad for block in blocks if block.first_bad is not None), None),
     )
+
+
+def _seconds_of(draft: Draft, point_seconds: float | None) -> float:
+    return point_seconds or draft.spec.limits.point_seconds or POINT_SECONDS
 
 
 class _BlockClock:

@@ -74,7 +74,7 @@ def report(
     today: dt.date,
     pilot_points: int | None,
     *,
-    point_seconds: float,
+    point_seconds: float | None,
     progress: Callable[[int], None],
     stop: Event,
 ) -> PlanReport:

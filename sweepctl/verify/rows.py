@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sweepctl.records.outcome import MAX_ERROR_MESSAGE, Outcome
+from sweepctl.records.outcome import MACHINE_DEPENDENT, MAX_ERROR_MESSAGE, Outcome
 from sweepctl.records.rows import RowBuffer, tables_of
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, FLOAT, INT, POINT_OUTCOMES, schema_of
 from sweepctl.texts import counted
@@ -141,9 +141,14 @@ class RowsExaminer:
     def finish(self) -> None:
         """Compare the failed points with what the outcome says."""
         outcome, failed = self._outcome, sum(map(len, self.failed))
+        dependent = sum(self.by_code[code].count for code in MACHINE_DEPENDENT if code in self.by_code)
         first, message = self._first_failure or (None, None)
         if failed != outcome.points_failed:
             what = f"{counted('points', failed)} failed, the outcome says {outcome.points_failed}"
+            self._differences.add("points.counts", what, first)
+        elif outcome.points_machine_dependent not in (None, dependent):
+            said = outcome.points_machine_dependent
+            what = f"{counted('points', dependent)} failed because of the machine, the outcome says {said}"
             self._differences.add("points.counts", what, first)
         elif (first, message) != (outcome.error_point_index, outcome.error_message):
             what = f"the first failed point is {first}, {message}; the outcome says {outcome.error_point_index}"

@@ -7,7 +7,8 @@ from rich.console import Console
 
 from sweepctl.messages import ShardMessage
 from sweepctl.protocol import PointIdentity
-from sweepctl.records.outcome import MACHINE_ADVICE, Outcome
+from sweepctl.records.outcome import UNKNOWN_CALLER, Caller, Outcome
+from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
 from sweepctl.shard.run import Disposition, Result
 from sweepctl.shard.slow_point import Progress, SlowPoint
 from sweepctl.store.contract import Store, is_key
@@ -56,15 +57,16 @@ def progress_of(console: Console, message: ShardMessage) -> Iterator[Progress]:
         yield reach
 
 
-def _advice(outcome: Outcome) -> str:
+def _advice(outcome: Outcome, caller: Caller) -> str:
     if outcome.retryable:
         return "Run it again: it may succeed."
     if outcome.depends_on_machine:
-        return MACHINE_ADVICE.format(run_id=outcome.run_id)
+        has_outputs = len(outcome.artifacts) > len((POINT_OUTCOMES, EFFECTIVE_PARAMETERS))
+        return caller.machine_advice(outcome.run_id, has_outputs=has_outputs)
     return "It would fail again."
 
 
-def show_result(console: Console, result: Result, store: Store) -> None:
+def show_result(console: Console, result: Result, store: Store, caller: Caller = UNKNOWN_CALLER) -> None:
     """Print the outcome, then where its files are; lines are never truncated, so that paths can be copied."""
     outcome = result.outcome
     mark = "[bold green]✓[/]" if outcome.status == "success" else "[bold red]✗[/]"
@@ -73,7 +75,7 @@ def show_result(console: Console, result: Result, store: Store) -> None:
     if outcome.error_code:
         where = "" if outcome.error_point_index is None else f" at point {outcome.error_point_index:,}"
         lines.append(f"  [red]{foreign(outcome.error_code)}[/]{where}: {foreign(outcome.error_message or '')}")
-        lines.append(f"  [dim]→ {foreign(_advice(outcome))}[/]")
+        lines.append(f"  [dim]→ {foreign(_advice(outcome, caller))}[/]")
     if result.attempt is not None and result.attempt.attempt_id != outcome.attempt_id:
         lines.append(f"  {_compared(result.attempt, outcome)}")
     lines.append(

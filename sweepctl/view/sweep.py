@@ -15,6 +15,7 @@ from sweepctl.view.verify import show_report, show_verdict
 from sweepctl.view.wording import counted, duration
 
 if TYPE_CHECKING:
+    from sweepctl.records.outcome import Caller
     from sweepctl.runs.local import Begun
     from sweepctl.runs.local import RunProgress as Done
     from sweepctl.runs.retry import FailedShards
@@ -113,12 +114,12 @@ def show_done(console: Console, done: "Done") -> None:
         _print(console, f"  [dim]→ {foreign(remedy)}[/]")
 
 
-def show_proof(console: Console, report: "Report") -> None:
+def show_proof(console: Console, report: "Report", caller: "Caller") -> None:
     """Print one line for a whole run, and the full report for any other."""
     if report.verdict is Verdict.WHOLE:
         show_verdict(console, report)
     else:
-        show_report(console, report)
+        show_report(console, report, caller)
 
 
 def show_failed(console: Console, failed: "FailedShards") -> None:

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from sweepctl.records.outcome import MACHINE_ADVICE, MACHINE_DEPENDENT
+from sweepctl.records.outcome import MACHINE_DEPENDENT, UNKNOWN_CALLER, Caller
+from sweepctl.verify.builds import build_name
 from sweepctl.verify.repair import MOST_MESSAGES
 from sweepctl.verify.report import NOT_REPRODUCED, SET_ASIDE, CheckState, Finding, Report, Severity
 from sweepctl.view.console import foreign, new_table
@@ -28,7 +29,7 @@ def examining(console: Console, run_id: str) -> Iterator[Callable[[str, int, int
         )
 
 
-def show_report(console: Console, report: Report) -> None:
+def show_report(console: Console, report: Report, caller: Caller = UNKNOWN_CALLER) -> None:
     """Print the verdict, the checks, example findings, and advice."""
     show_verdict(console, report)
     table = new_table("", "check", "checked", "findings")
@@ -46,7 +47,11 @@ def show_report(console: Console, report: Report) -> None:
     for check in report.coverage:
         _show_findings(console, report.found_by(check))
     _show_failures(console, report)
-    for line in _advice(report):
+    if len(report.builds) > 1:
+        for build in report.builds:
+            again = f"{counted('points', build.points_rerun)} run again"
+            console.print(f"  build {build_name(build.engine_sha256)}: {counted('shards', build.shards)}, {again}")
+    for line in _advice(report, caller):
         console.print(f"[dim]→ {foreign(line)}[/]", highlight=False, soft_wrap=True)
 
 
@@ -109,7 +114,7 @@ def _show_failures(console: Console, report: Report) -> None:
         console.print(f"  attempts: more than one for {counted('shards', retried)}, at most {most}", highlight=False)
 
 
-def _advice(report: Report) -> Iterator[str]:
+def _advice(report: Report, caller: Caller) -> Iterator[str]:
     if report.set_aside:
         yield (
             "Stop the workers of this run, move these files out of the store, and verify again. "
@@ -135,6 +140,8 @@ def _advice(report: Report) -> Iterator[str]:
     if count > MOST_MESSAGES:
         yield f"At most {MOST_MESSAGES:,} of them are written or sent at once; when they have run, verify it again."
     if not report.point_failures.keys().isdisjoint(MACHINE_DEPENDENT):
-        yield MACHINE_ADVICE.format(run_id=report.run_id)
+        yield caller.machine_advice(
+            report.run_id, has_outputs=report.record is not None and bool(report.record.spec.outputs)
+        )
     for start, end in report.unknown_gaps[:EXAMPLES]:
         yield f"The store does not say which shards have points [{start}, {end}): send their original messages again."

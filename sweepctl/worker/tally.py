@@ -7,7 +7,7 @@ from typing import Any
 
 from sweepctl import logs
 from sweepctl.errors import EngineFaultError, StoreError, SweepctlError
-from sweepctl.records.outcome import INVALID_PARAMETERS, MACHINE_ADVICE, POINT_FAILED
+from sweepctl.records.outcome import INVALID_PARAMETERS, POINT_FAILED, UNKNOWN_CALLER
 from sweepctl.shard.slow_point import SlowPoint
 from sweepctl.worker.delivery import Delivery
 from sweepctl.worker.events import Ending, Why
@@ -151,7 +151,9 @@ def _reason(delivery: Delivery) -> tuple[str | None, str | None, str | None]:
         return None, None, None
     code = delivery.attempt.error_code
     if delivery.attempt.depends_on_machine:
-        return code, delivery.attempt.error_message, MACHINE_ADVICE.format(run_id=delivery.attempt.run_id)
+        has_outputs = delivery.message is not None and bool(delivery.message.outputs)
+        advice = UNKNOWN_CALLER.machine_advice(delivery.attempt.run_id, has_outputs=has_outputs)
+        return code, delivery.attempt.error_message, advice
     return (
         code,
         delivery.attempt.error_message,

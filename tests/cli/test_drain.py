@@ -17,7 +17,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from fakes import toys
+from fakes import crashing, toys
 from fakes.hostile_messages import GOOD, HOSTILE, damage, mutated
 from fakes.hostile_texts import ALL
 from fakes.servers import Server
@@ -126,6 +126,21 @@ def test_a_drain_tells_people_what_failed_and_why_it_ended(tmp_path: Path, queue
     assert result.exit_code == 1
     assert "points run: --max-shards reached" in result.stdout
     assert "point_failed shard 0 of run r: domain_error" in result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
+def test_points_that_crash_hang_or_take_all_memory_fail_alone(queue: Queue) -> None:
+    for mode, (limits, _) in crashing.BAD_POINTS.items():
+        queue.send([json.dumps(json.loads(crashing.body(mode, limits=limits)) | {"run_id": mode}).encode()])
+    result = sweepctl("drain", "--max-shards", len(crashing.BAD_POINTS), "--engine", crashing.TEST_ENGINE, "--json")
+    told = told_by(result)
+    assert (told["exit_code"], told["failed"]) == (1, len(crashing.BAD_POINTS))
+    errors = {each["run_id"]: each["error"] for each in told["failures"]}
+    for mode, (_, begins) in crashing.BAD_POINTS.items():
+        assert errors[mode].startswith(begins)
+        status = json.loads(sweepctl("status", mode, "--json").stdout)
+        assert (status["points_succeeded"], status["points_failed"]) == (crashing.SHARD - 1, 1)
 
 
 @pytest.mark.usefixtures("url")

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -21,6 +23,7 @@ from sweepctl.cli import app
 from sweepctl.engine.client import Engine
 from sweepctl.messages import ShardMessageV1
 from sweepctl.queue.sqs import open_queue
+from sweepctl.records.outcome import UNKNOWN_CALLER
 from sweepctl.shard.run import Conditions, run_shard
 from sweepctl.store import open_store
 
@@ -138,6 +141,33 @@ def test_too_many_failed_points_stop_the_run(tmp_path: Path) -> None:
     assert (status["points_failed"], status["points_failed_limit"], status["has_too_many_failed"]) == (1, 0, True)
 
 
+def test_too_many_failed_points_stop_a_retry(tmp_path: Path) -> None:
+    file = faulty_sweep(tmp_path, "domain_error")
+    file.write_text(file.read_text() + "[limits]\nfailed_points = 0\n")
+    options = ("--engine", TEST_ENGINE, "--concurrency", 1)
+    assert told_by("run", file, "--run-id", "r", *options, "--timeout", 0.001)["failed"] == 5
+    told = told_by("retry", "r", *options)
+    assert (told["exit_code"], told["succeeded"], told["failed"]) == (1, 1, 1)
+    assert told["error"]["kind"] == "failed_points"
+    # Nothing is run in vain: the limit is passed already.
+    again = told_by("retry", "r", *options)
+    assert (again["points"], again["error"]) == (0, told["error"])
+
+
+@pytest.mark.parametrize(("timeout", "warns"), [(120, True), (121, False)])
+def test_a_limit_of_points_that_a_shards_time_cannot_keep_is_told(tmp_path: Path, timeout: int, *, warns: bool) -> None:
+    file = faulty_sweep(tmp_path, "ok")
+    file.write_text(file.read_text() + "[limits]\npoint_seconds = 60\n")
+    shown = sweepctl("run", file, "--run-id", "r", "--engine", TEST_ENGINE, "--timeout", timeout).stdout
+    assert ("→ Give --timeout 180 or more" in shown) == warns
+
+
+def test_a_plan_tells_of_a_limit_beyond_the_time_that_workers_have_by_default(tmp_path: Path) -> None:
+    file = faulty_sweep(tmp_path, "ok")
+    file.write_text(file.read_text() + "[limits]\npoint_seconds = 50_000\n")
+    assert "→ Give --timeout 150000 or more" in sweepctl("plan", file, "--engine", TEST_ENGINE).stdout
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("mode", "limit", "code"),
@@ -169,17 +199,24 @@ def test_a_point_that_crashed_is_had_after_all(tmp_path: Path) -> None:
     file = faulty_sweep(tmp_path, "abort_in")
     text = file.read_text().replace("at = 5", f'at = 5\nmarker = "{tmp_path / "folder"}"')
     file.write_text(f"{text}[limits]\npoint_seconds = 300\n")
-    shown = sweepctl("run", file, "--run-id", "r", "--engine", TEST_ENGINE)
-    command = "sweepctl run FILE --run-id NEW_ID --reuse r"
+    place = ("--store", tmp_path / "a store", "--engine", TEST_ENGINE)
+    shown = sweepctl("run", file, "--run-id", "r", *place)
+    (command,) = set(re.findall("`(sweepctl run [^`]*)`", shown.stdout))
     assert (shown.exit_code, shown.stdout.count(command)) == (1, 2), "run itself and its verification"
     assert "point_crashed" in shown.stdout
     for others in (("retry", "r"), ("verify", "r")):
-        assert command in sweepctl(*others, "--engine", TEST_ENGINE).stdout
+        assert command.replace(str(file), "FILE") in sweepctl(*others, *place).stdout
     (tmp_path / "folder").rmdir()
     file.write_text(f"{text}[limits]\npoint_seconds = 400\n")
-    told = told_by("run", file, "--run-id", "s", "--reuse", "r", "--engine", TEST_ENGINE)
+    told = told_by(*shlex.split(command)[1:])
     assert (told["verdict"], told["points"], told["reused"]) == ("whole", 20, 19)
-    assert sweepctl("verify", "s", "--reexecute", "all", "--engine", TEST_ENGINE).exit_code == 0
+    assert sweepctl("verify", "r-again", "--reexecute", "all", *place).exit_code == 0
+
+
+def test_a_run_with_outputs_is_not_told_to_reuse() -> None:
+    for has_outputs in (False, True):
+        assert ("--reuse" in UNKNOWN_CALLER.machine_advice("r", has_outputs=has_outputs)) != has_outputs
+    assert f" {'r' * 58}-again" in UNKNOWN_CALLER.machine_advice("r" * 64, has_outputs=True)
 
 
 def test_failures_for_good_are_accepted_on_request(tmp_path: Path) -> None:
@@ -205,7 +242,7 @@ def test_a_crash_is_retried(tmp_path: Path) -> None:
     assert {failure["retryable"] for failure in told["failures"]} == {True}
     shown = sweepctl("run", file, "--run-id", "r", "--engine", engine)
     assert shown.exit_code == 1
-    assert "`sweepctl retry r`: another attempt may succeed" in shown.stdout
+    assert f"`sweepctl retry r --engine {engine}`: another attempt may succeed" in shown.stdout
     again = told_by("retry", "r", "--engine", engine)
     assert (again["exit_code"], again["retryable"], again["failed"]) == (1, 2, 2)
     (tmp_path / "healed").touch()

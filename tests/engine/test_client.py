@@ -13,6 +13,7 @@ from waiting import LIMIT, wait_until
 from sweepctl.engine import child, client
 from sweepctl.engine.client import Engine, EngineRun, find_engine
 from sweepctl.errors import EngineFaultError, EngineUnavailableError, InterruptedRunError, RefusedError
+from sweepctl.protocol import ShardTime
 
 REQUEST = b'{"protocol":"v1"}\n'
 
@@ -317,3 +318,28 @@ def test_a_report_breaks_no_silence_and_names_the_point(
     fault = fault_of(engine.start(REQUEST, **limit))  # type: ignore[arg-type]
     assert (fault.error_code, fault.point_index) == ("engine_timeout", point)
     assert fault.message.endswith(" 1 s; point 5 had been running for 241 s")
+
+
+@pytest.mark.parametrize(
+    ("waiting", "hangs"),
+    [((1, 1), True), ((2, 1), False), ((0, 0), False)],
+    ids=["stands still", "goes on elsewhere", "nobody waits"],
+)
+def test_a_shards_engine_has_hung_only_while_points_wait_and_none_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waiting: tuple[int, int], *, hangs: bool
+) -> None:
+    first, second = (running(6, waiting=each) for each in waiting)
+    said = f"say({first!r}); wait_for('first'); say({second!r}); wait_for('second')"
+    clock = clock_until(monkeypatch, b'"running"')
+    engine = Engine(scripted(tmp_path, f"{SAY_FIVE}{said}\nfor p in points[6:]: say(p)"), monotonic=clock)
+    with engine.start(REQUEST, silence=1.0, shard_time=ShardTime(60.0, 60.0)) as run:
+        run.begin()
+        names = iter(("first", "second"))
+        try:
+            for _ in run.blocks():
+                if run.running is not None:
+                    (tmp_path / next(names)).touch()
+            said = f"all {run.finished.points} points"
+        except EngineFaultError as fault:
+            said = fault.message.partition(";")[0]
+    assert said == ("the engine finished no point for 1 s" if hangs else "all 10 points")

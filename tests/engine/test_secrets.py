@@ -35,6 +35,18 @@ with Child(command, {{}}, stdin=b"", timeout=None, stop=threading.Event()) as ch
         found += child.read(60)
 print(json.dumps(found.decode().split()))
 """
+SCORE = (
+    PROGRAM.partition("look =")[0]
+    + """
+before = open("/proc/self/oom_score_adj").read()
+command = ["/bin/sh", "-c", "read line; cat /proc/self/oom_score_adj; echo $line"]
+with Child(command, {{}}, stdin=before.encode(), timeout=None, stop=threading.Event()) as child:
+    found = b""
+    while not child.output_ended:
+        found += child.read(60)
+print(json.dumps(found.decode().split()))
+"""
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such files")
 
@@ -47,6 +59,15 @@ def test_an_engine_opens_nothing_of_its_parent(rights: str) -> None:
     (*files, user), engine = map(json.loads, done.stdout.splitlines())
     assert "environ" in files, "any other child reads it"
     assert engine == [user]
+
+
+@pytest.mark.parametrize("rights", RIGHTS.values(), ids=RIGHTS)
+def test_the_system_would_kill_an_engine_before_its_worker(rights: str) -> None:
+    program = [sys.executable, "-c", SCORE.format(rights=rights)]
+    done = subprocess.run(program, env={"PYTHONPATH": str(ROOT)}, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    engine, worker = map(int, json.loads(done.stdout))
+    assert worker < engine < 1000
 
 
 def test_no_engine_starts_where_that_cannot_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:

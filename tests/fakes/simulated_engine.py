@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from threading import Event
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 from fakes.toy_model import (
     DESCRIPTION,
@@ -38,6 +38,7 @@ POINT_SECONDS = 4.0
 LISTEN_SECONDS = 5.0  # between two looks at the deadline and the stop
 WAIT_SECONDS = 0.5  # between two looks at what an engine waits for
 SEGFAULT = -11
+CODES = {"crash": "point_crashed", "hang": "point_timeout", "memory": "point_out_of_memory"}
 
 # A record; how the process ends, instead of with 0 and after all records; or what it waits for.
 Step = str | int | Callable[[], bool]
@@ -49,8 +50,10 @@ class Behaviour:
 
     version: str = "1"
     failing: frozenset[int] = frozenset()  # points that fail by themselves
-    poison: frozenset[int] = frozenset()  # points that kill the engine
-    fragile: frozenset[int] = frozenset()  # points that kill it now and then
+    poison: frozenset[int] = frozenset()  # points that end the engine
+    fragile: frozenset[int] = frozenset()  # points that end it now and then
+    ending: Literal["crash", "hang", "memory"] = "crash"  # what these do
+    is_once: bool = False  # whether fragile points do it the first time alone that an engine runs them
     hosts: bool = False  # whether its engine can run points in child processes
     refuses: bool = False
 
@@ -60,16 +63,30 @@ class Behaviour:
             return [refused("x is too large", "x")]
         indices = range(request["start_index"], request["end_index_exclusive"])
         started = STARTED.replace('"model_version":"1"', f'"model_version":"{self.version}"')
-        points = [self._point(command, index, strikes) for index in indices]
+        has_children = command == "host"
+        # Without a limit of its time a point hangs in a child as well.
+        endures = self.ending == "hang" and not _limits_time(request)
+        hosted = has_children and not endures
+        points = [self._point(command, index, strikes, is_bounded=hosted) for index in indices]
         failed = sum(isinstance(each, str) and '"status":"failure"' in each for each in points)
         return [started, *points, finished(len(indices), failed)]
 
-    def _point(self, command: str, index: int, strikes: Callable[[], bool]) -> Step:
+    def _point(self, command: str, index: int, strikes: Callable[[], bool], *, is_bounded: bool) -> Step:
         if command == "points":
             return _identity(index)
         if index in self.poison or (index in self.fragile and strikes()):
-            return _crashed_point(index) if command == "host" else SEGFAULT
+            if is_bounded:
+                return _crashed_point(index, CODES[self.ending])
+            return _for_ever if self.ending == "hang" else SEGFAULT
         return _failed_point(index) if index in self.failing else _point(index)
+
+
+def _limits_time(request: dict[str, Any]) -> bool:
+    return "point_seconds" in request.get("limits", {}) or "point" in request.get("time", {})
+
+
+def _for_ever() -> bool:
+    return False
 
 
 _point, _failed_point, _identity = cache(point), cache(failed_point), cache(identity)
@@ -84,6 +101,7 @@ class SimulatedEngine(Engine):
         self.__dict__["description"] = _description(behaviour.version, behaviour.hosts)
         self._behaviour = behaviour
         self._gate = gate
+        self._strikes_so_far = 0
 
     @property
     def sha256(self) -> str:
@@ -95,6 +113,9 @@ class SimulatedEngine(Engine):
         return cast("Child", child)
 
     def _strikes(self) -> bool:
+        self._strikes_so_far += 1
+        if self._behaviour.is_once and self._strikes_so_far > 1:
+            return False
         return self._gate is not None and self._gate.outside.plan.choice(2) == 1
 
 
@@ -212,4 +233,6 @@ def _changed(step: Step, old: re.Pattern[str], new: str) -> Step:
 def _description(version: str, hosts: bool) -> Description:  # noqa: FBT001
     (model,) = DESCRIPTION["models"]
     models = [{**cast("dict[str, Any]", model), "version": version}]
-    return Description.model_validate({**DESCRIPTION, "host": hosts, "models": models})
+    # Memory is limited on Linux only.
+    target = "x86_64-unknown-linux-gnu"
+    return Description.model_validate({**DESCRIPTION, "host": hosts, "target": target, "models": models})

@@ -71,9 +71,9 @@ def failed_point(index: int) -> str:
     return point(index, status="failure", metrics=..., error_code="domain_error", error_message="x is odd")
 
 
-def crashed_point(index: int) -> str:
+def crashed_point(index: int, code: str = "point_crashed") -> str:
     """Return the record of a point that ended its process twice."""
-    return point(index, status="failure", metrics=..., error_code="point_crashed", error_message="exit status 3")
+    return point(index, status="failure", metrics=..., error_code=code, error_message="exit status 3")
 
 
 def identity(index: int) -> str:
@@ -97,9 +97,9 @@ def good(count: int) -> list[str]:
     return [STARTED, *map(point, range(count)), finished(count)]
 
 
-def running(index: int, seconds: float = 241.0, others: int = 0) -> str:
+def running(index: int, seconds: float = 241.0, others: int = 0, waiting: int = 1) -> str:
     """Return what an engine says, after some silence, of the point that has been running longest."""
-    return line(record="running", point_index=index, seconds=seconds, others=others)
+    return line(record="running", point_index=index, seconds=seconds, others=others, waiting=waiting)
 
 
 def refused(message: str, parameter: str) -> str:

@@ -255,8 +255,8 @@ def test_failed_points_of_earlier_commands_count(store: Store, tmp_path: Path) -
         complete(store, begun(store, file, engine=engine), engine).failed,
     ) == (0, 1)
     again = begun(store, file, engine=engine)
-    assert (again.failed_points, again.exceeded(0)) == (1, None)
-    error = again.exceeded(1)
+    assert (again.failed_points, again.failure_limit.exceeded(0)) == (1, None)
+    error = again.failure_limit.exceeded(1)
     assert error is not None
     assert error.message == "stopped: 2 of 20 points failed, more than the limit of 1 (failed_points)"
     assert f"--reuse {again.plan.run_id}" in str(error.remedy)

@@ -4,11 +4,13 @@ import datetime as dt
 
 import pytest
 
-from sweepctl.records.outcome import MACHINE_ADVICE, RunRecord
+from sweepctl.records.outcome import UNKNOWN_CALLER, RunRecord
 from sweepctl.runs.retry import ADVICE, FailedShards
 from sweepctl.verify.report import FailureGroup
 
-RUN = RunRecord("r", "2026-03-01", "{}", "0" * 64, 8, 4, dt.datetime(2026, 3, 1, tzinfo=dt.UTC))
+SPEC = '{"model":"toy","design":{},"base":{},"replications":1,"seed":1,"outputs":[]}'
+RUN = RunRecord("r", "2026-03-01", SPEC, "0" * 64, 8, 4, dt.datetime(2026, 3, 1, tzinfo=dt.UTC))
+MACHINE_ADVICE = UNKNOWN_CALLER.machine_advice("r", has_outputs=False)
 
 
 @pytest.mark.parametrize(
@@ -22,5 +24,5 @@ RUN = RunRecord("r", "2026-03-01", "{}", "0" * 64, 8, 4, dt.datetime(2026, 3, 1,
 )
 def test_the_advice_names_what_may_be_had_after_all(error_code: str, machine_dependent: int, parts: list[str]) -> None:
     group = FailureGroup(error_code, retryable=False, shards=(0, 1), points_failed=2, example="at_fault: x")
-    failed = FailedShards(RUN, (), [group], (), machine_dependent)
+    failed = FailedShards(RUN, (), [group], (), 2, machine_dependent)
     assert failed.advice(group) == " ".join(parts).format(run_id="r")

@@ -242,6 +242,15 @@ def test_other_bounds_under_a_shard_are_a_conflict(store: Store, engine: Callabl
         run(message(end_index_exclusive=9), engine(), store)
 
 
+@pytest.mark.parametrize(("left", "index"), [(2, None), (1, POINTS - 1)])
+def test_a_point_that_failed_before_is_not_why_an_engine_crashed(
+    store: Store, tmp_path: Path, left: int, index: int | None
+) -> None:
+    behaviour = f"start(); [point(each, failing={{0}}) for each in range({POINTS - left})]; sys.exit(3)"
+    outcome = run(message(), Engine(scripted(tmp_path, behaviour)), store).outcome
+    assert (outcome.error_code, outcome.error_point_index) == ("engine_crashed", index)
+
+
 def test_failed_points_are_recorded_with_all_others_and_stand(store: Store, engine: Callable[..., Engine]) -> None:
     lines = [STARTED, *(failed_point(i) if i in {3, 5} else point(i) for i in range(POINTS)), finished(POINTS, 2)]
     behaviour = f"for p in {lines!r}: say(p)"

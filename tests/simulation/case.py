@@ -69,6 +69,9 @@ def draw(seed: int) -> Case:
     planned = _chance(random, 0.4)
     injected = frozenset({random.randrange(shards)} if _chance(random, 0.08) else ())
     message = partial(_message, shards, size, injected, stored, is_dated=_chance(random, 0.8))
+    hosting = _hosting(Random(f"host {seed}"), points)
+    # An engine without a host is the wrong one for a run with limits.
+    message = partial(message, limits=_limits(Random(f"limits {seed}")) if hosting else {})
     bodies = [message(shard) for shard in range(shards)]
     if _chance(random, 0.4):
         bodies.append(random.choice(bodies))
@@ -85,7 +88,7 @@ def draw(seed: int) -> Case:
         behaviour=Behaviour(
             failing=frozenset({random.randrange(points)} if _chance(random, 0.2) else ()),
             poison=frozenset({random.randrange(points)} if _chance(random, 0.1) else ()),
-            **_hosting(Random(f"host {seed}"), points),
+            **hosting,
             refuses=_chance(random, 0.03),
         ),
         other_version=_chance(random, 0.04),
@@ -103,7 +106,17 @@ def _hosting(random: Random, points: int) -> dict[str, Any]:
     if not _chance(random, 0.4):
         return {}
     fragile = frozenset({random.randrange(points)} if _chance(random, 0.6) else ())
-    return {"hosts": True, "fragile": fragile}
+    ending = random.choice(["crash", "hang", "memory"])
+    return {"hosts": True, "fragile": fragile, "ending": ending, "is_once": _chance(random, 0.3)}
+
+
+def _limits(random: Random) -> dict[str, Any]:
+    """Return what a run allows its points; nothing in most runs."""
+    if not _chance(random, 0.15):
+        return {}
+    return random.choice(
+        [{"point_seconds": 60.0}, {"point_memory": 1 << 30}, {"point_seconds": 9.0, "failed_points": 1}]
+    )
 
 
 def _chance(random: Random, share: float) -> bool:
@@ -118,6 +131,7 @@ def _message(
     shard: int,
     *,
     is_dated: bool,
+    limits: dict[str, Any],
     **changes: object,
 ) -> bytes:
     fields = {
@@ -131,6 +145,11 @@ def _message(
     if stored is not None:
         del fields["dimensions"]
         fields |= {"schema_version": "v2", "design_sha256": stored_design.digest(stored)}
+    if limits:
+        fields["schema_version"] = "v2"
+        if "dimensions" in fields:
+            fields["design"] = {"kind": "grid", "dimensions": fields.pop("dimensions")}
+        fields["limits"] = limits
     if not is_dated:
         del fields["run_date"]
     return json.dumps({**fields, **changes}).encode()

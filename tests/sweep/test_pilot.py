@@ -52,12 +52,21 @@ def test_a_point_that_crashes_is_stepped_over(tmp_path: Path, engine: Engine, mo
     require_one_bad(found, "point_crashed")
 
 
-@pytest.mark.parametrize("mode", ["hang", "loop"])
-def test_a_point_that_never_ends_is_stepped_over(
-    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch, mode: str
+@pytest.mark.parametrize(
+    ("mode", "point_seconds", "limits"),
+    [("hang", 0.3, ""), ("loop", 0.3, ""), ("hang", None, "[limits]\npoint_seconds = 0.3")],
+    ids=["hangs", "loops", "beyond the run's limit"],
+)
+def test_a_point_that_never_ends_is_stepped_over(  # noqa: PLR0917  fixtures
+    tmp_path: Path,
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    point_seconds: float | None,
+    limits: str,
 ) -> None:
     monkeypatch.setattr(pilot, "PATIENCE_SECONDS", 0.0)
-    found = run_pilot(draft(tmp_path, engine, mode), engine, 100, point_seconds=0.3)
+    found = run_pilot(draft(tmp_path, engine, mode, dimensions=limits), engine, 100, point_seconds=point_seconds)
     assert found.points == 12  # two blocks: after a point that hung, there is not much patience
     require_one_bad(found, "point_timeout")
     assert found.seconds.mean < 0.01  # of the block without it; its own takes a second

@@ -357,6 +357,7 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "a metric is infinite": ("points.status", cell(OUTCOMES, "mean_wait", math.inf)),
     "a metric is no number": ("points.status", cell(OUTCOMES, "mean_wait", math.nan)),
     "a metric of a failed point": ("points.status", cell(OUTCOMES, "mean_wait", 1.0, row=2, shard=2)),
+    "another number of points that the machine failed": ("points.counts", outcome_field(2, points_machine_dependent=1)),
     "another first failed point": ("points.counts", outcome_field(2, error_point_index=13)),
     "another run_id in a row": ("run_record.row_disagrees", cell(OUTCOMES, "run_id", "other")),
     "another shard_id in a row": ("run_record.row_disagrees", cell(PARAMETERS, "shard_id", 1)),

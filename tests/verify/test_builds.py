@@ -1,12 +1,14 @@
 """Results of several builds of an engine: whole only if they are known to agree."""
 
 import hashlib
+import io
 import shlex
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from fakes import toys
+from rich.console import Console
 from typer.testing import CliRunner
 
 from sweepctl import open_run
@@ -18,7 +20,9 @@ from sweepctl.records.run import find_outcome, require_run
 from sweepctl.shard.run import run_shard
 from sweepctl.store import Store, open_store
 from sweepctl.verify import Check, Reexecution, Report, Verdict, verify
+from sweepctl.verify.builds import build_name
 from sweepctl.verify.reexecute import draw_sample
+from sweepctl.view.verify import show_report
 
 # Of the same version, and with other results.
 OTHER = """
@@ -67,7 +71,9 @@ def forget_build(store: Store, shard: int) -> None:
     """Write an outcome as an earlier release did, without its last column."""
     path = Path(store.url, layout.ShardKeys(toys.RUN_ID, toys.RUN_DATE, shard).outcome)
     row = pq.read_table(path)
-    pq.write_table(row.drop_columns(["engine_sha256"]), path, compression="none", store_schema=False)
+    pq.write_table(
+        row.drop_columns(["engine_sha256", "points_machine_dependent"]), path, compression="none", store_schema=False
+    )
 
 
 def doubt(report: Report) -> str:
@@ -154,6 +160,15 @@ def test_points_beyond_the_machine_prove_nothing_of_a_build(store: Store, tmp_pa
     assert missed
     assert all("--reexecute all`" in doubt(report) for report in missed)
     assert verify(store, "r", one, Reexecution(None)).verdict is Verdict.FAILURES
+
+
+def test_the_report_says_how_much_of_each_build_was_run_again(store: Store, tmp_path: Path) -> None:
+    one, other = build(tmp_path / "one"), build(tmp_path / "other")
+    run(store, one, other, other)
+    text = io.StringIO()
+    show_report(Console(file=text, width=200), verify(store, "r", one, Reexecution(1)))
+    assert f"build {build_name(one.sha256)}: 1 shard, 1 point run again" in text.getvalue()
+    assert f"build {build_name(other.sha256)}: 2 shards, 1 point run again" in text.getvalue()
 
 
 def test_a_sample_has_a_point_of_each_build_however_small(store: Store, tmp_path: Path) -> None:

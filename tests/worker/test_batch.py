@@ -4,6 +4,7 @@ import datetime as dt
 import errno
 import logging
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -270,8 +271,17 @@ def test_a_defect_that_one_message_brings_out_is_told_and_leaves_the_others(
     assert "ZeroDivisionError" in told["trace"]
 
 
-def test_a_point_that_crashes_fails_its_shard_alone(place: Place) -> None:
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
+@pytest.mark.parametrize(("mode", "limits", "begins"), [(mode, *each) for mode, each in crashing.BAD_POINTS.items()])
+def test_a_point_that_crashes_hangs_or_takes_all_memory_fails_its_shard_alone(
+    place: Place, mode: str, limits: dict[str, Any] | None, begins: str
+) -> None:
     place.open(engine=Engine(crashing.TEST_ENGINE))
-    works = place.process([crashing.body("abort", shard) for shard in range(4)])
+    works = place.process([crashing.body(mode, shard, limits=limits) for shard in range(4)])
     assert endings(works) == [Ending.SUCCEEDED, Ending.SUCCEEDED, Ending.FAILED, Ending.SUCCEEDED]
     assert handed_back(works) == []
+    attempt = works[2].attempt
+    assert attempt is not None
+    assert (attempt.error_message or "").startswith(begins)
+    assert (attempt.points_succeeded, attempt.points_failed) == (crashing.SHARD - 1, 1)

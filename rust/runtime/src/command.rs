@@ -142,7 +142,11 @@ fn answer(version: &str, models: &Catalog, mode: Mode) -> io::Result<()> {
 }
 
 fn require_unwinding() -> Result<(), String> {
-    if cfg!(panic = "abort") {
+    refuse_aborts(cfg!(panic = "abort"))
+}
+
+fn refuse_aborts(aborts: bool) -> Result<(), String> {
+    if aborts {
         let problem = "built with panic = \"abort\", so that a panic in one point would end all others; \
             remove that line from the profile in Cargo.toml";
         return Err(problem.to_owned());
@@ -202,4 +206,16 @@ The request is one line of JSON; docs/protocol.md describes it. Through a pipe, 
 the last record: when it closes, the engine assumes that its parent is gone, and exits with {PARENT_GONE}.
 "
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_whose_panics_abort_refuses_to_start() {
+        let problem = refuse_aborts(true).unwrap_err();
+        assert!(problem.contains("remove that line from the profile in Cargo.toml"));
+        assert_eq!(refuse_aborts(false), Ok(()));
+    }
 }

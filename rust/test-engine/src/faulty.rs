@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::burn::burn;
 use sweep_runtime::{Column, Declaration, DomainError, Model, Output, Parameter, Parameters, Streams};
 
-const MODES: [&str; 17] = [
+const MODES: [&str; 18] = [
     "ok",
     "domain_error",
     "panic",
@@ -19,6 +19,7 @@ const MODES: [&str; 17] = [
     "burn",
     "abort_in",
     "exit",
+    "exit_0",
     "hang",
     "loop",
     "overflow",
@@ -74,6 +75,7 @@ impl Model for Faulty {
             "abort_in" if Path::new(given.string("marker")).exists() => std::process::abort(),
             "burn" => burn(Duration::from_millis(given.count("milliseconds"))),
             "exit" => std::process::exit(7),
+            "exit_0" => std::process::exit(0),
             "hang" => loop {
                 std::thread::park();
             },

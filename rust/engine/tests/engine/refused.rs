@@ -66,6 +66,11 @@ fn bad_requests() {
         (replaced(r#""threads":2"#, r#""threads":1025"#), "threads"),
         (replaced(r#""threads":2"#, r#""report_seconds":0"#), "report_seconds: must be above 0"),
         (replaced(r#""threads":2"#, r#""report_seconds":1e10"#), "report_seconds: must be above 0"),
+        (replaced(r#""threads":2"#, r#""time":{"limit":1,"left":0}"#), "time: its numbers must be above 0"),
+        (
+            replaced(r#""threads":2"#, r#""time":{"limit":1,"left":1,"point":1}"#),
+            "time.point: allowed for `host`",
+        ),
         (replaced(r#""replications":1"#, r#""replications":0"#), "replications"),
         (replaced(r#""replications":1"#, r#""replications":4294967297"#), "replications"),
         (replaced("[1,2]", "[]"), "design.dimensions.servers: has no values"),

@@ -1,5 +1,6 @@
 //! One child process: started, asked, bounded, and killed with all that it started.
 
+use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
@@ -80,14 +81,18 @@ impl Child {
     /// # Errors
     /// Why no point can be run in it.
     pub(super) fn start(launch: &Launch) -> Result<Self, String> {
+        Self::start_within(launch, HELLO)
+    }
+
+    fn start_within(launch: &Launch, hello: Duration) -> Result<Self, String> {
         let mut child = Self::spawn(launch.command()?)
             .map_err(|error| format!("cannot start {}: {error}", launch.shown()))?;
-        match child.line(&launch.setup, Some(now() + HELLO), None) {
+        match child.line(&launch.setup, Some(now() + hello), None) {
             Ok(line) => launch.check_hello(line).map(|()| child),
             Err(Ending::Crashed(how)) => {
                 Err(format!("it {how} before its first line: {}", child.last_words()))
             }
-            Err(_) => Err(format!("it said nothing within {} s of its start", HELLO.as_secs())),
+            Err(_) => Err(format!("it said nothing within {} s of its start", hello.as_secs_f64())),
         }
     }
 
@@ -96,6 +101,8 @@ impl Child {
         let mut living = living();
         let mut process = command.process_group(0).spawn()?;
         let group = Pid::from_child(&process);
+        // When memory is short, the system ends the child first, and neither the engine nor its worker (Linux).
+        let _ = fs::write(format!("/proc/{}/oom_score_adj", process.id()), "1000");
         living.push(group);
         drop(living);
         let input = process.stdin.take().expect("a pipe");
@@ -385,6 +392,25 @@ mod tests {
         while rustix::process::test_kill_process(started).is_ok() && !is_zombie(started) {
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    #[test]
+    fn a_child_that_never_says_hello_is_not_waited_for() {
+        for script in ["sleep 600", "while :; do echo x >&2; done", "sleep 600 & exec >&2; sleep 600"] {
+            let problem = Child::start_within(&program(script), Duration::from_millis(300)).err().unwrap();
+            assert!(
+                problem.starts_with("it said nothing within 0.3 s")
+                    || problem.contains("before its first line")
+            );
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_child_is_the_first_that_the_system_ends_when_memory_is_short() {
+        let mut child =
+            Child::start(&program("echo hello; read line; cat /proc/self/oom_score_adj")).unwrap();
+        assert_eq!(child.ask(b"\n", &Limits::default()).unwrap(), b"1000\n");
     }
 
     fn is_zombie(process: Pid) -> bool {

@@ -37,12 +37,7 @@ impl Ending {
             Self::Crashed(how) => {
                 DomainError::new("point_crashed", format!("its process {how} (tried twice)"))
             }
-            Self::TooLong => {
-                let limit = limits.time().unwrap_or_default().as_secs_f64();
-                let message =
-                    format!("it ran for more than {limit} s, the limit point_seconds (tried twice)");
-                DomainError::new("point_timeout", message)
-            }
+            Self::TooLong => DomainError::new("point_timeout", limits.passed()),
             Self::TooMuch(bytes) => {
                 let limit = mebibytes(limits.point_memory.unwrap_or_default());
                 let message = format!(

@@ -15,7 +15,8 @@ use crate::program::Program;
 use crate::request::refusal::shortened;
 use crate::run::record::line;
 
-/// The exit status when a program cannot be used as its manifest says (`EX_CONFIG` of sysexits.h).
+/// The exit status when a program cannot be used as its manifest says, or no child can be started (`EX_CONFIG` of
+/// sysexits.h): no point is at fault.
 pub(crate) const BAD_PROGRAM: u8 = 78;
 
 /// What a child runs.
@@ -152,15 +153,13 @@ pub(crate) fn own_path() -> Result<PathBuf, String> {
 }
 
 fn fail(program: Option<&Program>, problem: &str) -> ! {
-    let status = if let Some(program) = program {
+    if let Some(program) = program {
         eprintln!("{}: {problem}", program.manifest.display());
-        BAD_PROGRAM.into()
     } else {
         eprintln!("cannot run points in child processes: {problem}");
-        1
-    };
+    }
     end_all();
-    process::exit(status)
+    process::exit(BAD_PROGRAM.into())
 }
 
 fn agrees(given: &NamedModel, declared: &Declaration) -> Result<(), String> {

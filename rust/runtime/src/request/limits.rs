@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::request::refusal::Refusal;
+use crate::request::time::{REMEDY, ShardTime};
 
 /// Limits of one point; without one it may take what it wants.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -14,12 +15,40 @@ pub(crate) struct Limits {
     point_seconds: Option<f64>,
     /// Bytes of resident memory, of the child and all that it started.
     pub(crate) point_memory: Option<u64>,
+    /// The time limit of the shard, where `point_seconds` is a share of it that nobody has set.
+    #[serde(skip)]
+    shard_seconds: Option<f64>,
 }
 
 impl Limits {
     /// How long a point may take.
     pub(crate) fn time(&self) -> Option<Duration> {
         self.point_seconds.map(Duration::from_secs_f64)
+    }
+
+    /// The limits where a point has a share of its shard's time alone.
+    pub(crate) fn within(self, time: Option<ShardTime>) -> Self {
+        match time {
+            Some(ShardTime { limit, point: Some(share), .. })
+                if self.point_seconds.is_none_or(|own| share < own) =>
+            {
+                Self { point_seconds: Some(share), shard_seconds: Some(limit), ..self }
+            }
+            _ => self,
+        }
+    }
+
+    /// How long a point has run that has taken longer than it may.
+    pub(crate) fn passed(&self) -> String {
+        let seconds = self.point_seconds.unwrap_or_default();
+        match self.shard_seconds {
+            None => format!("it ran for more than {seconds} s, the limit point_seconds (tried twice)"),
+            Some(limit) => format!(
+                "it ran for more than {seconds:.1} s (tried twice), {:.1} % of its shard's time limit of {limit:.0} s \
+                 (--timeout): so much a point may take once one has stood still; {REMEDY}",
+                100.0 * seconds / limit
+            ),
+        }
     }
 
     /// The limits of a request, if they can be kept.

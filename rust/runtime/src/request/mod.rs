@@ -8,9 +8,9 @@ pub(crate) mod members;
 mod object;
 pub(crate) mod plan;
 pub(crate) mod refusal;
+pub(crate) mod time;
 
 use std::io::{self, BufRead, Read};
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -21,6 +21,7 @@ use crate::request::limits::Limits;
 use crate::request::literal::Literal;
 use crate::request::members::Members;
 use crate::request::refusal::Refusal;
+use crate::request::time::ShardTime;
 
 /// Room for a stored design of 64 MiB and the other fields.
 const MAX_BYTES: u64 = 68 << 20;
@@ -49,7 +50,8 @@ pub(crate) struct Request<'a> {
     pub(crate) limits: Option<Limits>,
     #[serde(borrow)]
     pub(crate) declaration: Option<GivenModel<'a>>,
-    report_seconds: Option<f64>,
+    pub(crate) report_seconds: Option<f64>,
+    pub(crate) time: Option<ShardTime>,
     #[serde(default)]
     pub(crate) keep: bool,
 }
@@ -95,11 +97,6 @@ impl<'a> Request<'a> {
             return Err(Refusal::bad_request("report_seconds: must be above 0, and at most 1e9"));
         }
         Ok(request)
-    }
-
-    /// After how much silence to report the point that has been running longest.
-    pub(crate) fn report(&self) -> Option<Duration> {
-        self.report_seconds.map(Duration::from_secs_f64)
     }
 
     /// How many threads to run on: as requested, or one per core.

@@ -16,6 +16,7 @@ use crate::request::known::{Known, KnownPoint};
 use crate::request::limits::Limits;
 use crate::request::literal::Literal;
 use crate::request::refusal::{Refusal, shortened};
+use crate::request::time::ShardTime;
 
 /// How points are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,7 @@ pub(crate) struct Plan {
     pub(crate) known: Known,
     /// Of each point; none unless it is run in a child.
     pub(crate) limits: Limits,
+    pub(crate) time: Option<ShardTime>,
     /// After how much silence to report the point that has been running longest.
     pub(crate) report: Option<Duration>,
     /// Whether to write the files that a program keeps of its points.
@@ -76,8 +78,7 @@ impl Plan {
         };
         let declaration = declaration.ordered();
         let datasets = requested(&declaration, &request.outputs)?;
-        let (threads, report) = (request.threads(), request.report());
-        let (seed, keep) = (request.seed, request.keep);
+        let (threads, seed, keep) = (request.threads(), request.seed, request.keep);
         let Swept { design, names } = design::read(request.design.get(), &declaration.parameters, seed)?;
         let Declaration { name, version, parameters, metrics, .. } = declaration;
         let slots = slots(parameters, &names, request.base.0)?;
@@ -89,7 +90,8 @@ impl Plan {
         check_bounds(&points, &numbering, &design)?;
         let known = known(request.known, mode, &datasets, &metrics, &points)?;
         let is_hosted = mode == Mode::Host || (mode == Mode::Simulate && matches!(body, Body::Program(_)));
-        let limits = Limits::of(request.limits, is_hosted)?;
+        let time = ShardTime::of(request.time, is_hosted)?;
+        let limits = Limits::of(request.limits, is_hosted)?.within(time);
         Ok(Self {
             body,
             name,
@@ -106,7 +108,8 @@ impl Plan {
             threads,
             known,
             limits,
-            report,
+            time,
+            report: report(request.report_seconds, time),
             keep,
         })
     }
@@ -117,6 +120,12 @@ impl Plan {
         values.extend(self.slots.iter().map(|slot| (slot.parameter.name, slot.fixed.borrow())));
         self.design.decode(cell, |dimension, value| values[self.swept[dimension]].1 = value);
     }
+}
+
+/// After how much silence to report, if that is wanted.
+fn report(wanted: Option<f64>, time: Option<ShardTime>) -> Option<Duration> {
+    let wanted = Duration::from_secs_f64(wanted?);
+    Some(time.map_or(wanted, |time| wanted.min(time.report())))
 }
 
 /// The known points, where a request may have some.

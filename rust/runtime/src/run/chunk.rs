@@ -9,6 +9,7 @@ use crate::clock::now;
 use crate::host::{Hosted, Launch};
 use crate::model::Runner;
 use crate::model::catalog::Body;
+use crate::model::domain_error::DomainError;
 use crate::model::guarded::Guarded;
 use crate::model::output::Output;
 use crate::request::plan::{Mode, Plan};
@@ -29,8 +30,7 @@ pub(crate) fn work(plan: &Plan, mode: Mode, window: &Window, slot: &Slot) {
     let mut most = 1;
     while let Some((range, bytes)) = window.claim(most) {
         let start = now();
-        let (chunk, rest) = points.run(range, bytes, start);
-        slot.wait();
+        let Some((chunk, rest)) = points.run(&range, bytes, start) else { return };
         most = chunk_size(chunk.points.end - chunk.points.start, start.elapsed());
         window.hand_in(chunk, rest);
     }
@@ -66,49 +66,49 @@ impl<'a> Points<'a> {
         Self { plan, runner, slot, cell: Cell::new(plan), output }
     }
 
-    /// Runs points until the range, the time or the buffer is used up. Returns the rest of the range.
-    fn run(&mut self, range: Range<u64>, mut bytes: Vec<u8>, start: Instant) -> (Chunk, Range<u64>) {
-        let mut failed = 0;
-        let mut next = range.start;
-        let mut at = start;
-        while next < range.end {
-            self.slot.begin(next, at);
-            failed += u64::from(!self.point(next, &mut bytes));
-            next += 1;
-            at = now();
-            if bytes.len() >= MAX_BYTES || at.duration_since(start) >= TARGET {
-                break;
+    /// Runs points until the range, the time or the buffer is used up. Returns the rest of the range, or nothing if
+    /// the writer has done without this thread.
+    fn run(&mut self, range: &Range<u64>, bytes: Vec<u8>, start: Instant) -> Option<(Chunk, Range<u64>)> {
+        let mut point = range.start;
+        self.slot.take_up(range, bytes, start);
+        loop {
+            let (cell, replicate) = self.plan.numbering.split(point);
+            self.cell.enter(cell);
+            let result = self.result(point, replicate);
+            let verdict = match &result {
+                None => Verdict::Unknown,
+                Some(Ok(())) => Verdict::Success(&self.output),
+                Some(Err(error)) => Verdict::Failure(error),
+            };
+            let mut hand = self.slot.lock();
+            if hand.is_settled() {
+                return None;
+            }
+            let files = self.output.kept();
+            if self.plan.keep && !files.is_empty() {
+                hand.bytes.extend(line(&Record::Kept { point_index: point, replicate, files }));
+            }
+            write_point(&mut hand.bytes, &self.cell, point, replicate, &verdict);
+            let at = now();
+            match hand.ended(matches!(verdict, Verdict::Failure(_)), at) {
+                Some(next) if hand.bytes.len() < MAX_BYTES && at.duration_since(start) < TARGET => {
+                    point = next;
+                }
+                _ => return Some(hand.give()),
             }
         }
-        (Chunk { points: range.start..next, failed, bytes }, next..range.end)
     }
 
-    /// Appends a point's records. Returns whether it succeeded.
-    fn point(&mut self, point: u64, bytes: &mut Vec<u8>) -> bool {
-        let (cell, replicate) = self.plan.numbering.split(point);
-        self.cell.enter(cell);
-        let Some(runner) = &mut self.runner else {
-            write_point(bytes, &self.cell, point, replicate, &Verdict::Unknown);
-            return true;
-        };
-        let result = if let Some(metrics) = self.plan.known.metrics_of(point) {
+    /// Runs a point, unless it is only identified. Its metrics are in `output`.
+    fn result(&mut self, point: u64, replicate: u32) -> Option<Result<(), DomainError>> {
+        let runner = self.runner.as_mut()?;
+        if let Some(metrics) = self.plan.known.metrics_of(point) {
             self.output.restore(metrics);
-            Ok(())
-        } else {
-            let streams = Streams::new(self.plan.seed, replicate);
-            self.output.clear();
-            runner.run(&self.cell.parameters(), &streams, &mut self.output)
-        };
-        let verdict = match &result {
-            Ok(()) => Verdict::Success(&self.output),
-            Err(error) => Verdict::Failure(error),
-        };
-        let files = self.output.kept();
-        if self.plan.keep && !files.is_empty() {
-            bytes.extend(line(&Record::Kept { point_index: point, replicate, files }));
+            return Some(Ok(()));
         }
-        write_point(bytes, &self.cell, point, replicate, &verdict);
-        result.is_ok()
+        let streams = Streams::new(self.plan.seed, replicate);
+        self.output.clear();
+        Some(runner.run(&self.cell.parameters(), &streams, &mut self.output))
     }
 }
 

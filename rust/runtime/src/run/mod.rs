@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::clock::now;
 use crate::request::plan::{Mode, Plan};
 use crate::run::chunk::work;
-use crate::run::record::line;
+use crate::run::record::{Cell, Verdict, line, write_point};
 use crate::run::running::{Running, Slot};
 use crate::run::window::{Next, Window};
 
@@ -41,17 +41,14 @@ pub(crate) fn execute(plan: &Arc<Plan>, mode: Mode, output: &mut impl Write) -> 
             .name(format!("points-{number}"))
             .spawn(move || work_or_abort(&plan, mode, &window, running.slot(number)))?;
     }
-    write_chunks(&window, &running, plan.report, output)
+    write_chunks(plan, &window, &running, output)
 }
 
 /// Writes chunks in order, small ones together; returns how many points failed.
-fn write_chunks(
-    window: &Window,
-    running: &Running,
-    report: Option<Duration>,
-    output: &mut impl Write,
-) -> io::Result<u64> {
+fn write_chunks(plan: &Plan, window: &Window, running: &Running, output: &mut impl Write) -> io::Result<u64> {
     let mut failed = 0;
+    let report = plan.report;
+    let deadline = plan.time.map(|time| now() + time.patience());
     let mut gathered = Gathered { output, bytes: vec![], since: now(), written_at: now() };
     loop {
         match window.next(gathered.patience(report)) {
@@ -67,13 +64,28 @@ fn write_chunks(
             }
         }
         gathered.write_if_due()?;
-        if gathered.is_silent(report) {
-            if let Some(record) = running.longest(now()) {
+        if let Some(silence) = report.filter(|silence| gathered.is_silent(*silence)) {
+            running.go_around(window, now(), silence);
+            if let Some(record) = running.longest(window, now()) {
                 gathered.bytes.extend(line(&record));
             }
             gathered.write()?;
+            if deadline.is_some_and(|deadline| now() >= deadline) {
+                give_up(plan, running, window);
+            }
         }
     }
+}
+
+/// Gives points that stand still their records, if no others are left.
+fn give_up(plan: &Plan, running: &Running, window: &Window) {
+    let Some(time) = plan.time else { return };
+    let mut identity = Cell::new(plan);
+    running.settle(window, now(), time.still(), |point, bytes| {
+        let (cell, replicate) = plan.numbering.split(point);
+        identity.enter(cell);
+        write_point(bytes, &identity, point, replicate, &Verdict::Failure(&time.error()));
+    });
 }
 
 /// Records on their way to the output.
@@ -111,8 +123,8 @@ impl<W: Write> Gathered<'_, W> {
         Ok(())
     }
 
-    fn is_silent(&self, report: Option<Duration>) -> bool {
-        self.bytes.is_empty() && report.is_some_and(|silence| self.written_at.elapsed() >= silence)
+    fn is_silent(&self, silence: Duration) -> bool {
+        self.bytes.is_empty() && self.written_at.elapsed() >= silence
     }
 
     /// How long to wait for the next chunk: until something is to be written, or silence is to be broken.

@@ -37,6 +37,7 @@ pub(crate) enum Record<'a> {
         point_index: u64,
         seconds: f64,
         others: usize,
+        waiting: u64,
     },
     Kept {
         point_index: u64,

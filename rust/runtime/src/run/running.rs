@@ -1,76 +1,147 @@
-//! Which point each thread runs and since when, for the report of what stands still.
+//! What each thread of a run has in hand: the points that it has claimed, their records so far, and since when it
+//! has been running which. The writer of records looks there for what stands still.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clock::now;
 use crate::run::record::Record;
+use crate::run::window::{Chunk, Window};
 
-/// In place of a time: the thread runs no point.
-const IDLE: u64 = u64::MAX;
+/// The points that the threads of a run have in hand.
+pub(crate) struct Running(Vec<Slot>);
 
-/// The points that the threads of a run are running.
-pub(crate) struct Running {
-    began: Instant,
-    slots: Vec<Slot>,
-}
-
-/// The point of one thread: written by that thread, once for each point, and read by the writer of records.
-/// Aligned, so that no two threads write to the same line of a cache.
+/// The points of one thread. Aligned, so that no two threads write to the same line of a cache.
 #[repr(align(128))]
-pub(crate) struct Slot {
-    began: Instant,
-    point: AtomicU64,
-    /// Milliseconds from `began` to the start of the point.
-    since: AtomicU64,
+#[derive(Default)]
+pub(crate) struct Slot(Mutex<Hand>);
+
+/// Points `start` to `end`, of which those before `next` have been run.
+#[derive(Default)]
+pub(crate) struct Hand {
+    start: u64,
+    next: u64,
+    end: u64,
+    failed: u64,
+    pub(crate) bytes: Vec<u8>,
+    /// Since when `next` has been running, if it is.
+    since: Option<Instant>,
+    /// Its points have been handed in by the writer.
+    is_settled: bool,
 }
 
 impl Running {
     pub(crate) fn new(threads: usize) -> Self {
-        let began = now();
-        let slot = || Slot { began, point: AtomicU64::new(0), since: AtomicU64::new(IDLE) };
-        Self { began, slots: (0..threads).map(|_| slot()).collect() }
+        Self((0..threads).map(|_| Slot::default()).collect())
     }
 
     pub(crate) fn slot(&self, thread: usize) -> &Slot {
-        &self.slots[thread]
+        &self.0[thread]
     }
 
     /// The record of the point that has been running longest, if any is.
-    pub(crate) fn longest(&self, at: Instant) -> Option<Record<'static>> {
-        let running: Vec<_> = self.slots.iter().filter_map(Slot::running).collect();
+    pub(crate) fn longest(&self, window: &Window, at: Instant) -> Option<Record<'static>> {
+        let (mut running, mut waiting) = (vec![], window.unclaimed());
+        for hand in self.0.iter().map(Slot::lock) {
+            running.extend(hand.since.map(|since| (since, hand.next)));
+            waiting += hand.end - hand.next - u64::from(hand.since.is_some());
+        }
         let (since, point_index) = running.iter().min().copied()?;
-        let tenths = milliseconds(at.duration_since(self.began)).saturating_sub(since) / 100;
-        let others = running.len() - 1;
-        Some(Record::Running { point_index, seconds: tenths as f64 / 10.0, others })
+        let tenths = at.saturating_duration_since(since).as_millis() / 100;
+        Some(Record::Running {
+            point_index,
+            seconds: tenths as f64 / 10.0,
+            others: running.len() - 1,
+            waiting,
+        })
+    }
+
+    /// Hands in what is before points that have been running for `least`, and returns what is behind them.
+    pub(crate) fn go_around(&self, window: &Window, at: Instant, least: Duration) {
+        for mut hand in self.0.iter().map(Slot::lock).filter(|hand| hand.has_run_for(least, at)) {
+            let rest = hand.next + 1..hand.end;
+            hand.end = hand.next + 1;
+            window.advance(hand.done(), rest);
+        }
+    }
+
+    /// Hands in the points that are running, with the record that `fail` appends for each, if these alone are left
+    /// and each has been running for `least`.
+    pub(crate) fn settle(
+        &self,
+        window: &Window,
+        at: Instant,
+        least: Duration,
+        mut fail: impl FnMut(u64, &mut Vec<u8>),
+    ) {
+        let mut hands: Vec<_> = self.0.iter().map(Slot::lock).filter(|hand| hand.next < hand.end).collect();
+        let is_stuck = |hand: &MutexGuard<'_, Hand>| hand.has_run_for(least, at) && hand.next + 1 == hand.end;
+        if hands.iter().all(is_stuck) && window.has_only(hands.len()) {
+            for hand in &mut hands {
+                let point = hand.next;
+                fail(point, &mut hand.bytes);
+                hand.ended(true, at);
+                hand.is_settled = true;
+                window.hand_in(hand.done(), point + 1..point + 1);
+            }
+        }
     }
 }
 
 impl Slot {
-    /// The thread begins a point, or begins it again.
-    pub(crate) fn begin(&self, point: u64, at: Instant) {
-        self.since.store(milliseconds(at.duration_since(self.began)), Ordering::Relaxed);
-        // After the time: whoever reads this point must not take an earlier one's time for its own.
-        self.point.store(point, Ordering::Release);
+    /// The thread begins points that it has claimed.
+    pub(crate) fn take_up(&self, points: &Range<u64>, bytes: Vec<u8>, at: Instant) {
+        let &Range { start, end } = points;
+        *self.lock() = Hand { start, next: start, end, bytes, since: Some(at), ..Hand::default() };
     }
 
-    /// The thread waits: its point, if it has one, is not running.
+    /// The thread waits: its point is not running.
     pub(crate) fn wait(&self) {
-        self.since.store(IDLE, Ordering::Relaxed);
+        self.lock().since = None;
     }
 
     /// The thread runs its point again from now on.
     pub(crate) fn resume(&self) {
-        self.since.store(milliseconds(self.began.elapsed()), Ordering::Relaxed);
+        self.lock().since = Some(now());
     }
 
-    fn running(&self) -> Option<(u64, u64)> {
-        let point = self.point.load(Ordering::Acquire);
-        let since = self.since.load(Ordering::Relaxed);
-        (since != IDLE).then_some((since, point))
+    /// Held while the record of a point is written.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Hand> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn milliseconds(time: Duration) -> u64 {
-    time.as_secs() * 1000 + u64::from(time.subsec_millis())
+impl Hand {
+    /// Whether the thread must not write any record: its point has one.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_settled
+    }
+
+    /// The point has its record, and the next one begins. Returns that, if there is one.
+    pub(crate) fn ended(&mut self, has_failed: bool, at: Instant) -> Option<u64> {
+        self.failed += u64::from(has_failed);
+        self.next += 1;
+        let is_left = self.next < self.end;
+        self.since = is_left.then_some(at);
+        is_left.then_some(self.next)
+    }
+
+    /// Returns what has been run, and what has not.
+    pub(crate) fn give(&mut self) -> (Chunk, Range<u64>) {
+        let chunk = self.done();
+        let rest = self.next..self.end;
+        *self = Self::default();
+        (chunk, rest)
+    }
+
+    fn done(&mut self) -> Chunk {
+        let points = self.start..self.next;
+        self.start = self.next;
+        Chunk { points, failed: std::mem::take(&mut self.failed), bytes: std::mem::take(&mut self.bytes) }
+    }
+
+    fn has_run_for(&self, least: Duration, at: Instant) -> bool {
+        self.since.is_some_and(|since| at.saturating_duration_since(since) >= least)
+    }
 }

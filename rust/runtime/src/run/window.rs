@@ -91,17 +91,40 @@ impl Window {
     pub(crate) fn hand_in(&self, chunk: Chunk, rest: Range<u64>) {
         let mut state = self.lock();
         state.running -= 1;
-        state.waiting_bytes += chunk.bytes.capacity();
-        if chunk.points.start == state.next_to_write {
-            self.writable.notify_one();
-        }
+        self.put(state, chunk, rest);
+    }
+
+    /// Takes what a thread has done so far, and what it leaves to others, while it goes on with a point between.
+    pub(crate) fn advance(&self, chunk: Chunk, rest: Range<u64>) {
+        self.put(self.lock(), chunk, rest);
+    }
+
+    fn put(&self, mut state: MutexGuard<'_, State>, chunk: Chunk, rest: Range<u64>) {
         if !rest.is_empty() {
             state.returned.insert(rest.start, rest.end);
             self.claimable.notify_one();
         } else if state.running == 0 {
             self.claimable.notify_all();
         }
-        state.waiting.insert(chunk.points.start, chunk);
+        if !chunk.points.is_empty() {
+            state.waiting_bytes += chunk.bytes.capacity();
+            if chunk.points.start == state.next_to_write {
+                self.writable.notify_one();
+            }
+            state.waiting.insert(chunk.points.start, chunk);
+        }
+    }
+
+    /// How many points no thread has claimed.
+    pub(crate) fn unclaimed(&self) -> u64 {
+        let state = self.lock();
+        state.fresh_count() + state.returned.iter().map(|(start, end)| end - start).sum::<u64>()
+    }
+
+    /// Whether nothing is left but what so many threads have claimed.
+    pub(crate) fn has_only(&self, threads: usize) -> bool {
+        let state = self.lock();
+        state.running == threads && state.lowest().is_none()
     }
 
     /// The next chunk in index order, as soon as it is ready, or `Late` after `patience`, if that is set.

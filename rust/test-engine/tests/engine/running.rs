@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 
 use crate::ENGINE;
-use crate::common::{parsed, records, request, start, with};
+use crate::common::{lines, parsed, records, request, start, with};
 use serde_json::{Value, json};
 
 const POINTS: u64 = 20;
@@ -29,13 +29,43 @@ fn the_point_that_stands_still_is_named_again_and_again() {
     let hangs = faulty(&json!({"base": {"mode": "hang", "at": 7}, "report_seconds": 0.1}));
     for command in ["run", "host"] {
         // The other thread runs what is left first, and has nothing to do then.
-        let alone = |record: &Value| record["point_index"] == 7 && record["others"] == 0;
+        let alone =
+            |record: &Value| record["point_index"] == 7 && record["others"] == 0 && record["waiting"] == 0;
         let first = wait_for_report(command, &hangs, alone)["seconds"].as_f64().unwrap();
         let later = |record: &Value| alone(record) && record["seconds"].as_f64().unwrap() > first + 0.5;
         let names: Vec<_> =
             wait_for_report(command, &hangs, later).as_object().unwrap().keys().cloned().collect();
-        assert_eq!(names, ["others", "point_index", "record", "seconds"]);
+        assert_eq!(names, ["others", "point_index", "record", "seconds", "waiting"]);
     }
+}
+
+#[test]
+fn points_that_stand_still_have_failed_when_the_time_ends_and_no_others_are_left() {
+    let time = json!({"report_seconds": 0.1, "time": {"limit": 1.0, "left": 1.0}});
+    let hangs = with(&faulty(&json!({"base": {"mode": "hang", "at": 7}})), &time);
+    for command in ["run", "host"] {
+        let told = lines(ENGINE, command, &hangs.to_string());
+        let points: Vec<_> =
+            told.iter().map(|line| parsed(line)).filter(|line| line["record"] == "point").collect();
+        let indices: Vec<_> = points.iter().map(|point| point["point_index"].as_u64().unwrap()).collect();
+        assert_eq!(indices, (0..POINTS).collect::<Vec<_>>());
+        let failed: Vec<_> = points.iter().filter(|point| point["status"] == "failure").collect();
+        assert_eq!(failed.len(), 1);
+        assert_eq!(
+            (&failed[0]["point_index"], &failed[0]["error_code"]),
+            (&json!(7), &json!("point_timeout"))
+        );
+        assert_eq!(parsed(told.last().unwrap())["failed"], 1);
+    }
+}
+
+#[test]
+fn a_point_that_has_just_begun_does_not_stand_still() {
+    // Of a limit that is much longer than the time which this engine has of it.
+    let time = json!({"report_seconds": 0.1, "time": {"limit": 1000.0, "left": 0.2}});
+    let sleeps = with(&faulty(&json!({"base": {"mode": "sleep", "at": 7, "milliseconds": 700}})), &time);
+    let told = lines(ENGINE, "run", &sleeps.to_string());
+    assert_eq!(parsed(told.last().unwrap())["succeeded"], POINTS);
 }
 
 #[test]
