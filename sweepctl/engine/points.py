@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from threading import Event
 from typing import TYPE_CHECKING
 
-from sweepctl.engine.client import Engine, EngineRun
+from sweepctl.engine.client import Engine
 from sweepctl.engine.reader import RecordReader
+from sweepctl.engine.run import EngineRun
 from sweepctl.errors import EngineFaultError
 from sweepctl.messages import ShardMessage
 from sweepctl.protocol import ShardTime, encode_request

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from sweepctl.engine.client import EngineRun
 from sweepctl.engine.kept import KeptFiles
+from sweepctl.engine.run import EngineRun
 from sweepctl.errors import EngineFaultError
 from sweepctl.messages import ShardMessage
 from sweepctl.protocol import Column, Finished, Model

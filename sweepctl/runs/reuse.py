@@ -21,8 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sweepctl.engine.client import Engine, EngineRun
+from sweepctl.engine.client import Engine
 from sweepctl.engine.reader import identity_schema, parse_records
+from sweepctl.engine.run import EngineRun
 from sweepctl.errors import DamagedError, EngineFaultError, InterruptedRunError, RefusedError
 from sweepctl.protocol import MAX_REQUEST_BYTES, Model, ShardTime
 from sweepctl.records import layout, table

@@ -15,9 +15,10 @@ from typing import Literal
 import pyarrow as pa
 
 from sweepctl.design import Grid
-from sweepctl.engine.client import Engine, EngineRun
+from sweepctl.engine.client import Engine
 from sweepctl.engine.points import Clock, Requests, run_points
 from sweepctl.engine.reader import RecordReader
+from sweepctl.engine.run import EngineRun
 from sweepctl.errors import (
     EngineFaultError,
     EngineUnavailableError,

@@ -14,9 +14,10 @@ from threading import Event
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sweepctl.engine.client import HANDSHAKE_SECONDS, Engine, EngineRun
+from sweepctl.engine.client import HANDSHAKE_SECONDS, Engine
 from sweepctl.engine.points import OF_A_POINT, Clock, Requests, run_points, taking
 from sweepctl.engine.reader import RecordReader
+from sweepctl.engine.run import EngineRun
 from sweepctl.errors import EngineFaultError
 from sweepctl.messages import ShardMessageV2
 from sweepctl.protocol import encode_request

@@ -10,8 +10,10 @@ from fakes.engines import clock_until, scripted
 from fakes.toy_model import STARTED, good, line, running
 from waiting import LIMIT, wait_until
 
-from sweepctl.engine import child, client
-from sweepctl.engine.client import Engine, EngineRun, find_engine
+from sweepctl.engine import child
+from sweepctl.engine import run as engine_run
+from sweepctl.engine.client import Engine, find_engine
+from sweepctl.engine.run import EngineRun
 from sweepctl.errors import EngineFaultError, EngineUnavailableError, InterruptedRunError, RefusedError
 from sweepctl.protocol import ShardTime
 
@@ -84,8 +86,8 @@ def test_faults_have_their_code(
     code: str,
 ) -> None:
     seconds = 0.5 if code == "engine_timeout" else LIMIT
-    monkeypatch.setattr(client, "EXIT_SECONDS", seconds)
-    monkeypatch.setattr(client, "MAX_LINE_BYTES", 1 << 20)
+    monkeypatch.setattr(engine_run, "EXIT_SECONDS", seconds)
+    monkeypatch.setattr(engine_run, "MAX_LINE_BYTES", 1 << 20)
     assert fault_of(start(tmp_path, behaviour, timeout=seconds)).error_code == code
 
 
@@ -105,13 +107,13 @@ def test_lines_before_a_crash_are_not_lost(tmp_path: Path) -> None:
 
 
 def test_lines_before_a_flood_are_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "BLOCK_SECONDS", LIMIT)
-    monkeypatch.setattr(client, "MAX_LINE_BYTES", 1 << 20)
+    monkeypatch.setattr(engine_run, "BLOCK_SECONDS", LIMIT)
+    monkeypatch.setattr(engine_run, "MAX_LINE_BYTES", 1 << 20)
     require_five(start(tmp_path, SAY_FIVE + "while True: say(b'x' * 65536)"), "engine_flooded")
 
 
 def test_lines_before_a_deadline_are_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "BLOCK_SECONDS", 1e10)
+    monkeypatch.setattr(engine_run, "BLOCK_SECONDS", 1e10)
     clock = clock_until(monkeypatch, b'"point_index":4')
     engine = Engine(scripted(tmp_path, SAY_FIVE + "time.sleep(1e6)"), monotonic=clock)
     require_five(engine.start(REQUEST, timeout=1), "engine_timeout")

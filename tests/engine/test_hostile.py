@@ -13,7 +13,7 @@ from fakes.engines import scripted
 from waiting import LIMIT
 from worker import whole
 
-from sweepctl.engine import client
+from sweepctl.engine import run as engine_run
 from sweepctl.engine.client import Engine
 from sweepctl.engine.reader import read_identities
 from sweepctl.errors import EngineFaultError, EngineUnavailableError
@@ -95,7 +95,7 @@ def test_what_it_does_is_recorded_and_reaches_no_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str, code: str
 ) -> None:
     seconds = 1.0 if code == "engine_timeout" else LIMIT
-    monkeypatch.setattr(client, "EXIT_SECONDS", seconds)
+    monkeypatch.setattr(engine_run, "EXIT_SECONDS", seconds)
     store = open_store(str(tmp_path / "store"))
     message, conditions = toys.one_shard(POINTS), Conditions(timeout=seconds)
     memory = process_memory.begin()

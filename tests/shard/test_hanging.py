@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 from fakes.crashing import TEST_ENGINE
 
-from sweepctl.engine.client import Engine, EngineRun
+from sweepctl.engine.client import Engine
+from sweepctl.engine.run import EngineRun
 from sweepctl.messages import decode
 from sweepctl.records.outcome import Outcome
 from sweepctl.records.table import POINT_OUTCOMES

@@ -13,7 +13,8 @@ import pytest
 from fakes.crashing import AT, POINTS, SHARD, TEST_ENGINE, body
 from rich.console import Console
 
-from sweepctl.engine.client import Engine, EngineRun
+from sweepctl.engine.client import Engine
+from sweepctl.engine.run import EngineRun
 from sweepctl.errors import ConflictError, EngineUnavailableError, WrongEngineError
 from sweepctl.messages import ShardMessage, decode
 from sweepctl.records.layout import ShardKeys
