@@ -15,6 +15,7 @@ from sweepctl import numpy_gate
 from sweepctl.cli import (
     athena,
     check_model,
+    compare,
     doctor,
     drain,
     init,
@@ -33,6 +34,7 @@ __all__ = [
     "app",
     "athena",
     "check_model",
+    "compare",
     "doctor",
     "drain",
     "init",

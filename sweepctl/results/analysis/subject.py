@@ -104,10 +104,7 @@ class Subject:
     @property
     def replicate_batches(self) -> int:
         """The number of equal batches of replicates; if no number fits, each replicate is its own batch."""
-        if self.replications <= MAX_BATCHES:
-            return self.replications
-        most = max(count for count in range(1, MAX_BATCHES + 1) if self.replications % count == 0)
-        return most if most >= MIN_BATCHES else self.replications
+        return batches_of(self.replications)
 
     def joined(self, metric: str) -> str:
         """Return a metric's column in `points`, where a parameter of the same name takes precedence."""
@@ -129,8 +126,8 @@ class Subject:
         Raises:
             UsageError: a metric does not exist or is not numeric.
         """
-        parameters = _columns_after(connection, "effective_parameters", "effective_parameters_json")
-        declared = _columns_after(connection, "point_outcomes", "error_message")
+        parameters = columns_after(connection, "effective_parameters", "effective_parameters_json")
+        declared = columns_after(connection, "point_outcomes", "error_message")
         numbers = [name for name, kind in declared.items() if kind in (*_NUMBERS, "BOOLEAN")]
         for name in metrics if declared else ():
             _require_metric(name, numbers, declared)
@@ -153,6 +150,14 @@ class Subject:
         )
 
 
+def batches_of(replications: int) -> int:
+    """Return into how many equal batches replicates are put; if no number fits, each is its own batch."""
+    if replications <= MAX_BATCHES:
+        return replications
+    most = max(count for count in range(1, MAX_BATCHES + 1) if replications % count == 0)
+    return most if most >= MIN_BATCHES else replications
+
+
 def is_sampled(space: Space) -> bool:
     """Return whether the cells of a design are draws."""
     return isinstance(space, Random | LatinHypercube | Sobol)
@@ -172,7 +177,7 @@ def _find_repeated(connection: "Connection", replications: int) -> int:
     return int(cells)
 
 
-def _columns_after(connection: "Connection", view: str, last: str) -> dict[str, str]:
+def columns_after(connection: "Connection", view: str, last: str) -> dict[str, str]:
     """Return a view's columns after `last`, the last one that every model has, with their types."""
     kinds = {name: str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE {view}").fetchall()}
     names = list(kinds)
@@ -190,13 +195,17 @@ def number(metric: str) -> str:
 
 
 def _require_metric(name: str, numbers: Sequence[str], declared: Iterable[str]) -> None:
-    if name in numbers:
-        return
-    if name in declared:
+    if name in declared and name not in numbers:
         raise UsageError(f"metric {name!r} is text, which has no mean", remedy="Choose a numeric metric.")
-    close = difflib.get_close_matches(name, numbers, n=1)
-    remedy = f"Did you mean {close[0]!r}?" if close else f"Metrics: {', '.join(numbers)}."
-    raise UsageError(f"this run has no metric {name!r}", remedy=remedy)
+    require_known(name, numbers)
+
+
+def require_known(name: str, metrics: Sequence[str]) -> None:
+    """Raise UsageError unless a metric is one of these."""
+    if name not in metrics:
+        close = difflib.get_close_matches(name, metrics, n=1)
+        remedy = f"Did you mean {close[0]!r}?" if close else f"Metrics: {', '.join(metrics)}."
+        raise UsageError(f"this run has no metric {name!r}", remedy=remedy)
 
 
 def _dimension(connection: "Connection", name: str, *, is_number: bool) -> Dimension | None:
