@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from sweepctl.results.analysis.effects import UNBALANCED, MeanEstimate, MeansByLevel
+from sweepctl.results.analysis.effects import UNBALANCED, MeanEstimate
 from sweepctl.results.analysis.points import FailureCount, Row
 from sweepctl.results.analysis.sensitivity import Sensitivity
-from sweepctl.results.analysis.subject import Dimension, Subject
+from sweepctl.results.analysis.subject import Subject
 from sweepctl.results.analysis.summary import MetricSummary, Summary
 from sweepctl.spec import Value
 from sweepctl.view.console import foreign, new_table
 from sweepctl.view.wording import counted, shown, span
+
+PAIRED = '"less the first": the mean difference of points that differ in this dimension alone'
 
 
 def show_summary(console: Console, summary: Summary) -> None:
@@ -56,7 +58,7 @@ def _show_metric(console: Console, subject: Subject, metric: MetricSummary) -> N
     if metric.warning:
         console.print(f"[yellow]![/] {foreign(metric.warning)}", highlight=False, soft_wrap=True)
     if metric.effects:
-        _show_effects(console, subject, metric.effects)
+        _show_effects(console, subject, metric)
     if not metric.balanced:
         console.print(f"[yellow]![/] {UNBALANCED}", highlight=False, soft_wrap=True)
     _show_sensitivity(console, metric.sensitivity)
@@ -65,28 +67,39 @@ def _show_metric(console: Console, subject: Subject, metric: MetricSummary) -> N
             _show_rows(console, f"{title} {metric.name}", rows, metric.name)
 
 
-def _show_effects(console: Console, subject: Subject, effects: Sequence[tuple[Dimension, MeansByLevel]]) -> None:
+def _show_effects(console: Console, subject: Subject, metric: MetricSummary) -> None:
     over = (
         f"{subject.replicate_batches} batches of replicates"
         if subject.replicate_batches < subject.replications
         else "replicates"
     )
     interval = f"95 % interval over {over}" if subject.replications > 1 else "no interval: one replicate"
-    table = new_table("dimension", "level", "mean", interval, "points", title="mean by level")
+    differences = metric.differences if subject.replications > 1 else {}
+    columns = ("dimension", "level", "mean", *(("less the first",) if differences else ()), "points")
+    table = new_table(*columns, title="mean by level")
     for column in table.columns[2:]:
         column.justify = "right"
-    for dimension, found in effects:
+    for dimension, found in metric.effects:
         for (place,), (estimate,) in found.items():
             name, level = foreign(dimension.name) if place == 0 else "", dimension.levels[place]
-            table.add_row(name, foreign(span(level.low, level.high)), *_estimated(estimate))
+            (difference,) = differences.get(dimension.name, {}).get((place,), [None])
+            cells = (_estimated(estimate), *((_estimated(difference) if place else "",) if differences else ()))
+            table.add_row(name, foreign(span(level.low, level.high)), *cells, f"{estimate.points if estimate else 0:,}")
     console.print(table, highlight=False)
+    note = f"±: {interval}." if subject.replications > 1 else f"{interval}."
+    if differences:
+        note += f" To compare levels, use {PAIRED}."
+    console.print(f"[dim]{note}[/]", highlight=False, soft_wrap=True)
 
 
-def _estimated(estimate: MeanEstimate | None) -> tuple[str, str, str]:
+def _estimated(estimate: MeanEstimate | None) -> str:
     if estimate is None:
-        return "–", "", "0"
-    width = "" if estimate.half_width is None else f"± {shown(estimate.half_width)}"
-    return shown(estimate.mean), width, f"{estimate.points:,}"
+        return "–"
+    return (
+        shown(estimate.mean)
+        if estimate.half_width is None
+        else f"{shown(estimate.mean)} ± {shown(estimate.half_width)}"
+    )
 
 
 def _show_sensitivity(console: Console, sensitivity: Sensitivity) -> None:

@@ -58,7 +58,7 @@ def means_by_level(
             if not mask >> (len(dimensions) - 1 - bit) & 1
         }
         found[mask][tuple(places.values())] = [
-            _estimate(*values[start : start + 4]) for start in range(0, len(values), 4)
+            estimate(*values[start : start + 4]) for start in range(0, len(values), 4)
         ]
     return [_in_order(found[_mask(dimensions, group)], dimensions, group) for group in groups]
 
@@ -109,7 +109,8 @@ def _query(subject: Subject, dimensions: Sequence[Dimension], groups: Sequence[S
         SELECT mask, {keys}, {over} FROM batches GROUP BY mask, {keys}"""
 
 
-def _estimate(mean: float | None, deviation: float | None, replicates: int, points: int) -> MeanEstimate | None:
+def estimate(mean: float | None, deviation: float | None, replicates: int, points: int) -> MeanEstimate | None:
+    """Return a mean over `replicates` means, with the interval that their standard deviation gives."""
     if mean is None:
         return None
     half_width = None if deviation is None else t_975(replicates - 1) * deviation / math.sqrt(replicates)

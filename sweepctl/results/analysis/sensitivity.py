@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from sweepctl import numpy_gate
 from sweepctl.design import Grid, LatinHypercube, Random, Sobol
-from sweepctl.design.axes import length_of
 from sweepctl.names import quoted
-from sweepctl.results.analysis.subject import Dimension, Subject, number, select
+from sweepctl.results.analysis.differences import digits
+from sweepctl.results.analysis.subject import Subject, number, select
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -77,7 +77,7 @@ def _of_grid(connection: "Connection", subject: Subject, grid: Grid) -> list[Sen
     )
     counts = ", ".join(f"count(y{place}), var_pop(y{place})" for place in metrics)
     found = connection.execute(f"SELECT {counts} FROM cells").fetchall()[0]
-    explained = [_explained(connection, metrics, *each) for each in _digits(grid, subject.dimensions)]
+    explained = [_explained(connection, metrics, *each) for each in digits(grid, subject.dimensions)]
     connection.execute("DROP TABLE cells")
     return [
         _exact(
@@ -89,17 +89,6 @@ def _of_grid(connection: "Connection", subject: Subject, grid: Grid) -> list[Sen
         )
         for place in metrics
     ]
-
-
-def _digits(grid: Grid, dimensions: Sequence[Dimension]) -> list[tuple[str, str]]:
-    """Return, for each dimension, expressions over `cell`: its own level, and the levels of all others."""
-    found, stride = {}, 1
-    for name in sorted(grid.dimensions, reverse=True):
-        length = length_of(grid.dimensions[name])
-        own = f"(cell // {stride}) % {length}"
-        found[name] = (own, f"(cell // {stride * length}) * {stride} + cell % {stride}")
-        stride *= length
-    return [found[dimension.name] for dimension in dimensions]
 
 
 def _explained(connection: "Connection", metrics: Sequence[int], own: str, others: str) -> list[tuple[float, float]]:

@@ -76,7 +76,7 @@ class Subject:
     record: RunRecord
     space: Space
     dimensions: tuple[Dimension, ...]  # in byte order of their names
-    metrics: tuple[str, ...]  # the requested ones, or the first numeric ones
+    metrics: tuple[str, ...]  # the requested ones, or the first numeric ones, those that vary before the others
     other_metrics: tuple[str, ...]  # all other numeric ones
     varied: tuple[str, ...]  # parameters that the design names, even with one value
     fixed: tuple[str, ...]  # all others of the model
@@ -120,7 +120,7 @@ class Subject:
             connection: Has the run's views (`results.views`).
             record: The run record.
             space: The run's design.
-            metrics: The metrics to analyse; if empty, the first `most` in the model's order.
+            metrics: The metrics to analyse; if empty, the first `most` in the model's order that vary.
             most: The number of metrics if none are requested.
 
         Raises:
@@ -131,7 +131,10 @@ class Subject:
         numbers = [name for name, kind in declared.items() if kind in (*_NUMBERS, "BOOLEAN")]
         for name in metrics if declared else ():
             _require_metric(name, numbers, declared)
-        chosen = list(dict.fromkeys(name for name in metrics if name in numbers)) or numbers[:most]
+        chosen = list(dict.fromkeys(name for name in metrics if name in numbers))
+        if not chosen:
+            numbers = _varying_first(connection, numbers)
+            chosen = numbers[:most]
         counts = "SELECT count(*), count(*) FILTER (status = 'success') FROM point_outcomes"
         points, succeeded = connection.execute(counts).fetchall()[0]
         varied = [name for name in sorted(space.parameters) if name in parameters]
@@ -161,6 +164,15 @@ def batches_of(replications: int) -> int:
 def is_sampled(space: Space) -> bool:
     """Return whether the cells of a design are draws."""
     return isinstance(space, Random | LatinHypercube | Sobol)
+
+
+def _varying_first(connection: "Connection", metrics: Sequence[str]) -> list[str]:
+    """Return metrics in their order, but those with one value in all points at the end: they answer nothing."""
+    if not metrics:
+        return []
+    varies = ", ".join(f"coalesce(min({number(name)}) < max({number(name)}), false)" for name in metrics)
+    found = connection.execute(f"SELECT {varies} FROM point_outcomes WHERE status = 'success'").fetchall()[0]
+    return [name for wanted in (True, False) for name, each in zip(metrics, found, strict=True) if each is wanted]
 
 
 def _find_repeated(connection: "Connection", replications: int) -> int:

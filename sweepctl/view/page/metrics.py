@@ -64,6 +64,7 @@ def _panel(subject: Subject, metric: MetricSummary, pairs: Sequence[Pair], units
         facts,
         element("p", metric.warning, class_="warning") if metric.warning else "",
         _effects(subject, metric, name, units),
+        _differences(subject, metric, units),
         _indices(metric.name, metric.sensitivity),
     ]
     if pairs:
@@ -100,6 +101,37 @@ def _effects(subject: Subject, metric: MetricSummary, name: str, units: Mapping[
         element("h4", "Distribution and means by level"),
         element("p", f"{_interval(subject)}{_left_out(metric)}", class_="note"),
         "" if metric.balanced else element("p", UNBALANCED, class_="note"),
+        element("div", *figures, class_="figures"),
+    )
+
+
+def _differences(subject: Subject, metric: MetricSummary, units: Mapping[str, str]) -> Markup:
+    """Return the figures of the differences between levels; without replicates they would repeat those of the means."""
+    drawn = [
+        (dimension, metric.differences[dimension.name])
+        for dimension, _ in ranked(metric)[:MOST_EFFECTS]
+        if dimension.name in metric.differences
+    ]
+    if subject.replications == 1 or not drawn:
+        return Markup()
+    ends = plots.effect_range([found for _, found in drawn])
+    figures = (
+        _figure(
+            f"by {with_unit(dimension.name, units)}",
+            plots.effect(f"difference of {metric.name}", dimension, plots.from_first(found), ends, 0.0),
+        )
+        for dimension, found in drawn
+    )
+    return element(
+        "div",
+        element("h4", "Differences to the first level"),
+        element(
+            "p",
+            "Mean differences of points that differ in one dimension alone and share their random numbers, with 95 % "
+            "intervals. An interval that does not meet the dashed line is a difference that chance does not explain. "
+            "To compare levels, use these and not the means above.",
+            class_="note",
+        ),
         element("div", *figures, class_="figures"),
     )
 
