@@ -6,7 +6,7 @@ from rich.console import Console
 
 from sweepctl.results.analysis.effects import UNBALANCED, MeanEstimate
 from sweepctl.results.analysis.points import FailureCount, Row
-from sweepctl.results.analysis.sensitivity import Sensitivity
+from sweepctl.results.analysis.sensitivity.indices import Sensitivity
 from sweepctl.results.analysis.subject import Subject
 from sweepctl.results.analysis.summary import MetricSummary, Summary
 from sweepctl.spec import Value

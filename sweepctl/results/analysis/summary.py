@@ -12,7 +12,8 @@ from sweepctl.results.analysis import points
 from sweepctl.results.analysis.differences import differences_by_level
 from sweepctl.results.analysis.effects import MeansByLevel, balanced, means_by_level
 from sweepctl.results.analysis.points import Distribution, FailureCount, Row
-from sweepctl.results.analysis.sensitivity import Sensitivity, sensitivities
+from sweepctl.results.analysis.sensitivity.indices import Sensitivity
+from sweepctl.results.analysis.sensitivity.methods import sensitivities
 from sweepctl.results.analysis.subject import Dimension, Subject
 
 if TYPE_CHECKING:

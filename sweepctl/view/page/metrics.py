@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from sweepctl.results.analysis.effects import UNBALANCED
 from sweepctl.results.analysis.overview import MOST_EFFECTS, Overview, Pair, ranked
-from sweepctl.results.analysis.sensitivity import Sensitivity
+from sweepctl.results.analysis.sensitivity.indices import Sensitivity
 from sweepctl.results.analysis.subject import Subject
 from sweepctl.results.analysis.summary import MetricSummary
 from sweepctl.view.page import plots

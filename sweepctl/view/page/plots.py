@@ -6,7 +6,7 @@ from typing import Self
 
 from sweepctl.results.analysis.effects import MeanEstimate, MeansByLevel
 from sweepctl.results.analysis.points import Distribution
-from sweepctl.results.analysis.sensitivity import Sensitivity
+from sweepctl.results.analysis.sensitivity.indices import Sensitivity
 from sweepctl.results.analysis.shards import MapCell, ShardMap
 from sweepctl.results.analysis.subject import LOG_RATIO, Dimension
 from sweepctl.view.page.axes import CHARACTER, Scale, cut, edges, label, labels, places, ticks

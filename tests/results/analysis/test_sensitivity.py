@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from results.analysis.views import cells_of, connect, grid, subject_of
 
-from sweepctl.results.analysis.sensitivity import NO_SALIB, NO_TOTAL, Sensitivity, sensitivities
+from sweepctl.results.analysis.sensitivity.indices import Sensitivity
+from sweepctl.results.analysis.sensitivity.methods import sensitivities
+from sweepctl.results.analysis.sensitivity.sample import NO_SALIB, NO_TOTAL
 
 # The middles of equal parts of [-pi, pi]: sums over them are integrals of these functions to many digits.
 AXIS = [-pi + 2 * pi * (place + 0.5) / 20 for place in range(20)]

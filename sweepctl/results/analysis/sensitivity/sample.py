@@ -1,19 +1,14 @@
-"""Sobol indices: the share of a metric's variance that a dimension explains, alone and with all its interactions.
+"""Sensitivity from one sample of independent draws: first-order Sobol indices (docs/report.md).
 
-A full grid allows an exact functional analysis of variance (Sobol 1993), in SQL. A random sample allows first-order
-indices only: by means by value, and where values hardly repeat by RBD-FAST (Tarantola et al. 2006). Other designs have
-none (docs/report.md).
+By means by value, and where values hardly repeat by RBD-FAST (Tarantola et al. 2006). Needs the extra `sensitivity`.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sweepctl import numpy_gate
-from sweepctl.design import Grid, LatinHypercube, Random, Sobol
 from sweepctl.names import quoted
-from sweepctl.results.analysis.differences import digits
+from sweepctl.results.analysis.sensitivity.indices import Index, Sensitivity
 from sweepctl.results.analysis.subject import Subject, number, select
 
 if TYPE_CHECKING:
@@ -31,94 +26,8 @@ NO_TOTAL = "total indices cannot be estimated from one sample of independent dra
 NO_SALIB = "first-order indices of a sample need SALib: pip install 'sweepctl[sensitivity]'"
 
 
-@dataclass(frozen=True)
-class Index:
-    """The Sobol indices of one dimension, as fractions of 1."""
-
-    dimension: str
-    first_order: float
-    half_width: float | None  # of first_order's 95 % interval; None if it is exact for the run
-    total: float | None
-
-
-@dataclass(frozen=True)
-class Sensitivity:
-    """The Sobol indices of one metric, or why there are none."""
-
-    method: str | None = None
-    cells: int = 0
-    indices: tuple[Index, ...] = ()
-    why_not: str | None = None  # what could not be estimated, and why
-
-
-def sensitivities(connection: "Connection", subject: Subject) -> list[Sensitivity]:
-    """Return the indices of each metric."""
-    if not subject.dimensions or not subject.succeeded:
-        nothing = (
-            "no indices: no dimension has two values" if subject.succeeded else "no indices: no point has succeeded"
-        )
-        return [Sensitivity(why_not=nothing) for _ in subject.metrics]
-    match subject.space:
-        case Grid() as grid:
-            return _of_grid(connection, subject, grid)
-        case Random() | LatinHypercube() | Sobol():
-            return [_of_sample(connection, subject, metric) for metric in subject.metrics]
-    why_not = "no indices: the cells of a zip or a table do not vary their dimensions independently"
-    return [Sensitivity(why_not=why_not) for _ in subject.metrics]
-
-
-def _of_grid(connection: "Connection", subject: Subject, grid: Grid) -> list[Sensitivity]:
-    metrics = range(len(subject.metrics))
-    means = ", ".join(f"avg({number(metric)}) AS y{place}" for place, metric in enumerate(subject.metrics))
-    # Cells, not parameters: a cell's index gives its levels exactly, by mixed radix.
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE cells AS SELECT point_index // {subject.replications} AS cell, {means} "
-        f"FROM point_outcomes WHERE {subject.counted} GROUP BY cell"
-    )
-    counts = ", ".join(f"count(y{place}), var_pop(y{place})" for place in metrics)
-    found = connection.execute(f"SELECT {counts} FROM cells").fetchall()[0]
-    explained = [_explained(connection, metrics, *each) for each in digits(grid, subject.dimensions)]
-    connection.execute("DROP TABLE cells")
-    return [
-        _exact(
-            subject,
-            grid.cells - subject.repeated_cells,
-            found[2 * place],
-            found[2 * place + 1],
-            [each[place] for each in explained],
-        )
-        for place in metrics
-    ]
-
-
-def _explained(connection: "Connection", metrics: Sequence[int], own: str, others: str) -> list[tuple[float, float]]:
-    """Return the variances of the means by a dimension's own level, and by all others' levels: one pair per metric."""
-    means = ", ".join(f"avg(y{place}) AS y{place}" for place in metrics)
-    variances = ", ".join(f"var_pop(y{place})" for place in metrics)
-    both = [
-        connection.execute(f"SELECT {variances} FROM (SELECT {means} FROM cells GROUP BY {by})").fetchall()[0]
-        for by in (own, others)
-    ]
-    return list(zip(*both, strict=True))
-
-
-def _exact(
-    subject: Subject, cells: int, known: int, variance: float | None, explained: Sequence[tuple[float, float]]
-) -> Sensitivity:
-    if known < cells:
-        return Sensitivity(
-            why_not=f"no indices: {known:,} of {cells:,} cells have a value, and an exact analysis needs all"
-        )
-    if not variance:
-        return Sensitivity(why_not="no indices: the metric is the same in all cells")
-    indices = tuple(
-        Index(dimension.name, own / variance, None, 1 - others / variance)
-        for dimension, (own, others) in zip(subject.dimensions, explained, strict=True)
-    )
-    return Sensitivity("functional analysis of variance of the full grid", cells, indices)
-
-
-def _of_sample(connection: "Connection", subject: Subject, metric: str) -> Sensitivity:
+def of_sample(connection: "Connection", subject: Subject, metric: str) -> Sensitivity:
+    """Return what a sample's cells say of one metric."""
     numpy_gate.reopen()
     try:
         from SALib.analyze import rbd_fast  # noqa: F401, PLC0415  optional, as NumPy is, and slow to import
