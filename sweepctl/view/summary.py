@@ -13,6 +13,7 @@ from sweepctl.spec import Value
 from sweepctl.view.console import foreign, new_table
 from sweepctl.view.wording import counted, shown, span
 
+MOST_PAIRS = 10  # of dimensions
 PAIRED = '"less the first": the mean difference of points that differ in this dimension alone'
 
 
@@ -109,12 +110,41 @@ def _show_sensitivity(console: Console, sensitivity: Sensitivity) -> None:
         console.print(title, highlight=False, soft_wrap=True)
         table = new_table("dimension", "first order", "total")
         for index in sensitivity.indices:
-            width = "" if index.half_width is None else f" ± {index.half_width:.3f}"
-            total = "–" if index.total is None else f"{index.total:.3f}"
-            table.add_row(foreign(index.dimension), f"{index.first_order:.3f}{width}", total)
+            total = "–" if index.total is None else _with_width(index.total, index.total_half_width)
+            table.add_row(foreign(index.dimension), _with_width(index.first_order, index.half_width), total)
         console.print(table, highlight=False)
+    if sensitivity.pairs:
+        table = new_table("both", "second order", title="what only two dimensions together explain")
+        for pair in sorted(sensitivity.pairs, key=lambda pair: -pair.second_order)[:MOST_PAIRS]:
+            table.add_row(foreign(" and ".join(pair.dimensions)), _with_width(pair.second_order, pair.half_width))
+        console.print(table, highlight=False)
+    if sensitivity.effects:
+        table = new_table(
+            "dimension",
+            "mu*",
+            "mu",
+            "sigma",
+            title=f"elementary effects (Morris), {counted('cells', sensitivity.cells)}",
+        )
+        for effect in sensitivity.effects:
+            mu_star = f"{shown(effect.mu_star)} ± {shown(effect.half_width)}"
+            table.add_row(foreign(effect.dimension), mu_star, shown(effect.mu), shown(effect.sigma))
+        console.print(table, highlight=False)
+    if sensitivity.influences:
+        table = new_table("dimension", "PAWN", "rank correlation", title="influence without variance")
+        for each in sensitivity.influences:
+            rank = "–" if each.rank_correlation is None else _with_width(each.rank_correlation, each.rank_half_width)
+            table.add_row(foreign(each.dimension), _with_width(each.pawn, each.pawn_half_width), rank)
+        console.print(table, highlight=False)
+        console.print(
+            f"[dim]PAWN up to {sensitivity.pawn_by_chance:.3f} may be chance.[/]", highlight=False, soft_wrap=True
+        )
     if sensitivity.why_not:
         console.print(f"[yellow]![/] Sobol indices: {foreign(sensitivity.why_not)}", highlight=False, soft_wrap=True)
+
+
+def _with_width(value: float, half_width: float | None) -> str:
+    return f"{value:.3f}" if half_width is None else f"{value:.3f} ± {half_width:.3f}"
 
 
 def _show_rows(console: Console, title: str, rows: Sequence[Row], metric: str) -> None:

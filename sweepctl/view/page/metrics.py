@@ -9,8 +9,10 @@ from sweepctl.results.analysis.subject import Subject
 from sweepctl.results.analysis.summary import MetricSummary
 from sweepctl.view.page import plots
 from sweepctl.view.page.markup import Markup, element
-from sweepctl.view.page.tables import definitions, points_table, with_unit
-from sweepctl.view.wording import counted
+from sweepctl.view.page.tables import definitions, points_table, table, with_unit
+from sweepctl.view.wording import counted, shown
+
+MOST_PAIRS = 10  # of dimensions, in the table of second-order indices
 
 
 def section(overview: Overview, units: Mapping[str, str]) -> Markup:
@@ -158,6 +160,8 @@ def _interval(subject: Subject) -> str:
 
 def _indices(name: str, sensitivity: Sensitivity) -> Markup:
     why_not = element("p", _sentence(sensitivity.why_not), class_="note") if sensitivity.why_not else ""
+    if sensitivity.effects:
+        return element("div", element("h4", "Sensitivity"), why_not, _elementary_effects(sensitivity))
     if not sensitivity.indices:
         return element("div", element("h4", "Sensitivity"), why_not)
     has_totals = any(index.total is not None for index in sensitivity.indices)
@@ -170,7 +174,61 @@ def _indices(name: str, sensitivity: Sensitivity) -> Markup:
         element("p", f"{bar}{outline}. {_sentence(method)}", class_="note"),
         plots.indices(name, sensitivity),
         why_not,
+        _pairs_of_indices(sensitivity),
+        _influences(sensitivity),
     )
+
+
+def _elementary_effects(sensitivity: Sensitivity) -> Markup:
+    note = (
+        "What a change of the dimension over its whole range would make, by single steps at random places (Morris). "
+        "mu*: mean size; mu: mean with its sign; a large sigma means that the effect depends on the place: it is "
+        f"nonlinear, or the dimension interacts with others. {counted('cells', sensitivity.cells)}."
+    )
+    rows = (
+        [each.dimension, _plus_minus(each.mu_star, each.half_width), each.mu, each.sigma]
+        for each in sensitivity.effects
+    )
+    return element(
+        "div",
+        element("p", note, class_="note"),
+        table("Elementary effects", ["dimension", "mu*", "mu", "sigma"], rows),
+    )
+
+
+def _pairs_of_indices(sensitivity: Sensitivity) -> Markup:
+    if not sensitivity.pairs:
+        return Markup()
+    most = sorted(sensitivity.pairs, key=lambda pair: -pair.second_order)[:MOST_PAIRS]
+    rows = ([" and ".join(pair.dimensions), _plus_minus(pair.second_order, pair.half_width)] for pair in most)
+    return table("Shares of the variance that only two dimensions together explain", ["both", "second order"], rows)
+
+
+def _influences(sensitivity: Sensitivity) -> Markup:
+    if not sensitivity.influences:
+        return Markup()
+    note = (
+        "PAWN: how far a dimension moves the whole distribution of the metric, from 0 to 1; up to "
+        f"{sensitivity.pawn_by_chance:.3f} may be chance. Rank correlation: how steadily the metric rises (1) or falls "
+        "(-1) with a dimension while all others are held."
+    )
+    rows = (
+        [
+            each.dimension,
+            _plus_minus(each.pawn, each.pawn_half_width),
+            "–" if each.rank_correlation is None else _plus_minus(each.rank_correlation, each.rank_half_width or 0.0),
+        ]
+        for each in sensitivity.influences
+    )
+    return element(
+        "div",
+        element("p", note, class_="note"),
+        table("Influence without variance", ["dimension", "PAWN", "rank correlation"], rows),
+    )
+
+
+def _plus_minus(value: float, half_width: float) -> str:
+    return f"{shown(value)} ± {shown(half_width)}"
 
 
 def _sentence(text: str) -> str:

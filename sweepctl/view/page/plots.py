@@ -210,7 +210,9 @@ def indices(metric: str, sensitivity: Sensitivity) -> Markup:
             if index.half_width is None
             else f"{index.first_order:.2f} ± {index.half_width:.2f}"
         )
-        text = text if index.total is None else f"{text}, total {index.total:.2f}"
+        if index.total is not None:
+            width = "" if index.total_half_width is None else f" ± {index.total_half_width:.2f}"
+            text += f", total {index.total:.2f}{width}"
         drawn += [
             element("text", cut(index.dimension, 28), x=left - 8, y=y + 7, class_="y"),
             element("rect", x=left, y=y, width=x.at(total) - left, height=14, class_="total") if total else "",

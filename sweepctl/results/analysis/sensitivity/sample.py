@@ -1,6 +1,7 @@
-"""Sensitivity from one sample of independent draws: first-order Sobol indices (docs/report.md).
+"""Sensitivity from one sample of independent draws (docs/report.md). Needs the extra `sensitivity`.
 
-By means by value, and where values hardly repeat by RBD-FAST (Tarantola et al. 2006). Needs the extra `sensitivity`.
+First-order Sobol indices by means by value, and where values hardly repeat by RBD-FAST (Tarantola et al. 2006); PAWN
+indices and partial rank correlations, which need no variance.
 """
 
 import math
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweepctl import numpy_gate
 from sweepctl.names import quoted
-from sweepctl.results.analysis.sensitivity.indices import Index, Sensitivity
+from sweepctl.results.analysis.sensitivity.indices import Index, Influence, Sensitivity
 from sweepctl.results.analysis.subject import Subject, number, select
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ MIN_PER_VALUE = 5  # cells, on average: with as many, means by value are enough,
 RESAMPLES = 100
 SEED = 0  # of the permutation and the bootstrap: equal runs have equal estimates and intervals
 
-NO_TOTAL = "total indices cannot be estimated from one sample of independent draws; a full grid has them"
+NO_TOTAL = (
+    "total indices cannot be estimated from one sample of independent draws; kind `saltelli` or a full grid has them"
+)
 NO_SALIB = "first-order indices of a sample need SALib: pip install 'sweepctl[sensitivity]'"
 
 
@@ -53,7 +56,33 @@ def of_sample(connection: "Connection", subject: Subject, metric: str) -> Sensit
     found = [(name, *first_order(_filled(sample[name]), values)) for name in names]
     method = " and ".join(sorted({method for _, method, *_ in found}))
     indices = tuple(Index(name, first, None if math.isnan(width) else width, None) for name, _, first, width in found)
-    return Sensitivity(method, len(values), indices, NO_TOTAL)
+    influences, by_chance = _influences(subject, [_filled(sample[name]) for name in names], values)
+    return Sensitivity(method, len(values), indices, NO_TOTAL, influences=influences, pawn_by_chance=by_chance)
+
+
+def _influences(subject: Subject, ranks: list[Any], values: Any) -> tuple[tuple[Influence, ...], float]:  # noqa: ANN401
+    import numpy as np  # noqa: PLC0415  see above
+    from scipy.stats import rankdata  # noqa: PLC0415
+
+    from sweepctl.results.analysis.sensitivity import estimators  # noqa: PLC0415
+
+    found = estimators.pawn(np.column_stack(ranks), values, SEED)
+    numbers = [place for place, dimension in enumerate(subject.dimensions) if dimension.is_number]
+    known: dict[int, tuple[float, float]] = {}
+    if numbers:
+        columns = np.column_stack([rankdata(ranks[place]) for place in numbers])
+        pairs = estimators.partial_rank_correlations(columns, rankdata(values))
+        known = {place: (float(a), float(b)) for place, a, b in zip(numbers, *pairs, strict=True)}
+    influences = tuple(
+        Influence(
+            dimension.name,
+            float(found.index[place]),
+            float(found.half_width[place]),
+            *known.get(place, (None, None)),
+        )
+        for place, dimension in enumerate(subject.dimensions)
+    )
+    return influences, found.by_chance
 
 
 def first_order(ranks: Any, values: Any) -> tuple[str, float, float]:  # noqa: ANN401  NumPy's
