@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
-from sweepctl.design import Design, Space, Table, path_parts, total_points
-from sweepctl.design.values import Count, Integer, Scalar, Strict, reject
+from sweepctl.design import Cross, Design, Space, Table, path_parts, total_points
+from sweepctl.design.values import Count, Integer, RuleError, Scalar, Strict, reject
 from sweepctl.errors import SweepFileError, UsageError
 from sweepctl.names import DatasetName, Name
 from sweepctl.records import design as stored_design
@@ -140,12 +140,16 @@ class SweepFile:
         program = self.sweep.program
         return () if program is None else (self.path.parent / program,)
 
-    def path_to(self, parameter: str) -> tuple[str, ...]:
+    def path_to(self, parameter: str) -> TomlPath:
         """Return the path at which the design varies a parameter."""
         design = self.sweep.design
         if isinstance(design, TableFile):
             return ("design", "file", parameter)
-        return ("design", "columns" if isinstance(design, Table) else "dimensions", parameter)
+        path: TomlPath = ("design",)
+        if isinstance(design, Cross):
+            place, design = next(each for each in enumerate(design.parts) if parameter in each[1].parameters)
+            path = ("design", "parts", place)
+        return (*path, "columns" if isinstance(design, Table) else "dimensions", parameter)
 
     def error(self, problems: dict[TomlPath, str]) -> SweepFileError:
         """Return the error that reports all problems: the given ones, by path, and those already known."""
@@ -207,10 +211,11 @@ def _without(fields: Mapping[str, Any], paths: Iterable[TomlPath]) -> Mapping[st
     left = deepcopy(dict(fields))
     for path in paths:
         inner: Any = left
+        design = 3 if path[:2] == ("design", "parts") else 1
         # The whole parameter and the whole [shards], not only the value inside.
-        keys = path[: 3 if path[:2] == ("design", "dimensions") else 1 if path[0] == "shards" else 2]
+        keys = path[: design + 2 if path[design : design + 1] == ("dimensions",) else 1 if path[0] == "shards" else 2]
         for key in keys[:-1]:
-            inner = inner.get(key) if isinstance(inner, dict) else None
+            inner = inner[key]
         if isinstance(inner, dict):
             inner.pop(keys[-1], None)
     return {"name": "x", "seed": 0} | left
@@ -231,9 +236,11 @@ def _text(path: Path) -> str:
 
 
 def _rules(error: ValidationError) -> Iterator[tuple[TomlPath, str]]:
-    for each in error.errors(include_url=False, include_context=False):
+    for each in error.errors(include_url=False):
         path = path_parts(each["loc"])
         rule = each["msg"].removeprefix("Value error, ")
+        if isinstance(inside := each.get("ctx", {}).get("error"), RuleError):
+            path, rule = path + inside.path, inside.rule
         if each["type"] == "extra_forbidden":
             close = difflib.get_close_matches(str(path[-1]), _fields(), n=1)
             rule = f"unknown field; did you mean `{close[0]}`?" if close else "unknown field"

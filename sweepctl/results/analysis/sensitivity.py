@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sweepctl import numpy_gate
-from sweepctl.design import Grid, LatinHypercube, Random, Sobol
+from sweepctl.design import Cross, DrawPerCell, Grid, Morris, Saltelli
 from sweepctl.design.axes import length_of
 from sweepctl.names import quoted
 from sweepctl.results.analysis.subject import Dimension, Subject, number, select
@@ -61,9 +61,12 @@ def sensitivities(connection: "Connection", subject: Subject) -> list[Sensitivit
     match subject.space:
         case Grid() as grid:
             return _of_grid(connection, subject, grid)
-        case Random() | LatinHypercube() | Sobol():
+        case DrawPerCell():
             return [_of_sample(connection, subject, metric) for metric in subject.metrics]
-    why_not = "no indices: the cells of a zip or a table do not vary their dimensions independently"
+        case Saltelli() | Morris() | Cross() as other:
+            why_not = f"no indices: they are not estimated for a {other.kind} design yet"
+        case _:
+            why_not = "no indices: the cells of a zip or a table do not vary their dimensions independently"
     return [Sensitivity(why_not=why_not) for _ in subject.metrics]
 
 
