@@ -2,6 +2,7 @@
 
 from sweepctl.design.designs import (
     DESIGN,
+    MAX_PARTS,
     MAX_SOBOL_DIMENSIONS,
     MAX_STRATA,
     Cross,
@@ -10,6 +11,7 @@ from sweepctl.design.designs import (
     Grid,
     LatinHypercube,
     Morris,
+    Part,
     Random,
     Saltelli,
     Sampled,
@@ -27,6 +29,7 @@ from sweepctl.design.designs import (
 
 __all__ = [
     "DESIGN",
+    "MAX_PARTS",
     "MAX_SOBOL_DIMENSIONS",
     "MAX_STRATA",
     "Cross",
@@ -35,6 +38,7 @@ __all__ = [
     "Grid",
     "LatinHypercube",
     "Morris",
+    "Part",
     "Random",
     "Saltelli",
     "Sampled",

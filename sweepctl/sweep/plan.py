@@ -18,7 +18,7 @@ from sweepctl.records import design as stored_design
 from sweepctl.records.design import StoredTable
 from sweepctl.records.table import schemas
 from sweepctl.spec import Limits, Spec
-from sweepctl.sweep.file import SweepFile, TableFile
+from sweepctl.sweep.file import CrossOfFiles, SweepFile, TableFile
 from sweepctl.sweep.toml_lines import TomlPath
 from sweepctl.texts import counted
 
@@ -144,7 +144,7 @@ def draft(file: SweepFile, engine: Engine) -> Draft:
         raise file.error({("model",): error.message + hint}) from error
     engine.require_limits(sweep.limits)
     design: Mapping[str, Any]
-    if isinstance(sweep.design, TableFile) or len(file.design_body) > MAX_INLINE_BYTES:
+    if isinstance(sweep.design, TableFile | CrossOfFiles) or len(file.design_body) > MAX_INLINE_BYTES:
         stored, design = file.design_body, {"sha256": stored_design.digest(file.design_body)}
     else:
         stored, design = None, sweep.design.to_json()

@@ -45,10 +45,9 @@ def show_plan(console: Console, report: "PlanReport") -> None:
         f" x {spec.replications:,} replications" if spec.replications > 1 else ""
     )
     points = counted("points", plan.total_points)
-    design = report.draft.file.sweep.design
-    kinds = " x ".join(f"{part.kind} ({part.cells:,})" for part in getattr(design, "parts", ()))
+    kinds = " x ".join(f"{part.kind} ({part.cells:,})" for part in getattr(plan.space, "parts", ()))
     of_kinds = f" of {kinds}" if kinds else ""
-    console.print(f"{design.kind}{of_kinds}: {cells} = [bold]{points}[/]", highlight=False)
+    console.print(f"{report.draft.file.sweep.design.kind}{of_kinds}: {cells} = [bold]{points}[/]", highlight=False)
     _show_repeats(console, report)
     _show_space(console, report)
     _show_samples(console, report)
@@ -123,7 +122,7 @@ def _dimensions(design: object) -> dict[str, Any]:
 
 def _show_space(console: Console, report: "PlanReport") -> None:
     table = new_table("parameter", "values")
-    for name, values in sorted(_dimensions(report.draft.file.sweep.design).items()):
+    for name, values in sorted(_dimensions(report.plan.space).items()):
         table.add_row(name, foreign(_values(values)))
     for name, value in sorted(report.plan.spec.base.items()):
         table.add_row(name, f"[dim]{foreign(_value(value))}[/]")

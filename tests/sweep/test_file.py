@@ -188,6 +188,44 @@ def test_an_error_in_a_structured_design_names_line_key_and_rule(  # noqa: PLR09
         assert line.startswith(start), line
 
 
+def test_a_field_of_another_kind_is_not_what_was_meant(tmp_path: Path, engine: Engine) -> None:
+    (error,) = errors(tmp_path, GOOD.replace("[design]", "[design]\nsamples = 1"), engine)
+    assert error == "s.toml:8: design.samples: unknown field"
+
+
+def of_file(text: str) -> str:
+    return text.replace('"grid"\ndimensions.servers = [1, 2]', '"table"\nfile = "points.csv"')
+
+
+def test_a_part_of_a_cross_may_be_a_table_in_a_file(tmp_path: Path, engine: Engine) -> None:
+    (tmp_path / "points.csv").write_text("servers,service_rate\n1,1.5\n3,2\n")
+    drafted = draft(tmp_path, of_file(CROSS), engine)
+    assert drafted.total_points == 18
+    assert drafted.stored is not None
+    parts = stored_design.decode(drafted.stored).part(0, 1)["parts"]
+    assert parts[0] == {"kind": "table", "columns": ["servers", "service_rate"], "rows": [[1, 1.5], [3, 2]]}
+    points = [engine.identify(drafted.spec, drafted.file.space, index).parameters for index in (8, 9)]
+    assert [(point["servers"], point["service_rate"]) for point in points] == [(1, 1.5), (3, 2)]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "s.toml:8: design.parts.0.file: "),
+        ("servers\n", "s.toml:8: design.parts.0.file: "),
+        ("servers\n1\n0\n", "s.toml:8: design.parts.0.file.servers: row 1: servers = 0: must be >= 1"),
+        ("customers\n1\n", "s.toml:14: design.parts.1.dimensions.customers: is varied by parts.0, too"),
+    ],
+)
+def test_what_is_wrong_with_a_table_in_a_cross_is_told(
+    tmp_path: Path, engine: Engine, content: str | None, expected: str
+) -> None:
+    if content is not None:
+        (tmp_path / "points.csv").write_text(content)
+    (error,) = errors(tmp_path, of_file(CROSS), engine)
+    assert error.startswith(expected)
+
+
 @pytest.mark.parametrize(
     ("memory", "size"),
     [
