@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
+from sweepctl.results.analysis.differences import independent
 from sweepctl.results.analysis.effects import UNBALANCED, MeanEstimate
 from sweepctl.results.analysis.points import FailureCount, Row
 from sweepctl.results.analysis.sensitivity.indices import Sensitivity
@@ -75,7 +76,7 @@ def _show_effects(console: Console, subject: Subject, metric: MetricSummary) -> 
         else "replicates"
     )
     interval = f"95 % interval over {over}" if subject.replications > 1 else "no interval: one replicate"
-    differences = metric.differences if subject.replications > 1 else {}
+    differences, by_chance = metric.differences, independent(subject)
     columns = ("dimension", "level", "mean", *(("less the first",) if differences else ()), "points")
     table = new_table(*columns, title="mean by level")
     for column in table.columns[2:]:
@@ -89,7 +90,8 @@ def _show_effects(console: Console, subject: Subject, metric: MetricSummary) -> 
     console.print(table, highlight=False)
     note = f"±: {interval}." if subject.replications > 1 else f"{interval}."
     if differences:
-        note += f" To compare levels, use {PAIRED}."
+        note += f" To compare levels, use {PAIRED}"
+        note += f", with its interval over {by_chance.name}." if by_chance and subject.replications == 1 else "."
     console.print(f"[dim]{note}[/]", highlight=False, soft_wrap=True)
 
 

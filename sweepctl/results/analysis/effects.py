@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sweepctl.results.analysis.students_t import t_975
-from sweepctl.results.analysis.subject import Dimension, Subject, is_sampled, number
+from sweepctl.results.analysis.subject import Dimension, Subject, drawn, number
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -64,13 +64,12 @@ def means_by_level(
 
 
 def balanced(subject: Subject, effects: Iterable[tuple[Dimension, MeansByLevel]]) -> bool:
-    """Return whether levels have equal numbers of points, for one metric; sampled designs pass."""
-    if is_sampled(subject.space):  # sizes of levels differ by chance, independently of other dimensions
-        return True
+    """Return whether levels have equal numbers of points, for one metric; those of sampled dimensions pass."""
+    by_chance = drawn(subject.space)  # sizes of these levels differ independently of other dimensions
     return all(
         len({0 if estimate is None else estimate.points for (estimate,) in found.values()}) == 1
         for dimension, found in effects
-        if not dimension.is_cut
+        if not dimension.is_cut and dimension.name not in by_chance
     )
 
 

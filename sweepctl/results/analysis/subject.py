@@ -1,12 +1,12 @@
 """What is analysed of a run: its dimensions, with their levels, its metrics and its replicates."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
-from sweepctl.design import LatinHypercube, Random, Sobol, Space
+from sweepctl.design import Cross, DrawPerCell, Sampled, Space
 from sweepctl.errors import UsageError
 from sweepctl.names import quoted
 from sweepctl.records.outcome import RunRecord
@@ -82,7 +82,7 @@ class Subject:
     fixed: tuple[str, ...]  # all others of the model
     points: int  # with a record
     succeeded: int
-    repeated_cells: int  # with the parameters of an earlier one; none of a sample, whose draws may be equal
+    repeated_cells: int  # with the parameters of an earlier one and the same draws; draws may be equal
 
     @property
     def counted(self) -> str:
@@ -149,7 +149,7 @@ class Subject:
             tuple(name for name in parameters if name not in varied),
             points,
             succeeded,
-            0 if is_sampled(space) else _find_repeated(connection, record.spec.replications),
+            _find_repeated(connection, space, record.spec.replications),
         )
 
 
@@ -162,8 +162,8 @@ def batches_of(replications: int) -> int:
 
 
 def is_sampled(space: Space) -> bool:
-    """Return whether the cells of a design are draws."""
-    return isinstance(space, Random | LatinHypercube | Sobol)
+    """Return whether the cells of a design are draws, one in each cell."""
+    return isinstance(space, DrawPerCell)
 
 
 def _varying_first(connection: "Connection", metrics: Sequence[str]) -> list[str]:
@@ -175,16 +175,40 @@ def _varying_first(connection: "Connection", metrics: Sequence[str]) -> list[str
     return [name for wanted in (True, False) for name, each in zip(metrics, found, strict=True) if each is wanted]
 
 
-def _find_repeated(connection: "Connection", replications: int) -> int:
+def drawn(space: Space) -> Collection[str]:
+    """Return the parameters whose values are draws."""
+    return {name for part in parts_of(space) if isinstance(part, Sampled) for name in part.parameters}
+
+
+def parts_of(space: Space) -> Sequence[Space]:
+    """Return the designs of which a design is the product."""
+    return space.parts if isinstance(space, Cross) else [space]
+
+
+def _draws(space: Space, replications: int) -> list[str]:
+    """Return expressions over points that say which draws a point has: one for each sampled part of a design."""
+    found, stride = [], replications
+    for part in reversed(parts_of(space)):
+        if isinstance(part, Sampled):
+            found.append(f"point_index // {stride} % {part.cells}")
+        stride *= part.cells
+    return found
+
+
+def _find_repeated(connection: "Connection", space: Space, replications: int) -> int:
     """Create the table `repeated_cells` if there are any, and return how many."""
+    draws = _draws(space, replications)
+    if len(draws) == len(parts_of(space)):
+        return 0
+    same = ", ".join(["point_fingerprint", *draws])
     # Hashes take a fraction of the memory; two that are equal by chance cost a needless table.
-    count = "SELECT count(*) > count(DISTINCT hash(point_fingerprint)) FROM point_outcomes"
+    count = f"SELECT count(*) > count(DISTINCT hash({same})) FROM point_outcomes"
     if not connection.execute(count).fetchall()[0][0]:
         return 0
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE repeated_cells AS SELECT DISTINCT point_index // {replications} AS cell
         FROM point_outcomes WHERE point_index NOT IN (SELECT min(point_index) FROM point_outcomes
-        GROUP BY point_fingerprint)""")
+        GROUP BY {same})""")
     (cells,) = connection.execute("SELECT count(*) FROM repeated_cells").fetchall()[0]
     return int(cells)
 

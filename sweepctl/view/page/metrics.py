@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from sweepctl.results.analysis.differences import independent
 from sweepctl.results.analysis.effects import UNBALANCED
 from sweepctl.results.analysis.overview import MOST_EFFECTS, Overview, Pair, ranked
 from sweepctl.results.analysis.sensitivity.indices import Sensitivity
@@ -114,7 +115,8 @@ def _differences(subject: Subject, metric: MetricSummary, units: Mapping[str, st
         for dimension, _ in ranked(metric)[:MOST_EFFECTS]
         if dimension.name in metric.differences
     ]
-    if subject.replications == 1 or not drawn:
+    by_chance = independent(subject)
+    if by_chance is None or not drawn:
         return Markup()
     ends = plots.effect_range([found for _, found in drawn])
     figures = (
@@ -130,8 +132,8 @@ def _differences(subject: Subject, metric: MetricSummary, units: Mapping[str, st
         element(
             "p",
             "Mean differences of points that differ in one dimension alone and share their random numbers, with 95 % "
-            "intervals. An interval that does not meet the dashed line is a difference that chance does not explain. "
-            "To compare levels, use these and not the means above.",
+            f"intervals over {by_chance.name}. An interval that does not meet the dashed line is a difference that "
+            "chance does not explain. To compare levels, use these and not the means above.",
             class_="note",
         ),
         element("div", *figures, class_="figures"),
@@ -185,10 +187,10 @@ def _elementary_effects(sensitivity: Sensitivity) -> Markup:
         "mu*: mean size; mu: mean with its sign; a large sigma means that the effect depends on the place: it is "
         f"nonlinear, or the dimension interacts with others. {counted('cells', sensitivity.cells)}."
     )
-    rows = (
+    rows: list[Sequence[str | float]] = [
         [each.dimension, _plus_minus(each.mu_star, each.half_width), each.mu, each.sigma]
         for each in sensitivity.effects
-    )
+    ]
     return element(
         "div",
         element("p", note, class_="note"),
@@ -212,14 +214,14 @@ def _influences(sensitivity: Sensitivity) -> Markup:
         f"{sensitivity.pawn_by_chance:.3f} may be chance. Rank correlation: how steadily the metric rises (1) or falls "
         "(-1) with a dimension while all others are held."
     )
-    rows = (
+    rows: list[Sequence[str]] = [
         [
             each.dimension,
             _plus_minus(each.pawn, each.pawn_half_width),
             "–" if each.rank_correlation is None else _plus_minus(each.rank_correlation, each.rank_half_width or 0.0),
         ]
         for each in sensitivity.influences
-    )
+    ]
     return element(
         "div",
         element("p", note, class_="note"),

@@ -24,8 +24,8 @@ def value(cell: Mapping[str, Any], replicate: int) -> float:
     return float(cell["a"] * 10 + 5 * (cell["b"] == "y") * cell["a"] + cell["c"] + noise * (10 + cell["a"]))
 
 
-@pytest.mark.parametrize("replications", [1, 5])
-def test_a_difference_is_the_mean_over_pairs_and_its_interval_over_replicates(replications: int) -> None:
+def test_a_difference_is_the_mean_over_pairs_and_its_interval_over_replicates() -> None:
+    replications = 5
     connection = connect(CELLS, lambda cell, r: {"other": 0, "m": value(cell, r)}, replications)
     subject = subject_of(connection, DESIGN, replications, "other", "m")
     by_a, by_b, by_c = differences_by_level(connection, subject)
@@ -49,11 +49,8 @@ def test_a_difference_is_the_mean_over_pairs_and_its_interval_over_replicates(re
         assert other.mean == 0
         assert found.mean == pytest.approx(fmean(means))
         assert found.points == 4 * replications
-        if replications == 1:
-            assert found.half_width is None
-        else:
-            half_width = t.ppf(0.975, 4) * stdev(means) / math.sqrt(5)
-            assert found.half_width == pytest.approx(half_width, rel=5e-4)
+        half_width = t.ppf(0.975, 4) * stdev(means) / math.sqrt(5)
+        assert found.half_width == pytest.approx(half_width, rel=5e-4)
     assert [place for place, (_, found) in by_b.items() if found is not None] == [(1,)]
     assert [found.mean for _, found in by_c.values() if found is not None] == [pytest.approx(0.25)]
 
@@ -83,16 +80,39 @@ def test_a_design_whose_cells_do_not_meet_has_no_differences(kind: str) -> None:
         "zip": {"kind": "zip", "dimensions": {"a": [1, 2], "b": [1, 2]}},
         "random": {"kind": "random", "samples": 2, "dimensions": {"a": uniform, "b": uniform}},
     }
-    connection = connect([{"a": 1, "b": 1}, {"a": 2, "b": 2}], lambda cell, _: {"m": cell["a"]})
-    assert differences_by_level(connection, subject_of(connection, designs[kind])) == [None, None]
+    connection = connect([{"a": 1, "b": 1}, {"a": 2, "b": 2}], lambda cell, _: {"m": cell["a"]}, 2)
+    assert differences_by_level(connection, subject_of(connection, designs[kind], 2)) == [None, None]
 
 
 def test_levels_that_are_intervals_have_no_differences() -> None:
     design = grid(a=list(range(40)), b=[1, 2])
-    connection = connect(cells_of(design), lambda cell, _: {"m": cell["a"]})
-    by_a, by_b = differences_by_level(connection, subject_of(connection, design))
+    connection = connect(cells_of(design), lambda cell, _: {"m": cell["a"]}, 2)
+    by_a, by_b = differences_by_level(connection, subject_of(connection, design, 2))
     assert by_a is None
     assert by_b is not None
+
+
+def test_one_replicate_of_a_grid_has_none_and_of_a_grid_by_scenarios_an_interval_over_these() -> None:
+    connection = connect(CELLS, lambda cell, r: {"m": value(cell, r)})
+    assert differences_by_level(connection, subject_of(connection, DESIGN)) == [None] * 3
+    draws = {"kind": "latin_hypercube", "samples": 20, "dimensions": {"s": {"uniform": {"low": 0.0, "high": 1.0}}}}
+    noise = [random.Random(place).random() for place in range(20)]
+    policies: dict[str, Any] = grid(p=[1, 2], q=["x", "y", "z"])
+    for parts in ([policies, draws], [draws, policies]):
+        scenarios = [{"s": each} for each in noise]
+        both = (cells_of(policies), scenarios) if parts[0] is policies else (scenarios, cells_of(policies))
+        cells: list[dict[str, Value]] = [{**a, **b} for a, b in product(*both)]
+        connection = connect(cells, lambda cell, _: {"m": cell["p"] * cell["s"] + (cell["q"] == "z")})
+        by_p, by_q, by_s = differences_by_level(connection, subject_of(connection, {"kind": "cross", "parts": parts}))
+        assert by_s is None
+        assert by_p is not None
+        assert by_q is not None
+        (found,) = by_p[1,]
+        assert found is not None
+        assert (found.replicates, found.points) == (20, 60)
+        assert found.mean == pytest.approx(fmean(noise))
+        assert found.half_width == pytest.approx(t.ppf(0.975, 19) * stdev(noise) / math.sqrt(20), rel=5e-4)
+        assert [each and each.mean for (each,) in by_q.values()] == [None, 0, pytest.approx(1)]
 
 
 @pytest.mark.slow

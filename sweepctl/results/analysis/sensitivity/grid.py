@@ -23,7 +23,8 @@ def of_grid(connection: "Connection", subject: Subject, grid: Grid) -> list[Sens
     )
     counts = ", ".join(f"count(y{place}), var_pop(y{place})" for place in metrics)
     found = connection.execute(f"SELECT {counts} FROM cells").fetchall()[0]
-    explained = [_explained(connection, metrics, *each) for each in digits(grid, subject.dimensions)]
+    places = [digits(grid)[dimension.name] for dimension in subject.dimensions]
+    explained = [_explained(connection, metrics, *each) for each in places]
     connection.execute("DROP TABLE cells")
     return [
         _exact(

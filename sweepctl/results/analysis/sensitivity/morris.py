@@ -35,7 +35,8 @@ def of_morris(connection: "Connection", subject: Subject, design: Morris, metric
         places = cells.codes_of(connection, subject, _place(name, design.dimensions[name]))
         steps = np.sign(np.diff(places.reshape(design.trajectories, -1)[known], axis=1))
         # A step that leaves a parameter's value as it was, since it has few, changes nothing.
-        return (steps * changes).sum(axis=1)
+        found: Floats = (steps * changes).sum(axis=1)
+        return found
 
     delta = design.levels / (2 * (design.levels - 1))
     found = estimators.morris_measures(np.column_stack([effects(name) for name in names]) / delta)
