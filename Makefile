@@ -42,7 +42,7 @@ cargo_test = report=$$(cargo test --quiet --workspace --all-features --locked $(
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo dev-servers test check format lint types layers test-rust test-python licences advisories validate bench \
-        bench-drain bench-host bench-lambda bench-programs bench-query bench-report bench-ridehail bench-startup \
+        bench-designs bench-drain bench-host bench-lambda bench-programs bench-query bench-report bench-ridehail bench-startup \
         bench-submit bench-sweep bench-verify lambda program lock schema tables clean preflight engines simulate mutants fuzz \
         FORCE
 
@@ -139,6 +139,9 @@ validate: $(VENV)/.dev ## check the ride-hailing model against theory; writes do
 
 bench: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of one shard
 	@$(BIN)/python tests/benchmarks/run.py $(ARGS)
+
+bench-designs: | preflight ## benchmarks of single cells of sampled designs
+	@cargo bench --quiet --locked -p sweep-space --bench designs
 
 bench-drain: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of a worker on a queue
 	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/worker.py

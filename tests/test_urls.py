@@ -38,6 +38,7 @@ STORES = (
     ("query", "r", "SELECT 1"),
     ("summary", "r"),
     ("report", "r", "--out", "r.html"),
+    ("compare", "r", "s"),
     ("run-shard", SHARD),
     ("run", "sweep/sweep.toml"),
     ("retry", "r"),

@@ -15,6 +15,7 @@ from sweepctl import __version__, numpy_gate
 from sweepctl.cli import (
     athena,
     check_model,
+    compare,
     doctor,
     drain,
     init,
@@ -34,6 +35,7 @@ __all__ = [
     "app",
     "athena",
     "check_model",
+    "compare",
     "doctor",
     "drain",
     "init",

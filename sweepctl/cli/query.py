@@ -81,7 +81,10 @@ def query_command(
 
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         run = None if run_id is None else require_run(results, run_id)
-        with views.connect(results, run, sql) as database, interrupted_by_signals(database.interrupt):
+        with (
+            views.connect(results, None if run is None else [run], sql) as database,
+            interrupted_by_signals(database.interrupt),
+        ):
             if gaps := _gaps(results, run):
                 open_console(stderr=True).print(gaps, style="yellow", highlight=False, markup=False, soft_wrap=True)
             rows = views.ask(database, sql)

@@ -29,12 +29,13 @@ from sweepctl.cli.verify import find_prover
 from sweepctl.errors import EngineUnavailableError, InterruptedRunError, ScratchError, StoreError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from duckdb import DuckDBPyConnection
 
     from sweepctl.engine.client import Engine
     from sweepctl.records.outcome import RunRecord
+    from sweepctl.results.analysis.comparison import Comparison
     from sweepctl.store.contract import Store
 
 MOST_METRICS = 6  # per report: each has its figures, and the page must stay below a megabyte
@@ -83,7 +84,7 @@ def summary_command(
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         record = require_run(results, run_id)
         space = resolve(results, record)
-        with _views(results, record) as connection:
+        with opened_views(results, [record]) as connection:
             summary = summarize(connection, Subject.of(connection, record, space, metric or ()), top)
         if json_output:
             print_json(summary.to_json())
@@ -95,6 +96,7 @@ def summary_command(
     "report",
     epilog="Examples:\n\n  sweepctl report demo-001\n\n"
     "  sweepctl report demo-001 --out demo.html --metric mean_wait --metric p_wait\n\n"
+    "  sweepctl report demo-002 --against demo-001\n\n"
     "  sweepctl report demo-001 --store s3://bucket/sweeps --json",
 )
 def report_command(
@@ -110,6 +112,9 @@ def report_command(
             help=f"Metric to show; repeatable, at most {MOST_METRICS}.",
             show_default=f"the first {MOST_METRICS}",
         ),
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option("--against", metavar="RUN_ID", help="Another run of the model to compare with.")
     ] = None,
     engine: EngineOption = None,
     program: ProgramOption = None,
@@ -129,7 +134,8 @@ def report_command(
         from sweepctl.messages import require_run_id
         from sweepctl.store import open_store
 
-        require_run_id(run_id)
+        for each in (run_id, against) if against else (run_id,):
+            require_run_id(each)
         if metric and len(metric) > MOST_METRICS:
             remedy = "Write several pages, each with its own --out."
             raise UsageError(f"a page shows at most {MOST_METRICS} metrics, not {len(metric)}", remedy=remedy)
@@ -148,12 +154,18 @@ def report_command(
         space = resolve(results, record)
         prover, stop, began_at = find_prover(engine, program), Event(), time.monotonic()
         # Verification takes minutes: metrics that cannot be shown are rejected before it.
-        with _views(results, record) as connection:
+        with opened_views(results, [record]) as connection:
             subject = Subject.of(connection, record, space, metric or (), most=MOST_METRICS)
+            comparison = (
+                compare_runs(results, require_run(results, against), record, metrics=subject.metrics)
+                if against
+                else None
+            )
             with examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):
                 proof = verify(results, run_id, prover, witness=shipped_engine(), observe=observe, stop=stop)
             proven_at = time.monotonic()
-            page = render(proof, make_overview(connection, subject), _units(prover, record)).encode()
+            overview = make_overview(connection, subject)
+            page = render(proof, overview, _units(prover, record), comparison).encode()
         with written_whole(out) as file:
             file.write(page)
         seconds = {"verify": proven_at - began_at, "page": time.monotonic() - proven_at}
@@ -165,12 +177,28 @@ def report_command(
             console.print(f"report written to {foreign(out)}: {len(page):,} bytes", highlight=False, soft_wrap=True)
 
 
+def compare_runs(
+    results: "Store", first: "RunRecord", second: "RunRecord", *, metrics: "Sequence[str]", top: int = 5
+) -> "Comparison":
+    """Compare two runs of a store."""
+    from sweepctl.records.design import resolve
+    from sweepctl.results.analysis.comparison import compare, require_comparable
+    from sweepctl.results.analysis.subject import is_sampled
+
+    require_comparable(first, second)
+    space = resolve(results, first)
+    with opened_views(results, list({run.run_id: run for run in (first, second)}.values())) as connection:
+        varied = sorted(space.parameters)
+        return compare(connection, first, second, varied=varied, is_sample=is_sampled(space), metrics=metrics, top=top)
+
+
 @contextmanager
-def _views(results: "Store", run: "RunRecord") -> "Iterator[DuckDBPyConnection]":
-    """Open a run's views; files that cannot be read are a StoreError."""
+def opened_views(results: "Store", runs: "Sequence[RunRecord]") -> "Iterator[DuckDBPyConnection]":
+    """Open the views of some runs; files that cannot be read are a StoreError."""
     from sweepctl.results import views
 
-    with views.connect(results, run) as connection, interrupted_by_signals(connection.interrupt):
+    names = " and ".join(f"run {run.run_id}" for run in runs)
+    with views.connect(results, runs) as connection, interrupted_by_signals(connection.interrupt):
         import duckdb
 
         try:
@@ -181,12 +209,12 @@ def _views(results: "Store", run: "RunRecord") -> "Iterator[DuckDBPyConnection]"
             ) from error
         except duckdb.OutOfMemoryException as error:
             remedy = "Use a machine with more memory, or fewer metrics."
-            msg = f"run {run.run_id} needs more memory: {error}"
+            msg = f"{names} needs more memory: {error}"
             raise ScratchError(msg, remedy=remedy) from error
         # Other DuckDB errors are bugs of this program, not damaged files.
         except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
-            remedy = f"`sweepctl verify {run.run_id}` shows which files are damaged."
-            raise StoreError(f"the files of run {run.run_id} cannot be read: {error}", remedy=remedy) from error
+            remedy = f"{' or '.join(f'`sweepctl verify {run.run_id}`' for run in runs)} shows which files are damaged."
+            raise StoreError(f"the files of {names} cannot be read: {error}", remedy=remedy) from error
 
 
 def _units(engine: "Engine | None", record: "RunRecord") -> dict[str, str]:

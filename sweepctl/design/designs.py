@@ -9,17 +9,18 @@ from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal, Protocol, Self, TypeAlias
 
-from pydantic import Field, Tag, TypeAdapter, model_validator
+from pydantic import AfterValidator, Field, Tag, TypeAdapter, model_validator
 
 from sweepctl.design.axes import Axis, length_of
-from sweepctl.design.distributions import Distribution
-from sweepctl.design.values import Count, Scalar, Strict, one_of, reject
+from sweepctl.design.distributions import Distribution, NormalDistribution
+from sweepctl.design.values import Count, RuleError, Scalar, Strict, one_of, reject
 from sweepctl.names import Name
 from sweepctl.spec import Value
 from sweepctl.strict_json import INT64_MAX
 
 MAX_STRATA = 1 << 52  # of a Latin hypercube: with more, binary64 numbers in [0, 1) cannot separate neighbours
 MAX_SOBOL_DIMENSIONS = 256
+MAX_PARTS = 256  # of a cross
 
 
 class Space(Protocol):
@@ -127,16 +128,10 @@ class Zip(_Design):
         return self.dimensions.keys()
 
 
-class _Sampled(_Design):
-    """A sample of the distributions, drawn with the run's seed."""
+class Sampled(_Design):
+    """Values from distributions, drawn with the run's seed."""
 
-    samples: Count = Field(description="Number of cells.")
     dimensions: dict[Name, Distribution] = Field(min_length=1, description="Distribution of each parameter.")
-
-    @property
-    def cells(self) -> int:
-        """The number of samples."""
-        return self.samples
 
     @property
     def parameters(self) -> Collection[str]:
@@ -144,20 +139,31 @@ class _Sampled(_Design):
         return self.dimensions.keys()
 
 
-class Random(_Sampled):
+class DrawPerCell(Sampled):
+    """One draw of all distributions in each cell."""
+
+    samples: Count = Field(description="Number of cells.")
+
+    @property
+    def cells(self) -> int:
+        """The number of samples."""
+        return self.samples
+
+
+class Random(DrawPerCell):
     """Independent draws."""
 
     kind: Literal["random"] = Field(description="Independent draws.")
 
 
-class LatinHypercube(_Sampled):
+class LatinHypercube(DrawPerCell):
     """A sample with one draw in each of `samples` equally likely strata of every dimension."""
 
     kind: Literal["latin_hypercube"] = Field(description="One draw in each of `samples` equally likely strata.")
     samples: int = Field(ge=1, le=MAX_STRATA, description="Number of cells, and of strata in each dimension.")
 
 
-class Sobol(_Sampled):
+class Sobol(DrawPerCell):
     """A Sobol sequence: draws that fill the space evenly; use a power of two of samples."""
 
     kind: Literal["sobol"] = Field(description="A Sobol sequence, which fills the space evenly.")
@@ -165,6 +171,65 @@ class Sobol(_Sampled):
     dimensions: dict[Name, Distribution] = Field(
         min_length=1, max_length=MAX_SOBOL_DIMENSIONS, description="Distribution of each parameter; at most 256."
     )
+
+
+def _two_dimensions(dimensions: dict[str, Distribution]) -> dict[str, Distribution]:
+    if len(dimensions) == 1:
+        reject("must have two parameters or more: one alone explains all of the variance; use another kind for it")
+    if len(dimensions) > MAX_SOBOL_DIMENSIONS // 2:
+        reject(
+            f"must have at most {MAX_SOBOL_DIMENSIONS // 2} parameters, and has {len(dimensions)}: the Sobol sequence "
+            f"has {MAX_SOBOL_DIMENSIONS} dimensions, two for each; screen them with kind `morris` first"
+        )
+    return dimensions
+
+
+class Saltelli(Sampled):
+    """Saltelli's sample: for each base sample a block of cells, for first-order and total Sobol indices."""
+
+    kind: Literal["saltelli"] = Field(description="Blocks of cells that share columns, for Sobol indices.")
+    base_samples: Count = Field(description="Number of blocks; take a power of two.")
+    second_order: bool = Field(
+        default=False, description="Whether for second-order indices, too: 2k + 2 cells a block, not k + 2."
+    )
+    dimensions: Annotated[dict[Name, Distribution], AfterValidator(_two_dimensions)] = Field(
+        min_length=1, description="Distribution of each parameter; from 2 to 128."
+    )
+
+    @property
+    def cells(self) -> int:
+        """The number of base samples times the length of a block."""
+        swaps = len(self.dimensions) * (2 if self.second_order else 1)
+        return self.base_samples * (swaps + 2)
+
+
+def _even(levels: int) -> int:
+    if levels % 2:
+        reject(f"must be even, and is {levels}: a step is half of the levels; use {levels - 1} or {levels + 1}")
+    return levels
+
+
+class Morris(Sampled):
+    """Morris's trajectories: one parameter after the other takes a step, in random order, for screening."""
+
+    kind: Literal["morris"] = Field(description="Trajectories of single steps, for screening.")
+    trajectories: Count = Field(description="Number of trajectories, each of one cell more than parameters.")
+    levels: Annotated[int, AfterValidator(_even)] = Field(
+        default=4, ge=2, le=MAX_STRATA, description="Number of places of each parameter, both ends included; even."
+    )
+
+    @model_validator(mode="after")
+    def _has_ends(self) -> Self:
+        for name, given in sorted(self.dimensions.items()):
+            if isinstance(given, NormalDistribution) and not given.normal.is_bounded:
+                rule = "must have low and high: the outer levels of a morris design are a distribution's ends"
+                raise RuleError(rule, "dimensions", name, "normal")
+        return self
+
+    @property
+    def cells(self) -> int:
+        """The number of trajectories times the length of each."""
+        return self.trajectories * (len(self.dimensions) + 1)
 
 
 class Table(_Design):
@@ -215,14 +280,58 @@ def table_part(
     return {"kind": "table", "columns": columns, "first_row": first_row, "rows": rows, "total_rows": total_rows}
 
 
-Design: TypeAlias = Annotated[
+_KINDS = "grid, zip, random, latin_hypercube, sobol, saltelli, morris, table"
+
+_Plain: TypeAlias = (
     Annotated[Grid, Tag("[grid]")]
     | Annotated[Zip, Tag("[zip]")]
     | Annotated[Random, Tag("[random]")]
     | Annotated[LatinHypercube, Tag("[latin_hypercube]")]
     | Annotated[Sobol, Tag("[sobol]")]
-    | Annotated[Table, Tag("[table]")],
-    one_of(_kind, "design", "kind: must be one of grid, zip, random, latin_hypercube, sobol, table"),
+    | Annotated[Saltelli, Tag("[saltelli]")]
+    | Annotated[Morris, Tag("[morris]")]
+    | Annotated[Table, Tag("[table]")]
+)
+Part: TypeAlias = Annotated[
+    _Plain, one_of(_kind, "design", f"kind: must be one of {_KINDS}; a cross in a cross is the same as its parts")
+]
+
+
+class Cross(_Design):
+    """Every combination of the cells of its parts; those of the last vary fastest."""
+
+    kind: Literal["cross"] = Field(description="Every combination of the cells of several designs.")
+    parts: list[Part] = Field(
+        min_length=2, max_length=MAX_PARTS, description="Designs over different parameters; the last varies fastest."
+    )
+
+    @model_validator(mode="after")
+    def _different_parameters(self) -> Self:
+        part_of: dict[str, int] = {}
+        for place, part in enumerate(self.parts):
+            for name in part.parameters:
+                if part_of.setdefault(name, place) != place:
+                    rule = f"is varied by parts.{part_of[name]}, too: each parameter must be in one part only"
+                    where = "columns" if isinstance(part, Table) else "dimensions"
+                    raise RuleError(rule, "parts", place, where, name)
+        return self
+
+    @property
+    def cells(self) -> int:
+        """The product of the parts' cells; INT64_MAX + 1 stands for all that are larger."""
+        cells = 1
+        for part in self.parts:
+            cells = min(cells * part.cells, INT64_MAX + 1)
+        return cells
+
+    @property
+    def parameters(self) -> Collection[str]:
+        """The parameters of all parts."""
+        return [name for part in self.parts for name in part.parameters]
+
+
+Design: TypeAlias = Annotated[
+    _Plain | Annotated[Cross, Tag("[cross]")], one_of(_kind, "design", f"kind: must be one of {_KINDS}, cross")
 ]
 
 DESIGN: TypeAdapter[Design] = TypeAdapter(Design)
@@ -243,7 +352,17 @@ _MARKS = frozenset(
         "[key]",  # pydantic's own, of a bad key
         *("[list]", "[linspace]", "[logspace]", "[range]"),
         *("[uniform]", "[log_uniform]", "[normal]", "[triangular]", "[integer]", "[choice]"),
-        *("[design]", "[file]"),  # a sweep file's
-        *("[grid]", "[zip]", "[random]", "[latin_hypercube]", "[sobol]", "[table]"),
+        *("[design]", "[file]", "[files]"),  # a sweep file's
+        *(
+            "[grid]",
+            "[zip]",
+            "[random]",
+            "[latin_hypercube]",
+            "[sobol]",
+            "[saltelli]",
+            "[morris]",
+            "[table]",
+            "[cross]",
+        ),
     }
 )

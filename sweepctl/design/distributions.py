@@ -60,6 +60,11 @@ class Normal(Strict):
     low: Number = _bound(-math.inf, "Smallest value; unbounded if absent.")
     high: Number = _bound(math.inf, "Largest value; unbounded if absent.")
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether it is truncated at both ends."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
     @model_validator(mode="after")
     def _meaning(self) -> Self:
         if self.std <= 0:

@@ -10,6 +10,16 @@ from sweepctl.spec import Value
 from sweepctl.strict_json import INT64_MAX
 
 
+class RuleError(ValueError):
+    """A rule that a value inside the validated one breaks, at a path from there."""
+
+    def __init__(self, rule: str, *path: int | str) -> None:
+        """Keep the rule and the path to the value; the text has both."""
+        super().__init__(f"{'.'.join(map(str, path))}: {rule}")
+        self.rule = rule
+        self.path = path
+
+
 def reject(rule: str) -> NoReturn:
     """Raise an error that pydantic reports for the value that it validates."""
     raise ValueError(rule)

@@ -18,9 +18,12 @@ from sweepctl.engine.client import Engine, shipped_engine
 from sweepctl.errors import UsageError
 from sweepctl.messages import require_run_id
 from sweepctl.names import quoted
+from sweepctl.records.design import resolve
 from sweepctl.records.outcome import RunRecord
 from sweepctl.records.run import require_run
 from sweepctl.results import formats, views
+from sweepctl.results.analysis.comparison import Comparison, compare
+from sweepctl.results.analysis.subject import is_sampled
 from sweepctl.store import Store, open_store
 from sweepctl.verify import Report, verify
 
@@ -70,7 +73,7 @@ class Rows:
 
     @contextmanager
     def _reader(self) -> Iterator[pa.RecordBatchReader]:
-        with views.connect(self.store, self.run, self.sql) as database:
+        with views.connect(self.store, [self.run], self.sql) as database:
             self._require_columns(views.columns(database, "points") if self.columns else [])
             with formats.record_batches(views.ask(database, self.sql)) as reader:
                 yield reader
@@ -116,6 +119,34 @@ class Run:
     def ask(self, sql: str) -> Rows:
         """Return the rows of one SELECT statement over the run's views (docs/queries.md)."""
         return Rows(self.store, self.record, sql)
+
+    def compare(self, run_id: str, *, metrics: Sequence[str] = (), top: int = 5) -> Comparison:
+        """Compare with another run of the store, point by point: what differs is this run less that one.
+
+        Args:
+            run_id: The run to compare with, of the same model; its version may differ.
+            metrics: The metrics to compare; all if empty.
+            top: The number of points per metric, those with the largest differences.
+
+        Raises:
+            UnknownRunError: the store has no such run.
+            UsageError: the runs are of different models, a parameter varies that only one of them has, or a metric does
+                not exist.
+            StoreError: the store does not answer.
+        """
+        require_run_id(run_id)
+        other = require_run(self.store, run_id)
+        space = resolve(self.store, other)
+        with views.connect(self.store, list({run.run_id: run for run in (other, self.record)}.values())) as database:
+            return compare(
+                database,
+                other,
+                self.record,
+                varied=sorted(space.parameters),
+                is_sample=is_sampled(space),
+                metrics=metrics,
+                top=top,
+            )
 
     def verify(self, *, engine: Engine | None = None) -> Report:
         """Verify the run from its store, as `sweepctl verify` does.

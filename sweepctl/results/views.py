@@ -1,6 +1,6 @@
 """SQL over the runs of a store: DuckDB with one view per table, and access to nothing else.
 
-    with connect(store, require_run(store, "demo-001")) as database:
+    with connect(store, [require_run(store, "demo-001")]) as database:
         rows = ask(database, "SELECT count(*) FROM points").to_arrow_table()
 
 Views: `runs`, `shard_outcomes`, `shard_attempts`, `effective_parameters`, `point_outcomes`, `kept_files`, one for each
@@ -47,14 +47,16 @@ _LEAST = {
 
 
 @contextmanager
-def connect(store: Store, run: RunRecord | None, sql: str | None = None) -> "Iterator[duckdb.DuckDBPyConnection]":
-    """Open a database with the views of one run, or of all runs of the store.
+def connect(
+    store: Store, runs: Sequence[RunRecord] | None, sql: str | None = None
+) -> "Iterator[duckdb.DuckDBPyConnection]":
+    """Open a database with the views of some runs, or of all runs of the store.
 
     Files that are written later may or may not be seen.
 
     Args:
         store: Where the runs are.
-        run: The record of the one run; None for all.
+        runs: The records of the runs; None for all.
         sql: The only statement that will be asked: tables that it does not name are not looked into.
 
     Raises:
@@ -67,7 +69,7 @@ def connect(store: Store, run: RunRecord | None, sql: str | None = None) -> "Ite
     except ImportError as error:
         raise UsageError("queries need DuckDB", remedy="pip install 'sweepctl[query]'") from error
 
-    runs = all_runs(store) if run is None else [run]
+    runs = all_runs(store) if runs is None else runs
     filesystem, root = store.filesystem()
     tables = [RunTables(store, each, filesystem, root) for each in runs]
     with duckdb.connect(":memory:") as database:

@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
-from sweepctl.design import Design, Space, Table, path_parts, total_points
-from sweepctl.design.values import Count, Integer, Scalar, Strict, reject
+from sweepctl.design import MAX_PARTS, Cross, Design, Part, Space, Table, path_parts, total_points
+from sweepctl.design.values import Count, Integer, RuleError, Scalar, Strict, reject
 from sweepctl.errors import SweepFileError, UsageError
 from sweepctl.names import DatasetName, Name
 from sweepctl.records import design as stored_design
@@ -88,11 +88,27 @@ class TableFile(Strict):
 
 
 def _from_file(value: object) -> str:
-    return "[file]" if isinstance(value, dict) and "file" in value else "[design]"
+    if not isinstance(value, dict):
+        return "[design]"
+    parts = value.get("parts") if value.get("kind") == "cross" else None
+    from_files = isinstance(parts, list) and "[file]" in map(_from_file, parts)
+    return "[file]" if "file" in value else "[files]" if from_files else "[design]"
+
+
+class CrossOfFiles(Strict):
+    """Every combination of the cells of its parts, some of which are tables in files."""
+
+    kind: Literal["cross"] = Field(description="Every combination of the cells of several designs.")
+    parts: list[
+        Annotated[Annotated[Part, Tag("[design]")] | Annotated[TableFile, Tag("[file]")], Discriminator(_from_file)]
+    ] = Field(
+        min_length=2, max_length=MAX_PARTS, description="Designs over different parameters; the last varies fastest."
+    )
 
 
 SweepDesign = Annotated[
-    Annotated[Design, Tag("[design]")] | Annotated[TableFile, Tag("[file]")], Discriminator(_from_file)
+    Annotated[Design, Tag("[design]")] | Annotated[TableFile, Tag("[file]")] | Annotated[CrossOfFiles, Tag("[files]")],
+    Discriminator(_from_file),
 ]
 
 
@@ -140,12 +156,15 @@ class SweepFile:
         program = self.sweep.program
         return () if program is None else (self.path.parent / program,)
 
-    def path_to(self, parameter: str) -> tuple[str, ...]:
+    def path_to(self, parameter: str) -> TomlPath:
         """Return the path at which the design varies a parameter."""
-        design = self.sweep.design
-        if isinstance(design, TableFile):
-            return ("design", "file", parameter)
-        return ("design", "columns" if isinstance(design, Table) else "dimensions", parameter)
+        design: Design | TableFile | CrossOfFiles = self.sweep.design
+        path: TomlPath = ("design",)
+        if isinstance(design, Cross | CrossOfFiles) and isinstance(self.space, Cross):
+            place = next(place for place, part in enumerate(self.space.parts) if parameter in part.parameters)
+            design, path = design.parts[place], ("design", "parts", place)
+        field = "file" if isinstance(design, TableFile) else "columns" if isinstance(design, Table) else "dimensions"
+        return (*path, field, parameter)
 
     def error(self, problems: dict[TomlPath, str]) -> SweepFileError:
         """Return the error that reports all problems: the given ones, by path, and those already known."""
@@ -183,15 +202,12 @@ def read(path: Path) -> SweepFile:
             sweep = Sweep.model_validate(_without(fields, problems))
         except ValidationError:
             raise _error(path, problems, lines) from error
-    space: Space
-    if isinstance(sweep.design, TableFile):
-        try:
-            body = encode_file(path.parent / sweep.design.file)
-            space = stored_design.decode(body)
-        except ValueError as error:
-            raise _error(path, problems | {("design", "file"): stored_design.rule_of(error)}, lines) from error
-    else:
-        body, space = stored_design.encode(sweep.design), sweep.design
+    try:
+        body, space = _space_of(sweep.design, path.parent)
+    except RuleError as error:
+        raise _error(path, problems | {("design", *error.path): error.rule}, lines) from error
+    except ValidationError as error:
+        raise _error(path, problems | {("design", *where): rule for where, rule in _rules(error)}, lines) from error
     both = sweep.base.keys() & set(space.parameters)
     problems |= {("base", name): "is also varied by the design: must be in only one of them" for name in both}
     base = {name: value for name, value in sweep.base.items() if name not in both}
@@ -202,15 +218,45 @@ def read(path: Path) -> SweepFile:
     return SweepFile(path, sweep.model_copy(update={"base": base}), space, body, problems, lines)
 
 
+def _space_of(design: Design | TableFile | CrossOfFiles, folder: Path) -> tuple[bytes, Space]:
+    """Return a design with the tables of its files: as it would be stored, and its cells.
+
+    Raises:
+        RuleError: a file is not a table.
+        ValidationError: parts of a cross have a parameter in common.
+    """
+    if isinstance(design, TableFile):
+        return _table(folder / design.file, "file")
+    if isinstance(design, CrossOfFiles):
+        parts: list[Part] = []
+        for place, part in enumerate(design.parts):
+            if isinstance(part, TableFile):
+                _, table = _table(folder / part.file, "parts", place, "file")
+                rows = table.part(0, table.cells)["rows"]
+                part = Table.model_construct(kind="table", columns=list(table.parameters), rows=rows)  # noqa: PLW2901
+            parts.append(part)
+        design = Cross(kind="cross", parts=parts)
+    return stored_design.encode(design), design
+
+
+def _table(file: Path, *path: str | int) -> tuple[bytes, Space]:
+    try:
+        body = encode_file(file)
+        return body, stored_design.decode(body)
+    except ValueError as error:
+        raise RuleError(stored_design.rule_of(error), *path) from error
+
+
 def _without(fields: Mapping[str, Any], paths: Iterable[TomlPath]) -> Mapping[str, Any]:
     """Remove the values at some paths; required fields on which no other depends get a placeholder."""
     left = deepcopy(dict(fields))
     for path in paths:
         inner: Any = left
+        design = 3 if path[:2] == ("design", "parts") else 1
         # The whole parameter and the whole [shards], not only the value inside.
-        keys = path[: 3 if path[:2] == ("design", "dimensions") else 1 if path[0] == "shards" else 2]
+        keys = path[: design + 2 if path[design : design + 1] == ("dimensions",) else 1 if path[0] == "shards" else 2]
         for key in keys[:-1]:
-            inner = inner.get(key) if isinstance(inner, dict) else None
+            inner = inner[key]
         if isinstance(inner, dict):
             inner.pop(keys[-1], None)
     return {"name": "x", "seed": 0} | left
@@ -231,11 +277,13 @@ def _text(path: Path) -> str:
 
 
 def _rules(error: ValidationError) -> Iterator[tuple[TomlPath, str]]:
-    for each in error.errors(include_url=False, include_context=False):
+    for each in error.errors(include_url=False):
         path = path_parts(each["loc"])
         rule = each["msg"].removeprefix("Value error, ")
+        if isinstance(inside := each.get("ctx", {}).get("error"), RuleError):
+            path, rule = path + inside.path, inside.rule
         if each["type"] == "extra_forbidden":
-            close = difflib.get_close_matches(str(path[-1]), _fields(), n=1)
+            close = [name for name in difflib.get_close_matches(str(path[-1]), _fields(), n=1) if name != path[-1]]
             rule = f"unknown field; did you mean `{close[0]}`?" if close else "unknown field"
         elif each["type"] == "missing":
             rule = "is required"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from sweepctl.design import Grid, LatinHypercube, Random, Sobol, Space, Table, Zip, total_points
+from sweepctl.design import Cross, Grid, Random, Saltelli, Sampled, Space, Table, Zip, total_points
 from sweepctl.engine.client import Engine, identifying
 from sweepctl.errors import RefusedError, WrongEngineError
 from sweepctl.messages import ShardMessageV2
@@ -18,7 +18,7 @@ from sweepctl.records import design as stored_design
 from sweepctl.records.design import StoredTable
 from sweepctl.records.table import schemas
 from sweepctl.spec import Limits, Spec
-from sweepctl.sweep.file import SweepFile, TableFile
+from sweepctl.sweep.file import CrossOfFiles, SweepFile, TableFile
 from sweepctl.sweep.toml_lines import TomlPath
 from sweepctl.texts import counted
 
@@ -144,7 +144,7 @@ def draft(file: SweepFile, engine: Engine) -> Draft:
         raise file.error({("model",): error.message + hint}) from error
     engine.require_limits(sweep.limits)
     design: Mapping[str, Any]
-    if isinstance(sweep.design, TableFile) or len(file.design_body) > MAX_INLINE_BYTES:
+    if isinstance(sweep.design, TableFile | CrossOfFiles) or len(file.design_body) > MAX_INLINE_BYTES:
         stored, design = file.design_body, {"sha256": stored_design.digest(file.design_body)}
     else:
         stored, design = None, sweep.design.to_json()
@@ -219,7 +219,11 @@ def _refusals(file: SweepFile, spec: Spec, engine: Engine) -> dict[TomlPath, str
 
 def _only(space: Space, name: str) -> Space:
     """Return a design with only one of its parameters."""
-    if isinstance(space, Grid | Zip | Random | LatinHypercube | Sobol):
+    if isinstance(space, Cross):
+        return _only(next(part for part in space.parts if name in part.parameters), name)
+    if isinstance(space, Saltelli):  # which one dimension is not enough for
+        return Random(kind="random", samples=1, dimensions={name: space.dimensions[name]})
+    if isinstance(space, Grid | Zip | Sampled):
         return space.model_copy(update={"dimensions": {name: space.dimensions[name]}})
     part = space.part(0, space.cells)
     place = part["columns"].index(name)

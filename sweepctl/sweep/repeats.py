@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from threading import Event
 from typing import Any
 
-from sweepctl.design import Grid, LatinHypercube, Random, Sobol, Space
+from sweepctl.design import Cross, Grid, Sampled, Space
 from sweepctl.design.axes import length_of
 from sweepctl.engine.client import HANDSHAKE_SECONDS, Engine, identifying
 from sweepctl.engine.reader import read_identities
@@ -38,8 +38,13 @@ def find_repeats(spec: Spec, space: Space, engine: Engine, stop: Event) -> Repea
         InterruptedRunError: `stop` was set.
     """
     match space:
-        case Random() | LatinHypercube() | Sobol():
+        case Sampled():
             return Repeats(0, {})
+        case Cross() as cross:
+            parts = [find_repeats(spec, part, engine, stop) for part in cross.parts]
+            different = math.prod(part.cells - found.cells for part, found in zip(cross.parts, parts, strict=True))
+            values = {name: count for found in parts for name, count in found.values.items()}
+            return Repeats(cross.cells - different, values)
         case Grid() as grid:
             axes = {
                 name: grid.model_copy(update={"dimensions": {name: axis}}) for name, axis in grid.dimensions.items()

@@ -29,7 +29,7 @@ def line_of(lines: Mapping[TomlPath, int], path: Sequence[str | int]) -> int:
 def lines_by_path(text: str) -> dict[TomlPath, int]:
     """Return the line, from 1, on which each value of a valid TOML file begins, by its path.
 
-    A table begins at its header, a key's value at the key. An array of tables counts as one table.
+    A table begins at its header, a key's value at the key.
     """
     return _Scanner(text).lines
 
@@ -41,6 +41,7 @@ class _Scanner:
         self.lines: dict[TomlPath, int] = {}
         self._line = 1
         self._table: TomlPath = ()
+        self._last: dict[TomlPath, int] = {}  # the index of the last table in each array of tables
         self._words = ""  # of the key or header being read
         # Around the value being read: the path of each array or inline table, and the next index of an array.
         self._around: list[tuple[TomlPath, int | None]] = []
@@ -84,11 +85,21 @@ class _Scanner:
     def _end_of_statement(self) -> None:
         header = self._words.strip()
         if header.startswith("["):
-            self._table = _keys(header.replace("[[", "[").replace("]]", "]"))
-            for end in range(1, len(self._table) + 1):
-                self._note(self._table[:end])
+            self._table = self._indexed(_keys(header.replace("[[", "[").replace("]]", "]")), begins="[[" in header)
+            self._note(self._table)
         self._words = ""
         self._value = None
+
+    def _indexed(self, keys: TomlPath, *, begins: bool) -> TomlPath:
+        """Return the path of a header's table; if it `begins` one of an array, the next one's."""
+        path: TomlPath = ()
+        for place, key in enumerate(keys, start=1):
+            path = (*path, key)
+            if begins and place == len(keys):
+                self._last[path] = self._last.get(path, -1) + 1
+            if path in self._last:
+                path = (*path, self._last[path])
+        return path
 
     def _note(self, path: TomlPath) -> None:
         for end in range(1, len(path) + 1):

@@ -45,14 +45,16 @@ def show_plan(console: Console, report: "PlanReport") -> None:
         f" x {spec.replications:,} replications" if spec.replications > 1 else ""
     )
     points = counted("points", plan.total_points)
-    console.print(f"{report.draft.file.sweep.design.kind}: {cells} = [bold]{points}[/]", highlight=False)
+    kinds = " x ".join(f"{part.kind} ({part.cells:,})" for part in getattr(plan.space, "parts", ()))
+    of_kinds = f" of {kinds}" if kinds else ""
+    console.print(f"{report.draft.file.sweep.design.kind}{of_kinds}: {cells} = [bold]{points}[/]", highlight=False)
     _show_repeats(console, report)
     _show_space(console, report)
     _show_samples(console, report)
     each = shards_of(plan)
-    design = "" if plan.stored is None else f", a stored design of {len(plan.stored):,} bytes"
+    stored = "" if plan.stored is None else f", a stored design of {len(plan.stored):,} bytes"
     console.print(
-        f"{each}, messages of {report.message_bytes:,} bytes{design}; "
+        f"{each}, messages of {report.message_bytes:,} bytes{stored}; "
         f"{counted('objects', report.objects)} in the store",
         highlight=False,
     )
@@ -98,7 +100,7 @@ def show_written(console: Console, plan: "Plan", folder: Path) -> None:
 def _show_repeats(console: Console, report: "PlanReport") -> None:
     if not report.repeats.cells:
         return
-    dimensions = getattr(report.plan.space, "dimensions", {})
+    dimensions = _dimensions(report.plan.space)
     axes = [
         f"{name} repeats {count:,} of {length_of(dimensions[name]):,} values"
         for name, count in report.repeats.values.items()
@@ -112,10 +114,15 @@ def _show_repeats(console: Console, report: "PlanReport") -> None:
     )
 
 
+def _dimensions(design: object) -> dict[str, Any]:
+    """Return the axis or the distribution of each parameter, of all parts of a cross."""
+    parts = getattr(design, "parts", [design])
+    return {name: values for part in parts for name, values in getattr(part, "dimensions", {}).items()}
+
+
 def _show_space(console: Console, report: "PlanReport") -> None:
     table = new_table("parameter", "values")
-    design = report.draft.file.sweep.design
-    for name, values in sorted(getattr(design, "dimensions", {}).items()):
+    for name, values in sorted(_dimensions(report.plan.space).items()):
         table.add_row(name, foreign(_values(values)))
     for name, value in sorted(report.plan.spec.base.items()):
         table.add_row(name, f"[dim]{foreign(_value(value))}[/]")

@@ -4,14 +4,18 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from sweepctl.results.analysis.effects import UNBALANCED, MeanEstimate, MeansByLevel
+from sweepctl.results.analysis.differences import independent
+from sweepctl.results.analysis.effects import UNBALANCED, MeanEstimate
 from sweepctl.results.analysis.points import FailureCount, Row
-from sweepctl.results.analysis.sensitivity import Sensitivity
-from sweepctl.results.analysis.subject import Dimension, Subject
+from sweepctl.results.analysis.sensitivity.indices import Sensitivity
+from sweepctl.results.analysis.subject import Subject
 from sweepctl.results.analysis.summary import MetricSummary, Summary
 from sweepctl.spec import Value
 from sweepctl.view.console import foreign, new_table
 from sweepctl.view.wording import counted, shown, span
+
+MOST_PAIRS = 10  # of dimensions
+PAIRED = '"less the first": the mean difference of points that differ in this dimension alone'
 
 
 def show_summary(console: Console, summary: Summary) -> None:
@@ -56,7 +60,7 @@ def _show_metric(console: Console, subject: Subject, metric: MetricSummary) -> N
     if metric.warning:
         console.print(f"[yellow]![/] {foreign(metric.warning)}", highlight=False, soft_wrap=True)
     if metric.effects:
-        _show_effects(console, subject, metric.effects)
+        _show_effects(console, subject, metric)
     if not metric.balanced:
         console.print(f"[yellow]![/] {UNBALANCED}", highlight=False, soft_wrap=True)
     _show_sensitivity(console, metric.sensitivity)
@@ -65,28 +69,40 @@ def _show_metric(console: Console, subject: Subject, metric: MetricSummary) -> N
             _show_rows(console, f"{title} {metric.name}", rows, metric.name)
 
 
-def _show_effects(console: Console, subject: Subject, effects: Sequence[tuple[Dimension, MeansByLevel]]) -> None:
+def _show_effects(console: Console, subject: Subject, metric: MetricSummary) -> None:
     over = (
         f"{subject.replicate_batches} batches of replicates"
         if subject.replicate_batches < subject.replications
         else "replicates"
     )
     interval = f"95 % interval over {over}" if subject.replications > 1 else "no interval: one replicate"
-    table = new_table("dimension", "level", "mean", interval, "points", title="mean by level")
+    differences, by_chance = metric.differences, independent(subject)
+    columns = ("dimension", "level", "mean", *(("less the first",) if differences else ()), "points")
+    table = new_table(*columns, title="mean by level")
     for column in table.columns[2:]:
         column.justify = "right"
-    for dimension, found in effects:
+    for dimension, found in metric.effects:
         for (place,), (estimate,) in found.items():
             name, level = foreign(dimension.name) if place == 0 else "", dimension.levels[place]
-            table.add_row(name, foreign(span(level.low, level.high)), *_estimated(estimate))
+            (difference,) = differences.get(dimension.name, {}).get((place,), [None])
+            cells = (_estimated(estimate), *((_estimated(difference) if place else "",) if differences else ()))
+            table.add_row(name, foreign(span(level.low, level.high)), *cells, f"{estimate.points if estimate else 0:,}")
     console.print(table, highlight=False)
+    note = f"±: {interval}." if subject.replications > 1 else f"{interval}."
+    if differences:
+        note += f" To compare levels, use {PAIRED}"
+        note += f", with its interval over {by_chance.name}." if by_chance and subject.replications == 1 else "."
+    console.print(f"[dim]{note}[/]", highlight=False, soft_wrap=True)
 
 
-def _estimated(estimate: MeanEstimate | None) -> tuple[str, str, str]:
+def _estimated(estimate: MeanEstimate | None) -> str:
     if estimate is None:
-        return "–", "", "0"
-    width = "" if estimate.half_width is None else f"± {shown(estimate.half_width)}"
-    return shown(estimate.mean), width, f"{estimate.points:,}"
+        return "–"
+    return (
+        shown(estimate.mean)
+        if estimate.half_width is None
+        else f"{shown(estimate.mean)} ± {shown(estimate.half_width)}"
+    )
 
 
 def _show_sensitivity(console: Console, sensitivity: Sensitivity) -> None:
@@ -96,12 +112,41 @@ def _show_sensitivity(console: Console, sensitivity: Sensitivity) -> None:
         console.print(title, highlight=False, soft_wrap=True)
         table = new_table("dimension", "first order", "total")
         for index in sensitivity.indices:
-            width = "" if index.half_width is None else f" ± {index.half_width:.3f}"
-            total = "–" if index.total is None else f"{index.total:.3f}"
-            table.add_row(foreign(index.dimension), f"{index.first_order:.3f}{width}", total)
+            total = "–" if index.total is None else _with_width(index.total, index.total_half_width)
+            table.add_row(foreign(index.dimension), _with_width(index.first_order, index.half_width), total)
         console.print(table, highlight=False)
+    if sensitivity.pairs:
+        table = new_table("both", "second order", title="what only two dimensions together explain")
+        for pair in sorted(sensitivity.pairs, key=lambda pair: -pair.second_order)[:MOST_PAIRS]:
+            table.add_row(foreign(" and ".join(pair.dimensions)), _with_width(pair.second_order, pair.half_width))
+        console.print(table, highlight=False)
+    if sensitivity.effects:
+        table = new_table(
+            "dimension",
+            "mu*",
+            "mu",
+            "sigma",
+            title=f"elementary effects (Morris), {counted('cells', sensitivity.cells)}",
+        )
+        for effect in sensitivity.effects:
+            mu_star = f"{shown(effect.mu_star)} ± {shown(effect.half_width)}"
+            table.add_row(foreign(effect.dimension), mu_star, shown(effect.mu), shown(effect.sigma))
+        console.print(table, highlight=False)
+    if sensitivity.influences:
+        table = new_table("dimension", "PAWN", "rank correlation", title="influence without variance")
+        for each in sensitivity.influences:
+            rank = "–" if each.rank_correlation is None else _with_width(each.rank_correlation, each.rank_half_width)
+            table.add_row(foreign(each.dimension), _with_width(each.pawn, each.pawn_half_width), rank)
+        console.print(table, highlight=False)
+        console.print(
+            f"[dim]PAWN up to {sensitivity.pawn_by_chance:.3f} may be chance.[/]", highlight=False, soft_wrap=True
+        )
     if sensitivity.why_not:
         console.print(f"[yellow]![/] Sobol indices: {foreign(sensitivity.why_not)}", highlight=False, soft_wrap=True)
+
+
+def _with_width(value: float, half_width: float | None) -> str:
+    return f"{value:.3f}" if half_width is None else f"{value:.3f} ± {half_width:.3f}"
 
 
 def _show_rows(console: Console, title: str, rows: Sequence[Row], metric: str) -> None:

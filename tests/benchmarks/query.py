@@ -154,7 +154,7 @@ def timed(action: Callable[[], object]) -> float:
 
 def by_views(store: Store) -> list[tuple[object, ...]]:
     """Ask the views, from opening the run on."""
-    with views.connect(store, require_run(store, RUN_ID)) as database:
+    with views.connect(store, [require_run(store, RUN_ID)]) as database:
         return views.ask(database, QUESTION.format(points="points")).fetchall()
 
 
@@ -191,7 +191,7 @@ def open_many_shards(folder: str, shown: Table) -> None:
     make_run(Path(folder), MANY_SHARDS * 10, MANY_SHARDS)
 
     def connect() -> None:
-        with views.connect(store, require_run(store, RUN_ID)):
+        with views.connect(store, [require_run(store, RUN_ID)]):
             pass
 
     def count() -> None:

@@ -67,7 +67,7 @@ def measure(engine: Engine, points: int, table: Table) -> None:
 
         def look() -> Overview:
             record = require_run(store, RUN_ID)
-            with views.connect(store, require_run(store, RUN_ID)) as connection:
+            with views.connect(store, [require_run(store, RUN_ID)]) as connection:
                 space = resolve(store, record)
                 return make_overview(connection, Subject.of(connection, record, space, most=MOST_METRICS))
 

@@ -104,7 +104,8 @@ def of_a_run(folder: Path, run_id: str, engine: Path) -> Sequence[Sequence[objec
         ("query", "--all", "FROM shard_outcomes", "--format", "table"),
         ("query", run_id, "FROM points", "--out", folder / "points.csv"),
         ("summary", run_id),
-        ("report", run_id, "--out", folder / "report.html", *with_engine),
+        ("compare", run_id, run_id),
+        ("report", run_id, "--against", run_id, "--out", folder / "report.html", *with_engine),
     )
 
 

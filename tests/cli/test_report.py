@@ -174,6 +174,44 @@ def test_a_report_replaces_its_file_whole_or_not_at_all(monkeypatch: pytest.Monk
     assert invoke("report", "r", "--out", "nowhere/report.html").exit_code == 2
 
 
+def test_a_comparison_tells_what_differs_and_exact_makes_it_a_regression_test() -> None:
+    store = open_store("sweep-results")
+    make_run(store, "old", WHOLE)
+    make_run(store, "copy", WHOLE)
+    make_run(store, "new", replace(WHOLE, seed=WHOLE.seed + 1))
+    same = invoke("compare", "old", "copy", "--exact")
+    assert (same.exit_code, "equal to the bit" in same.stdout) == (0, True)
+    assert invoke("compare", "old", "new").exit_code == 0
+    other = invoke("compare", "old", "new", "--exact", "--metric", "p_wait")
+    assert other.exit_code == 1
+    for word in ("different seeds", "paired t test over replicates", "largest differences of p_wait"):
+        assert word in other.stdout
+    assert told("compare", "old", "copy")["exact"] is True
+    assert [metric["name"] for metric in told("compare", "old", "new", "--metric", "p_wait")["metrics"]] == ["p_wait"]
+
+
+def test_a_comparison_with_a_run_of_another_model_is_refused() -> None:
+    store = open_store("sweep-results")
+    make_run(store, "q", WHOLE)
+    make_run(
+        store, "e", replace(SPEC, model="epidemic", design={"kind": "grid", "dimensions": {}}, base={}, outputs=())
+    )
+    for command in (("compare", "q", "e"), ("report", "q", "--against", "e")):
+        result = invoke(*command)
+        assert (result.exit_code, "run of one model" in result.stderr.replace("runs", "run")) == (2, True)
+    assert not Path("report.html").exists()
+
+
+def test_a_report_against_another_run_has_what_differs() -> None:
+    store = open_store("sweep-results")
+    make_run(store, "old", WHOLE)
+    make_run(store, "new", replace(WHOLE, seed=WHOLE.seed + 1))
+    assert invoke("report", "new", "--against", "old").exit_code == 0
+    page = Path("report.html").read_text()
+    for word in ("Against run old", "different seeds", "Largest differences of mean_wait"):
+        assert word in page
+
+
 def rounded(value: Any) -> Any:  # noqa: ANN401  JSON
     """Return it without the last digits of floats, which differ by the order of sums."""
     match value:

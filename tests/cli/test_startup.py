@@ -79,6 +79,7 @@ ON_A_STORE: Mapping[str, Sequence[str]] = {
     "query to Parquet": ["query", "r", "SELECT * FROM points", "--out", "points.parquet"],
     "summary": ["summary", "r"],
     "report": ["report", "r"],
+    "compare": ["compare", "r", "r"],
 }
 
 
@@ -154,7 +155,7 @@ def test_a_model_is_told_by_one_start_of_the_engine(tmp_path: Path) -> None:
 
 
 def test_nothing_complains_of_what_is_left_in_place_at_the_end(ended: Mapping[str, Ended]) -> None:
-    for name in ("query", "query to JSON", "query to Parquet", "summary", "report"):
+    for name in ("query", "query to JSON", "query to Parquet", "summary", "report", "compare"):
         assert "leak" not in ended[name].errors
 
 

@@ -48,6 +48,24 @@ DESIGNS: dict[str, tuple[dict[str, Any], int]] = {
     ),
     "not scrambled": ({"kind": "sobol", "samples": 1, "scramble": False, "dimensions": {"a": UNIFORM}}, 1),
     "table": ({"kind": "table", "columns": ["b", "a"], "rows": [[1, "x"], [1.0, None]]}, 2),
+    "saltelli": ({"kind": "saltelli", "base_samples": 5, "dimensions": {"a": UNIFORM, "b": UNIFORM}}, 20),
+    "second order": (
+        {"kind": "saltelli", "base_samples": 5, "second_order": True, "dimensions": {"a": UNIFORM, "b": UNIFORM}},
+        30,
+    ),
+    "morris": ({"kind": "morris", "trajectories": 5, "dimensions": {"a": UNIFORM, "b": UNIFORM}}, 15),
+    "levels": ({"kind": "morris", "trajectories": 5, "levels": 10, "dimensions": {"a": UNIFORM}}, 10),
+    "cross": (
+        {
+            "kind": "cross",
+            "parts": [
+                {"kind": "grid", "dimensions": {"a": [1, 1.0, True]}},
+                {"kind": "table", "columns": ["c"], "rows": [[1], [1.0]]},
+                {"kind": "morris", "trajectories": 5, "dimensions": {"b": UNIFORM}},
+            ],
+        },
+        60,
+    ),
 }
 
 
@@ -57,7 +75,8 @@ def test_a_design_is_counted_and_written_as_it_was_read(written: dict[str, Any],
     assert design.cells == cells
     # Dictionaries are equal where a 1 has become 1.0; text is not.
     assert json.dumps(design.to_json(), sort_keys=True) == json.dumps(written, sort_keys=True)
-    assert set(design.parameters) == set(written["columns"] if "columns" in written else written["dimensions"])
+    names = [name for part in written.get("parts", [written]) for name in part.get("columns", part.get("dimensions"))]
+    assert sorted(design.parameters) == sorted(names)
 
 
 def grid(axis: object) -> dict[str, Any]:
@@ -170,6 +189,36 @@ REFUSED: dict[str, tuple[object, str]] = {
         ": rows.1: must have one value for each of 2 columns, but has 1",
     ),
     "a table without rows": ({"kind": "table", "columns": ["a"], "rows": []}, "rows: List should have at least 1 item"),
+    "saltelli of one parameter": (
+        {"kind": "saltelli", "base_samples": 1, "dimensions": {"a": UNIFORM}},
+        "dimensions: must have two parameters or more",
+    ),
+    "saltelli of 129 parameters": (
+        {"kind": "saltelli", "base_samples": 1, "dimensions": {f"a{i}": UNIFORM for i in range(129)}},
+        "dimensions: must have at most 128 parameters, and has 129: the Sobol sequence has 256 dimensions, two",
+    ),
+    "odd levels": (
+        {"kind": "morris", "trajectories": 1, "levels": 5, "dimensions": {"a": UNIFORM}},
+        "levels: must be even, and is 5: a step is half of the levels; use 4 or 6",
+    ),
+    "levels without ends": (
+        {"kind": "morris", "trajectories": 1, "dimensions": {"a": {"normal": {"mean": 0, "std": 1, "low": 0}}}},
+        ": dimensions.a.normal: must have low and high",
+    ),
+    "a cross of one": ({"kind": "cross", "parts": [grid([1])]}, "parts: List should have at least 2 items"),
+    "a cross of 257": ({"kind": "cross", "parts": [grid([1])] * 257}, "parts: List should have at most 256 items"),
+    "a cross in a cross": (
+        {"kind": "cross", "parts": [grid([1]), {"kind": "cross", "parts": [grid([1]), grid([1])]}]},
+        "parts.1: kind: must be one of grid, zip, random, latin_hypercube, sobol, saltelli, morris, table; a cross in",
+    ),
+    "a parameter in two parts": (
+        {"kind": "cross", "parts": [grid([1]), {"kind": "table", "columns": ["b", "a"], "rows": [[1, 1]]}]},
+        ": parts.1.columns.a: is varied by parts.0, too: each parameter must be in one part only",
+    ),
+    "a bad value in a part": (
+        {"kind": "cross", "parts": [grid([1]), {"kind": "grid", "dimensions": {"b": []}}]},
+        "parts.1.dimensions.b: must have at least one value",
+    ),
     "a part of a table": (
         {"kind": "table", "columns": ["a"], "rows": [[1]], "first_row": 0},
         "first_row: Extra inputs are not permitted",
@@ -218,6 +267,22 @@ def test_points_must_be_named_by_64_bits() -> None:
         total_points(design, 2**32)
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"kind": "saltelli", "base_samples": 2**62, "dimensions": {"a": UNIFORM, "b": UNIFORM}},
+        {"kind": "morris", "trajectories": 2**62, "dimensions": {"a": UNIFORM, "b": UNIFORM}},
+        {
+            "kind": "cross",
+            "parts": [{**sobol(UNIFORM), "samples": 2**62}, {"kind": "grid", "dimensions": {"b": [1, 2]}}],
+        },
+    ],
+)
+def test_too_many_cells_of_a_structured_design_are_too_many_points(written: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"over {2**63 - 1} cells times 1 replications: must be at most"):
+        total_points(DESIGN.validate_python(written), 1)
+
+
 def test_an_engine_gets_the_whole_formula_and_the_rows_of_its_cells() -> None:
     formula = DESIGN.validate_python(sobol(UNIFORM))
     assert formula.part(0, 1) == sobol(UNIFORM)
@@ -245,6 +310,10 @@ PLACES: list[Callable[[object], object]] = [
     sobol,
     lambda value: {"kind": value, "dimensions": {}},
     lambda value: {"kind": "zip", "dimensions": value},
+    lambda value: {"kind": "cross", "parts": value},
+    lambda value: {"kind": "cross", "parts": [grid([1]), value]},
+    lambda value: {"kind": "morris", "trajectories": 1, "levels": value, "dimensions": {"a": UNIFORM}},
+    lambda value: {"kind": "saltelli", "base_samples": 1, "dimensions": {"a": UNIFORM, "b": value}},
     lambda value: {"kind": "table", "columns": ["a"], "rows": value},
     lambda value: grid({"range": value}),
     lambda value: sobol({"normal": {"mean": 0, "std": value}}),

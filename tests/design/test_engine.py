@@ -61,15 +61,20 @@ DISTRIBUTIONS = st.one_of(
     st.fixed_dictionaries({"integer": fields("low", "high")}),
 )
 SWEPT = st.sampled_from(("arrival_rate", "servers"))
-DESIGNS = st.fixed_dictionaries(
-    {"kind": st.sampled_from(("grid", "zip")), "dimensions": st.dictionaries(SWEPT, AXES, min_size=1)}
-) | st.fixed_dictionaries(
-    {
-        "kind": st.sampled_from(("random", "latin_hypercube", "sobol")),
-        "samples": COUNTS,
-        "dimensions": st.dictionaries(SWEPT, DISTRIBUTIONS, min_size=1),
-    }
+DRAWN = {"dimensions": st.dictionaries(SWEPT, DISTRIBUTIONS, min_size=1)}
+PARTS = st.one_of(
+    st.fixed_dictionaries(
+        {"kind": st.sampled_from(("grid", "zip")), "dimensions": st.dictionaries(SWEPT, AXES, min_size=1)}
+    ),
+    st.fixed_dictionaries(
+        {"kind": st.sampled_from(("random", "latin_hypercube", "sobol")), "samples": COUNTS, **DRAWN}
+    ),
+    st.fixed_dictionaries(
+        {"kind": st.just("saltelli"), "base_samples": COUNTS, "second_order": st.booleans(), **DRAWN}
+    ),
+    st.fixed_dictionaries({"kind": st.just("morris"), "trajectories": COUNTS, "levels": COUNTS, **DRAWN}),
 )
+DESIGNS = PARTS | st.fixed_dictionaries({"kind": st.just("cross"), "parts": st.lists(PARTS, min_size=2, max_size=2)})
 
 
 def sampled(distribution: dict[str, Any]) -> dict[str, Any]:

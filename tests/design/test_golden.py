@@ -5,31 +5,18 @@ Two samplers are recomputed from their definitions in docs/designs.md, without t
 
 import json
 import runpy
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from design.identified import points
 from paths import TESTS
 from scipy.stats import qmc
-
-from sweepctl.engine.client import find_engine
 
 GOLDEN = TESTS / "golden"
 CASES = json.loads((GOLDEN / "designs.json").read_text())
 RATES = ["arrival_rate", "service_rate"]
 LOW, HIGH = 1, 2
-
-
-def points(request: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
-    # A file: a pipe that is closed behind the request would end the engine.
-    path = folder / "request.json"
-    path.write_text(json.dumps(request))
-    with path.open() as file:
-        done = subprocess.run([find_engine(), "points"], stdin=file, capture_output=True, check=True)
-    records = [json.loads(line) for line in done.stdout.splitlines()]
-    assert records[0]["record"] == "started", records
-    return [record["parameters"] for record in records if record["record"] == "point"]
 
 
 def uniforms(kind: str, samples: int, indices: range, folder: Path, **design: Any) -> list[list[float]]:  # noqa: ANN401

@@ -47,6 +47,13 @@ def axis(values: object, points: int = 1) -> dict[str, Any]:
     return last_of(points, {"kind": "grid", "dimensions": {"arrival_rate": values}})
 
 
+def saltelli(base_samples: int) -> dict[str, Any]:
+    uniform = {"uniform": {"low": 0.1, "high": 0.9}}
+    dimensions = {"arrival_rate": uniform, "service_rate": uniform}
+    return {"kind": "saltelli", "base_samples": base_samples, "dimensions": dimensions}
+
+
+SERVERS = {"kind": "grid", "dimensions": {"servers": [1, 2]}}
 MOST = 2**63 - 1
 MALICE: dict[str, dict[str, Any]] = {
     "ends-too-near": sampled("random", {"normal": {"mean": 0.5, "std": 1e17, "low": 0.1, "high": 0.9}}),
@@ -61,6 +68,9 @@ MALICE: dict[str, dict[str, Any]] = {
     "the-last-of-a-random-sample": sampled("random", {"uniform": {"low": 0.1, "high": 0.9}}, MOST),
     "the-last-of-a-latin-hypercube": sampled("latin_hypercube", {"uniform": {"low": 0.1, "high": 0.9}}, 2**52),
     "the-last-of-a-sobol-sample": sampled("sobol", {"uniform": {"low": 0.1, "high": 0.9}}, 2**52),
+    "the-last-of-a-saltelli-sample": last_of(2**63 - 4, saltelli(2**61 - 1)),
+    "the-last-of-a-cross": last_of(2**62, {"kind": "cross", "parts": [SERVERS, saltelli(2**59)]}),
+    "a-cross-of-one-parameter-twice": last_of(4, {"kind": "cross", "parts": [SERVERS, SERVERS]}),
     "the-last-of-an-axis": axis({"linspace": {"start": 0.1, "stop": 0.9, "num": MOST}}, MOST),
     "the-last-replicate": last_of(2**32, {"kind": "grid", "dimensions": {}}, replications=2**32),
     "a-range-of-nothing": sampled("random", {"uniform": {"low": 0.1, "high": 0.1}}),

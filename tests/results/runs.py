@@ -38,7 +38,7 @@ def run(store: Store, run_id: str, model: str, shard_id: int = 0, shards: int = 
 
 
 def connect(store: Store, run_id: str | None) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-    return views.connect(store, None if run_id is None else require_run(store, run_id))
+    return views.connect(store, None if run_id is None else [require_run(store, run_id)])
 
 
 def asked(store: Store, run_id: str | None, sql: str) -> list[dict[str, Any]]:

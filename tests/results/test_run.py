@@ -61,3 +61,9 @@ def test_without_duckdb_the_remedy_is_told(root: Path, monkeypatch: pytest.Monke
     with pytest.raises(UsageError) as told, connect(open_store(str(root)), "a"):
         pass
     assert told.value.remedy == "pip install 'sweepctl[query]'"
+
+
+def test_a_run_is_compared_with_another_one(root: Path) -> None:
+    found = sweepctl.open_run("a", str(root)).compare("b", metrics=["mean_wait"])
+    assert found.is_exact
+    assert [run.run_id for run in (found.pairing.first.run, found.pairing.second.run)] == ["b", "a"]

@@ -35,6 +35,25 @@ servers = [1, 2]
 points = 5
 """
 TABLE = GOOD.partition("kind")[0] + 'kind = "table"\nfile = "points.csv"\n'
+CROSS = """\
+name = "s"
+model = "queue"
+seed = 42
+[design]
+kind = "cross"
+[[design.parts]]
+kind = "grid"
+dimensions.servers = [1, 2]
+[[design.parts]]
+kind = "latin_hypercube"
+samples = 9
+[design.parts.dimensions]
+arrival_rate = { uniform = { low = 0.1, high = 0.9 } }
+customers = { integer = { low = 5, high = 9 } }
+"""
+RATES = "arrival_rate = { uniform = { low = 0.1, high = 0.9 } }\nservice_rate = { uniform = { low = 1, high = 2 } }\n"
+SALTELLI = GOOD.partition("kind")[0] + f'kind = "saltelli"\nbase_samples = 4\n[design.dimensions]\n{RATES}'
+MORRIS = SALTELLI.replace("saltelli", "morris").replace("base_samples = 4", "trajectories = 4\nlevels = 6")
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +125,105 @@ def test_an_error_names_line_key_and_rule(
     assert len(found) == len(expected)
     for line, start in zip(found, expected, strict=True):
         assert line.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "expected"),
+    [
+        (SALTELLI, RATES[55:], "", ["s.toml:10: design.dimensions: must have two parameters or more: one alone"]),
+        (SALTELLI, "samples = 4", "samples = 0", ["s.toml:9: design.base_samples: must be greater than or equal to 1"]),
+        (SALTELLI, "[design.d", "second_orders = true\n[design.d", ["s.toml:10: design.second_orders: unknown fi"]),
+        (SALTELLI, "high = 0.9", "high = -1", ["s.toml:11: design.dimensions.arrival_rate.uniform: low 0.1, high -1"]),
+        (SALTELLI, "low = 0.1", "low = -1", ["s.toml:11: design.dimensions.arrival_rate: arrival_rate = -1"]),
+        (MORRIS, "= 6", "= 5", ["s.toml:10: design.levels: must be even, and is 5: a step is half of the levels; use"]),
+        (MORRIS, "= 6", "= 0", ["s.toml:10: design.levels: must be greater than or equal to 2"]),
+        (
+            MORRIS,
+            "{ uniform = { low = 0.1, high = 0.9 } }",
+            "{ normal = { mean = 1, std = 1, low = 0 } }",
+            ["s.toml:12: design.dimensions.arrival_rate.normal: must have low and high: the outer levels"],
+        ),
+        (
+            CROSS,
+            "customers",
+            "servers",
+            ["s.toml:14: design.parts.1.dimensions.servers: is varied by parts.0, too: each parameter must be in one"],
+        ),
+        (
+            CROSS.replace("1, 2", "0"),
+            "high = 0.9",
+            "high = 0",
+            [
+                "s.toml:8: design.parts.0.dimensions.servers: servers = 0: must be >= 1",
+                "s.toml:13: design.parts.1.dimensions.arrival_rate.uniform: low 0.1, high 0: must satisfy",
+            ],
+        ),
+        (
+            CROSS.replace("customers", "customer"),
+            "low = 0.1",
+            "low = -1",
+            [
+                "s.toml:13: design.parts.1.dimensions.arrival_rate: arrival_rate = -1",
+                's.toml:14: design.parts.1.dimensions.customer: unknown parameter "customer"; did you mean',
+            ],
+        ),
+        (CROSS, "samples", "sample", ["s.toml:9: design.parts.1.samples: is required", "s.toml:11: design.parts.1.sa"]),
+        (CROSS, "latin_hypercube", "latin", ["s.toml:9: design.parts.1: kind: must be one of grid, zip"]),
+        (CROSS, "latin_hypercube", "cross", ["s.toml:9: design.parts.1: kind: must be one of grid, zip"]),
+        (CROSS, CROSS.partition("2]\n")[2], "", ["s.toml:6: design.parts: List should have at least 2 items"]),
+        (
+            CROSS.replace("latin_hypercube", "random"),
+            "= 9\n",
+            "= 9223372036854775807\n",
+            ["s.toml:4: design: over 9223372036854775807 cells times 1 replications: must be at most"],
+        ),
+    ],
+)  # fmt: skip
+def test_an_error_in_a_structured_design_names_line_key_and_rule(  # noqa: PLR0917  a table's columns
+    tmp_path: Path, engine: Engine, text: str, old: str, new: str, expected: list[str]
+) -> None:
+    found = errors(tmp_path, text.replace(old, new, 1), engine)
+    assert len(found) == len(expected), found
+    for line, start in zip(found, expected, strict=True):
+        assert line.startswith(start), line
+
+
+def test_a_field_of_another_kind_is_not_what_was_meant(tmp_path: Path, engine: Engine) -> None:
+    (error,) = errors(tmp_path, GOOD.replace("[design]", "[design]\nsamples = 1"), engine)
+    assert error == "s.toml:8: design.samples: unknown field"
+
+
+def of_file(text: str) -> str:
+    return text.replace('"grid"\ndimensions.servers = [1, 2]', '"table"\nfile = "points.csv"')
+
+
+def test_a_part_of_a_cross_may_be_a_table_in_a_file(tmp_path: Path, engine: Engine) -> None:
+    (tmp_path / "points.csv").write_text("servers,service_rate\n1,1.5\n3,2\n")
+    drafted = draft(tmp_path, of_file(CROSS), engine)
+    assert drafted.total_points == 18
+    assert drafted.stored is not None
+    parts = stored_design.decode(drafted.stored).part(0, 1)["parts"]
+    assert parts[0] == {"kind": "table", "columns": ["servers", "service_rate"], "rows": [[1, 1.5], [3, 2]]}
+    points = [engine.identify(drafted.spec, drafted.file.space, index).parameters for index in (8, 9)]
+    assert [(point["servers"], point["service_rate"]) for point in points] == [(1, 1.5), (3, 2)]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "s.toml:8: design.parts.0.file: "),
+        ("servers\n", "s.toml:8: design.parts.0.file: "),
+        ("servers\n1\n0\n", "s.toml:8: design.parts.0.file.servers: row 1: servers = 0: must be >= 1"),
+        ("customers\n1\n", "s.toml:14: design.parts.1.dimensions.customers: is varied by parts.0, too"),
+    ],
+)
+def test_what_is_wrong_with_a_table_in_a_cross_is_told(
+    tmp_path: Path, engine: Engine, content: str | None, expected: str
+) -> None:
+    if content is not None:
+        (tmp_path / "points.csv").write_text(content)
+    (error,) = errors(tmp_path, of_file(CROSS), engine)
+    assert error.startswith(expected)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ points = 1000
 [design]
 """
 GRID = "kind = 'grid'\n[design.dimensions]\n"
+PART = "\n[[design.parts]]\nkind = "
 DESIGNS = {  # the design, its repeated cells, and the repeated values of each axis
     "spellings": (GRID + "arrival_rate = [0.5, 0.50, 5e-1, 0.9]\nservers = [1, 2]", 4, {"arrival_rate": 2}),
     "types": (GRID + "arrival_rate = [1, 1.0]\nservers = [1, 2]", 2, {"arrival_rate": 1}),
@@ -41,6 +42,15 @@ DESIGNS = {  # the design, its repeated cells, and the repeated values of each a
     "long": (GRID + "customers = { range = { start = 1, stop = 900000000, step = 1 } }", 0, {}),
     "zip": ("kind = 'zip'\n[design.dimensions]\narrival_rate = [0.5, 0.50, 0.9]\nservers = [1, 1, 1]", 1, {}),
     "table": ("kind = 'table'\ncolumns = ['servers', 'arrival_rate']\nrows = [[1, 1], [2, 1.0], [1, 1.0]]", 1, {}),
+    "cross": (
+        (
+            f"kind = 'cross'{PART}'grid'\ndimensions.servers = [1, 1, 2]{PART}'zip'\n"
+            f"dimensions.arrival_rate = [1, 1, 2]{PART}'random'\n"
+            f"samples = 5\ndimensions.warmup = {{ integer = {{ low = 1, high = 2 }} }}"
+        ),
+        (9 - 2 * 2) * 5,
+        {"servers": 1},
+    ),
     "sample": (
         "kind = 'random'\nsamples = 50\n[design.dimensions]\nservers = { integer = { low = 1, high = 2 } }",
         0,

@@ -29,6 +29,14 @@ d = [
   { k = 1 },
   "]",
 ]
+[[parts]]
+e = 1
+[[parts]]
+[parts.in."side"]
+f = 2
+[[parts.more]]
+[[parts.more]]
+g = 3
 '''
 
 
@@ -47,6 +55,13 @@ d = [
         (("design", "dimensions", "c", "linspace", "num"), 14),
         (("design", "dimensions", "d", 0, "k"), 16),
         (("design", "dimensions", "d", 1), 17),
+        (("parts",), 19),
+        (("parts", 0), 19),
+        (("parts", 0, "e"), 20),
+        (("parts", 1), 21),
+        (("parts", 1, "in"), 22),
+        (("parts", 1, "in", "side", "f"), 23),
+        (("parts", 1, "more", 1, "g"), 26),
     ],
 )
 def test_every_value_is_found(path: tuple[str | int, ...], line: int) -> None:

@@ -36,6 +36,24 @@ DESIGNS: dict[str, dict[str, Any]] = {
     "latin hypercube": {"kind": "latin_hypercube", "samples": 11, "dimensions": DISTRIBUTIONS},
     "sobol": {"kind": "sobol", "samples": 16, "dimensions": DISTRIBUTIONS},
     "plain sobol": {"kind": "sobol", "samples": 16, "scramble": False, "dimensions": DISTRIBUTIONS},
+    "saltelli": {
+        "kind": "saltelli",
+        "base_samples": 3,
+        "dimensions": {name: DISTRIBUTIONS[name] for name in ("arrival_rate", "service_rate")},
+    },
+    "morris": {
+        "kind": "morris",
+        "trajectories": 3,
+        "dimensions": DISTRIBUTIONS | {"service_rate": {"log_uniform": {"low": 1, "high": 2}}},
+    },
+    "cross": {
+        "kind": "cross",
+        "parts": [
+            {"kind": "table", "columns": ["servers"], "rows": [[1], [3]]},
+            {"kind": "random", "samples": 3, "dimensions": {"arrival_rate": DISTRIBUTIONS["arrival_rate"]}},
+            {"kind": "zip", "dimensions": {"service_rate": [1, 2], "customers": [10, 20]}},
+        ],
+    },
     "table": {
         "kind": "table",
         "columns": ["servers", "arrival_rate"],

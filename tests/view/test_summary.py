@@ -45,6 +45,12 @@ DESIGNS = {
         kind: {"kind": kind, "samples": 200, "dimensions": {"a": UNIFORM, "b": UNIFORM}}
         for kind in ("random", "latin_hypercube", "sobol")
     },
+    "saltelli": {"kind": "saltelli", "base_samples": 50, "dimensions": {"a": UNIFORM, "b": UNIFORM}},
+    "morris": {"kind": "morris", "trajectories": 50, "dimensions": dict.fromkeys("abc", UNIFORM)},
+    "cross": {
+        "kind": "cross",
+        "parts": [grid(a=[*range(40)]), {"kind": "random", "samples": 5, "dimensions": {"b": UNIFORM}}],
+    },
 }
 
 

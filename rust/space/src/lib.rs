@@ -19,6 +19,7 @@ pub use design::points::Points;
 pub use design::range::Range;
 pub use fingerprint::{CellFingerprint, Fingerprinter, Hex, hex};
 pub use number::{EXACT_INTEGER_MAX, write_float, write_int};
+pub use random::draws::SampleSeed;
 pub use random::philox::philox4x32_10;
 pub use random::streams::{Stream, Streams};
 pub use value::{Value, ValueRef};

@@ -11,7 +11,7 @@ fn designs(samples: u64, seed: i64) -> [Design; 3] {
     [
         Design::random(samples, unit(), seed).unwrap(),
         Design::latin_hypercube(samples, unit(), seed).unwrap(),
-        Design::sobol(samples, unit(), Some(seed)).unwrap(),
+        Design::sobol(samples, unit(), Some(seed.into())).unwrap(),
     ]
 }
 

@@ -10,26 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sweepctl.results.analysis.subject import Dimension, Subject, is_sampled, number
+from sweepctl.results.analysis.students_t import t_975
+from sweepctl.results.analysis.subject import Dimension, Subject, drawn, number
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
 UNBALANCED = "Levels have different numbers of points: differences between their means may come from other dimensions."
-
-# Student's t at 0.975 for 1, 2, … 63 degrees of freedom.
-T_975 = (
-    12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281, 2.2010, 2.1788, 2.1604, 2.1448,
-    2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860, 2.0796, 2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484,
-    2.0452, 2.0423, 2.0395, 2.0369, 2.0345, 2.0322, 2.0301, 2.0281, 2.0262, 2.0244, 2.0227, 2.0211, 2.0195, 2.0181,
-    2.0167, 2.0154, 2.0141, 2.0129, 2.0117, 2.0106, 2.0096, 2.0086, 2.0076, 2.0066, 2.0057, 2.0049, 2.0040, 2.0032,
-    2.0025, 2.0017, 2.0010, 2.0003, 1.9996, 1.9990, 1.9983,
-)  # fmt: skip
-
-
-def t_975(freedom: int) -> float:
-    """Return Student's t at 0.975; beyond the table by expansion around the normal quantile, with an error of 0.001."""
-    return T_975[freedom - 1] if freedom <= len(T_975) else 1.95996 + 2.37227 / freedom
 
 
 @dataclass(frozen=True)
@@ -71,19 +58,18 @@ def means_by_level(
             if not mask >> (len(dimensions) - 1 - bit) & 1
         }
         found[mask][tuple(places.values())] = [
-            _estimate(*values[start : start + 4]) for start in range(0, len(values), 4)
+            estimate(*values[start : start + 4]) for start in range(0, len(values), 4)
         ]
     return [_in_order(found[_mask(dimensions, group)], dimensions, group) for group in groups]
 
 
 def balanced(subject: Subject, effects: Iterable[tuple[Dimension, MeansByLevel]]) -> bool:
-    """Return whether levels have equal numbers of points, for one metric; sampled designs pass."""
-    if is_sampled(subject.space):  # sizes of levels differ by chance, independently of other dimensions
-        return True
+    """Return whether levels have equal numbers of points, for one metric; those of sampled dimensions pass."""
+    by_chance = drawn(subject.space)  # sizes of these levels differ independently of other dimensions
     return all(
         len({0 if estimate is None else estimate.points for (estimate,) in found.values()}) == 1
         for dimension, found in effects
-        if not dimension.is_cut
+        if not dimension.is_cut and dimension.name not in by_chance
     )
 
 
@@ -122,7 +108,8 @@ def _query(subject: Subject, dimensions: Sequence[Dimension], groups: Sequence[S
         SELECT mask, {keys}, {over} FROM batches GROUP BY mask, {keys}"""
 
 
-def _estimate(mean: float | None, deviation: float | None, replicates: int, points: int) -> MeanEstimate | None:
+def estimate(mean: float | None, deviation: float | None, replicates: int, points: int) -> MeanEstimate | None:
+    """Return a mean over `replicates` means, with the interval that their standard deviation gives."""
     if mean is None:
         return None
     half_width = None if deviation is None else t_975(replicates - 1) * deviation / math.sqrt(replicates)

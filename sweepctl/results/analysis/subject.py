@@ -1,12 +1,12 @@
 """What is analysed of a run: its dimensions, with their levels, its metrics and its replicates."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
-from sweepctl.design import LatinHypercube, Random, Sobol, Space
+from sweepctl.design import Cross, DrawPerCell, Sampled, Space
 from sweepctl.errors import UsageError
 from sweepctl.names import quoted
 from sweepctl.records.outcome import RunRecord
@@ -76,13 +76,13 @@ class Subject:
     record: RunRecord
     space: Space
     dimensions: tuple[Dimension, ...]  # in byte order of their names
-    metrics: tuple[str, ...]  # the requested ones, or the first numeric ones
+    metrics: tuple[str, ...]  # the requested ones, or the first numeric ones, those that vary before the others
     other_metrics: tuple[str, ...]  # all other numeric ones
     varied: tuple[str, ...]  # parameters that the design names, even with one value
     fixed: tuple[str, ...]  # all others of the model
     points: int  # with a record
     succeeded: int
-    repeated_cells: int  # with the parameters of an earlier one; none of a sample, whose draws may be equal
+    repeated_cells: int  # with the parameters of an earlier one and the same draws; draws may be equal
 
     @property
     def counted(self) -> str:
@@ -104,10 +104,7 @@ class Subject:
     @property
     def replicate_batches(self) -> int:
         """The number of equal batches of replicates; if no number fits, each replicate is its own batch."""
-        if self.replications <= MAX_BATCHES:
-            return self.replications
-        most = max(count for count in range(1, MAX_BATCHES + 1) if self.replications % count == 0)
-        return most if most >= MIN_BATCHES else self.replications
+        return batches_of(self.replications)
 
     def joined(self, metric: str) -> str:
         """Return a metric's column in `points`, where a parameter of the same name takes precedence."""
@@ -123,18 +120,21 @@ class Subject:
             connection: Has the run's views (`results.views`).
             record: The run record.
             space: The run's design.
-            metrics: The metrics to analyse; if empty, the first `most` in the model's order.
+            metrics: The metrics to analyse; if empty, the first `most` in the model's order that vary.
             most: The number of metrics if none are requested.
 
         Raises:
             UsageError: a metric does not exist or is not numeric.
         """
-        parameters = _columns_after(connection, "effective_parameters", "effective_parameters_json")
-        declared = _columns_after(connection, "point_outcomes", "error_message")
+        parameters = columns_after(connection, "effective_parameters", "effective_parameters_json")
+        declared = columns_after(connection, "point_outcomes", "error_message")
         numbers = [name for name, kind in declared.items() if kind in (*_NUMBERS, "BOOLEAN")]
         for name in metrics if declared else ():
             _require_metric(name, numbers, declared)
-        chosen = list(dict.fromkeys(name for name in metrics if name in numbers)) or numbers[:most]
+        chosen = list(dict.fromkeys(name for name in metrics if name in numbers))
+        if not chosen:
+            numbers = _varying_first(connection, numbers)
+            chosen = numbers[:most]
         counts = "SELECT count(*), count(*) FILTER (status = 'success') FROM point_outcomes"
         points, succeeded = connection.execute(counts).fetchall()[0]
         varied = [name for name in sorted(space.parameters) if name in parameters]
@@ -149,30 +149,71 @@ class Subject:
             tuple(name for name in parameters if name not in varied),
             points,
             succeeded,
-            0 if is_sampled(space) else _find_repeated(connection, record.spec.replications),
+            _find_repeated(connection, space, record.spec.replications),
         )
 
 
+def batches_of(replications: int) -> int:
+    """Return into how many equal batches replicates are put; if no number fits, each is its own batch."""
+    if replications <= MAX_BATCHES:
+        return replications
+    most = max(count for count in range(1, MAX_BATCHES + 1) if replications % count == 0)
+    return most if most >= MIN_BATCHES else replications
+
+
 def is_sampled(space: Space) -> bool:
-    """Return whether the cells of a design are draws."""
-    return isinstance(space, Random | LatinHypercube | Sobol)
+    """Return whether the cells of a design are draws, one in each cell."""
+    return isinstance(space, DrawPerCell)
 
 
-def _find_repeated(connection: "Connection", replications: int) -> int:
+def _varying_first(connection: "Connection", metrics: Sequence[str]) -> list[str]:
+    """Return metrics in their order, but those with one value in all points at the end: they answer nothing."""
+    if not metrics:
+        return []
+    varies = ", ".join(f"coalesce(min({number(name)}) < max({number(name)}), false)" for name in metrics)
+    found = connection.execute(f"SELECT {varies} FROM point_outcomes WHERE status = 'success'").fetchall()[0]
+    return [name for wanted in (True, False) for name, each in zip(metrics, found, strict=True) if each is wanted]
+
+
+def drawn(space: Space) -> Collection[str]:
+    """Return the parameters whose values are draws."""
+    return {name for part in parts_of(space) if isinstance(part, Sampled) for name in part.parameters}
+
+
+def parts_of(space: Space) -> Sequence[Space]:
+    """Return the designs of which a design is the product."""
+    return space.parts if isinstance(space, Cross) else [space]
+
+
+def _draws(space: Space, replications: int) -> list[str]:
+    """Return expressions over points that say which draws a point has: one for each sampled part of a design."""
+    found, stride = [], replications
+    for part in reversed(parts_of(space)):
+        if isinstance(part, Sampled):
+            found.append(f"point_index // {stride} % {part.cells}")
+        stride *= part.cells
+    return found
+
+
+def _find_repeated(connection: "Connection", space: Space, replications: int) -> int:
     """Create the table `repeated_cells` if there are any, and return how many."""
+    draws = _draws(space, replications)
+    if len(draws) == len(parts_of(space)):
+        return 0
+    same = ", ".join(["point_fingerprint", *draws])
     # Hashes take a fraction of the memory; two that are equal by chance cost a needless table.
-    count = "SELECT count(*) > count(DISTINCT hash(point_fingerprint)) FROM point_outcomes"
+    count = f"SELECT count(*) > count(DISTINCT hash({same})) FROM point_outcomes"
     if not connection.execute(count).fetchall()[0][0]:
         return 0
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE repeated_cells AS SELECT DISTINCT point_index // {replications} AS cell
         FROM point_outcomes WHERE point_index NOT IN (SELECT min(point_index) FROM point_outcomes
-        GROUP BY point_fingerprint)""")
+        GROUP BY {same})""")
     (cells,) = connection.execute("SELECT count(*) FROM repeated_cells").fetchall()[0]
     return int(cells)
 
 
-def _columns_after(connection: "Connection", view: str, last: str) -> dict[str, str]:
+def columns_after(connection: "Connection", view: str, last: str) -> dict[str, str]:
     """Return a view's columns after `last`, the last one that every model has, with their types."""
     kinds = {name: str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE {view}").fetchall()}
     names = list(kinds)
@@ -190,13 +231,17 @@ def number(metric: str) -> str:
 
 
 def _require_metric(name: str, numbers: Sequence[str], declared: Iterable[str]) -> None:
-    if name in numbers:
-        return
-    if name in declared:
+    if name in declared and name not in numbers:
         raise UsageError(f"metric {name!r} is text, which has no mean", remedy="Choose a numeric metric.")
-    close = difflib.get_close_matches(name, numbers, n=1)
-    remedy = f"Did you mean {close[0]!r}?" if close else f"Metrics: {', '.join(numbers)}."
-    raise UsageError(f"this run has no metric {name!r}", remedy=remedy)
+    require_known(name, numbers)
+
+
+def require_known(name: str, metrics: Sequence[str]) -> None:
+    """Raise UsageError unless a metric is one of these."""
+    if name not in metrics:
+        close = difflib.get_close_matches(name, metrics, n=1)
+        remedy = f"Did you mean {close[0]!r}?" if close else f"Metrics: {', '.join(metrics)}."
+        raise UsageError(f"this run has no metric {name!r}", remedy=remedy)
 
 
 def _dimension(connection: "Connection", name: str, *, is_number: bool) -> Dimension | None:

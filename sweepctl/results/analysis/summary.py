@@ -4,14 +4,16 @@ Takes a connection with the run's views and returns frozen values; prints nothin
 docs/report.md states each estimator.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from sweepctl.results.analysis import points
+from sweepctl.results.analysis.differences import differences_by_level
 from sweepctl.results.analysis.effects import MeansByLevel, balanced, means_by_level
 from sweepctl.results.analysis.points import Distribution, FailureCount, Row
-from sweepctl.results.analysis.sensitivity import Sensitivity, sensitivities
+from sweepctl.results.analysis.sensitivity.indices import Sensitivity
+from sweepctl.results.analysis.sensitivity.methods import sensitivities
 from sweepctl.results.analysis.subject import Dimension, Subject
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ class MetricSummary:
     name: str
     distribution: Distribution
     effects: tuple[tuple[Dimension, MeansByLevel], ...]  # for one metric, so each sequence has one estimate
+    differences: Mapping[str, MeansByLevel]  # by dimension: of each level to the first, where levels can be paired
     balanced: bool  # whether levels have equal numbers of points, so that their means can be compared
     sensitivity: Sensitivity
     lowest: Sequence[Row]
@@ -75,18 +78,25 @@ class Summary:
 def summarize(connection: "Connection", subject: Subject, top: int) -> Summary:
     """Return the summary of a run's results, with `top` points at each end of a metric."""
     effects = means_by_level(connection, subject, [[dimension] for dimension in subject.dimensions])
+    differences = differences_by_level(connection, subject)
     spreads = points.distributions(connection, subject)
     indices = sensitivities(connection, subject)
     metrics = []
     for place, name in enumerate(subject.metrics):
         own = [{level: [each[place]] for level, each in found.items()} for found in effects]
         by_dimension = tuple(zip(subject.dimensions, own, strict=True))
+        paired = {
+            dimension.name: {level: [each[place]] for level, each in found.items()}
+            for dimension, found in zip(subject.dimensions, differences, strict=True)
+            if found is not None
+        }
         lowest, highest = points.extremes(connection, subject, name, top)
         metrics.append(
             MetricSummary(
                 name,
                 spreads[place],
                 by_dimension,
+                paired,
                 balanced(subject, by_dimension),
                 indices[place],
                 lowest,
@@ -95,6 +105,11 @@ def summarize(connection: "Connection", subject: Subject, top: int) -> Summary:
             )
         )
     return Summary(subject, tuple(metrics), points.failure_counts(connection))
+
+
+def _difference_json(metric: MetricSummary, dimension: Dimension, place: int) -> dict[str, Any] | None:
+    (found,) = metric.differences.get(dimension.name, {}).get((place,), [None])
+    return None if found is None else asdict(found)
 
 
 def _metric_json(metric: MetricSummary) -> dict[str, Any]:
@@ -108,7 +123,11 @@ def _metric_json(metric: MetricSummary) -> dict[str, Any]:
             {
                 "dimension": dimension.name,
                 "levels": [
-                    {**asdict(dimension.levels[place]), **(asdict(estimate) if estimate else {"mean": None})}
+                    {
+                        **asdict(dimension.levels[place]),
+                        **(asdict(estimate) if estimate else {"mean": None}),
+                        "difference_to_first": _difference_json(metric, dimension, place),
+                    }
                     for (place,), (estimate,) in found.items()
                 ],
             }

@@ -25,7 +25,8 @@ model = "{model}"
 [base]
 {base}
 # What varies. grid: every combination of values; zip: value i of every parameter; random, latin_hypercube and sobol:
-# `samples` draws from distributions; table: the rows of a file, `file = "points.csv"` or .parquet.
+# `samples` draws from distributions; saltelli and morris: draws for sensitivity analysis and screening; table: the rows
+# of a file, `file = "points.csv"` or .parquet; cross: every combination of the cells of several designs.
 [design]
 kind = "grid"
 

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 
+from sweepctl.results.analysis.differences import independent
 from sweepctl.results.analysis.effects import UNBALANCED
 from sweepctl.results.analysis.overview import MOST_EFFECTS, Overview, Pair, ranked
-from sweepctl.results.analysis.sensitivity import Sensitivity
+from sweepctl.results.analysis.sensitivity.indices import Sensitivity
 from sweepctl.results.analysis.subject import Subject
 from sweepctl.results.analysis.summary import MetricSummary
 from sweepctl.view.page import plots
 from sweepctl.view.page.markup import Markup, element
-from sweepctl.view.page.tables import definitions, points_table, with_unit
-from sweepctl.view.wording import counted
+from sweepctl.view.page.tables import definitions, points_table, table, with_unit
+from sweepctl.view.wording import counted, shown
+
+MOST_PAIRS = 10  # of dimensions, in the table of second-order indices
 
 
 def section(overview: Overview, units: Mapping[str, str]) -> Markup:
@@ -64,6 +67,7 @@ def _panel(subject: Subject, metric: MetricSummary, pairs: Sequence[Pair], units
         facts,
         element("p", metric.warning, class_="warning") if metric.warning else "",
         _effects(subject, metric, name, units),
+        _differences(subject, metric, units),
         _indices(metric.name, metric.sensitivity),
     ]
     if pairs:
@@ -104,6 +108,38 @@ def _effects(subject: Subject, metric: MetricSummary, name: str, units: Mapping[
     )
 
 
+def _differences(subject: Subject, metric: MetricSummary, units: Mapping[str, str]) -> Markup:
+    """Return the figures of the differences between levels; without replicates they would repeat those of the means."""
+    drawn = [
+        (dimension, metric.differences[dimension.name])
+        for dimension, _ in ranked(metric)[:MOST_EFFECTS]
+        if dimension.name in metric.differences
+    ]
+    by_chance = independent(subject)
+    if by_chance is None or not drawn:
+        return Markup()
+    ends = plots.effect_range([found for _, found in drawn])
+    figures = (
+        _figure(
+            f"by {with_unit(dimension.name, units)}",
+            plots.effect(f"difference of {metric.name}", dimension, plots.from_first(found), ends, 0.0),
+        )
+        for dimension, found in drawn
+    )
+    return element(
+        "div",
+        element("h4", "Differences to the first level"),
+        element(
+            "p",
+            "Mean differences of points that differ in one dimension alone and share their random numbers, with 95 % "
+            f"intervals over {by_chance.name}. An interval that does not meet the dashed line is a difference that "
+            "chance does not explain. To compare levels, use these and not the means above.",
+            class_="note",
+        ),
+        element("div", *figures, class_="figures"),
+    )
+
+
 def _left_out(metric: MetricSummary) -> str:
     left = len(metric.effects) - MOST_EFFECTS
     return (
@@ -126,6 +162,8 @@ def _interval(subject: Subject) -> str:
 
 def _indices(name: str, sensitivity: Sensitivity) -> Markup:
     why_not = element("p", _sentence(sensitivity.why_not), class_="note") if sensitivity.why_not else ""
+    if sensitivity.effects:
+        return element("div", element("h4", "Sensitivity"), why_not, _elementary_effects(sensitivity))
     if not sensitivity.indices:
         return element("div", element("h4", "Sensitivity"), why_not)
     has_totals = any(index.total is not None for index in sensitivity.indices)
@@ -138,7 +176,61 @@ def _indices(name: str, sensitivity: Sensitivity) -> Markup:
         element("p", f"{bar}{outline}. {_sentence(method)}", class_="note"),
         plots.indices(name, sensitivity),
         why_not,
+        _pairs_of_indices(sensitivity),
+        _influences(sensitivity),
     )
+
+
+def _elementary_effects(sensitivity: Sensitivity) -> Markup:
+    note = (
+        "What a change of the dimension over its whole range would make, by single steps at random places (Morris). "
+        "mu*: mean size; mu: mean with its sign; a large sigma means that the effect depends on the place: it is "
+        f"nonlinear, or the dimension interacts with others. {counted('cells', sensitivity.cells)}."
+    )
+    rows: list[Sequence[str | float]] = [
+        [each.dimension, _plus_minus(each.mu_star, each.half_width), each.mu, each.sigma]
+        for each in sensitivity.effects
+    ]
+    return element(
+        "div",
+        element("p", note, class_="note"),
+        table("Elementary effects", ["dimension", "mu*", "mu", "sigma"], rows),
+    )
+
+
+def _pairs_of_indices(sensitivity: Sensitivity) -> Markup:
+    if not sensitivity.pairs:
+        return Markup()
+    most = sorted(sensitivity.pairs, key=lambda pair: -pair.second_order)[:MOST_PAIRS]
+    rows = ([" and ".join(pair.dimensions), _plus_minus(pair.second_order, pair.half_width)] for pair in most)
+    return table("Shares of the variance that only two dimensions together explain", ["both", "second order"], rows)
+
+
+def _influences(sensitivity: Sensitivity) -> Markup:
+    if not sensitivity.influences:
+        return Markup()
+    note = (
+        "PAWN: how far a dimension moves the whole distribution of the metric, from 0 to 1; up to "
+        f"{sensitivity.pawn_by_chance:.3f} may be chance. Rank correlation: how steadily the metric rises (1) or falls "
+        "(-1) with a dimension while all others are held."
+    )
+    rows: list[Sequence[str]] = [
+        [
+            each.dimension,
+            _plus_minus(each.pawn, each.pawn_half_width),
+            "–" if each.rank_correlation is None else _plus_minus(each.rank_correlation, each.rank_half_width or 0.0),
+        ]
+        for each in sensitivity.influences
+    ]
+    return element(
+        "div",
+        element("p", note, class_="note"),
+        table("Influence without variance", ["dimension", "PAWN", "rank correlation"], rows),
+    )
+
+
+def _plus_minus(value: float, half_width: float) -> str:
+    return f"{shown(value)} ± {shown(half_width)}"
 
 
 def _sentence(text: str) -> str:

@@ -9,14 +9,22 @@ import hashlib
 from collections.abc import Mapping
 from importlib.resources import files
 
+from sweepctl.results.analysis.comparison import Comparison
 from sweepctl.results.analysis.overview import Overview
 from sweepctl.verify import Report
-from sweepctl.view.page import metrics, run
+from sweepctl.view.page import comparison, metrics, run
 from sweepctl.view.page.markup import Markup, element
 
 
-def render(report: Report, overview: Overview, units: Mapping[str, str]) -> str:
-    """Return the page; `units` has the known units of parameters and metrics."""
+def render(report: Report, overview: Overview, units: Mapping[str, str], against: Comparison | None = None) -> str:
+    """Return the page.
+
+    Args:
+        report: What verify found.
+        overview: Everything else that the page shows of the run.
+        units: The known units of parameters and metrics.
+        against: The comparison with another run, which is the first of both.
+    """
     subject = overview.summary.subject
     style, script = _read("style.css"), _read("script.js")
     policy = (
@@ -38,6 +46,7 @@ def render(report: Report, overview: Overview, units: Mapping[str, str]) -> str:
         run.facts(overview),
         run.completeness(overview),
         metrics.section(overview, units),
+        comparison.section(against) if against else "",
         run.failures_section(overview, units),
         run.slow_shards(overview),
         run.points(overview, units),

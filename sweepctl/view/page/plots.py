@@ -6,7 +6,7 @@ from typing import Self
 
 from sweepctl.results.analysis.effects import MeanEstimate, MeansByLevel
 from sweepctl.results.analysis.points import Distribution
-from sweepctl.results.analysis.sensitivity import Sensitivity
+from sweepctl.results.analysis.sensitivity.indices import Sensitivity
 from sweepctl.results.analysis.shards import MapCell, ShardMap
 from sweepctl.results.analysis.subject import LOG_RATIO, Dimension
 from sweepctl.view.page.axes import CHARACTER, Scale, cut, edges, label, labels, places, ticks
@@ -85,6 +85,11 @@ def effect(metric: str, dimension: Dimension, found: MeansByLevel, ends: tuple[f
         *dots,
         element("g", below, transform=f"translate(0 {BOTTOM + 16:.0f})"),
     )
+
+
+def from_first(differences: MeansByLevel) -> MeansByLevel:
+    """Return differences to the first level with that level, whose own is 0."""
+    return {place: [MeanEstimate(0.0, None, 0, 0)] if place == (0,) else found for place, found in differences.items()}
 
 
 def estimate_text(each: MeanEstimate) -> str:
@@ -205,7 +210,9 @@ def indices(metric: str, sensitivity: Sensitivity) -> Markup:
             if index.half_width is None
             else f"{index.first_order:.2f} ± {index.half_width:.2f}"
         )
-        text = text if index.total is None else f"{text}, total {index.total:.2f}"
+        if index.total is not None:
+            width = "" if index.total_half_width is None else f" ± {index.total_half_width:.2f}"
+            text += f", total {index.total:.2f}{width}"
         drawn += [
             element("text", cut(index.dimension, 28), x=left - 8, y=y + 7, class_="y"),
             element("rect", x=left, y=y, width=x.at(total) - left, height=14, class_="total") if total else "",

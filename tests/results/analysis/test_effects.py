@@ -10,7 +10,8 @@ import pytest
 from results.analysis.views import cells_of, connect, grid, subject_of
 from scipy.stats import t
 
-from sweepctl.results.analysis.effects import T_975, MeanEstimate, means_by_level
+from sweepctl.results.analysis.effects import MeanEstimate, balanced, means_by_level
+from sweepctl.results.analysis.students_t import T_975, p_value
 from sweepctl.results.analysis.subject import MAX_BATCHES
 from sweepctl.spec import Value
 
@@ -51,6 +52,24 @@ def test_one_replicate_has_no_interval() -> None:
     subject = subject_of(connection, DESIGN)
     (by_a,) = means_by_level(connection, subject, [subject.dimensions[:1]])
     assert [each and each.half_width for (each,) in by_a.values()] == [None] * 3
+
+
+def test_the_p_value_is_students() -> None:
+    for freedom in (*range(1, 40), 99, 998, 999, 1000, 5001):
+        for value in (0.0, 0.1, -1.0, 2.5, 12.0):
+            assert p_value(value, freedom) == pytest.approx(2 * t.sf(abs(value), freedom), abs=3e-7), (value, freedom)
+    assert p_value(math.inf, 3) == 0
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_levels_of_a_cross_are_compared_except_for_draws(*, failed: bool) -> None:
+    draws = {"kind": "random", "samples": 3, "dimensions": {"b": {"choice": [1, 2]}}}
+    design = {"kind": "cross", "parts": [grid(a=[1, 2]), draws]}
+    cells = [{"a": a, "b": b} for a in (1, 2) for b in (1, 1, 2)]
+    connection = connect(cells, lambda cell, _: "bad" if failed and cell == cells[-1] else {"m": 1.0})
+    subject = subject_of(connection, design)
+    found = means_by_level(connection, subject, [[dimension] for dimension in subject.dimensions])
+    assert balanced(subject, zip(subject.dimensions, found, strict=True)) is not failed
 
 
 @pytest.mark.parametrize(("replicates", "batches"), [(65, 13), (128, 64), (131, 131), (134, 134), (200, 50)])

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import pytest
@@ -77,6 +78,25 @@ def test_all_numbers_are_those_of_the_design_without_repeated_cells(name: str) -
     said = f"{count} of {summary.subject.space.cells} cells repeat the parameters of others"
     assert shown.count(said) == 2
     assert "repeat the parameters" not in shown_once
+
+
+RANDOM = {"kind": "random", "samples": 3, "dimensions": {"b": {"uniform": {"low": 0, "high": 1}}}}
+
+
+@pytest.mark.parametrize(("swapped", "cell_count"), [(False, 3), (True, 3)])
+def test_equal_draws_in_a_cross_are_no_repetition(*, swapped: bool, cell_count: int) -> None:
+    """Of an axis 0.5, 0.5, 0.9 by three draws, two of which are equal."""
+    parts = [grid(a=[0.5, 0.5, 0.9]), RANDOM]
+    design = {"kind": "cross", "parts": parts[::-1] if swapped else parts}
+    both = (
+        [(a, b) for b in (1, 2, 1) for a in (0.5, 0.5, 0.9)] if swapped else list(product((0.5, 0.5, 0.9), (1, 2, 1)))
+    )
+    rows = [dict(zip("ab", each, strict=True)) for each in both]
+    connection = connect(rows, metric, 2)
+    overview = make_overview(connection, subject_of(connection, design, 2, "m"))
+    assert overview.summary.subject.repeated_cells == cell_count
+    (found,) = overview.summary.to_json()["metrics"]
+    assert found["distribution"]["points"] == 2 * (9 - cell_count)
 
 
 def test_a_failed_cell_is_not_replaced_by_its_repetition() -> None:

@@ -13,7 +13,8 @@ from sweepctl.design import DESIGN
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.engine.reader import identity_schema, parse_records
 from sweepctl.protocol import encode_request
-from sweepctl.results.analysis.sensitivity import first_order, sensitivities
+from sweepctl.results.analysis.sensitivity.methods import sensitivities
+from sweepctl.results.analysis.sensitivity.sample import first_order
 from sweepctl.spec import Spec
 
 pytestmark = pytest.mark.filterwarnings("default")  # of what SALib imports

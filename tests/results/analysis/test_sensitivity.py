@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 from results.analysis.views import cells_of, connect, grid, subject_of
 
-from sweepctl.results.analysis.sensitivity import NO_SALIB, NO_TOTAL, Sensitivity, sensitivities
+from sweepctl.results.analysis.sensitivity.indices import Sensitivity
+from sweepctl.results.analysis.sensitivity.methods import sensitivities
+from sweepctl.results.analysis.sensitivity.sample import NO_SALIB, NO_TOTAL
 
 # The middles of equal parts of [-pi, pi]: sums over them are integrals of these functions to many digits.
 AXIS = [-pi + 2 * pi * (place + 0.5) / 20 for place in range(20)]
 ISHIGAMI = {"a": (0.3139, 0.5576), "b": (0.4424, 0.4424), "c": (0.0, 0.2437)}  # Ishigami and Homma 1990: a = 7, b = 0.1
+
+UNIFORM = {"uniform": {"low": 0, "high": 1}}
 
 
 def ishigami(cell: Mapping[str, Any], _replicate: int = 0) -> dict[str, float]:
@@ -78,10 +82,25 @@ def test_without_salib_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatc
     ("design", "function", "why_not"),
     [
         ({"kind": "zip", "dimensions": {"a": [1, 2, 3]}}, lambda cell, _: {"m": cell["a"]}, "do not vary"),
+        (
+            {"kind": "saltelli", "base_samples": 1, "dimensions": {"a": UNIFORM, "b": UNIFORM}},
+            lambda cell, _: {"m": cell["a"]},
+            "not estimated for a saltelli design yet",
+        ),
+        (
+            {"kind": "morris", "trajectories": 1, "dimensions": {"a": UNIFORM, "b": UNIFORM}},
+            lambda cell, _: {"m": cell["a"]},
+            "not estimated for a morris design yet",
+        ),
+        (
+            {"kind": "cross", "parts": [grid(a=[1, 2, 3]), grid(b=[1])]},
+            lambda cell, _: {"m": cell["a"]},
+            "not estimated for a cross design yet",
+        ),
         (grid(a=[1, 2, 3]), lambda cell, _: {"m": 1} if cell["a"] < 3 else "bad", "2 of 3 cells have a value"),
         (grid(a=[1, 2, 3]), lambda _cell, _: {"m": 1}, "the same in all cells"),
     ],
-    ids=["zip", "incomplete", "constant"],
+    ids=["zip", "saltelli", "morris", "cross", "incomplete", "constant"],
 )
 def test_where_there_are_none_it_is_said_why(design: dict[str, Any], function: Any, why_not: str) -> None:  # noqa: ANN401
     connection = connect([{"a": value} for value in (1, 2, 3)], function)

@@ -1,6 +1,7 @@
 """A run's views in DuckDB without a store: points of a function of a design, made in Python."""
 
 import datetime as dt
+import json
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -40,33 +41,44 @@ def connect(
     cells: Sequence[Mapping[str, Value]], function: Function, replications: int = 1
 ) -> duckdb.DuckDBPyConnection:
     """Return a connection to a run of these cells; what `function` has no metrics for failed with its code."""
+    return connect_runs({"r": (cells, function)}, replications)
+
+
+def connect_runs(
+    runs: Mapping[str, tuple[Sequence[Mapping[str, Value]], Function]], replications: int = 1
+) -> duckdb.DuckDBPyConnection:
+    """Return a connection to several runs, by their run_id."""
     parameters: list[dict[str, Value]] = []
     outcomes: list[dict[str, Value]] = []
-    for index, (cell, replicate) in enumerate(product(cells, range(replications))):
-        who: dict[str, Value] = {
-            "run_id": "r",
-            "shard_id": 0,
-            "point_index": index,
-            "replicate": replicate,
-            "point_fingerprint": f"{sorted(cell.items())} {replicate}",
-        }
-        found = function(cell, replicate)
-        ending: dict[str, Value] = (
-            {"status": "failure", "error_code": found, "error_message": f"{found} at {index}"}
-            if isinstance(found, str)
-            else {"status": "success", **found}
-        )
-        parameters.append({**who, "seed": 1, "model": "toy", "constant": 7, **cell})
-        outcomes.append({**who, **ending})
+    for run_id, (cells, function) in runs.items():
+        for index, (cell, replicate) in enumerate(product(cells, range(replications))):
+            identity = json.dumps({"constant": 7, **cell}, sort_keys=True)
+            who: dict[str, Value] = {
+                "run_id": run_id,
+                "shard_id": 0,
+                "point_index": index,
+                "replicate": replicate,
+                "point_fingerprint": f"{identity} {replicate}",
+            }
+            found = function(cell, replicate)
+            ending: dict[str, Value] = (
+                {"status": "failure", "error_code": found, "error_message": f"{found} at {index}"}
+                if isinstance(found, str)
+                else {"status": "success", **found}
+            )
+            model: dict[str, Value] = {"seed": 1, "model": "toy", "model_version": f"of {run_id}"}
+            identities: dict[str, Value] = {"parameter_fingerprint": identity, "effective_parameters_json": identity}
+            parameters.append({**who, **model, **identities, "constant": 7, **cell})
+            outcomes.append({**who, **ending})
     connection = duckdb.connect()
-    names = {"constant", *(name for cell in cells for name in cell)}
+    names = {"constant", *(name for cells, _ in runs.values() for cell in cells for name in cell)}
     metrics = dict.fromkeys(name for row in outcomes for name in row if name not in _OUTCOME)
     _register(connection, EFFECTIVE_PARAMETERS, parameters, sorted(names))
     _register(connection, POINT_OUTCOMES, outcomes, list(metrics))
     connection.register("shard_outcomes", OUTCOME.empty_table())
     connection.execute("""
         CREATE VIEW points AS SELECT p.*, o.* EXCLUDE (run_id, shard_id, point_index, replicate, point_fingerprint)
-        FROM effective_parameters p JOIN point_outcomes o USING (point_index)""")
+        FROM effective_parameters p JOIN point_outcomes o USING (run_id, point_index)""")
     return connection
 
 

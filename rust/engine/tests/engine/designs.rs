@@ -1,4 +1,4 @@
-//! Designs of every kind through the engine: refusals, independence of shard bounds, and identities.
+//! Designs of every kind through the engine: independence of shard bounds, and identities.
 //!
 //! `UPDATE_GOLDEN=1 cargo test -p sweep-engine designs` rewrites tests/golden/designs.json.
 
@@ -6,11 +6,12 @@ use std::path::Path;
 use std::{env, fs};
 
 use crate::ENGINE;
-use crate::common::{finish, parsed, records, request, with};
+use crate::common::{parsed, records, request, with};
+use crate::refused_designs::refusal;
 use serde_json::{Value, json};
 
 /// A request for all points of a design of `queue`.
-fn asking(design: &Value, points: u64) -> Value {
+pub(crate) fn asking(design: &Value, points: u64) -> Value {
     with(&request("queue", &json!({}), points), &json!({"design": design}))
 }
 
@@ -70,6 +71,17 @@ fn designs() -> Vec<Value> {
         sampled("random"),
         sampled("latin_hypercube"),
         sampled("sobol"),
+        json!({"kind": "saltelli", "base_samples": 100, "second_order": true, "dimensions": distributions}),
+        json!({"kind": "morris", "trajectories": 200, "levels": 6, "dimensions": with(
+            &distributions, &json!({"service_rate": {"normal": {"mean": 5, "std": 2, "low": 1, "high": 9}}})
+        )}),
+        json!({"kind": "cross", "parts": [
+            {"kind": "table", "columns": ["servers"], "rows": [[3], [1]]},
+            {"kind": "latin_hypercube", "samples": 100, "dimensions": {
+                "service_rate": {"uniform": {"low": 1, "high": 2}}, "customers": {"integer": {"low": 1, "high": 9}},
+            }},
+            {"kind": "zip", "dimensions": {"arrival_rate": [0.1, 0.2, 0.3, 0.4, 0.5]}},
+        ]}),
     ]
 }
 
@@ -116,6 +128,22 @@ fn the_far_end_of_a_huge_design_is_reached_at_once() {
 }
 
 #[test]
+fn parts_of_one_kind_are_different_samples() {
+    let uniform = json!({"uniform": {"low": 1, "high": 2}});
+    let sample = |name: &str| json!({"kind": "random", "samples": 4, "dimensions": {name: uniform}});
+    let grid = json!({"kind": "grid", "dimensions": {"servers": [1, 2]}});
+    let cross = json!({"kind": "cross", "parts": [sample("arrival_rate"), grid, sample("service_rate")]});
+    let found = |design: &Value, points, name: &str| parameters(&asking(design, points), &json!([name]));
+    let alone: Vec<_> = found(&sample("arrival_rate"), 4, "arrival_rate");
+    // The first is the sample that it would be alone, whatever other parts there are.
+    let first = found(&cross, 32, "arrival_rate");
+    assert_eq!(first.iter().step_by(8).collect::<Vec<_>>(), alone.iter().collect::<Vec<_>>());
+    let last = found(&cross, 32, "service_rate");
+    assert_eq!(last[..4], last[28..]);
+    assert!(alone.iter().zip(&last).all(|(one, other)| one != other));
+}
+
+#[test]
 fn more_samples_leave_random_and_sobol_points_as_they_are() {
     let dimensions = json!({"arrival_rate": {"uniform": {"low": 1, "high": 2}}});
     let first = |kind: &str, samples: u64| {
@@ -152,246 +180,4 @@ fn a_shard_of_a_table_needs_only_its_rows() {
     );
     let whole = json!({"kind": "table", "columns": ["servers"], "rows": [[1], [2]]});
     assert_eq!(records(ENGINE, "points", &asking(&whole, 2)).len(), 2);
-}
-
-/// The code, message and parameter of a refusal.
-fn refusal(request: &Value) -> (Value, String, Value) {
-    let output = finish(ENGINE, "points", request.to_string().as_bytes()).stdout;
-    let refused = parsed(String::from_utf8(output).unwrap().lines().next().unwrap());
-    assert_eq!(refused["record"], "refused", "{request}");
-    let message = refused["message"].as_str().unwrap().to_owned();
-    (refused["error_code"].clone(), message, refused["parameter"].clone())
-}
-
-#[test]
-#[expect(clippy::too_many_lines, reason = "a table")]
-fn malformed_designs_are_bad_requests_that_name_the_path() {
-    let on = |kind: &str, dimension: Value| json!({"kind": kind, "dimensions": {"arrival_rate": dimension}});
-    let grid = |axis| on("grid", axis);
-    let random = |distribution| {
-        let mut design = on("random", distribution);
-        design["samples"] = json!(5);
-        design
-    };
-    let table = |columns, rows| json!({"kind": "table", "columns": columns, "rows": rows});
-    let cases = [
-        (json!({"dimensions": {}}), "design: missing field `kind`"),
-        (json!({"kind": 5}), "design.kind = 5: must be a string"),
-        (json!({"kind": "zip", "dimensions": {}}), "design: a zip design needs a dimension"),
-        (
-            json!({"kind": "zip", "dimensions": {"arrival_rate": [1, 2], "servers": [1]}}),
-            "design: all dimensions of a zip design need the same number of values",
-        ),
-        (grid(json!({})), "design.dimensions.arrival_rate must have one field: linspace, logspace or range"),
-        (
-            grid(json!({"linspace": {}, "range": {}})),
-            "design.dimensions.arrival_rate must have one field: linspace, logspace or range",
-        ),
-        (
-            grid(json!({"geomspace": {}})),
-            "design.dimensions.arrival_rate.geomspace is unknown: must be linspace, logspace or range",
-        ),
-        (
-            grid(json!({"linspace": [0, 1, 5]})),
-            "design.dimensions.arrival_rate.linspace must be a JSON object",
-        ),
-        (
-            grid(json!({"linspace": {"start": 0, "num": 5}})),
-            "design.dimensions.arrival_rate.linspace: missing field `stop`",
-        ),
-        (
-            grid(json!({"linspace": {"start": 1, "stop": 2, "num": 5, "step": 1}})),
-            "design.dimensions.arrival_rate.linspace: unknown field `step`",
-        ),
-        (
-            grid(json!({"linspace": {"start": 1, "stop": true, "num": 5}})),
-            "design.dimensions.arrival_rate.linspace.stop = true: must be a number",
-        ),
-        (
-            grid(json!({"linspace": {"start": 1, "stop": 2, "num": 2.5}})),
-            "design.dimensions.arrival_rate.linspace.num = 2.5: must be an integer, written without point or \
-             exponent",
-        ),
-        (
-            grid(json!({"linspace": {"start": 1, "stop": 2, "num": 1}})),
-            "design.dimensions.arrival_rate.linspace: num must be at least 2",
-        ),
-        (
-            grid(json!({"range": {"start": 1, "stop": 2, "step": 0}})),
-            "design.dimensions.arrival_rate.range: step must not be 0",
-        ),
-        (
-            grid(json!({"range": {"start": 1, "stop": 1, "step": 1}})),
-            "design.dimensions.arrival_rate.range: has no values",
-        ),
-        (on("random", json!([1])), "design: missing field `samples`"),
-        (random(json!([1])), "design.dimensions.arrival_rate must be a JSON object"),
-        (
-            random(json!({"uniform": {"low": 1, "high": 1}})),
-            "design.dimensions.arrival_rate.uniform: low must be below high",
-        ),
-        (
-            random(json!({"normal": {"mean": 1, "std": 0}})),
-            "design.dimensions.arrival_rate.normal: std must be above 0",
-        ),
-        (
-            random(json!({"integer": {"low": 1.0, "high": 2}})),
-            "design.dimensions.arrival_rate.integer.low = 1.0: must be an integer, written without point or \
-             exponent",
-        ),
-        (random(json!({"choice": []})), "design.dimensions.arrival_rate.choice: has no values"),
-        (
-            json!({"kind": "random", "samples": 0, "dimensions": {"servers": {"choice": [1]}}}),
-            "design: samples must be at least 1",
-        ),
-        (
-            json!({"kind": "random", "samples": -1, "dimensions": {}}),
-            "design.samples = -1: must not be negative",
-        ),
-        (
-            json!({"kind": "sobol", "samples": 1, "dimensions": {}}),
-            "design: a sampled design needs a dimension",
-        ),
-        (
-            json!({"kind": "sobol", "samples": 1, "scramble": 1, "dimensions": {}}),
-            "design.scramble = 1: must be true or false",
-        ),
-        (
-            json!({
-                "kind": "random", "samples": 1, "scramble": true,
-                "dimensions": {"servers": {"choice": [1]}},
-            }),
-            "design: unknown field `scramble`",
-        ),
-        (
-            json!({
-                "kind": "latin_hypercube", "samples": 1_u64 << 53,
-                "dimensions": {"servers": {"choice": [1]}},
-            }),
-            "design: samples of a latin_hypercube must be from 1 to 2^52",
-        ),
-        (table(json!([]), json!([])), "design.columns = []: must name a parameter"),
-        (
-            table(json!(["servers", "servers"]), json!([])),
-            "design.columns = [\"servers\",\"servers\"]: \"servers\" is listed twice",
-        ),
-        (table(json!(["servers"]), json!([])), "design: a table needs a row"),
-        (table(json!(["servers"]), json!([1])), "a row as a list of values"),
-        (table(json!(["servers"]), json!([[1], [1, 2]])), "design.rows: a row has 2 values for 1 columns"),
-        (
-            with(&table(json!(["servers"]), json!([[1]])), &json!({"first_row": 1, "total_rows": 1})),
-            "design: the given rows exceed total_rows",
-        ),
-    ];
-    for (design, problem) in cases {
-        let (code, message, parameter) = refusal(&asking(&design, 1));
-        assert!(message.contains(problem), "{design}: {message:?} does not say {problem:?}");
-        assert!(message.starts_with("design"), "{message}");
-        assert_eq!((code, parameter), (json!("bad_request"), Value::Null), "{message}");
-    }
-}
-
-#[test]
-#[expect(clippy::too_many_lines, reason = "a table")]
-fn values_that_do_not_match_their_parameter_are_invalid_parameters() {
-    let grid = |name: &str, axis: Value| json!({"kind": "grid", "dimensions": {name: axis}});
-    let random = |name: &str, distribution: Value| {
-        let dimensions = json!({name: distribution});
-        json!({"kind": "random", "samples": 1_u64 << 60, "dimensions": dimensions})
-    };
-    let cases = [
-        (
-            grid("server", json!({"range": {}})),
-            "server",
-            "unknown parameter \"server\"; did you mean \"servers\"?",
-        ),
-        (
-            grid("arrival_rate", json!({"linspace": {"start": 0, "stop": 1, "num": 1_u64 << 60}})),
-            "arrival_rate",
-            "arrival_rate = 0: must be > 0, <= 1000000000 (1/time)",
-        ),
-        (
-            grid("arrival_rate", json!({"logspace": {"start": 0, "stop": 10, "num": 3}})),
-            "arrival_rate",
-            "arrival_rate = 10000000000: must be > 0, <= 1000000000 (1/time)",
-        ),
-        (
-            grid("arrival_rate", json!({"range": {"start": 1, "stop": -1, "step": -0.5}})),
-            "arrival_rate",
-            "arrival_rate = 0: must be > 0, <= 1000000000 (1/time)",
-        ),
-        (
-            grid("servers", json!({"range": {"start": 1, "stop": 5, "step": 1.0}})),
-            "servers",
-            "servers: a range with a point or an exponent gives floats, and the parameter's type is int",
-        ),
-        (
-            grid("servers", json!({"linspace": {"start": 1, "stop": 5, "num": 5}})),
-            "servers",
-            "servers: linspace gives floats, and the parameter's type is int",
-        ),
-        (
-            random("servers", json!({"uniform": {"low": 1, "high": 5}})),
-            "servers",
-            "servers: uniform gives floats, and the parameter's type is int",
-        ),
-        (
-            random("servers", json!({"integer": {"low": -1, "high": 5}})),
-            "servers",
-            "servers = -1: must be >= 1",
-        ),
-        (random("servers", json!({"choice": [1, 2.0]})), "servers", "servers = 2.0: must be an integer"),
-        (
-            random("arrival_rate", json!({"uniform": {"low": 0, "high": 1}})),
-            "arrival_rate",
-            "arrival_rate = 0: must be > 0",
-        ),
-        (
-            random("arrival_rate", json!({"normal": {"mean": 8, "std": 1}})),
-            "arrival_rate",
-            "arrival_rate = -0.29",
-        ),
-        (
-            random("arrival_rate", json!({"triangular": {"low": 1, "mode": 2, "high": 1e10}})),
-            "arrival_rate",
-            "arrival_rate = 10000000000: must be",
-        ),
-        (
-            json!({"kind": "table", "columns": ["servers"], "first_row": 7, "rows": [[1], [0]]}),
-            "servers",
-            "row 8: servers = 0: must be >= 1",
-        ),
-        (
-            json!({"kind": "table", "columns": ["sevrers"], "rows": [[1], [0]]}),
-            "sevrers",
-            "did you mean \"servers\"?",
-        ),
-    ];
-    for (design, parameter, problem) in cases {
-        let (code, message, found) = refusal(&asking(&design, 1));
-        assert!(message.contains(problem), "{design}: {message:?} does not say {problem:?}");
-        assert_eq!((code, found), (json!("invalid_parameters"), json!(parameter)));
-    }
-    // The ends of the range are within it.
-    let within = [
-        random("arrival_rate", json!({"normal": {"mean": 8.3, "std": 1}})),
-        random("arrival_rate", json!({"normal": {"mean": 0.1, "std": 1, "low": 0.01, "high": 1}})),
-        random("arrival_rate", json!({"integer": {"low": 1, "high": 1_000_000_000}})),
-    ];
-    for design in within {
-        assert_eq!(records(ENGINE, "points", &asking(&design, 3)).len(), 3);
-    }
-}
-
-#[test]
-fn a_repeated_field_is_refused() {
-    let rates = json!({"uniform": {"low": 1, "high": 2}});
-    let design = json!({"kind": "random", "samples": 1, "dimensions": {"arrival_rate": rates}});
-    let text = asking(&design, 1).to_string();
-    for field in [r#""low":1"#, r#""uniform":{"high":2,"low":1}"#, r#""samples":1"#] {
-        assert!(text.contains(field), "{text}");
-        let twice = text.replace(field, &format!("{field},{field}"));
-        let output = finish(ENGINE, "points", twice.as_bytes()).stdout;
-        assert!(String::from_utf8(output).unwrap().contains("duplicate field"), "{field}");
-    }
 }

@@ -9,6 +9,7 @@ mod known;
 mod order;
 mod process;
 mod refused;
+mod refused_designs;
 mod ridehail;
 
 const ENGINE: &str = env!("CARGO_BIN_EXE_sweep-engine");

@@ -1,6 +1,6 @@
 //! A JSON object of a design, read field by field, so that every refusal names the path to the problem.
 
-use sweep_space::Decimal;
+use sweep_space::{BrokenRule, Decimal};
 
 use crate::request::literal::{Literal, float, int, is_integer, is_number};
 use crate::request::members::Members;
@@ -57,6 +57,11 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// Turns a broken rule of the object into a refusal that names its path.
+    pub(crate) fn breaks(&self) -> impl Fn(BrokenRule) -> Refusal + use<> {
+        breaks(&self.path)
+    }
+
     /// All fields with their names, in byte order.
     pub(crate) fn into_fields(mut self) -> impl Iterator<Item = (String, Field<'a>)> {
         let members = std::mem::take(&mut self.members);
@@ -71,7 +76,17 @@ impl<'a> Object<'a> {
     }
 }
 
+fn breaks(path: &str) -> impl Fn(BrokenRule) -> Refusal + use<> {
+    let path = path.to_owned();
+    move |rule| Refusal::bad_request(format!("{path}: {rule}"))
+}
+
 impl<'a> Field<'a> {
+    /// As `Object::breaks`.
+    pub(crate) fn breaks(&self) -> impl Fn(BrokenRule) -> Refusal + use<> {
+        breaks(&self.path)
+    }
+
     pub(crate) fn text(&self) -> &'a str {
         self.literal.text()
     }

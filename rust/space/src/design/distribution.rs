@@ -2,7 +2,7 @@
 
 use crate::broken_rule::BrokenRule;
 use crate::design::normal::Normal;
-use crate::random::unit::Unit;
+use crate::random::unit::{PLACES, Unit};
 use crate::value::{Value, ValueRef};
 
 /// A distribution of one dimension's values.
@@ -11,12 +11,30 @@ pub struct Distribution(Kind);
 
 #[derive(Clone, Debug)]
 enum Kind {
-    Uniform { low: f64, high: f64 },
-    LogUniform { low: f64, high: f64 },
+    /// No value is above `most`: `high`, or the float below it.
+    Uniform {
+        low: f64,
+        high: f64,
+        most: f64,
+    },
+    LogUniform {
+        low: f64,
+        high: f64,
+    },
     Normal(Normal),
-    Triangular { low: f64, mode: f64, high: f64 },
-    Integers { low: i64, high: i64 },
-    WholeFloats { low: i64, high: i64 },
+    Triangular {
+        low: f64,
+        mode: f64,
+        high: f64,
+    },
+    Integers {
+        low: i64,
+        high: i64,
+    },
+    WholeFloats {
+        low: i64,
+        high: i64,
+    },
     Choice(Vec<Value>),
 }
 
@@ -29,7 +47,7 @@ impl Distribution {
     /// Unless low < high.
     pub fn uniform(low: f64, high: f64) -> Result<Self, BrokenRule> {
         check_interval(low, high)?;
-        Ok(Self(Kind::Uniform { low, high }))
+        Ok(Self(Kind::Uniform { low, high, most: high.next_down() }))
     }
 
     /// Log-uniform between `low` and `high`.
@@ -95,10 +113,24 @@ impl Distribution {
         Ok(Self(Kind::Choice(values)))
     }
 
+    /// The same distribution, with its upper end as a possible value.
+    ///
+    /// # Errors
+    /// If it has no ends: a normal distribution must be truncated at both.
+    pub fn closed(self) -> Result<Self, BrokenRule> {
+        match self.0 {
+            Kind::Uniform { low, high, .. } => Ok(Self(Kind::Uniform { low, high, most: high })),
+            Kind::Normal(normal) if !normal.is_bounded() => {
+                Err(BrokenRule("must have low and high: a morris design visits both ends"))
+            }
+            kind => Ok(Self(kind)),
+        }
+    }
+
     /// The smallest and the largest possible value; `None` for a choice.
     pub fn extremes(&self) -> Option<[ValueRef<'_>; 2]> {
         match &self.0 {
-            Kind::Uniform { low, high } => Some([*low, high.next_down()].map(ValueRef::Float)),
+            Kind::Uniform { low, most, .. } => Some([*low, *most].map(ValueRef::Float)),
             Kind::LogUniform { low, high } | Kind::Triangular { low, high, .. } => {
                 Some([*low, *high].map(ValueRef::Float))
             }
@@ -109,10 +141,24 @@ impl Distribution {
         }
     }
 
+    /// The value at one of `levels` equally distant places from 0 to 1, both included.
+    pub(crate) fn value_at(&self, level: u64, levels: u64) -> ValueRef<'_> {
+        match self.extremes() {
+            Some([least, _]) if level == 0 => least,
+            Some([_, most]) if level == levels - 1 => most,
+            None if level == levels - 1 => self.value(Unit::LAST),
+            _ => {
+                // Rounded up: what is a whole part of [0, 1) stays one.
+                let place = (u128::from(level) * u128::from(PLACES)).div_ceil((levels - 1).into());
+                self.value(Unit::new(u64::try_from(place).expect("below 2^53")))
+            }
+        }
+    }
+
     pub(crate) fn value(&self, unit: Unit) -> ValueRef<'_> {
         match &self.0 {
-            // Rounding may reach `high`, which is excluded.
-            Kind::Uniform { low, high } => (low + unit.float() * (high - low)).min(high.next_down()).into(),
+            // Rounding may reach `high`, which may be excluded.
+            Kind::Uniform { low, high, most } => (low + unit.float() * (high - low)).min(*most).into(),
             Kind::LogUniform { low, high } => {
                 let (from, to) = (libm::log(*low), libm::log(*high));
                 libm::exp(from + unit.float() * (to - from)).clamp(*low, *high).into()
@@ -160,7 +206,6 @@ fn integer(low: i64, high: i64, unit: Unit) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::unit::PLACES;
 
     fn float(distribution: &Distribution, unit: Unit) -> f64 {
         match distribution.value(unit) {
@@ -215,6 +260,36 @@ mod tests {
         close(at(Distribution::triangular(0.0, 0.0, 1.0), 3), 0.5, 1e-15);
         close(at(Distribution::triangular(0.0, 1.0, 1.0), 1), 0.5, 1e-15);
         close(at(Distribution::normal(0.0, 1.0, None, None), 3), 0.674_489_750_196_081_7, 1e-14);
+    }
+
+    #[test]
+    fn levels_include_both_ends() {
+        let levels = |distribution: Distribution| -> Vec<f64> {
+            let closed = distribution.closed().unwrap();
+            (0..4)
+                .map(|level| match closed.value_at(level, 4) {
+                    ValueRef::Float(float) => float,
+                    ValueRef::Int(integer) => integer as f64,
+                    other => panic!("{other:?}"),
+                })
+                .collect()
+        };
+        assert_eq!(levels(Distribution::uniform(-3.0, 0.0).unwrap()), [-3.0, -2.0, -1.0, 0.0]);
+        assert_eq!(levels(Distribution::integers(1, 10).unwrap()), [1.0, 4.0, 7.0, 10.0]);
+        // Each third of [0, 1) is one of the values: its first place, too.
+        assert_eq!(levels(Distribution::integers(0, 2).unwrap()), [0.0, 1.0, 2.0, 2.0]);
+        let choice = Distribution::choice([5, 6].map(Value::Int).to_vec()).unwrap();
+        assert_eq!(levels(choice), [5.0, 5.0, 6.0, 6.0]);
+        for distribution in [
+            Distribution::log_uniform(0.1, 0.3),
+            Distribution::triangular(0.1, 0.2, 0.3),
+            Distribution::normal(7.0, 3.0, Some(0.1), Some(0.3)),
+        ] {
+            let found = levels(distribution.unwrap());
+            assert_eq!((found[0].to_bits(), found[3].to_bits()), (0.1_f64.to_bits(), 0.3_f64.to_bits()));
+            assert!(found.is_sorted(), "{found:?}");
+        }
+        assert!(Distribution::normal(0.0, 1.0, Some(0.0), None).unwrap().closed().is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! input variables in the analysis of output from a computer code", Technometrics 21 (1979).
 
 use crate::broken_rule::BrokenRule;
-use crate::random::draws::{Draws, Purpose};
+use crate::random::draws::{Draws, Purpose, SampleSeed};
 use crate::random::permutation::Permutation;
 use crate::random::unit::{PLACES, Unit};
 
@@ -18,7 +18,7 @@ pub(crate) struct LatinHypercube {
 }
 
 impl LatinHypercube {
-    pub(crate) fn new(samples: u64, dimensions: usize, seed: i64) -> Result<Self, BrokenRule> {
+    pub(crate) fn new(samples: u64, dimensions: usize, seed: SampleSeed) -> Result<Self, BrokenRule> {
         // Every stratum then has at least two places.
         if !(1..=PLACES / 2).contains(&samples) {
             return Err(BrokenRule("samples of a latin_hypercube must be from 1 to 2^52"));
@@ -53,7 +53,7 @@ mod tests {
     fn every_stratum_is_hit_exactly_once() {
         let sizes = (1..=33).chain([64, 97, 128, 243, 256, 1000, 1021, 4096, 65_536, 65_537, 1_000_000]);
         for samples in sizes {
-            let design = LatinHypercube::new(samples, 2, 42).unwrap();
+            let design = LatinHypercube::new(samples, 2, 42.into()).unwrap();
             for dimension in 0..2 {
                 let mut hit = vec![false; usize::try_from(samples).unwrap()];
                 for cell in 0..samples {
@@ -68,18 +68,18 @@ mod tests {
     #[test]
     fn the_largest_design_stays_in_its_strata() {
         let samples = 1 << 52;
-        let design = LatinHypercube::new(samples, 1, 7).unwrap();
+        let design = LatinHypercube::new(samples, 1, 7.into()).unwrap();
         for cell in (0..1000).chain(samples - 1000..samples) {
             let stratum = design.strata[0].image(cell);
             assert_eq!(design.unit(0, cell).part(samples.into()), stratum.into());
         }
-        assert!(LatinHypercube::new(samples + 1, 1, 7).is_err());
+        assert!(LatinHypercube::new(samples + 1, 1, 7.into()).is_err());
     }
 
     #[test]
     fn places_within_strata_are_spread() {
         let samples = 10_000;
-        let design = LatinHypercube::new(samples, 1, 3).unwrap();
+        let design = LatinHypercube::new(samples, 1, 3.into()).unwrap();
         let within = |cell| (design.unit(0, cell).float() * samples as f64).fract();
         let mean = (0..samples).map(within).sum::<f64>() / samples as f64;
         // Standard error: sqrt(1/12/n) = 0.0029.

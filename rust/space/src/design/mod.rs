@@ -5,9 +5,11 @@ pub(crate) mod axis;
 pub(crate) mod distribution;
 mod joe_kuo;
 mod latin_hypercube;
+mod morris;
 mod normal;
 pub(crate) mod points;
 pub(crate) mod range;
+mod saltelli;
 mod sobol;
 
 use std::ops::Range;
@@ -16,14 +18,24 @@ use crate::broken_rule::BrokenRule;
 use crate::design::axis::Axis;
 use crate::design::distribution::Distribution;
 use crate::design::latin_hypercube::LatinHypercube;
+use crate::design::morris::Morris;
+use crate::design::saltelli::Saltelli;
 use crate::design::sobol::Sobol;
-use crate::random::draws::{Draws, Purpose};
+use crate::random::draws::{Draws, Purpose, SampleSeed};
 use crate::random::unit::Unit;
 use crate::value::{Value, ValueRef};
 
-/// A space of cells. Dimensions are numbered, in byte order of their names; the caller keeps the names.
+/// A space of cells. Dimensions are numbered, in byte order of their names; the caller keeps the names. Those of a
+/// cross have the numbers of its parts, one part after the other.
 #[derive(Clone, Debug)]
 pub struct Design {
+    /// Every combination of their cells, the last varying fastest: several in a cross, else one.
+    parts: Vec<Part>,
+    cells: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Part {
     kind: Kind,
     cells: u64,
 }
@@ -33,6 +45,7 @@ enum Kind {
     Grid(Vec<Axis>),
     Zip(Vec<Axis>),
     Sampled(Sampler, Vec<Distribution>),
+    Morris(Morris, Vec<Distribution>),
     Table { columns: usize, first_row: u64, values: Vec<Value> },
 }
 
@@ -41,9 +54,11 @@ enum Sampler {
     Random(Draws),
     LatinHypercube(LatinHypercube),
     Sobol(Sobol),
+    Saltelli(Saltelli),
 }
 
 const TOO_LARGE: BrokenRule = BrokenRule("the design has more than 2^63 - 1 points");
+const NO_DIMENSION: BrokenRule = BrokenRule("a sampled design needs a dimension");
 
 impl Design {
     /// Every combination of the axes' values; the last axis varies fastest. Without any axis there is one
@@ -72,8 +87,12 @@ impl Design {
     ///
     /// # Errors
     /// Unless there are dimensions, and from 1 to 2^63 - 1 samples.
-    pub fn random(samples: u64, distributions: Vec<Distribution>, seed: i64) -> Result<Self, BrokenRule> {
-        Self::sampled(Sampler::Random(Draws::new(seed, Purpose::Random)), samples, distributions)
+    pub fn random(
+        samples: u64,
+        distributions: Vec<Distribution>,
+        seed: impl Into<SampleSeed>,
+    ) -> Result<Self, BrokenRule> {
+        Self::sampled(Sampler::Random(Draws::new(seed.into(), Purpose::Random)), samples, distributions)
     }
 
     /// A Latin hypercube: each dimension has as many equal strata as there are samples, with one cell in
@@ -84,9 +103,9 @@ impl Design {
     pub fn latin_hypercube(
         samples: u64,
         distributions: Vec<Distribution>,
-        seed: i64,
+        seed: impl Into<SampleSeed>,
     ) -> Result<Self, BrokenRule> {
-        let strata = LatinHypercube::new(samples, distributions.len(), seed)?;
+        let strata = LatinHypercube::new(samples, distributions.len(), seed.into())?;
         Self::sampled(Sampler::LatinHypercube(strata), samples, distributions)
     }
 
@@ -97,10 +116,71 @@ impl Design {
     pub fn sobol(
         samples: u64,
         distributions: Vec<Distribution>,
-        scramble: Option<i64>,
+        scramble: Option<SampleSeed>,
     ) -> Result<Self, BrokenRule> {
         let sequence = Sobol::new(distributions.len(), scramble)?;
         Self::sampled(Sampler::Sobol(sequence), samples, distributions)
+    }
+
+    /// Saltelli's sample for Sobol indices, from a scrambled Sobol sequence: per base sample one cell more than
+    /// there are dimensions and one more, or twice as many for second-order indices. More base samples leave the
+    /// first cells unchanged.
+    ///
+    /// # Errors
+    /// Unless there are from 2 to 128 dimensions, and from 1 to 2^63 - 1 cells.
+    pub fn saltelli(
+        base_samples: u64,
+        second_order: bool,
+        distributions: Vec<Distribution>,
+        seed: impl Into<SampleSeed>,
+    ) -> Result<Self, BrokenRule> {
+        let saltelli = Saltelli::new(distributions.len(), second_order, seed.into())?;
+        let cells = saltelli.cells(base_samples).ok_or(TOO_LARGE)?;
+        if cells == 0 {
+            return Err(BrokenRule("base_samples must be at least 1"));
+        }
+        Self::sampled(Sampler::Saltelli(saltelli), cells, distributions)
+    }
+
+    /// Morris's trajectories for screening, on a grid of levels that includes both ends of each distribution. A
+    /// trajectory has one cell more than there are dimensions. More trajectories leave the first ones unchanged.
+    ///
+    /// # Errors
+    /// Unless there are dimensions, all of which have ends, levels are even and at most 2^52, and there are from 1 to
+    /// 2^63 - 1 cells.
+    pub fn morris(
+        trajectories: u64,
+        levels: u64,
+        distributions: Vec<Distribution>,
+        seed: impl Into<SampleSeed>,
+    ) -> Result<Self, BrokenRule> {
+        if distributions.is_empty() {
+            return Err(NO_DIMENSION);
+        }
+        let closed = distributions.into_iter().map(Distribution::closed).collect::<Result<Vec<_>, _>>()?;
+        let morris = Morris::new(closed.len(), levels, seed.into())?;
+        let cells = morris.cells(trajectories).ok_or(TOO_LARGE)?;
+        if cells == 0 {
+            return Err(BrokenRule("trajectories must be at least 1"));
+        }
+        Self::new(Kind::Morris(morris, closed), cells)
+    }
+
+    /// Every combination of the cells of some designs; the last varies fastest. Its dimensions are those of the first
+    /// design, then those of the second, and so on.
+    ///
+    /// # Errors
+    /// Unless there are from 2 to 256 designs with at most 2^63 - 1 combinations, and all their cells are present.
+    pub fn cross(designs: Vec<Self>) -> Result<Self, BrokenRule> {
+        if !(2..=256).contains(&designs.len()) {
+            return Err(BrokenRule("a cross needs from 2 to 256 parts"));
+        }
+        if designs.iter().any(|design| design.present() != (0..design.cells)) {
+            return Err(BrokenRule("a table in a cross needs all its rows"));
+        }
+        let cells = designs.iter().try_fold(1_u64, |product, design| product.checked_mul(design.cells));
+        let parts = designs.into_iter().flat_map(|design| design.parts).collect();
+        Self::of(parts, cells.ok_or(TOO_LARGE)?)
     }
 
     /// A table of `total_rows` rows, one cell each. `values` has the rows from `first_row` on, row by row;
@@ -130,7 +210,7 @@ impl Design {
 
     fn sampled(kind: Sampler, samples: u64, distributions: Vec<Distribution>) -> Result<Self, BrokenRule> {
         if distributions.is_empty() {
-            return Err(BrokenRule("a sampled design needs a dimension"));
+            return Err(NO_DIMENSION);
         }
         if samples == 0 {
             return Err(BrokenRule("samples must be at least 1"));
@@ -139,10 +219,14 @@ impl Design {
     }
 
     fn new(kind: Kind, cells: u64) -> Result<Self, BrokenRule> {
+        Self::of(vec![Part { kind, cells }], cells)
+    }
+
+    fn of(parts: Vec<Part>, cells: u64) -> Result<Self, BrokenRule> {
         if i64::try_from(cells).is_err() {
             return Err(TOO_LARGE);
         }
-        Ok(Self { kind, cells })
+        Ok(Self { parts, cells })
     }
 
     /// The number of cells, from 1 to 2^63 - 1.
@@ -150,10 +234,15 @@ impl Design {
         self.cells
     }
 
+    /// Whether any of its values are drawn.
+    pub fn is_sampled(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part.kind, Kind::Sampled(..) | Kind::Morris(..)))
+    }
+
     /// The cells whose values are present: all, except in a table of which only some rows were given.
     pub fn present(&self) -> Range<u64> {
-        match &self.kind {
-            Kind::Table { columns, first_row, values } => {
+        match &self.parts[..] {
+            [Part { kind: Kind::Table { columns, first_row, values }, .. }] => {
                 *first_row..first_row + (values.len() / columns) as u64
             }
             _ => 0..self.cells,
@@ -166,25 +255,49 @@ impl Design {
     /// If the cell is absent.
     pub fn decode<'a>(&'a self, cell: u64, mut place: impl FnMut(usize, ValueRef<'a>)) {
         assert!(self.present().contains(&cell), "cell {cell} of {:?}", self.present());
-        match &self.kind {
-            Kind::Grid(axes) => {
+        let (mut following, mut first) = (self.cells, 0);
+        let mut rest = cell;
+        for part in &self.parts {
+            following /= part.cells;
+            part.kind.decode(rest / following, |dimension, value| place(first + dimension, value));
+            rest %= following;
+            first += part.kind.dimensions();
+        }
+    }
+}
+
+impl Kind {
+    fn dimensions(&self) -> usize {
+        match self {
+            Self::Grid(axes) | Self::Zip(axes) => axes.len(),
+            Self::Sampled(_, distributions) | Self::Morris(_, distributions) => distributions.len(),
+            Self::Table { columns, .. } => *columns,
+        }
+    }
+
+    fn decode<'a>(&'a self, cell: u64, mut place: impl FnMut(usize, ValueRef<'a>)) {
+        match self {
+            Self::Grid(axes) => {
                 let mut rest = cell;
                 for (dimension, axis) in axes.iter().enumerate().rev() {
                     place(dimension, axis.value(rest % axis.count()));
                     rest /= axis.count();
                 }
             }
-            Kind::Zip(axes) => {
+            Self::Zip(axes) => {
                 for (dimension, axis) in axes.iter().enumerate() {
                     place(dimension, axis.value(cell));
                 }
             }
-            Kind::Sampled(sampler, distributions) => {
+            Self::Sampled(sampler, distributions) => {
                 for (dimension, distribution) in distributions.iter().enumerate() {
                     place(dimension, distribution.value(sampler.unit(dimension, cell)));
                 }
             }
-            Kind::Table { columns, first_row, values } => {
+            Self::Morris(morris, distributions) => morris.each_level(cell, |dimension, level| {
+                place(dimension, distributions[dimension].value_at(level, morris.levels()));
+            }),
+            Self::Table { columns, first_row, values } => {
                 let row = usize::try_from(cell - first_row).expect("an index into rows that are in memory");
                 for (dimension, value) in values[row * columns..][..*columns].iter().enumerate() {
                     place(dimension, value.borrow());
@@ -200,101 +313,10 @@ impl Sampler {
             Self::Random(draws) => Unit::from_bits(draws.bits(dimension, cell)),
             Self::LatinHypercube(strata) => strata.unit(dimension, cell),
             Self::Sobol(sequence) => sequence.unit(dimension, cell),
+            Self::Saltelli(saltelli) => saltelli.unit(dimension, cell),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn integers(count: i64) -> Axis {
-        Axis::list((0..count).map(Value::Int).collect()).unwrap()
-    }
-
-    fn cell(design: &Design, cell: u64) -> Vec<ValueRef<'_>> {
-        let mut values = vec![];
-        design.decode(cell, |dimension, value| values.push((dimension, value)));
-        values.sort_by_key(|(dimension, _)| *dimension);
-        values.into_iter().map(|(_, value)| value).collect()
-    }
-
-    fn ints(values: &[i64]) -> Vec<ValueRef<'static>> {
-        values.iter().copied().map(ValueRef::Int).collect()
-    }
-
-    #[test]
-    fn a_grid_counts_like_nested_loops() {
-        let grid = Design::grid(vec![integers(2), integers(3), integers(4)]).unwrap();
-        let mut next = 0;
-        for a in 0..2 {
-            for b in 0..3 {
-                for c in 0..4 {
-                    assert_eq!(cell(&grid, next), ints(&[a, b, c]));
-                    next += 1;
-                }
-            }
-        }
-        assert_eq!(next, grid.cells());
-    }
-
-    #[test]
-    fn a_grid_without_dimensions_is_one_cell() {
-        let grid = Design::grid(vec![]).unwrap();
-        assert_eq!((grid.cells(), cell(&grid, 0)), (1, vec![]));
-    }
-
-    #[test]
-    fn the_largest_grid_is_exact() {
-        // 2^63 - 1 = 7 * 7 * 73 * 127 * 337 * 92737 * 649657
-        let lengths = [7, 7, 73, 127, 337, 92_737, 649_657];
-        let grid = Design::grid(lengths.map(integers).to_vec()).unwrap();
-        assert_eq!(grid.cells(), i64::MAX.unsigned_abs());
-        assert_eq!(cell(&grid, grid.cells() - 1), ints(&lengths.map(|length| length - 1)));
-        assert_eq!(Design::grid(vec![integers(1 << 16); 4]).unwrap_err(), TOO_LARGE);
-        assert_eq!(
-            Design::grid(vec![integers(1 << 21), integers(1 << 21), integers(1 << 21)]).unwrap_err(),
-            TOO_LARGE
-        );
-    }
-
-    #[test]
-    fn a_zip_takes_its_axes_in_step() {
-        let zip = Design::zip(vec![integers(3), Axis::linspace(0.0, 1.0, 3).unwrap()]).unwrap();
-        assert_eq!(zip.cells(), 3);
-        assert_eq!(cell(&zip, 1), [ValueRef::Int(1), ValueRef::Float(0.5)]);
-        assert!(Design::zip(vec![]).is_err());
-        assert!(Design::zip(vec![integers(3), integers(2)]).is_err());
-    }
-
-    #[test]
-    fn a_table_has_the_rows_that_it_was_given() {
-        let values: Vec<_> = (0..6).map(Value::Int).collect();
-        let table = Design::table(2, 10, values.clone(), 100).unwrap();
-        assert_eq!((table.cells(), table.present()), (100, 10..13));
-        assert_eq!(cell(&table, 11), ints(&[2, 3]));
-        assert!(Design::table(2, 98, values.clone(), 100).is_err());
-        assert!(Design::table(2, u64::MAX, values, u64::MAX).is_err());
-        assert!(Design::table(0, 0, vec![], 1).is_err());
-    }
-
-    #[test]
-    fn samples_are_bounded() {
-        let unit = || vec![Distribution::uniform(0.0, 1.0).unwrap()];
-        let most = i64::MAX.unsigned_abs();
-        assert!(Design::random(most, unit(), 1).is_ok());
-        assert!(Design::random(most + 1, unit(), 1).is_err());
-        assert!(Design::sobol(most, unit(), None).is_ok());
-        assert!(Design::latin_hypercube(1 << 52, unit(), 1).is_ok());
-        assert!(Design::latin_hypercube((1 << 52) + 1, unit(), 1).is_err());
-        for design in [
-            Design::random(0, unit(), 1),
-            Design::latin_hypercube(0, unit(), 1),
-            Design::random(5, vec![], 1),
-        ] {
-            assert!(design.is_err());
-        }
-        assert!(Design::sobol(1, vec![unit().remove(0); 256], None).is_ok());
-        assert!(Design::sobol(1, vec![unit().remove(0); 257], None).is_err());
-    }
-}
+mod tests;

@@ -63,6 +63,11 @@ impl Normal {
         Ok(Self { mean, std, low, high, below, between, above })
     }
 
+    /// Whether it is truncated at both ends.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.low.is_finite() && self.high.is_finite()
+    }
+
     /// The smallest and the largest value: `low` and `high`, or the value beyond which 2^-54 of the
     /// distribution lies.
     pub(crate) fn support(&self) -> [f64; 2] {

@@ -7,7 +7,7 @@
 
 use crate::broken_rule::BrokenRule;
 use crate::design::joe_kuo::{JOE_KUO, MAX_DIMENSIONS};
-use crate::random::draws::{Draws, Purpose};
+use crate::random::draws::{Draws, Purpose, SampleSeed};
 use crate::random::unit::Unit;
 
 const BITS: usize = u64::BITS as usize;
@@ -26,7 +26,7 @@ struct Dimension {
 
 impl Sobol {
     /// The sequence with this many dimensions, scrambled if a seed is given.
-    pub(crate) fn new(dimensions: usize, seed: Option<i64>) -> Result<Self, BrokenRule> {
+    pub(crate) fn new(dimensions: usize, seed: Option<SampleSeed>) -> Result<Self, BrokenRule> {
         if dimensions > MAX_DIMENSIONS {
             return Err(BrokenRule("a sobol design has at most 256 dimensions"));
         }
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn scrambled_points_fill_every_part_of_one_dimension() {
-        let scrambled = Sobol::new(MAX_DIMENSIONS, Some(42)).unwrap();
+        let scrambled = Sobol::new(MAX_DIMENSIONS, Some(42.into())).unwrap();
         for dimension in 0..MAX_DIMENSIONS {
             for bits in [1, 5, 10] {
                 let later = 7 << bits;
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn scrambled_points_fill_every_elementary_rectangle_of_the_first_two_dimensions() {
         for seed in [0, 1, -5] {
-            let scrambled = Sobol::new(2, Some(seed)).unwrap();
+            let scrambled = Sobol::new(2, Some(seed.into())).unwrap();
             let bits = 10;
             for wide in 0..=bits {
                 let mut hit = vec![false; 1 << bits];
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn seeds_and_dimensions_are_scrambled_differently() {
         let points = |seed, dimension| {
-            let scrambled = Sobol::new(3, Some(seed)).unwrap();
+            let scrambled = Sobol::new(3, Some(SampleSeed::from(seed))).unwrap();
             (0..8).map(|cell| scrambled.unit(dimension, cell)).collect::<Vec<_>>()
         };
         assert_ne!(points(1, 0), points(2, 0));
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn indices_beyond_2_to_the_32_are_points_like_others() {
         let bits = 12;
-        for seed in [None, Some(3)] {
+        for seed in [None, Some(SampleSeed::from(3))] {
             let sobol = Sobol::new(5, seed).unwrap();
             for start in [1 << 32, 3 << 40, (1 << 62) + (1 << 61)] {
                 for dimension in 0..5 {

@@ -16,6 +16,34 @@ pub(crate) enum Purpose {
     Jitter,
     /// The digital shift of a Sobol sequence, then the rows of its scrambling matrix.
     Scramble,
+    /// The order of the steps of a Morris trajectory, per trajectory.
+    Order,
+    /// The levels at which a Morris trajectory starts, per trajectory.
+    Start,
+}
+
+/// Between the purposes of two samples of one design.
+const PURPOSES: u32 = 1 << 8;
+
+/// The seed of a sampled design: a run's seed, and which of the samples of a cross it is for.
+#[derive(Clone, Copy, Debug)]
+pub struct SampleSeed {
+    seed: i64,
+    sample: u32,
+}
+
+impl SampleSeed {
+    /// The seed of the `sample`-th sampled part of a cross, from 0: no two have numbers in common. A design that is no
+    /// cross has the numbers of the first.
+    pub fn new(seed: i64, sample: u8) -> Self {
+        Self { seed, sample: sample.into() }
+    }
+}
+
+impl From<i64> for SampleSeed {
+    fn from(seed: i64) -> Self {
+        Self::new(seed, 0)
+    }
 }
 
 /// The numbers for one purpose with one seed.
@@ -26,8 +54,8 @@ pub(crate) struct Draws {
 }
 
 impl Draws {
-    pub(crate) fn new(seed: i64, purpose: Purpose) -> Self {
-        Self { key: key(seed), purpose: SAMPLER_PURPOSES + purpose as u32 }
+    pub(crate) fn new(SampleSeed { seed, sample }: SampleSeed, purpose: Purpose) -> Self {
+        Self { key: key(seed), purpose: SAMPLER_PURPOSES + sample * PURPOSES + purpose as u32 }
     }
 
     /// 64 random bits. Philox's counter is (number, low word first; purpose; dimension).

@@ -10,13 +10,13 @@ use crate::request::refusal::Refusal;
 
 /// Reads an axis: a list of values, or a formula.
 pub(super) fn axis(parameter: &Parameter, field: Field<'_>) -> Result<Axis, Refusal> {
-    let broken = breaks(&field.path);
+    let broken = field.breaks();
     if !field.text().starts_with('{') {
         let literals = field.list(", or a formula: linspace, logspace or range")?;
         return Axis::list(values(parameter, literals)?).map_err(broken);
     }
     let (name, formula) = field.only("linspace, logspace or range")?;
-    let broken = breaks(&formula.path);
+    let broken = formula.breaks();
     let axis = match name.as_str() {
         "linspace" | "logspace" => {
             check_takes_floats(parameter, &name)?;
@@ -35,7 +35,7 @@ pub(super) fn axis(parameter: &Parameter, field: Field<'_>) -> Result<Axis, Refu
 }
 
 fn range(parameter: &Parameter, field: Field<'_>) -> Result<Axis, Refusal> {
-    let broken = breaks(&field.path);
+    let broken = field.breaks();
     let mut formula = field.object()?;
     let ends = [formula.required("start")?, formula.required("stop")?, formula.required("step")?];
     formula.end()?;
@@ -53,7 +53,7 @@ fn range(parameter: &Parameter, field: Field<'_>) -> Result<Axis, Refusal> {
 pub(super) fn distribution(parameter: &Parameter, field: Field<'_>) -> Result<Distribution, Refusal> {
     const KNOWN: &str = "uniform, log_uniform, normal, triangular, integer or choice";
     let (name, field) = field.only(KNOWN)?;
-    let broken = breaks(&field.path);
+    let broken = field.breaks();
     if name == "choice" {
         return Distribution::choice(values(parameter, field.list("")?)?).map_err(broken);
     }
@@ -77,6 +77,14 @@ pub(super) fn distribution(parameter: &Parameter, field: Field<'_>) -> Result<Di
     object.end()?;
     check_all(parameter, distribution.extremes().into_iter().flatten())?;
     Ok(distribution)
+}
+
+/// Reads a distribution whose upper end is a possible value.
+pub(super) fn closed(parameter: &Parameter, field: Field<'_>) -> Result<Distribution, Refusal> {
+    let broken = field.breaks();
+    let closed = distribution(parameter, field)?.closed().map_err(broken)?;
+    check_all(parameter, closed.extremes().into_iter().flatten())?;
+    Ok(closed)
 }
 
 type Built = Result<Result<Distribution, BrokenRule>, Refusal>;
@@ -141,10 +149,4 @@ fn misfit(parameter: &Parameter, gives: &str) -> Refusal {
     let message =
         format!("{}: {gives}, and the parameter's type is {}", parameter.name, parameter.kind.name());
     Refusal::invalid_parameter(parameter.name, message)
-}
-
-/// Turns a broken rule into a refusal that names the path.
-fn breaks(path: &str) -> impl Fn(BrokenRule) -> Refusal + use<> {
-    let path = path.to_owned();
-    move |rule| Refusal::bad_request(format!("{path}: {rule}"))
 }

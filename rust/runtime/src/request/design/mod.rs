@@ -4,7 +4,7 @@
 mod dimension;
 mod table;
 
-use sweep_space::{BrokenRule, Design};
+use sweep_space::{BrokenRule, Design, SampleSeed};
 
 use crate::model::declaration::Parameter;
 use crate::names::suggestion;
@@ -17,7 +17,11 @@ pub(crate) struct Swept {
     pub(crate) names: Vec<&'static str>,
 }
 
-const KINDS: &str = "must be one of \"grid\", \"zip\", \"random\", \"latin_hypercube\", \"sobol\", \"table\"";
+const KINDS: &str = "must be one of \"grid\", \"zip\", \"random\", \"latin_hypercube\", \"sobol\", \"saltelli\", \
+                     \"morris\", \"table\", \"cross\"; a part of a cross is no cross";
+
+/// Of a Morris design.
+const DEFAULT_LEVELS: u64 = 4;
 
 /// Reads a design. Its samplers draw with `seed`.
 ///
@@ -26,6 +30,19 @@ const KINDS: &str = "must be one of \"grid\", \"zip\", \"random\", \"latin_hyper
 pub(super) fn read(text: &str, parameters: &[Parameter], seed: i64) -> Result<Swept, Refusal> {
     let mut design = Object::parse("design".to_owned(), text)?;
     let kind = design.required("kind")?;
+    if kind.string()? == "cross" {
+        return crossed(design, parameters, seed);
+    }
+    part(design, &kind, parameters, seed.into())
+}
+
+/// Reads a design of any kind but a cross.
+fn part(
+    mut design: Object<'_>,
+    kind: &Field<'_>,
+    parameters: &[Parameter],
+    seed: SampleSeed,
+) -> Result<Swept, Refusal> {
     let swept = match kind.string()?.as_str() {
         "grid" => on_axes(&mut design, parameters, Design::grid),
         "zip" => on_axes(&mut design, parameters, Design::zip),
@@ -41,11 +58,34 @@ pub(super) fn read(text: &str, parameters: &[Parameter], seed: i64) -> Result<Sw
                 Design::sobol(samples, dimensions, scramble.then_some(seed))
             })
         }
+        "saltelli" => saltelli(&mut design, parameters, seed),
+        "morris" => morris(&mut design, parameters, seed),
         "table" => tabled(&mut design, parameters),
         _ => Err(kind.refuse(KINDS)),
     }?;
     design.end()?;
     Ok(swept)
+}
+
+fn crossed(mut design: Object<'_>, parameters: &[Parameter], seed: i64) -> Result<Swept, Refusal> {
+    let parts = design.required("parts")?;
+    let breaks = design.breaks();
+    design.end()?;
+    let (mut designs, mut names, mut samples) = (vec![], vec![], 0_u8);
+    for (place, literal) in parts.list("")?.into_iter().enumerate() {
+        let mut object = Object::parse(format!("{}.{place}", parts.path), literal.text())?;
+        let kind = object.required("kind")?;
+        let varied_twice = |name| format!("{}.{place}: {name} is varied by an earlier part, too", parts.path);
+        let read = part(object, &kind, parameters, SampleSeed::new(seed, samples))?;
+        if let Some(name) = read.names.iter().find(|name| names.contains(*name)) {
+            return Err(Refusal::bad_request(varied_twice(name)));
+        }
+        // More samples than that are refused as too many parts.
+        samples = samples.saturating_add(read.design.is_sampled().into());
+        designs.push(read.design);
+        names.extend(read.names);
+    }
+    Ok(Swept { design: Design::cross(designs).map_err(breaks)?, names })
 }
 
 fn on_axes(
@@ -54,7 +94,7 @@ fn on_axes(
     build: fn(Vec<sweep_space::Axis>) -> Result<Design, BrokenRule>,
 ) -> Result<Swept, Refusal> {
     let (names, axes) = dimensions(design, parameters, dimension::axis)?;
-    Ok(Swept { design: build(axes).map_err(broken)?, names })
+    Ok(Swept { design: build(axes).map_err(design.breaks())?, names })
 }
 
 fn sampled(
@@ -64,7 +104,23 @@ fn sampled(
 ) -> Result<Swept, Refusal> {
     let samples = design.required("samples")?.count()?;
     let (names, distributions) = dimensions(design, parameters, dimension::distribution)?;
-    Ok(Swept { design: build(samples, distributions).map_err(broken)?, names })
+    Ok(Swept { design: build(samples, distributions).map_err(design.breaks())?, names })
+}
+
+fn saltelli(design: &mut Object<'_>, parameters: &[Parameter], seed: SampleSeed) -> Result<Swept, Refusal> {
+    let base_samples = design.required("base_samples")?.count()?;
+    let second_order = design.optional("second_order").map_or(Ok(false), |field| field.bool())?;
+    let (names, distributions) = dimensions(design, parameters, dimension::distribution)?;
+    let saltelli = Design::saltelli(base_samples, second_order, distributions, seed);
+    Ok(Swept { design: saltelli.map_err(design.breaks())?, names })
+}
+
+fn morris(design: &mut Object<'_>, parameters: &[Parameter], seed: SampleSeed) -> Result<Swept, Refusal> {
+    let trajectories = design.required("trajectories")?.count()?;
+    let levels = design.optional("levels").map_or(Ok(DEFAULT_LEVELS), |field| field.count())?;
+    let (names, distributions) = dimensions(design, parameters, dimension::closed)?;
+    let morris = Design::morris(trajectories, levels, distributions, seed);
+    Ok(Swept { design: morris.map_err(design.breaks())?, names })
 }
 
 /// Reads each dimension and checks it against its parameter, in byte order of the names.
@@ -85,7 +141,7 @@ fn dimensions<'a, T>(
 fn tabled(design: &mut Object<'_>, parameters: &[Parameter]) -> Result<Swept, Refusal> {
     let columns = columns(design, parameters)?;
     let names = columns.iter().map(|parameter| parameter.name).collect();
-    Ok(Swept { design: table::read(design, &columns)?.map_err(broken)?, names })
+    Ok(Swept { design: table::read(design, &columns)?.map_err(design.breaks())?, names })
 }
 
 /// The parameters of a table's columns.
@@ -111,8 +167,4 @@ pub(super) fn find<'a>(parameters: &'a [Parameter], name: &str) -> Result<&'a Pa
         let message = format!("unknown parameter {:?}; {suggestion}", shortened(name, 100));
         Refusal::invalid_parameter(name, message)
     })
-}
-
-fn broken(rule: BrokenRule) -> Refusal {
-    Refusal::bad_request(format!("design: {rule}"))
 }
