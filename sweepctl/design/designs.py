@@ -163,13 +163,24 @@ class LatinHypercube(DrawPerCell):
     samples: int = Field(ge=1, le=MAX_STRATA, description="Number of cells, and of strata in each dimension.")
 
 
+def _in_sobol_sequence(dimensions: dict[str, Distribution]) -> dict[str, Distribution]:
+    if len(dimensions) > MAX_SOBOL_DIMENSIONS:
+        reject(
+            f"must have at most {MAX_SOBOL_DIMENSIONS} parameters, and has {len(dimensions)}: a Latin hypercube has no "
+            "such limit"
+        )
+    return dimensions
+
+
 class Sobol(DrawPerCell):
     """A Sobol sequence: draws that fill the space evenly; use a power of two of samples."""
 
     kind: Literal["sobol"] = Field(description="A Sobol sequence, which fills the space evenly.")
     scramble: bool = Field(default=True, description="Whether to scramble the sequence with the run's seed.")
-    dimensions: dict[Name, Distribution] = Field(
-        min_length=1, max_length=MAX_SOBOL_DIMENSIONS, description="Distribution of each parameter; at most 256."
+    dimensions: Annotated[dict[Name, Distribution], AfterValidator(_in_sobol_sequence)] = Field(
+        min_length=1,
+        description="Distribution of each parameter; at most 256.",
+        json_schema_extra={"maxProperties": MAX_SOBOL_DIMENSIONS},
     )
 
 
@@ -193,7 +204,9 @@ class Saltelli(Sampled):
         default=False, description="Whether for second-order indices, too: 2k + 2 cells a block, not k + 2."
     )
     dimensions: Annotated[dict[Name, Distribution], AfterValidator(_two_dimensions)] = Field(
-        min_length=1, description="Distribution of each parameter; from 2 to 128."
+        min_length=1,
+        description="Distribution of each parameter; from 2 to 128.",
+        json_schema_extra={"minProperties": 2, "maxProperties": MAX_SOBOL_DIMENSIONS // 2},
     )
 
     @property
@@ -215,7 +228,11 @@ class Morris(Sampled):
     kind: Literal["morris"] = Field(description="Trajectories of single steps, for screening.")
     trajectories: Count = Field(description="Number of trajectories, each of one cell more than parameters.")
     levels: Annotated[int, AfterValidator(_even)] = Field(
-        default=4, ge=2, le=MAX_STRATA, description="Number of places of each parameter, both ends included; even."
+        default=4,
+        ge=2,
+        le=MAX_STRATA,
+        description="Number of places of each parameter, both ends included; even.",
+        json_schema_extra={"multipleOf": 2},
     )
 
     @model_validator(mode="after")
