@@ -1,22 +1,13 @@
-"""Designs: the cells of a run. `designs` has their kinds, `axes` and `distributions` the values of parameters."""
+"""Designs: the cells of a run. `designs` and `sampled` have the kinds, `axes` and `distributions` the values."""
 
+from sweepctl.design.base import Space
 from sweepctl.design.designs import (
     DESIGN,
     MAX_PARTS,
-    MAX_SOBOL_DIMENSIONS,
-    MAX_STRATA,
     Cross,
     Design,
-    DrawPerCell,
     Grid,
-    LatinHypercube,
-    Morris,
     Part,
-    Random,
-    Saltelli,
-    Sampled,
-    Sobol,
-    Space,
     Table,
     Zip,
     path_of,
@@ -25,6 +16,17 @@ from sweepctl.design.designs import (
     require_row_lengths,
     table_part,
     total_points,
+)
+from sweepctl.design.sampled import (
+    MAX_SOBOL_DIMENSIONS,
+    MAX_STRATA,
+    DrawPerCell,
+    LatinHypercube,
+    Morris,
+    Random,
+    Saltelli,
+    Sampled,
+    Sobol,
 )
 
 __all__ = [

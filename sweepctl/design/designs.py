@@ -5,37 +5,20 @@ everything else about a design is validated here, at least as strictly as by eng
 validated design is taken for the wrong program. Field descriptions are for people who write designs.
 """
 
-from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import Annotated, Any, Literal, Protocol, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, Field, Tag, TypeAdapter, model_validator
+from pydantic import Field, Tag, TypeAdapter, model_validator
 
 from sweepctl.design.axes import Axis, length_of
-from sweepctl.design.distributions import Distribution, NormalDistribution
-from sweepctl.design.values import Count, RuleError, Scalar, Strict, one_of, reject
+from sweepctl.design.base import BaseDesign, Space
+from sweepctl.design.sampled import LatinHypercube, Morris, Random, Saltelli, Sobol
+from sweepctl.design.values import RuleError, Scalar, one_of, reject
 from sweepctl.names import Name
 from sweepctl.spec import Value
 from sweepctl.strict_json import INT64_MAX
 
-MAX_STRATA = 1 << 52  # of a Latin hypercube: with more, binary64 numbers in [0, 1) cannot separate neighbours
-MAX_SOBOL_DIMENSIONS = 256
 MAX_PARTS = 256  # of a cross
-
-
-class Space(Protocol):
-    """The cells of a design, wherever its values are stored."""
-
-    @property
-    def cells(self) -> int:
-        """The number of cells."""
-
-    @property
-    def parameters(self) -> Collection[str]:
-        """The names of the parameters that it varies."""
-
-    def part(self, first_cell: int, end_cell: int) -> Mapping[str, Any]:
-        """The design as sent to an engine (docs/protocol.md): at least what cells `[first_cell, end_cell)` need."""
 
 
 def total_points(space: Space, replications: int) -> int:
@@ -57,29 +40,7 @@ def _kind(value: object) -> str | None:
     return f"[{kind}]" if isinstance(kind, str) else None
 
 
-class _Design(Strict):
-    """What all kinds of design have in common."""
-
-    @property
-    @abstractmethod
-    def cells(self) -> int:
-        """The number of cells."""
-
-    @property
-    @abstractmethod
-    def parameters(self) -> Collection[str]:
-        """The names of the parameters that it varies."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON that it was made from: absent fields stay absent."""
-        return self.model_dump(exclude_unset=True)
-
-    def part(self, first_cell: int, end_cell: int) -> Mapping[str, Any]:  # noqa: ARG002  a formula has no parts
-        """Return the design as sent to an engine."""
-        return self.to_json()
-
-
-class Grid(_Design):
+class Grid(BaseDesign):
     """Every combination of the axes' values; dimensions are in byte order of their names, the last varies fastest."""
 
     kind: Literal["grid"] = Field(description="Every combination.")
@@ -100,7 +61,7 @@ class Grid(_Design):
         return self.dimensions.keys()
 
 
-class Zip(_Design):
+class Zip(BaseDesign):
     """Cell i takes value i of every axis."""
 
     kind: Literal["zip"] = Field(description="The axes in parallel.")
@@ -128,111 +89,7 @@ class Zip(_Design):
         return self.dimensions.keys()
 
 
-class Sampled(_Design):
-    """Values from distributions, drawn with the run's seed."""
-
-    dimensions: dict[Name, Distribution] = Field(min_length=1, description="Distribution of each parameter.")
-
-    @property
-    def parameters(self) -> Collection[str]:
-        """The names of the dimensions."""
-        return self.dimensions.keys()
-
-
-class DrawPerCell(Sampled):
-    """One draw of all distributions in each cell."""
-
-    samples: Count = Field(description="Number of cells.")
-
-    @property
-    def cells(self) -> int:
-        """The number of samples."""
-        return self.samples
-
-
-class Random(DrawPerCell):
-    """Independent draws."""
-
-    kind: Literal["random"] = Field(description="Independent draws.")
-
-
-class LatinHypercube(DrawPerCell):
-    """A sample with one draw in each of `samples` equally likely strata of every dimension."""
-
-    kind: Literal["latin_hypercube"] = Field(description="One draw in each of `samples` equally likely strata.")
-    samples: int = Field(ge=1, le=MAX_STRATA, description="Number of cells, and of strata in each dimension.")
-
-
-class Sobol(DrawPerCell):
-    """A Sobol sequence: draws that fill the space evenly; use a power of two of samples."""
-
-    kind: Literal["sobol"] = Field(description="A Sobol sequence, which fills the space evenly.")
-    scramble: bool = Field(default=True, description="Whether to scramble the sequence with the run's seed.")
-    dimensions: dict[Name, Distribution] = Field(
-        min_length=1, max_length=MAX_SOBOL_DIMENSIONS, description="Distribution of each parameter; at most 256."
-    )
-
-
-def _two_dimensions(dimensions: dict[str, Distribution]) -> dict[str, Distribution]:
-    if len(dimensions) == 1:
-        reject("must have two parameters or more: one alone explains all of the variance; use another kind for it")
-    if len(dimensions) > MAX_SOBOL_DIMENSIONS // 2:
-        reject(
-            f"must have at most {MAX_SOBOL_DIMENSIONS // 2} parameters, and has {len(dimensions)}: the Sobol sequence "
-            f"has {MAX_SOBOL_DIMENSIONS} dimensions, two for each; screen them with kind `morris` first"
-        )
-    return dimensions
-
-
-class Saltelli(Sampled):
-    """Saltelli's sample: for each base sample a block of cells, for first-order and total Sobol indices."""
-
-    kind: Literal["saltelli"] = Field(description="Blocks of cells that share columns, for Sobol indices.")
-    base_samples: Count = Field(description="Number of blocks; take a power of two.")
-    second_order: bool = Field(
-        default=False, description="Whether for second-order indices, too: 2k + 2 cells a block, not k + 2."
-    )
-    dimensions: Annotated[dict[Name, Distribution], AfterValidator(_two_dimensions)] = Field(
-        min_length=1, description="Distribution of each parameter; from 2 to 128."
-    )
-
-    @property
-    def cells(self) -> int:
-        """The number of base samples times the length of a block."""
-        swaps = len(self.dimensions) * (2 if self.second_order else 1)
-        return self.base_samples * (swaps + 2)
-
-
-def _even(levels: int) -> int:
-    if levels % 2:
-        reject(f"must be even, and is {levels}: a step is half of the levels; use {levels - 1} or {levels + 1}")
-    return levels
-
-
-class Morris(Sampled):
-    """Morris's trajectories: one parameter after the other takes a step, in random order, for screening."""
-
-    kind: Literal["morris"] = Field(description="Trajectories of single steps, for screening.")
-    trajectories: Count = Field(description="Number of trajectories, each of one cell more than parameters.")
-    levels: Annotated[int, AfterValidator(_even)] = Field(
-        default=4, ge=2, le=MAX_STRATA, description="Number of places of each parameter, both ends included; even."
-    )
-
-    @model_validator(mode="after")
-    def _has_ends(self) -> Self:
-        for name, given in sorted(self.dimensions.items()):
-            if isinstance(given, NormalDistribution) and not given.normal.is_bounded:
-                rule = "must have low and high: the outer levels of a morris design are a distribution's ends"
-                raise RuleError(rule, "dimensions", name, "normal")
-        return self
-
-    @property
-    def cells(self) -> int:
-        """The number of trajectories times the length of each."""
-        return self.trajectories * (len(self.dimensions) + 1)
-
-
-class Table(_Design):
+class Table(BaseDesign):
     """One cell per row."""
 
     kind: Literal["table"] = Field(description="One cell per row.")
@@ -297,7 +154,7 @@ Part: TypeAlias = Annotated[
 ]
 
 
-class Cross(_Design):
+class Cross(BaseDesign):
     """Every combination of the cells of its parts; those of the last vary fastest."""
 
     kind: Literal["cross"] = Field(description="Every combination of the cells of several designs.")

@@ -148,7 +148,7 @@ REFUSED: dict[str, tuple[object, str]] = {
     "a sample of nothing": ({"kind": "random", "samples": 1, "dimensions": {}}, "dimensions: Dictionary should have"),
     "257 dimensions": (
         {"kind": "sobol", "samples": 1, "dimensions": {f"a{i}": UNIFORM for i in range(257)}},
-        "dimensions: Dictionary should have at most 256 items",
+        "dimensions: must have at most 256 parameters, and has 257: a Latin hypercube has no such limit",
     ),
     "scramble as a number": ({**sobol(UNIFORM), "scramble": 1}, "scramble: Input should be a valid boolean"),
     "a distribution that is none": (sobol([1]), "dimensions.a: must be an object with one of uniform"),

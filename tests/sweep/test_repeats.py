@@ -83,6 +83,13 @@ def test_repeated_values_and_rows_are_counted_and_said(tmp_path: Path, name: str
         assert f"{axis} repeats {count} of " in output.getvalue()
 
 
+def test_a_plan_of_a_cross_says_what_it_is_of(tmp_path: Path) -> None:
+    output = io.StringIO()
+    show_plan(Console(file=output, width=400), planned(tmp_path, DESIGNS["cross"][0]))
+    assert "cross of grid (3) x zip (3) x random (5): 45 cells x 4 replications = 180 points" in output.getvalue()
+    assert "integer low 1, high 2" in output.getvalue()
+
+
 def test_rows_of_a_table_file_are_compared(tmp_path: Path) -> None:
     rows = "".join(f"{1 + place % 3},{place % 7 / 8 + 0.1}\n" for place in range(1000))
     (tmp_path / "t.csv").write_text(f"servers,arrival_rate\n{rows}")

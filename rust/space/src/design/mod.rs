@@ -122,8 +122,8 @@ impl Design {
         Self::sampled(Sampler::Sobol(sequence), samples, distributions)
     }
 
-    /// Saltelli's sample for Sobol indices, from a scrambled Sobol sequence: per base sample one cell more than
-    /// there are dimensions and one more, or twice as many for second-order indices. More base samples leave the
+    /// Saltelli's sample for Sobol indices, from a scrambled Sobol sequence. A base sample has two cells more than
+    /// there are dimensions, or two more than twice as many for second-order indices. More base samples leave the
     /// first cells unchanged.
     ///
     /// # Errors

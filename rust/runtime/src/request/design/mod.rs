@@ -20,7 +20,7 @@ pub(crate) struct Swept {
 const KINDS: &str = "must be one of \"grid\", \"zip\", \"random\", \"latin_hypercube\", \"sobol\", \"saltelli\", \
                      \"morris\", \"table\", \"cross\"; a part of a cross is no cross";
 
-/// Of a Morris design.
+/// Of a Morris design, if the request has none.
 const DEFAULT_LEVELS: u64 = 4;
 
 /// Reads a design. Its samplers draw with `seed`.
@@ -75,10 +75,10 @@ fn crossed(mut design: Object<'_>, parameters: &[Parameter], seed: i64) -> Resul
     for (place, literal) in parts.list("")?.into_iter().enumerate() {
         let mut object = Object::parse(format!("{}.{place}", parts.path), literal.text())?;
         let kind = object.required("kind")?;
-        let varied_twice = |name| format!("{}.{place}: {name} is varied by an earlier part, too", parts.path);
         let read = part(object, &kind, parameters, SampleSeed::new(seed, samples))?;
         if let Some(name) = read.names.iter().find(|name| names.contains(*name)) {
-            return Err(Refusal::bad_request(varied_twice(name)));
+            let problem = format!("{}.{place}: {name} is varied by an earlier part, too", parts.path);
+            return Err(Refusal::bad_request(problem));
         }
         // More samples than that are refused as too many parts.
         samples = samples.saturating_add(read.design.is_sampled().into());
