@@ -97,7 +97,7 @@ def test_files_of_failed_points_are_in_the_store(store: Store, tmp_path: Path) -
     assert report.verdict is Verdict.FAILURES
     assert {each.code for each in report.findings} == {"failures.failed"}
     sql = "SELECT status, count(*) FROM kept_files JOIN points USING (point_index) GROUP BY ALL"
-    with connect(store, require_run(store, "r"), sql) as database:
+    with connect(store, [require_run(store, "r")], sql) as database:
         assert ask(database, sql).fetchall() == [("failure", 7)]
 
 
