@@ -272,4 +272,4 @@ def test_an_engine_that_fails_after_its_last_point_is_no_points_fault(store: Sto
 def test_the_remedy_of_a_crash_is_a_command(store: Store, engine: Engine) -> None:
     console = Console(file=io.StringIO(), width=200)
     show_result(console, run(message("abort"), engine, store), store)
-    assert "`sweepctl run FILE --run-id NEW_ID --reuse r`" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "`sweepctl run FILE --run-id r-again --reuse r`" in console.file.getvalue()  # type: ignore[attr-defined]
