@@ -78,7 +78,7 @@ impl Plan {
         };
         let declaration = declaration.ordered();
         let datasets = requested(&declaration, &request.outputs)?;
-        let (threads, seed, keep) = (request.threads(), request.seed, request.keep);
+        let (threads, seed) = (request.threads(), request.seed);
         let Swept { design, names } = design::read(request.design.get(), &declaration.parameters, seed)?;
         let Declaration { name, version, parameters, metrics, .. } = declaration;
         let slots = slots(parameters, &names, request.base.0)?;
@@ -110,7 +110,7 @@ impl Plan {
             limits,
             time,
             report: report(request.report_seconds, time),
-            keep,
+            keep: request.keep,
         })
     }
 
