@@ -6,7 +6,7 @@ import shutil
 import sysconfig
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import Event
@@ -151,7 +151,7 @@ class Engine:
             self._monotonic,
             silence,
             self._program_models,
-            self.has_changed,
+            self.changed,
             spares_last=shard_time is not None,
             has_children=command == "host",
         )
@@ -172,19 +172,18 @@ class Engine:
                 require_short(lines)
         return decode(PointIdentity, bytes(lines))
 
-    def has_changed(self, models: Mapping[str, Model]) -> bool:
-        """Describe the engine again; return whether any of these models, by name, is another now, or gone.
-
-        A program that can no longer be used is left out, so that the engine can run its other models.
-        """
-        usable: tuple[Path, ...] = ()
-        fresh = Engine(self.path).description
-        for each in self.programs:
-            with suppress(ProgramError):
-                fresh = Engine(self.path, (*usable, each)).description
-                usable = (*usable, each)
-        self.programs, self.description = usable, fresh
-        return not models.items() <= {model.name: model for model in fresh.models}.items()
+    def changed(self, name: str) -> str | None:
+        """Describe the engine again; return what of a program is no longer as it was, None if nothing."""
+        model = self.model(name)
+        try:
+            models = Engine(self.path, self.programs).description.models
+        except ProgramError as error:
+            return error.message
+        fresh = next((each for each in models if each.name == name), None)
+        if fresh == model or model.program is None:
+            return None
+        changes = model.program.changes(fresh.program) if fresh and fresh.program else []
+        return ", ".join(changes) or "its manifest changed"
 
     @property
     def _program_models(self) -> Mapping[str, Model]:

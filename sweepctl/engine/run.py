@@ -53,20 +53,20 @@ class EngineRun:
         monotonic: Callable[[], float],
         silence: float | None,
         programs: Mapping[str, Model] = MappingProxyType({}),
-        has_changed: Callable[[Mapping[str, Model]], bool] = lambda _: False,
+        changed: Callable[[str], str | None] = lambda _: None,
         *,
         spares_last: bool = False,
         has_children: bool = False,
     ) -> None:
         """Wrap a child that was just started; it has hung once it finishes no point for `silence` seconds.
 
-        `programs` are the engine's models that are programs; `has_changed` says whether any is another by now. With
+        `programs` are the engine's models that are programs; `changed` says what of one is no longer as it was. With
         `spares_last`, it has not hung as long as no point waits to begin: nothing would be saved by ending it. With
         `has_children` these run all points.
         """
         self._child = child
         self._programs = programs
-        self._has_changed = has_changed
+        self._changed = changed
         self._model: str | None = None  # until the engine has started
         self._monotonic = monotonic
         self._silence = silence
@@ -257,8 +257,9 @@ class EngineRun:
         if status == BAD_PROGRAM and (is_program or self._has_children):
             what = "cannot use a program" if is_program else "cannot run its model in child processes"
             msg = f"the engine {what}: {self._child.stderr_tail}"
-            if is_program and self._has_changed(self._programs):
-                # Points can do this to files of their own program: it must not end the worker, which has other models.
+            names = self._programs if self._model is None else [self._model]
+            if is_program and any(self._changed(name) for name in names):
+                # Recorded, so that the shard whose points did this to their own program can be found.
                 return EngineFaultError(PROGRAM_CHANGED, msg, remedy="Have it write to no file of its own; restore it.")
             # Not the shard's fault, so nothing is recorded: another worker may have what this one lacks.
             return EngineUnavailableError(msg, remedy="Correct it, and start this worker again.")

@@ -27,7 +27,6 @@ from sweepctl.errors import (
     RefusedError,
     ScratchError,
     SweepctlError,
-    WrongEngineError,
 )
 from sweepctl.messages import ShardMessage
 from sweepctl.protocol import Model, Started
@@ -296,14 +295,11 @@ def _require_described(started: Started, attempt: Attempt, engine: Engine) -> No
 
 
 def _require_same_program(model: Model, engine: Engine) -> None:
-    """Raise WrongEngineError if the model is a program that is another now, or gone."""
-    if model.program is None or not engine.has_changed({model.name: model}):
-        return
-    fresh = next((each for each in engine.description.models if each.name == model.name), None)
-    changes = model.program.changes(fresh.program) if fresh and fresh.program else []
-    which = ", ".join(changes) or "its manifest changed, or a file is gone"
-    msg = f"the program of model {model.name} is no longer what it was when its run began here: {which}"
-    raise WrongEngineError(msg, remedy="Restore its files, or start a new run.")
+    """Raise EngineUnavailableError if the model is a program that is another now, or gone."""
+    which = None if model.program is None else engine.changed(model.name)
+    if which is not None:
+        msg = f"the program of model {model.name} is no longer what it was when this worker began: {which}"
+        raise EngineUnavailableError(msg, remedy="Restore its files, or start the worker again, for another run.")
 
 
 def _refused(refusal: RefusedError, model: Model, engine: Engine) -> Execution:

@@ -8,7 +8,7 @@ from rich.console import Console
 from sweepctl.messages import ShardMessage
 from sweepctl.protocol import PointIdentity
 from sweepctl.records.outcome import UNKNOWN_CALLER, Caller, Outcome
-from sweepctl.records.table import EFFECTIVE_PARAMETERS, KEPT_FILES, POINT_OUTCOMES
+from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
 from sweepctl.shard.run import Disposition, Result
 from sweepctl.shard.slow_point import Progress, SlowPoint
 from sweepctl.store.contract import Store, is_key
@@ -20,7 +20,6 @@ _DISPOSITIONS = {
     Disposition.SKIPPED: "already complete: nothing was run",
     Disposition.KEPT: "re-run; the committed outcome is unchanged",
 }
-_NO_OUTPUTS = {POINT_OUTCOMES, EFFECTIVE_PARAMETERS, KEPT_FILES}
 
 
 @contextmanager
@@ -62,7 +61,7 @@ def _advice(outcome: Outcome, caller: Caller) -> str:
     if outcome.retryable:
         return "Run it again: it may succeed."
     if outcome.depends_on_machine:
-        has_outputs = not {each.dataset for each in outcome.artifacts} <= _NO_OUTPUTS
+        has_outputs = len(outcome.tables) > len((POINT_OUTCOMES, EFFECTIVE_PARAMETERS))
         return caller.machine_advice(outcome.run_id, has_outputs=has_outputs)
     return "It would fail again."
 

@@ -12,6 +12,7 @@ from threading import Event
 
 from sweepctl import logs
 from sweepctl.engine.client import Engine
+from sweepctl.engine.run import PROGRAM_CHANGED
 from sweepctl.errors import (
     ConflictError,
     DamagedError,
@@ -57,7 +58,11 @@ class Delivery:
 
     @property
     def engine_error(self) -> SweepctlError | None:
-        """Why this worker's engine cannot run any shard; None if it can."""
+        """Why this worker should run no further shard; None if it can."""
+        if self.attempt is not None and self.attempt.error_code == PROGRAM_CHANGED:
+            # Other shards of the model would fail, or be handed back until their queue gives them up.
+            msg = self.attempt.error_message or PROGRAM_CHANGED
+            return EngineUnavailableError(msg, remedy="Restore the program's files, and start the worker again.")
         # An engine that failed on this shard alone has an outcome that says so, and no error.
         unusable = self.ending is Ending.RETRY and isinstance(self.error, EngineUnavailableError)
         return self.error if unusable else None

@@ -229,41 +229,36 @@ def test_a_program_that_lacks_a_variable_is_the_workers_fault(tmp_path: Path) ->
     require_unrecorded(engine, tmp_path, "NOT_SET_ANYWHERE is not set")
 
 
-def test_a_program_that_changed_is_another_one_from_then_on(tmp_path: Path) -> None:
+def test_a_program_that_changed_runs_nothing_until_it_is_restored(tmp_path: Path) -> None:
     engine, store = Engine(ENGINE, [write_program(tmp_path)]), open_store(str(tmp_path / "store"))
     _ = engine.description
     (tmp_path / "double.py").write_text("def simulate(x: float = 1.0, steps: int = 3): return {'y': 1.0}\n")
-    with pytest.raises(WrongEngineError, match=r"no longer what it was when its run began here: double\.py changed$"):
-        run_shard(shard(), engine, store)
-    with pytest.raises(WrongEngineError, match=r"pinned to double version .*: double\.py changed$"):
-        run_shard(shard(), engine, store)
+    for run_id in ("r", "other"):
+        with pytest.raises(EngineUnavailableError, match=r"no longer what it was .*: double\.py changed$"):
+            run_shard(shard(run_id=run_id), engine, store)
     assert not list(tmp_path.glob("store/shard_*/**/*.parquet"))
-    assert run_shard(shard(run_id="other"), engine, store).outcome.status == "success"
+    write_program(tmp_path)
+    assert run_shard(shard(), engine, store).outcome.status == "success"
 
 
-def test_a_program_that_has_lost_a_file_leaves_the_engine_its_other_models(tmp_path: Path) -> None:
+def test_a_program_that_has_lost_a_file_is_told_and_works_again_once_that_is_back(tmp_path: Path) -> None:
     engine, store = Engine(ENGINE, [write_program(tmp_path)]), open_store(str(tmp_path / "store"))
     _ = engine.description
     (tmp_path / "double.py").unlink()
     outcome = run_shard(shard(), engine, store).outcome
     assert (outcome.error_code, outcome.retryable) == ("engine_program_changed", True)
     assert "double.py" in (outcome.error_message or "")
-    with pytest.raises(WrongEngineError, match="model 'double' is not in this engine"):
-        run_shard(shard(), engine, store)
-    other = shard(run_id="other", model="queue", dimensions={"arrival_rate": [0.5, 0.6]})
-    assert run_shard(other, engine, store).outcome.status == "success"
+    write_program(tmp_path)
+    assert run_shard(shard(), engine, store).outcome.status == "success"
 
 
-def test_a_manifest_that_takes_the_name_of_another_model_is_left_out(tmp_path: Path) -> None:
+def test_a_manifest_that_changed_is_told(tmp_path: Path) -> None:
     manifest = write_program(tmp_path)
     engine, store = Engine(ENGINE, [manifest]), open_store(str(tmp_path / "store"))
     _ = engine.description
     manifest.write_text(manifest.read_text().replace('"double"', '"triple"'))
-    with pytest.raises(WrongEngineError, match="its manifest changed"):
+    with pytest.raises(EngineUnavailableError, match="its manifest changed"):
         run_shard(shard(), engine, store)
-    manifest.write_text(manifest.read_text().replace('"triple"', '"queue"'))
-    assert run_shard(shard(run_id="other", model="triple"), engine, store).outcome.retryable
-    assert engine.programs == ()
 
 
 def test_a_run_of_another_version_says_which_file_changed(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from worker import whole
 from worker.in_process import Place, drained, drained_to_the_last
 
 from sweepctl.engine.client import Engine, find_engine
+from sweepctl.errors import EngineUnavailableError
 from sweepctl.messages import body_digest
 from sweepctl.queue.contract import Received
 from sweepctl.shard import conditions
@@ -118,26 +119,36 @@ def simulate(x: float = 1.0):
         file.write("# more")
     os._exit(1)
 """
+REMOVES = """\
+import os
+
+def simulate(x: float = 1.0):
+    os.unlink(__file__)
+    os._exit(1)
+"""
 
 
-def test_a_program_that_overwrites_its_own_file_fails_its_shard_and_leaves_the_others(
-    place: Place, tmp_path: Path
+@pytest.mark.parametrize("deed", ["overwrites", "removes"])
+def test_a_program_that_spoils_itself_ends_its_worker_before_any_other_shard_pays(
+    place: Place, tmp_path: Path, deed: str
 ) -> None:
-    manifest = write_program(tmp_path, OVERWRITES, name="vandal")
+    """Handed back again and again by a worker that cannot run them, sound messages would end as dead letters."""
+    manifest = write_program(tmp_path, OVERWRITES if deed == "overwrites" else REMOVES, name="vandal")
     design = {"kind": "grid", "dimensions": {"x": [0.0, 1.0]}}
     own = [
         queue_message(model="vandal", design=design, shard_id=shard, start_index=shard, end_index_exclusive=shard + 1)
         for shard in (0, 1)
     ]
     place.send([*own, *GOOD])
-    worker = place.worker(engine=Engine(find_engine(), [manifest]), concurrency=1, max_shards=2 + len(GOOD))
+    worker = place.worker(engine=Engine(find_engine(), [manifest]), concurrency=1)
     progress = drained(place, worker)
-    assert progress.error is None
-    assert progress.endings == {Ending.RETRY: 1, Ending.WRONG_WORKER: 1, Ending.SUCCEEDED: len(GOOD)}
-    first, second = progress.failures
+    assert isinstance(progress.error, EngineUnavailableError)
+    assert "vandal.py was changed or removed while the program ran" in progress.error.message
+    (first,) = progress.failures
     assert first.error_code == "engine_program_changed"
-    assert "vandal.py was changed or removed while the program ran" in (first.error or "")
-    assert (second.error or "").endswith("vandal.py changed")
+    assert progress.endings[Ending.RETRY] == 1
+    assert set(progress.endings) <= {Ending.RETRY, Ending.UNUSED}
+    assert not place.messages.dead
 
 
 def test_a_function_outlives_every_message(tmp_path: Path, real: Engine) -> None:

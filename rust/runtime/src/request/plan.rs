@@ -82,14 +82,13 @@ impl Plan {
         let Swept { design, names } = design::read(request.design.get(), &declaration.parameters, seed)?;
         let Declaration { name, version, parameters, metrics, .. } = declaration;
         let slots = slots(parameters, &names, request.base.0)?;
-        let slot = |name| slots.iter().position(|slot| slot.parameter.name == name).expect("a parameter");
-        let swept = names.into_iter().map(slot).collect();
+        let swept = places(&names, &slots);
         let numbering = Points::new(design.cells(), request.replications)
             .map_err(|rule| Refusal::bad_request(rule.to_string()))?;
         let points = request.start_index..request.end_index_exclusive;
         check_bounds(&points, &numbering, &design)?;
         let known = known(request.known, mode, &datasets, &metrics, &points)?;
-        let is_hosted = mode == Mode::Host || (mode == Mode::Simulate && matches!(body, Body::Program(_)));
+        let is_hosted = mode == Mode::Host || mode == Mode::Simulate && matches!(body, Body::Program(_));
         let time = ShardTime::of(request.time, is_hosted)?;
         let limits = Limits::of(request.limits, is_hosted)?.within(time);
         Ok(Self {
@@ -120,6 +119,13 @@ impl Plan {
         values.extend(self.slots.iter().map(|slot| (slot.parameter.name, slot.fixed.borrow())));
         self.design.decode(cell, |dimension, value| values[self.swept[dimension]].1 = value);
     }
+}
+
+/// The places of the swept parameters among all.
+fn places(names: &[&str], slots: &[Slot]) -> Vec<usize> {
+    let place =
+        |name: &&str| slots.iter().position(|slot| slot.parameter.name == *name).expect("a parameter");
+    names.iter().map(place).collect()
 }
 
 /// After how much silence to report, if that is wanted.
