@@ -62,7 +62,7 @@ def test_numbers_over_what_is_left_of_a_design_say_so_everywhere(kind: str, why:
         is_whole = cell["a"] < 150 or why in ("complete", "unrecorded")
         return {"m": float(cell["b"])} if is_whole else "bad" if why == "failed" else {"m": None}
 
-    cells = [{"a": place, "b": place % 5} for place in range(150 if why == "unrecorded" else 200)]
+    cells = [{"a": place, "b": place % 5, "c": 0} for place in range(150 if why == "unrecorded" else 200)]
     connection = connect(cells, function)
     overview = make_overview(connection, subject_of(connection, DESIGNS[kind], 1, "m"))
     output = io.StringIO()
