@@ -180,8 +180,6 @@ def _parts(sample: Sample) -> Iterator[tuple[Cut, Size]]:
             continue
         ends = (0, beyond, points - 1 - beyond, points - 1)
         lowest, low, high, highest = np.partition(column, ends)[list(ends)].tolist()
-        if lowest == highest:
-            continue
         # Up to ALPHA of the points; where the end level has more, all of that level.
         low, high = low - (low > lowest), high + (high < highest)
         for cut, part in ((Cut(place, 0, low), column <= low),
@@ -230,6 +228,7 @@ def _extensions(sample: Sample, beyond: Flags, levels: Flags, place: int, size: 
     for ways in (np.arange(low - 1, -1, -1), np.arange(high + 1, last + 1)):
         if len(ways):
             fits = _fit(size.points + np.cumsum(points[ways]), size.met + np.cumsum(met[ways]), sample.size)
+            # Of equal ones the widest: else pasting would go on level by level where there are no points.
             furthest = len(ways) - 1 - int(np.argmax(fits[::-1]))
             ends = sorted((int(ways[0]), int(ways[furthest])))
             yield float(fits[furthest]), Cut(place, *ends)

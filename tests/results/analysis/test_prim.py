@@ -130,6 +130,20 @@ def test_the_chosen_step_is_correlated_most_with_the_condition_and_a_box_keeps_t
     assert min(size.points for size in trajectory.sizes) >= 10
 
 
+def test_of_parts_with_the_same_mean_the_one_with_the_most_points_goes() -> None:
+    x = np.arange(100)
+    sample = sample_of([x, x % 2, x // 40], (x >= 40) & (x % 2 == 1))
+    assert prim.peel(sample).cuts[0] == Cut(1, 0, 0)  # half of the points, not 5 or 40 %
+
+
+def test_a_limit_without_points_beyond_it_in_the_box_is_lifted() -> None:
+    x = np.arange(100)
+    sample = sample_of([x, x // 50], x < 50)
+    box = (x < 50, np.array([True, False]))
+    assert [levels.sum() for levels in prim.paste(sample, box)] in ([100, 1], [50, 2])
+    assert [levels.sum() for levels in box] == [50, 1]
+
+
 def test_pasting_takes_back_what_was_cut_too_far_and_nothing_more() -> None:
     x = np.arange(100)
     sample = sample_of([x, x % 10], (x >= 20) & (x < 80))
