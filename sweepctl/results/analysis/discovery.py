@@ -151,7 +151,8 @@ def _judged(connection: "Connection", subject: Subject, where: str) -> "Relation
         sql = f"SELECT {columns}, {condition} AS {_MET} FROM points WHERE {subject.counted}"
         judged = views.ask(connection, sql)
     except QueryError as error:
-        raise QueryError(f"the condition: {error.message}", remedy=_REMEDY) from error
+        # From DuckDB's error: by its class `views.connect` decides whether a damaged file may be the cause.
+        raise QueryError(f"the condition: {error.message}", remedy=_REMEDY) from error.__cause__
     if len(judged.columns) != len(names) + 2 or judged.types[-1] != "BOOLEAN":
         kinds = ", ".join(map(str, judged.types[len(names) + 1 :]))
         raise QueryError(f"the condition is not true or false, but {kinds}: {where}", remedy=_REMEDY)

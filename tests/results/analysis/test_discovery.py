@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import duckdb
 import pytest
 from results.analysis.views import cells_of, connect, grid, subject_of
 
@@ -171,6 +172,7 @@ def test_an_unknown_column_is_named_with_the_nearest_one() -> None:
     with pytest.raises(QueryError, match=r"wrod.*(?s:.)*word") as caught:
         found("wrod = 'x'", planted)
     assert "DESCRIBE points" in str(caught.value.remedy)
+    assert isinstance(caught.value.__cause__, duckdb.Error)
 
 
 @pytest.mark.parametrize(
