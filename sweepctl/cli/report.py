@@ -40,6 +40,15 @@ if TYPE_CHECKING:
 
 MOST_METRICS = 6  # per report: each has its figures, and the page must stay below a megabyte
 
+WhereOption = Annotated[
+    str | None,
+    typer.Option(
+        "--where",
+        metavar="CONDITION",
+        help="Find the boxes of parameters in which this holds: SQL over the columns of points.",
+        show_default=False,
+    ),
+]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN_ID", help="ID of the run.")]
 
 
@@ -47,6 +56,7 @@ RunArgument = Annotated[str, typer.Argument(metavar="RUN_ID", help="ID of the ru
     "summary",
     epilog="Examples:\n\n  sweepctl summary demo-001\n\n"
     "  sweepctl summary demo-001 --metric mean_wait --metric p_wait --top 10\n\n"
+    "  sweepctl summary demo-001 --where 'mean_wait > 5'\n\n"
     "  sweepctl summary demo-001 --store s3://bucket/sweeps --json",
 )
 def summary_command(
@@ -59,13 +69,15 @@ def summary_command(
     top: Annotated[
         int, typer.Option("--top", min=1, max=1_000, help="Lowest and highest points to show per metric.")
     ] = 5,
+    where: WhereOption = None,
     json_output: JsonOption = False,
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
 ) -> None:
     """Summarize a run's results: means by level, sensitivity, lowest and highest points, failures.
 
-    Intervals are over replicates. Sobol indices are exact for a full grid, and estimated for a sample. The summary
+    Intervals are over replicates. Sobol indices are exact for a full grid, and estimated for a sample. --where shows
+    which ranges of which parameters make a condition hold (PRIM), and needs the extra `sensitivity`. The summary
     covers the points recorded so far: `sweepctl verify` says whether that is everything. Exits with 0 if the summary
     could be computed.
     """
@@ -77,25 +89,32 @@ def summary_command(
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
         from sweepctl.records.design import resolve
         from sweepctl.records.run import require_run
+        from sweepctl.results.analysis.discovery import discover
         from sweepctl.results.analysis.subject import Subject
         from sweepctl.results.analysis.summary import summarize
+        from sweepctl.view.discovery import show_discovery
         from sweepctl.view.summary import show_summary
 
         results = open_store(store, endpoint_url=endpoint_url, region=region)
         record = require_run(results, run_id)
         space = resolve(results, record)
         with opened_views(results, [record]) as connection:
-            summary = summarize(connection, Subject.of(connection, record, space, metric or ()), top)
+            subject = Subject.of(connection, record, space, metric or ())
+            discovery = discover(connection, subject, where) if where is not None else None
+            summary = summarize(connection, subject, top)
         if json_output:
-            print_json(summary.to_json())
+            print_json({**summary.to_json(), **({"discovery": discovery.to_json()} if discovery else {})})
         else:
             show_summary(console, summary)
+            if discovery:
+                show_discovery(console, discovery)
 
 
 @app.command(
     "report",
     epilog="Examples:\n\n  sweepctl report demo-001\n\n"
     "  sweepctl report demo-001 --out demo.html --metric mean_wait --metric p_wait\n\n"
+    "  sweepctl report demo-001 --where 'mean_wait > 5 AND utilisation < 0.9'\n\n"
     "  sweepctl report demo-002 --against demo-001\n\n"
     "  sweepctl report demo-001 --store s3://bucket/sweeps --json",
 )
@@ -116,6 +135,7 @@ def report_command(
     against: Annotated[
         str | None, typer.Option("--against", metavar="RUN_ID", help="Another run of the model to compare with.")
     ] = None,
+    where: WhereOption = None,
     engine: EngineOption = None,
     program: ProgramOption = None,
     json_output: JsonOption = False,
@@ -142,6 +162,7 @@ def report_command(
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
         from sweepctl.records.design import resolve
         from sweepctl.records.run import require_run
+        from sweepctl.results.analysis.discovery import discover
         from sweepctl.results.analysis.overview import make_overview
         from sweepctl.results.analysis.subject import Subject
         from sweepctl.verify import verify
@@ -153,7 +174,7 @@ def report_command(
         record = require_run(results, run_id)
         space = resolve(results, record)
         prover, stop, began_at = find_prover(engine, program), Event(), time.monotonic()
-        # Verification takes minutes: metrics that cannot be shown are rejected before it.
+        # Verification takes minutes: metrics and conditions that cannot be shown are rejected before it.
         with opened_views(results, [record]) as connection:
             subject = Subject.of(connection, record, space, metric or (), most=MOST_METRICS)
             comparison = (
@@ -161,11 +182,12 @@ def report_command(
                 if against
                 else None
             )
+            discovery = discover(connection, subject, where) if where is not None else None
             with examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):
                 proof = verify(results, run_id, prover, witness=shipped_engine(), observe=observe, stop=stop)
             proven_at = time.monotonic()
             overview = make_overview(connection, subject)
-            page = render(proof, overview, _units(prover, record), comparison).encode()
+            page = render(proof, overview, _units(prover, record), comparison, discovery).encode()
         with written_whole(out) as file:
             file.write(page)
         seconds = {"verify": proven_at - began_at, "page": time.monotonic() - proven_at}

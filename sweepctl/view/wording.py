@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sweepctl import texts
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 DIGITS = 4
 LARGEST, SMALLEST = 1e9, 1e-4  # outside this range, powers of ten are shorter
+SMALLEST_P = 0.0001  # p-values below it are not told apart
 
 
 def shown(value: Value) -> str:
@@ -32,6 +34,25 @@ def shown(value: Value) -> str:
 def span(low: Value, high: Value) -> str:
     """Return an interval as text, or its single value if both ends are equal."""
     return shown(low) if low == high else f"{shown(low)} – {shown(high)}"
+
+
+def limits(low: Value, high: Value, values: Sequence[Value] | None) -> str:
+    """Return what a box holds of a dimension as text: these values, or those between two ends, None for no end."""
+    if values is not None:
+        return ", ".join(map(shown, values))
+    if low is not None and high is not None:
+        return span(low, high)
+    return f"≤ {shown(high)}" if low is None else f"≥ {shown(low)}"
+
+
+def share(part: float) -> str:
+    """Return a fraction as a percentage."""
+    return f"{100 * part:.3g} %"
+
+
+def chance(p_value: float) -> str:
+    """Return a p-value as text."""
+    return f"< {SMALLEST_P}" if p_value < SMALLEST_P else f"{p_value:.4f}"
 
 
 def _float(value: float) -> str:

@@ -212,6 +212,47 @@ def test_a_report_against_another_run_has_what_differs() -> None:
         assert word in page
 
 
+def make_many(run_id: str) -> None:
+    """Run as many points as a box needs, in one shard."""
+    (message,) = messages(run_id, replace(WHOLE, replications=40), 240)
+    run_shard(message, ENGINE, open_store("sweep-results"))
+
+
+def test_a_summary_tells_where_a_condition_holds() -> None:
+    make_many("r")
+    result = invoke("summary", "r", "--where", "servers = 1 AND mean_wait >= 0")
+    assert result.exit_code == 0
+    assert "where servers = 1 AND mean_wait >= 0  holds at 80 of 240 points" in result.stdout
+    assert "box 1: holds at 80 of 80 points: coverage 100 %" in result.stdout
+    discovery = told("summary", "r", "--where", "servers = 1")["discovery"]
+    assert [each["dimension"] for each in discovery["boxes"][0]["restrictions"]] == ["servers"]
+    assert "discovery" not in told("summary", "r")
+
+
+def test_a_report_shows_where_a_condition_holds() -> None:
+    make_many("r")
+    assert invoke("report", "r", "--where", "servers = 1").exit_code == 0
+    page = Path("report.html").read_text()
+    for word in (
+        "<h2>Where servers = 1</h2>",
+        "Box 1: holds at 80 of 80 points",
+        "Points where servers = 1 by servers",
+    ):
+        assert word in page
+
+
+@pytest.mark.parametrize("command", ["summary", "report"])
+@pytest.mark.parametrize(
+    ("where", "word"), [("mean_wiat > 5", '"mean_wait"'), ("mean_wait", "DOUBLE"), ("", "--where")]
+)
+def test_a_condition_that_is_none_is_refused_before_anything_is_verified(command: str, where: str, word: str) -> None:
+    make_run(open_store("sweep-results"), "r", WHOLE)
+    result = invoke(command, "r", "--where", where)
+    assert (result.exit_code, word in result.stderr, "WHOLE" in result.stdout) == (2, True, False)
+    assert "--where takes one condition" in result.stderr
+    assert not Path("report.html").exists()
+
+
 def rounded(value: Any) -> Any:  # noqa: ANN401  JSON
     """Return it without the last digits of floats, which differ by the order of sums."""
     match value:

@@ -168,6 +168,15 @@ def test_sensitivity_of_a_sample_needs_both_and_gets_them(tmp_path: Path) -> Non
     assert {"numpy", "pandas"} <= done.modules
 
 
+@pytest.mark.slow
+def test_a_condition_needs_numpy_and_gets_it(tmp_path: Path) -> None:
+    (tmp_path / "sample.toml").write_text(SAMPLE)
+    assert sweepctl(tmp_path, "run", "sample.toml", "--run-id", "sample").exit_code == 0
+    done = sweepctl(tmp_path, "summary", "sample", "--where", "arrival_rate > 0.8")
+    assert "box 1: " in done.output
+    assert "numpy" in done.modules
+
+
 def python(script: str, *arguments: object) -> str:
     command = [sys.executable, "-P", "-c", script, *map(str, arguments)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout

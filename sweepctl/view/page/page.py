@@ -10,13 +10,20 @@ from collections.abc import Mapping
 from importlib.resources import files
 
 from sweepctl.results.analysis.comparison import Comparison
+from sweepctl.results.analysis.discovery import Discovery
 from sweepctl.results.analysis.overview import Overview
 from sweepctl.verify import Report
-from sweepctl.view.page import comparison, metrics, run
+from sweepctl.view.page import comparison, discovery, metrics, run
 from sweepctl.view.page.markup import Markup, element
 
 
-def render(report: Report, overview: Overview, units: Mapping[str, str], against: Comparison | None = None) -> str:
+def render(
+    report: Report,
+    overview: Overview,
+    units: Mapping[str, str],
+    against: Comparison | None = None,
+    found: Discovery | None = None,
+) -> str:
     """Return the page.
 
     Args:
@@ -24,6 +31,7 @@ def render(report: Report, overview: Overview, units: Mapping[str, str], against
         overview: Everything else that the page shows of the run.
         units: The known units of parameters and metrics.
         against: The comparison with another run, which is the first of both.
+        found: Where a condition holds.
     """
     subject = overview.summary.subject
     style, script = _read("style.css"), _read("script.js")
@@ -46,6 +54,7 @@ def render(report: Report, overview: Overview, units: Mapping[str, str], against
         run.facts(overview),
         run.completeness(overview),
         metrics.section(overview, units),
+        discovery.section(found, subject.dimensions, units) if found else "",
         comparison.section(against) if against else "",
         run.failures_section(overview, units),
         run.slow_shards(overview),

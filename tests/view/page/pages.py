@@ -1,10 +1,12 @@
 """Pages of runs that were never run: any strings, any failures."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 from results.analysis.views import connect, register_outcomes, subject_of
 
+from sweepctl.results.analysis.discovery import discover
 from sweepctl.results.analysis.overview import make_overview
 from sweepctl.verify import Check, Coverage, Finding, Report
 from sweepctl.view.page.page import render
@@ -19,8 +21,10 @@ def page_of(
     replications: int = 1,
     design: dict[str, Any] | None = None,
     findings: tuple[Finding, ...] = (),
+    *,
+    where: str | None = None,
 ) -> str:
-    """Return the page of a run of these cells."""
+    """Return the page of a run of these cells; with three boxes, the same three times, where a condition holds."""
     connection = connect(cells, function, replications)
     shard = {"run_id": "r", "shard_id": 0, "status": "success", "retryable": False, "content_sha256": "c",
              "started_at": NOW, "finished_at": NOW, "cpu_seconds": 1.0, "engine_version": HOSTILE,
@@ -28,8 +32,12 @@ def page_of(
     register_outcomes(connection, [shard])
     names = sorted({name for cell in cells for name in cell})
     rows = {"kind": "table", "columns": names, "rows": [[cell[name] for name in names] for cell in cells]}
-    overview = make_overview(connection, subject_of(connection, design or rows, replications, most=6))
+    subject = subject_of(connection, design or rows, replications, most=6)
+    found = discover(connection, subject, where) if where else None
+    overview = make_overview(connection, subject)
     coverage: dict[Check, Coverage] = {
         check: Coverage({"points": 1}, None) for check in Check if check is not Check.REEXECUTION
     }
-    return render(Report("r", findings, coverage, len(cells)), overview, {"m": "s", "a": "<i>km</i>"})
+    report = Report("r", findings, coverage, len(cells))
+    boxes = replace(found, boxes=found.boxes[:1] * 3) if found else None
+    return render(report, overview, {"m": "s", "a": "<i>km</i>"}, found=boxes)

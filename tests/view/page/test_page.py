@@ -90,11 +90,13 @@ def test_equal_runs_have_equal_pages() -> None:
 
 @pytest.mark.slow
 def test_a_large_run_stays_below_a_megabyte() -> None:
-    """The most that a page can have: twelve dimensions of the most levels, six metrics, the most rows."""
+    """The most that a page can have: twelve dimensions of the most levels, six metrics, the most rows and boxes."""
     draw = Random(1)
     cells = [{f"a_rather_long_name_{d:02}": draw.randrange(20) * 0.123456 for d in range(12)} for _ in range(3000)]
-    page = page_of(cells, lambda _cell, _: {f"metric_{place}": draw.gauss(1e5, 1e4) for place in range(8)})
+    where = " AND ".join(f"a_rather_long_name_{d:02} > 0.7" for d in range(3))
+    page = page_of(cells, lambda _cell, _: {f"metric_{place}": draw.gauss(1e5, 1e4) for place in range(8)}, where=where)
     outline = Outline(page)
+    assert page.count('class="met"') == 9
     assert outline.names.count("article") == 6
     assert "Not shown; choose them with sweepctl report --metric: metric_6, metric_7." in outline.text
     assert "500 of 3,000 points, selected pseudo-randomly" in outline.text
