@@ -41,7 +41,7 @@ cargo_test = report=$$(cargo test --quiet --workspace --all-features --locked $(
 # Steps share .venv and target/, and report one after the other.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo dev-servers test check format lint types layers test-rust test-python licences advisories validate bench \
+.PHONY: help demo dev-servers test check format lint types layers test-rust test-python licences advisories validate validate-statistics bench \
         bench-designs bench-drain bench-host bench-lambda bench-programs bench-query bench-report bench-ridehail bench-startup \
         bench-submit bench-sweep bench-verify lambda program lock schema tables clean preflight engines simulate mutants fuzz \
         FORCE
@@ -112,6 +112,8 @@ test-python: $(VENV)/.dev $(VENV)/.sweepctl $(SAM)/.installed engines ## tests o
 # Asks the registry, so only where the crates have changed.
 target/.publishable: Cargo.toml Cargo.lock rust-toolchain.toml $(shell find rust/space rust/runtime) | preflight
 	$(say) "package: the crates for authors of models"
+	# Cargo unpacks a crate of the trial's own registry once per version, and would take that of an earlier trial.
+	@rm -rf "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/-*/sweep-space-*
 	$(call quietly,cargo publish --quiet --workspace --dry-run --locked --allow-dirty)
 	@touch $@
 
@@ -136,6 +138,9 @@ program: $(VENV)/.sweepctl ## collect PROGRAM=lv.toml and its files in dist/prog
 
 validate: $(VENV)/.dev ## check the ride-hailing model against theory; writes docs/validation.md and its figures
 	@$(BIN)/python tools/validate.py
+
+validate-statistics: $(VENV)/.dev ## check intervals and estimates against known truth; writes docs/statistics.md
+	@$(BIN)/python tools/validate_statistics.py
 
 bench: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of one shard
 	@$(BIN)/python tests/benchmarks/run.py $(ARGS)
