@@ -41,9 +41,9 @@ cargo_test = report=$$(cargo test --quiet --workspace --all-features --locked $(
 # Steps share .venv and target/, and report one after the other.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo dev-servers test check format lint types layers test-rust test-python licences advisories validate validate-statistics bench \
-        bench-designs bench-drain bench-host bench-lambda bench-programs bench-query bench-report bench-ridehail bench-startup \
-        bench-submit bench-sweep bench-verify lambda program lock schema tables clean preflight engines simulate mutants fuzz \
+.PHONY: help demo dev-servers test check format lint types layers test-rust test-python licences advisories validate \
+        validate-statistics bench bench-designs bench-drain bench-host bench-lambda bench-programs bench-query bench-report \
+        bench-ridehail bench-startup bench-submit bench-sweep bench-verify lambda program lock schema tables clean preflight engines simulate mutants fuzz \
         FORCE
 
 help: ## list the commands
@@ -112,8 +112,8 @@ test-python: $(VENV)/.dev $(VENV)/.sweepctl $(SAM)/.installed engines ## tests o
 # Asks the registry, so only where the crates have changed.
 target/.publishable: Cargo.toml Cargo.lock rust-toolchain.toml $(shell find rust/space rust/runtime) | preflight
 	$(say) "package: the crates for authors of models"
-	# Cargo unpacks a crate of the trial's own registry once per version, and would take that of an earlier trial.
-	@rm -rf "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/-*/sweep-space-*
+	# Cargo takes a version of a crate for the same for ever: it would use what an earlier trial unpacked and built.
+	@rm -rf "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/-*/sweep-space-* target/debug/.fingerprint/sweep-space-*
 	$(call quietly,cargo publish --quiet --workspace --dry-run --locked --allow-dirty)
 	@touch $@
 
