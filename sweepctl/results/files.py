@@ -29,7 +29,10 @@ _RECORD_LEAVES = [
     for field in table.OUTCOME
     for leaf in (field.type.value_type if pa.types.is_list(field.type) else [field])
 ]
-_EARLIER_LEAVES = [leaf for leaf in _RECORD_LEAVES if leaf not in table.ADDED]
+# Earlier releases lack some of the last columns.
+_ALLOWED_LEAVES = [
+    _RECORD_LEAVES[:count] for count in range(len(_RECORD_LEAVES) + 1) if {*_RECORD_LEAVES[count:]} <= {*table.ADDED}
+]
 # Decoded once per distinct value, not per row: a filter on `status` takes two thirds of the time.
 _REPETITIVE = ("run_id", "model", "model_version", "status", "error_code")
 _POINT_FILES = ds.ParquetFileFormat(read_options=ds.ParquetReadOptions(dictionary_columns=_REPETITIVE))
@@ -94,7 +97,7 @@ class RunTables:
         schema = table.OUTCOME if name in _RECORDS else self._schema_of(name, entries[0], fragments[0])
         if guarded:
             # Arrow would read a column that is missing as nulls, as it should where an earlier release wrote none.
-            leaves = (_RECORD_LEAVES, _EARLIER_LEAVES) if name in _RECORDS else (schema.names,)
+            leaves = _ALLOWED_LEAVES if name in _RECORDS else [schema.names]
             with ThreadPoolExecutor(IN_FLIGHT) as pool:
                 list(pool.map(lambda entry, found: self._require(name, entry, found, leaves), entries, fragments))
         return ds.FileSystemDataset(fragments, schema, form, self.filesystem)

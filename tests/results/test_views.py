@@ -265,3 +265,15 @@ def test_no_file_is_looked_at_before_its_size_and_footer_are(root: Path, tmp_pat
         file.write(length.to_bytes(4, "little") + b"PAR1")
     with pytest.raises(DamagedError, match="a footer of 70000000 bytes: must be at most"):
         asked(open_store(str(tmp_path)), "a", "SELECT * FROM points")
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+def test_outcomes_of_earlier_releases_lack_the_last_columns(tmp_path: Path, missing: int) -> None:
+    store = open_store(str(tmp_path / "store"))
+    run(store, "a", "queue", 0, 2)
+    run(store, "a", "queue", 1, 2)
+    (first, _) = sorted(tmp_path.glob("store/shard_outcomes/**/*.parquet"))
+    rows = pq.read_table(str(first))
+    pq.write_table(rows.select(rows.column_names[:-missing]), str(first), compression="none")
+    found = asked(store, "a", "SELECT shard_id, engine_sha256 IS NULL AS lacks FROM shard_outcomes ORDER BY shard_id")
+    assert [each["lacks"] for each in found] == [missing == 2, False]
