@@ -151,10 +151,10 @@ def _with_width(value: float, half_width: float | None) -> str:
 
 def _show_rows(console: Console, title: str, rows: Sequence[Row], metric: str) -> None:
     names = list(rows[0].parameters)
-    table = new_table("point", "replicate", *map(foreign, names), foreign(metric), title=foreign(title))
+    table = new_table(foreign(metric), "point", "replicate", *map(foreign, names), title=foreign(title))
     for row in rows:
         table.add_row(
-            f"{row.point_index:,}", f"{row.replicate:,}", *_values(row.parameters), shown(row.metrics[metric])
+            shown(row.metrics[metric]), f"{row.point_index:,}", f"{row.replicate:,}", *_values(row.parameters)
         )
     console.print(table, highlight=False)
 

@@ -49,19 +49,19 @@ def _cell(value: Cell, *, is_number: bool) -> Markup:
 def points_table(
     caption: str, rows: Sequence[Row], units: Mapping[str, str], metrics: Sequence[str], *, sortable: bool = False
 ) -> Markup:
-    """Return one row per point: its index and replicate, the parameters that the design varies, and these metrics."""
-    parameters = list(rows[0].parameters)
-    headings = ["point", "replicate", *(with_unit(name, units) for name in (*parameters, *metrics))]
+    """Return one row per point: these metrics, its index and replicate, and the parameters that the design varies."""
+    parameters = [with_unit(name, units) for name in rows[0].parameters]
+    headings = [*(with_unit(name, units) for name in metrics), "point", "replicate", *parameters]
     some_failed = any(row.status != "success" for row in rows)
     return table(
         caption,
         [*headings, "status"] if some_failed else headings,
         (
             [
+                *(row.metrics[name] for name in metrics),
                 row.point_index,
                 row.replicate,
                 *row.parameters.values(),
-                *(row.metrics[name] for name in metrics),
                 *([row.error_code or row.status] if some_failed else ()),
             ]
             for row in rows
