@@ -1,0 +1,232 @@
+"""Simulates runs with known truth; writes the table of docs/statistics.md: how often intervals cover, and how wide.
+
+Each line is an interval or an estimate of `summary`, `report` or `compare`, asked of many simulated runs. Tests hold
+the same with fewer runs (tests/results/analysis).
+"""
+
+import math
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import numpy as np  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
+from results.analysis import test_prim as planted  # noqa: E402
+from results.analysis.test_comparison import CELLS, compared  # noqa: E402
+from results.analysis.test_estimators import FIRST, SHARED, TOTAL, blocks, ishigami  # noqa: E402
+from results.analysis.views import cells_of, connect, grid, subject_of  # noqa: E402
+from scipy.stats import qmc, rankdata  # noqa: E402
+
+from sweepctl.results.analysis import prim  # noqa: E402
+from sweepctl.results.analysis.differences import differences_by_level  # noqa: E402
+from sweepctl.results.analysis.effects import means_by_level  # noqa: E402
+from sweepctl.results.analysis.sensitivity import estimators  # noqa: E402
+from sweepctl.results.analysis.sensitivity.sample import first_order  # noqa: E402
+
+Floats = NDArray[np.float64]
+DOC = ROOT / "docs/statistics.md"
+RUNS = 1_000
+LOW, HIGH = 0.93, 0.97  # of a 95 % interval's coverage over 1,000 runs
+NEAR = 0.1  # of a width to that of theory
+BOXES = 95  # of 100
+HALF = 0.5
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    what: str
+    truth: str
+    measured: float
+    expected: str
+    passes: bool
+
+
+def covers(what: str, truth: str, share: float, *, too_wide: bool = False) -> Row:
+    """Return a line about how often an interval holds the truth."""
+    expected = f"{LOW:.2f} or more: too wide" if too_wide else f"{LOW:.2f} to {HIGH:.2f}"
+    return Row(what, truth, share, expected, LOW <= share <= (1 if too_wide else HIGH))
+
+
+def main() -> int:
+    """Measure all lines and write them; the exit code is 1 if one is out of its limits."""
+    rows = list(measured())
+    head = ["| estimate | truth | measured | expected |  |", "| -- | -- | -- | -- | -- |"]
+    lines = [
+        f"| {what} | {truth} | {share:.3f} | {expected} | {'passes' if passes else '**FAILS**'} |"
+        for what, truth, share, expected, passes in rows
+    ]
+    start, end = "<!-- measured -->\n\n", "\n<!-- end -->\n"
+    before, _, rest = DOC.read_text().partition(start)
+    table = "\n".join([*head, *lines])
+    DOC.write_text(f"{before}{start}{table}\n{end}{rest.partition(end)[2]}")
+    print(table)
+    return int(not all(row.passes for row in rows))
+
+
+def measured() -> Iterator[Row]:
+    """Yield all lines."""
+    yield from levels()
+    yield comparison()
+    yield from saltelli("independent base samples", lambda run, n, k: np.random.default_rng(run).random((n, 2 * k)))
+    yield from saltelli("Sobol' sequence", lambda run, n, k: qmc.Sobol(2 * k, seed=run).random(n), too_wide=True)
+    yield g_function()
+    yield morris()
+    yield from samples()
+    yield from boxes()
+
+
+def levels() -> Iterator[Row]:
+    """A noisy model: noise that all cells of a replicate share, and some of each cell's own."""
+    design, shared, own, replicates = grid(a=[0, 1], b=[0, 1, 2]), 5.0, 1.0, 10
+    cells, means_in, differences_in, widths = cells_of(design), 0, 0, []
+    for run in range(RUNS):
+        draws = np.random.default_rng(run)
+        common, noise = draws.normal(0, shared, replicates), draws.normal(0, own, (2, 3, replicates))
+
+        def function(cell: Any, r: int, common: Floats = common, noise: Floats = noise) -> Any:  # noqa: ANN401
+            return {"m": float(0.1 * cell["a"] + cell["b"] + common[r] + noise[cell["a"], cell["b"], r])}
+
+        with connect(cells, function, replicates) as connection:
+            subject = subject_of(connection, design, replicates)
+            found, _ = differences_by_level(connection, subject)
+            (means,) = means_by_level(connection, subject, [subject.dimensions[:1]])
+        (difference,), (mean,) = (found or {})[1,], means[0,]
+        if difference is None or mean is None or difference.half_width is None or mean.half_width is None:
+            raise AssertionError(run)
+        means_in += abs(mean.mean - 1) <= mean.half_width
+        differences_in += abs(difference.mean - 0.1) <= difference.half_width
+        widths.append(difference.half_width / mean.half_width)
+    model = "y = 0.1 a + b + noise, 10 replicates that share it"
+    yield covers("mean by level", model, means_in / RUNS)
+    yield covers("difference to the first level", model, differences_in / RUNS)
+    theory = math.sqrt(2 * own**2 / 3 / (shared**2 + own**2 / 3))
+    width = float(np.mean(widths))
+    what = "its width beside that of a mean"
+    yield Row(
+        what, f"sqrt(2 s² / (S² + s²)) = {theory:.3f}", width, "within 0.1 of that", abs(width / theory - 1) < NEAR
+    )
+
+
+def comparison() -> Row:
+    """Two versions of a model, the second 0.5 higher with noise of its own."""
+    inside = 0
+    for run in range(RUNS):
+        noise = np.random.default_rng(run).normal(0, 1, 8)
+
+        def second(cell: Any, r: int, noise: Floats = noise) -> Any:  # noqa: ANN401
+            return {"m": float(0.5 + noise[r] * cell["a"])}
+
+        (metric,) = compared(lambda _cell, _: {"m": 0.0}, second, 8).metrics
+        if metric.test is None or metric.mean_difference is None:
+            raise AssertionError(run)
+        inside += abs(metric.mean_difference - 0.5) <= metric.test.half_width
+    return covers("mean difference of two runs", f"0.5, {len(CELLS)} cells, 8 replicates", inside / RUNS)
+
+
+def saltelli(base: str, sample: Callable[[int, int, int], Floats], *, too_wide: bool = False) -> Iterator[Row]:
+    """Ishigami's function: Sobol' indices of 512 base samples."""
+    first, total, second = np.zeros(3), np.zeros(3), 0.0
+    for run in range(RUNS):
+        x = (2 * sample(run, 512, 3) - 1) * math.pi
+        found = estimators.sobol_indices(blocks(x[:, :3], x[:, 3:]), 3, seed=run)
+        first += abs(found.first - FIRST) <= found.first_half_width
+        total += abs(found.total - TOTAL) <= found.total_half_width
+        if found.second is None or found.second_half_width is None:
+            raise AssertionError(run)
+        second += abs(found.second[0, 2] - SHARED) <= found.second_half_width[0, 2]
+    for name, shares, truth in (("first", first, FIRST), ("total", total, TOTAL)):
+        for place, share in enumerate(shares / RUNS):
+            what = f"{name}-order index, {base}" if name == "first" else f"total index, {base}"
+            yield covers(what, f"Ishigami x{place + 1}: {truth[place]:.4f}", float(share), too_wide=too_wide)
+    yield covers(f"second-order index, {base}", f"Ishigami x1 x3: {SHARED:.4f}", second / RUNS, too_wide=too_wide)
+
+
+def g_function() -> Row:
+    """Sobol's g function with 0, 1, 4.5 and 9: the total index of the first of four."""
+    a = np.array([0.0, 1.0, 4.5, 9.0])
+    parts = 1 / (3 * (1 + a) ** 2)
+    variance = float(np.prod(1 + parts) - 1)
+    truth = float(parts[0] * np.prod(1 + parts[1:]) / variance)
+    inside = 0
+    for run in range(RUNS):
+        first, second = np.random.default_rng(run).random((2, 512, 4))
+        columns = [first, *(np.where(np.arange(4) == place, second, first) for place in range(4)), second]
+        values = [np.prod((np.abs(4 * x - 2) + a) / (1 + a), axis=1) for x in columns]
+        found = estimators.sobol_indices(np.column_stack(values), 4, seed=run)
+        inside += abs(found.total[0] - truth) <= found.total_half_width[0]
+    return covers("total index, independent base samples", f"Sobol' g x1: {truth:.4f}", inside / RUNS)
+
+
+def morris() -> Row:
+    """mu* of a nonlinear function with an interaction, by 60 trajectories of 4 levels."""
+    steps = np.array([0, 1 / 3, 2 / 3, 1])
+
+    def effects(draws: np.random.Generator, count: int) -> Floats:
+        low = draws.integers(0, 2, (count, 3))  # a step goes from level i to i + 2, or back
+        order = draws.permuted(np.tile(np.arange(3), (count, 1)), axis=1)
+        up = draws.random((count, 3)) < HALF
+        start, end = np.where(up, low, low + 2), np.where(up, low + 2, low)
+        found, at = np.zeros((count, 3)), start.copy()
+        rows = np.arange(count)
+        for place in range(3):
+            moved = at.copy()
+            moved[rows, order[:, place]] = end[rows, order[:, place]]
+            x, y = ((2 * steps[each] - 1) * math.pi for each in (at, moved))
+            sign = np.where(up[rows, order[:, place]], 1, -1)
+            found[rows, order[:, place]] = sign * (ishigami(y) - ishigami(x)) / (2 / 3)
+            at = moved
+        return found
+
+    truth = float(np.abs(effects(np.random.default_rng(0), 1_000_000)[:, 0]).mean())
+    inside = 0
+    for run in range(RUNS):
+        found = estimators.morris_measures(effects(np.random.default_rng(run + 1), 60), run)
+        inside += abs(found.mu_star[0] - truth) <= found.mu_star_half_width[0]
+    return covers("mu* of 60 trajectories", f"Ishigami x1: {truth:.3f}", inside / RUNS)
+
+
+def samples() -> Iterator[Row]:
+    """Measures of one sample of independent draws."""
+
+    def draw(run: int, cells: int) -> tuple[Floats, Floats]:
+        x = np.random.default_rng(run).uniform(-math.pi, math.pi, (cells, 3))
+        return x, ishigami(x)
+
+    x, values = draw(10**6, 1_000_000)
+    truth = float(estimators.partial_rank_correlations(rankdata(x, axis=0), rankdata(values))[0][0])
+    ranked, fast, below = 0, 0, 0
+    for run in range(RUNS):
+        x, values = draw(run, 1_000)
+        found, width = estimators.partial_rank_correlations(rankdata(x, axis=0), rankdata(values))
+        ranked += abs(found[0] - truth) <= width[0]
+        ranks = rankdata(x, "dense", axis=0).astype(int)
+        _, index, half = first_order(ranks[:, 0], values)
+        fast += abs(index - FIRST[0]) <= half
+        noise = np.random.default_rng(run + 10**7).random(1_000)
+        result = estimators.pawn(ranks[:, :1], noise, run)
+        below += bool(result.index[0] <= result.by_chance)
+    yield covers("partial rank correlation, 1,000 cells", f"Ishigami x1: {truth:.4f}", ranked / RUNS, too_wide=True)
+    yield covers(
+        "first-order index by RBD-FAST, 1,000 cells", f"Ishigami x1: {FIRST[0]:.4f}", fast / RUNS, too_wide=True
+    )
+    yield covers("PAWN below what chance makes, 1,000 cells", "no influence", below / RUNS)
+
+
+def boxes() -> Iterator[Row]:
+    """PRIM's boxes of samples in which one is planted."""
+    found = 0
+    for seed in range(100):
+        columns, sample = planted.noisy(seed, [planted.PLANTED])
+        box = prim.find(sample)
+        found += box is not None and planted.is_close(planted.limits_of(columns, box[0]), planted.PLANTED)
+    what = "box found: its limits within 0.05, no other dimension"
+    yield Row(what, "planted in 1,000 points, 90 % inside, 10 % outside", found / 100, "0.95 or more", found >= BOXES)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
