@@ -9,6 +9,7 @@ from typing import ClassVar
 from sweepctl.texts import plain
 
 MAX_MESSAGE = 10_000  # characters
+RUNNING = "had been running for"  # said of a point in the message of an `engine_timeout`
 
 
 class SweepctlError(Exception):

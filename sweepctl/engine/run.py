@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from sweepctl.engine.child import Child
 from sweepctl.errors import (
+    RUNNING,
     EngineFaultError,
     EngineUnavailableError,
     RefusedError,
@@ -228,7 +229,7 @@ class EngineRun:
         running = self.running
         if running is None:
             return fault
-        msg = f"{fault.message}; point {running.point_index} had been running for {running.seconds:.0f} s"
+        msg = f"{fault.message}; point {running.point_index} {RUNNING} {running.seconds:.0f} s"
         alone = None if running.others else running.point_index
         return EngineFaultError(fault.error_code, msg, remedy=fault.remedy, point_index=alone)
 

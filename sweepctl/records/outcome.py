@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Literal
 
-from sweepctl.errors import ConflictError
+from sweepctl.errors import RUNNING, ConflictError
 from sweepctl.spec import Spec
 
 POINT_FAILED = "point_failed"
@@ -24,6 +24,14 @@ MAX_ERROR_MESSAGE = 2_000  # characters; an engine's standard error is unbounded
 TWO_RESULTS = (
     "The model is not deterministic, or its results changed without a new model version. Nothing was overwritten."
 )
+_MACHINE = (
+    "Points that crashed, took too long or lacked memory may succeed with higher limits ([limits] of the sweep file, "
+    "--timeout) or a mended model."
+)
+_SLOW = (
+    "A point that never ends has the shard end like this each time. Give points a limit ([limits] point_seconds of the "
+    "sweep file, at most a third of --timeout), or the shard a longer --timeout."
+)
 
 Status = Literal["success", "failure", "conflict", "interrupted"]
 
@@ -35,8 +43,19 @@ class Caller:
     file: str = "FILE"  # the sweep file
     options: str = ""  # as they were given: --store, --engine and so on, each after a space
 
+    def advice(self, outcome: "Outcome", *, has_outputs: bool) -> str | None:
+        """Return how to have points after all that a machine had no time or memory for; None if there are none."""
+        if outcome.depends_on_machine:
+            return self.machine_advice(outcome.run_id, has_outputs=has_outputs)
+        if outcome.names_slow_point:
+            return f"{_SLOW} {self._again(outcome.run_id, has_outputs=has_outputs)}"
+        return None
+
     def machine_advice(self, run_id: str, *, has_outputs: bool) -> str:
         """Return how to have points of a run after all that failed because of the machine."""
+        return f"{_MACHINE} {self._again(run_id, has_outputs=has_outputs)}"
+
+    def _again(self, run_id: str, *, has_outputs: bool) -> str:
         new_id = f"{run_id[: MAX_RUN_ID - len(AGAIN)]}{AGAIN}"
         run = f"sweepctl run {self.file} --run-id {new_id}"
         if has_outputs:
@@ -46,10 +65,7 @@ class Caller:
                 f"which computes only what failed while the model's version is the same: "
                 f"`{run} --reuse {run_id}{self.options}`."
             )
-        return (
-            "Points that crashed, took too long or lacked memory may succeed with higher limits ([limits] of the sweep "
-            f"file, --timeout) or a mended model. Run the sweep again under another run_id, {how}"
-        )
+        return f"Run the sweep again under another run_id, {how}"
 
 
 UNKNOWN_CALLER = Caller()
@@ -164,6 +180,11 @@ class Outcome:
     def depends_on_machine(self) -> bool:
         """Whether points that failed may succeed elsewhere, or with more time or memory."""
         return self.error_code == POINT_FAILED and bool(self.points_machine_dependent)
+
+    @property
+    def names_slow_point(self) -> bool:
+        """Whether the time was over while a point was running that is named."""
+        return self.error_code == "engine_timeout" and RUNNING in (self.error_message or "")
 
 
 class Rank(IntEnum):

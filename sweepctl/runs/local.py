@@ -329,9 +329,8 @@ class _RunCounts:
             self.succeeded += 1
         else:
             code, text = outcome.error_code or "", outcome.error_message or ""
-            if outcome.depends_on_machine:
-                remedy = self.caller.machine_advice(message.run_id, has_outputs=bool(message.outputs))
-            else:
+            remedy = self.caller.advice(outcome, has_outputs=bool(message.outputs))
+            if remedy is None:
                 what = "another attempt may succeed" if outcome.retryable else "explains why it would fail again"
                 remedy = f"`sweepctl retry {message.run_id}{self.caller.options}`: {what}."
             self._failed(FailedShard(message.shard_id, code, text, retryable=outcome.retryable, remedy=remedy))

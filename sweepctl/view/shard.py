@@ -58,12 +58,9 @@ def progress_of(console: Console, message: ShardMessage) -> Iterator[Progress]:
 
 
 def _advice(outcome: Outcome, caller: Caller) -> str:
-    if outcome.retryable:
-        return "Run it again: it may succeed."
-    if outcome.depends_on_machine:
-        has_outputs = len(outcome.tables) > len((POINT_OUTCOMES, EFFECTIVE_PARAMETERS))
-        return caller.machine_advice(outcome.run_id, has_outputs=has_outputs)
-    return "It would fail again."
+    has_outputs = len(outcome.tables) > len((POINT_OUTCOMES, EFFECTIVE_PARAMETERS))
+    advice = caller.advice(outcome, has_outputs=has_outputs)
+    return advice or ("Run it again: it may succeed." if outcome.retryable else "It would fail again.")
 
 
 def show_result(console: Console, result: Result, store: Store, caller: Caller = UNKNOWN_CALLER) -> None:

@@ -150,15 +150,11 @@ def _reason(delivery: Delivery) -> tuple[str | None, str | None, str | None]:
     if delivery.attempt is None or delivery.attempt.error_code is None:
         return None, None, None
     code = delivery.attempt.error_code
-    if delivery.attempt.depends_on_machine:
-        has_outputs = delivery.message is not None and bool(delivery.message.outputs)
-        advice = UNKNOWN_CALLER.machine_advice(delivery.attempt.run_id, has_outputs=has_outputs)
-        return code, delivery.attempt.error_message, advice
-    return (
-        code,
-        delivery.attempt.error_message,
-        _REMEDIES.get(code, _AGAIN if delivery.ending is Ending.RETRY else None),
+    has_outputs = delivery.message is not None and bool(delivery.message.outputs)
+    remedy = UNKNOWN_CALLER.advice(delivery.attempt, has_outputs=has_outputs) or _REMEDIES.get(
+        code, _AGAIN if delivery.ending is Ending.RETRY else None
     )
+    return code, delivery.attempt.error_message, remedy
 
 
 def _line(delivery: Delivery, failure: FailedMessage) -> dict[str, object]:

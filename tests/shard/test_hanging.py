@@ -132,3 +132,21 @@ def test_a_point_may_take_most_of_the_time_limit_if_none_waits_for_it(store: Sto
     outcome = run(store, engine, {0: "sleep"}, threads=2, timeout=8.0, milliseconds=6_000)
     assert outcome.status == "success"
     assert [each["command"] for each in engine.starts] == ["run"]
+
+
+@pytest.mark.slow
+def test_a_second_point_that_hangs_late_loses_nothing_that_was_computed(store: Store) -> None:
+    """The first has hung for long and is settled: what was computed behind it is kept, though no time is left."""
+    modes = {0: "hang", 5: "sleep", POINTS - 2: "sleep", POINTS - 1: "hang"}
+    outcome = run(store, Watched(), modes, threads=2, timeout=8.0, milliseconds=2_500)
+    assert (outcome.error_code, outcome.error_point_index) == ("engine_timeout", POINTS - 1)
+    assert (outcome.points_succeeded, outcome.points_failed) == (POINTS - 2, 1)
+    assert failures(store, outcome)[0][0] == "point_timeout"
+
+
+@pytest.mark.slow
+def test_a_point_that_hangs_after_half_of_the_limit_keeps_what_is_before_it(store: Store) -> None:
+    outcome = run(store, Watched(), {3: "sleep", 6: "sleep", 7: "hang"}, threads=1, timeout=4.0, milliseconds=1_200)
+    assert (outcome.error_code, outcome.points_succeeded, outcome.retryable) == ("engine_timeout", 7, True)
+    assert outcome.error_point_index == 7
+    assert "; point 7 had been running for" in (outcome.error_message or "")

@@ -1,6 +1,7 @@
 """What a worker is told of a point that stands still: the point by its name, shown, logged and recorded."""
 
 import datetime as dt
+import io
 import json
 import logging
 from pathlib import Path
@@ -11,16 +12,24 @@ from fakes import toys
 from fakes.crashing import AT, TEST_ENGINE, body
 from fakes.engines import clock_until, scripted
 from fakes.toy_model import running
+from rich.console import Console
 
 from sweepctl.engine import points
 from sweepctl.engine.client import Engine
 from sweepctl.engine.points import Requests
 from sweepctl.errors import InterruptedRunError
 from sweepctl.messages import decode
+from sweepctl.queue.contract import Received
+from sweepctl.records.outcome import UNKNOWN_CALLER
+from sweepctl.runs.local import run_shards
 from sweepctl.shard.run import Conditions, run_shard
 from sweepctl.shard.slow_point import SlowPoint, SlowPointLog
 from sweepctl.store import open_store
 from sweepctl.store.contract import Store
+from sweepctl.view.shard import show_result
+from sweepctl.worker.delivery import Delivery
+from sweepctl.worker.events import Ending
+from sweepctl.worker.tally import Tally
 
 MESSAGE = toys.decoded(toys.message(0, 1))
 
@@ -71,6 +80,28 @@ def test_a_shard_out_of_time_names_the_point_that_was_running_alone(
     outcome = run_shard(MESSAGE, engine, store, Conditions(timeout=1.0), monotonic=clock).outcome
     assert (outcome.error_code, outcome.error_point_index) == ("engine_timeout", point)
     assert outcome.error_message == "the engine did not finish within 1 s; point 2 had been running for 241 s"
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_out_of_time_with_a_point_that_is_named_has_the_remedy_of_a_point(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch, *, is_named: bool
+) -> None:
+    """Another attempt would end like this one: `run`, `run-shard` and workers say what helps."""
+    clock = clock_until(monkeypatch, b'"running"' if is_named else b'"point_index":0')
+    behaviour = f"start(); point(0); {f'say({running(1)!r}); ' * is_named}wait_for('nothing')"
+    engine = Engine(scripted(tmp_path, behaviour), monotonic=clock)
+    result = run_shard(MESSAGE, engine, store, Conditions(timeout=1.0), monotonic=clock)
+    assert result.outcome.error_code == "engine_timeout"
+    local = run_shards([MESSAGE], lambda *_: result, slots=1, stop=Event()).failures[0].remedy
+    show_result(Console(file=(shown := io.StringIO()), width=60), result, store, UNKNOWN_CALLER)
+    tally, received = Tally(), Received("m", "r", b"", 1)
+    tally.take(Delivery(received, "a", {}, message=MESSAGE, ending=Ending.RETRY, result=result))
+    again = f"sweepctl run FILE --run-id {MESSAGE.run_id}-again --reuse {MESSAGE.run_id}`"
+    for remedy in (local, shown.getvalue(), tally.failures[0].remedy):
+        assert remedy is not None
+        for said in ("[limits] point_seconds", "longer --timeout", again):
+            assert (said in remedy) == is_named
+        assert ("may succeed" in remedy or "may be faster" in remedy) != is_named
 
 
 def test_a_shard_logs_its_slow_point(tmp_path: Path, store: Store, caplog: pytest.LogCaptureFixture) -> None:

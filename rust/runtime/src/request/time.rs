@@ -46,7 +46,7 @@ impl ShardTime {
         Ok(Some(time))
     }
 
-    /// After how long points that stand still are given up, if nothing else is left.
+    /// After how long points that stand still are given up.
     pub(crate) fn patience(&self) -> Duration {
         Duration::from_secs_f64(self.left - RESERVE_SECONDS.min(RESERVE_SHARE * self.left))
     }
@@ -66,7 +66,7 @@ impl ShardTime {
         let (limit, still) = (self.limit, 100.0 * STILL);
         let message = format!(
             "it had been running for more than {still} % of its shard's time limit of {limit:.0} s (--timeout) when \
-             that ended, and no other point was left; {REMEDY}"
+             that ended; {REMEDY}"
         );
         DomainError::new("point_timeout", message)
     }

@@ -17,7 +17,7 @@ use crate::request::plan::{Mode, Plan};
 use crate::run::chunk::work;
 use crate::run::record::{Cell, Verdict, line, write_point};
 use crate::run::running::{Running, Slot};
-use crate::run::window::{Next, Window};
+use crate::run::window::{Chunk, Next, Window};
 
 /// How long, and up to how many bytes, small chunks are collected: each write wakes the reader, which
 /// competes with the points for the processor.
@@ -52,11 +52,7 @@ fn write_chunks(plan: &Plan, window: &Window, running: &Running, output: &mut im
     let mut gathered = Gathered { output, bytes: vec![], since: now(), written_at: now() };
     loop {
         match window.next(gathered.patience(report)) {
-            Next::Chunk(chunk) => {
-                failed += chunk.failed;
-                gathered.take(&chunk.bytes)?;
-                window.recycle(chunk.bytes);
-            }
+            Next::Chunk(chunk) => failed += gathered.take(chunk, window)?,
             Next::Late => {}
             Next::End => {
                 gathered.write()?;
@@ -66,18 +62,22 @@ fn write_chunks(plan: &Plan, window: &Window, running: &Running, output: &mut im
         gathered.write_if_due()?;
         if let Some(silence) = report.filter(|silence| gathered.is_silent(*silence)) {
             running.go_around(window, now(), silence);
+            if deadline.is_some_and(|deadline| now() >= deadline) {
+                give_up(plan, running, window);
+                // Before the report: only a point that no record follows is known to run.
+                while let Next::Chunk(chunk) = window.next(Some(Duration::ZERO)) {
+                    failed += gathered.take(chunk, window)?;
+                }
+            }
             if let Some(record) = running.longest(window, now()) {
                 gathered.bytes.extend(line(&record));
             }
             gathered.write()?;
-            if deadline.is_some_and(|deadline| now() >= deadline) {
-                give_up(plan, running, window);
-            }
         }
     }
 }
 
-/// Gives points that stand still their records, if no others are left.
+/// Gives points that stand still their records.
 fn give_up(plan: &Plan, running: &Running, window: &Window) {
     let Some(time) = plan.time else { return };
     let mut identity = Cell::new(plan);
@@ -99,7 +99,14 @@ struct Gathered<'a, W> {
 }
 
 impl<W: Write> Gathered<'_, W> {
-    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// Takes a chunk, and returns how many of its points failed.
+    fn take(&mut self, chunk: Chunk, window: &Window) -> io::Result<u64> {
+        self.add(&chunk.bytes)?;
+        window.recycle(chunk.bytes);
+        Ok(chunk.failed)
+    }
+
+    fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.bytes.is_empty() {
             self.since = now();
             if bytes.len() >= ENOUGH_BYTES {

@@ -66,8 +66,8 @@ impl Running {
         }
     }
 
-    /// Hands in the points that are running, with the record that `fail` appends for each, if these alone are left
-    /// and each has been running for `least`.
+    /// Hands in each point that has been running for `least`, with the record that `fail` appends, so that what has
+    /// been run behind it can be written. Not if no thread would be left for points that wait.
     pub(crate) fn settle(
         &self,
         window: &Window,
@@ -75,16 +75,18 @@ impl Running {
         least: Duration,
         mut fail: impl FnMut(u64, &mut Vec<u8>),
     ) {
-        let mut hands: Vec<_> = self.0.iter().map(Slot::lock).filter(|hand| hand.next < hand.end).collect();
+        let hands = self.0.iter().map(Slot::lock).filter(|hand| hand.next < hand.end);
         let is_stuck = |hand: &MutexGuard<'_, Hand>| hand.has_run_for(least, at) && hand.next + 1 == hand.end;
-        if hands.iter().all(is_stuck) && window.has_only(hands.len()) {
-            for hand in &mut hands {
-                let point = hand.next;
-                fail(point, &mut hand.bytes);
-                hand.ended(true, at);
-                hand.is_settled = true;
-                window.hand_in(hand.done(), point + 1..point + 1);
-            }
+        let (stuck, others): (Vec<_>, Vec<_>) = hands.partition(is_stuck);
+        if others.is_empty() && window.unclaimed() > 0 {
+            return;
+        }
+        for mut hand in stuck {
+            let point = hand.next;
+            fail(point, &mut hand.bytes);
+            hand.ended(true, at);
+            hand.is_settled = true;
+            window.hand_in(hand.done(), point + 1..point + 1);
         }
     }
 }

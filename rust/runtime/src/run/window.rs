@@ -121,12 +121,6 @@ impl Window {
         state.fresh_count() + state.returned.iter().map(|(start, end)| end - start).sum::<u64>()
     }
 
-    /// Whether nothing is left but what so many threads have claimed.
-    pub(crate) fn has_only(&self, threads: usize) -> bool {
-        let state = self.lock();
-        state.running == threads && state.lowest().is_none()
-    }
-
     /// The next chunk in index order, as soon as it is ready, or `Late` after `patience`, if that is set.
     pub(crate) fn next(&self, patience: Option<Duration>) -> Next {
         let mut state = self.lock();

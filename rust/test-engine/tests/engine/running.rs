@@ -60,6 +60,28 @@ fn points_that_stand_still_have_failed_when_the_time_ends_and_no_others_are_left
 }
 
 #[test]
+fn what_stands_still_is_settled_when_the_time_ends_though_a_younger_point_is_left() {
+    let rows = json!([["hang", 0, 0], ["sleep", 1, 1], ["hang", 2, 2]]);
+    let design = json!({"kind": "table", "columns": ["mode", "at", "x"], "rows": rows});
+    let time = json!({"report_seconds": 0.1, "time": {"limit": 2.0, "left": 2.0}});
+    let request = with(&request("faulty", &json!({}), 3), &json!({"design": design, "threads": 2}));
+    let request = with(&with(&request, &time), &json!({"base": {"milliseconds": 1200}}));
+    for command in ["run", "host"] {
+        let (mut engine, _input) = start(ENGINE, command, request.to_string().as_bytes());
+        let lines = BufReader::new(engine.stdout.take().unwrap()).lines();
+        let mut records =
+            lines.map(|line| parsed(&line.unwrap())).skip_while(|line| line["record"] != "point");
+        let told: Vec<_> = records.by_ref().take(2).map(|point| point["error_code"].clone()).collect();
+        assert_eq!(told, [json!("point_timeout"), Value::Null]);
+        // Named at once: the time is nearly over.
+        let report = records.next().unwrap();
+        assert_eq!((&report["point_index"], &report["others"]), (&json!(2), &json!(0)));
+        engine.kill().unwrap();
+        engine.wait().unwrap();
+    }
+}
+
+#[test]
 fn a_point_that_has_just_begun_does_not_stand_still() {
     // Of a limit that is much longer than the time which this engine has of it.
     let time = json!({"report_seconds": 0.1, "time": {"limit": 1000.0, "left": 0.2}});
