@@ -15,7 +15,7 @@ const STILL: f64 = 0.5;
 const REPORTS: f64 = 20.0;
 
 pub(crate) const REMEDY: &str = "for more give it [limits] point_seconds, or its shard a longer --timeout, and run \
-    again under another run_id with --reuse";
+    again under another run_id";
 
 /// In seconds.
 #[derive(Clone, Copy, Debug, Deserialize)]
