@@ -188,7 +188,7 @@ class _RunCommand:
 
         record = failed.record
         total = sum(each.end_index_exclusive - each.start_index for each in failed.retryable)
-        limit = FailureLimit.of(record.spec.limits, record.total_points, record.run_id, failed.failed_points)
+        limit = FailureLimit.of(record.spec, record.total_points, record.run_id, failed.failed_points)
         return self.shards(failed.messages(utc_now().date()), record, total, 0, None, limit.exceeded)
 
     def shards(
@@ -198,7 +198,7 @@ class _RunCommand:
         total: int,
         complete: int,
         source: "Source | None",
-        exceeded: "Callable[[int], SweepctlError | None]" = lambda _: None,
+        exceeded: "Callable[[int, Caller], SweepctlError | None]" = lambda *_: None,
     ) -> "RunProgress":
         """Run shards and show their progress; the run has `total` points, and `complete` of them are done already."""
         from sweepctl.runs.local import run_shards

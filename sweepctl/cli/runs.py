@@ -16,7 +16,7 @@ from sweepctl.cli.options import (
     RegionOption,
     StoreOption,
 )
-from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json
+from sweepctl.cli.terminal import calling, error_exit, on_signals, open_console, print_json
 
 if TYPE_CHECKING:
     from sweepctl.queue.backlog import Backlog
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     "  sweepctl status demo-001 --json",
 )
 def status_command(
+    context: typer.Context,
     run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="ID of the run.")],
     store: StoreOption = DEFAULT_STORE,
     watch: Annotated[bool, typer.Option("--watch", help="Refresh until the run is done, or Ctrl-C.")] = False,
@@ -73,7 +74,7 @@ def status_command(
             show_program(console, here)
         with on_signals(stop.set):
             if watch:
-                with watching(console) as show:
+                with watching(console, calling(context)) as show:
                     for latest in status.watch(reader, utc_now):
                         facts, backlog = (None, None) if queue is None else queue.read()
                         show(latest, facts, backlog)
@@ -84,7 +85,7 @@ def status_command(
         if json_output:
             print_json({} if latest is None else _status_json(latest, facts, backlog, here))
         elif latest is not None and not watch:
-            show_status(console, latest, facts, backlog)
+            show_status(console, latest, facts, backlog, calling(context))
 
 
 def _program_here(reader: "StatusReader", engine: str | None, programs: list[Path] | None) -> "ProgramHere | None":

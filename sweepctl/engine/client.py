@@ -81,7 +81,8 @@ class Engine:
             except (EngineFaultError, ValidationError) as error:
                 reason = child.stderr_tail or first_line(error)
                 msg = f"{self.path} does not describe itself in protocol {protocol.VERSION}: {reason}"
-                raise EngineUnavailableError(msg, remedy="Give --engine a sweep-engine of this release.") from error
+                mend = "Mend what it says, or give" if child.stderr_tail else "Give"
+                raise EngineUnavailableError(msg, remedy=f"{mend} --engine a sweep-engine of this release.") from error
 
     @property
     def sha256(self) -> str | None:

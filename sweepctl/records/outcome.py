@@ -48,21 +48,22 @@ class Caller:
         if outcome.depends_on_machine:
             return self.machine_advice(outcome.run_id, has_outputs=has_outputs)
         if outcome.names_slow_point:
-            return f"{_SLOW} {self._again(outcome.run_id, has_outputs=has_outputs)}"
+            return f"{_SLOW} {self.again(outcome.run_id, has_outputs=has_outputs)}"
         return None
 
     def machine_advice(self, run_id: str, *, has_outputs: bool) -> str:
         """Return how to have points of a run after all that failed because of the machine."""
-        return f"{_MACHINE} {self._again(run_id, has_outputs=has_outputs)}"
+        return f"{_MACHINE} {self.again(run_id, has_outputs=has_outputs)}"
 
-    def _again(self, run_id: str, *, has_outputs: bool) -> str:
+    def again(self, run_id: str, *, has_outputs: bool) -> str:
+        """Return how to run the sweep of a run again, with what the run has computed if that can be reused."""
         new_id = f"{run_id[: MAX_RUN_ID - len(AGAIN)]}{AGAIN}"
         run = f"sweepctl run {self.file} --run-id {new_id}"
         if has_outputs:
             how = f"with all points computed again, since rows of outputs are not reused: `{run}{self.options}`."
         else:
             how = (
-                f"which computes only what failed while the model's version is the same: "
+                f"which computes only what has no result while the model's version is the same: "
                 f"`{run} --reuse {run_id}{self.options}`."
             )
         return f"Run the sweep again under another run_id, {how}"

@@ -25,7 +25,7 @@ from sweepctl.records.run import find_outcome, list_attempts, list_outcomes
 from sweepctl.runs.start import pin
 from sweepctl.shard.run import Disposition, Result
 from sweepctl.shard.slow_point import Progress, SlowPoint, slowest
-from sweepctl.spec import Limits
+from sweepctl.spec import Spec
 from sweepctl.store.contract import Store
 from sweepctl.sweep.pilot import Pilot, ShardSize, measure_shard
 from sweepctl.sweep.plan import Draft, Plan
@@ -62,7 +62,7 @@ class Begun:
     @property
     def failure_limit(self) -> "FailureLimit":
         """When more failed points are too many."""
-        return FailureLimit.of(self.plan.spec.limits, self.plan.total_points, self.plan.run_id, self.failed_points)
+        return FailureLimit.of(self.plan.spec, self.plan.total_points, self.plan.run_id, self.failed_points)
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,14 @@ class FailureLimit:
     total_points: int
     most: int | None
     before: int  # that had failed already
+    has_outputs: bool
 
     @classmethod
-    def of(cls, limits: Limits, total_points: int, run_id: str, before: int) -> Self:
+    def of(cls, spec: Spec, total_points: int, run_id: str, before: int) -> Self:
         """Return the limit of a run, `before` of whose points have failed."""
-        return cls(run_id, total_points, limits.most_failed(total_points), before)
+        return cls(run_id, total_points, spec.limits.most_failed(total_points), before, bool(spec.outputs))
 
-    def exceeded(self, failed: int) -> FailedPointsError | None:
+    def exceeded(self, failed: int, caller: Caller = UNKNOWN_CALLER) -> FailedPointsError | None:
         """Return the error that ends the run if `failed` more failed points are too many."""
         failed += self.before
         if self.most is None or failed <= self.most:
@@ -89,8 +90,8 @@ class FailureLimit:
             "(failed_points)"
         )
         remedy = (
-            f"`sweepctl retry {self.run_id}` explains the failures. To go on all the same, raise failed_points in the "
-            f"sweep file; `sweepctl run FILE --reuse {self.run_id}` then takes over what has been computed."
+            f"`sweepctl retry {self.run_id}{caller.options}` explains the failures. To go on all the same, raise "
+            f"failed_points in the sweep file. {caller.again(self.run_id, has_outputs=self.has_outputs)}"
         )
         return FailedPointsError(msg, remedy=remedy)
 
@@ -215,7 +216,7 @@ def run_shards(
     stop: Event,
     observe: Callable[[RunProgress], None] = lambda _: None,
     reused: Callable[[ShardMessage], int] = lambda _: 0,
-    exceeded: Callable[[int], SweepctlError | None] = lambda _: None,
+    exceeded: Callable[[int, Caller], SweepctlError | None] = lambda *_: None,
     caller: Caller = UNKNOWN_CALLER,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> RunProgress:
@@ -232,7 +233,7 @@ def run_shards(
     while True:
         if tally.error is None and stop.is_set():
             tally.error = _stopped()
-        elif tally.error is None and (error := exceeded(tally.failed_points)) is not None:
+        elif tally.error is None and (error := exceeded(tally.failed_points, caller)) is not None:
             tally.error = error
             stop.set()
         while len(running) < slots and tally.error is None:

@@ -26,9 +26,8 @@ IN_FLIGHT = 32  # concurrent reads of outcomes
 
 # Why a retry of a permanently failed shard would fail again, and what to do instead.
 ADVICE: Mapping[str, str] = {
-    POINT_FAILED: "The model has no result for these points, so a retry would fail again. Leave them out of the sweep, "
-    "and `sweepctl run --reuse {run_id}` reuses the other points. If the model is wrong, correct it under a new "
-    "model_version and start a new run.",
+    POINT_FAILED: "The model has no result for these points, so a retry would fail again. Leave them out of the sweep; "
+    "or if the model is wrong, correct it under a new model_version.",
     INVALID_PARAMETERS: "The engine refuses the parameter each time. Correct it and start a new run.",
     INJECTED_FAILURE: "Its message asked for it: send the shard's message without failure_injection_shards.",
 }
@@ -61,12 +60,12 @@ class FailedShards:
 
     def advice(self, group: FailureGroup) -> str:
         """Return what to do about shards that failed permanently."""
-        own = ADVICE.get(group.error_code, _NO_ADVICE).format(run_id=self.record.run_id)
-        if group.error_code == POINT_FAILED and self.machine_dependent:
-            has_outputs = bool(self.record.spec.outputs)
-            machine = self.caller.machine_advice(self.record.run_id, has_outputs=has_outputs)
-            return machine if self.machine_dependent == self.failed_points else f"{own} {machine}"
-        return own
+        own = ADVICE.get(group.error_code, _NO_ADVICE)
+        if group.error_code != POINT_FAILED:
+            return own
+        advise = self.caller.machine_advice if self.machine_dependent else self.caller.again
+        advice = advise(self.record.run_id, has_outputs=bool(self.record.spec.outputs))
+        return advice if 0 < self.machine_dependent == self.failed_points else f"{own} {advice}"
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as JSON values."""

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from sweepctl.queue.backlog import Backlog
 from sweepctl.queue.contract import QueueFacts
+from sweepctl.records.outcome import UNKNOWN_CALLER, Caller
 from sweepctl.runs.index import MalformedRun, StoredRun
 from sweepctl.runs.programs import ProgramHere
 from sweepctl.runs.status import Status
@@ -54,9 +55,11 @@ def reading(console: Console) -> Iterator[Callable[[int], None]]:
         yield lambda outcomes: progress.update(task, completed=outcomes)
 
 
-def show_status(console: Console, status: Status, facts: QueueFacts | None, backlog: Backlog | None) -> None:
+def show_status(
+    console: Console, status: Status, facts: QueueFacts | None, backlog: Backlog | None, caller: Caller = UNKNOWN_CALLER
+) -> None:
     """Print a run's progress, and what to do next."""
-    console.print(_status(status, facts, backlog), soft_wrap=True)
+    console.print(_status(status, facts, backlog, caller), soft_wrap=True)
 
 
 def show_program(console: Console, here: ProgramHere) -> None:
@@ -71,11 +74,13 @@ def show_program(console: Console, here: ProgramHere) -> None:
 
 
 @contextmanager
-def watching(console: Console) -> Iterator[Callable[[Status, QueueFacts | None, Backlog | None], None]]:
+def watching(
+    console: Console, caller: Caller = UNKNOWN_CALLER
+) -> Iterator[Callable[[Status, QueueFacts | None, Backlog | None], None]]:
     """Redraw the status in place on a terminal; elsewhere print a line when something changed."""
     if console.is_terminal:
         with Live(console=console, auto_refresh=False) as live:
-            yield lambda *latest: live.update(_status(*latest), refresh=True)
+            yield lambda status, facts, backlog: live.update(_status(status, facts, backlog, caller), refresh=True)
         return
     before: list[tuple[object, ...]] = []
 
@@ -88,7 +93,7 @@ def watching(console: Console) -> Iterator[Callable[[Status, QueueFacts | None, 
     yield print_change
 
 
-def _status(status: Status, facts: QueueFacts | None, backlog: Backlog | None) -> RenderableType:
+def _status(status: Status, facts: QueueFacts | None, backlog: Backlog | None, caller: Caller) -> RenderableType:
     rows = Table.grid(padding=(0, 2))
     rows.add_row("  shards", _shards(status))
     rows.add_row("  points", _points(status))
@@ -104,7 +109,7 @@ def _status(status: Status, facts: QueueFacts | None, backlog: Backlog | None) -
         rows.add_row("  queue", _queue(facts, backlog))
     state = "[bold green]done[/]" if status.is_done else "[bold]under way[/]"
     head = f"run [bold]{foreign(status.run_id)}[/] of {foreign(status.model)}, {foreign(status.run_date)}: {state}"
-    return Group(Text.from_markup(head), rows, *(Text(f"→ {line}", style="dim") for line in _advice(status)))
+    return Group(Text.from_markup(head), rows, *(Text(f"→ {line}", style="dim") for line in _advice(status, caller)))
 
 
 def _shards(status: Status) -> str:
@@ -150,13 +155,14 @@ def _queue(facts: QueueFacts, backlog: Backlog | None) -> str:
     return f"about {facts.visible:,} visible, {facts.in_flight:,} in flight, {facts.delayed:,} delayed{empty}"
 
 
-def _advice(status: Status) -> Iterator[str]:
+def _advice(status: Status, caller: Caller) -> Iterator[str]:
+    run = f"{status.run_id}{caller.options}"
     if status.shards_retryable:
-        yield f"sweepctl retry {status.run_id} runs the failed shards again here, or sends them with --queue-url."
+        yield f"sweepctl retry {run} runs the failed shards again here, or sends them with --queue-url."
     if status.shards_failed:
-        yield f"sweepctl retry {status.run_id} explains the permanent failures, and what to do."
+        yield f"sweepctl retry {run} explains the permanent failures, and what to do."
     if status.shards_unreadable or (status.is_done and status.points_succeeded):
-        yield f"sweepctl verify {status.run_id} checks every file."
+        yield f"sweepctl verify {run} checks every file."
 
 
 def _line(status: Status, facts: QueueFacts | None) -> str:

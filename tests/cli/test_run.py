@@ -120,7 +120,8 @@ def test_a_failing_point_fails_its_shard_alone(tmp_path: Path) -> None:
     assert retried.exit_code == 1
     assert "no failed shard to retry" in retried.stdout
     assert "point_failed (permanent), shard 1" in retried.stdout
-    assert "`sweepctl run --reuse r` reuses the other points" in retried.stdout
+    again = f"`sweepctl run FILE --run-id r-again --reuse r --engine {TEST_ENGINE}`"
+    assert again in retried.stdout
 
 
 def test_too_many_failed_points_stop_the_run(tmp_path: Path) -> None:
@@ -131,7 +132,8 @@ def test_too_many_failed_points_stop_the_run(tmp_path: Path) -> None:
     assert (told["exit_code"], told["succeeded"], told["failed"], told["verdict"]) == (1, 1, 1, None)
     assert told["error"]["kind"] == "failed_points"
     assert told["error"]["message"] == "stopped: 1 of 20 points failed, more than the limit of 0 (failed_points)"
-    assert "--reuse r" in told["error"]["remedy"]
+    for command in (f"retry r --engine {TEST_ENGINE}`", f"{file} --run-id r-again --reuse r --engine {TEST_ENGINE}`"):
+        assert command in told["error"]["remedy"]
     again = told_by(*run)
     assert (again["exit_code"], again["skipped"], again["points"]) == (1, 2, 0)
     assert again["error"] == told["error"]

@@ -217,6 +217,15 @@ def test_a_program_that_is_no_engine(tmp_path: Path, content: str) -> None:
         _ = Engine(path).description
 
 
+def test_an_engine_that_says_why_it_refuses_is_to_be_mended(tmp_path: Path) -> None:
+    path = tmp_path / "engine"
+    path.write_text("#!/bin/sh\necho 'built with panic = \"abort\"' >&2; exit 1\n")
+    path.chmod(0o755)
+    with pytest.raises(EngineUnavailableError, match="built with panic") as caught:
+        _ = Engine(path).description
+    assert caught.value.remedy == "Mend what it says, or give --engine a sweep-engine of this release."
+
+
 @pytest.mark.parametrize("name", ["engine", "x" * 300], ids=["short", "long"])
 def test_an_engine_that_is_not_there(tmp_path: Path, name: str) -> None:
     with pytest.raises(EngineUnavailableError, match="no such program"):

@@ -1,6 +1,7 @@
 """Runs on this machine: what is missing, what runs beside what, and what ends them."""
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import ConflictError, EngineUnavailableError, FailedPointsError, StoreError
 from sweepctl.messages import ShardMessage, ShardMessageV2
 from sweepctl.records import table
-from sweepctl.records.outcome import Outcome
+from sweepctl.records.outcome import Caller, Outcome
 from sweepctl.records.run import list_attempts
 from sweepctl.runs.local import Begun, RunProgress, begin_run, run_shards
 from sweepctl.shard.run import Result, run_shard
@@ -132,7 +133,7 @@ def test_too_many_failed_points_stop_it_in_order(store: Store, tmp_path: Path) -
     engine, stop, asked = toys.engine(tmp_path, "run(failing=(shard * 4,))"), Event(), list[int]()
     error = FailedPointsError("enough")
 
-    def exceeded(failed: int) -> FailedPointsError | None:
+    def exceeded(failed: int, _: Caller) -> FailedPointsError | None:
         asked.append(failed)
         return error if failed > 1 else None
 
@@ -260,6 +261,8 @@ def test_failed_points_of_earlier_commands_count(store: Store, tmp_path: Path) -
     assert error is not None
     assert error.message == "stopped: 2 of 20 points failed, more than the limit of 1 (failed_points)"
     assert f"--reuse {again.plan.run_id}" in str(error.remedy)
+    with_outputs = replace(again.failure_limit, has_outputs=True).exceeded(1)
+    assert "--reuse" not in str(with_outputs and with_outputs.remedy)
 
 
 def test_a_sweep_of_another_spec_is_refused(store: Store, tmp_path: Path) -> None:

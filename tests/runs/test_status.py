@@ -221,7 +221,8 @@ def test_a_person_sees_all_of_it(store: Store, monkeypatch: pytest.MonkeyPatch) 
         "no shard ended recently",
         "1 point_failed",
         "2026-03-01 12:00:00Z to 2026-03-01 12:00:10Z",
-        "sweepctl retry r",
+        f"sweepctl retry r --store {store.url} runs",
+        f"sweepctl retry r --store {store.url} explains",
     ):
         assert words in shown.stdout
 
@@ -232,6 +233,7 @@ def test_a_script_gets_one_object_and_a_watch_a_line_a_change(store: Store) -> N
     assert (told["is_done"], told["shards_missing"], told["points_done"], told["queue"]) == (True, 0, 40, None)
     shown = sweepctl("status", "r", "--store", store.url, "--watch")
     assert (shown.exit_code, shown.stdout.count("10 succeeded")) == (0, 1)
+    assert f"sweepctl verify r --store {store.url} checks" in sweepctl("status", "r", "--store", store.url).stdout
     both = sweepctl("status", "r", "--store", store.url, "--watch", "--json")
     assert json.loads(both.stdout)["is_done"]
     assert "10 succeeded" in both.stderr
