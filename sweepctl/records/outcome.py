@@ -57,7 +57,10 @@ class Caller:
 
     def again(self, run_id: str, *, has_outputs: bool) -> str:
         """Return how to run the sweep of a run again, with what the run has computed if that can be reused."""
-        new_id = f"{run_id[: MAX_RUN_ID - len(AGAIN)]}{AGAIN}"
+        kept = MAX_RUN_ID - len(AGAIN)
+        new_id = f"{run_id[:kept]}{AGAIN}"
+        if new_id == run_id:
+            new_id = f"{run_id[: kept - 1]}{AGAIN}"
         run = f"sweepctl run {self.file} --run-id {new_id}"
         if has_outputs:
             how = f"with all points computed again, since rows of outputs are not reused: `{run}{self.options}`."

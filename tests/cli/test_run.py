@@ -218,7 +218,8 @@ def test_a_point_that_crashed_is_had_after_all(tmp_path: Path) -> None:
 def test_a_run_with_outputs_is_not_told_to_reuse() -> None:
     for has_outputs in (False, True):
         assert ("--reuse" in UNKNOWN_CALLER.machine_advice("r", has_outputs=has_outputs)) != has_outputs
-    assert f" {'r' * 58}-again" in UNKNOWN_CALLER.machine_advice("r" * 64, has_outputs=True)
+    for run_id, again in (("r" * 64, f" {'r' * 58}-again"), (f"{'r' * 58}-again", f" {'r' * 57}-again")):
+        assert f"{again}`" in UNKNOWN_CALLER.machine_advice(run_id, has_outputs=True)
 
 
 def test_failures_for_good_are_accepted_on_request(tmp_path: Path) -> None:
