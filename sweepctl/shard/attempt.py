@@ -185,8 +185,13 @@ def execute(
             for name, schema in schemas(model, message.outputs).items()
         }
 
+        has_begun = False
+
         def take(run: EngineRun) -> None:
+            nonlocal has_begun
+            has_begun = False
             _require_described(run.begin(), attempt, engine)
+            has_begun = True
             for block in run.blocks():
                 with encoding:
                     batch = reader.read(block)
@@ -223,7 +228,7 @@ def execute(
             status="failure",
             error_code=fault.error_code,
             error_message=fault.message,
-            error_point_index=_culprit(fault, reader, message),
+            error_point_index=_culprit(fault, reader, message, has_begun=has_begun),
             retryable=True,
         )
     complete = replace(counts, content_sha256=reader.content_sha256)
@@ -259,11 +264,14 @@ def _require_room(writers: Iterable[DatasetWriter], room: ScratchLimit | None) -
         room.check(sum(writer.bytes for writer in writers))
 
 
-def _culprit(fault: EngineFaultError, reader: RecordReader, message: ShardMessage) -> int | None:
-    """Return the point that was running alone when its engine failed; None if that is not known: never a guess."""
+def _culprit(fault: EngineFaultError, reader: RecordReader, message: ShardMessage, *, has_begun: bool) -> int | None:
+    """Return the point that was running alone when its engine failed; None if that is not known: never a guess.
+
+    `has_begun`: whether that engine had begun to run points.
+    """
     if fault.point_index is not None:
         return fault.point_index
-    return reader.next_index if reader.next_index + 1 == message.end_index_exclusive else None
+    return reader.next_index if has_begun and reader.next_index + 1 == message.end_index_exclusive else None
 
 
 def _require_described(started: Started, attempt: Attempt, engine: Engine) -> None:

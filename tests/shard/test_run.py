@@ -251,6 +251,14 @@ def test_a_point_that_failed_before_is_not_why_an_engine_crashed(
     assert (outcome.error_code, outcome.error_point_index) == ("engine_crashed", index)
 
 
+@pytest.mark.parametrize(("behaviour", "index"), [("sys.exit(3)", None), ("start(); sys.exit(3)", 0)])
+def test_an_engine_that_dies_before_it_begins_has_no_point_to_blame(
+    store: Store, tmp_path: Path, behaviour: str, index: int | None
+) -> None:
+    outcome = run(message(end_index_exclusive=1), Engine(scripted(tmp_path, behaviour)), store).outcome
+    assert (outcome.error_code, outcome.error_point_index) == ("engine_crashed", index)
+
+
 def test_failed_points_are_recorded_with_all_others_and_stand(store: Store, engine: Callable[..., Engine]) -> None:
     lines = [STARTED, *(failed_point(i) if i in {3, 5} else point(i) for i in range(POINTS)), finished(POINTS, 2)]
     behaviour = f"for p in {lines!r}: say(p)"
