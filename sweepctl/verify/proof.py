@@ -311,11 +311,14 @@ class _DataChecks:
         asked = self._subject.total_points if reexecution.points is None else reexecution.points
         left = min(asked, self._subject.total_points) - points
         why_not = [f"{counted('points', left)} without a valid record"] * (left > 0)
+        done = sum(compared.values())
+        apart = sum(end - start for shard in compared for start, end in sample[shard]) - lost - done
+        note = f"{counted('points', apart)} left out, whose failure depends on the machine" if apart else None
         if lost:
             why_not.append(
                 f"{counted('points', lost)}, which crashed, took too long or were left out after such a point"
             )
-        return Coverage({"points": points - lost}, "; ".join(why_not) or None), findings
+        return Coverage({"points": done}, "; ".join(why_not) or None, note), findings
 
 
 def _model_of(

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from sweepctl.records.outcome import MACHINE_DEPENDENT, UNKNOWN_CALLER, Caller
+from sweepctl.records.outcome import MACHINE_DEPENDENT, POINT_FAILED, UNKNOWN_CALLER, Caller
 from sweepctl.verify.builds import build_name
 from sweepctl.verify.repair import MOST_MESSAGES
 from sweepctl.verify.report import NOT_REPRODUCED, SET_ASIDE, CheckState, Finding, Report, Severity
@@ -90,12 +90,14 @@ def _show_failures(console: Console, report: Report) -> None:
     if report.failures:
         table = new_table("failed shards", "error code", "points failed", "first failure", "retry")
         for group in report.failures:
-            again = "may succeed" if group.retryable else "would fail again"
+            is_of_points = group.error_code == POINT_FAILED
+            depends = is_of_points and not report.point_failures.keys().isdisjoint(MACHINE_DEPENDENT)
+            again = "may succeed" if group.retryable else "not by retry" if depends else "would fail again"
             table.add_row(
                 f"{len(group.shards):,}",
                 foreign(group.error_code),
                 f"{group.points_failed:,}",
-                foreign(group.example),
+                foreign(group.example.partition(": ")[0] if is_of_points else group.example),
                 again,
             )
         console.print(table, highlight=False)

@@ -208,6 +208,11 @@ def test_a_point_that_crashed_is_had_after_all(tmp_path: Path) -> None:
     assert "point_crashed" in shown.stdout
     for others in (("retry", "r"), ("verify", "r")):
         assert command.replace(str(file), "FILE") in sweepctl(*others, *place).stdout
+    examined = sweepctl("verify", "r", "--reexecute", "all", *place).stdout
+    for said in ("19 points", "1 point left out, whose failure depends on the machine", "not by retry"):
+        assert said in examined
+    assert "would fail again" not in examined
+    assert re.search("point_failed +1 +point_crashed +not by retry", examined), "the code alone: messages are long"
     (tmp_path / "folder").rmdir()
     file.write_text(f"{text}[limits]\npoint_seconds = 400\n")
     told = told_by(*shlex.split(command)[1:])
