@@ -184,6 +184,7 @@ class RunProgress:
     reused: int = 0  # of these, taken from another run
     skipped_points: int = 0
     seconds: float = 0.0
+    partial: int = 0  # points of failed shards that have results all the same, which another run can reuse
     failures: tuple[FailedShard, ...] = ()  # the first few of each error code
     error: SweepctlError | None = None  # that ended it
     slow: SlowPoint | None = None  # the slowest of all shards at the moment
@@ -294,6 +295,7 @@ class _RunCounts:
     failed_points: int = 0
     reused: int = 0
     skipped_points: int = 0
+    partial: int = 0
     failures: list[FailedShard] = field(default_factory=list)
     error: SweepctlError | None = None
     caller: Caller = UNKNOWN_CALLER
@@ -326,6 +328,8 @@ class _RunCounts:
         if outcome.complete:
             self.points += message.points
             self.reused += self.reused_of(message)
+        elif not message.outputs:
+            self.partial += outcome.points_succeeded
         if outcome.status == "success":
             self.succeeded += 1
         else:
@@ -351,6 +355,7 @@ class _RunCounts:
             self.reused,
             self.skipped_points,
             now - self.began_at,
+            self.partial,
             tuple(self.failures),
             self.error,
             slowest(work.slow for work in running),

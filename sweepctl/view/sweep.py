@@ -108,6 +108,8 @@ def show_done(console: Console, done: "Done") -> None:
     _print(console, f"{shards}: {rate}")
     if done.reused:
         _print(console, f"  {done.reused:,} of these points were reused, not simulated")
+    if done.partial:
+        _print(console, f"  {counted('points', done.partial)} of failed shards have results, which --reuse takes over")
     for failure in done.failures:
         _print(console, f"  [red]{foreign(failure.error_code)}[/] shard {failure.shard_id}: {foreign(failure.error)}")
     for remedy in dict.fromkeys(failure.remedy for failure in done.failures if failure.remedy is not None):

@@ -92,7 +92,11 @@ def test_out_of_time_with_a_point_that_is_named_has_the_remedy_of_a_point(
     engine = Engine(scripted(tmp_path, behaviour), monotonic=clock)
     result = run_shard(MESSAGE, engine, store, Conditions(timeout=1.0), monotonic=clock)
     assert result.outcome.error_code == "engine_timeout"
-    local = run_shards([MESSAGE], lambda *_: result, slots=1, stop=Event()).failures[0].remedy
+    done = run_shards([MESSAGE], lambda *_: result, slots=1, stop=Event())
+    assert (done.points, done.partial) == (0, 1)
+    with_outputs = MESSAGE.model_copy(update={"outputs": ("parts",)})
+    assert run_shards([with_outputs], lambda *_: result, slots=1, stop=Event()).partial == 0
+    local = done.failures[0].remedy
     show_result(Console(file=(shown := io.StringIO()), width=60), result, store, UNKNOWN_CALLER)
     tally, received = Tally(), Received("m", "r", b"", 1)
     tally.take(Delivery(received, "a", {}, message=MESSAGE, ending=Ending.RETRY, result=result))

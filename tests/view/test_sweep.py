@@ -7,7 +7,7 @@ from rich.console import Console
 from sweepctl.runs.local import RunProgress
 from sweepctl.runs.reuse import Source
 from sweepctl.shard.slow_point import SlowPoint
-from sweepctl.view.sweep import running, show_source
+from sweepctl.view.sweep import running, show_done, show_source
 
 
 def shown_while_running(*, terminal: bool) -> str:
@@ -24,6 +24,15 @@ def test_rate_and_time_left_are_told_on_a_terminal() -> None:
     assert "600/1,000 points, 200 points/s, 5 shards" in told
     assert "1 failed" in told
     assert "about 2 s left" in told
+
+
+def test_results_of_failed_shards_are_told() -> None:
+    for partial in (7, 0):
+        output = io.StringIO()
+        show_done(Console(file=output, width=150), RunProgress(failed=1, seconds=12.0, partial=partial))
+        assert ("7 points of failed shards have results, which --reuse takes over" in output.getvalue()) == (
+            partial > 0
+        )
 
 
 def shown_with(seconds: float) -> str:
