@@ -93,11 +93,13 @@ def _show_failures(console: Console, report: Report) -> None:
             is_of_points = group.error_code == POINT_FAILED
             depends = is_of_points and not report.point_failures.keys().isdisjoint(MACHINE_DEPENDENT)
             again = "may succeed" if group.retryable else "not by retry" if depends else "would fail again"
+            # A message is too long for a column; of a retryable failure, it is among the findings.
+            first = group.example.partition(": ")[0] if is_of_points else "" if group.retryable else group.example
             table.add_row(
                 f"{len(group.shards):,}",
                 foreign(group.error_code),
                 f"{group.points_failed:,}",
-                foreign(group.example.partition(": ")[0] if is_of_points else group.example),
+                foreign(first),
                 again,
             )
         console.print(table, highlight=False)

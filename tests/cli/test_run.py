@@ -251,6 +251,7 @@ def test_a_crash_is_retried(tmp_path: Path) -> None:
     shown = sweepctl("run", file, "--run-id", "r", "--engine", engine)
     assert shown.exit_code == 1
     assert f"`sweepctl retry r --engine {engine}`: another attempt may succeed" in shown.stdout
+    assert re.search("2 +engine_crashed +0 +may succeed", shown.stdout), "the messages are above"
     again = told_by("retry", "r", "--engine", engine)
     assert (again["exit_code"], again["retryable"], again["failed"]) == (1, 2, 2)
     (tmp_path / "healed").touch()
