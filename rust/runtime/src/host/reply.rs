@@ -74,16 +74,23 @@ fn remedy(line: &[u8]) -> &'static str {
 }
 
 fn fill_metrics(given: &Members<Literal<'_>>, output: &mut Output) -> Result<(), String> {
-    let mut given = given.0.iter().peekable();
+    let mut rest = given.0.iter().peekable();
+    let mut missing = None;
     for (column, slot) in output.slots() {
-        match given.next_if(|(name, _)| name == column.name) {
+        match rest.next_if(|(name, _)| name == column.name) {
             Some((_, literal)) => *slot = value(column, *literal)?,
             None if column.nullable => *slot = Value::Null,
-            None => return Err(format!("the model did not set {}", column.name)),
+            None => missing = missing.or(Some(column.name)),
         }
     }
-    given.next().map_or(Ok(()), |(name, _)| {
-        Err(format!("the model does not declare metric {:?}", shortened(name, 100)))
+    if missing.is_none() && rest.peek().is_none() {
+        return Ok(());
+    }
+    // A name that is not declared stops the walk: those after it were not looked at.
+    let declared: Vec<_> = output.slots().map(|(column, _)| column.name).collect();
+    Err(match given.0.iter().find(|(name, _)| !declared.contains(&name.as_str())) {
+        Some((name, _)) => format!("the model does not declare metric {:?}", shortened(name, 100)),
+        None => format!("the model did not set {}", missing.unwrap_or_default()),
     })
 }
 
@@ -156,28 +163,50 @@ mod tests {
                 r#"{"id":7,"metrics":{"served":1,"wait":5,"x":1}}"#,
                 r#"panic: the model does not declare metric "x""#,
             ),
+            (
+                r#"{"id":7,"metrics":{"served":1,"cost":2,"wait":5}}"#,
+                r#"panic: the model does not declare metric "cost""#,
+            ),
             (r#"{"id":7,"metrics":{"served":1.5,"wait":5}}"#, "panic: served = 1.5: must be an integer"),
             (r#"{"id":7,"metrics":{"served":1,"wait":null}}"#, "panic: wait = null: must be a number"),
             (r#"{"id":7,"metrics":{"served":1,"wait":"NaN"}}"#, "non_finite_metric: wait is NaN"),
             (r#"{"id":7,"metrics":{"served":1,"wait":"-Infinity"}}"#, "non_finite_metric: wait is -inf"),
             (r#"{"id":7,"metrics":{"served":1,"wait":1},"rows":{"other":{}}}"#, r#"panic: rows of "other""#),
-            (
-                r#"{"id":7,"metrics":{"served":1,"wait":1},"rows":{"queue":{"at":[1]}}}"#,
-                "panic: rows of queue",
-            ),
-            (
-                r#"{"id":7,"metrics":{"served":1,"wait":1},"rows":{"queue":{"at":[1],"length":[]}}}"#,
-                "panic: rows of queue",
-            ),
-            (
-                r#"{"id":7,"metrics":{"served":1,"wait":1},"rows":{"queue":{"at":[1],"length":["NaN"]}}}"#,
-                "non_finite_metric: queue.length",
-            ),
             (r#"{"id":7,"error_code":"too_dry","error_message":"no rain"}"#, "too_dry: no rain"),
         ];
         for (line, expected) in cases {
             let found = records(line).unwrap();
             assert!(found.starts_with(expected), "{found:?} does not begin with {expected:?}");
+        }
+    }
+
+    #[test]
+    fn rows_that_a_model_must_not_give_fail_its_point() {
+        let cases = [
+            (r#"{"at":[1]}"#, "panic: rows of queue: the model did not set column length"),
+            (
+                r#"{"at":[1],"length":[1],"depth":[1]}"#,
+                "panic: rows of queue: the model does not declare column \"depth\"",
+            ),
+            (
+                r#"{"at":[1],"depth":[1]}"#,
+                "panic: rows of queue: the model does not declare column \"depth\"",
+            ),
+            (r#"{"at":[1],"length":[]}"#, "panic: rows of queue have columns of different lengths"),
+            (
+                r#"{"at":[1, 1.5],"length":[1,2]}"#,
+                "panic: rows of queue: at = 1.5: must be an integer, written without point or exponent",
+            ),
+            (r#"{"at":7,"length":[]}"#, "panic: rows of queue: at must be an array"),
+            (
+                r#"{"at":[1],"length":["NaN"]}"#,
+                "non_finite_metric: queue.length is not a finite number in a row",
+            ),
+        ];
+        for (columns, expected) in cases {
+            let line =
+                format!(r#"{{"id":7,"metrics":{{"served":1,"wait":1}},"rows":{{"queue":{columns}}}}}"#);
+            assert_eq!(records(&line).as_deref(), Ok(expected));
         }
     }
 

@@ -11,6 +11,7 @@ use crate::host::reply::value;
 use crate::model::declaration::{Column, Dataset};
 use crate::model::domain_error::DomainError;
 use crate::request::literal::Literal;
+use crate::request::refusal::shortened;
 
 /// Most bytes of the rows that a point writes to one dataset, and to all of them. Reader and engine both hold
 /// them in memory.
@@ -98,16 +99,22 @@ impl Rows {
     /// If they are not the declared columns, all equally long, or a value does not fit its column.
     pub(crate) fn fill(&mut self, given: &[(String, &RawValue)]) -> Result<(), String> {
         let name = self.dataset.name;
-        let fits = |column: &Column| given.iter().any(|(known, _)| known == column.name);
-        if given.len() != self.dataset.columns.len() || !self.dataset.columns.iter().all(fits) {
-            return Err(format!("rows of {name} must have its declared columns, and no other"));
+        let is_declared = |known: &str| self.dataset.columns.iter().any(|column| column.name == known);
+        if let Some((other, _)) = given.iter().find(|(known, _)| !is_declared(known)) {
+            let shown = shortened(other, 100);
+            return Err(format!("rows of {name}: the model does not declare column {shown:?}"));
         }
         let mut lengths = Vec::new();
         for (text, column) in self.texts.iter_mut().zip(&self.dataset.columns) {
-            let values = given.iter().find(|(known, _)| known == column.name).expect("looked for above").1;
-            let mut writer = Writer { column, text, count: 0, fault: &mut self.fault };
+            let Some((_, values)) = given.iter().find(|(known, _)| known == column.name) else {
+                return Err(format!("rows of {name}: the model did not set column {}", column.name));
+            };
+            let mut writer = Writer { column, text, count: 0, fault: &mut self.fault, problem: None };
             let mut json = serde_json::Deserializer::from_str(values.get());
-            json.deserialize_seq(&mut writer).map_err(|error| format!("rows of {name}: {error}"))?;
+            if json.deserialize_seq(&mut writer).is_err() {
+                let problem = writer.problem.unwrap_or_else(|| format!("{} must be an array", column.name));
+                return Err(format!("rows of {name}: {problem}"));
+            }
             lengths.push(writer.count);
         }
         if lengths.iter().any(|length| *length != lengths[0]) {
@@ -191,6 +198,8 @@ struct Writer<'a> {
     text: &'a mut Vec<u8>,
     count: usize,
     fault: &'a mut Option<RowsFault>,
+    /// Of a value: an error of serde's would have its place in the text, too.
+    problem: Option<String>,
 }
 
 impl<'de> Visitor<'de> for &mut Writer<'_> {
@@ -202,7 +211,10 @@ impl<'de> Visitor<'de> for &mut Writer<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<(), A::Error> {
         while let Some(literal) = array.next_element()? {
-            let value = value(self.column, literal).map_err(A::Error::custom)?;
+            let value = value(self.column, literal).map_err(|problem| {
+                self.problem = Some(problem);
+                A::Error::custom("")
+            })?;
             if matches!(value.borrow(), ValueRef::Float(float) if !float.is_finite()) {
                 *self.fault = Some(RowsFault::NonFinite(self.column.name));
             } else {
