@@ -288,7 +288,8 @@ impl Parameter {
 }
 
 /// Compares two numbers of the same type; `None` for other values.
-fn order(left: ValueRef<'_>, right: ValueRef<'_>) -> Option<Ordering> {
+/// How two numbers of one type compare.
+pub(crate) fn order(left: ValueRef<'_>, right: ValueRef<'_>) -> Option<Ordering> {
     match (left, right) {
         (ValueRef::Int(left), ValueRef::Int(right)) => Some(left.cmp(&right)),
         (ValueRef::Float(left), ValueRef::Float(right)) => left.partial_cmp(&right),

@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use sweep_space::ValueRef;
 
-use crate::model::declaration::{Column, Declaration, Parameter, Type};
+use crate::model::declaration::{Dataset, Declaration, Parameter, Type};
 use crate::names::is_name;
 
 /// Names of the columns that every table has. Declarations must not use them.
@@ -47,11 +47,17 @@ const RESERVED: [&str; 10] = [
 /// The problem of the version, or of the first invalid declaration.
 pub(crate) fn validate(version: &str, models: &[Declaration]) -> Result<(), String> {
     validate_version(version).map_err(|problem| format!("the engine's {problem}"))?;
-    names("model", models.iter().map(|model| model.name))?;
+    if let Some((_, problem)) = names("model", "", models.iter().map(|model| model.name)).pop() {
+        return Err(problem);
+    }
     models.iter().try_for_each(validate_model)
 }
 
-fn validate_version(version: &str) -> Result<(), String> {
+/// Checks a version.
+///
+/// # Errors
+/// The rule that it breaks.
+pub(crate) fn validate_version(version: &str) -> Result<(), String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._+-".contains(&byte);
     if version.is_empty() || version.len() > 64 || !version.bytes().all(plain) {
         return Err(format!("version {version:?} must match [A-Za-z0-9._+-]{{1,64}}"));
@@ -64,46 +70,55 @@ fn validate_version(version: &str) -> Result<(), String> {
 /// # Errors
 /// Its first problem.
 pub(crate) fn validate_model(model: &Declaration) -> Result<(), String> {
-    names("model", std::iter::once(model.name))?;
-    check(model).map_err(|problem| format!("model {:?}: {problem}", model.name))
+    validate_version(model.version).map_err(|problem| format!("model {:?}: {problem}", model.name))?;
+    problems(model).into_iter().next().map_or(Ok(()), |(place, problem)| {
+        Err(if place == "name" { problem } else { format!("model {:?}: {problem}", model.name) })
+    })
 }
 
-fn check(model: &Declaration) -> Result<(), String> {
-    validate_version(model.version)?;
-    names("parameter", model.parameters.iter().map(|parameter| parameter.name))?;
-    model.parameters.iter().try_for_each(validate_parameter)?;
-    names("metric", model.metrics.iter().map(|metric| metric.name))?;
-    names("dataset", model.datasets.iter().map(|dataset| dataset.name))?;
-    for dataset in &model.datasets {
-        if RESERVED.contains(&dataset.name) {
-            return Err(format!("dataset {:?} has the name of one of the store's own folders", dataset.name));
+/// All problems of a model, besides its version's, each with the place of what has it, as a manifest names it:
+/// `parameters.rate`, `datasets.rows.columns.at`.
+pub(crate) fn problems(model: &Declaration) -> Vec<(String, String)> {
+    let own_name = names("model", "", std::iter::once(model.name));
+    let mut found: Vec<_> = own_name.into_iter().map(|(_, problem)| ("name".to_owned(), problem)).collect();
+    found.extend(names("parameter", "parameters.", model.parameters.iter().map(|parameter| parameter.name)));
+    for parameter in &model.parameters {
+        let problem = validate_parameter(parameter).err();
+        found.extend(problem.map(|problem| (format!("parameters.{}", parameter.name), problem)));
+    }
+    found.extend(names("metric", "metrics.", model.metrics.iter().map(|metric| metric.name)));
+    found.extend(names("dataset", "datasets.", model.datasets.iter().map(|dataset| dataset.name)));
+    for Dataset { name, columns, .. } in &model.datasets {
+        let place = format!("datasets.{name}");
+        if RESERVED.contains(name) {
+            let problem = format!("dataset {name:?} has the name of one of the store's own folders");
+            found.push((place.clone(), problem));
         }
-        columns(dataset.name, &dataset.columns)?;
+        if columns.is_empty() {
+            found.push((place.clone(), format!("dataset {name:?} has no columns")));
+        }
+        let columns = columns.iter().map(|column| column.name);
+        found.extend(names("column", &format!("{place}.columns."), columns));
     }
-    Ok(())
+    found
 }
 
-fn columns(dataset: &str, columns: &[Column]) -> Result<(), String> {
-    if columns.is_empty() {
-        return Err(format!("dataset {dataset:?} has no columns"));
-    }
-    names("column", columns.iter().map(|column| column.name))
-}
-
-fn names<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), String> {
+fn names<'a>(what: &str, section: &str, names: impl Iterator<Item = &'a str>) -> Vec<(String, String)> {
     let mut seen = HashSet::new();
+    let mut found = vec![];
     for name in names {
-        if !is_name(name) {
-            return Err(format!("{what} {name:?} must match [a-z][a-z0-9_]{{0,62}}"));
-        }
-        if IDENTITY.contains(&name) {
-            return Err(format!("{what} {name:?} has the name of an identity column"));
-        }
-        if !seen.insert(name) {
-            return Err(format!("{what} {name:?} is declared twice"));
-        }
+        let rule = if !is_name(name) {
+            "must match [a-z][a-z0-9_]{0,62}"
+        } else if IDENTITY.contains(&name) {
+            "has the name of an identity column"
+        } else if !seen.insert(name) {
+            "is declared twice"
+        } else {
+            continue;
+        };
+        found.push((format!("{section}{name}"), format!("{what} {name:?} {rule}")));
     }
-    Ok(())
+    found
 }
 
 fn validate_parameter(parameter: &Parameter) -> Result<(), String> {
@@ -135,7 +150,7 @@ fn validate_parameter(parameter: &Parameter) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::declaration::Dataset;
+    use crate::model::declaration::Column;
 
     fn model() -> Declaration {
         Declaration::new("good", "1", "")

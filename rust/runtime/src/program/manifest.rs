@@ -1,17 +1,17 @@
 //! A manifest: parsed, checked, with every problem at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use crate::model::declaration::{Column, Dataset, Declaration};
+use crate::model::declaration::{Column, Dataset, Declaration, Type};
 use crate::model::declared::kept;
-use crate::model::validate::validate_model;
+use crate::model::validate::{problems, validate_version};
 use crate::program::command::{CommandReader, executable};
 use crate::program::files::{self, Files};
-use crate::program::parameters::Partial;
+use crate::program::parameters::{Partial, placeholder};
 use crate::program::problems::Problems;
 use crate::program::signature::{Signature, SignatureMetric};
 use crate::program::toml::{Entry, Section};
@@ -65,6 +65,7 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     fn program(&mut self, mut top: Section<'_>, path: &Path, text: &str) -> Option<Program> {
+        let places = top.places();
         let name = self.required(&mut top, "name");
         let version = self.required(&mut top, "version");
         let doc = top.take("doc").and_then(|entry| entry.text(&mut self.problems));
@@ -76,12 +77,16 @@ impl Reader<'_> {
         let datasets = self.datasets(&mut top, &mut columns);
         let way = self.way(&mut top, command, columns);
         top.finish(&mut self.problems);
-        let (mut way, signature) = way?;
-        let places =
-            parameters.iter().filter_map(|(name, given)| Some((name.clone(), given.entry.as_ref()?.at)));
-        let places: BTreeMap<_, _> = places.collect();
-        let mut declaration =
-            self.declaration(name.unwrap_or_default(), doc, parameters, metrics, datasets, signature);
+        let name = name.unwrap_or("unnamed"); // which is told
+        let mut declaration = self.declaration(name, doc, parameters, metrics, datasets, way.as_ref());
+        for (place, problem) in problems(&declaration) {
+            // What is not in the manifest is the function's.
+            match places.get(&place).or_else(|| places.get("python")) {
+                Some(at) => self.problems.add(*at, problem),
+                None => self.problems.add_whole(problem),
+            }
+        }
+        let mut way = way?.0;
         if let Way::Command(command) = &mut way {
             command.finish(&declaration, &places, self);
         }
@@ -89,16 +94,17 @@ impl Reader<'_> {
             .map_err(|problem| self.problems.add_whole(problem))
             .ok()?;
         declaration.version = kept(&format!("{}+{}", version?, files.version(text)));
+        if let Err(problem) = validate_version(declaration.version) {
+            self.problems.add(places["version"], problem);
+        }
         // The manifest's text is in the version already; from here on it is a file like the others.
         files.add(&self.folder, &self.name).map_err(|problem| self.problems.add_whole(problem)).ok()?;
-        if let (true, Err(problem)) = (self.problems.is_empty(), validate_model(&declaration)) {
-            self.problems.add_whole(problem);
-        }
         let (manifest, folder) = (path.to_path_buf(), self.folder.clone());
         Some(Program { manifest, folder, declaration, way, files, environment })
     }
 
-    /// What the manifest declares, with what the function's signature says besides.
+    /// What the manifest declares, with what the function's signature says besides. There is no telling what is
+    /// missing if it is not known how the program is run.
     fn declaration(
         &mut self,
         name: &str,
@@ -106,18 +112,21 @@ impl Reader<'_> {
         parameters: Vec<(String, Partial<'_>)>,
         metrics: Option<Vec<Column>>,
         datasets: Vec<Dataset>,
-        signature: Option<Signature>,
+        way: Option<&(Way, Option<Signature>)>,
     ) -> Declaration {
         let mut declaration = Declaration::new(kept(name), "", kept(doc.unwrap_or_default()));
-        declaration.parameters = self.joined(parameters, signature.as_ref());
+        declaration.parameters = match way {
+            Some((_, signature)) => self.joined(parameters, signature.as_ref()),
+            None => parameters.iter().map(|(name, _)| placeholder(name)).collect(),
+        };
         declaration.datasets = datasets;
-        let (told, returned) = signature.map_or_else(Default::default, |found| (found.doc, found.metrics));
-        let returned = || returned.iter().flatten().map(of_signature).collect();
-        declaration.metrics = metrics.unwrap_or_else(returned);
+        let known = way.and_then(|(_, signature)| signature.as_ref());
+        let returned = || known.and_then(|known| known.metrics.as_ref()).into_iter().flatten();
+        declaration.metrics = metrics.unwrap_or_else(|| returned().map(of_signature).collect());
         if declaration.doc.is_empty() {
-            declaration.doc = kept(&told);
+            declaration.doc = kept(known.map_or("", |known| &known.doc));
         }
-        if declaration.metrics.is_empty() {
+        if way.is_some() && declaration.metrics.is_empty() {
             self.problems.add_whole("metrics: there must be one at least: [metrics] name = \"float\"");
         }
         declaration
@@ -186,7 +195,7 @@ impl Reader<'_> {
             let mut words = entry.texts(&mut self.problems).into_iter();
             let Some(program) = words.next() else {
                 entry.problem(&mut self.problems, "must name a program");
-                return None;
+                return Some((Way::Serve(PathBuf::new(), vec![]), None));
             };
             let arguments: Vec<_> = words.collect();
             self.mentioned(std::iter::once(&program).chain(&arguments));
@@ -252,7 +261,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Metrics, or the columns of a dataset: name = "type", or a table.
+    /// Metrics, or the columns of a dataset: name = "type", or a table. One whose type is wrong is a float.
     fn columns(
         &mut self,
         entry: Option<Entry<'_>>,
@@ -267,24 +276,24 @@ impl Reader<'_> {
             {
                 let problems = &mut self.problems;
                 let kind = section.take("type").and_then(|entry| entry.kind(problems));
-                let column = kind.map(|kind| Column {
+                if kind.is_none() {
+                    entry.problem(problems, "needs a type: type = \"float\"");
+                }
+                columns.push(Column {
                     name: kept(entry.name),
-                    kind,
+                    kind: kind.unwrap_or(Type::Float),
                     nullable: section.take("nullable").is_some_and(|entry| entry.flag(problems)),
                     unit: kept(
                         section.take("unit").and_then(|entry| entry.text(problems)).unwrap_or_default(),
                     ),
                     doc: kept(section.take("doc").and_then(|entry| entry.text(problems)).unwrap_or_default()),
                 });
-                if column.is_none() {
-                    entry.problem(problems, "needs a type: type = \"float\"");
-                }
                 if is_metrics {
                     sources.read(&entry, &mut section, problems);
                 }
                 section.finish(problems);
-                columns.extend(column);
-            } else if let Some(kind) = entry.kind(&mut self.problems) {
+            } else {
+                let kind = entry.kind(&mut self.problems).unwrap_or(Type::Float);
                 columns.push(Column { name: kept(entry.name), kind, nullable: false, unit: "", doc: "" });
             }
         }

@@ -130,7 +130,23 @@ fn every_problem_is_told_with_its_line() {
         ("\"data/*.csv\"", "\"data/*.txt\"", "4: files: \"data/*.txt\": no such file"),
         ("\"data/*.csv\"", "\"../a\"", "4: files: \"../a\": must be below the manifest's folder"),
         ("count = 3", "count = []", "7: parameters.count: has no type"),
-        ("count = 3", "Count = 3", " model \"sum\": parameter \"Count\" must match"),
+        ("count = 3", "Count = 3", "7: parameter \"Count\" must match [a-z][a-z0-9_]{0,62}"),
+        ("count = 3", "seed = 3", "7: parameter \"seed\" has the name of an identity column"),
+        ("total =", "run_id =", "16: metric \"run_id\" has the name of an identity column"),
+        ("at = \"float\"", "At = \"float\"", "21: column \"At\" must match"),
+        (
+            "[datasets.rows]",
+            "[datasets.runs]",
+            "19: dataset \"runs\" has the name of one of the store's own folders",
+        ),
+        ("version = \"2\"", "version = \"2 b\"", "2: version \"2 b+"),
+        ("default = \"a\", choices", "default = \"c\", choices", "9: the default of mode must be one of"),
+        (
+            "[-5, 5]",
+            "[5, -5]",
+            "13: parameters.limit.range: allows no value: its lower end is above its upper end",
+        ),
+        ("[-5, 5]", "\"> 5, < 5\"", "13: parameters.limit.range: allows no value"),
         ("default = 1,", "", "8: parameters.rate: has no default"),
         ("default = 1,", "default = \"x\",", "8: parameters.rate.default: must be a finite number"),
         ("\"> 0, <= 10\"", "\"> 0 <= 10\"", "8: parameters.rate.range: must be two numbers"),
@@ -154,6 +170,23 @@ fn every_problem_is_told_with_its_line() {
         let lines: Vec<_> = told.lines().map(|line| line.split_once("m.toml:").unwrap().1).collect();
         assert!(lines.iter().any(|line| line.starts_with(problem)), "{told:?} does not say {problem:?}");
     }
+    let all = folder.read(
+        "name = \"Bad-name\"\nserve = \"sh\"\nversion = \"1\"\n[parameters]\na = { range = [10, 0] }\n\
+         b = { default = 50, range = [0, 10] }\nc = 1\n[metrics]\n\"Z z\" = \"float\"\nok = \"double\"\n",
+    );
+    let told = all.err().unwrap();
+    let lines: Vec<_> = told.lines().map(|line| line.split_once("m.toml:").unwrap().1).collect();
+    assert_eq!(
+        lines,
+        [
+            "1: model \"Bad-name\" must match [a-z][a-z0-9_]{0,62}",
+            "5: parameters.a.range: allows no value: its lower end is above its upper end",
+            "5: parameters.a: has no type; give it type = \"float\"",
+            "6: the default of b must be >= 0, <= 10",
+            "9: metric \"Z z\" must match [a-z][a-z0-9_]{0,62}",
+            "10: metrics.ok: must be \"int\", \"float\", \"bool\" or \"string\"",
+        ]
+    );
     let several = GOOD.replace("count = 3", "count = []").replace("double", "float").replace("[-5, 5]", "5");
     assert_eq!(folder.read(&several).err().unwrap().lines().count(), 2);
 }

@@ -1,15 +1,15 @@
 //! A program's parameters: what the manifest says, joined with what the function's signature says.
 
+use std::cmp::Ordering;
 use std::ops::Bound;
 
 use sweep_space::{Value, ValueRef};
 use toml::de::DeValue;
 
-use crate::model::declaration::{Parameter, Type};
+use crate::model::declaration::{Parameter, Type, order};
 use crate::model::declared::{kept, kept_all, kept_value};
 use crate::names::suggestion;
 use crate::program::manifest::Reader;
-use crate::program::problems::Problems;
 use crate::program::signature::{Signature, SignatureParameter};
 use crate::program::toml::{Entry, Section, kind_of, value};
 use crate::request::literal::Literal;
@@ -71,7 +71,7 @@ impl Reader<'_> {
             for known in &signature.parameters {
                 let place = given.iter().position(|(name, _)| *name == known.name);
                 let partial = place.map_or_else(Partial::default, |place| given.swap_remove(place).1);
-                parameters.extend(self.parameter(&known.name, &partial, Some(known)));
+                parameters.push(self.parameter(&known.name, &partial, Some(known)));
             }
             for (name, partial) in given {
                 let names = signature.parameters.iter().map(|known| known.name.as_str());
@@ -83,44 +83,31 @@ impl Reader<'_> {
             return parameters;
         }
         for (name, partial) in &given {
-            parameters.extend(self.parameter(name, partial, None));
+            parameters.push(self.parameter(name, partial, None));
         }
         parameters
     }
 
+    /// A parameter, or its placeholder if something is wrong with it.
     fn parameter(
         &mut self,
         name: &str,
         given: &Partial<'_>,
         known: Option<&SignatureParameter>,
-    ) -> Option<Parameter> {
-        let told = |problems: &mut Problems<'_>, rule: &str| match &given.entry {
-            Some(entry) => entry.problem(problems, rule),
-            None => problems.add_whole(format!("parameters.{name}: {rule}")),
-        };
+    ) -> Parameter {
         let literal = given.default.as_ref().and_then(|entry| kind_of(entry.value));
-        let Some(kind) = given.kind.or(known.and_then(|known| known.kind)).or(literal) else {
+        let kind = given.kind.or(known.and_then(|known| known.kind)).or(literal);
+        let range = given.range.as_ref().map_or(Some(ALL), |entry| self.bounds(entry, kind));
+        let Some(kind) = kind else {
             let how = if known.is_some() { "an annotation in the function, or " } else { "" };
-            told(&mut self.problems, &format!("has no type; give it {how}type = \"float\""));
-            return None;
+            self.told(name, given, &format!("has no type; give it {how}type = \"float\""));
+            return placeholder(name);
         };
         let nullable = given.nullable.unwrap_or_else(|| known.is_some_and(|known| known.nullable));
-        let default = match (&given.default, known) {
-            (Some(entry), _) => entry.value(kind, &mut self.problems)?,
-            (None, Some(known)) if known.has_default => serde_json::from_str::<Literal>(known.default.get())
-                .ok()?
-                .written(kind, nullable)
-                .map_err(|rule| told(&mut self.problems, &format!("default: {rule}")))
-                .ok()?,
-            _ if nullable => Value::Null,
-            _ => {
-                told(&mut self.problems, "has no default; a point that does not name it needs one");
-                return None;
-            }
-        };
-        let (lower, upper) = self.bounds(given.range.as_ref(), kind);
+        let default = self.default(name, given, known, kind, nullable);
+        let (Some((lower, upper)), Some(default)) = (range, default) else { return placeholder(name) };
         let choices = given.choices.as_ref().or(known.and_then(|known| known.choices.as_ref()));
-        Some(Parameter {
+        Parameter {
             name: kept(name),
             kind,
             nullable,
@@ -131,25 +118,75 @@ impl Reader<'_> {
             choices: choices.map(|choices| kept_all(choices)),
             spellings: &[],
             doc: kept(if given.doc.is_empty() { known.map_or("", |known| &known.doc) } else { given.doc }),
-        })
+        }
     }
 
-    fn bounds(&mut self, given: Option<&Entry<'_>>, kind: Type) -> Range {
-        given
-            .and_then(|entry| {
-                let found = range(entry.value, kind);
-                if found.is_none() {
-                    entry.problem(&mut self.problems, RANGE);
-                }
-                found
-            })
-            .unwrap_or((Bound::Unbounded, Bound::Unbounded))
+    fn default(
+        &mut self,
+        name: &str,
+        given: &Partial<'_>,
+        known: Option<&SignatureParameter>,
+        kind: Type,
+        nullable: bool,
+    ) -> Option<Value> {
+        match (&given.default, known) {
+            (Some(entry), _) => entry.value(kind, &mut self.problems),
+            (None, Some(known)) if known.has_default => serde_json::from_str::<Literal>(known.default.get())
+                .ok()?
+                .written(kind, nullable)
+                .map_err(|rule| self.told(name, given, &format!("default: {rule}")))
+                .ok(),
+            _ if nullable => Some(Value::Null),
+            _ => {
+                self.told(name, given, "has no default; a point that does not name it needs one");
+                None
+            }
+        }
     }
+
+    fn told(&mut self, name: &str, given: &Partial<'_>, rule: &str) {
+        match &given.entry {
+            Some(entry) => entry.problem(&mut self.problems, rule),
+            None => self.problems.add_whole(format!("parameters.{name}: {rule}")),
+        }
+    }
+
+    fn bounds(&mut self, given: &Entry<'_>, kind: Option<Type>) -> Option<Range> {
+        let found = range(given.value, kind.unwrap_or(Type::Float));
+        match found {
+            None => given.problem(&mut self.problems, RANGE),
+            Some(range) if is_empty(range) => {
+                given.problem(&mut self.problems, "allows no value: its lower end is above its upper end");
+                return None;
+            }
+            Some(_) => {}
+        }
+        found
+    }
+}
+
+/// What stands for a parameter with which something is wrong: nothing else is wrong with it, and every format
+/// for numbers fits it.
+pub(super) fn placeholder(name: &str) -> Parameter {
+    Parameter::int(kept(name), 0).null_by_default()
 }
 
 const RANGE: &str = "must be two numbers, [0, 10], or text such as \"> 0, <= 10\", of the parameter's type";
 
 type Range = (Bound<ValueRef<'static>>, Bound<ValueRef<'static>>);
+
+const ALL: Range = (Bound::Unbounded, Bound::Unbounded);
+
+fn is_empty(range: Range) -> bool {
+    use Bound::{Excluded, Included};
+    match range {
+        (Included(lower), Included(upper)) => order(lower, upper).is_some_and(Ordering::is_gt),
+        (Included(lower) | Excluded(lower), Included(upper) | Excluded(upper)) => {
+            order(lower, upper).is_some_and(Ordering::is_ge)
+        }
+        _ => false,
+    }
+}
 
 /// `[0, 10]`, both included, or text as messages have it: `> 0, <= 10`.
 fn range(given: &DeValue<'_>, kind: Type) -> Option<Range> {

@@ -1,5 +1,7 @@
 //! A manifest's TOML, read key by key, so that every problem is found at once and has its line.
 
+use std::collections::BTreeMap;
+
 use sweep_space::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -40,6 +42,18 @@ impl<'a> Section<'a> {
         let mut members: Vec<_> = table.iter().map(entry).collect();
         members.sort_by_key(|entry| entry.at); // as written
         Self { path, members, known: vec![] }
+    }
+
+    /// Where each member is, and what is within it, by its path from the top.
+    pub(super) fn places(&self) -> BTreeMap<String, usize> {
+        let mut places = BTreeMap::new();
+        for entry in &self.members {
+            if let Some(table) = entry.value.as_table() {
+                places.extend(Section::of(entry.path.clone(), table).places());
+            }
+            places.insert(entry.path.clone(), entry.at);
+        }
+        places
     }
 
     /// Takes a member out.

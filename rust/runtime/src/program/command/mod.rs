@@ -16,6 +16,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use sweep_space::Streams;
+use toml::de::DeTable;
 
 use crate::model::declaration::Declaration;
 use crate::model::domain_error::DomainError;
@@ -43,6 +44,8 @@ pub(super) struct Command {
     relative: Vec<(usize, String)>,
     /// Files of the working folder.
     inputs: Vec<(String, Template)>,
+    /// A template could not be read, which is told: there is no telling what it uses.
+    lacks_input: bool,
     /// Of its environment.
     variables: Vec<(String, Template)>,
     sources: Sources,
@@ -66,6 +69,7 @@ impl CommandReader {
         let words = entry.texts(&mut reader.problems);
         let (program, arguments) =
             words.split_first().map_or(("", words.as_slice()), |(first, rest)| (first, rest));
+        let named = inputs.as_ref().and_then(|entry| entry.value.as_table()).map_or(0, DeTable::len);
         let inputs = files(reader, inputs);
         let is_input = |word: &str| inputs.iter().any(|(name, _)| name == word);
         let relative = arguments.iter().filter(|word| is_below(word) && !is_input(word));
@@ -73,6 +77,7 @@ impl CommandReader {
             program: find_program(reader, &entry, program),
             relative: relative.map(|word| (entry.at, word.clone())).collect(),
             arguments: self::arguments(reader, &entry, arguments),
+            lacks_input: inputs.len() < named,
             inputs,
             variables: environment(reader, variables),
             sources: Sources::default(),
@@ -183,8 +188,8 @@ impl Command {
         Self { sources, ..self }
     }
 
-    /// Checks all that needs the declaration: names, formats, and that every parameter is used. `places` are those
-    /// of the parameters in the manifest.
+    /// Checks all that needs the declaration: names, formats, and that every parameter is used. `places` says where
+    /// each key is in the manifest.
     pub(super) fn finish(
         &mut self,
         declaration: &Declaration,
@@ -196,13 +201,13 @@ impl Command {
             template.check(declaration, &mut used, problems);
         }
         for parameter in &declaration.parameters {
-            if !self.has(Hole::In) && !used.contains(parameter.name) {
+            if !self.has(Hole::In) && !self.lacks_input && !used.contains(parameter.name) {
                 let name = parameter.name;
                 let rule = format!(
                     "parameters.{name}: is used nowhere: put ${{{name}}} into command, [variables] or a file of \
                      [inputs], or {{in}} into command"
                 );
-                problems.add(places.get(name).copied().unwrap_or_default(), rule);
+                problems.add(places[&format!("parameters.{name}")], rule);
             }
         }
         for (at, word) in &self.relative {
@@ -212,7 +217,7 @@ impl Command {
             }
         }
         let has_out = self.has(Hole::Out);
-        self.found = self.sources.find(declaration, has_out, problems);
+        self.found = self.sources.find(declaration, has_out, places, problems);
     }
 
     /// The files that are kept of points, in any of which there may be something.

@@ -125,12 +125,15 @@ impl Sources {
         &mut self,
         declaration: &Declaration,
         has_out: bool,
+        places: &BTreeMap<String, usize>,
         problems: &mut Problems<'_>,
     ) -> Found {
         let mut groups: BTreeMap<Place, Vec<(Column, How)>> = BTreeMap::new();
         for column in &declaration.metrics {
             let given = self.metrics.remove(column.name);
-            let at = given.as_ref().map_or(0, |given| given.at);
+            if given.as_ref().is_some_and(Given::is_told) {
+                continue;
+            }
             let (file, how) = given.map_or((None, None), |given| (given.file, given.how));
             let how = how.unwrap_or_else(|| How::Key(vec![column.name.to_owned()]));
             let place = match (file, &how) {
@@ -145,22 +148,19 @@ impl Sources {
                      {name} = {{ type = \"{}\", file = \"out.csv\", column = \"{name}\" }}, or a pattern",
                     column.kind.name()
                 );
-                if at == 0 { problems.add_whole(rule) } else { problems.add(at, rule) }
+                problems.add(places[&format!("metrics.{name}")], rule);
             }
             groups.entry(place).or_default().push((column.clone(), how));
         }
         let mut datasets = vec![];
         for dataset in &declaration.datasets {
-            let given = self.datasets.remove(dataset.name);
-            match given {
+            match self.datasets.remove(dataset.name) {
                 Some(Given { file: Some(file), .. }) => datasets.push((dataset.clone(), file)),
-                Some(Given { at, path, .. }) => {
-                    problems.add(
-                        at,
-                        format!("{path}: must say in which CSV file its rows are: file = \"rows.csv\""),
-                    );
+                Some(given) if !given.is_told() => {
+                    let rule = "must say in which CSV file its rows are: file = \"rows.csv\"";
+                    problems.add(given.at, format!("{}: {rule}", given.path));
                 }
-                None => {}
+                _ => {}
             }
         }
         let groups = groups.into_iter().map(|(place, metrics)| Group { place, metrics }).collect();
@@ -187,6 +187,12 @@ impl Given {
             Some(name.to_owned())
         });
         Self { at: entry.at, path: entry.path.clone(), keys, file, how: None }
+    }
+
+    /// Whether one of its keys is wrong, and that is told: where it is cannot be known then.
+    fn is_told(&self) -> bool {
+        let is_file = |key: &&&str| **key == "file";
+        self.keys.iter().any(|key| if is_file(&key) { self.file.is_none() } else { self.how.is_none() })
     }
 }
 

@@ -6,7 +6,7 @@ use sweep_space::{Streams, ValueRef};
 
 use crate::model::Parameters;
 use crate::model::declaration::{Declaration, Type};
-use crate::names::suggestion;
+use crate::names::{nearest, suggestion};
 use crate::program::command::format::Format;
 use crate::program::problems::Problems;
 use crate::request::refusal::shortened;
@@ -20,6 +20,8 @@ pub(super) struct Template {
     /// Where it is in the manifest, for problems.
     at: usize,
     label: String,
+    /// Names whose references cannot be read.
+    unread: Vec<String>,
 }
 
 enum Part {
@@ -50,12 +52,12 @@ pub(super) struct Filling<'a> {
 impl Template {
     /// A text of the manifest, which may name paths.
     pub(super) fn word(text: &str, at: usize, label: String, problems: &mut Problems<'_>) -> Self {
-        Self::read(text.as_bytes(), &HOLES, Self { parts: vec![], at, label }, problems)
+        Self::read(text.as_bytes(), &HOLES, Self { parts: vec![], at, label, unread: vec![] }, problems)
     }
 
     /// A file. Its braces are its own.
     pub(super) fn file(bytes: &[u8], at: usize, label: String, problems: &mut Problems<'_>) -> Self {
-        Self::read(bytes, &[], Self { parts: vec![], at, label }, problems)
+        Self::read(bytes, &[], Self { parts: vec![], at, label, unread: vec![] }, problems)
     }
 
     fn read(
@@ -74,9 +76,15 @@ impl Template {
                 template.parts.push(Part::Text(std::mem::take(&mut text)));
                 let line = if is_file { line } else { 0 };
                 let end = rest.iter().position(|byte| matches!(byte, b'}' | b'\n')).unwrap_or(rest.len());
-                match reference(&rest[2..end], rest.get(end)) {
-                    Ok((name, format)) => template.parts.push(Part::Value { name, format, line }),
-                    Err(problem) => template.problem(problems, line, &problem),
+                let inner = String::from_utf8_lossy(&rest[2..end]);
+                let (name, format) = inner.split_once(':').unwrap_or((&inner, ""));
+                let name = name.to_owned();
+                match reference(&inner, format, rest.get(end)) {
+                    Ok(format) => template.parts.push(Part::Value { name, format, line }),
+                    Err(problem) => {
+                        template.problem(problems, line, &problem);
+                        template.unread.push(name);
+                    }
                 }
                 rest = &rest[(end + usize::from(rest.get(end) == Some(&b'}')))..];
             } else if let Some((hole, path)) = hole {
@@ -102,7 +110,7 @@ impl Template {
         self.parts.iter().any(|part| matches!(part, Part::Path(path) if *path == hole))
     }
 
-    /// Checks names and formats, and adds the names of parameters to `used`.
+    /// Checks names and formats, and adds the names of parameters to `used`, those included that are meant.
     pub(super) fn check(
         &self,
         declaration: &Declaration,
@@ -110,6 +118,7 @@ impl Template {
         problems: &mut Problems<'_>,
     ) {
         let known = || declaration.parameters.iter().map(|parameter| parameter.name);
+        used.extend(self.unread.iter().cloned());
         for part in &self.parts {
             let Part::Value { name, format, line } = part else { continue };
             let parameter = declaration.parameters.iter().find(|parameter| parameter.name == name);
@@ -122,6 +131,7 @@ impl Template {
                     let rule =
                         format!("${{{shown}}} is not a parameter (a literal ${{ is written $${{); {hint}");
                     self.problem(problems, *line, &rule);
+                    used.extend(nearest(name, known()).map(str::to_owned));
                     continue;
                 }
             };
@@ -160,17 +170,16 @@ impl<'a> Filling<'a> {
     }
 }
 
-/// The name and the format of what is between `${` and `}`.
-fn reference(inner: &[u8], end: Option<&u8>) -> Result<(String, Format), String> {
-    let inner = String::from_utf8_lossy(inner);
+/// The format of what is between `${` and `}`.
+fn reference(inner: &str, format: &str, end: Option<&u8>) -> Result<Format, String> {
     if end != Some(&b'}') {
-        let shown = shortened(&inner, 40);
+        let shown = shortened(inner, 40);
         return Err(format!("${{{shown} is not closed by }} (a literal ${{ is written $${{)"));
     }
-    let (name, format) = inner.split_once(':').map_or((&*inner, None), |(name, format)| (name, Some(format)));
-    let format =
-        format.map_or(Ok(Format::PLAIN), Format::read).map_err(|rule| format!("${{{inner}}}: {rule}"))?;
-    Ok((name.to_owned(), format))
+    if !inner.contains(':') {
+        return Ok(Format::PLAIN);
+    }
+    Format::read(format).map_err(|rule| format!("${{{inner}}}: {rule}"))
 }
 
 #[cfg(test)]

@@ -262,6 +262,8 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
         "3: command: ${coun} is not a parameter (a literal ${ is written $${); did you mean \"count\"?",
     ),
     ("${count}", "", "6: parameters.count: is used nowhere: put ${count} into command"),
+    ("speed = 1500.0", "speed = { type = \"float\" }", "5: parameters.speed: has no default"),
+    ("x = { type = \"int\", file = \"out.csv\", column = \"x\" }", "x = \"int\"", "9: metrics.x: is nowhere"),
     ("${count}", "${count:.3q}", "3: command: ${count:.3q}: \".3q\" is not a format"),
     (
         "${mode}",
@@ -284,7 +286,11 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
     ("[metrics]", "[variables]\n\"A=\" = \"x\"\n[metrics]", "9: variables.A=: is not the name of a variable"),
     ("[metrics]", "[variables]\nA = \"${y}\"\n[metrics]", "9: variables.A: ${y} is not a parameter"),
     (X, "", "9: metrics.x: is nowhere: put {out} into command, or say where"),
-    (X, "key = \"x\", column = \"x\"", "9: metrics.x: must have one of key, column and pattern"),
+    (
+        X,
+        "file = \"a\", key = \"x\", column = \"x\"",
+        "9: metrics.x: must have one of key, column and pattern",
+    ),
     (X, "pattern = 'x'", "9: metrics.x.pattern: must have one group, and has 0"),
     (X, "pattern = '(x)(y)'", "9: metrics.x.pattern: must have one group, and has 2"),
     (X, "pattern = '(x'", "9: metrics.x.pattern: regex parse error"),
@@ -324,6 +330,8 @@ columns = {{ t = \"int\" }}
         assert!(good.contains(from), "{from}");
         let told = bench.problems(&good.replacen(from, to, 1));
         assert!(told.iter().any(|line| line.starts_with(problem)), "{told:?} does not say {problem:?}");
+        let follows = told.iter().filter(|line| line.contains("nowhere") && !line.starts_with(problem));
+        assert_eq!(follows.count(), 0, "{told:?} says more than {problem:?}");
     }
     let many = format!("keep = {:?}\n[parameters]", (0..17).map(|name| name.to_string()).collect::<Vec<_>>());
     let told = bench.problems(&good.replacen("[parameters]", &many, 1));
