@@ -15,8 +15,12 @@ def ask(path, **body):
     request.add_header("Content-Type", "application/json")
     try:
         answer = json.load(urlopen(request))
-    except HTTPError as error:  # its body says which error
-        answer = json.load(error)
+    except HTTPError as error:  # its body says which error: in JSON, or in words where the model itself raised it
+        text = error.read().decode(errors="replace")
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            raise RuntimeError(f"{MODEL}: HTTP {error.code}: {text}") from None
     if "error" in answer:
         raise RuntimeError(answer["error"]["message"])
     return answer

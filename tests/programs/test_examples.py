@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Forward(BaseHTTPRequestHandler):
-    """A UM-Bridge server of one model, whose input (1, 1) is an error."""
+    """A UM-Bridge server of one model, to which the input (1, 1) is an error, and whose code fails at (2, 2)."""
 
     answers: ClassVar[dict[str, Any]] = {"/InputSizes": {"inputSizes": [2]}, "/OutputSizes": {"outputSizes": [1]}}
 
@@ -44,14 +45,42 @@ class Forward(BaseHTTPRequestHandler):
         if answer is None:
             ((x, y),) = body["input"]
             answer = {"output": [[(1 - x) ** 2 + 100 * (y - x * x) ** 2]]}
+            if (x, y) == (2, 2):
+                status = 500
             if (x, y) == (1, 1):
                 status, answer = 400, {"error": {"type": "InvalidInput", "message": "not there"}}
         self.send_response(status)
         self.end_headers()
-        self.wfile.write(json.dumps(answer).encode())
+        if body.get("input") == [[2, 2]]:
+            self.wfile.write(b"500 Internal Server Error\n\nServer got itself in trouble")  # as UM-Bridge's does
+        else:
+            self.wfile.write(json.dumps(answer).encode())
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+
+SERVER = """\
+import sys
+import umbridge
+
+class Forward(umbridge.Model):
+    def get_input_sizes(self, config):
+        return [2]
+
+    def get_output_sizes(self, config):
+        return [1]
+
+    def __call__(self, parameters, config):
+        if parameters == [[2.0, 2.0]]:
+            raise ValueError("dry")
+        return [[5.0]]
+
+    def supports_evaluate(self):
+        return True
+
+umbridge.serve_models([Forward("forward")], int(sys.argv[1]))
+"""
 
 
 @pytest.fixture
@@ -122,6 +151,45 @@ def test_from_plan_to_report(example: str, manifest: str, points: int, metric: s
     assert metric in json.dumps(sweepctl("summary", "r", "--metric", metric))
     sweepctl("report", "r", "--out", "report.html")
     assert metric in Path("report.html").read_text()
+
+
+def umbridge_error() -> str:
+    """Return the message of the point that the server's model fails at, which is the only one that fails."""
+    sweep = copied("umbridge")
+    head = sweep.read_text().partition("[design]")[0]
+    sweep.write_text(head + '[design]\nkind = "grid"\n[design.dimensions]\nx = [2.0]\ny = [1.0, 2.0]\n')
+    done = CliRunner().invoke(app, ["run", str(sweep), "--run-id", "r", "--json"])
+    assert query("SELECT count(*), count(value) FROM points") == "2,1", done.stdout
+    return query("SELECT replace(error_message, chr(10), ' ') FROM points WHERE value IS NULL")
+
+
+PLAIN = "RuntimeError: forward: HTTP 500: 500 Internal Server Error  Server got itself in trouble"
+
+
+@pytest.mark.usefixtures("umbridge")
+def test_what_a_umbridge_server_says_in_plain_text_is_its_points_message() -> None:
+    assert PLAIN in umbridge_error()
+
+
+def test_the_package_umbridge_says_which_point_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("umbridge", reason="the package umbridge is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("UMBRIDGE_URL", f"http://127.0.0.1:{port}")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", SERVER, str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as server:
+        try:
+            wait_until(lambda: listens(port) or server.poll() is not None)
+            assert PLAIN in umbridge_error()
+        finally:
+            server.kill()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 # What the examples do first in some points: each of these writes who it is, and waits for a file.
