@@ -199,6 +199,13 @@ HELD_IN_PYTHON = """\
         open(f"held-{{os.getpid()}}", "w").close()
         time.sleep(0.01)
 """
+HELD_IN_JAVASCRIPT = """\
+  const fs = require("node:fs");
+  while (temperature > 3 && !fs.existsSync("free")) {
+    fs.writeFileSync(`held-${process.pid}`, "");
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+  }
+"""
 HELD_IN_SHELL = """\
 #!/bin/sh
 while grep -q "angle = 30" shot.in && [ ! -e {folder}/free ]; do
@@ -218,14 +225,22 @@ def held(example: str) -> tuple[Path, str, int]:
         (folder / "cannon").write_text(HELD_IN_SHELL.format(folder=folder))
         (folder / "cannon").chmod(0o755)
         return sweep, "cannon.toml", 40
-    name, some, first = {
-        "lotka-volterra": ("lv", "predators == 30", "    draw = random.numpy()\n"),
-        "clinic": ("clinic", "gap == 8", "    draw = random.python()\n"),
+    python = HELD_IN_PYTHON.format
+    name, source, first, hold, points = {
+        "lotka-volterra": ("lv", "lv.py", "    draw = random.numpy()\n", python(some="predators == 30"), 60),
+        "clinic": ("clinic", "clinic.py", "    draw = random.python()\n", python(some="gap == 8"), 60),
+        "ising-js": ("ising", "ising.js", "  const spins = ", HELD_IN_JAVASCRIPT, 35),
+        "umbridge": ("umbridge", "umbridge_model.py", '    return {"value"', python(some="x > 1"), 32),
     }[example]
-    source = (folder / f"{name}.py").read_text()
-    assert source.count(first) == 1
-    (folder / f"{name}.py").write_text(source.replace(first, HELD_IN_PYTHON.format(some=some) + first))
-    return sweep, f"{name}.toml", 60
+    text = (folder / source).read_text()
+    assert text.count(first) == 1
+    (folder / source).write_text(text.replace(first, hold + first))
+    if example == "umbridge":  # whose points have no order
+        head, _, tail = sweep.read_text().partition("[design]")
+        grid = 'kind = "grid"\n[design.dimensions]\nx = [-1.0, 0.0, 1.0, 2.0]\ny = { linspace = '
+        shards = "[shards]" + tail.partition("[shards]")[2]
+        sweep.write_text(f"{head}[design]\n{grid}{{ start = 0.0, stop = 0.5, num = 8 }} }}\n{shards}")
+    return sweep, f"{name}.toml", points
 
 
 def processes() -> dict[int, int]:
@@ -249,7 +264,8 @@ def started_by(process: int) -> set[int]:
     return found
 
 
-@pytest.mark.parametrize("example", ["lotka-volterra", "clinic", "cannon"])
+@pytest.mark.parametrize("example", ["lotka-volterra", "clinic", "cannon", "ising-js", "umbridge"])
+@pytest.mark.usefixtures("umbridge")
 def test_a_killed_worker_leaves_no_process_and_loses_no_point(example: str) -> None:
     sweep, manifest, points = held(example)
     command = [*SWEEPCTL, "run", str(sweep), "--run-id", "r", "--json"]
@@ -260,6 +276,8 @@ def test_a_killed_worker_leaves_no_process_and_loses_no_point(example: str) -> N
         left = started_by(worker.pid)
         assert {int(path.name.removeprefix("held-")) for path in sweep.parent.glob("held-*")} <= left
         worker.send_signal(signal.SIGKILL)
+    if example == "ising-js":  # which sees only after its point that its standard input has ended
+        (sweep.parent / "free").touch()
     wait_until(lambda: not left & processes().keys())
     (sweep.parent / "free").touch()
     resumed = sweepctl("run", sweep, "--run-id", "r")
