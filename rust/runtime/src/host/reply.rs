@@ -63,13 +63,15 @@ pub(super) fn read(line: &[u8], id: i64, output: &mut Output) -> Result<Result<(
     }
 }
 
-/// Many writers of JSON write what JSON has no number for.
+/// Many writers of JSON write what JSON has no number for, and many programs print what is no reply.
 fn remedy(line: &[u8]) -> &'static str {
     let has = |text: &str| line.windows(text.len()).any(|part| part == text.as_bytes());
     if has(":NaN") || has(": NaN") || has("Infinity") {
         "; JSON has no NaN and no Infinity: write them in quotes, \"NaN\""
-    } else {
+    } else if line.starts_with(b"{") {
         ""
+    } else {
+        "; standard output is for replies alone: print to standard error"
     }
 }
 
@@ -231,6 +233,8 @@ mod tests {
         }
         let told = records("{\"id\":7,\"metrics\":{\"wait\": NaN,\"served\":1}}").unwrap_err();
         assert!(told.ends_with("JSON has no NaN and no Infinity: write them in quotes, \"NaN\""), "{told}");
+        let told = records("debug print").unwrap_err();
+        assert!(told.ends_with("standard output is for replies alone: print to standard error"), "{told}");
         assert!(read(b"{\"id\":7,\"metrics\":{\"note\":\"\xff\"}}", 7, &mut output()).is_err());
     }
 }
