@@ -101,7 +101,7 @@ def test_numbers_of_numpy_are_numbers_and_one_metric_needs_no_name(lv: Path, ret
     ("returned", "problem"),
     [
         ("None", "simulate returned None: return a dict or a dataclass with y, z, series"),
-        ("5", "simulate returned of type int: return a dict or a dataclass with y, z, series"),
+        ("5", "simulate returned an int: return a dict or a dataclass with y, z, series"),
         ("{'y': [1]}", "y is of type list: it must be a number, a bool or a text"),
         ("{'other': {'a': 1}}", "other is of type dict: it must be a number, a bool or a text"),
         ("{'y': np.array([1.5])}", "y is of type ndarray: it must be a number, a bool or a text"),

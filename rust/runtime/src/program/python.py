@@ -135,7 +135,9 @@ class Model:
         if len(self.metrics) == 1 and not self.datasets and result is not None:
             return {self.metrics[0]: result}
         names = ", ".join([*self.metrics, *self.datasets])
-        raise BadResultError(f"{self.name} returned {kind_of(result)}: return a dict or a dataclass with {names}")
+        kind = type(result).__name__
+        returned = "None" if result is None else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+        raise BadResultError(f"{self.name} returned {returned}: return a dict or a dataclass with {names}")
 
 
 def members(value: Any) -> dict[str, Any] | None:
