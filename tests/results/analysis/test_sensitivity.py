@@ -85,17 +85,17 @@ def test_without_salib_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatc
         (
             {"kind": "saltelli", "base_samples": 1, "dimensions": {"a": UNIFORM, "b": UNIFORM}},
             lambda cell, _: {"m": cell["a"]},
-            "not estimated for a saltelli design yet",
+            "16 base samples are needed, and 0 have all their values",
         ),
         (
             {"kind": "morris", "trajectories": 1, "dimensions": {"a": UNIFORM, "b": UNIFORM}},
             lambda cell, _: {"m": cell["a"]},
-            "not estimated for a morris design yet",
+            "4 trajectories are needed, and 1 have all their values",
         ),
         (
             {"kind": "cross", "parts": [grid(a=[1, 2, 3]), grid(b=[1])]},
             lambda cell, _: {"m": cell["a"]},
-            "not estimated for a cross design yet",
+            "those of a cross are not estimated",
         ),
         (grid(a=[1, 2, 3]), lambda cell, _: {"m": 1} if cell["a"] < 3 else "bad", "2 of 3 cells have a value"),
         (grid(a=[1, 2, 3]), lambda _cell, _: {"m": 1}, "the same in all cells"),
