@@ -5,6 +5,7 @@ Heavy libraries are imported inside the commands that need them, so that `--help
 
 import atexit
 import gc
+import json
 import os
 import sys
 import traceback
@@ -64,19 +65,31 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001  last resort
         # Not the exception's own text as it is: it may quote what a store, a message or an engine says.
         typer.echo("\n".join(_defect_lines(error)), err=True)
+        if "--json" in sys.argv[1:]:
+            defect = {"kind": "defect", "message": _said(error), "remedy": "Please report it."}
+            typer.echo(json.dumps({"error": defect, "exit_code": DEFECT}))
         raise SystemExit(DEFECT) from None
 
 
 def _defect_lines(error: Exception) -> list[str]:
     """Return where an unexpected exception was raised, what it says, and what to do."""
-    frames = traceback.extract_tb(error.__traceback__)[-MOST_FRAMES:]
-    said = " ".join(traceback.format_exception_only(error)).strip()
+    cause = error.__cause__ or error.__context__
     return [
-        *(plain(f"  {frame.filename}:{frame.lineno} in {frame.name}") for frame in frames),
-        f"sweepctl: unexpected {plain(said, MOST_TEXT)}",
+        *([*_frames(cause), f"  {_said(cause)}, which led to"] if cause is not None else ()),
+        *_frames(error),
+        f"sweepctl: unexpected {_said(error)}",
         f"→ This is a bug in sweepctl {__version__}: what is committed is safe, and the command can be started again.",
         "  Please report it with the lines above and what you ran.",
     ]
+
+
+def _frames(error: BaseException) -> list[str]:
+    frames = traceback.extract_tb(error.__traceback__)[-MOST_FRAMES:]
+    return [plain(f"  {frame.filename}:{frame.lineno} in {frame.name}") for frame in frames]
+
+
+def _said(error: BaseException) -> str:
+    return plain(" ".join(traceback.format_exception_only(error)).strip(), MOST_TEXT)
 
 
 def _shorten_start_and_exit() -> None:

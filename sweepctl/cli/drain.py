@@ -192,6 +192,8 @@ def send_command(
 ) -> None:
     """Send shard messages to a queue. Nothing is sent unless all of them are valid."""
     with error_exit(json_output=json_output) as console, read_bodies(map(str, messages)) as bodies:
+        if not len(bodies):
+            raise UsageError("there is no message in these files", remedy="`sweepctl plan FILE --out DIR` writes some.")
         # This imports boto3: only after the messages are checked, so that their errors are printed at once.
         from sweepctl.queue.sqs import open_queue
 

@@ -76,6 +76,9 @@ class Engine:
                     output += child.read(HANDSHAKE_SECONDS)
                     require_short(output)
                 if self.programs and not output and child.wait(EXIT_SECONDS) == BAD_PROGRAM:
+                    if missing := next((path for path in self.programs if not path.exists()), None):
+                        remedy = "A path is from the current folder, and one in a sweep file from that file's folder."
+                        raise ProgramError(f"program {missing}: no such file", remedy=remedy)
                     raise ProgramError(child.stderr, remedy="Correct the manifest; docs/programs.md lists every key.")
                 return Description.model_validate_json(bytes(output))
             except (EngineFaultError, ValidationError) as error:

@@ -157,6 +157,11 @@ class DataFile:
     path: Path
     rows: int
 
+    @property
+    def bytes(self) -> int:
+        """The size of the file."""
+        return self.path.stat().st_size
+
 
 class DatasetWriter:
     """Writes the rows of one dataset to a Parquet file."""

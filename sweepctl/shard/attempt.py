@@ -213,7 +213,7 @@ def execute(
             digest = reader.content_sha256 if fault is None else None
             files = tuple(writer.finish(digest if name == POINT_OUTCOMES else None) for name, writer in writers.items())
             files += _kept_files(reader, message, folder)
-        _require_room(writers.values(), room)
+        _require_room(files, room)
     counts = Execution(
         "success",
         succeeded=reader.succeeded,
@@ -258,10 +258,10 @@ def _kept_files(reader: RecordReader, message: ShardMessage, folder: Path) -> tu
         return (writer.finish(),)
 
 
-def _require_room(writers: Iterable[DatasetWriter], room: ScratchLimit | None) -> None:
+def _require_room(files: Iterable[DatasetWriter | DataFile], room: ScratchLimit | None) -> None:
     """Raise an error if the files of a shard take too many bytes."""
     if room is not None:
-        room.check(sum(writer.bytes for writer in writers))
+        room.check(sum(file.bytes for file in files))
 
 
 def _culprit(fault: EngineFaultError, reader: RecordReader, message: ShardMessage, *, has_begun: bool) -> int | None:

@@ -93,9 +93,11 @@ def agree_engine(store: Store, pin: EnginePin) -> None:
     if (existing.model, existing.model_version) != (pin.model, pin.model_version):
         msg = (
             f"run {pin.run_id} is pinned to {existing.model} version {existing.model_version}, "
-            f"but this engine has {pin.model} version {pin.model_version}{_changes(existing, pin)}"
+            f"but this engine has {pin.model} version {pin.model_version}"
         )
-        raise WrongEngineError(msg, remedy="Use the engine of the run's first shard, or start a new run.")
+        changes = _changes(existing, pin)
+        what = "Restore the program's files" if changes else "Use the engine of the run's first shard"
+        raise WrongEngineError(msg + changes, remedy=f"{what}, or run under another run_id.")
 
 
 def _changes(pinned: EnginePin, own: EnginePin) -> str:

@@ -67,5 +67,6 @@ class Conditions:
         share = free // 2 // self.concurrency
         if share < LEAST_SHARE:
             msg = f"{folder}: only {counted('bytes', free)} are free for {counted('shards', self.concurrency)} at once"
-            raise ScratchError(msg, remedy="Free space there, or lower --concurrency.")
+            fewer = ", or lower --concurrency" if self.concurrency > 1 else ""
+            raise ScratchError(msg, remedy=f"Free space there{fewer}.")
         return ScratchLimit(self.max_scratch_bytes, share)

@@ -237,6 +237,26 @@ def test_a_defect_is_told_as_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert "→ This is a bug in sweepctl" in told
 
 
+def test_a_defect_has_its_cause_and_its_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        try:
+            os.environ["MISSING"]
+        except KeyError as error:
+            raise RuntimeError("cannot go on") from error
+
+    monkeypatch.setattr("sweepctl.cli.app", fail)
+    monkeypatch.setattr("sys.argv", ["sweepctl", "runs", "--json"])
+    with pytest.raises(SystemExit):
+        main()
+    out, told = capsys.readouterr()
+    assert "  KeyError: 'MISSING', which led to\n" in told
+    assert "sweepctl: unexpected RuntimeError: cannot go on" in told
+    assert json.loads(out)["error"]["message"] == "RuntimeError: cannot go on"
+    assert json.loads(out)["exit_code"] == 70
+
+
 def test_what_a_defect_quotes_is_plain_and_short(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -165,6 +165,12 @@ def test_files_and_lines_are_sent_in_order(tmp_path: Path, queue: Queue) -> None
     assert sorted(each.body for each in queue.receive(10, wait=1, visibility=60)) == sorted(bodies)
 
 
+def test_files_without_a_message_are_told_before_a_queue_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "none.jsonl").write_bytes(b"\n\n")
+    result = sweepctl("send", tmp_path / "none.jsonl", "--queue-url", "http://127.0.0.1:1/q/shards")
+    assert (result.exit_code, "there is no message in these files" in result.stderr) == (2, True)
+
+
 def test_a_file_of_messages_is_read_line_by_line(tmp_path: Path) -> None:
     body = toys.message(0, 1) + b" " * 500_000
     (tmp_path / "many.jsonl").write_bytes(b"\n".join([body] * 100))

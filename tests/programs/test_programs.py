@@ -125,7 +125,7 @@ def test_a_sweep_of_an_unnamed_program_says_how_to_name_it(tmp_path: Path) -> No
 def test_a_program_that_the_sweep_file_names_and_is_missing(tmp_path: Path) -> None:
     done = RUNNER.invoke(app, ["plan", str(write_sweep(tmp_path))])
     assert done.exit_code == 2
-    assert "double.toml: No such file" in done.output.replace("\n", " ")
+    assert "double.toml: no such file" in done.output.replace("\n", " ")
 
 
 def test_a_message_never_names_a_program(tmp_path: Path) -> None:

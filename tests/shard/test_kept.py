@@ -13,7 +13,7 @@ from waiting import LIMIT
 from sweepctl.engine import kept
 from sweepctl.engine.client import Engine
 from sweepctl.engine.kept import KeptFiles
-from sweepctl.errors import EngineFaultError
+from sweepctl.errors import EngineFaultError, MessageError
 from sweepctl.messages import ShardMessage, ShardMessageV1
 from sweepctl.protocol import Model
 from sweepctl.records.outcome import KEPT_FILES, Outcome
@@ -99,6 +99,13 @@ def test_files_of_failed_points_are_in_the_store(store: Store, tmp_path: Path) -
     sql = "SELECT status, count(*) FROM kept_files JOIN points USING (point_index) GROUP BY ALL"
     with connect(store, [require_run(store, "r")], sql) as database:
         assert ask(database, sql).fetchall() == [("failure", 7)]
+
+
+def test_kept_files_count_among_those_of_the_shard(store: Store, tmp_path: Path) -> None:
+    program = engine(tmp_path)
+    (tmp_path / "run.sh").write_text(SCRIPT.replace("mkdir deep", "head -c 100000 /dev/urandom > run.log; mkdir deep"))
+    with pytest.raises(MessageError, match="take more than 200,000 bytes"):
+        run_shard(message(), program, store, Conditions(max_scratch_bytes=200_000))
 
 
 def test_all_points_keep_files_if_the_manifest_says_so(store: Store, tmp_path: Path) -> None:
