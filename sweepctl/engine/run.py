@@ -257,13 +257,18 @@ class EngineRun:
         # Of a model in the engine's own process, it is a point's own exit status.
         if status == BAD_PROGRAM and (is_program or self._has_children):
             what = "cannot use a program" if is_program else "cannot run its model in child processes"
-            msg = f"the engine {what}: {self._child.stderr_tail}"
+            # Its last line has what a child said at last, which is above it, too.
+            why = self._child.stderr.rpartition("\n")[2]
+            msg = f"the engine {what}: {why}"
             names = self._programs if self._model is None else [self._model]
             if is_program and any(self._changed(name) for name in names):
                 # Recorded, so that the shard whose points did this to their own program can be found.
                 return EngineFaultError(PROGRAM_CHANGED, msg, remedy="Have it write to no file of its own; restore it.")
             # Not the shard's fault, so nothing is recorded: another worker may have what this one lacks.
-            return EngineUnavailableError(msg, remedy="Correct it, and start this worker again.")
+            remedy = "Correct it, and start again."
+            if "ModuleNotFoundError" in why:
+                remedy = 'Install the module, or name the Python that has it: interpreter = "PATH" in the manifest.'
+            return EngineUnavailableError(msg, remedy=remedy)
         cause = f"signal {-status}" if status < 0 else f"exit status {status}"
         stderr = self._child.stderr_tail
         return EngineFaultError("engine_crashed", f"the engine ended with {cause}" + (f": {stderr}" if stderr else ""))

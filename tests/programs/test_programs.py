@@ -224,6 +224,15 @@ def require_unrecorded(engine: Engine, folder: Path, says: str) -> None:
     assert not list(store.glob("shard_*/**/*.parquet"))
 
 
+def test_what_a_program_says_as_it_dies_is_told_once_with_what_to_do(tmp_path: Path) -> None:
+    source = "import no_such_module\ndef simulate(x: float = 1.0, steps: int = 3): return {'y': x}\n"
+    engine, store = Engine(ENGINE, [write_program(tmp_path, source)]), open_store(str(tmp_path / "store"))
+    with pytest.raises(EngineUnavailableError) as told:
+        run_shard(shard(), engine, store)
+    assert told.value.message.count("No module named 'no_such_module'") == 1
+    assert "interpreter" in (told.value.remedy or "")
+
+
 def test_a_program_that_lacks_a_variable_is_the_workers_fault(tmp_path: Path) -> None:
     engine = Engine(ENGINE, [write_program(tmp_path, needs=["NOT_SET_ANYWHERE"])])
     require_unrecorded(engine, tmp_path, "NOT_SET_ANYWHERE is not set")
