@@ -61,6 +61,8 @@ def init_command(
         ways = [name for name, value in given.items() if value is not None]
         if len(ways) > 1:
             raise UsageError(f"{' and '.join(ways)} exclude each other", remedy="Give one of them.")
+        if program is not None and model is not None:
+            raise UsageError("--model: the manifest has the model's name already", remedy="Omit --model.")
         start = _Start(folder, model, engine)
         if rust:
             written, following = start.crate()
@@ -85,8 +87,18 @@ class _Start:
         self._sweep = folder / "sweep.toml"
 
     def starter(self) -> "tuple[Sequence[Path], Sequence[str]]":
-        from sweepctl.sweep.starter.write import write_starter
+        from sweepctl.sweep.starter.write import STARTER_MODEL, write_starter
 
+        if self._engine is not None:
+            from sweepctl.engine.client import Engine, find_engine
+
+            names = sorted(each.name for each in Engine(find_engine(self._engine)).description.models)
+            if STARTER_MODEL not in names:
+                if len(names) > 1:
+                    msg = f"the engine {self._engine} has several models: {', '.join(names)}"
+                    raise UsageError(msg, remedy="Give one of them with --model.")
+                self._model = names[0]
+                return self.engine()
         return write_starter(self._folder), [f"sweepctl plan {self._sweep}"]
 
     def crate(self) -> "tuple[Sequence[Path], Sequence[str]]":

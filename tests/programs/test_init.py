@@ -5,11 +5,12 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
-from fakes.sweep_files import ENGINE
+from fakes.sweep_files import ENGINE, TEST_ENGINE
 from paths import ROOT
 from typer.testing import CliRunner
 
@@ -142,6 +143,23 @@ def test_a_model_of_the_engine(tmp_path: Path, name: str) -> None:
     told = init("s", "--model", name, "--engine", str(ENGINE))
     assert told["next"] == [f"sweepctl plan s/sweep.toml --engine {ENGINE}"]
     assert require_plannable(tmp_path / "s/sweep.toml").sweep.model == name
+
+
+def test_an_engine_without_the_starters_model_gives_its_only_one(tmp_path: Path) -> None:
+    lone = tmp_path / "lone"
+    only = "import json, sys; it = json.load(sys.stdin); it['models'] = it['models'][:1]; print(json.dumps(it))"
+    lone.write_text(f'#!/bin/sh\n{TEST_ENGINE} "$@" | {sys.executable} -c "{only}"\n')
+    lone.chmod(0o755)
+    told = init("s", "--engine", str(lone))
+    assert told["next"] == [f"sweepctl plan s/sweep.toml --engine {lone}"]
+    done = RUNNER.invoke(app, ["init", "t", "--engine", str(TEST_ENGINE)])
+    assert (done.exit_code, "has several models: " in done.output, "--model" in done.output) == (2, True, True)
+    assert not Path("t").exists()
+
+
+def test_a_manifest_has_its_models_name() -> None:
+    done = RUNNER.invoke(app, ["init", "s", "--program", "p.toml", "--model", "m"])
+    assert (done.exit_code, "the manifest has the model's name already" in done.output) == (2, True)
 
 
 def test_what_cannot_be() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from sweepctl.errors import UsageError
 
 SWEEP, SWEEP_SCHEMA, PROGRAM_SCHEMA = "sweep.toml", "sweep.schema.json", "program.schema.json"
+STARTER_MODEL = "ridehail"  # of the sweep that is shipped
 _SCHEMAS = (SWEEP_SCHEMA, PROGRAM_SCHEMA)
 _FILES = (SWEEP, SWEEP_SCHEMA, "message.json")
 
