@@ -28,6 +28,7 @@ STDERR_BYTES = 4_096  # of standard error that an error quotes: the last ones
 KEPT_BYTES = 64 << 10  # of it that are kept: all problems of a program
 STOP_SECONDS = 0.1  # how late a stop or a deadline may be noticed
 PR_SET_DUMPABLE = 4  # of <sys/prctl.h>
+OOM_SCORE_TRIES = 100  # a millisecond apart
 MOST_OOM_SCORE = 1_000  # of /proc/PID/oom_score_adj: the system kills such a process first when memory is short
 
 
@@ -269,6 +270,9 @@ def _oom_score() -> int | None:
 
 def _offer_to_kill(pid: int, own_score: int | None) -> None:
     """Have the system kill an engine before its worker; the engine's own children come before it."""
-    if own_score is not None:
+    # In the middle of its start, a process has its files in /proc still closed: moments, and more on a busy machine.
+    for _ in range(OOM_SCORE_TRIES if own_score is not None else 0):
         with suppress(OSError):
-            Path(f"/proc/{pid}/oom_score_adj").write_bytes(b"%d" % ((own_score + MOST_OOM_SCORE) // 2))
+            Path(f"/proc/{pid}/oom_score_adj").write_bytes(b"%d" % (((own_score or 0) + MOST_OOM_SCORE) // 2))
+            return
+        time.sleep(0.001)
