@@ -188,7 +188,7 @@ def morris() -> Row:
     for run in range(RUNS):
         found = estimators.morris_measures(effects(np.random.default_rng(run + 1), 60), run)
         inside += abs(found.mu_star[0] - truth) <= found.mu_star_half_width[0]
-    return covers("mu* of 60 trajectories", f"Ishigami x1: {truth:.3f}", inside / RUNS)
+    return covers(r"mu\* of 60 trajectories", f"Ishigami x1: {truth:.3f}", inside / RUNS)
 
 
 def samples() -> Iterator[Row]:
