@@ -205,13 +205,11 @@ def compare_runs(
     """Compare two runs of a store."""
     from sweepctl.records.design import resolve
     from sweepctl.results.analysis.comparison import compare, require_comparable
-    from sweepctl.results.analysis.subject import is_sampled
 
     require_comparable(first, second)
     space = resolve(results, first)
-    with opened_views(results, list({run.run_id: run for run in (first, second)}.values())) as connection:
-        varied = sorted(space.parameters)
-        return compare(connection, first, second, varied=varied, is_sample=is_sampled(space), metrics=metrics, top=top)
+    with opened_views(results, [first, second]) as connection:
+        return compare(connection, first, second, space, metrics=metrics, top=top)
 
 
 @contextmanager

@@ -23,7 +23,6 @@ from sweepctl.records.outcome import RunRecord
 from sweepctl.records.run import require_run
 from sweepctl.results import formats, views
 from sweepctl.results.analysis.comparison import Comparison, compare
-from sweepctl.results.analysis.subject import is_sampled
 from sweepctl.store import Store, open_store
 from sweepctl.verify import Report, verify
 
@@ -137,16 +136,8 @@ class Run:
         require_run_id(run_id)
         other = require_run(self.store, run_id)
         space = resolve(self.store, other)
-        with views.connect(self.store, list({run.run_id: run for run in (other, self.record)}.values())) as database:
-            return compare(
-                database,
-                other,
-                self.record,
-                varied=sorted(space.parameters),
-                is_sample=is_sampled(space),
-                metrics=metrics,
-                top=top,
-            )
+        with views.connect(self.store, [other, self.record]) as database:
+            return compare(database, other, self.record, space, metrics=metrics, top=top)
 
     def verify(self, *, engine: Engine | None = None) -> Report:
         """Verify the run from its store, as `sweepctl verify` does.

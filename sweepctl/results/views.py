@@ -56,7 +56,7 @@ def connect(
 
     Args:
         store: Where the runs are.
-        runs: The records of the runs; None for all.
+        runs: The records of the runs, each counted once; None for all.
         sql: The only statement that will be asked: tables that it does not name are not looked into.
 
     Raises:
@@ -69,7 +69,7 @@ def connect(
     except ImportError as error:
         raise UsageError("queries need DuckDB", remedy="pip install 'sweepctl[query]'") from error
 
-    runs = all_runs(store) if runs is None else runs
+    runs = all_runs(store) if runs is None else list({run.run_id: run for run in runs}.values())
     filesystem, root = store.filesystem()
     tables = [RunTables(store, each, filesystem, root) for each in runs]
     with duckdb.connect(":memory:") as database:

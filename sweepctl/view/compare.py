@@ -5,9 +5,8 @@ from rich.console import Console
 from sweepctl.results.analysis.comparison import Comparison, MetricComparison
 from sweepctl.results.analysis.pairing import Side
 from sweepctl.view.console import foreign, new_table
-from sweepctl.view.wording import counted, shown
+from sweepctl.view.wording import chance, counted, shown
 
-SMALLEST_P = 0.0001  # below it, the exact value says no more
 IN_FULL = 2  # metrics whose largest differences are all shown
 
 
@@ -77,7 +76,7 @@ def _show_metrics(console: Console, metrics: list[MetricComparison]) -> None:
             f"{metric.differing:,}",
             shown(metric.first_mean),
             f"{shown(metric.mean_difference)}{width}",
-            "" if test is None else f"< {SMALLEST_P}" if test.p_value < SMALLEST_P else f"{test.p_value:.4f}",
+            "" if test is None else chance(test.p_value),
             "–" if metric.effect_size is None else f"{metric.effect_size:.3g}",
         )
     console.print(table, highlight=False)

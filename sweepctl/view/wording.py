@@ -55,6 +55,11 @@ def chance(p_value: float) -> str:
     return f"< {SMALLEST_P}" if p_value < SMALLEST_P else f"{p_value:.4f}"
 
 
+def sentence(text: str) -> str:
+    """Return a text with a capital and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def _float(value: float) -> str:
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sweepctl.design import Space
 from sweepctl.errors import UsageError
 from sweepctl.names import quoted
 from sweepctl.records.outcome import RunRecord
 from sweepctl.results.analysis.pairing import Pairing, pair
 from sweepctl.results.analysis.students_t import p_value, t_975
-from sweepctl.results.analysis.subject import batches_of, columns_after, require_known, select
+from sweepctl.results.analysis.subject import batches_of, columns_after, is_sampled, require_known, select
 from sweepctl.spec import Value
 
 if TYPE_CHECKING:
@@ -117,9 +118,8 @@ def compare(
     connection: "Connection",
     first: RunRecord,
     second: RunRecord,
+    space: Space,
     *,
-    varied: Sequence[str],
-    is_sample: bool,
     metrics: Sequence[str] = (),
     top: int = 5,
 ) -> Comparison:
@@ -129,8 +129,7 @@ def compare(
         connection: Has the views of exactly these two runs (`results.views`).
         first: The run to compare with, for instance of the earlier model version.
         second: The run whose differences are told.
-        varied: The parameters that the first run's design varies, in the order in which points show them.
-        is_sample: Whether its cells are draws, so that one replicate allows a test over cells.
+        space: The first run's design. If its cells are draws, one replicate allows a test over cells.
         metrics: The metrics to compare; all if empty.
         top: The number of points to show per metric, those with the largest differences.
 
@@ -146,7 +145,8 @@ def compare(
     replications = min(first.spec.replications, second.spec.replications)
     batches = batches_of(replications)
     over = "replicates" if batches == replications else "batches of replicates"
-    asked = _Asked(batches, over if batches > 1 else "cells" if is_sample else None, varied, top)
+    sampled = "cells" if is_sampled(space) else None
+    asked = _Asked(batches, over if batches > 1 else sampled, sorted(space.parameters), top)
     pairing = pair(connection, first, second)
     metrics_found = (_compared(connection, pairing, name, kinds[name], asked) for name in names if name in kinds)
     return Comparison(pairing, tuple(metrics_found))

@@ -11,6 +11,7 @@ from sweepctl.view.wording import shown, span
 
 CHARACTER = 6.2  # average width in pixels at the figures' text size
 GAP = 10.0  # pixels between two labels
+MOST_BESIDE = 12  # labels of a vertical axis
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,19 @@ def edges(dimension: Dimension) -> list[tuple[float, str]]:
     slots = [(0.5 if level.low is None else float(place), label(level) if level.low is None else shown(level.low))
              for place, level in enumerate(dimension.levels)]  # fmt: skip
     return [*slots, (float(len(dimension.levels)), shown(dimension.levels[-1].high))]
+
+
+def beside(dimension: Dimension, x: float, bottom: float, height: float) -> Markup:
+    """Return the labels left of a vertical axis of equal slots, each `height` high."""
+    texts = edges(dimension)[:: -(-len(dimension.levels) // MOST_BESIDE)]
+    return join(element("text", cut(text, 11), x=x - 7, y=bottom - place * height, class_="y") for place, text in texts)
+
+
+def below(dimension: Dimension, left: float, bottom: float, width: float) -> Markup:
+    """Return the labels below a horizontal axis of equal slots, each `width` wide."""
+    longest = max(6, int(width / CHARACTER))
+    texts = labels((left + place * width, cut(text, longest)) for place, text in edges(dimension))
+    return element("g", texts, transform=f"translate(0 {bottom + 16:.0f})")
 
 
 def labels(texts: Iterable[tuple[float, str]]) -> Markup:

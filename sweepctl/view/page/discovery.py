@@ -8,22 +8,22 @@ from sweepctl.results.analysis.subject import Dimension
 from sweepctl.view.discovery import P_VALUE, TERMS, held, title, used
 from sweepctl.view.page.markup import Markup, element
 from sweepctl.view.page.scatter import scatter
-from sweepctl.view.page.tables import Cell, table, with_unit
-from sweepctl.view.wording import chance, limits, share
+from sweepctl.view.page.tables import Cell, crossed, table, with_unit
+from sweepctl.view.wording import chance, limits, sentence, share
 
 PAIRED = 3  # dimensions of a box whose pairs have a figure each
 
 
 def section(discovery: Discovery, dimensions: Sequence[Dimension], units: Mapping[str, str]) -> Markup:
     """Return where the condition holds: how often, then each box with a plot of pairs."""
-    parts = [element("p", _sentence(f"the condition {held(discovery)}"))]
+    parts = [element("p", sentence(f"the condition {held(discovery)}"))]
     if discovery.used < discovery.points:
-        parts.append(element("p", _sentence(used(discovery)), class_="warning"))
+        parts.append(element("p", sentence(used(discovery)), class_="warning"))
     parts += [_box(discovery, place, box, dimensions, units) for place, box in enumerate(discovery.boxes, 1)]
     if discovery.why_not:
-        parts.append(element("p", _sentence(discovery.why_not), class_="note"))
+        parts.append(element("p", sentence(discovery.why_not), class_="note"))
     if discovery.boxes:
-        parts.append(element("p", f"{_sentence(TERMS)} {P_VALUE}.", class_="note"))
+        parts.append(element("p", f"{sentence(TERMS)} {P_VALUE}.", class_="note"))
     return element("section", element("h2", f"Where {discovery.where}"), *parts)
 
 
@@ -65,7 +65,7 @@ def _pairs(
     figures = [
         element(
             "figure",
-            element("figcaption", f"{with_unit(a, units)} (horizontal), {with_unit(b, units)} (vertical)"),
+            element("figcaption", crossed(a, b, units)),
             scatter(discovery.where, box, by_name[a], by_name[b]),
         )
         for a, b in combinations(names, 2)
@@ -78,7 +78,3 @@ def _pairs(
         f"Drawn: {drawn}, at most {MOST_DRAWN:,}, selected pseudo-randomly; those of one level are spread around it."
     )
     return element("div", element("p", note, class_="note"), element("div", *figures, class_="maps"))
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."

@@ -10,8 +10,8 @@ from sweepctl.results.analysis.subject import Subject
 from sweepctl.results.analysis.summary import MetricSummary
 from sweepctl.view.page import plots
 from sweepctl.view.page.markup import Markup, element
-from sweepctl.view.page.tables import definitions, points_table, table, with_unit
-from sweepctl.view.wording import counted, shown
+from sweepctl.view.page.tables import crossed, definitions, points_table, table, with_unit
+from sweepctl.view.wording import counted, sentence, shown
 
 MOST_PAIRS = 10  # of dimensions, in the table of second-order indices
 
@@ -71,7 +71,7 @@ def _panel(subject: Subject, metric: MetricSummary, pairs: Sequence[Pair], units
         _indices(metric.name, metric.sensitivity),
     ]
     if pairs:
-        drawn = (_figure(_crossed(a.name, b.name, units), plots.heat_map(name, a, b, found)) for a, b, found in pairs)
+        drawn = (_figure(crossed(a.name, b.name, units), plots.heat_map(name, a, b, found)) for a, b, found in pairs)
         parts += [
             element("h4", "Pairs of dimensions"),
             element("p", "Means over all other dimensions, for the dimensions whose means differ most.", class_="note"),
@@ -81,10 +81,6 @@ def _panel(subject: Subject, metric: MetricSummary, pairs: Sequence[Pair], units
         if rows:
             parts += [element("h4", f"{title} {metric.name}"), points_table(title, rows, units, [metric.name])]
     return element("article", *parts, data_metric=metric.name)
-
-
-def _crossed(across: str, up: str, units: Mapping[str, str]) -> str:
-    return f"{with_unit(across, units)} (horizontal), {with_unit(up, units)} (vertical)"
 
 
 def _effects(subject: Subject, metric: MetricSummary, name: str, units: Mapping[str, str]) -> Markup:
@@ -161,7 +157,7 @@ def _interval(subject: Subject) -> str:
 
 
 def _indices(name: str, sensitivity: Sensitivity) -> Markup:
-    why_not = element("p", _sentence(sensitivity.why_not), class_="note") if sensitivity.why_not else ""
+    why_not = element("p", sentence(sensitivity.why_not), class_="note") if sensitivity.why_not else ""
     if sensitivity.effects:
         return element("div", element("h4", "Sensitivity"), why_not, _elementary_effects(sensitivity))
     if not sensitivity.indices:
@@ -173,7 +169,7 @@ def _indices(name: str, sensitivity: Sensitivity) -> Markup:
     return element(
         "div",
         element("h4", "Sensitivity"),
-        element("p", f"{bar}{outline}. {_sentence(method)}", class_="note"),
+        element("p", f"{bar}{outline}. {sentence(method)}", class_="note"),
         plots.indices(name, sensitivity),
         why_not,
         _pairs_of_indices(sensitivity),
@@ -231,10 +227,6 @@ def _influences(sensitivity: Sensitivity) -> Markup:
 
 def _plus_minus(value: float, half_width: float) -> str:
     return f"{shown(value)} ± {shown(half_width)}"
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _figure(caption: str, drawing: Markup) -> Markup:

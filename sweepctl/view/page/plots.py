@@ -9,7 +9,8 @@ from sweepctl.results.analysis.points import Distribution
 from sweepctl.results.analysis.sensitivity.indices import Sensitivity
 from sweepctl.results.analysis.shards import MapCell, ShardMap
 from sweepctl.results.analysis.subject import LOG_RATIO, Dimension
-from sweepctl.view.page.axes import CHARACTER, Scale, cut, edges, label, labels, places, ticks
+from sweepctl.view.page import axes
+from sweepctl.view.page.axes import Scale, cut, label, labels, places, ticks
 from sweepctl.view.page.markup import Markup, element, join
 from sweepctl.view.wording import counted, shown, span
 
@@ -18,7 +19,8 @@ LEFT, RIGHT, TOP, BOTTOM = 54.0, 292.0, 10.0, 166.0
 SHADES = 9  # of a heat map; style.css has their colours
 
 
-def _drawing(name: str, width: float, height: float, *children: str) -> Markup:
+def drawing(name: str, width: float, height: float, *children: str) -> Markup:
+    """Return a figure with its name for those who cannot see it."""
     return element(
         "svg",
         *children,
@@ -74,7 +76,7 @@ def effect(metric: str, dimension: Dimension, found: MeansByLevel, ends: tuple[f
         )
         for x, level, each in known
     )
-    return _drawing(
+    return drawing(
         f"Mean of {metric} by {dimension.name}",
         WIDTH,
         HEIGHT,
@@ -110,21 +112,15 @@ def heat_map(metric: str, across: Dimension, up: Dimension, found: MeansByLevel)
         named = f"{label(across.levels[column])}, {label(up.levels[row])}: {shown(each.mean)}"
         shade = f"h{shades.shade(each.mean)}"
         cells.append(element("rect", element("title", named), x=column, y=len(up.levels) - 1 - row, class_=shade))
-    left_labels = [
-        element("text", cut(text, 11), x=left - 7, y=top + height - place * h, class_="y")
-        for place, text in edges(up)[:: -(-len(up.levels) // 12)]
-    ]
-    longest = max(6, int(w / CHARACTER))
-    below = labels((left + place * w, cut(text, longest)) for place, text in edges(across))
-    return _drawing(
+    return drawing(
         f"Mean of {metric} by {across.name} and {up.name}",
         left + width + 12,
         top + height + 54,
         element("rect", x=left, y=top, width=width, height=height, class_="none"),
         # A page may have thousands of cells: as unit squares, sized in the style sheet, they take few bytes.
         element("g", *cells, class_="cells", transform=f"translate({left} {top}) scale({w:.3f} {h:.3f})"),
-        *left_labels,
-        element("g", below, transform=f"translate(0 {top + height + 16:.0f})"),
+        axes.beside(up, left, top + height, h),
+        axes.below(across, left, top + height, w),
         _legend(shades, left, top + height + 40),
     )
 
@@ -185,7 +181,7 @@ def histogram(metric: str, spread: Distribution) -> Markup:
         if count
     )
     below = labels((x.at(tick), shown(float(tick))) for tick in ticks(low, high, 4))
-    return _drawing(
+    return drawing(
         f"Distribution of {metric}",
         WIDTH,
         HEIGHT,
@@ -219,7 +215,7 @@ def indices(metric: str, sensitivity: Sensitivity) -> Markup:
             element("rect", x=left, y=y, width=x.at(first) - left, height=14, class_="bar"),
             element("text", text, x=x.at(max(first, total)) + 7, y=y + 7, class_="start"),
         ]
-    return _drawing(
+    return drawing(
         f"Sobol indices of {metric}",
         600,
         height + 6,
@@ -257,4 +253,4 @@ def shard_map_figure(found: ShardMap) -> Markup:
         paths[state(cell)] += shape
     rows = -(-len(found.cells) // columns)
     shapes = (element("path", d=path, class_=f"shard {name}") for name, path in paths.items() if path)
-    return _drawing("Completeness of shards", width if rows > 1 else len(found.cells) * size, rows * size, *shapes)
+    return drawing("Completeness of shards", width if rows > 1 else len(found.cells) * size, rows * size, *shapes)

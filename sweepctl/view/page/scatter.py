@@ -6,8 +6,10 @@ from itertools import product
 from sweepctl.results.analysis.discovery import Box
 from sweepctl.results.analysis.subject import Dimension
 from sweepctl.spec import Value
-from sweepctl.view.page.axes import CHARACTER, Scale, cut, edges, labels
-from sweepctl.view.page.markup import Markup, element, join
+from sweepctl.view.page import axes
+from sweepctl.view.page.axes import Scale
+from sweepctl.view.page.markup import Markup, element
+from sweepctl.view.page.plots import drawing
 
 LEFT, TOP, WIDTH, HEIGHT = 78, 8, 320, 224
 SPREAD = 0.7  # of a slot, over which the points of one level are spread
@@ -29,25 +31,16 @@ def scatter(where: str, box: Box, across: Dimension, up: Dimension) -> Markup:
                 width=width * (right - left), height=height * (high - low), class_="box")
         for (left, right), (low, high) in product(_runs(box, across), _runs(box, up))
     )  # fmt: skip
-    longest = max(6, int(width / CHARACTER))
-    below = labels((LEFT + place * width, cut(text, longest)) for place, text in edges(across))
-    beside = (
-        element("text", cut(text, 11), x=LEFT - 7, y=TOP + HEIGHT - place * height, class_="y")
-        for place, text in edges(up)[:: -(-len(up.levels) // 12)]
-    )
-    return element(
-        "svg",
+    return drawing(
+        f"Points where {where} by {across.name} and {up.name}, and the box",
+        LEFT + WIDTH + 12,
+        TOP + HEIGHT + 30,
         element("rect", x=LEFT, y=TOP, width=WIDTH, height=HEIGHT, class_="none"),
         element("path", d=paths[False], class_="missed") if paths[False] else "",
         element("path", d=paths[True], class_="met") if paths[True] else "",
         *outlines,
-        join(beside),
-        element("g", below, transform=f"translate(0 {TOP + HEIGHT + 16})"),
-        viewBox=f"0 0 {LEFT + WIDTH + 12} {TOP + HEIGHT + 30}",
-        width=LEFT + WIDTH + 12,
-        height=TOP + HEIGHT + 30,
-        role="img",
-        aria_label=f"Points where {where} by {across.name} and {up.name}, and the box",
+        axes.beside(up, LEFT, TOP + HEIGHT, height),
+        axes.below(across, LEFT, TOP + HEIGHT, width),
     )
 
 

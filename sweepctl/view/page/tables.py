@@ -76,6 +76,11 @@ def with_unit(name: str, units: Mapping[str, str]) -> str:
     return f"{name} [{unit}]" if unit else name
 
 
+def crossed(across: str, up: str, units: Mapping[str, str]) -> str:
+    """Return the caption of a figure by two dimensions."""
+    return f"{with_unit(across, units)} (horizontal), {with_unit(up, units)} (vertical)"
+
+
 def definitions(pairs: Iterable[tuple[str, Value | Markup]]) -> Markup:
     """Return a description list of names and values."""
     items = (

@@ -11,12 +11,15 @@ import pytest
 from results.analysis.views import Function, cells_of, connect_runs, grid, record_of
 from scipy.stats import ttest_1samp
 
+from sweepctl.design import DESIGN as DESIGN_OF
 from sweepctl.errors import UsageError
 from sweepctl.results.analysis.comparison import Comparison, compare
 from sweepctl.spec import Value
 
 DESIGN = grid(a=[1, 2, 4], b=["x", "y"])
 CELLS = cells_of(DESIGN)
+UNIFORM = {"uniform": {"low": 0.0, "high": 1.0}}
+DRAWN = {"kind": "random", "samples": 40, "dimensions": dict.fromkeys("ab", UNIFORM)}
 NOISE = [random.Random(seed).gauss(0, 1) for seed in range(4_000)]
 
 
@@ -36,7 +39,8 @@ def compared(
         replace(run, total_points=len(each) * replications) for run, each in zip((old, new), cells, strict=True)
     )
     with connect_runs(runs, replications) as connection:
-        return compare(connection, old, new, varied=["a", "b"], is_sample=is_sample, metrics=metrics, top=3)
+        space = DESIGN_OF.validate_python(DRAWN if is_sample else DESIGN)
+        return compare(connection, old, new, space, metrics=metrics, top=3)
 
 
 def value(cell: Mapping[str, Any], replicate: int) -> float:
@@ -173,9 +177,10 @@ def test_bad_questions_are_refused() -> None:
     run = record_of(DESIGN, 1)
     other = replace(run, run_id="other", spec_json=run.spec_json.replace('"toy"', '"another"'))
     with connect_runs({"r": (CELLS, one)}) as connection:
-        assert compare(connection, run, run, varied=["a"], is_sample=False).is_exact
+        space = DESIGN_OF.validate_python(DESIGN)
+        assert compare(connection, run, run, space).is_exact
         with pytest.raises(UsageError, match="run r is of model toy, run other of another"):
-            compare(connection, run, other, varied=["a"], is_sample=False)
+            compare(connection, run, other, space)
 
 
 def test_a_parameter_that_one_version_lacks_may_have_one_value_only() -> None:

@@ -23,8 +23,8 @@ def of_grid(connection: "Connection", subject: Subject, grid: Grid) -> list[Sens
     )
     counts = ", ".join(f"count(y{place}), var_pop(y{place})" for place in metrics)
     found = connection.execute(f"SELECT {counts} FROM cells").fetchall()[0]
-    places = [digits(grid)[dimension.name] for dimension in subject.dimensions]
-    explained = [_explained(connection, metrics, *each) for each in places]
+    places = digits(grid)
+    explained = [_explained(connection, metrics, *places[each.name]) for each in subject.dimensions]
     connection.execute("DROP TABLE cells")
     return [
         _exact(

@@ -57,3 +57,8 @@ class Sensitivity:
     effects: tuple[ElementaryEffect, ...] = ()
     influences: tuple[Influence, ...] = ()
     pawn_by_chance: float | None = None  # which 95 of 100 dimensions without influence stay below
+
+
+def left_out(kind: str, missing: int, of: int) -> str | None:
+    """Return how many of `kind`, a plural, take no part in an estimate; None if all do."""
+    return f"{missing:,} of {of:,} {kind} have a cell without a value and are left out" if missing else None

@@ -37,7 +37,7 @@ def sensitivities(connection: "Connection", subject: Subject) -> list[Sensitivit
                 return [Sensitivity(why_not=NO_NUMPY) for _ in subject.metrics]
             if isinstance(design, Saltelli):
                 return [of_saltelli(connection, subject, design, metric) for metric in subject.metrics]
-            return [of_morris(connection, subject, design, metric) for metric in subject.metrics]
+            return of_morris(connection, subject, design)
         case Cross():
             why_not = "no indices: those of a cross are not estimated; a run of one of its parts has its own"
         case _:

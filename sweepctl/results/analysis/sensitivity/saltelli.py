@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from sweepctl.design import Saltelli
-from sweepctl.results.analysis.sensitivity.indices import Index, PairIndex, Sensitivity
+from sweepctl.results.analysis.sensitivity.indices import Index, PairIndex, Sensitivity, left_out
 from sweepctl.results.analysis.subject import Subject
 
 if TYPE_CHECKING:
@@ -20,17 +20,12 @@ def of_saltelli(connection: "Connection", subject: Subject, design: Saltelli, me
 
     blocks = cells.values_of(connection, subject, metric).reshape(design.base_samples, -1)
     known = blocks[~np.isnan(blocks).any(axis=1)]
-    missing = design.base_samples - len(known)
-    left_out = (
-        f"{missing:,} of {design.base_samples:,} base samples have a cell without a value and are left out"
-        if missing
-        else None
-    )
     if len(known) < MIN_BASE_SAMPLES:
         why = f"no indices: {MIN_BASE_SAMPLES} base samples are needed, and {len(known):,} have all their values"
         return Sensitivity(why_not=why)
     if known.min() == known.max():
         return Sensitivity(why_not="no indices: the metric is the same in all cells")
+    missing = left_out("base samples", design.base_samples - len(known), design.base_samples)
     names = sorted(design.dimensions)
     found = estimators.sobol_indices(known / np.abs(known).max(), len(names))
     indices = tuple(
@@ -46,4 +41,4 @@ def of_saltelli(connection: "Connection", subject: Subject, design: Saltelli, me
             for i in range(len(names))
             for j in range(i + 1, len(names))
         )
-    return Sensitivity("Saltelli and Jansen", known.size, indices, left_out, pairs)
+    return Sensitivity("Saltelli and Jansen", known.size, indices, missing, pairs)
