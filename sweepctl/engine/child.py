@@ -115,6 +115,12 @@ class Child:
         """What the child wrote to standard error; the last part, if it was very much."""
         return self._stderr.decode("utf-8", "replace").strip()
 
+    @property
+    def last_line(self) -> str:
+        """The last whole line that the child wrote to standard error: one thread may end it while another writes."""
+        *whole, rest = self._stderr.decode("utf-8", "replace").split("\n")
+        return next((line.strip() for line in reversed(whole) if line.strip()), rest.strip())
+
     def read(self, seconds: float) -> bytes:
         """Return output of the child as soon as there is some; nothing if there is none within `seconds`.
 

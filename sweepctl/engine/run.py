@@ -258,7 +258,7 @@ class EngineRun:
         if status == BAD_PROGRAM and (is_program or self._has_children):
             what = "cannot use a program" if is_program else "cannot run its model in child processes"
             # Its last line has what a child said at last, which is above it, too.
-            why = self._child.stderr.rpartition("\n")[2]
+            why = self._child.last_line
             msg = f"the engine {what}: {why}"
             names = self._programs if self._model is None else [self._model]
             if is_program and any(self._changed(name) for name in names):

@@ -354,3 +354,14 @@ def test_a_shards_engine_has_hung_only_while_points_wait_and_none_begins(
         except EngineFaultError as fault:
             said = fault.message.partition(";")[0]
     assert said == ("the engine finished no point for 1 s" if hangs else "all 10 points")
+
+
+@pytest.mark.parametrize(
+    ("written", "told"), [(r"one\ntwo\nthr", "two"), ("one", "one"), (r"one\n\n", "one"), ("", "")]
+)
+def test_the_last_line_is_a_whole_one(written: str, told: str) -> None:
+    """A thread that ends the process may cut off what another one is writing."""
+    command = ["/bin/sh", "-c", f"printf '{written}' >&2"]
+    with child.Child(command, {}, stdin=b"", timeout=None, stop=Event()) as writer:
+        assert writer.wait(LIMIT) == 0
+        assert writer.last_line == told

@@ -68,7 +68,11 @@ class Strike:
         return time.monotonic() + self._stood
 
     def _strike(self) -> None:
-        os.kill(os.getpid(), self._number)
+        if self._number is signal.SIGTERM:
+            os.kill(os.getpid(), self._number)  # for the main thread, which handles it
+        else:
+            # For this thread, so that it goes no step further: not into a lock that other workers then wait for.
+            signal.pthread_kill(threading.get_ident(), self._number)
         if self._number is signal.SIGSTOP:
             self._stood = 3_600.0
 
