@@ -10,6 +10,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import combinations
 from typing import Annotated, Any, Literal, NoReturn, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -18,7 +19,7 @@ from sweepctl.design import Design, Grid, Space, path_of, total_points
 from sweepctl.design.values import Scalar
 from sweepctl.errors import MessageError, UsageError
 from sweepctl.names import DatasetName, Name
-from sweepctl.spec import NO_LIMITS, Limits, Spec
+from sweepctl.spec import NO_LIMITS, Constraints, Expression, Limits, Spec
 from sweepctl.strict_json import INT64_MAX, parse, short
 
 MAX_BYTES = 1 << 20  # the largest message that SQS carries
@@ -77,6 +78,14 @@ class ShardMessage(BaseModel):
     def _limits(self) -> Limits:
         return NO_LIMITS
 
+    @property
+    def _derived(self) -> Mapping[str, str]:
+        return {}
+
+    @property
+    def _constraints(self) -> tuple[str, ...]:
+        return ()
+
     @model_validator(mode="after")
     def _meaning(self) -> Self:
         if not self.start_index < self.end_index_exclusive <= self.total_points:
@@ -90,8 +99,10 @@ class ShardMessage(BaseModel):
 
     def require_fit(self, space: Space) -> None:
         """Raise ValueError if the message contradicts its design."""
-        for name in sorted(self.base.keys() & set(space.parameters)):
-            _reject(f"{name!r} is both a dimension and a base value: must be only one of them")
+        names = {"a dimension": set(space.parameters), "a base value": set(self.base), "derived": set(self._derived)}
+        for (one, these), (other, those) in combinations(names.items(), 2):
+            for name in sorted(these & those):
+                _reject(f"{name!r} is both {one} and {other}: must be only one of them")
         points = total_points(space, self.replications)
         if points != self.total_points:
             _reject(f"total_points {self.total_points}: must be the design's cells times replications, {points}")
@@ -117,6 +128,8 @@ class ShardMessage(BaseModel):
             seed=self.seed,
             outputs=tuple(sorted(self.outputs)),
             limits=self._limits,
+            derived=self._derived,
+            constraints=self._constraints,
         )
 
 
@@ -146,12 +159,14 @@ class ShardMessageV1(ShardMessage):
 
 
 class ShardMessageV2(ShardMessage):
-    """A shard of any design, held in the message or stored under its digest; its run may have limits."""
+    """A shard of any design, held in the message or stored under its digest; its run may have rules and limits."""
 
     schema_version: Literal["v2"]
     design: Design | None = None
     design_sha256: Digest | None = None
     limits: Limits = NO_LIMITS
+    derived: dict[Name, Expression] = {}
+    constraints: Constraints = []
 
     @classmethod
     def of(
@@ -182,6 +197,8 @@ class ShardMessageV2(ShardMessage):
             "end_index_exclusive": end_index_exclusive,
             "seed": spec.seed,
             **({} if spec.limits == NO_LIMITS else {"limits": spec.limits.to_json()}),
+            **({"derived": dict(spec.derived)} if spec.derived else {}),
+            **({"constraints": list(spec.constraints)} if spec.constraints else {}),
         }
         return cls.model_validate(fields)
 
@@ -205,6 +222,14 @@ class ShardMessageV2(ShardMessage):
     @property
     def _limits(self) -> Limits:
         return self.limits
+
+    @property
+    def _derived(self) -> Mapping[str, str]:
+        return self.derived
+
+    @property
+    def _constraints(self) -> tuple[str, ...]:
+        return tuple(self.constraints)
 
 
 def decode(body: bytes, today: dt.date) -> ShardMessage:

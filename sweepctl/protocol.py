@@ -166,6 +166,7 @@ class Finished(_Reply):
     points: Count
     succeeded: Count
     failed: Count
+    excluded: Count = 0
 
 
 class KeptContent(_Reply):
@@ -218,6 +219,10 @@ def encode_request(
         "start_index": start_index,
         "end_index_exclusive": end_index_exclusive,
     }
+    if spec.derived:
+        fields["derived"] = dict(spec.derived)
+    if spec.constraints:
+        fields["constraints"] = spec.constraints
     if threads is not None:
         fields["threads"] = threads
     if report_seconds is not None:
@@ -266,3 +271,7 @@ class PointIdentity(_Reply):
     effective_parameters_json: str
     parameter_fingerprint: Fingerprint
     point_fingerprint: Fingerprint
+    # Only of a point that is not run, as a rule of its run has it.
+    status: Literal["excluded", "failure"] | None = None
+    error_code: str | None = None
+    error_message: str | None = None

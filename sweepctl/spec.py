@@ -1,4 +1,4 @@
-"""What a run computes, and nothing else: model, design, base values, replications, seed, extra outputs and limits.
+"""What a run computes, and nothing else: model, design, base values, rules, replications, seed, outputs and limits.
 
 Two runs with equal specs compute equal points. Neither the run_id nor the sharding belongs to it. The engine decides
 which values a model accepts.
@@ -7,7 +7,7 @@ which values a model accepts.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Any
@@ -18,6 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 Value = None | bool | int | float | str
 
 EXACT_INTEGER_MAX = (1 << 53) - 1  # beyond it a JSON number is not exact for every reader (RFC 8785, appendix D)
+# A text that the engine reads (docs/expressions.md).
+Expression = Annotated[str, Field(min_length=1, max_length=1_000)]
+Constraints = Annotated[list[Expression], Field(max_length=256)]
+
 _INT64_MAX = (1 << 63) - 1
 MAX_POINT_SECONDS = 1e9
 
@@ -93,6 +97,9 @@ class Limits(BaseModel):
 
 NO_LIMITS = Limits()
 
+# What a spec's JSON holds only where there is something.
+_OPTIONAL = {"limits", "derived", "constraints"}
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -108,6 +115,8 @@ class Spec:
     seed: int
     outputs: tuple[str, ...]
     limits: Limits = NO_LIMITS
+    derived: Mapping[str, str] = field(default_factory=dict)  # parameters as expressions of others
+    constraints: tuple[str, ...] = ()  # expressions that every point must meet, else it is excluded
 
     @cached_property
     def fingerprint(self) -> str:
@@ -125,13 +134,15 @@ class Spec:
     @property
     def _fields(self) -> dict[str, Any]:
         # Not dataclasses.asdict, which copies every value of every dimension.
-        named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "limits"}
-        # Absent where there are none: a spec without limits has the fingerprint that it had before there were any.
-        return named if self.limits == NO_LIMITS else named | {"limits": self.limits.to_json()}
+        named = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _OPTIONAL}
+        # Absent where there are none: a spec without them has the fingerprint that it had before there were any.
+        given = {"limits": self.limits.to_json(), "derived": self.derived, "constraints": self.constraints}
+        return named | {name: value for name, value in given.items() if value}
 
     @classmethod
     def from_json(cls, text: str) -> "Spec":
         """Read what `to_json` wrote."""
         found = json.loads(text)
         limits = Limits.model_validate(found.get("limits", {}))
-        return cls(**{**found, "outputs": tuple(found["outputs"]), "limits": limits})
+        texts = {name: tuple(found.get(name, ())) for name in ("outputs", "constraints")}
+        return cls(**{**found, **texts, "limits": limits})

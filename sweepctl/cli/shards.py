@@ -179,5 +179,14 @@ def _exit_code(outcome: "Outcome") -> int:
 
 
 def _log_fields(outcome: "Outcome") -> dict[str, Any]:
-    names = ("run_id", "shard_id", "attempt_id", "status", "error_code", "points_succeeded", "points_failed")
+    names = (
+        "run_id",
+        "shard_id",
+        "attempt_id",
+        "status",
+        "error_code",
+        "points_succeeded",
+        "points_failed",
+        "points_excluded",
+    )
     return {name: getattr(outcome, name) for name in names}

@@ -74,10 +74,11 @@ def submit_command(
         from sweepctl.shard.run import utc_now
         from sweepctl.sweep.pilot import measure_shard
         from sweepctl.sweep.plan import draft
-        from sweepctl.view.plan import show_bad_points
+        from sweepctl.view.plan import show_bad_points, show_excluded
         from sweepctl.view.runs import sending, show_submission
 
         drafted = draft(sweep, worker)
+        show_excluded(console, drafted.exclusion)
         require_sendable(drafted, queue)
         results.probe()
         stop = Event()

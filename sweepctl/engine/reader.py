@@ -7,7 +7,7 @@ parameters.
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -19,10 +19,11 @@ from sweepctl.engine.run import EngineRun
 from sweepctl.errors import EngineFaultError
 from sweepctl.messages import ShardMessage
 from sweepctl.protocol import Column, Finished, Model
-from sweepctl.records.outcome import MACHINE_DEPENDENT, MAX_ERROR_MESSAGE
+from sweepctl.records.outcome import EXCLUDED, MACHINE_DEPENDENT, MAX_ERROR_MESSAGE
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, FLOAT, INT, POINT_OUTCOMES, TEXT, columns_of, schemas
 
 FINGERPRINT = "^[0-9a-f]{64}$"
+RESULT = ("status", "error_code", "error_message")
 ERROR_CODE = "^[a-z][a-z0-9_]{0,62}$"
 MAX_ROWS_BYTES = 65 << 20  # of one point's `rows` records: an engine writes at most 64 MiB, and their heads
 POINT_START = b'{"record":"point"'
@@ -66,14 +67,15 @@ class RecordReader:
         self.next_index = message.start_index
         self.failed = 0
         self.machine_dependent = 0  # of the failed ones
-        self._before = (0, 0)  # points, and failed ones, that an engine wrote which did not finish
+        self.excluded = 0
+        self._before = (0, 0, 0)  # points, failed and excluded ones, that an engine wrote which did not finish
         self.first_failure: PointFailure | None = None
         self.kept = KeptFiles(model, range(message.start_index, message.end_index_exclusive))
 
     @property
     def succeeded(self) -> int:
         """The number of points that have succeeded so far."""
-        return self.next_index - self._message.start_index - self.failed
+        return self.next_index - self._message.start_index - self.failed - self.excluded
 
     @property
     def content_sha256(self) -> str:
@@ -100,7 +102,7 @@ class RecordReader:
         """Prepare for another engine, which runs the points from `next_index` on."""
         self._held = b""
         self.kept.go_on(self.next_index)
-        self._before = (self.next_index - self._message.start_index, self.failed)
+        self._before = (self.next_index - self._message.start_index, self.failed, self.excluded)
 
     def finish(self, finished: Finished) -> None:
         """Compare the engine's counts with the records that it wrote.
@@ -108,15 +110,16 @@ class RecordReader:
         Raises:
             EngineFaultError: points are missing, or the engine counted something else.
         """
-        points, failed = self._before
+        points, failed, excluded = self._before
         count = self.next_index - self._message.start_index - points
-        seen = (count, count - (self.failed - failed), self.failed - failed)
-        said = (finished.points, finished.succeeded, finished.failed)
+        failed, excluded = self.failed - failed, self.excluded - excluded
+        seen = (count, count - failed - excluded, failed, excluded)
+        said = (finished.points, finished.succeeded, finished.failed, finished.excluded)
         if self.next_index != self._message.end_index_exclusive or said != seen or self._held:
             msg = (
                 f"the engine wrote {seen[0]} of {self._message.points - points} points "
-                f"({seen[1]} succeeded, {seen[2]} failed) "
-                f"but reported {said[0]} ({said[1]} succeeded, {said[2]} failed)"
+                f"({seen[1]} succeeded, {seen[2]} failed, {seen[3]} excluded) "
+                f"but reported {said[0]} ({said[1]} succeeded, {said[2]} failed, {said[3]} excluded)"
             )
             raise EngineFaultError("engine_wrong_count", msg)
 
@@ -142,6 +145,7 @@ class RecordReader:
             self.first_failure = PointFailure(first["point_index"], first["error_code"], first["error_message"])
         self.next_index += points.num_rows
         self.failed += failures.num_rows
+        self.excluded += pc.sum(pc.equal(points["status"], EXCLUDED)).as_py() or 0
         self.machine_dependent += pc.sum(pc.is_in(failures["error_code"], pa.array(MACHINE_DEPENDENT))).as_py() or 0
         return {name: self._table(name, table) for name, table in {**_datasets(points), **rows}.items()}
 
@@ -153,7 +157,7 @@ class RecordReader:
         unknown = rows.keys() - self._wire_rows.keys()
         _require(not unknown, f"rows of a dataset that was not requested: {', '.join(sorted(unknown))[:80]}")
         points = parse_records(lines, self._wire)
-        _check_points(points, self._model)
+        _check_points(points, self._model, self._message.spec.derived)
         self._check_order(points)
         return points, {
             name: _check_rows(parse_records(b"".join(rows[name].lines), schema), rows[name].places, points, columns)
@@ -239,6 +243,7 @@ def identity_schema(model: Model) -> pa.Schema:
             ("effective_parameters_json", TEXT),
             ("parameter_fingerprint", TEXT),
             ("point_fingerprint", TEXT),
+            *((name, TEXT) for name in RESULT),
         ]
     )
 
@@ -292,7 +297,7 @@ def parse_records(lines: bytes, schema: pa.Schema) -> pa.Table:
     return table
 
 
-def _check_points(points: pa.Table, model: Model) -> None:
+def _check_points(points: pa.Table, model: Model, derived: Collection[str]) -> None:
     for name in (
         "point_index",
         "replicate",
@@ -305,10 +310,12 @@ def _check_points(points: pa.Table, model: Model) -> None:
         _require(points[name].null_count == 0, f"a point has no {name}")
     _require(_equal(points["record"], pa.repeat("point", points.num_rows)), "a record is not a point")
     succeeded = pc.equal(points["status"], "success")
-    settled = pc.or_(succeeded, pc.equal(points["status"], "failure"))
-    _require(pc.all(settled).as_py(), "a status is neither success nor failure")
+    settled = pc.is_in(points["status"], pa.array(["success", "failure", EXCLUDED]))
+    _require(pc.all(settled).as_py(), "a status is none of success, failure, excluded")
     for name in ("error_code", "error_message"):
-        _require(_equal(points[name].is_null(), succeeded), f"{name} is missing for a failure, or set for a success")
+        _require(
+            _equal(points[name].is_null(), succeeded), f"{name} is set for a success, or missing for another point"
+        )
     codes = pc.match_substring_regex(points["error_code"], ERROR_CODE)
     _require(pc.all(codes, min_count=0).as_py(), f"an error_code does not match {ERROR_CODE}")
     lengths = pc.utf8_length(points["error_message"])
@@ -318,7 +325,11 @@ def _check_points(points: pa.Table, model: Model) -> None:
         digests = pc.match_substring_regex(points[name], FINGERPRINT)
         _require(pc.all(digests).as_py(), f"a {name} is not 64 lower-case hexadecimal digits")
     _require(_equal(points["metrics"].is_valid(), succeeded), "metrics are missing for a success, or set for a failure")
-    _check_values(_members(points["parameters"]), model.parameters, absent=0)
+    parameters = _members(points["parameters"])
+    _check_values(parameters, [each for each in model.parameters if each.name not in derived], absent=0)
+    # A derived parameter may have no value, and then its point is not run.
+    run = {name: values.filter(succeeded) for name, values in parameters.items() if name in derived}
+    _check_values(run, [each for each in model.parameters if each.name in derived], absent=0)
     _check_values(_members(points["metrics"]), model.metrics, absent=points["metrics"].null_count)
 
 
@@ -356,7 +367,7 @@ def _check_values(values: Mapping[str, pa.ChunkedArray], columns: Sequence[Colum
 def _datasets(points: pa.Table) -> Mapping[str, pa.Table]:
     both = {name: points[name] for name in ("point_index", "replicate", "point_fingerprint")}
     parameters = {name: points[name] for name in ("parameter_fingerprint", "effective_parameters_json")}
-    outcomes = {name: points[name] for name in ("status", "error_code", "error_message")}
+    outcomes = {name: points[name] for name in RESULT}
     return {
         EFFECTIVE_PARAMETERS: pa.table({**both, **parameters, **_members(points["parameters"])}),
         POINT_OUTCOMES: pa.table({**both, **outcomes, **_members(points["metrics"])}),

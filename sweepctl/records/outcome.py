@@ -12,6 +12,7 @@ from sweepctl.errors import RUNNING, ConflictError
 from sweepctl.spec import Spec
 
 POINT_FAILED = "point_failed"
+EXCLUDED = "excluded"  # the status of a point that a constraint excludes
 # The dataset of files that a program keeps of its points; no result, so that attempts may differ in it.
 KEPT_FILES = "kept_files"
 INVALID_PARAMETERS = "invalid_parameters"
@@ -164,11 +165,17 @@ class Outcome:
     engine_sha256: str | None = None  # of the engine's file that ran; None if unknown, as in earlier releases
     # Of the points that failed: those with one of MACHINE_DEPENDENT. None if unknown, as in earlier releases.
     points_machine_dependent: int | None = None
+    points_excluded: int | None = None  # by a constraint; None, as in earlier releases, is none
 
     @property
     def points(self) -> int:
         """The number of points of the shard."""
         return self.end_index_exclusive - self.start_index
+
+    @property
+    def points_recorded(self) -> int:
+        """The number of points that have a record, in the tables or in `partial/`."""
+        return self.points_succeeded + self.points_failed + (self.points_excluded or 0)
 
     @property
     def complete(self) -> bool:

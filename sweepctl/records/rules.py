@@ -14,7 +14,7 @@ from sweepctl.messages import Digest, Index, RunDate, RunId
 from sweepctl.names import DatasetName, Name
 from sweepctl.protocol import MAX_DECLARATION_BYTES
 from sweepctl.records.outcome import MAX_ERROR_MESSAGE, EnginePin, Outcome, RunRecord, Status
-from sweepctl.spec import NO_LIMITS, Limits
+from sweepctl.spec import NO_LIMITS, Constraints, Expression, Limits
 from sweepctl.store.contract import is_key
 from sweepctl.strict_json import parse
 
@@ -40,6 +40,8 @@ class _Spec(Strict):
     seed: Integer
     outputs: list[DatasetName]
     limits: Limits = NO_LIMITS
+    derived: dict[Name, Expression] = Field(default={})
+    constraints: Constraints = Field(default=[])
 
 
 def _spec(text: str) -> str:
@@ -108,6 +110,7 @@ class _Outcome(_Rules):
     artifacts: list[_Artifact]
     engine_sha256: Digest | None
     points_machine_dependent: Index | None
+    points_excluded: Index | None
 
 
 _RULES: Mapping[type, type[BaseModel]] = {RunRecord: _RunRecord, EnginePin: _EnginePin, Outcome: _Outcome}

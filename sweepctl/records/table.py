@@ -95,10 +95,11 @@ OUTCOME = pa.schema(
         ("artifacts", pa.list_(_ARTIFACT)),
         ("engine_sha256", TEXT),
         ("points_machine_dependent", INT),
+        ("points_excluded", INT),
     ],
 )
 # Columns that earlier releases did not write. They are the last of their table, and null where they are missing.
-ADDED = ("engine_sha256", "declaration_json", "points_machine_dependent")
+ADDED = ("engine_sha256", "declaration_json", "points_machine_dependent", "points_excluded")
 
 
 def columns_of(columns: Sequence[Column]) -> list[tuple[str, pa.DataType]]:

@@ -182,6 +182,7 @@ class RunProgress:
     skipped: int = 0  # completed by another process meanwhile
     points: int = 0  # whose records this execution has written, or is about to write
     reused: int = 0  # of these, taken from another run
+    excluded: int = 0  # of these, not simulated since they break a constraint
     skipped_points: int = 0
     seconds: float = 0.0
     partial: int = 0  # points of failed shards that have results all the same, which another run can reuse
@@ -202,6 +203,7 @@ class RunProgress:
             "failed": self.failed,
             "points": self.points,
             "reused": self.reused,
+            "excluded": self.excluded,
             "seconds": round(self.seconds, 3),
             "points_per_second": round(self.points_per_second, 1),
             "failures": [asdict(failure) for failure in self.failures],
@@ -294,6 +296,7 @@ class _RunCounts:
     points: int = 0
     failed_points: int = 0
     reused: int = 0
+    excluded: int = 0
     skipped_points: int = 0
     partial: int = 0
     failures: list[FailedShard] = field(default_factory=list)
@@ -328,6 +331,7 @@ class _RunCounts:
         if outcome.complete:
             self.points += message.points
             self.reused += self.reused_of(message)
+            self.excluded += outcome.points_excluded or 0
         elif not message.outputs:
             self.partial += outcome.points_succeeded
         if outcome.status == "success":
@@ -353,6 +357,7 @@ class _RunCounts:
             self.skipped,
             self.points + sum(work.points for work in running),
             self.reused,
+            self.excluded,
             self.skipped_points,
             now - self.began_at,
             self.partial,

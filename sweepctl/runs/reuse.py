@@ -283,6 +283,7 @@ class ReusingEngine(Engine):
 
     def _known_of(self, named: pa.Table) -> Iterator[tuple[int, bytes]]:
         """Yield the known points as JSON for a request, in batches, with the size of each batch."""
+        named = named.filter(named["status"].is_null())  # points that rules leave out are not run
         find = self._source.rows.get
         texts = named["point_fingerprint"].to_pylist()
         rows = [find(bytes.fromhex(text), -1) for text in texts]

@@ -42,6 +42,7 @@ class Status:
     total_points: int
     points_succeeded: int
     points_failed: int
+    points_excluded: int  # by a constraint
     points_failed_limit: int | None  # how many the run allows to fail; None if it does not limit them
     points_settled: int  # of shards that need no further attempt
     failures: Mapping[str, int]  # failed shards by error code
@@ -62,7 +63,7 @@ class Status:
     @property
     def points_done(self) -> int:
         """How many points have their record in the tables."""
-        return self.points_succeeded + self.points_failed
+        return self.points_succeeded + self.points_failed + self.points_excluded
 
     @property
     def has_too_many_failed(self) -> bool:
@@ -94,8 +95,9 @@ class OutcomeSummary(NamedTuple):
     is_success: bool
     is_retryable: bool
     points: int
-    succeeded: int  # points with their records in the tables, like `failed`
+    succeeded: int  # points with their records in the tables, like `failed` and `excluded`
     failed: int
+    excluded: int
     started_at: dt.datetime
     finished_at: dt.datetime
     error_code: str | None
@@ -160,15 +162,14 @@ class StatusReader:
         if outcome is None:
             return None
         # An attempt that did not run every point left its records in `partial/`, which is not a table.
-        succeeded, failed = (outcome.points_succeeded, outcome.points_failed) if outcome.complete else (0, 0)
+        counts = (outcome.points_succeeded, outcome.points_failed, outcome.points_excluded or 0)
         return OutcomeSummary(
             # The listing's version, although a later body may have been read: then it is read again next time.
             entry.version,
             outcome.status == "success",
             outcome.retryable,
             outcome.points,
-            succeeded,
-            failed,
+            *(counts if outcome.complete else (0, 0, 0)),
             outcome.started_at,
             outcome.finished_at,
             outcome.error_code,
@@ -205,6 +206,7 @@ def summarize_outcomes(
         total_points=run.total_points,
         points_succeeded=sum(each.succeeded for each in seen),
         points_failed=sum(each.failed for each in seen),
+        points_excluded=sum(each.excluded for each in seen),
         points_failed_limit=spec.limits.most_failed(run.total_points),
         points_settled=settled,
         failures=dict(Counter(each.error_code or "" for each in seen if not each.is_success).most_common()),

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sweepctl.records.datafile import open_rows, same_rows
-from sweepctl.records.outcome import MACHINE_DEPENDENT, POINT_FAILED, Outcome
+from sweepctl.records.outcome import EXCLUDED, MACHINE_DEPENDENT, POINT_FAILED, Outcome
 from sweepctl.records.rows import RowBuffer, tables_of
 from sweepctl.records.table import (
     CONTENT_DIGEST,
@@ -39,6 +39,7 @@ class Standing:
     succeeded: int
     failed: int
     machine_dependent: int  # of the failed ones
+    excluded: int
     first_failure: tuple[int, str, str] | None  # index, code, message
     content_sha256: str
 
@@ -51,6 +52,7 @@ class Standing:
             points_succeeded=self.succeeded,
             points_failed=self.failed,
             points_machine_dependent=self.machine_dependent,
+            points_excluded=self.excluded,
             error_code=None if index is None else POINT_FAILED,
             error_message=None if index is None else f"{code}: {message}",
             error_point_index=index,
@@ -61,7 +63,7 @@ class Standing:
 def standing(found: Path, own: Path) -> Standing | None:
     """Compare two files of `point_outcomes`; None if they differ in more than what depends on the machine."""
     apart: list[pa.ChunkedArray] = []
-    missing, succeeded, failed, dependent = False, 0, 0, 0
+    missing, succeeded, failed, dependent, excluded = False, 0, 0, 0, 0
     first: tuple[int, str, str] | None = None
     try:
         with open_rows(found) as theirs, open_rows(own) as ours:
@@ -75,14 +77,17 @@ def standing(found: Path, own: Path) -> Standing | None:
                 apart.extend(their.filter(machine)["point_index"].chunks)
                 failures = their.filter(pc.equal(their["status"], "failure"))
                 missing = missing or bool(pc.any(pc.and_(_depends(our), pc.invert(_depends(their)))).as_py())
-                succeeded, failed = succeeded + their.num_rows - failures.num_rows, failed + failures.num_rows
+                left_out = pc.sum(pc.equal(their["status"], EXCLUDED)).as_py() or 0
+                succeeded += their.num_rows - failures.num_rows - left_out
+                failed, excluded = failed + failures.num_rows, excluded + left_out
                 dependent += pc.sum(_depends(their)).as_py() or 0
                 if first is None and failures.num_rows:
                     row = failures.slice(0, 1).to_pylist()[0]
                     first = (row["point_index"], row["error_code"], row["error_message"])
     except PARQUET_ERRORS:
         return None
-    return Standing(pa.chunked_array(apart, pa.int64()), missing, succeeded, failed, dependent, first, digest)
+    points = pa.chunked_array(apart, pa.int64())
+    return Standing(points, missing, succeeded, failed, dependent, excluded, first, digest)
 
 
 def _in_step(one: "pq.ParquetFile", other: "pq.ParquetFile") -> Iterator[tuple[pa.Table, pa.Table]]:

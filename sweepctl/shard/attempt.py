@@ -91,6 +91,7 @@ class Execution:
     succeeded: int = 0
     failed: int = 0
     machine_dependent: int = 0  # of the failed points
+    excluded: int = 0
     cpu_seconds: float = 0.0
     content_sha256: str | None = None  # None unless every point has a record
     files: tuple[DataFile, ...] = ()
@@ -149,6 +150,7 @@ class Attempt:
             artifacts=(),
             engine_sha256=self.engine_sha256,
             points_machine_dependent=execution.machine_dependent,
+            points_excluded=execution.excluded,
         )
 
 
@@ -219,6 +221,7 @@ def execute(
         succeeded=reader.succeeded,
         failed=reader.failed,
         machine_dependent=reader.machine_dependent,
+        excluded=reader.excluded,
         cpu_seconds=cpu_seconds,
         files=files,
     )

@@ -21,7 +21,7 @@ from sweepctl.design.values import Count, Integer, RuleError, Scalar, Strict, re
 from sweepctl.errors import SweepFileError, UsageError
 from sweepctl.names import DatasetName, Name
 from sweepctl.records import design as stored_design
-from sweepctl.spec import Limits
+from sweepctl.spec import Constraints, Expression, Limits
 from sweepctl.strict_json import require_bounded
 from sweepctl.sweep.table_file import encode_file
 from sweepctl.sweep.toml_lines import TomlPath, line_of, lines_by_path
@@ -131,6 +131,12 @@ class Sweep(Strict):
     )
     base: dict[Name, Scalar] = Field(default={}, description="Values of parameters that the design does not vary.")
     design: SweepDesign = Field(description="Which points to run.")
+    derived: dict[Name, Expression] = Field(
+        default={}, description='Parameters as expressions of others: buffer = "ceil(demand / 10)".'
+    )
+    constraints: Constraints = Field(
+        default=[], description='Conditions that a point must meet, else it is excluded: "warmup < customers".'
+    )
     limits: FileLimits = Field(
         default=FileLimits(), description="What the run allows its points; part of its identity."
     )
@@ -208,14 +214,18 @@ def read(path: Path) -> SweepFile:
         raise _error(path, problems | {("design", *error.path): error.rule}, lines) from error
     except ValidationError as error:
         raise _error(path, problems | {("design", *where): rule for where, rule in _rules(error)}, lines) from error
-    both = sweep.base.keys() & set(space.parameters)
-    problems |= {("base", name): "is also varied by the design: must be in only one of them" for name in both}
-    base = {name: value for name, value in sweep.base.items() if name not in both}
+    varied = set(space.parameters)
+    base = {name: value for name, value in sweep.base.items() if name not in varied}
+    derived = {name: text for name, text in sweep.derived.items() if name not in varied | base.keys()}
+    twice = {("base", name): "varied by the design" for name in sweep.base.keys() - base.keys()}
+    twice |= {("derived", name): "set by the design or [base]" for name in sweep.derived.keys() - derived.keys()}
+    problems |= {where: f"is also {how}: must be in only one of them" for where, how in twice.items()}
     try:
         total_points(space, sweep.replications)
     except ValueError as error:
         raise _error(path, problems | {("design",): str(error)}, lines) from error
-    return SweepFile(path, sweep.model_copy(update={"base": base}), space, body, problems, lines)
+    sweep = sweep.model_copy(update={"base": base, "derived": derived})
+    return SweepFile(path, sweep, space, body, problems, lines)
 
 
 def _space_of(design: Design | TableFile | CrossOfFiles, folder: Path) -> tuple[bytes, Space]:

@@ -18,6 +18,7 @@ from sweepctl.records import design as stored_design
 from sweepctl.records.design import StoredTable
 from sweepctl.records.table import schemas
 from sweepctl.spec import Limits, Spec
+from sweepctl.sweep.exclusion import Exclusion, find_excluded
 from sweepctl.sweep.file import CrossOfFiles, SweepFile, TableFile
 from sweepctl.sweep.toml_lines import TomlPath
 from sweepctl.texts import counted
@@ -93,6 +94,7 @@ class Draft:
     file: SweepFile
     spec: Spec
     stored: bytes | None
+    exclusion: Exclusion | None = None  # None without constraints
 
     @property
     def total_points(self) -> int:
@@ -156,6 +158,8 @@ def draft(file: SweepFile, engine: Engine) -> Draft:
         seed=sweep.seed,
         outputs=tuple(sorted(sweep.outputs)),
         limits=Limits.model_validate(sweep.limits.to_json()),
+        derived=sweep.derived,
+        constraints=tuple(sweep.constraints),
     )
     try:
         _accept(spec, file.space, engine)
@@ -163,7 +167,12 @@ def draft(file: SweepFile, engine: Engine) -> Draft:
         raise file.error(_refusals(file, spec, engine) or {(): refusal.message}) from refusal
     if file.problems:
         raise file.error({})
-    return Draft(file, spec, stored)
+    exclusion = find_excluded(spec, file.space, engine)
+    if exclusion is not None and exclusion.is_total and exclusion.is_exact:
+        raise file.error(
+            {("constraints",): f"exclude all {counted('cells', exclusion.cells)}: no point is left to run"}
+        )
+    return Draft(file, spec, stored, exclusion)
 
 
 def _accept(spec: Spec, space: Space, engine: Engine) -> None:
@@ -201,19 +210,29 @@ class _TableSlice:
 
 def _refusals(file: SweepFile, spec: Spec, engine: Engine) -> dict[TomlPath, str]:
     """Check each output and each parameter separately: an engine reports only the first that it refuses."""
-    bare = replace(spec, base={}, outputs=(), design={})
+    bare = replace(spec, base={}, outputs=(), design={}, derived={}, constraints=())
     one_cell = Grid(kind="grid", dimensions={})
     checks: dict[TomlPath, tuple[Spec, Space]] = {
         ("outputs", name): (replace(bare, outputs=(name,)), one_cell) for name in spec.outputs
     }
     checks |= {("base", name): (replace(bare, base={name: value}), one_cell) for name, value in spec.base.items()}
     checks |= {file.path_to(name): (bare, _only(file.space, name)) for name in file.space.parameters}
+    checks |= {
+        ("derived", name): (replace(bare, derived={name: text}), one_cell) for name, text in spec.derived.items()
+    }
+    checks |= {
+        ("constraints", number): (replace(bare, constraints=(text,)), one_cell)
+        for number, text in enumerate(spec.constraints)
+    }
+    # All of them together may need each other in a circle.
+    checks |= {("derived",): (replace(bare, derived=spec.derived), one_cell)}
     problems: dict[TomlPath, str] = {}
     for path, (part, space) in checks.items():
         try:
             _accept(part, space, engine)
         except RefusedError as refusal:
-            problems[path] = refusal.message
+            if path != ("derived",) or not any(known[:1] == path for known in problems):
+                problems[path] = refusal.message
     return problems
 
 

@@ -39,8 +39,8 @@ class PlanReport:
 
     @property
     def varied(self) -> list[Mapping[str, Any]]:
-        """The parameters that the design varies, for each sample."""
-        names = sorted(self.plan.space.parameters)
+        """The parameters that the design varies, and those derived, for each sample."""
+        names = sorted({*self.plan.space.parameters, *self.plan.spec.derived})
         return [{name: point.parameters[name] for name in names} for point in self.samples]
 
     def to_json(self) -> dict[str, Any]:
@@ -55,13 +55,16 @@ class PlanReport:
             "cells": plan.space.cells,
             **self.repeats.to_json(),
             "replications": plan.spec.replications,
+            "derived": dict(plan.spec.derived),
+            "constraints": list(plan.spec.constraints),
+            "exclusion": self.draft.exclusion and asdict(self.draft.exclusion),
             "limits": plan.spec.limits.to_json(),
             "total_points": plan.total_points,
             "shards": plan.shards,
             "shard_points": plan.shard_points,
             "message_bytes": self.message_bytes,
             "objects": self.objects,
-            "points": [point.model_dump(exclude={"record"}) for point in self.samples],
+            "points": [point.model_dump(exclude={"record"}, exclude_unset=True) for point in self.samples],
             "pilot": None if self.pilot is None else asdict(self.pilot),
             "estimate": None if self.estimate is None else asdict(self.estimate) | {"prices_of": PRICES_OF},
         }

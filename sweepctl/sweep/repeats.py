@@ -60,7 +60,9 @@ def _repeated(spec: Spec, space: Space, engine: Engine, stop: Event) -> int:
     if cells == 1:
         return 0
     model = engine.model(spec.model)
-    request = encode_request(replace(spec, replications=1), space, 0, cells, threads=None)
+    # Rules are of whole cells, and these may be of one axis.
+    alone = replace(spec, replications=1, derived={}, constraints=())
+    request = encode_request(alone, space, 0, cells, threads=None)
     with (
         identifying(f"the first {cells:,} cells"),
         engine.start(request, command="points", timeout=HANDSHAKE_SECONDS, stop=stop) as run,

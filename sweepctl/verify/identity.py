@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from threading import Event
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sweepctl.engine.client import Engine
-from sweepctl.engine.reader import read_identities
+from sweepctl.engine.reader import RESULT, read_identities
 from sweepctl.protocol import Model
+from sweepctl.records.outcome import EXCLUDED
 from sweepctl.records.rows import RowBuffer
 from sweepctl.verify.rows import Differences, Pair
 
@@ -70,6 +72,21 @@ def examine_identity(pair: Pair, identities: pa.Table, differences: Differences)
     """Compare the rows of a pair with the identities that the engine derived for the same points."""
     for name, code in _TEXTS.items():
         differences.equal(code, name, pair.parameters[name], identities[name], pair.first)
+    _examine_rules(pair, identities, differences)
     parameters = identities["parameters"]
     for field, values in zip(parameters.type, parameters.flatten(), strict=True):
         differences.equal("identity.typed_column", field.name, pair.parameters[field.name], values, pair.first)
+
+
+def _examine_rules(pair: Pair, identities: pa.Table, differences: Differences) -> None:
+    """Compare what the run's rules decide: points that they leave out have their result already, and no other has."""
+    ruled = identities["status"].is_valid()
+    for name in RESULT:
+        found = pair.outcomes[name]
+        wanted = pc.if_else(ruled, identities[name], found)
+        differences.equal("identity.rule", name, found, wanted, pair.first)
+    excluded = pc.fill_null(pc.equal(pair.outcomes["status"], EXCLUDED), fill_value=False)
+    allowed = pc.or_(pc.invert(excluded), ruled)
+    differences.holds(
+        "identity.rule", "a point is excluded, but meets every constraint", allowed, identities["point_index"]
+    )

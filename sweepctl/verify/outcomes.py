@@ -126,20 +126,19 @@ def _wrong_counts(outcome: Outcome) -> str | None:
     succeeded, failed = outcome.points_succeeded, outcome.points_failed
     if outcome.status not in {"success", "failure"}:
         return f"not a status of an outcome: {outcome.status!r}"
-    if min(succeeded, failed) < 0 or succeeded + failed > outcome.points:
-        return f"{counted('points', succeeded)} succeeded and {failed} failed, of {outcome.points}"
-    if outcome.complete and succeeded + failed != outcome.points:
-        return (
-            f"it has a content digest, but records of only {succeeded + failed} of {counted('points', outcome.points)}"
-        )
+    excluded, recorded = outcome.points_excluded or 0, outcome.points_recorded
+    if min(succeeded, failed, excluded) < 0 or recorded > outcome.points:
+        counts = f"{counted('points', succeeded)} succeeded, {failed} failed and {excluded} were excluded"
+        return f"{counts}, of {outcome.points}"
+    if outcome.complete and recorded != outcome.points:
+        return f"it has a content digest, but records of only {recorded} of {counted('points', outcome.points)}"
     if outcome.status == "success":
         errors = (outcome.error_code, outcome.error_message, outcome.error_point_index)
         if failed or not outcome.complete or outcome.retryable or errors != (None, None, None):
             return "a success with failed points, an error, or no content digest"
     elif outcome.error_message is None or not _is_known_failure(outcome):
         kind = "retryable" if outcome.retryable else "permanent"
-        recorded = counted("points", succeeded + failed)
-        return f"a {kind} failure {outcome.error_code}, with {recorded} recorded and {failed} failed"
+        return f"a {kind} failure {outcome.error_code}, with {recorded} points recorded and {failed} failed"
     return _impossible(outcome)
 
 

@@ -161,6 +161,7 @@ def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -
         unknown,
         record,
         rerun.builds,
+        sum(each.points_excluded or 0 for each in committed),
         aside,
     )
 

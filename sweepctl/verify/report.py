@@ -79,6 +79,7 @@ CODES: Mapping[str, Severity] = {
     "identity.parameter_fingerprint": _D,
     "identity.point_fingerprint": _D,
     "identity.typed_column": _D,
+    "identity.rule": _D,
     "failures.failed": _F,
     "failures.attempt_unreadable": _D,
     "failures.attempt_misplaced": _D,
@@ -202,6 +203,7 @@ class Report:
     unknown_gaps: Sequence[tuple[int, int]] = ()  # points whose shard is unknown
     record: RunRecord | None = None
     builds: Sequence[Build] = ()
+    points_excluded: int = 0  # by constraints, as the outcomes say
     set_aside: Sequence[str] = ()  # files that repeat points, or may: out of the tables, they do no harm
 
     def messages(self) -> Iterator[bytes]:
@@ -249,6 +251,7 @@ class Report:
             "verdict": self.verdict.value,
             "total_points": self.total_points,
             "shards": self.shards,
+            "points_excluded": self.points_excluded,
             "checks": [
                 {
                     "check": check.value,

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sweepctl.records.outcome import MACHINE_DEPENDENT, MAX_ERROR_MESSAGE, Outcome
+from sweepctl.records.outcome import EXCLUDED, MACHINE_DEPENDENT, MAX_ERROR_MESSAGE, Outcome
 from sweepctl.records.rows import RowBuffer, tables_of
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, FLOAT, INT, POINT_OUTCOMES, schema_of
 from sweepctl.texts import counted
@@ -124,7 +124,8 @@ class RowsExaminer:
         self._tables = tables
         self._differences = differences
         self._first_failure: tuple[int, str] | None = None
-        self.failed: list[pa.Array] = []  # indices of points that failed
+        self._excluded = 0
+        self.without_result: list[pa.Array] = []  # indices of points that failed or were excluded
         self.by_code: dict[str, FailedPoints] = {}
 
     def add(self, pair: Pair) -> None:
@@ -140,11 +141,15 @@ class RowsExaminer:
 
     def finish(self) -> None:
         """Compare the failed points with what the outcome says."""
-        outcome, failed = self._outcome, sum(map(len, self.failed))
+        outcome = self._outcome
+        failed = sum(points.count for points in self.by_code.values())
         dependent = sum(self.by_code[code].count for code in MACHINE_DEPENDENT if code in self.by_code)
         first, message = self._first_failure or (None, None)
         if failed != outcome.points_failed:
             what = f"{counted('points', failed)} failed, the outcome says {outcome.points_failed}"
+            self._differences.add("points.counts", what, first)
+        elif self._excluded != (outcome.points_excluded or 0):
+            what = f"{counted('points', self._excluded)} excluded, the outcome says {outcome.points_excluded}"
             self._differences.add("points.counts", what, first)
         elif outcome.points_machine_dependent not in (None, dependent):
             said = outcome.points_machine_dependent
@@ -160,21 +165,26 @@ class RowsExaminer:
 
         succeeded = pc.fill_null(pc.equal(table["status"], "success"), fill_value=False)
         failed = pc.fill_null(pc.equal(table["status"], "failure"), fill_value=False)
-        holds("status is neither success nor failure", pc.or_(succeeded, failed))
+        excluded = pc.fill_null(pc.equal(table["status"], EXCLUDED), fill_value=False)
+        without = pc.or_(failed, excluded)
+        holds("status is none of success, failure, excluded", pc.or_(succeeded, without))
         for name in ("error_code", "error_message"):
-            holds(f"{name} is missing for a failure, or set for a success", pc.equal(table[name].is_null(), succeeded))
+            right = pc.equal(table[name].is_null(), succeeded)
+            holds(f"{name} is set for a success, or missing for another point", right)
         for name in table.schema.names[_OWN_OUTCOMES:]:
             absent = table[name].is_null()
-            # A failed point has no metrics; a successful one has all but the nullable ones.
-            right = pc.or_(absent, succeeded) if name in self._tables.nullable else pc.equal(absent, failed)
+            # Only a successful point has metrics, all but the nullable ones.
+            right = pc.or_(absent, succeeded) if name in self._tables.nullable else pc.equal(absent, without)
             holds(f"{name} is missing for a success, or set for a failure", right)
             if table[name].type == FLOAT:
                 holds(f"{name} is not finite", pc.fill_null(pc.is_finite(table[name]), fill_value=True))
+        self._excluded += pc.sum(excluded).as_py() or 0
+        if pc.any(without).as_py():
+            self.without_result.append(table.filter(without)["point_index"].combine_chunks())
         if pc.any(failed).as_py():
             self._failures(table.filter(failed))
 
     def _failures(self, rows: pa.Table) -> None:
-        self.failed.append(rows["point_index"].combine_chunks())
         for code in pc.unique(pc.fill_null(rows["error_code"], "")).to_pylist():
             indices = rows.filter(pc.equal(pc.fill_null(rows["error_code"], ""), code))["point_index"]
             points = FailedPoints(len(indices), tuple(indices.slice(0, MOST_POINTS).to_pylist()))
@@ -197,12 +207,12 @@ class ExtraExaminer:
         self._differences = differences
         self._reached = outcome.start_index
 
-    def examine(self, file: pq.ParquetFile, failed: Sequence[pa.Array]) -> None:
-        """Examine all rows; `failed` are the points without rows.
+    def examine(self, file: pq.ParquetFile, without_result: Sequence[pa.Array]) -> None:
+        """Examine all rows; points `without_result` have none.
 
         Raises ArrowException or OSError if a page is damaged.
         """
-        without = pa.chunked_array(failed, INT)
+        without = pa.chunked_array(without_result, INT)
         for table in tables_of(file):
             self._differences.constants(self._name, table, self._reached)
             self._points(table["point_index"].combine_chunks(), table["replicate"], without)
@@ -221,7 +231,7 @@ class ExtraExaminer:
             self._differences.add("points.order", what, index[0].as_py())
         owned = pc.is_in(index, value_set=without)
         if pc.any(owned).as_py():
-            what = f"{name}: rows of a failed point"
+            what = f"{name}: rows of a point without a result"
             self._differences.add("points.status", what, index.filter(owned)[0].as_py())
         wanted = _replicates(index, self._run)
         self._differences.equal("points.replicate", f"{name}: replicate", replicate, wanted, self._reached)

@@ -236,7 +236,7 @@ class ShardsExaminer:
                     for each in both:
                         artifact = each.file.artifact
                         examined.findings += examine_indices(outcome, artifact.dataset, each.rows, artifact.key)
-                    return rows.failed
+                    return rows.without_result
                 rows.add(pair)
                 examined.points += pair.points
                 derived = identities.take(pair.first, pair.points, outcome.end_index_exclusive)
@@ -248,11 +248,11 @@ class ShardsExaminer:
                 with _damage(each, outcome, examined):
                     for _ in each.rows.iter_batches():
                         pass
-            return rows.failed
+            return rows.without_result
         rows.finish()
         examined.add_failed(rows.by_code)
         examined.sound.append(outcome.shard_id)
-        return rows.failed
+        return rows.without_result
 
 
 @dataclass(frozen=True)

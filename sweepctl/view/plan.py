@@ -17,6 +17,7 @@ from sweepctl.view.wording import counted
 if TYPE_CHECKING:
     from sweepctl.spec import Limits
     from sweepctl.sweep.cost import Interval
+    from sweepctl.sweep.exclusion import Exclusion
     from sweepctl.sweep.pilot import Pilot
     from sweepctl.sweep.plan import Plan
     from sweepctl.sweep.preview import PlanReport
@@ -49,6 +50,7 @@ def show_plan(console: Console, report: "PlanReport") -> None:
     of_kinds = f" of {kinds}" if kinds else ""
     console.print(f"{report.draft.file.sweep.design.kind}{of_kinds}: {cells} = [bold]{points}[/]", highlight=False)
     _show_repeats(console, report)
+    show_excluded(console, report.draft.exclusion)
     _show_space(console, report)
     _show_samples(console, report)
     each = shards_of(plan)
@@ -58,6 +60,8 @@ def show_plan(console: Console, report: "PlanReport") -> None:
         f"{counted('objects', report.objects)} in the store",
         highlight=False,
     )
+    for constraint in spec.constraints:
+        console.print(f"constraint: {foreign(constraint)}", highlight=False, soft_wrap=True)
     for line in _limits(spec.limits, plan.total_points):
         console.print(f"limit: {line}", highlight=False)
     if report.size_pilot is not None:
@@ -114,6 +118,18 @@ def _show_repeats(console: Console, report: "PlanReport") -> None:
     )
 
 
+def show_excluded(console: Console, found: "Exclusion | None") -> None:
+    """Print how many cells the constraints exclude; nothing without constraints."""
+    if found is None:
+        return
+    of = "cells" if found.is_exact else f"cells that were looked at, of {found.cells:,}"
+    share = f"{found.excluded:,} of {found.looked_at:,} {of} ({found.excluded / found.looked_at:.1%})"
+    text = f"constraints exclude {share}"
+    if found.is_total:
+        text = f"[yellow]! {text}: perhaps none is left to run[/]"
+    console.print(text, highlight=False, soft_wrap=True)
+
+
 def _dimensions(design: object) -> dict[str, Any]:
     """Return the axis or the distribution of each parameter, of all parts of a cross."""
     parts = getattr(design, "parts", [design])
@@ -126,6 +142,8 @@ def _show_space(console: Console, report: "PlanReport") -> None:
         table.add_row(name, foreign(_values(values)))
     for name, value in sorted(report.plan.spec.base.items()):
         table.add_row(name, f"[dim]{foreign(_value(value))}[/]")
+    for name, text in sorted(report.plan.spec.derived.items()):
+        table.add_row(name, f"= {foreign(text)}")
     if table.row_count:
         console.print(table)
 
@@ -144,7 +162,7 @@ def _values(values: Any) -> str:  # noqa: ANN401  an axis or a distribution
 
 
 def _show_samples(console: Console, report: "PlanReport") -> None:
-    names = sorted(report.plan.space.parameters)
+    names = list(report.varied[0])
     shown = names[:_MOST_COLUMNS]
     table = new_table("point", "replicate", *shown)
     for point, varied in zip(report.samples, report.varied, strict=True):

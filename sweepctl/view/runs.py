@@ -127,10 +127,12 @@ def _shards(status: Status) -> str:
 
 def _points(status: Status) -> str:
     part = status.points_done / status.total_points
-    failed = f", including [red]{status.points_failed:,} failed[/]" if status.points_failed else ""
+    parts = [f"[red]{status.points_failed:,} failed[/]"] if status.points_failed else []
+    parts += [f"{status.points_excluded:,} excluded by a constraint"] if status.points_excluded else []
+    including = f", including {' and '.join(parts)}" if parts else ""
     most = status.points_failed_limit
     limit = f", [red]more than the limit of {most:,}[/] (failed_points)" if status.has_too_many_failed else ""
-    return f"{status.points_done:,} of {status.total_points:,} done ({part:.1%}){failed}{limit}"
+    return f"{status.points_done:,} of {status.total_points:,} done ({part:.1%}){including}{limit}"
 
 
 def _pace(status: Status) -> str:

@@ -127,7 +127,9 @@ def _points(outcome: Outcome) -> str:
     counts = f"{outcome.points_succeeded:,} succeeded"
     if outcome.points_failed:
         counts += f", [red]{outcome.points_failed:,} failed[/]"
-    missing = outcome.points - outcome.points_succeeded - outcome.points_failed
+    if outcome.points_excluded:
+        counts += f", {outcome.points_excluded:,} excluded by a constraint"
+    missing = outcome.points - outcome.points_recorded
     if missing:
         counts += f", [red]{missing:,} not recorded[/]"
     return f"{counts}, of points {outcome.start_index:,} to {outcome.end_index_exclusive - 1:,}"

@@ -21,8 +21,8 @@ PAIRED = '"less the first": the mean difference of points that differ in this di
 def show_summary(console: Console, summary: Summary) -> None:
     """Print how much of the run is recorded, then each metric, then the failures."""
     subject = summary.subject
-    failed = subject.points - subject.succeeded
-    failures = f", [red]{failed:,} failed[/]" if failed else ""
+    failures = f", [red]{subject.failed:,} failed[/]" if subject.failed else ""
+    failures += f", {subject.excluded:,} excluded by a constraint" if subject.excluded else ""
     console.print(
         f"run [bold]{foreign(subject.record.run_id)}[/] of {foreign(subject.record.spec.model)}: {subject.points:,} of "
         f"{subject.record.total_points:,} points are recorded{failures}",

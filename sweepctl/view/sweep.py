@@ -108,6 +108,8 @@ def show_done(console: Console, done: "Done") -> None:
     _print(console, f"{shards}: {rate}")
     if done.reused:
         _print(console, f"  {done.reused:,} of these points were reused, not simulated")
+    if done.excluded:
+        _print(console, f"  {done.excluded:,} of these points were excluded by a constraint, not simulated")
     if done.partial:
         _print(console, f"  {counted('points', done.partial)} of failed shards have results, which --reuse takes over")
     for failure in done.failures:

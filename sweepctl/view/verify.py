@@ -64,6 +64,8 @@ def show_verdict(console: Console, report: Report) -> None:
         if report.total_points is None
         else f", {counted('points', report.total_points)} in {counted('shards', report.shards)}"
     )
+    if report.points_excluded:
+        points += f", {report.points_excluded:,} of them excluded by constraints"
     console.print(f"{name}  run [bold]{foreign(report.run_id)}[/]{points}: {sentence}", highlight=False, soft_wrap=True)
 
 

@@ -121,6 +121,7 @@ def test_a_run_without_any_outcome_is_missing_as_a_whole(root: Path, made: Catal
         "missing": 40,
         "duplicates": 0,
         "failed": 0,
+        "excluded": 0,
     }
     assert asked(database, EXAMPLES["missing.sql"])[1] == [(0, 40, 40)]
 

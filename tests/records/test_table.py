@@ -129,7 +129,7 @@ def test_records_of_earlier_releases_lack_the_last_columns() -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(row.select(row.column_names[:-2]), sink, compression="none")
     assert table.decode(EnginePin, bytes(sink.getvalue()), "") == replace(pin, engine_sha256=None)
-    assert table.OUTCOME.names[-2:] == ["engine_sha256", "points_machine_dependent"]
+    assert table.OUTCOME.names[-3:] == ["engine_sha256", "points_machine_dependent", "points_excluded"]
     assert table.OUTCOME.names[-1] in table.ADDED
 
 

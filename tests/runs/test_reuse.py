@@ -26,6 +26,7 @@ from sweepctl.store import open_store
 from sweepctl.store.contract import Store
 from sweepctl.sweep import file as sweep_file
 from sweepctl.sweep import plan
+from sweepctl.verify import Verdict, verify
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 ENGINE = Engine(find_engine())
@@ -82,6 +83,15 @@ def require_alike(tmp_path: Path, store: Store, begun: Begun, file: Path, engine
     assert [outcome.content_sha256 for outcome in outcomes(store, begun)] == contents
     files = [[artifact.sha256 for artifact in each.artifacts] for each in outcomes(store, begun)]
     assert [[artifact.sha256 for artifact in each.artifacts] for each in outcomes(alone, other)] == files
+
+
+def test_points_that_a_constraint_excludes_are_not_taken_over(store: Store, tmp_path: Path) -> None:
+    file = queue_sweep(tmp_path)
+    file.write_text('constraints = ["servers == 2"]\n' + file.read_text())
+    engine = reusing(source_of(store))
+    begun, done = run(store, file, "new", engine)
+    assert (done.points, done.reused, done.excluded) == (begun.plan.total_points, 6, 6)
+    assert verify(store, "new", engine=ENGINE).verdict is Verdict.WHOLE
 
 
 @pytest.mark.parametrize("points", [1, 5, 12])

@@ -129,7 +129,7 @@ def test_a_run_that_nobody_planned_is_told_in_points(tmp_path: Path) -> None:
 
 
 def seen(ends: Sequence[float], seconds: float = 10) -> list[OutcomeSummary]:
-    kept = (True, False, 4, 4, 0)
+    kept = (True, False, 4, 4, 0, 0)
     return [OutcomeSummary("v", *kept, after(each - seconds), after(each), None) for each in ends]
 
 

@@ -68,12 +68,11 @@ def read(store: Store, key: str) -> bytes:
 
 
 def forget_build(store: Store, shard: int) -> None:
-    """Write an outcome as an earlier release did, without its last column."""
+    """Write an outcome as an earlier release did, without its last columns."""
     path = Path(store.url, layout.ShardKeys(toys.RUN_ID, toys.RUN_DATE, shard).outcome)
     row = pq.read_table(path)
-    pq.write_table(
-        row.drop_columns(["engine_sha256", "points_machine_dependent"]), path, compression="none", store_schema=False
-    )
+    added = ["engine_sha256", "points_machine_dependent", "points_excluded"]
+    pq.write_table(row.drop_columns(added), path, compression="none", store_schema=False)
 
 
 def doubt(report: Report) -> str:

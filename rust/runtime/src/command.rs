@@ -20,6 +20,7 @@ use crate::request::read_line;
 use crate::run::execute;
 use crate::run::panics;
 use crate::run::record::{Record, line, started};
+use crate::run::window::Counts;
 use crate::serve::{die_with_parent, serve};
 
 const USAGE: u8 = 2;
@@ -130,15 +131,18 @@ fn answer(version: &str, models: &Catalog, mode: Mode) -> io::Result<()> {
     let finishing = Arc::new(AtomicBool::new(false));
     parent::watch(&finishing)?;
     output.write_all(&line(&started(&plan, version)))?;
-    let failed = execute(&plan, mode, &mut output);
+    let counts = execute(&plan, mode, &mut output);
     // Threads are not joined, so children may be left, and what they have started.
     end_all();
-    let failed = failed?;
+    let Counts { failed, excluded } = counts?;
     // Before the last record: a parent that has read it may close standard input at once.
     finishing.store(true, Ordering::Release);
     let points = plan.points.end - plan.points.start;
-    let (succeeded, failed) = if mode == Mode::Identify { (0, 0) } else { (points - failed, failed) };
-    output.write_all(&line(&Record::Finished { points, succeeded, failed }))
+    let finished = match mode {
+        Mode::Identify => Record::Finished { points, succeeded: 0, failed: 0, excluded: 0 },
+        _ => Record::Finished { points, succeeded: points - failed - excluded, failed, excluded },
+    };
+    output.write_all(&line(&finished))
 }
 
 fn require_unwinding() -> Result<(), String> {

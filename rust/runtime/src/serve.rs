@@ -103,7 +103,7 @@ impl Server {
                 reply.extend_from_slice(br#"{"id":"#);
                 write_int(reply, request.id);
                 reply.push(b',');
-                write_error(reply, &error);
+                write_error(reply, error.code(), error.message());
                 self.output.write_kept(reply);
                 reply.push(b'}');
             }

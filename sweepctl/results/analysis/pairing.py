@@ -1,7 +1,8 @@
 """Finds the points that two runs have in common.
 
 A point of one run is that of the other which has the same effective parameters and the same replicate, whatever their
-indices, shards and model versions. Cells that repeat the parameters of an earlier one are left out.
+indices, shards and model versions. Cells that repeat the parameters of an earlier one are left out, and so are points
+that a constraint excludes: a run does not have these.
 """
 
 import json
@@ -24,7 +25,8 @@ class Side:
     """One of two runs that are compared."""
 
     run: RunRecord
-    recorded: int  # points
+    recorded: int  # points, without excluded ones
+    excluded: int
     parameters: frozenset[str]  # of its model
     versions: tuple[str, ...]  # of its model
     points: int = 0  # recorded, each identity once
@@ -34,15 +36,24 @@ class Side:
         """Its rows, as SQL."""
         return f"run_id = '{self.run.run_id}'"  # a run_id has no quotes
 
+    @property
+    def counted(self) -> str:
+        """Its rows of points that are not excluded, as SQL."""
+        left_out = f"SELECT point_index FROM point_outcomes WHERE {self.condition} AND status = 'excluded'"
+        return f"{self.condition} AND point_index NOT IN ({left_out})" if self.excluded else self.condition
+
     @classmethod
     def of(cls, connection: "Connection", run: RunRecord) -> Self:
         """Return what is recorded of a run."""
+        own = f"WHERE run_id = '{run.run_id}'"
         recorded, parameters, versions = connection.execute(
             "SELECT count(*), any_value(effective_parameters_json), list(DISTINCT model_version) "
-            f"FROM effective_parameters WHERE run_id = '{run.run_id}'"
+            f"FROM effective_parameters {own}"
         ).fetchall()[0]
         names = frozenset(json.loads(parameters) if parameters else ())
-        return cls(run, recorded, names, tuple(sorted(versions or ())))
+        left_out = f"SELECT count(*) FROM point_outcomes {own} AND status = 'excluded'"
+        excluded = int(connection.execute(left_out).fetchall()[0][0]) if run.spec.constraints else 0
+        return cls(run, recorded - excluded, excluded, names, tuple(sorted(versions or ())))
 
 
 class Counts(NamedTuple):
@@ -124,14 +135,14 @@ def _key(connection: "Connection", first: Side, second: Side) -> list[str]:
 def _some_values(connection: "Connection", side: Side, parameter: str) -> list[Value]:
     """Return a parameter's values, two at most."""
     found = connection.execute(
-        f"SELECT DISTINCT {quoted(parameter)} FROM effective_parameters WHERE {side.condition} LIMIT 2"
+        f"SELECT DISTINCT {quoted(parameter)} FROM effective_parameters WHERE {side.counted} LIMIT 2"
     ).fetchall()
     return [value for (value,) in found]
 
 
 def _identities(connection: "Connection", side: Side, key: Sequence[str]) -> int:
     ((points,),) = connection.execute(
-        f"SELECT count(DISTINCT hash({select([*key, 'replicate'])})) FROM effective_parameters WHERE {side.condition}"
+        f"SELECT count(DISTINCT hash({select([*key, 'replicate'])})) FROM effective_parameters WHERE {side.counted}"
     ).fetchall()
     return int(points)
 
@@ -142,14 +153,14 @@ def _points(side: Side, key: Sequence[str]) -> str:
     once = f" QUALIFY row_number() OVER (PARTITION BY {names} ORDER BY point_index) = 1"
     return (
         f"SELECT {names}, point_index, status = 'success' AS ok, error_code FROM points "
-        f"WHERE {side.condition}{once if side.points < side.recorded else ''}"
+        f"WHERE {side.counted}{once if side.points < side.recorded else ''}"
     )
 
 
 def _notes(connection: "Connection", first: Side, second: Side, *, has_common: bool) -> Iterator[str]:
     for side in (first, second):
-        if side.recorded < side.run.total_points:
-            yield f"run {side.run.run_id}: {side.recorded:,} of {side.run.total_points:,} points are recorded so far."
+        if (recorded := side.recorded + side.excluded) < side.run.total_points:
+            yield f"run {side.run.run_id}: {recorded:,} of {side.run.total_points:,} points are recorded so far."
         if side.points < side.recorded:
             yield (
                 f"run {side.run.run_id}: {side.recorded - side.points:,} points repeat others' parameters; they are "

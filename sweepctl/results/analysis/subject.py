@@ -78,10 +78,11 @@ class Subject:
     dimensions: tuple[Dimension, ...]  # in byte order of their names
     metrics: tuple[str, ...]  # the requested ones, or the first numeric ones, those that vary before the others
     other_metrics: tuple[str, ...]  # all other numeric ones
-    varied: tuple[str, ...]  # parameters that the design names, even with one value
+    varied: tuple[str, ...]  # parameters that the design names, even with one value, or that are derived
     fixed: tuple[str, ...]  # all others of the model
     points: int  # with a record
     succeeded: int
+    excluded: int  # by a constraint
     repeated_cells: int  # with the parameters of an earlier one and the same draws; draws may be equal
 
     @property
@@ -89,6 +90,16 @@ class Subject:
         """A condition on points, as SQL: those of which means, distributions and indices are made."""
         once = f" AND point_index // {self.replications} NOT IN (FROM repeated_cells)" if self.repeated_cells else ""
         return f"status = 'success'{once}"
+
+    @property
+    def failed(self) -> int:
+        """The number of points that failed."""
+        return self.points - self.succeeded - self.excluded
+
+    @property
+    def expected(self) -> int:
+        """How many points have results in the end, as far as is known: neither excluded nor repeated."""
+        return self.record.total_points - self.excluded - self.repeated_cells * self.replications
 
     @property
     def warning(self) -> str | None:
@@ -135,10 +146,11 @@ class Subject:
         if not chosen:
             numbers = _varying_first(connection, numbers)
             chosen = numbers[:most]
-        counts = "SELECT count(*), count(*) FILTER (status = 'success') FROM point_outcomes"
-        points, succeeded = connection.execute(counts).fetchall()[0]
-        varied = [name for name in sorted(space.parameters) if name in parameters]
-        found = (_dimension(connection, name, is_number=parameters[name] in _NUMBERS) for name in varied)
+        of = "count(*), count(*) FILTER (status = 'success'), count(*) FILTER (status = 'excluded')"
+        points, succeeded, excluded = connection.execute(f"SELECT {of} FROM point_outcomes").fetchall()[0]
+        swept = [name for name in sorted(space.parameters) if name in parameters]
+        varied = sorted({*swept, *(name for name in record.spec.derived if name in parameters)})
+        found = (_dimension(connection, name, is_number=parameters[name] in _NUMBERS) for name in swept)
         return cls(
             record,
             space,
@@ -149,6 +161,7 @@ class Subject:
             tuple(name for name in parameters if name not in varied),
             points,
             succeeded,
+            excluded,
             _find_repeated(connection, space, record.spec.replications),
         )
 

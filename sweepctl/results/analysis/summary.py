@@ -67,6 +67,8 @@ class Summary:
             "total_points": subject.record.total_points,
             "points": subject.points,
             "succeeded": subject.succeeded,
+            "failed": subject.failed,
+            "excluded": subject.excluded,
             "replications": subject.replications,
             "repeated_cells": subject.repeated_cells,
             "metrics": [_metric_json(metric) for metric in self.metrics],
@@ -101,7 +103,7 @@ def summarize(connection: "Connection", subject: Subject, top: int) -> Summary:
                 indices[place],
                 lowest,
                 highest,
-                subject.record.total_points - subject.repeated_cells * subject.replications,
+                subject.expected,
             )
         )
     return Summary(subject, tuple(metrics), points.failure_counts(connection))

@@ -88,7 +88,8 @@ def facts(overview: Overview) -> Markup:
         wall = (costs.last_end - costs.first_start).total_seconds()
     pairs: list[tuple[str, Cell]] = [
         ("points succeeded", f"{subject.succeeded:,} of {record.total_points:,}"),
-        ("points failed", subject.points - subject.succeeded),
+        ("points failed", subject.failed),
+        *([("points excluded by a constraint", subject.excluded)] if subject.excluded else []),
         ("shards", f"{overview.shard_map.shards:,}{'' if overview.shard_map.is_planned else ' so far'}"),
         ("seed", str(record.spec.seed)),
         ("run date", record.run_date),
@@ -187,7 +188,7 @@ def failures_section(overview: Overview, units: Mapping[str, str]) -> Markup:
         ),
     )
     subject = overview.summary.subject
-    left = subject.points - subject.succeeded - len(overview.failed)
+    left = subject.failed - len(overview.failed)
     query = f"sweepctl query {subject.record.run_id} \"SELECT * FROM points WHERE status = 'failure'\""
     more = element("p", f"{left:,} more: ", element("code", query), class_="note") if left else ""
     return _section("Failures", by_code, element("h3", "First failed points"), listed, more)

@@ -8,6 +8,7 @@ pub(crate) mod members;
 mod object;
 pub(crate) mod plan;
 pub(crate) mod refusal;
+pub(crate) mod rules;
 pub(crate) mod time;
 
 use std::io::{self, BufRead, Read};
@@ -37,6 +38,10 @@ pub(crate) struct Request<'a> {
     pub(crate) design: &'a RawValue,
     #[serde(borrow, default)]
     pub(crate) base: Members<Literal<'a>>,
+    #[serde(default)]
+    pub(crate) derived: Members<String>,
+    #[serde(default)]
+    pub(crate) constraints: Vec<String>,
     #[serde(default = "one")]
     pub(crate) replications: u64,
     pub(crate) seed: i64,

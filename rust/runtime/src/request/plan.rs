@@ -16,6 +16,7 @@ use crate::request::known::{Known, KnownPoint};
 use crate::request::limits::Limits;
 use crate::request::literal::Literal;
 use crate::request::refusal::{Refusal, shortened};
+use crate::request::rules::{Barred, Rules};
 use crate::request::time::ShardTime;
 
 /// How points are run.
@@ -43,6 +44,7 @@ pub(crate) struct Plan {
     design: Design,
     /// The slot of each dimension of the design.
     swept: Vec<usize>,
+    rules: Rules,
     /// Maps a point to its cell and replicate.
     pub(crate) numbering: Points,
     pub(crate) seed: i64,
@@ -64,6 +66,14 @@ pub(crate) struct Slot {
     fixed: Value,
 }
 
+#[cfg(test)]
+impl Slot {
+    pub(crate) fn of_default(parameter: Parameter) -> Self {
+        let fixed = parameter.default.into_owned();
+        Self { parameter, fixed }
+    }
+}
+
 impl Plan {
     /// Checks a request. Problems with the design's values are found first, so that all shards of a run get
     /// the same refusal.
@@ -81,12 +91,11 @@ impl Plan {
         let (threads, seed) = (request.threads(), request.seed);
         let Swept { design, names } = design::read(request.design.get(), &declaration.parameters, seed)?;
         let Declaration { name, version, parameters, metrics, .. } = declaration;
-        let slots = slots(parameters, &names, request.base.0)?;
+        let rules = Rules::new(request.derived.0, request.constraints, &parameters, &names)?;
+        let slots = slots(parameters, &names, &rules, request.base.0)?;
         let swept = places(&names, &slots);
-        let numbering = Points::new(design.cells(), request.replications)
-            .map_err(|rule| Refusal::bad_request(rule.to_string()))?;
         let points = request.start_index..request.end_index_exclusive;
-        check_bounds(&points, &numbering, &design)?;
+        let numbering = numbered(&design, request.replications, &points)?;
         let known = known(request.known, mode, &datasets, &metrics, &points)?;
         let is_hosted = mode == Mode::Host || mode == Mode::Simulate && matches!(body, Body::Program(_));
         let time = ShardTime::of(request.time, is_hosted)?;
@@ -101,6 +110,7 @@ impl Plan {
             fingerprinter: Fingerprinter::new(name, version, seed),
             design,
             swept,
+            rules,
             numbering,
             seed,
             points,
@@ -113,11 +123,17 @@ impl Plan {
         })
     }
 
-    /// Puts the parameters of a cell into `values`, in byte order of their names.
-    pub(crate) fn fill<'a>(&'a self, cell: u64, values: &mut Vec<(&'static str, ValueRef<'a>)>) {
+    /// Puts the parameters of a cell into `values`, in byte order of their names. Returns why its points are not run,
+    /// if they are not.
+    pub(crate) fn fill<'a>(
+        &'a self,
+        cell: u64,
+        values: &mut Vec<(&'static str, ValueRef<'a>)>,
+    ) -> Option<Barred<'a>> {
         values.clear();
         values.extend(self.slots.iter().map(|slot| (slot.parameter.name, slot.fixed.borrow())));
         self.design.decode(cell, |dimension, value| values[self.swept[dimension]].1 = value);
+        self.rules.apply(&self.slots, values)
     }
 }
 
@@ -151,8 +167,10 @@ fn known(
     }
 }
 
-/// Refuses points that the design does not have, and points whose cells are not in the request.
-fn check_bounds(points: &Range<u64>, numbering: &Points, design: &Design) -> Result<(), Refusal> {
+/// Numbers the points of a design. Refuses those that it does not have, and those whose cells are not in the request.
+fn numbered(design: &Design, replications: u64, points: &Range<u64>) -> Result<Points, Refusal> {
+    let numbering = Points::new(design.cells(), replications);
+    let numbering = numbering.map_err(|rule| Refusal::bad_request(rule.to_string()))?;
     let (Range { start, end }, total) = (points, numbering.total());
     if points.is_empty() || points.end > total {
         let rule = "must be 0 <= start_index < end_index_exclusive <= the design's cells times replications";
@@ -169,7 +187,7 @@ fn check_bounds(points: &Range<u64>, numbering: &Points, design: &Design) -> Res
         );
         return Err(Refusal::bad_request(message));
     }
-    Ok(())
+    Ok(numbering)
 }
 
 /// The model that the request declares itself, so that any engine can identify its points.
@@ -191,9 +209,7 @@ fn requested(declaration: &Declaration, outputs: &[String]) -> Result<Vec<Datase
         if !known.clone().any(|name| name == output) {
             let suggestion = suggestion(output, known);
             let output = shortened(output, 100);
-            return Err(Refusal::unknown_output(&format!(
-                "outputs: unknown dataset {output:?}; {suggestion}"
-            )));
+            return Err(Refusal::invalid(&format!("outputs: unknown dataset {output:?}; {suggestion}")));
         }
         if outputs[..place].contains(output) {
             return Err(Refusal::bad_request(format!("outputs: {output:?} is listed twice")));
@@ -202,16 +218,21 @@ fn requested(declaration: &Declaration, outputs: &[String]) -> Result<Vec<Datase
     Ok(declaration.datasets(outputs))
 }
 
-/// Sets every parameter to its base value or its default, or leaves it to the design.
+/// Sets every parameter to its base value or its default, or leaves it to the design or the rules.
 fn slots(
     parameters: Vec<Parameter>,
     swept: &[&str],
+    rules: &Rules,
     mut base: Vec<(String, Literal<'_>)>,
 ) -> Result<Vec<Slot>, Refusal> {
     for (name, _) in &base {
         let name = design::find(&parameters, name)?.name;
         if swept.contains(&name) {
             let message = format!("{name} is both a dimension and a base value");
+            return Err(Refusal::invalid_parameter(name, message));
+        }
+        if rules.derived().any(|place| parameters[place].name == name) {
+            let message = format!("{name} is both a base value and derived");
             return Err(Refusal::invalid_parameter(name, message));
         }
     }

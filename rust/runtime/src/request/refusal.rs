@@ -38,7 +38,8 @@ impl Refusal {
         Self::new(Code::InvalidParameters, &message.into(), Some(name))
     }
 
-    pub(crate) fn unknown_output(message: &str) -> Self {
+    /// Of what is no single parameter's.
+    pub(crate) fn invalid(message: &str) -> Self {
         Self::new(Code::InvalidParameters, message, None)
     }
 }
@@ -62,7 +63,7 @@ mod tests {
             Refusal::bad_request(long.as_str()),
             Refusal::unknown_model(&long),
             Refusal::invalid_parameter(&long, long.as_str()),
-            Refusal::unknown_output(&long),
+            Refusal::invalid(&long),
         ];
         assert!(refusals.iter().all(|refusal| refusal.message.chars().count() == 1000));
         assert_eq!(refusals[2].parameter.as_ref().map(|name| name.chars().count()), Some(100));

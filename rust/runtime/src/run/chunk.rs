@@ -15,7 +15,7 @@ use crate::model::output::Output;
 use crate::request::plan::{Mode, Plan};
 use crate::run::record::{Cell, Record, Verdict, line, write_point};
 use crate::run::running::Slot;
-use crate::run::window::{Chunk, Window};
+use crate::run::window::{Chunk, Counts, Window};
 
 /// How long a chunk should take: long compared with the cost of a lock, short compared with a run.
 const TARGET: Duration = Duration::from_millis(8);
@@ -75,11 +75,11 @@ impl<'a> Points<'a> {
             let (cell, replicate) = self.plan.numbering.split(point);
             self.cell.enter(cell);
             let result = self.result(point, replicate);
-            let verdict = match &result {
+            let verdict = self.cell.verdict().unwrap_or(match &result {
                 None => Verdict::Unknown,
                 Some(Ok(())) => Verdict::Success(&self.output),
                 Some(Err(error)) => Verdict::Failure(error),
-            };
+            });
             let mut hand = self.slot.lock();
             if hand.is_settled() {
                 return None;
@@ -90,7 +90,7 @@ impl<'a> Points<'a> {
             }
             write_point(&mut hand.bytes, &self.cell, point, replicate, &verdict);
             let at = now();
-            match hand.ended(matches!(verdict, Verdict::Failure(_)), at) {
+            match hand.ended(counts_of(&verdict), at) {
                 Some(next) if hand.bytes.len() < MAX_BYTES && at.duration_since(start) < TARGET => {
                     point = next;
                 }
@@ -99,9 +99,13 @@ impl<'a> Points<'a> {
         }
     }
 
-    /// Runs a point, unless it is only identified. Its metrics are in `output`.
+    /// Runs a point, unless it is barred or only identified. Its metrics are in `output`.
     fn result(&mut self, point: u64, replicate: u32) -> Option<Result<(), DomainError>> {
         let runner = self.runner.as_mut()?;
+        if self.cell.verdict().is_some() {
+            self.output.clear();
+            return None;
+        }
         if let Some(metrics) = self.plan.known.metrics_of(point) {
             self.output.restore(metrics);
             return Some(Ok(()));
@@ -109,6 +113,13 @@ impl<'a> Points<'a> {
         let streams = Streams::new(self.plan.seed, replicate);
         self.output.clear();
         Some(runner.run(&self.cell.parameters(), &streams, &mut self.output))
+    }
+}
+
+fn counts_of(verdict: &Verdict<'_>) -> Counts {
+    Counts {
+        failed: matches!(verdict, Verdict::Failure(_)).into(),
+        excluded: matches!(verdict, Verdict::Excluded(_)).into(),
     }
 }
 

@@ -4,7 +4,7 @@ mod chunk;
 pub(crate) mod panics;
 pub(crate) mod record;
 pub(crate) mod running;
-mod window;
+pub(crate) mod window;
 
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,20 +17,20 @@ use crate::request::plan::{Mode, Plan};
 use crate::run::chunk::work;
 use crate::run::record::{Cell, Verdict, line, write_point};
 use crate::run::running::{Running, Slot};
-use crate::run::window::{Chunk, Next, Window};
+use crate::run::window::{Chunk, Counts, Next, Window};
 
 /// How long, and up to how many bytes, small chunks are collected: each write wakes the reader, which
 /// competes with the points for the processor.
 const GATHERING: Duration = Duration::from_millis(100);
 const ENOUGH_BYTES: usize = 64 << 10;
 
-/// Runs all points, writes their records, and returns how many failed.
+/// Runs all points, writes their records, and returns how many failed or were excluded.
 ///
 /// The threads are not joined: if writing fails, there is no wait for points that are still running.
 ///
 /// # Errors
 /// If writing fails, or a thread cannot be started.
-pub(crate) fn execute(plan: &Arc<Plan>, mode: Mode, output: &mut impl Write) -> io::Result<u64> {
+pub(crate) fn execute(plan: &Arc<Plan>, mode: Mode, output: &mut impl Write) -> io::Result<Counts> {
     let count = plan.points.end - plan.points.start;
     let threads = plan.threads.min(usize::try_from(count).unwrap_or(usize::MAX));
     let window = Arc::new(Window::new(plan.points.clone(), threads));
@@ -44,19 +44,24 @@ pub(crate) fn execute(plan: &Arc<Plan>, mode: Mode, output: &mut impl Write) -> 
     write_chunks(plan, &window, &running, output)
 }
 
-/// Writes chunks in order, small ones together; returns how many points failed.
-fn write_chunks(plan: &Plan, window: &Window, running: &Running, output: &mut impl Write) -> io::Result<u64> {
-    let mut failed = 0;
+/// Writes chunks in order, small ones together; returns how many points failed or were excluded.
+fn write_chunks(
+    plan: &Plan,
+    window: &Window,
+    running: &Running,
+    output: &mut impl Write,
+) -> io::Result<Counts> {
+    let mut counts = Counts::default();
     let report = plan.report;
     let deadline = plan.time.map(|time| now() + time.patience());
     let mut gathered = Gathered { output, bytes: vec![], since: now(), written_at: now() };
     loop {
         match window.next(gathered.patience(report)) {
-            Next::Chunk(chunk) => failed += gathered.take(chunk, window)?,
+            Next::Chunk(chunk) => counts += gathered.take(chunk, window)?,
             Next::Late => {}
             Next::End => {
                 gathered.write()?;
-                return Ok(failed);
+                return Ok(counts);
             }
         }
         gathered.write_if_due()?;
@@ -66,7 +71,7 @@ fn write_chunks(plan: &Plan, window: &Window, running: &Running, output: &mut im
                 give_up(plan, running, window);
                 // Before the report: only a point that no record follows is known to run.
                 while let Next::Chunk(chunk) = window.next(Some(Duration::ZERO)) {
-                    failed += gathered.take(chunk, window)?;
+                    counts += gathered.take(chunk, window)?;
                 }
             }
             if let Some(record) = running.longest(window, now()) {
@@ -99,11 +104,11 @@ struct Gathered<'a, W> {
 }
 
 impl<W: Write> Gathered<'_, W> {
-    /// Takes a chunk, and returns how many of its points failed.
-    fn take(&mut self, chunk: Chunk, window: &Window) -> io::Result<u64> {
+    /// Takes a chunk, and returns its counts.
+    fn take(&mut self, chunk: Chunk, window: &Window) -> io::Result<Counts> {
         self.add(&chunk.bytes)?;
         window.recycle(chunk.bytes);
-        Ok(chunk.failed)
+        Ok(chunk.counts)
     }
 
     fn add(&mut self, bytes: &[u8]) -> io::Result<()> {

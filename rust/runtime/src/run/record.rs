@@ -13,9 +13,13 @@ use crate::model::kept::KeptFile;
 use crate::model::output::Output;
 use crate::request::plan::Plan;
 use crate::request::refusal::shortened;
+use crate::request::rules::Barred;
 
 /// Most characters of an error message.
 const MAX_MESSAGE: usize = 2000;
+
+/// The code of an excluded point, whose message is the constraint.
+const EXCLUDED: &str = "constraint";
 
 /// The version of the engine protocol.
 pub(crate) const PROTOCOL: &str = "v1";
@@ -48,7 +52,15 @@ pub(crate) enum Record<'a> {
         points: u64,
         succeeded: u64,
         failed: u64,
+        #[serde(skip_serializing_if = "is_zero")]
+        excluded: u64,
     },
+}
+
+/// A run without constraints has the record that it always had.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Name -> type, in the order given.
@@ -102,16 +114,33 @@ pub(crate) struct Cell<'a> {
     /// From `"parameters":` up to the point fingerprint.
     shared: Vec<u8>,
     fingerprint: CellFingerprint,
+    barred: Option<Barred<'a>>,
 }
 
 impl<'a> Cell<'a> {
     pub(crate) fn new(plan: &'a Plan) -> Self {
         let fingerprint = plan.fingerprinter.cell(b"");
-        Self { plan, number: None, values: vec![], canonical: vec![], shared: vec![], fingerprint }
+        Self {
+            plan,
+            number: None,
+            values: vec![],
+            canonical: vec![],
+            shared: vec![],
+            fingerprint,
+            barred: None,
+        }
     }
 
     pub(crate) fn parameters(&self) -> Parameters<'_> {
         Parameters(&self.values)
+    }
+
+    /// What its points have in place of a run, if they are not run.
+    pub(crate) fn verdict(&self) -> Option<Verdict<'_>> {
+        Some(match self.barred.as_ref()? {
+            Barred::Excluded(constraint) => Verdict::Excluded(constraint),
+            Barred::Failed(error) => Verdict::Failure(error),
+        })
     }
 
     /// Moves to a cell, if it is not there already.
@@ -119,7 +148,7 @@ impl<'a> Cell<'a> {
         if self.number == Some(number) {
             return;
         }
-        self.plan.fill(number, &mut self.values);
+        self.barred = self.plan.fill(number, &mut self.values);
         self.shared.clear();
         self.shared.extend_from_slice(br#","parameters":"#);
         self.write_parameters();
@@ -170,6 +199,8 @@ pub(crate) enum Verdict<'a> {
     Unknown,
     Success(&'a Output),
     Failure(&'a DomainError),
+    /// It was not run, since it breaks this constraint.
+    Excluded(&'a str),
 }
 
 /// Appends a `point` record, after the `rows` records of a success.
@@ -192,6 +223,7 @@ pub(crate) fn write_point(
         Verdict::Unknown => b"",
         Verdict::Success(_) => br#","status":"success""#,
         Verdict::Failure(_) => br#","status":"failure""#,
+        Verdict::Excluded(_) => br#","status":"excluded""#,
     });
     out.extend_from_slice(&cell.shared);
     out.extend_from_slice(&cell.fingerprint(replicate));
@@ -204,18 +236,22 @@ pub(crate) fn write_point(
         }
         Verdict::Failure(error) => {
             out.push(b',');
-            write_error(out, error);
+            write_error(out, error.code(), error.message());
+        }
+        Verdict::Excluded(constraint) => {
+            out.push(b',');
+            write_error(out, EXCLUDED, constraint);
         }
     }
     out.extend_from_slice(b"}\n");
 }
 
-/// Appends the members that a failed point has in place of metrics.
-pub(crate) fn write_error(out: &mut Vec<u8>, error: &DomainError) {
+/// Appends the members that a failed or excluded point has in place of metrics.
+pub(crate) fn write_error(out: &mut Vec<u8>, code: &str, message: &str) {
     out.extend_from_slice(br#""error_code":""#);
-    out.extend_from_slice(error.code().as_bytes());
+    out.extend_from_slice(code.as_bytes());
     out.extend_from_slice(br#"","error_message":"#);
-    write_text(out, &shortened(error.message(), MAX_MESSAGE));
+    write_text(out, &shortened(message, MAX_MESSAGE));
 }
 
 #[cfg(test)]
@@ -225,7 +261,7 @@ mod tests {
     #[test]
     fn error_messages_are_cut() {
         let mut out = vec![];
-        write_error(&mut out, &DomainError::new("long", "ä".repeat(3 * MAX_MESSAGE)));
+        write_error(&mut out, "long", &"ä".repeat(3 * MAX_MESSAGE));
         let kept = "ä".repeat(MAX_MESSAGE - 1);
         assert_eq!(
             String::from_utf8(out).unwrap(),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::now;
 use crate::run::record::Record;
-use crate::run::window::{Chunk, Window};
+use crate::run::window::{Chunk, Counts, Window};
 
 /// The points that the threads of a run have in hand.
 pub(crate) struct Running(Vec<Slot>);
@@ -23,7 +23,7 @@ pub(crate) struct Hand {
     start: u64,
     next: u64,
     end: u64,
-    failed: u64,
+    counts: Counts,
     pub(crate) bytes: Vec<u8>,
     /// Since when `next` has been running, if it is.
     since: Option<Instant>,
@@ -84,7 +84,7 @@ impl Running {
         for mut hand in stuck {
             let point = hand.next;
             fail(point, &mut hand.bytes);
-            hand.ended(true, at);
+            hand.ended(Counts { failed: 1, excluded: 0 }, at);
             hand.is_settled = true;
             window.hand_in(hand.done(), point + 1..point + 1);
         }
@@ -121,8 +121,8 @@ impl Hand {
     }
 
     /// The point has its record, and the next one begins. Returns that, if there is one.
-    pub(crate) fn ended(&mut self, has_failed: bool, at: Instant) -> Option<u64> {
-        self.failed += u64::from(has_failed);
+    pub(crate) fn ended(&mut self, counts: Counts, at: Instant) -> Option<u64> {
+        self.counts += counts;
         self.next += 1;
         let is_left = self.next < self.end;
         self.since = is_left.then_some(at);
@@ -140,7 +140,7 @@ impl Hand {
     fn done(&mut self) -> Chunk {
         let points = self.start..self.next;
         self.start = self.next;
-        Chunk { points, failed: std::mem::take(&mut self.failed), bytes: std::mem::take(&mut self.bytes) }
+        Chunk { points, counts: std::mem::take(&mut self.counts), bytes: std::mem::take(&mut self.bytes) }
     }
 
     fn has_run_for(&self, least: Duration, at: Instant) -> bool {

@@ -4,7 +4,7 @@
 //! If a range is slower than expected, its thread returns the unfinished rest, so that others can help.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{AddAssign, Range};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,11 +13,25 @@ const MAX_WAITING_BYTES: usize = 32 << 20;
 /// A larger buffer is freed rather than kept for the next chunk.
 const MAX_SPARE_BYTES: usize = 2 << 20;
 
+/// How many points have which end; the others have succeeded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) failed: u64,
+    pub(crate) excluded: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.failed += other.failed;
+        self.excluded += other.excluded;
+    }
+}
+
 /// The records of consecutive points.
 #[derive(Debug)]
 pub(crate) struct Chunk {
     pub(crate) points: Range<u64>,
-    pub(crate) failed: u64,
+    pub(crate) counts: Counts,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -195,7 +209,7 @@ mod tests {
     use super::*;
 
     fn chunk(points: Range<u64>, bytes: usize) -> Chunk {
-        Chunk { points, failed: 0, bytes: Vec::with_capacity(bytes) }
+        Chunk { points, counts: Counts::default(), bytes: Vec::with_capacity(bytes) }
     }
 
     fn next(window: &Window) -> Option<Range<u64>> {
