@@ -3,7 +3,9 @@
 from sweepctl.design.base import Space
 from sweepctl.design.designs import (
     DESIGN,
+    IN_CROSS,
     MAX_PARTS,
+    PART_KINDS,
     Cross,
     Design,
     Grid,
@@ -15,6 +17,7 @@ from sweepctl.design.designs import (
     require_columns,
     require_row_lengths,
     table_part,
+    tag_of_kind,
     total_points,
 )
 from sweepctl.design.sampled import (
@@ -31,9 +34,11 @@ from sweepctl.design.sampled import (
 
 __all__ = [
     "DESIGN",
+    "IN_CROSS",
     "MAX_PARTS",
     "MAX_SOBOL_DIMENSIONS",
     "MAX_STRATA",
+    "PART_KINDS",
     "Cross",
     "Design",
     "DrawPerCell",
@@ -53,5 +58,6 @@ __all__ = [
     "require_columns",
     "require_row_lengths",
     "table_part",
+    "tag_of_kind",
     "total_points",
 ]

@@ -35,7 +35,8 @@ def total_points(space: Space, replications: int) -> int:
     return points
 
 
-def _kind(value: object) -> str | None:
+def tag_of_kind(value: object) -> str | None:
+    """Return pydantic's tag for a design of this kind (`one_of`)."""
     kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
     return f"[{kind}]" if isinstance(kind, str) else None
 
@@ -137,7 +138,8 @@ def table_part(
     return {"kind": "table", "columns": columns, "first_row": first_row, "rows": rows, "total_rows": total_rows}
 
 
-_KINDS = "grid, zip, random, latin_hypercube, sobol, saltelli, morris, table"
+PART_KINDS = ("grid", "zip", "random", "latin_hypercube", "sobol", "saltelli", "morris", "table")
+IN_CROSS = "a cross in a cross is the same as its parts"
 
 _Plain: TypeAlias = (
     Annotated[Grid, Tag("[grid]")]
@@ -150,7 +152,7 @@ _Plain: TypeAlias = (
     | Annotated[Table, Tag("[table]")]
 )
 Part: TypeAlias = Annotated[
-    _Plain, one_of(_kind, "design", f"kind: must be one of {_KINDS}; a cross in a cross is the same as its parts")
+    _Plain, one_of(tag_of_kind, "design", f"kind: must be one of {', '.join(PART_KINDS)}; {IN_CROSS}")
 ]
 
 
@@ -188,7 +190,8 @@ class Cross(BaseDesign):
 
 
 Design: TypeAlias = Annotated[
-    _Plain | Annotated[Cross, Tag("[cross]")], one_of(_kind, "design", f"kind: must be one of {_KINDS}, cross")
+    _Plain | Annotated[Cross, Tag("[cross]")],
+    one_of(tag_of_kind, "design", f"kind: must be one of {', '.join(PART_KINDS)}, cross"),
 ]
 
 DESIGN: TypeAdapter[Design] = TypeAdapter(Design)
@@ -209,17 +212,10 @@ _MARKS = frozenset(
         "[key]",  # pydantic's own, of a bad key
         *("[list]", "[linspace]", "[logspace]", "[range]"),
         *("[uniform]", "[log_uniform]", "[normal]", "[triangular]", "[integer]", "[choice]"),
-        *("[design]", "[file]", "[files]"),  # a sweep file's
-        *(
-            "[grid]",
-            "[zip]",
-            "[random]",
-            "[latin_hypercube]",
-            "[sobol]",
-            "[saltelli]",
-            "[morris]",
-            "[table]",
-            "[cross]",
-        ),
+        *(f"[{kind}]" for kind in (*PART_KINDS, "cross")),
+        # A sweep file's.
+        *("[design]", "[file]", "[classical]", "[tables]", "[ends]"),
+        *("[plackett_burman]", "[fractional_factorial]", "[box_behnken]", "[central_composite]"),
+        "[maximin_latin_hypercube]",
     }
 )

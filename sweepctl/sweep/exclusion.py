@@ -1,15 +1,14 @@
 """How many cells of a sweep its constraints exclude: all cells of a small design, some of a large one."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
 from sweepctl.design import Space
-from sweepctl.engine.client import HANDSHAKE_SECONDS, Engine, identifying
-from sweepctl.engine.reader import read_identities
-from sweepctl.protocol import encode_request
+from sweepctl.engine.client import Engine
 from sweepctl.records.outcome import EXCLUDED
 from sweepctl.spec import Spec
+from sweepctl.sweep.cells import identities
 
 MOST_CELLS = 1 << 14  # that are looked at
 BLOCKS = 16  # of consecutive cells, spread evenly over a larger design
@@ -47,15 +46,9 @@ def find_excluded(spec: Spec, space: Space, engine: Engine) -> Exclusion | None:
     starts = {place * (cells - size) // (BLOCKS - 1) for place in range(BLOCKS)}
     if cells <= MOST_CELLS:
         starts, size = {0}, cells
-    excluded = sum(_excluded(spec, space, engine, start, start + size) for start in starts)
+    excluded = sum(
+        pc.sum(pc.equal(points["status"], EXCLUDED)).as_py() or 0
+        for start in starts
+        for points in identities(spec, space, start, start + size, engine)
+    )
     return Exclusion(cells, size * len(starts), excluded)
-
-
-def _excluded(spec: Spec, space: Space, engine: Engine, first: int, end: int) -> int:
-    request = encode_request(replace(spec, replications=1), space, first, end, threads=None)
-    with (
-        identifying(f"cells {first:,} to {end - 1:,}"),
-        engine.start(request, command="points", timeout=HANDSHAKE_SECONDS) as run,
-    ):
-        found = read_identities(run, engine.model(spec.model), end - first)
-        return sum(pc.sum(pc.equal(points["status"], EXCLUDED)).as_py() or 0 for points in found)

@@ -12,17 +12,31 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, Tag, ValidationError, model_validator
 
-from sweepctl.design import MAX_PARTS, Cross, Design, Part, Space, Table, path_parts, total_points
-from sweepctl.design.values import Count, Integer, RuleError, Scalar, Strict, reject
+from sweepctl.design import (
+    IN_CROSS,
+    MAX_PARTS,
+    PART_KINDS,
+    Cross,
+    Design,
+    LatinHypercube,
+    Part,
+    Space,
+    Table,
+    path_parts,
+    total_points,
+)
+from sweepctl.design.distributions import Between
+from sweepctl.design.values import Count, Integer, RuleError, Scalar, Strict, one_of, reject
 from sweepctl.errors import SweepFileError, UsageError
 from sweepctl.names import DatasetName, Name
 from sweepctl.records import design as stored_design
 from sweepctl.spec import Constraints, Expression, Limits
 from sweepctl.strict_json import require_bounded
+from sweepctl.sweep.classical import KINDS, Classical, Coded, MaximinLatinHypercube
 from sweepctl.sweep.table_file import encode_file
 from sweepctl.sweep.toml_lines import TomlPath, line_of, lines_by_path
 
@@ -87,28 +101,46 @@ class TableFile(Strict):
     file: str = Field(min_length=1, description="Path of a CSV or Parquet file, relative to the sweep file's folder.")
 
 
-def _from_file(value: object) -> str:
-    if not isinstance(value, dict):
-        return "[design]"
-    parts = value.get("parts") if value.get("kind") == "cross" else None
-    from_files = isinstance(parts, list) and "[file]" in map(_from_file, parts)
-    return "[file]" if "file" in value else "[files]" if from_files else "[design]"
+def _part_form(value: object) -> str | None:
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if isinstance(value, dict) and "file" in value:
+        return "[file]"
+    return "[classical]" if kind in KINDS else "[design]" if kind in PART_KINDS else None
 
 
-class CrossOfFiles(Strict):
-    """Every combination of the cells of its parts, some of which are tables in files."""
+def _form(value: object) -> str | None:
+    if not isinstance(value, dict) or value.get("kind") != "cross":
+        return _part_form(value)
+    parts = value.get("parts")
+    return "[design]" if not isinstance(parts, list) or {"[design]"} >= set(map(_part_form, parts)) else "[tables]"
+
+
+_ALL_KINDS = ", ".join((*PART_KINDS, *KINDS))
+
+
+class CrossOfTables(Strict):
+    """Every combination of the cells of its parts, some of which become tables when the sweep is planned."""
 
     kind: Literal["cross"] = Field(description="Every combination of the cells of several designs.")
     parts: list[
-        Annotated[Annotated[Part, Tag("[design]")] | Annotated[TableFile, Tag("[file]")], Discriminator(_from_file)]
+        Annotated[
+            Annotated[Part, Tag("[design]")]
+            | Annotated[TableFile, Tag("[file]")]
+            | Annotated[Classical, Tag("[classical]")],
+            one_of(_part_form, "design", f"kind: must be one of {_ALL_KINDS}; {IN_CROSS}"),
+        ]
     ] = Field(
         min_length=2, max_length=MAX_PARTS, description="Designs over different parameters; the last varies fastest."
     )
 
 
+AnyDesign: TypeAlias = Design | TableFile | Classical | CrossOfTables
 SweepDesign = Annotated[
-    Annotated[Design, Tag("[design]")] | Annotated[TableFile, Tag("[file]")] | Annotated[CrossOfFiles, Tag("[files]")],
-    Discriminator(_from_file),
+    Annotated[Design, Tag("[design]")]
+    | Annotated[TableFile, Tag("[file]")]
+    | Annotated[Classical, Tag("[classical]")]
+    | Annotated[CrossOfTables, Tag("[tables]")],
+    one_of(_form, "design", f"kind: must be one of {_ALL_KINDS}, cross"),
 ]
 
 
@@ -162,15 +194,33 @@ class SweepFile:
         program = self.sweep.program
         return () if program is None else (self.path.parent / program,)
 
+    @property
+    def has_table_file(self) -> bool:
+        """Whether the design has tables in files, which may be long."""
+        design = self.sweep.design
+        parts = design.parts if isinstance(design, CrossOfTables) else [design]
+        return any(isinstance(part, TableFile) for part in parts)
+
     def path_to(self, parameter: str) -> TomlPath:
         """Return the path at which the design varies a parameter."""
-        design: Design | TableFile | CrossOfFiles = self.sweep.design
-        path: TomlPath = ("design",)
-        if isinstance(design, Cross | CrossOfFiles) and isinstance(self.space, Cross):
-            place = next(place for place, part in enumerate(self.space.parts) if parameter in part.parameters)
-            design, path = design.parts[place], ("design", "parts", place)
+        design, path = self._varying(parameter)
         field = "file" if isinstance(design, TableFile) else "columns" if isinstance(design, Table) else "dimensions"
         return (*path, field, parameter)
+
+    def hint(self, parameter: str) -> str:
+        """Return what else to say of values of a parameter that a model refuses: where they come from."""
+        design, _ = self._varying(parameter)
+        if not isinstance(design, Coded) or not isinstance(design.dimensions[parameter], Between):
+            return ""
+        levels = ", ".join(map(str, design.values_of(parameter).values()))
+        return f"; its levels are {levels}: change low and high so that the model accepts them all"
+
+    def _varying(self, parameter: str) -> tuple[AnyDesign, TomlPath]:
+        design = self.sweep.design
+        if isinstance(design, Cross | CrossOfTables) and isinstance(self.space, Cross):
+            place = next(place for place, part in enumerate(self.space.parts) if parameter in part.parameters)
+            return design.parts[place], ("design", "parts", place)
+        return design, ("design",)
 
     def error(self, problems: dict[TomlPath, str]) -> SweepFileError:
         """Return the error that reports all problems: the given ones, by path, and those already known."""
@@ -228,8 +278,8 @@ def read(path: Path) -> SweepFile:
     return SweepFile(path, sweep, space, body, problems, lines)
 
 
-def _space_of(design: Design | TableFile | CrossOfFiles, folder: Path) -> tuple[bytes, Space]:
-    """Return a design with the tables of its files: as it would be stored, and its cells.
+def _space_of(design: AnyDesign, folder: Path) -> tuple[bytes, Space]:
+    """Return a design with its tables, those of files included: as it would be stored, and its cells.
 
     Raises:
         RuleError: a file is not a table.
@@ -237,16 +287,24 @@ def _space_of(design: Design | TableFile | CrossOfFiles, folder: Path) -> tuple[
     """
     if isinstance(design, TableFile):
         return _table(folder / design.file, "file")
-    if isinstance(design, CrossOfFiles):
+    if isinstance(design, CrossOfTables):
         parts: list[Part] = []
         for place, part in enumerate(design.parts):
             if isinstance(part, TableFile):
                 _, table = _table(folder / part.file, "parts", place, "file")
                 rows = table.part(0, table.cells)["rows"]
-                part = Table.model_construct(kind="table", columns=list(table.parameters), rows=rows)  # noqa: PLW2901
-            parts.append(part)
+                parts.append(Table.model_construct(kind="table", columns=list(table.parameters), rows=rows))
+            else:
+                parts.append(_drawn_up(part) if isinstance(part, Coded | MaximinLatinHypercube) else part)
         design = Cross(kind="cross", parts=parts)
+    elif isinstance(design, Coded | MaximinLatinHypercube):
+        design = _drawn_up(design)
     return stored_design.encode(design), design
+
+
+def _drawn_up(design: Classical) -> Table | LatinHypercube:
+    """Return a classical design's table, or a Latin hypercube that is paired anew when its values are known."""
+    return design.table() if isinstance(design, Coded) else design.plain()
 
 
 def _table(file: Path, *path: str | int) -> tuple[bytes, Space]:

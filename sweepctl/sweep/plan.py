@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from sweepctl.design import Cross, Grid, Random, Saltelli, Sampled, Space, Table, Zip, total_points
+from sweepctl.design.base import BaseDesign
 from sweepctl.engine.client import Engine, identifying
 from sweepctl.errors import RefusedError, WrongEngineError
 from sweepctl.messages import ShardMessageV2
@@ -19,7 +20,8 @@ from sweepctl.records.design import StoredTable
 from sweepctl.records.table import schemas
 from sweepctl.spec import Limits, Spec
 from sweepctl.sweep.exclusion import Exclusion, find_excluded
-from sweepctl.sweep.file import CrossOfFiles, SweepFile, TableFile
+from sweepctl.sweep.file import SweepFile
+from sweepctl.sweep.pairing import paired
 from sweepctl.sweep.toml_lines import TomlPath
 from sweepctl.texts import counted
 
@@ -145,11 +147,31 @@ def draft(file: SweepFile, engine: Engine) -> Draft:
         hint = "" if sweep.program else '; that of a program needs `program = "FILE"`'
         raise file.error({("model",): error.message + hint}) from error
     engine.require_limits(sweep.limits)
+    spec, _ = _spec_of(file)
+    try:
+        _accept(spec, file.space, engine)
+    except RefusedError as refusal:
+        raise file.error(_refusals(file, spec, engine) or {(): refusal.message}) from refusal
+    if file.problems:
+        raise file.error({})
+    file = paired(file, spec, engine)
+    spec, stored = _spec_of(file)
+    exclusion = find_excluded(spec, file.space, engine)
+    if exclusion is not None and exclusion.is_total and exclusion.is_exact:
+        raise file.error(
+            {("constraints",): f"exclude all {counted('cells', exclusion.cells)}: no point is left to run"}
+        )
+    return Draft(file, spec, stored, exclusion)
+
+
+def _spec_of(file: SweepFile) -> tuple[Spec, bytes | None]:
+    """Return what a run of the sweep computes, and its design's bytes if they are too long for messages."""
+    sweep, space, stored = file.sweep, file.space, None
     design: Mapping[str, Any]
-    if isinstance(sweep.design, TableFile | CrossOfFiles) or len(file.design_body) > MAX_INLINE_BYTES:
-        stored, design = file.design_body, {"sha256": stored_design.digest(file.design_body)}
+    if isinstance(space, BaseDesign) and not file.has_table_file and len(file.design_body) <= MAX_INLINE_BYTES:
+        design = space.to_json()
     else:
-        stored, design = None, sweep.design.to_json()
+        stored, design = file.design_body, {"sha256": stored_design.digest(file.design_body)}
     spec = Spec(
         model=sweep.model,
         design=design,
@@ -161,18 +183,7 @@ def draft(file: SweepFile, engine: Engine) -> Draft:
         derived=sweep.derived,
         constraints=tuple(sweep.constraints),
     )
-    try:
-        _accept(spec, file.space, engine)
-    except RefusedError as refusal:
-        raise file.error(_refusals(file, spec, engine) or {(): refusal.message}) from refusal
-    if file.problems:
-        raise file.error({})
-    exclusion = find_excluded(spec, file.space, engine)
-    if exclusion is not None and exclusion.is_total and exclusion.is_exact:
-        raise file.error(
-            {("constraints",): f"exclude all {counted('cells', exclusion.cells)}: no point is left to run"}
-        )
-    return Draft(file, spec, stored, exclusion)
+    return spec, stored
 
 
 def _accept(spec: Spec, space: Space, engine: Engine) -> None:
@@ -226,13 +237,15 @@ def _refusals(file: SweepFile, spec: Spec, engine: Engine) -> dict[TomlPath, str
     }
     # All of them together may need each other in a circle.
     checks |= {("derived",): (replace(bare, derived=spec.derived), one_cell)}
+    declared = {parameter.name for parameter in engine.model(spec.model).parameters}
+    hints = {file.path_to(name): file.hint(name) for name in declared.intersection(file.space.parameters)}
     problems: dict[TomlPath, str] = {}
     for path, (part, space) in checks.items():
         try:
             _accept(part, space, engine)
         except RefusedError as refusal:
             if path != ("derived",) or not any(known[:1] == path for known in problems):
-                problems[path] = refusal.message
+                problems[path] = refusal.message + hints.get(path, "")
     return problems
 
 

@@ -8,10 +8,9 @@ from typing import Any
 
 from sweepctl.design import Cross, Grid, Sampled, Space
 from sweepctl.design.axes import length_of
-from sweepctl.engine.client import HANDSHAKE_SECONDS, Engine, identifying
-from sweepctl.engine.reader import read_identities
-from sweepctl.protocol import encode_request
+from sweepctl.engine.client import Engine
 from sweepctl.spec import Spec
+from sweepctl.sweep.cells import identities
 
 MOST_COMPARED = 1 << 16  # values of an axis, or cells of a zip or table: its first ones
 
@@ -59,17 +58,11 @@ def _repeated(spec: Spec, space: Space, engine: Engine, stop: Event) -> int:
     cells = min(space.cells, MOST_COMPARED)
     if cells == 1:
         return 0
-    model = engine.model(spec.model)
     # Rules are of whole cells, and these may be of one axis.
-    alone = replace(spec, replications=1, derived={}, constraints=())
-    request = encode_request(alone, space, 0, cells, threads=None)
-    with (
-        identifying(f"the first {cells:,} cells"),
-        engine.start(request, command="points", timeout=HANDSHAKE_SECONDS, stop=stop) as run,
-    ):
-        found = {
-            fingerprint
-            for points in read_identities(run, model, cells)
-            for fingerprint in points["parameter_fingerprint"].to_pylist()
-        }
+    alone = replace(spec, derived={}, constraints=())
+    found = {
+        fingerprint
+        for points in identities(alone, space, 0, cells, engine, stop=stop)
+        for fingerprint in points["parameter_fingerprint"].to_pylist()
+    }
     return cells - len(found)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from sweepctl.design.axes import length_of
+from sweepctl.design.distributions import Between
 from sweepctl.sweep.cost import PRICES_OF
 from sweepctl.view.console import foreign, new_table
 from sweepctl.view.wording import counted
@@ -46,9 +47,14 @@ def show_plan(console: Console, report: "PlanReport") -> None:
         f" x {spec.replications:,} replications" if spec.replications > 1 else ""
     )
     points = counted("points", plan.total_points)
-    kinds = " x ".join(f"{part.kind} ({part.cells:,})" for part in getattr(plan.space, "parts", ()))
+    design = report.draft.file.sweep.design
+    parts = zip(getattr(design, "parts", ()), getattr(plan.space, "parts", ()), strict=True)
+    kinds = " x ".join(f"{written.kind} ({part.cells:,})" for written, part in parts)
     of_kinds = f" of {kinds}" if kinds else ""
-    console.print(f"{report.draft.file.sweep.design.kind}{of_kinds}: {cells} = [bold]{points}[/]", highlight=False)
+    console.print(f"{design.kind}{of_kinds}: {cells} = [bold]{points}[/]", highlight=False)
+    for part in getattr(design, "parts", [design]):
+        for note in getattr(part, "notes", ()):
+            console.print(f"[dim]{note}[/]", highlight=False, soft_wrap=True)
     _show_repeats(console, report)
     show_excluded(console, report.draft.exclusion)
     _show_space(console, report)
@@ -138,7 +144,7 @@ def _dimensions(design: object) -> dict[str, Any]:
 
 def _show_space(console: Console, report: "PlanReport") -> None:
     table = new_table("parameter", "values")
-    for name, values in sorted(_dimensions(report.plan.space).items()):
+    for name, values in sorted(_dimensions(report.draft.file.sweep.design).items()):
         table.add_row(name, foreign(_values(values)))
     for name, value in sorted(report.plan.spec.base.items()):
         table.add_row(name, f"[dim]{foreign(_value(value))}[/]")
@@ -154,6 +160,8 @@ def _values(values: Any) -> str:  # noqa: ANN401  an axis or a distribution
         return ", ".join(shown) + (
             f", … {_value(values[-1])} ({len(values):,} values)" if len(values) > len(shown) else ""
         )
+    if isinstance(values, Between):
+        return f"low {_value(values.low)}, high {_value(values.high)}"
     ((kind, inside),) = values.model_dump(exclude_unset=True).items()
     if isinstance(inside, list):
         return f"{kind} of {_values(inside)}"

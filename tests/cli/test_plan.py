@@ -112,3 +112,21 @@ def test_a_plan_says_what_an_engine_did_not_identify(started: Path, monkeypatch:
     done = RUNNER.invoke(app, ["point", message, "7", "--engine", str(broken)])
     assert done.exit_code == 4
     assert "point 7: the engine did not finish within 1 s" in done.stderr
+
+
+def test_a_plan_says_what_a_fraction_cannot_tell_apart(tmp_path: Path) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text(
+        'name = "s"\nmodel = "queue"\nseed = 1\n[design]\nkind = "cross"\n'
+        '[[design.parts]]\nkind = "fractional_factorial"\nresolution = 3\n[design.parts.dimensions]\n'
+        "arrival_rate = { low = 0.5, high = 0.75 }\ncustomers = [10, 20]\nservice_rate = { low = 1, high = 2 }\n"
+        '[[design.parts]]\nkind = "grid"\ndimensions.servers = [1, 2]\n[shards]\ncount = 1\n'
+    )
+    shown = RUNNER.invoke(app, ["plan", str(file)]).stdout
+    for words in (
+        "cross of fractional_factorial (4) x grid (2): 8 cells = 8 points",
+        "resolution III: main effects are aliased with two-factor interactions",
+        "generators: service_rate = arrival_rate x customers",
+        "low 0.5, high 0.75",
+    ):
+        assert words in shown

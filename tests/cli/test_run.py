@@ -68,6 +68,23 @@ def test_a_whole_run_and_the_same_again(tmp_path: Path) -> None:
     assert "nothing was run" in again.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("points", [30, 80])
+def test_a_classical_design_is_run_and_proved(tmp_path: Path, points: int) -> None:
+    file = tmp_path / "classical.toml"
+    file.write_text(
+        f'name = "far"\nmodel = "queue"\nseed = 1\nbase.customers = 10\nshards.points = 20\n'
+        f'[design]\nkind = "maximin_latin_hypercube"\nsamples = {points}\n[design.dimensions]\n'
+        "arrival_rate = { uniform = { low = 0.1, high = 0.9 } }\nservice_rate = { uniform = { low = 1, high = 2 } }\n"
+    )
+    told = told_by("run", file)
+    assert (told["verdict"], told["points"], told["exit_code"]) == ("whole", points, 0)
+    assert "WHOLE" in sweepctl("verify", told["run_id"]).stdout
+    assert len(list((tmp_path / "sweep-results" / "specs").glob("*"))) == (points == 80)
+    again = told_by("run", file)
+    assert (again["run_id"], again["continued"], again["skipped"]) == (told["run_id"], True, told["shards"])
+
+
 def test_json_is_all_of_standard_output(tmp_path: Path) -> None:
     told = told_by("run", queue_sweep(tmp_path, 5), "--run-id", "r")
     expected = {"run_id": "r", "continued": False, "total_points": 12, "shards": 3, "skipped": 0, "succeeded": 3}

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sweep.files import CROSS, draft, errors
 
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import SweepFileError, UsageError, WrongEngineError
@@ -35,22 +36,6 @@ servers = [1, 2]
 points = 5
 """
 TABLE = GOOD.partition("kind")[0] + 'kind = "table"\nfile = "points.csv"\n'
-CROSS = """\
-name = "s"
-model = "queue"
-seed = 42
-[design]
-kind = "cross"
-[[design.parts]]
-kind = "grid"
-dimensions.servers = [1, 2]
-[[design.parts]]
-kind = "latin_hypercube"
-samples = 9
-[design.parts.dimensions]
-arrival_rate = { uniform = { low = 0.1, high = 0.9 } }
-customers = { integer = { low = 5, high = 9 } }
-"""
 RATES = "arrival_rate = { uniform = { low = 0.1, high = 0.9 } }\nservice_rate = { uniform = { low = 1, high = 2 } }\n"
 SALTELLI = GOOD.partition("kind")[0] + f'kind = "saltelli"\nbase_samples = 4\n[design.dimensions]\n{RATES}'
 MORRIS = SALTELLI.replace("saltelli", "morris").replace("base_samples = 4", "trajectories = 4\nlevels = 6")
@@ -59,18 +44,6 @@ MORRIS = SALTELLI.replace("saltelli", "morris").replace("base_samples = 4", "tra
 @pytest.fixture(scope="module")
 def engine() -> Engine:
     return Engine(find_engine())
-
-
-def draft(folder: Path, text: str, engine: Engine) -> plan.Draft:
-    path = folder / "s.toml"
-    path.write_text(text)
-    return plan.draft(sweep_file.read(path), engine)
-
-
-def errors(folder: Path, text: str, engine: Engine) -> list[str]:
-    with pytest.raises(SweepFileError) as caught:
-        draft(folder, text, engine)
-    return [error.removeprefix(f"{folder}/") for error in caught.value.errors]
 
 
 def test_a_good_file_is_a_spec(tmp_path: Path, engine: Engine) -> None:

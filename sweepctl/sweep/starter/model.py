@@ -26,7 +26,8 @@ model = "{model}"
 {base}
 # What varies. grid: every combination of values; zip: value i of every parameter; random, latin_hypercube and sobol:
 # `samples` draws from distributions; saltelli and morris: draws for sensitivity analysis and screening; table: the rows
-# of a file, `file = "points.csv"` or .parquet; cross: every combination of the cells of several designs.
+# of a file, `file = "points.csv"` or .parquet; cross: every combination of the cells of several designs; and classical
+# designs: plackett_burman, fractional_factorial, box_behnken, central_composite, maximin_latin_hypercube.
 [design]
 kind = "grid"
 
