@@ -91,11 +91,11 @@ def failures(store: Store, outcome: Outcome) -> dict[int, tuple[str, str]]:
 def test_a_point_that_hangs_alone_in_its_shard_fails_alone(store: Store, mode: str, at: int) -> None:
     """Nobody waits behind it, since there is another thread: it has nearly all of the time limit."""
     engine = Watched()
-    outcome = run(store, engine, {at: mode}, threads=2, timeout=4.0)
+    outcome = run(store, engine, {at: mode}, threads=2, timeout=10.0)
     assert (outcome.error_code, outcome.points_failed, outcome.error_point_index) == ("point_failed", 1, at)
     (code, message) = failures(store, outcome)[at]
     assert code == "point_timeout"
-    for said in ("more than 50 % of its shard's time limit of 4 s (--timeout)", "[limits] point_seconds"):
+    for said in ("more than 50 % of its shard's time limit of 10 s (--timeout)", "[limits] point_seconds"):
         assert said in message
     assert "--reuse" not in message, "a run with outputs has no use for it"
     assert [each["command"] for each in engine.starts] == ["run"]
