@@ -209,7 +209,7 @@ _MARKS = frozenset(
         "[key]",  # pydantic's own, of a bad key
         *("[list]", "[linspace]", "[logspace]", "[range]"),
         *("[uniform]", "[log_uniform]", "[normal]", "[triangular]", "[integer]", "[choice]"),
-        *("[design]", "[file]", "[files]"),  # a sweep file's
+        *("[design]", "[file]", "[files]", "[count]", "[precision]"),  # a sweep file's
         *(
             "[grid]",
             "[zip]",

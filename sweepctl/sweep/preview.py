@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from threading import Event
 from typing import Any
 
+from sweepctl.design import total_points
 from sweepctl.engine.client import Engine, identifying
 from sweepctl.messages import require_run_id
 from sweepctl.protocol import PointIdentity
@@ -43,9 +44,14 @@ class PlanReport:
         names = sorted({*self.plan.space.parameters, *self.plan.spec.derived})
         return [{name: point.parameters[name] for name in names} for point in self.samples]
 
+    @property
+    def most_points(self) -> int:
+        """The number of points with the most replications that the file allows."""
+        return total_points(self.plan.space, self.draft.file.sweep.replications_range[1])
+
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON."""
-        plan = self.plan
+        plan, precision = self.plan, self.draft.file.sweep.precision
         return {
             "run_id": plan.run_id,
             "run_date": plan.run_date,
@@ -58,6 +64,7 @@ class PlanReport:
             "derived": dict(plan.spec.derived),
             "constraints": list(plan.spec.constraints),
             "exclusion": self.draft.exclusion and asdict(self.draft.exclusion),
+            "precision": precision and {**precision.model_dump(), "most_points": self.most_points},
             "limits": plan.spec.limits.to_json(),
             "total_points": plan.total_points,
             "shards": plan.shards,

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from sweepctl.design.axes import length_of
 from sweepctl.sweep.cost import PRICES_OF
 from sweepctl.view.console import foreign, new_table
+from sweepctl.view.rounds import rule
 from sweepctl.view.wording import counted
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def show_plan(console: Console, report: "PlanReport") -> None:
     kinds = " x ".join(f"{part.kind} ({part.cells:,})" for part in getattr(plan.space, "parts", ()))
     of_kinds = f" of {kinds}" if kinds else ""
     console.print(f"{report.draft.file.sweep.design.kind}{of_kinds}: {cells} = [bold]{points}[/]", highlight=False)
+    _show_rounds(console, report)
     _show_repeats(console, report)
     show_excluded(console, report.draft.exclusion)
     _show_space(console, report)
@@ -99,6 +101,18 @@ def show_written(console: Console, plan: "Plan", folder: Path) -> None:
             highlight=False,
             soft_wrap=True,
         )
+
+
+def _show_rounds(console: Console, report: "PlanReport") -> None:
+    precision = report.draft.file.sweep.precision
+    if precision is None:
+        return
+    console.print(
+        f"rounds until {precision.metric} is {rule(precision)}: this is the first; at most "
+        f"{precision.max:,} replications, {counted('points', report.most_points)}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _show_repeats(console: Console, report: "PlanReport") -> None:
