@@ -39,6 +39,8 @@ class RoundsCommand:
 
     def run(self, run: "RunOne", reuse: str | None) -> tuple[dict[str, Any], int]:
         """Run rounds on this machine until they are precise enough; return what --json prints, and the exit code."""
+        from sweepctl.records.run import require_run
+
         following: Round | None = self._walk()[0]
         result, exit_code = dict[str, Any](), 0
         while following is not None:
@@ -46,7 +48,7 @@ class RoundsCommand:
             # What another run knows, too: it may have more replications than the round before.
             sources = tuple(each for each in (current.earlier, reuse) if each is not None)
             result, exit_code = run(current.draft, current.run_id, sources)
-            self._rounds.begun[current.replications] = result["run_id"]
+            self._rounds.begun[current.replications] = require_run(self._store, result["run_id"])
             is_settled = result["verdict"] in SETTLED
             following = self._tell(current, self._measured(current) if is_settled else None)
         return result | self.to_json(), exit_code or int(not self.is_precise)
@@ -69,13 +71,12 @@ class RoundsCommand:
 
     def _walk(self) -> "tuple[Round, Status | None]":
         """Return the first round that is not settled, or the last one, and its status; None if it has not begun."""
-        from sweepctl.records.run import require_run
         from sweepctl.runs.status import StatusReader
         from sweepctl.shard.run import utc_now
 
         current = self._rounds.first
-        while (run_id := self._rounds.begun.get(current.replications)) is not None:
-            status = StatusReader(self._store, require_run(self._store, run_id)).read(utc_now())
+        while (record := self._rounds.begun.get(current.replications)) is not None:
+            status = StatusReader(self._store, record).read(utc_now())
             attained = self._measured(current) if status.is_done else None
             if attained is None or self._is_last(current, attained):
                 return current, status
@@ -86,7 +87,7 @@ class RoundsCommand:
         """Show what a round has attained, None if it is not settled; return the next one if one is wanted."""
         from sweepctl.view.rounds import show_end, show_round
 
-        run_id, replications = self._rounds.begun[current.replications], current.replications
+        run_id, replications = self._rounds.begun[current.replications].run_id, current.replications
         found = attained and attained.to_json()
         self._told.append({"run_id": run_id, "replications": replications, "precision": found})
         self.is_precise = attained is not None and attained.is_enough
@@ -104,12 +105,10 @@ class RoundsCommand:
         return attained.is_enough or not attained.means or current.replications >= self._rounds.precision.max
 
     def _measured(self, current: "Round") -> "Attained":
-        from sweepctl.records.run import require_run
         from sweepctl.results.analysis.precision import measure
         from sweepctl.results.analysis.subject import Subject
 
-        record = require_run(self._store, self._rounds.begun[current.replications])
-        precision = self._rounds.precision
+        record, precision = self._rounds.begun[current.replications], self._rounds.precision
         with opened_views(self._store, [record]) as connection:
             subject = Subject.of(connection, record, current.draft.file.space, [precision.metric])
             return measure(connection, subject, precision)

@@ -12,8 +12,10 @@ from typing import Self
 from sweepctl.errors import DamagedError
 from sweepctl.messages import require_run_id
 from sweepctl.records import layout
+from sweepctl.records.outcome import RunRecord
 from sweepctl.records.run import find_run
 from sweepctl.store.contract import Store
+from sweepctl.sweep.file import Shards
 from sweepctl.sweep.plan import Draft
 from sweepctl.sweep.precision import Precision
 
@@ -34,12 +36,12 @@ class Round:
 
 @dataclass(frozen=True)
 class Rounds:
-    """The rounds of a sweep, and the run_id of those that have begun, by their replications."""
+    """The rounds of a sweep, and the records of those that have begun, by their replications."""
 
     draft: Draft
     precision: Precision
     run_id: str | None
-    begun: dict[int, str]
+    begun: dict[int, RunRecord]
 
     @classmethod
     def find(cls, draft: Draft, precision: Precision, store: Store, run_id: str | None) -> Self:
@@ -63,8 +65,17 @@ class Rounds:
         """Return the round with so many replications."""
         draft = replace(self.draft, spec=replace(self.draft.spec, replications=replications))
         run_id = None if self.run_id is None else f"{self.run_id}-r{replications}"
-        earlier = max((number for number in self.begun if number < replications), default=None)
-        return Round(draft, run_id, None if earlier is None else self.begun[earlier])
+        smaller = [number for number in self.begun if number < replications]
+        if not smaller:
+            return Round(draft, run_id, None)
+        earlier = self.begun[max(smaller)]
+        if draft.shard_points is None and earlier.shards is not None and earlier.shards > 1:
+            # What a pilot has measured holds for every round; one of a single shard may have had too few points.
+            shards = Shards(points=earlier.shard_points)
+            draft = replace(
+                draft, file=replace(draft.file, sweep=draft.file.sweep.model_copy(update={"shards": shards}))
+            )
+        return Round(draft, run_id, earlier.run_id)
 
     @property
     def first(self) -> Round:
@@ -84,12 +95,12 @@ class Rounds:
         return min((number for number in self.begun if least <= number <= most), default=None)
 
 
-def _begun(draft: Draft, store: Store, run_id: str | None) -> dict[int, str]:
+def _begun(draft: Draft, store: Store, run_id: str | None) -> dict[int, RunRecord]:
     """Find the runs of a sweep by their names, and by their spec without the replications."""
     name = re.escape(draft.file.sweep.name if run_id is None else run_id)
     pattern = re.compile(rf"{name}-\d{{4}}-\d\d-\d\d-[0-9a-f]{{8}}" if run_id is None else rf"{name}-r\d+")
     folders = (folder.removeprefix(layout.RUN_PARTITION) for folder in store.folders("runs/"))
-    found: dict[int, str] = {}
+    found: dict[int, RunRecord] = {}
     for each in sorted(folder for folder in folders if pattern.fullmatch(folder)):
         with suppress(DamagedError):  # with which this round fails, and no other
             record = find_run(store, each)
@@ -97,5 +108,5 @@ def _begun(draft: Draft, store: Store, run_id: str | None) -> dict[int, str]:
                 continue
             spec = replace(record.spec, replications=draft.spec.replications)
             if spec.fingerprint == draft.spec.fingerprint:
-                found[record.spec.replications] = each
+                found[record.spec.replications] = record
     return found

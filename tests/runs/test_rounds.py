@@ -66,7 +66,7 @@ def test_the_first_round_has_the_least_replications_unless_a_larger_one_has_begu
     begin(draft, store, [9, 41, 1000])
     found = rounds(draft, store)
     assert sorted(found.begun) == [9, 41, 1000]
-    assert (found.first.replications, found.first.earlier) == (10, found.begun[9])
+    assert (found.first.replications, found.first.earlier) == (10, found.begun[9].run_id)
     begin(draft, store, [12, 40])
     assert rounds(draft, store).first.replications == 12
     begin(draft, store, [10])
@@ -79,7 +79,7 @@ def test_the_next_round_is_one_that_has_begun_or_the_one_that_is_asked_for(draft
     assert rounds(draft, store).after(10, 1.5).replications == 23
     begin(draft, store, [40])
     following = rounds(draft, store).after(10, 1.5)
-    assert (following.replications, following.earlier) == (40, rounds(draft, store).begun[10])
+    assert (following.replications, following.earlier) == (40, rounds(draft, store).begun[10].run_id)
     begin(draft, store, [1000])
     assert rounds(draft, store).after(90, 1.5).replications == 200, "and 1000 is more than `max`"
 
@@ -88,7 +88,21 @@ def test_runs_of_another_spec_or_name_are_no_rounds(tmp_path: Path, draft: Draft
     begin(drafted(tmp_path, seed=2), store, [10])
     begin(draft, store, [20], "named")
     assert rounds(draft, store).begun == {}
-    assert rounds(draft, store, "named").begun == {20: "named-r20"}
+    assert [each.run_id for each in rounds(draft, store, "named").begun.values()] == ["named-r20"]
     assert rounds(draft, store, "name").begun == {}
     assert rounds(draft, store, "named").of(30).run_id == "named-r30"
     assert rounds(draft, store, "named").of(30).earlier == "named-r20"
+
+
+def test_a_round_has_the_shards_that_a_pilot_measured_before(tmp_path: Path, store: Store) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text(SWEEP.format(seed=1).replace("shards = { points = 2 }\n", ""))
+    draft = plan.draft(sweep_file.read(path), Engine(ENGINE))
+
+    def begun(replications: int, shard_points: int) -> Draft:
+        pin(rounds(draft, store).of(replications).draft, store, None, NOW, lambda: shard_points)
+        return rounds(draft, store).of(100).draft
+
+    assert begun(10, 20).shard_points is None, "one shard of all its points says nothing"
+    assert begun(20, 30).shard_points == 30
+    assert begun(20, 30).spec == replace(draft.spec, replications=100)
