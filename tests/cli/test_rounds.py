@@ -229,6 +229,7 @@ def test_without_any_value_rounds_end(tmp_path: Path) -> None:
     result = sweepctl("run", precise(file, least=3), "--engine", TEST_ENGINE, "--accept-failures")
     assert result.exit_code == 1
     assert "half is not known to ± 0.6 in every cell: stopped since no point has a value" in result.stdout
+    assert replications(told_by("run", file, "--engine", TEST_ENGINE)) == [3], "more would fail, too"
 
 
 def test_a_round_that_can_be_retried_is_no_result(tmp_path: Path, sweep: Path) -> None:
