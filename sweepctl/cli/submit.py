@@ -1,6 +1,6 @@
 """The command that submits a sweep to a queue."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,10 @@ from sweepctl.cli.options import (
 from sweepctl.cli.rounds import open_rounds
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json
 from sweepctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from sweepctl.store import Store
+    from sweepctl.sweep.plan import Draft
 
 MOST_CONNECTIONS = 32  # the queue client's connection pool
 
@@ -73,7 +77,7 @@ def submit_command(
         worker = Engine(path, [*(program or ()), *sweep.programs])
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
         from sweepctl.runs.rounds import Round
-        from sweepctl.runs.start import find_record, pin
+        from sweepctl.runs.start import pin
         from sweepctl.runs.submit import require_sendable, submit
         from sweepctl.shard.run import utc_now
         from sweepctl.sweep.pilot import measure_shard
@@ -97,9 +101,8 @@ def submit_command(
             if isinstance(found, Round):
                 drafted, run_id = found.draft, found.run_id
                 results.probe()
-                if from_shard and find_record(drafted, results, run_id) is None:
-                    msg = f"--from-shard {from_shard}: this sweep has no run to resume"
-                    raise UsageError(msg, remedy="Omit it: a new submission starts at shard 0.")
+                if from_shard:
+                    _require_begun(drafted, results, run_id, from_shard)
                 plan, _ = pin(drafted, results, run_id, utc_now(), measure)
                 with sending(open_console(stderr=True), plan, from_shard) as progress:
                     done = submit(
@@ -121,3 +124,11 @@ def submit_command(
             show_submission(console, done)
         if rounds is not None and done is found and not rounds.is_precise:
             raise typer.Exit(1)
+
+
+def _require_begun(drafted: "Draft", results: "Store", run_id: str | None, from_shard: int) -> None:
+    from sweepctl.runs.start import find_record
+
+    if find_record(drafted, results, run_id) is None:
+        msg = f"--from-shard {from_shard}: this sweep has no run to resume"
+        raise UsageError(msg, remedy="Omit it: a new submission starts at shard 0.")

@@ -175,7 +175,7 @@ def test_a_smaller_min_than_before_and_a_narrower_width_take_over_what_there_is(
 def test_a_run_id_is_what_the_rounds_begin_with(sweep: Path) -> None:
     told = told_by("run", sweep, "--run-id", "demo")
     assert [each["run_id"] for each in told["rounds"]] == [f"demo-r{number}" for number in replications(told)]
-    assert told_by("run", sweep, "--run-id", "demo")["rounds"] == told["rounds"]
+    assert replications(told_by("run", sweep, "--run-id", "demo")) == replications(told)
     conflict = told_by("run", fixed(sweep, 2), "--run-id", "demo-r4")
     assert conflict["error"]["kind"] == "conflict"
 
@@ -221,6 +221,13 @@ def test_a_cell_that_always_fails_holds_up_no_round(tmp_path: Path) -> None:
     accepted = sweepctl("run", file, "--engine", TEST_ENGINE, "--accept-failures")
     assert accepted.exit_code == 0
     assert "left out, since no point has a value: 1 cell points 15 to 17" in accepted.stdout
+
+
+def test_cells_that_a_constraint_excludes_are_no_cells_of_a_round(sweep: Path) -> None:
+    sweep.write_text('constraints = ["servers < 2"]\n' + sweep.read_text())
+    told = told_by("run", sweep)
+    assert (told["is_precise"], told["verdict"], len(told["rounds"]) > 1) == (True, "whole", True)
+    assert {(each["precision"]["means"], each["precision"]["without"]) for each in told["rounds"]} == {(3, 0)}
 
 
 def test_without_any_value_rounds_end(tmp_path: Path) -> None:

@@ -55,7 +55,11 @@ def measure(connection: "Connection", subject: Subject, precision: Precision) ->
         subject: What is analysed of the run: `precision.metric` is its only metric.
         precision: What is wanted.
     """
-    cells = subject.space.cells - subject.repeated_cells
+    ((excluded,),) = connection.execute(
+        f"SELECT count(DISTINCT point_index // {subject.replications}) FROM point_outcomes "
+        f"WHERE {subject.once} AND status = 'excluded'"
+    ).fetchall()
+    cells = subject.space.cells - subject.repeated_cells - excluded
     if not subject.metrics:  # no shard left a record
         return Attained(0, 0, 0, cells, (), None, None)
     (metric,) = subject.metrics
@@ -64,7 +68,7 @@ def measure(connection: "Connection", subject: Subject, precision: Precision) ->
         SELECT point_index // {subject.replications} AS place, count(y) AS n, avg(y) AS mean, stddev_samp(y) AS s
         FROM (
             SELECT point_index, CASE WHEN status = 'success' THEN {number(metric)} END AS y
-            FROM point_outcomes WHERE {subject.once}
+            FROM point_outcomes WHERE {subject.once} AND status <> 'excluded'
         ) GROUP BY place""")
     try:
         valued, named = connection.execute(f"""

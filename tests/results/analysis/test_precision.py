@@ -94,6 +94,15 @@ def test_cells_without_a_value_do_not_hold_up_the_others() -> None:
         assert (found.means, found.without, found.ratio, found.widest, found.is_enough) == (0, 6, None, None, False)
 
 
+def test_cells_that_a_constraint_excludes_are_not_asked_for() -> None:
+    def function(cell: Mapping[str, Any], r: int) -> Metrics | str:
+        return {"status": "excluded"} if cell["a"] == 1 else "broken" if cell["a"] == 2 else {"m": value(cell, r)}
+
+    found = attained(function, 3, rule(1e6))
+    assert (found.means, found.precise, found.without, found.without_first) == (2, 2, 2, (2, 3))
+    assert attained(lambda *_: {"status": "excluded", "m": None}, 3, rule()).without == 0
+
+
 def test_no_width_is_a_share_of_a_mean_of_0() -> None:
     found = attained(lambda _, r: {"m": float(r) - 0.5}, 2, rule("5%"))
     assert (found.ratio, found.is_enough) == (math.inf, False)
