@@ -17,7 +17,7 @@ from sweepctl.records.run import find_run
 from sweepctl.store.contract import Store
 from sweepctl.sweep.file import Shards
 from sweepctl.sweep.plan import Draft
-from sweepctl.sweep.precision import Precision
+from sweepctl.sweep.precision import Precision, round_name
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Rounds:
     def of(self, replications: int) -> Round:
         """Return the round with so many replications."""
         draft = replace(self.draft, spec=replace(self.draft.spec, replications=replications))
-        run_id = None if self.run_id is None else f"{self.run_id}-r{replications}"
+        run_id = None if self.run_id is None else round_name(self.run_id, replications)
         smaller = [number for number in self.begun if number < replications]
         if not smaller:
             return Round(draft, run_id, None)

@@ -30,6 +30,11 @@ def _half_width(value: object) -> float | str:
     return value  # type: ignore[return-value]
 
 
+def round_name(run_id: str, replications: int) -> str:
+    """Return the run_id of a round, where `run_id` was given for all of them."""
+    return f"{run_id}-r{replications}"
+
+
 class Precision(Strict):
     """Replications are added in rounds until the 95 % intervals of a metric's means are narrow enough."""
 

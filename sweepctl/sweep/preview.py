@@ -14,6 +14,7 @@ from sweepctl.protocol import PointIdentity
 from sweepctl.sweep.cost import PRICES_OF, CostEstimate, estimate_cost
 from sweepctl.sweep.pilot import Pilot, measure_shard, run_pilot
 from sweepctl.sweep.plan import Draft, Plan
+from sweepctl.sweep.precision import round_name
 from sweepctl.sweep.repeats import Repeats, find_repeats
 
 SAMPLES = 5
@@ -98,6 +99,8 @@ def report(
         EngineFaultError: the engine broke its protocol, or did not identify a point in time.
     """
     run_date = today.isoformat()
+    if run_id is not None and draft.file.sweep.precision is not None:
+        run_id = round_name(run_id, draft.spec.replications)
     if run_id is not None:
         require_run_id(run_id)
     measured = None

@@ -268,7 +268,8 @@ def test_a_plan_says_what_the_rounds_are(sweep: Path) -> None:
     rounds = "until mean_wait is known to ± 5% in every cell: this is the first; at most 400 replications, 2,400 points"
     assert rounds in shown.stdout
     rule = {"min": 4, "max": 400, "metric": "mean_wait", "half_width": "5%", "of": "cells", "most_points": 2400}
-    assert told_by("plan", sweep)["precision"] == rule
+    planned = told_by("plan", sweep, "--run-id", "demo")
+    assert (planned["precision"], planned["run_id"]) == (rule, "demo-r4")
     assert told_by("plan", fixed(sweep, 2))["precision"] is None
 
 
