@@ -25,6 +25,8 @@ def show_round(console: Console, replications: int, attained: "Attained", precis
     found = "the mean over all cells is not precise enough yet"
     if attained.is_enough:
         found = "all is precise enough"
+    elif not attained.means:
+        found = "no mean is known"
     elif precision.of == "cells":
         found = f"{attained.precise:,} of {counted('cells', attained.means)} are precise enough"
     _print(console, f"[bold]{replications:,} replications[/]: {found}")
@@ -37,8 +39,8 @@ def show_round(console: Console, replications: int, attained: "Attained", precis
         _print(console, f"  [yellow]with one value only, and so without an interval: {_count(attained.single)}[/]")
     if attained.without:
         more = ", …" if attained.without > len(attained.without_first) else ""
-        which = _cells(attained.without_first, replications) + more
-        _print(console, f"  [yellow]left out, since no point has a value: {_count(attained.without)}[/] {which}")
+        which = f": {_cells(attained.without_first, replications)}{more}" if attained.without_first else ""
+        _print(console, f"  [yellow]left out, since no point has a value: {_count(attained.without)}[/]{which}")
 
 
 def show_end(console: Console, run_id: str, replications: int, attained: "Attained", precision: "Precision") -> None:
@@ -69,7 +71,7 @@ def _count(cells: int) -> str:
 def _cells(cells: Sequence[int], replications: int) -> str:
     """Name cells by their points, as other commands do."""
     points = (f"{cell * replications:,} to {(cell + 1) * replications - 1:,}" for cell in cells)
-    return "points " + ", ".join(points) if cells else ""
+    return "points " + ", ".join(points)
 
 
 def _print(console: Console, line: str) -> None:

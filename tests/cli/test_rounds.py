@@ -220,7 +220,7 @@ def test_a_cell_that_always_fails_holds_up_no_round(tmp_path: Path) -> None:
     assert (only["precision"]["without"], only["precision"]["without_first"]) == (1, [5])
     accepted = sweepctl("run", file, "--engine", TEST_ENGINE, "--accept-failures")
     assert accepted.exit_code == 0
-    assert "left out, since no point has a value: 1 cell points 15 to 17" in accepted.stdout
+    assert "left out, since no point has a value: 1 cell: points 15 to 17" in accepted.stdout
 
 
 def test_cells_that_a_constraint_excludes_are_no_cells_of_a_round(sweep: Path) -> None:
