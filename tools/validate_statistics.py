@@ -7,6 +7,7 @@ the same with fewer runs (tests/results/analysis).
 import math
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,18 +15,22 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import numpy as np  # noqa: E402
+import pyarrow as pa  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from results.analysis import test_prim as planted  # noqa: E402
 from results.analysis.test_comparison import CELLS, compared  # noqa: E402
 from results.analysis.test_estimators import FIRST, SHARED, TOTAL, blocks, ishigami  # noqa: E402
-from results.analysis.views import cells_of, connect, grid, subject_of  # noqa: E402
+from results.analysis.views import cells_of, connect, grid, record_of, subject_of  # noqa: E402
 from scipy.stats import qmc, rankdata  # noqa: E402
 
 from sweepctl.results.analysis import prim  # noqa: E402
 from sweepctl.results.analysis.differences import differences_by_level  # noqa: E402
 from sweepctl.results.analysis.effects import means_by_level  # noqa: E402
+from sweepctl.results.analysis.precision import Attained, measure  # noqa: E402
 from sweepctl.results.analysis.sensitivity import estimators  # noqa: E402
 from sweepctl.results.analysis.sensitivity.sample import first_order  # noqa: E402
+from sweepctl.results.analysis.subject import Subject  # noqa: E402
+from sweepctl.sweep.precision import Precision  # noqa: E402
 
 Floats = NDArray[np.float64]
 DOC = ROOT / "docs/statistics.md"
@@ -33,6 +38,8 @@ RUNS = 1_000
 LOW, HIGH = 0.93, 0.97  # of a 95 % interval's coverage over 1,000 runs
 LEAST = 0.85  # where the interval is not that of independent draws: docs/statistics.md says why
 NEAR = 0.1  # of a width to that of theory
+LEAST_STOPPED, LEAST_SKEWED = 0.9, 0.8  # of an interval that was waited for, with normal and with skewed noise
+MOST_DRAWS = 5_000
 BOXES = 95  # of 100
 HALF = 0.5
 
@@ -47,9 +54,9 @@ class Row(NamedTuple):
     passes: bool
 
 
-def covers(what: str, truth: str, share: float, *, is_rough: bool = False) -> Row:
+def covers(what: str, truth: str, share: float, *, is_rough: bool = False, least: float = LEAST) -> Row:
     """Return a line about how often an interval holds the truth."""
-    low, high = (LEAST, 1.0) if is_rough else (LOW, HIGH)
+    low, high = (least, 1.0) if is_rough else (LOW, HIGH)
     return Row(what, truth, share, f"{low:.2f} to {high:.2f}{', see below' if is_rough else ''}", low <= share <= high)
 
 
@@ -79,6 +86,7 @@ def measured() -> Iterator[Row]:
     yield morris()
     yield from samples()
     yield from boxes()
+    yield from stopping()
 
 
 def levels() -> Iterator[Row]:
@@ -227,6 +235,46 @@ def boxes() -> Iterator[Row]:
         found += box is not None and planted.is_close(planted.limits_of(columns, box[0]), planted.PLANTED)
     what = "box found: its limits within 0.05, no other dimension"
     yield Row(what, "planted in 1,000 points, 90 % inside, 10 % outside", found / 100, "0.95 or more", found >= BOXES)
+
+
+def stopping() -> Iterator[Row]:
+    """Replications by precision: the interval of a mean of 1 at the round that is precise enough."""
+    for name, lowest in (("normal", LEAST_STOPPED), ("exponential", LEAST_SKEWED)):
+        wanted: list[tuple[float | str, int]] = [(0.5, 5), (0.5, 10), (0.5, 30), (0.2, 10), ("20%", 10)]
+        for half_width, least in wanted:
+            inside, replications = stopped(name, half_width, least)
+            what = f"mean at the stop, {name} noise, min {least}"
+            truth = f"1, standard deviation 1; wanted ± {half_width}, {replications:.0f} replications on average"
+            yield covers(what, truth, inside, is_rough=True, least=lowest)
+
+
+def stopped(name: str, half_width: float | str, least: int) -> tuple[float, float]:
+    """Return how often the interval holds the truth, and the mean number of replications."""
+    wanted = Precision.model_validate({"min": least, "max": 100_000, "metric": "m", "half_width": half_width})
+    cells = cells_of(grid(a=[0]))
+    inside, replications = 0, 0
+    with connect(cells, lambda *_: {"m": 0.0}) as connection:
+        subject = subject_of(connection, grid(a=[0]), 1, "m")
+        for run in range(RUNS):
+            draws = np.random.default_rng(run)
+            values = draws.normal(1, 1, MOST_DRAWS) if name == "normal" else draws.exponential(1, MOST_DRAWS)
+            number, found = least, None
+            while found is None or not found.is_enough:
+                number = number if found is None else wanted.after(number, found.ratio)
+                found = measured_round(connection, subject, values[:number], wanted)
+            if found.widest is None:
+                raise AssertionError(run)
+            inside += abs(found.widest.mean - 1) <= found.widest.half_width
+            replications += number
+    return inside / RUNS, replications / RUNS
+
+
+def measured_round(connection: Any, subject: Subject, values: Floats, wanted: Precision) -> Attained:  # noqa: ANN401
+    """Return what a round with these values has attained."""
+    number = len(values)
+    columns = {"point_index": np.arange(number), "replicate": np.arange(number), "m": values}
+    connection.register("point_outcomes", pa.table({**columns, "status": ["success"] * number}))
+    return measure(connection, replace(subject, record=record_of(grid(a=[0]), number)), wanted)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Commands that run a whole sweep on this machine, and retry its failed shards."""
 
+from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,7 @@ from sweepctl.cli.options import (
     ThreadsOption,
     TimeoutOption,
 )
+from sweepctl.cli.rounds import open_rounds
 from sweepctl.cli.terminal import calling, error_exit, on_signals, open_console, print_json
 from sweepctl.errors import SweepctlError, UsageError
 
@@ -77,7 +79,8 @@ def run_command(
     does not stop the others, unless more points failed than the sweep file's `failed_points` allows. Exits with 0 only
     if the run is whole (with --accept-failures also if all that failed failed permanently), 1 if shards failed or are
     missing, 4 or 5 if the engine or the store stopped it, 130 if
-    interrupted.
+    interrupted. Where the file chooses its replications by precision, each round is a run; exits with 1 if `max` was
+    reached before the precision.
     """
     with error_exit(json_output=json_output) as console:
         from sweepctl import logs
@@ -101,8 +104,13 @@ def run_command(
         show_short_time(console, drafted.spec.limits, timeout)
         conditions = Conditions(threads, timeout)
         sweep = _RunCommand(console, results, worker, conditions, concurrency, is_text, Event(), calling(context, file))
+        rounds = open_rounds(console, results, drafted, run_id)
         with on_signals(sweep.stop.set):
-            result, exit_code = sweep.run(drafted, run_id, reuse, accept_failures=accept_failures)
+            run = partial(sweep.run, accept_failures=accept_failures)
+            if rounds is None:
+                result, exit_code = run(drafted, run_id, () if reuse is None else (reuse,))
+            else:
+                result, exit_code = rounds.run(run, reuse)
         if json_output:
             print_json(result | {"exit_code": exit_code})
         raise typer.Exit(exit_code)
@@ -146,10 +154,11 @@ class _RunCommand:
         self.stop = stop
 
     def run(
-        self, drafted: "Draft", run_id: str | None, reuse: str | None, *, accept_failures: bool
+        self, drafted: "Draft", run_id: str | None, reuse: tuple[str, ...], *, accept_failures: bool
     ) -> tuple[dict[str, Any], int]:
-        """Run a sweep; return what --json prints, and the exit code."""
+        """Run a sweep with the points of some other runs; return what --json prints, and the exit code."""
         from sweepctl.runs import local
+        from sweepctl.runs.reuse import merged
         from sweepctl.shard.run import utc_now
         from sweepctl.view.sweep import (
             show_begun,
@@ -157,14 +166,15 @@ class _RunCommand:
             waiting,
         )
 
-        source = None if reuse is None else self._read(reuse, drafted)
+        sources = [self._read(each, drafted) for each in reuse]
         # Everything that can be rejected is rejected before the probe writes its object.
         self._store.probe()
         with waiting(self._stderr, "choosing the shard size, and finding missing shards"):
             begun = local.begin_run(drafted, self._engine, self._store, run_id, now=utc_now(), stop=self.stop)
         show_begun(self._console, begun)
-        if source is not None:
-            show_source(self._console, source)
+        for each in sources:
+            show_source(self._console, each)
+        source = merged(sources)
         total, complete = begun.plan.total_points, begun.complete_points
         done = self.shards(begun.missing(), begun.record, total, complete, source, begun.failure_limit.exceeded)
         report = self._verify(begun.record.run_id) if done.error is None else None

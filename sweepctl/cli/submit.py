@@ -1,6 +1,6 @@
 """The command that submits a sweep to a queue."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,8 +17,13 @@ from sweepctl.cli.options import (
     StoreOption,
     SweepFileArgument,
 )
+from sweepctl.cli.rounds import open_rounds
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json
 from sweepctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from sweepctl.store import Store
+    from sweepctl.sweep.plan import Draft
 
 MOST_CONNECTIONS = 32  # the queue client's connection pool
 
@@ -50,7 +55,9 @@ def submit_command(
 
     Nothing is written or sent before the file, the store and the queue have been checked. Shards with an outcome are
     not sent, even if they failed: `sweepctl status` shows those. Submitting the same file again continues its newest
-    run; a run_id that belongs to another sweep is rejected. A message sent twice does no harm.
+    run; a run_id that belongs to another sweep is rejected. A message sent twice does no harm. Where the file
+    chooses its replications by precision, each submission sends one round, the next once every point of the one before
+    is settled.
     """
     with error_exit(json_output=json_output) as console:
         from dataclasses import asdict
@@ -69,7 +76,8 @@ def submit_command(
         path, sweep = find_engine(engine), read(file)
         worker = Engine(path, [*(program or ()), *sweep.programs])
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
-        from sweepctl.runs.start import find_record, pin
+        from sweepctl.runs.rounds import Round
+        from sweepctl.runs.start import pin
         from sweepctl.runs.submit import require_sendable, submit
         from sweepctl.shard.run import utc_now
         from sweepctl.sweep.pilot import measure_shard
@@ -80,7 +88,7 @@ def submit_command(
         drafted = draft(sweep, worker)
         show_excluded(console, drafted.exclusion)
         require_sendable(drafted, queue)
-        results.probe()
+        rounds = open_rounds(console, results, drafted, run_id)
         stop = Event()
 
         def measure() -> int:
@@ -88,22 +96,39 @@ def submit_command(
             show_bad_points(console, size.pilot)
             return size.points
 
-        if from_shard and find_record(drafted, results, run_id) is None:
-            msg = f"--from-shard {from_shard}: this sweep has no run to resume"
-            raise UsageError(msg, remedy="Omit it: a new submission starts at shard 0.")
         with on_signals(stop.set):
-            plan, _ = pin(drafted, results, run_id, utc_now(), measure)
-            with sending(open_console(stderr=True), plan, from_shard) as progress:
-                done = submit(
-                    plan,
-                    results,
-                    queue,
-                    from_shard=from_shard,
-                    connections=connections,
-                    progress=progress,
-                    stop=stop,
-                )
+            found = Round(drafted, run_id, None) if rounds is None else rounds.to_submit()
+            if isinstance(found, Round):
+                drafted, run_id = found.draft, found.run_id
+                results.probe()
+                if from_shard:
+                    _require_begun(drafted, results, run_id, from_shard)
+                plan, _ = pin(drafted, results, run_id, utc_now(), measure)
+                with sending(open_console(stderr=True), plan, from_shard) as progress:
+                    done = submit(
+                        plan,
+                        results,
+                        queue,
+                        from_shard=from_shard,
+                        is_round=rounds is not None,
+                        connections=connections,
+                        progress=progress,
+                        stop=stop,
+                    )
+            else:
+                done = found
         if json_output:
-            print_json({**asdict(done), "messages_per_second": round(done.messages_per_second, 1)})
-        else:
+            of_rounds = {} if rounds is None else rounds.to_json()
+            print_json({**asdict(done), "messages_per_second": round(done.messages_per_second, 1), **of_rounds})
+        elif isinstance(found, Round):
             show_submission(console, done)
+        if rounds is not None and done is found and not rounds.is_precise:
+            raise typer.Exit(1)
+
+
+def _require_begun(drafted: "Draft", results: "Store", run_id: str | None, from_shard: int) -> None:
+    from sweepctl.runs.start import find_record
+
+    if find_record(drafted, results, run_id) is None:
+        msg = f"--from-shard {from_shard}: this sweep has no run to resume"
+        raise UsageError(msg, remedy="Omit it: a new submission starts at shard 0.")

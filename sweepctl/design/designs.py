@@ -214,7 +214,7 @@ _MARKS = frozenset(
         *("[uniform]", "[log_uniform]", "[normal]", "[triangular]", "[integer]", "[choice]"),
         *(f"[{kind}]" for kind in (*PART_KINDS, "cross")),
         # A sweep file's.
-        *("[design]", "[file]", "[classical]", "[tables]", "[ends]"),
+        *("[design]", "[file]", "[classical]", "[tables]", "[ends]", "[count]", "[precision]"),
         *("[plackett_burman]", "[fractional_factorial]", "[box_behnken]", "[central_composite]"),
         "[maximin_latin_hypercube]",
     }

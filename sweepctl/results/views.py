@@ -64,10 +64,8 @@ def connect(
         StoreError: the store does not answer.
         UsageError: DuckDB is not installed.
     """
-    try:
-        import duckdb  # noqa: PLC0415  an extra
-    except ImportError as error:
-        raise UsageError("queries need DuckDB", remedy="pip install 'sweepctl[query]'") from error
+    require_duckdb()
+    import duckdb  # noqa: PLC0415  an extra
 
     runs = all_runs(store) if runs is None else list({run.run_id: run for run in runs}.values())
     filesystem, root = store.filesystem()
@@ -90,6 +88,14 @@ def connect(
                         if damaged is not None:
                             raise damaged from error
             raise
+
+
+def require_duckdb() -> None:
+    """Raise UsageError unless DuckDB is installed."""
+    try:
+        import duckdb  # noqa: F401, PLC0415  an extra
+    except ImportError as error:
+        raise UsageError("queries need DuckDB", remedy="pip install 'sweepctl[query]'") from error
 
 
 def ask(database: "duckdb.DuckDBPyConnection", sql: str) -> "duckdb.DuckDBPyRelation":

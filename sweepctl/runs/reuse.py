@@ -81,6 +81,21 @@ class Source:
         self.metrics = metrics if self.metrics is None else pa.concat_tables([self.metrics, metrics])
 
 
+def merged(sources: Sequence[Source]) -> Source | None:
+    """Return the first source with the points that only the others have; None if there are no sources."""
+    if not sources:
+        return None
+    whole, *others = sources
+    for other in others:
+        if other.metrics is not None:
+            # Rows are in the order of their fingerprints.
+            names = pa.array([each.hex() for each in other.rows], pa.string())
+            whole.add([other.metrics.append_column("point_fingerprint", names)])
+    if others and whole.metrics is not None:
+        whole.metrics = whole.metrics.combine_chunks()
+    return whole
+
+
 def read_source(store: Store, run_id: str, model: Model, seed: int, stop: Event) -> Source:
     """Read the successful points of another run that a run with this model and seed may reuse.
 

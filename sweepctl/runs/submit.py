@@ -71,6 +71,7 @@ def submit(
     queue: "Queue",
     *,
     from_shard: int = 0,
+    is_round: bool = False,
     connections: int = CONNECTIONS,
     progress: Callable[[int], None] = lambda _shards: None,
     stop: Event | None = None,
@@ -85,6 +86,7 @@ def submit(
         store: The store with its outcomes.
         queue: The queue to send to.
         from_shard: The first shard to send.
+        is_round: Whether the sweep has several runs, so that a run_id does not name the sweep.
         connections: Concurrent send requests.
         progress: Called with the number of shards sent or skipped.
         stop: Once set, no further batch is sent.
@@ -111,7 +113,8 @@ def submit(
             progress(reached - from_shard)
     except (QueueError, InterruptedRunError) as error:
         before = f"all before shard {reached:,} of {plan.shards:,} were sent"
-        how = f"To resume, run the same command with --run-id {plan.run_id} --from-shard {reached}."
+        run = "" if is_round else f"--run-id {plan.run_id} "
+        how = f"To resume, run the same command with {run}--from-shard {reached}."
         remedy = how if error.remedy is None else f"{error.remedy} {how}"
         raise type(error)(f"{error.message}; {before}", remedy=remedy) from error
     progress(plan.shards - from_shard)

@@ -37,6 +37,7 @@ from sweepctl.records import design as stored_design
 from sweepctl.spec import Constraints, Expression, Limits
 from sweepctl.strict_json import require_bounded
 from sweepctl.sweep.classical import KINDS, Classical, Coded, MaximinLatinHypercube
+from sweepctl.sweep.precision import MAX_REPLICATIONS, Precision
 from sweepctl.sweep.table_file import encode_file
 from sweepctl.sweep.toml_lines import TomlPath, line_of, lines_by_path
 
@@ -155,8 +156,13 @@ class Sweep(Strict):
         default=None, min_length=1, description="Manifest of the program that is the model, relative to this file."
     )
     seed: Integer = Field(description="Seed of all random numbers; a signed 64-bit integer.")
-    replications: Annotated[int, Field(ge=1, le=1 << 32)] = Field(
-        default=1, description="How many times each cell is run, each with different random numbers."
+    replications: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_REPLICATIONS), Tag("[count]")] | Annotated[Precision, Tag("[precision]")],
+        Discriminator(lambda value: "[precision]" if isinstance(value, dict | Precision) else "[count]"),
+    ] = Field(
+        default=1,
+        description="How many times each cell is run, each with different random numbers; or [replications]: until "
+        "intervals are narrow enough.",
     )
     outputs: Annotated[list[DatasetName], AfterValidator(_once)] = Field(
         default=[], description="Extra datasets of the model to keep, as listed by `sweepctl models NAME`."
@@ -175,6 +181,17 @@ class Sweep(Strict):
     shards: Shards = Field(
         default=Shards(seconds=DEFAULT_SHARD_SECONDS), description="How the points are split into shards."
     )
+
+    @property
+    def precision(self) -> Precision | None:
+        """When replications are enough; None if their number is given."""
+        return self.replications if isinstance(self.replications, Precision) else None
+
+    @property
+    def replications_range(self) -> tuple[int, int]:
+        """How many replications there are at first, and at most."""
+        given = self.replications
+        return (given.min, given.max) if isinstance(given, Precision) else (given, given)
 
 
 @dataclass(frozen=True)
@@ -270,8 +287,11 @@ def read(path: Path) -> SweepFile:
     twice = {("base", name): "varied by the design" for name in sweep.base.keys() - base.keys()}
     twice |= {("derived", name): "set by the design or [base]" for name in sweep.derived.keys() - derived.keys()}
     problems |= {where: f"is also {how}: must be in only one of them" for where, how in twice.items()}
+    if sweep.precision is not None and sweep.outputs:
+        rule = "must be absent: a round takes over the metrics of the one before, and no rows of outputs"
+        problems |= {("outputs",): rule}
     try:
-        total_points(space, sweep.replications)
+        total_points(space, sweep.replications_range[1])
     except ValueError as error:
         raise _error(path, problems | {("design",): str(error)}, lines) from error
     sweep = sweep.model_copy(update={"base": base, "derived": derived})
@@ -321,8 +341,9 @@ def _without(fields: Mapping[str, Any], paths: Iterable[TomlPath]) -> Mapping[st
     for path in paths:
         inner: Any = left
         design = 3 if path[:2] == ("design", "parts") else 1
-        # The whole parameter and the whole [shards], not only the value inside.
-        keys = path[: design + 2 if path[design : design + 1] == ("dimensions",) else 1 if path[0] == "shards" else 2]
+        # The whole parameter, and the whole [shards] and [replications], not only the value inside.
+        is_whole = path[0] in {"shards", "replications"}
+        keys = path[: design + 2 if path[design : design + 1] == ("dimensions",) else 1 if is_whole else 2]
         for key in keys[:-1]:
             inner = inner[key]
         if isinstance(inner, dict):

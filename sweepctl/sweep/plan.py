@@ -3,6 +3,7 @@
 A plan is a pure value: the same sweep and shard size give the same plan everywhere.
 """
 
+import difflib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -142,10 +143,11 @@ def draft(file: SweepFile, engine: Engine) -> Draft:
     """
     sweep = file.sweep
     try:
-        engine.model(sweep.model)
+        model = engine.model(sweep.model)
     except WrongEngineError as error:
         hint = "" if sweep.program else '; that of a program needs `program = "FILE"`'
         raise file.error({("model",): error.message + hint}) from error
+    file = _with_metric_checked(file, model)
     engine.require_limits(sweep.limits)
     spec, _ = _spec_of(file)
     try:
@@ -176,7 +178,7 @@ def _spec_of(file: SweepFile) -> tuple[Spec, bytes | None]:
         model=sweep.model,
         design=design,
         base=sweep.base,
-        replications=sweep.replications,
+        replications=sweep.replications_range[0],
         seed=sweep.seed,
         outputs=tuple(sorted(sweep.outputs)),
         limits=Limits.model_validate(sweep.limits.to_json()),
@@ -184,6 +186,24 @@ def _spec_of(file: SweepFile) -> tuple[Spec, bytes | None]:
         constraints=tuple(sweep.constraints),
     )
     return spec, stored
+
+
+def _with_metric_checked(file: SweepFile, model: Model) -> SweepFile:
+    """Return the file with the problem of the metric that its precision names, if there is one."""
+    precision = file.sweep.precision
+    if precision is None:
+        return file
+    kinds = {metric.name: metric.type for metric in model.metrics}
+    numbers = [name for name, kind in kinds.items() if kind != "string"]
+    if precision.metric in numbers:
+        return file
+    if precision.metric in kinds:
+        rule = f'metric "{precision.metric}" is text, which has no mean'
+    else:
+        close = difflib.get_close_matches(precision.metric, numbers, n=1)
+        hint = f'did you mean "{close[0]}"?' if close else f"metrics: {', '.join(numbers) or 'none'}"
+        rule = f'unknown metric "{precision.metric}"; {hint}'
+    return replace(file, problems=file.problems | {("replications", "metric"): rule})
 
 
 def _accept(spec: Spec, space: Space, engine: Engine) -> None:

@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass
 from threading import Event
 from typing import Any
 
+from sweepctl.design import total_points
 from sweepctl.engine.client import Engine, identifying
 from sweepctl.messages import require_run_id
 from sweepctl.protocol import PointIdentity
 from sweepctl.sweep.cost import PRICES_OF, CostEstimate, estimate_cost
 from sweepctl.sweep.pilot import Pilot, measure_shard, run_pilot
 from sweepctl.sweep.plan import Draft, Plan
+from sweepctl.sweep.precision import round_name
 from sweepctl.sweep.repeats import Repeats, find_repeats
 
 SAMPLES = 5
@@ -43,9 +45,14 @@ class PlanReport:
         names = sorted({*self.plan.space.parameters, *self.plan.spec.derived})
         return [{name: point.parameters[name] for name in names} for point in self.samples]
 
+    @property
+    def most_points(self) -> int:
+        """The number of points with the most replications that the file allows."""
+        return total_points(self.plan.space, self.draft.file.sweep.replications_range[1])
+
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON."""
-        plan = self.plan
+        plan, precision = self.plan, self.draft.file.sweep.precision
         return {
             "run_id": plan.run_id,
             "run_date": plan.run_date,
@@ -58,6 +65,7 @@ class PlanReport:
             "derived": dict(plan.spec.derived),
             "constraints": list(plan.spec.constraints),
             "exclusion": self.draft.exclusion and asdict(self.draft.exclusion),
+            "precision": precision and {**precision.model_dump(), "most_points": self.most_points},
             "limits": plan.spec.limits.to_json(),
             "total_points": plan.total_points,
             "shards": plan.shards,
@@ -91,6 +99,8 @@ def report(
         EngineFaultError: the engine broke its protocol, or did not identify a point in time.
     """
     run_date = today.isoformat()
+    if run_id is not None and draft.file.sweep.precision is not None:
+        run_id = round_name(run_id, draft.spec.replications)
     if run_id is not None:
         require_run_id(run_id)
     measured = None

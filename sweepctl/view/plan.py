@@ -13,6 +13,7 @@ from sweepctl.design.axes import length_of
 from sweepctl.design.distributions import Between
 from sweepctl.sweep.cost import PRICES_OF
 from sweepctl.view.console import foreign, new_table
+from sweepctl.view.rounds import rule
 from sweepctl.view.wording import counted
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def show_plan(console: Console, report: "PlanReport") -> None:
     for part in getattr(design, "parts", [design]):
         for note in getattr(part, "notes", ()):
             console.print(f"[dim]{note}[/]", highlight=False, soft_wrap=True)
+    _show_rounds(console, report)
     _show_repeats(console, report)
     show_excluded(console, report.draft.exclusion)
     _show_space(console, report)
@@ -105,6 +107,18 @@ def show_written(console: Console, plan: "Plan", folder: Path) -> None:
             highlight=False,
             soft_wrap=True,
         )
+
+
+def _show_rounds(console: Console, report: "PlanReport") -> None:
+    precision = report.draft.file.sweep.precision
+    if precision is None:
+        return
+    console.print(
+        f"rounds until {precision.metric} is {rule(precision)}: this is the first; at most "
+        f"{precision.max:,} replications, {counted('points', report.most_points)}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _show_repeats(console: Console, report: "PlanReport") -> None:

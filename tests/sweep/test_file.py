@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fakes.sweep_files import TEST_ENGINE
 from sweep.files import CROSS, draft, errors
 
 from sweepctl.engine.client import Engine, find_engine
@@ -164,6 +165,60 @@ def test_an_error_in_a_structured_design_names_line_key_and_rule(  # noqa: PLR09
 def test_a_field_of_another_kind_is_not_what_was_meant(tmp_path: Path, engine: Engine) -> None:
     (error,) = errors(tmp_path, GOOD.replace("[design]", "[design]\nsamples = 1"), engine)
     assert error == "s.toml:8: design.samples: unknown field"
+
+
+ROUNDS = '[replications]\nmin = 10\nmax = 100\nmetric = "mean_wait"\nhalf_width = "5 %"\n'
+BY_PRECISION = GOOD.replace("replications = 3\n", "") + ROUNDS
+
+
+def test_replications_by_precision_are_a_spec_of_the_first_round(tmp_path: Path, engine: Engine) -> None:
+    drafted = draft(tmp_path, BY_PRECISION, engine)
+    assert drafted.spec == draft(tmp_path, GOOD.replace("= 3", "= 10"), engine).spec
+    precision = drafted.file.sweep.precision
+    assert precision is not None
+    assert (precision.size, precision.is_relative, precision.of) == (0.05, True, "cells")
+    absolute = draft(tmp_path, BY_PRECISION.replace('"5 %"', "2") + 'of = "mean"\n', engine).file.sweep.precision
+    assert absolute is not None
+    assert (absolute.size, absolute.is_relative, absolute.of) == (2, False, "mean")
+    assert draft(tmp_path, GOOD, engine).file.sweep.precision is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("max = 100", "max = 9", ["s.toml:15: replications.max: must be >= min, 10"]),
+        ("max = 100\n", "", ["s.toml:13: replications.max: is required"]),
+        ("min = 10", "min = 1", ["s.toml:14: replications.min: must be greater than or equal to 2"]),
+        ("max = 100", "max = 4294967297", ["s.toml:15: replications.max: must be less than or equal to"]),
+        ("max", "maxi", ["s.toml:13: replications.max: is required", "s.toml:15: replications.maxi: unknown field; d"]),
+        ("mean_wait", "mean_wiat", ['replications.metric: unknown metric "mean_wiat"; did you mean "mean_wait"?']),
+        ("mean_wait", "x", ['s.toml:16: replications.metric: unknown metric "x"; metrics: mean_wait']),
+        ('"5 %"', "0", ["s.toml:17: replications.half_width: must be a number above 0, in the metric's unit, or a"]),
+        ('"5 %"', "true", ["s.toml:17: replications.half_width: must be a number above 0"]),
+        ('"5 %"', "inf", ["s.toml:17: replications.half_width: must be a number above 0"]),
+        ('"5 %"', '"0.0 %"', ["s.toml:17: replications.half_width: must be a number above 0"]),
+        ('"5 %"', '"5"', ["s.toml:17: replications.half_width: must be a number above 0"]),
+        ('"5 %"', '"5 %"\nof = "all"', ["s.toml:18: replications.of: must be 'cells' or 'mean'"]),
+        ("[base]", 'outputs = ["customers"]\n[base]', ["s.toml:4: outputs: must be absent: a round takes over the"]),
+        (
+            'servers = [1, 2]\n[shards]\npoints = 5\n[replications]\nmin = 10\nmax = 100\nmetric = "mean_wait"',
+            'servers = [0]\n[shards]\npoints = 5\n[replications]\nmin = 10\nmax = 100\nmetric = "wait"',
+            ["s.toml:10: design.dimensions.servers: ", "s.toml:16: replications.metric: unknown metric"],
+        ),
+    ],
+)  # fmt: skip
+def test_an_error_in_replications_by_precision_names_line_key_and_rule(
+    tmp_path: Path, engine: Engine, old: str, new: str, expected: list[str]
+) -> None:
+    found = errors(tmp_path, BY_PRECISION.replace(old, new), engine)
+    assert len(found) == len(expected)
+    assert all(rule in error for rule, error in zip(expected, found, strict=True)), found
+
+
+def test_a_metric_that_is_text_has_no_precision(tmp_path: Path) -> None:
+    text = BY_PRECISION.partition("[base]")[0].replace("queue", "typed") + '[design]\nkind = "grid"\ndimensions = {}\n'
+    (error,) = errors(tmp_path, text + ROUNDS.replace("mean_wait", "text"), Engine(TEST_ENGINE))
+    assert error == 's.toml:10: replications.metric: metric "text" is text, which has no mean'
 
 
 def of_file(text: str) -> str:

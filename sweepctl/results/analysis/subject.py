@@ -88,8 +88,12 @@ class Subject:
     @property
     def counted(self) -> str:
         """A condition on points, as SQL: those of which means, distributions and indices are made."""
-        once = f" AND point_index // {self.replications} NOT IN (FROM repeated_cells)" if self.repeated_cells else ""
-        return f"status = 'success'{once}"
+        return f"status = 'success' AND {self.once}"
+
+    @property
+    def once(self) -> str:
+        """A condition on points, as SQL: those of cells that repeat no other."""
+        return f"point_index // {self.replications} NOT IN (FROM repeated_cells)" if self.repeated_cells else "true"
 
     @property
     def failed(self) -> int:
