@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from sweepctl.results.analysis.differences import independent
 from sweepctl.results.analysis.effects import UNBALANCED
-from sweepctl.results.analysis.overview import MOST_EFFECTS, Overview, Pair, ranked
+from sweepctl.results.analysis.overview import Overview, Pair, largest
 from sweepctl.results.analysis.sensitivity.indices import Sensitivity
 from sweepctl.results.analysis.subject import Subject
 from sweepctl.results.analysis.summary import MetricSummary
@@ -84,7 +84,7 @@ def _panel(subject: Subject, metric: MetricSummary, pairs: Sequence[Pair], units
 
 
 def _effects(subject: Subject, metric: MetricSummary, name: str, units: Mapping[str, str]) -> Markup:
-    figures = []
+    figures, drawn = [], largest(metric, len(subject.metrics))
     if metric.distribution.counts:
         figures.append(_figure("Distribution: points by value", plots.histogram(name, metric.distribution)))
     ends = plots.effect_range([found for _, found in metric.effects])
@@ -93,12 +93,12 @@ def _effects(subject: Subject, metric: MetricSummary, name: str, units: Mapping[
             f"by {with_unit(dimension.name, units)}",
             plots.effect(metric.name, dimension, found, ends, metric.distribution.mean or 0.0),
         )
-        for dimension, found in ranked(metric)[:MOST_EFFECTS]
+        for dimension, found in drawn
     ]
     return element(
         "div",
         element("h4", "Distribution and means by level"),
-        element("p", f"{_interval(subject)}{_left_out(metric)}", class_="note"),
+        element("p", f"{_interval(subject)}{_left_out(metric, len(drawn))}", class_="note"),
         "" if metric.balanced else element("p", UNBALANCED, class_="note"),
         element("div", *figures, class_="figures"),
     )
@@ -108,7 +108,7 @@ def _differences(subject: Subject, metric: MetricSummary, units: Mapping[str, st
     """Return the figures of the differences between levels; without replicates they would repeat those of the means."""
     drawn = [
         (dimension, metric.differences[dimension.name])
-        for dimension, _ in ranked(metric)[:MOST_EFFECTS]
+        for dimension, _ in largest(metric, len(subject.metrics))
         if dimension.name in metric.differences
     ]
     by_chance = independent(subject)
@@ -136,13 +136,9 @@ def _differences(subject: Subject, metric: MetricSummary, units: Mapping[str, st
     )
 
 
-def _left_out(metric: MetricSummary) -> str:
-    left = len(metric.effects) - MOST_EFFECTS
-    return (
-        f" Shown are the {MOST_EFFECTS} of {len(metric.effects)} dimensions whose means differ most."
-        if left > 0
-        else ""
-    )
+def _left_out(metric: MetricSummary, drawn: int) -> str:
+    of = len(metric.effects)
+    return f" Shown are the {drawn} of {of} dimensions whose means differ most." if drawn < of else ""
 
 
 def _interval(subject: Subject) -> str:

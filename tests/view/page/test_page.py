@@ -13,6 +13,7 @@ import pytest
 from results.analysis.views import connect, grid, register_outcomes, subject_of
 from view.page.pages import HOSTILE, page_of
 
+from sweepctl.cli.report import METRICS, MOST_METRICS
 from sweepctl.results.analysis import shards
 from sweepctl.results.analysis.overview import make_overview
 from sweepctl.verify import Finding
@@ -89,17 +90,25 @@ def test_equal_runs_have_equal_pages() -> None:
 
 
 @pytest.mark.slow
-def test_a_large_run_stays_below_a_megabyte() -> None:
-    """The most that a page can have: twelve dimensions of the most levels, six metrics, the most rows and boxes."""
+@pytest.mark.parametrize(("named", "articles"), [(0, METRICS), (MOST_METRICS, MOST_METRICS)], ids=["usual", "most"])
+def test_a_large_run_stays_below_a_megabyte(named: int, articles: int) -> None:
+    """The most that a page can have: twelve dimensions of the most levels, all metrics, the most rows and boxes."""
     draw = Random(1)
-    cells = [{f"a_rather_long_name_{d:02}": draw.randrange(20) * 0.123456 for d in range(12)} for _ in range(3000)]
+    cells = [{f"a_rather_long_name_{d:02}": draw.randrange(16) * 0.123456 for d in range(12)} for _ in range(3000)]
     where = " AND ".join(f"a_rather_long_name_{d:02} > 0.7" for d in range(3))
-    page = page_of(cells, lambda _cell, _: {f"metric_{place}": draw.gauss(1e5, 1e4) for place in range(8)}, where=where)
+    metrics = [f"metric_{place:02}" for place in range(14)]
+    page = page_of(
+        cells,
+        lambda _cell, _: {metric: draw.gauss(1e5, 1e4) for metric in metrics},
+        where=where,
+        metrics=tuple(metrics[:named]),
+    )
     outline = Outline(page)
     assert page.count('class="met"') == 9
-    assert outline.names.count("article") == 6
-    assert "Not shown; choose them with sweepctl report --metric: metric_6, metric_7." in outline.text
-    assert "500 of 3,000 points, selected pseudo-randomly" in outline.text
+    assert outline.names.count("article") == articles
+    others = ", ".join(metrics[articles:])
+    assert f"Not shown; choose them with sweepctl report --metric: {others}." in outline.text
+    assert re.search(r"\d+ of 3,000 points, selected pseudo-randomly", outline.text)
     assert 'sweepctl query r "SELECT * FROM points"' in outline.text
     assert len(page.encode()) < 1_000_000
 
