@@ -9,6 +9,7 @@ from sweepctl.results.analysis.sensitivity.indices import Sensitivity
 from sweepctl.results.analysis.subject import Subject
 from sweepctl.results.analysis.summary import MetricSummary
 from sweepctl.view.page import plots
+from sweepctl.view.page.heat_map import heat_map
 from sweepctl.view.page.markup import Markup, element
 from sweepctl.view.page.tables import crossed, definitions, points_table, table, with_unit
 from sweepctl.view.wording import counted, sentence, shown
@@ -71,7 +72,7 @@ def _panel(subject: Subject, metric: MetricSummary, pairs: Sequence[Pair], units
         _indices(metric.name, metric.sensitivity),
     ]
     if pairs:
-        drawn = (_figure(crossed(a.name, b.name, units), plots.heat_map(name, a, b, found)) for a, b, found in pairs)
+        drawn = (_figure(crossed(a.name, b.name, units), heat_map(name, a, b, found)) for a, b, found in pairs)
         parts += [
             element("h4", "Pairs of dimensions"),
             element("p", "Means over all other dimensions, for the dimensions whose means differ most.", class_="note"),

@@ -1,22 +1,18 @@
 """The figures, as inline SVG. Colours come from the style sheet, so that one figure serves light and dark mode."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
 
 from sweepctl.results.analysis.effects import MeanEstimate, MeansByLevel
 from sweepctl.results.analysis.points import Distribution
 from sweepctl.results.analysis.sensitivity.indices import Sensitivity
 from sweepctl.results.analysis.shards import MapCell, ShardMap
-from sweepctl.results.analysis.subject import LOG_RATIO, Dimension
-from sweepctl.view.page import axes
+from sweepctl.results.analysis.subject import Dimension
 from sweepctl.view.page.axes import Scale, cut, label, labels, places, ticks
 from sweepctl.view.page.markup import Markup, element, join
 from sweepctl.view.wording import counted, shown, span
 
 WIDTH, HEIGHT = 300, 190
 LEFT, RIGHT, TOP, BOTTOM = 54.0, 292.0, 10.0, 166.0
-SHADES = 9  # of a heat map; style.css has their colours
 
 
 def drawing(name: str, width: float, height: float, *children: str) -> Markup:
@@ -99,66 +95,6 @@ def estimate_text(each: MeanEstimate) -> str:
     if each.half_width is None:
         return f"{shown(each.mean)}, {counted('points', each.points)}"
     return f"{shown(each.mean)} ± {shown(each.half_width)}, {counted('points', each.points)}"
-
-
-def heat_map(metric: str, across: Dimension, up: Dimension, found: MeansByLevel) -> Markup:
-    """Draw the means of a metric by two dimensions, the first horizontal and the second vertical."""
-    known = {cell: each for cell, (each,) in found.items() if each is not None}
-    shades = _Shades.of([each.mean for each in known.values()])
-    left, top, width, height = 78.0, 8.0, 320.0, 224.0
-    w, h = width / len(across.levels), height / len(up.levels)
-    cells = []
-    for (column, row), each in known.items():
-        named = f"{label(across.levels[column])}, {label(up.levels[row])}: {shown(each.mean)}"
-        shade = f"h{shades.shade(each.mean)}"
-        cells.append(element("rect", element("title", named), x=column, y=len(up.levels) - 1 - row, class_=shade))
-    return drawing(
-        f"Mean of {metric} by {across.name} and {up.name}",
-        left + width + 12,
-        top + height + 54,
-        element("rect", x=left, y=top, width=width, height=height, class_="none"),
-        # A page may have thousands of cells: as unit squares, sized in the style sheet, they take few bytes.
-        element("g", *cells, class_="cells", transform=f"translate({left} {top}) scale({w:.3f} {h:.3f})"),
-        axes.beside(up, left, top + height, h),
-        axes.below(across, left, top + height, w),
-        _legend(shades, left, top + height + 40),
-    )
-
-
-@dataclass(frozen=True)
-class _Shades:
-    """Maps values to the shades of a heat map."""
-
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Self:
-        return cls(min(values, default=0.0), max(values, default=0.0))
-
-    @property
-    def is_log(self) -> bool:
-        """Whether the values span orders of magnitude, where linear shades would show only the largest."""
-        return self.low > 0 and self.high / self.low >= LOG_RATIO
-
-    def shade(self, value: float) -> int:
-        part = Scale(self.low, self.high, 0, SHADES, is_log=self.is_log).at(value)
-        return min(SHADES - 1, int(part))
-
-
-def _legend(shades: _Shades, left: float, top: float) -> Markup:
-    """Draw the legend of a heat map."""
-    high = f"{shown(shades.high)}{' (logarithmic)' if shades.is_log else ''}"
-    bar = (
-        element("rect", x=left + each * 16, y=top, width=16.5, height=9, class_=f"h{each}") for each in range(SHADES)
-    )
-    return join(
-        (
-            *bar,
-            element("text", shown(shades.low), x=left - 7, y=top + 5, class_="y"),
-            element("text", high, x=left + SHADES * 16 + 7, y=top + 5, class_="start"),
-        )
-    )
 
 
 def histogram(metric: str, spread: Distribution) -> Markup:
