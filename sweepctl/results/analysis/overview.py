@@ -24,6 +24,7 @@ MOST_EFFECTS = 12  # dimensions per metric, those with the largest effects
 MOST_FIGURES = 72  # of means by level, of all metrics together
 MOST_CELLS = 3_000  # of maps, of all metrics together; but each metric has a map
 PAIRED = 3  # dimensions whose pairs have a map each
+MOST_SAMPLED, MOST_SAMPLED_VALUES = 2_000, 36_000  # in the plot of any metric by any dimension
 
 Pair = tuple[Dimension, Dimension, MeansByLevel]
 
@@ -39,13 +40,14 @@ class Overview:
     costs: Costs
     failed: Sequence[Row]  # the first failed points
     rows: Sequence[Row]  # all points, or a sample by hash
+    sample: Sequence[Row]  # of the points that succeeded
     fixed: Mapping[str, Value]  # parameters with one value in all points
 
 
 def make_overview(connection: "Connection", subject: Subject) -> Overview:
     """Return everything that a run's report shows."""
     summary = summarize(connection, subject, TOP)
-    most = min(MOST_ROWS, MOST_VALUES // (1 + len(subject.varied) + len(subject.metrics)))
+    columns = 1 + len(subject.varied) + len(subject.metrics)
     wanted = [_pairs(metric, MOST_CELLS // len(summary.metrics)) for metric in summary.metrics]
     groups = list({(a.name, b.name): (a, b) for pairs in wanted for a, b in pairs}.values())
     found = {
@@ -61,7 +63,8 @@ def make_overview(connection: "Connection", subject: Subject) -> Overview:
         shards.slowest(connection, TOP),
         shards.costs(connection),
         points.failed(connection, subject, MOST_FAILED),
-        points.spread(connection, subject, most),
+        points.spread(connection, subject, min(MOST_ROWS, MOST_VALUES // columns)),
+        points.spread(connection, subject, min(MOST_SAMPLED, MOST_SAMPLED_VALUES // columns), subject.counted),
         points.fixed_parameters(connection, subject),
     )
 

@@ -102,9 +102,11 @@ def failed(connection: "Connection", subject: Subject, most: int) -> list[Row]:
     return rows(connection, subject, [index for (index,) in connection.execute(first).fetchall()])
 
 
-def spread(connection: "Connection", subject: Subject, most: int) -> list[Row]:
-    """Return all points, or `most` chosen by a hash: equal distances would align with replicates and axes."""
-    indexes = f"SELECT point_index FROM point_outcomes ORDER BY hash(point_index), point_index LIMIT {most}"
+def spread(connection: "Connection", subject: Subject, most: int, where: str = "true") -> list[Row]:
+    """Return the points of a condition, `most` at most: by hash, as equal distances would align with the design."""
+    indexes = (
+        f"SELECT point_index FROM point_outcomes WHERE {where} ORDER BY hash(point_index), point_index LIMIT {most}"
+    )
     return rows(connection, subject, [index for (index,) in connection.execute(indexes).fetchall()])
 
 

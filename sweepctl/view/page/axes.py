@@ -12,6 +12,7 @@ from sweepctl.view.wording import shown, span
 CHARACTER = 6.2  # average width in pixels at the figures' text size
 GAP = 10.0  # pixels between two labels
 MOST_BESIDE = 12  # labels of a vertical axis
+SIZE_OF_NUMBER = 12  # characters, at most
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ def beside(dimension: Dimension, x: float, bottom: float, height: float) -> Mark
 
 def below(dimension: Dimension, left: float, bottom: float, width: float) -> Markup:
     """Return the labels below a horizontal axis of equal slots, each `width` wide."""
-    longest = max(6, int(width / CHARACTER))
+    # The ends of intervals are numbers, of which those that do not fit are left out.
+    longest = SIZE_OF_NUMBER if dimension.is_cut else max(6, int(width / CHARACTER))
     texts = labels((left + place * width, cut(text, longest)) for place, text in edges(dimension))
     return element("g", texts, transform=f"translate(0 {bottom + 16:.0f})")
 

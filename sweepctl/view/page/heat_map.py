@@ -31,16 +31,24 @@ def heat_map(metric: str, across: Dimension, up: Dimension, found: MeansByLevel)
         cells.append(element("rect", element("title", named), x=column, y=len(up.levels) - 1 - row, class_=shade))
     return drawing(
         f"Mean of {metric} by {across.name} and {up.name}",
-        LEFT + WIDTH + 12,
+        LEFT + WIDTH + 20,
         TOP + HEIGHT + 74,
         element("rect", x=LEFT, y=TOP, width=WIDTH, height=HEIGHT, class_="none"),
         # A page may have thousands of cells: as unit squares, sized in the style sheet, they take few bytes.
         element("g", *cells, class_="cells", transform=f"translate({LEFT} {TOP}) scale({w:.3f} {h:.3f})"),
-        _numbers(known, shades, w, h),
+        element("path", d=_borders(len(across.levels), len(up.levels)), class_="borders"),
         element("rect", x=LEFT, y=TOP, width=WIDTH, height=HEIGHT, class_="frame"),
+        _numbers(known, shades, w, h),
         axes.beside(up, LEFT, TOP + HEIGHT, h),
         axes.below(across, LEFT, TOP + HEIGHT, w),
         _scale(shades) if known else "",
+    )
+
+
+def _borders(columns: int, rows: int) -> str:
+    """Return the lines between cells."""
+    return "".join(f"M{LEFT + place * WIDTH / columns:.1f} {TOP:.0f}v{HEIGHT:.0f}" for place in range(1, columns)) + (
+        "".join(f"M{LEFT:.0f} {TOP + place * HEIGHT / rows:.1f}h{WIDTH:.0f}" for place in range(1, rows))
     )
 
 

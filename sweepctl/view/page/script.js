@@ -33,3 +33,27 @@ document.querySelectorAll("th > button").forEach((button) => {
     body.append(...[...body.rows].sort(order(heading)));
   });
 });
+
+// Draws any metric by any dimension: an axis carries the places of all points along it, two digits of base 36 each.
+document.querySelectorAll(".explore").forEach((figure) => {
+  const controls = figure.previousElementSibling;
+  const [metric, dimension] = controls.querySelectorAll("select");
+  const { x, y, width, height } = figure.querySelector(".none").getBBox();
+  const places = (kind, { selectedIndex }) => {
+    const axes = [...figure.querySelectorAll(`.${kind}`)];
+    axes.forEach((axis, place) => { axis.classList.toggle("off", place !== selectedIndex); });
+    return axes[selectedIndex].dataset.places.match(/../g).map((digits) => Number.parseInt(digits, 36) / 1295);
+  };
+  const draw = () => {
+    const [across, up] = [places("across", dimension), places("up", metric)];
+    const dots = across.map((left, place) => (Number.isNaN(left + up[place]) ? ""
+      : `M${(x + left * width).toFixed(1)} ${(y + height - up[place] * height).toFixed(1)}h0`));
+    figure.querySelector(".dots").setAttribute("d", dots.join(""));
+    const name = [metric, dimension].map((select) => select.selectedOptions[0].text).join(" by ");
+    figure.querySelector("figcaption").textContent = name;
+    figure.querySelector("svg").setAttribute("aria-label", name);
+  };
+  controls.hidden = false;
+  controls.addEventListener("change", draw);
+  draw();
+});

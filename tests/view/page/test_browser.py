@@ -101,6 +101,24 @@ def test_another_metric_is_chosen_by_keyboard(page: Page) -> None:
     assert panels.locator("h3").all_inner_texts() == ["n"]
 
 
+def test_metric_and_dimension_of_the_plot_of_points_are_chosen_by_keyboard(page: Page) -> None:
+    figure, dots = page.locator(".explore"), page.locator(".explore .dots")
+    assert figure.locator("figcaption").inner_text() == "m [s] by a [<i>km</i>]"
+    first = dots.get_attribute("d")
+    page.get_by_label("Metric").last.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    assert figure.locator("figcaption").inner_text() == "n by b"
+    assert figure.locator("svg").get_attribute("aria-label") == "n by b"
+    assert figure.locator("g:visible > text").all_text_contents()[:2] == ["1.5", "20"]
+    drawn = re.findall(r"M([\d.]+) ([\d.]+)h0", dots.get_attribute("d") or "")
+    assert dots.get_attribute("d") != first
+    # Two values of b and of n: low values of both are at the left, and at the bottom.
+    assert {(float(x) < 244, float(y) > 135) for x, y in drawn} == {(True, True), (False, False)}
+    assert len(drawn) == 24  # of 36 points a third failed
+
+
 def test_wide_tables_scroll_by_themselves(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -119,5 +137,5 @@ def test_print_is_light_and_has_every_panel(page: Page) -> None:
     page.emulate_media(media="print", color_scheme="dark")
     assert background(page) == "rgb(255, 255, 255)"
     assert page.locator("article:visible").count() == 2
-    assert page.locator(".choice:visible").count() == 0
+    assert page.locator(".choice:visible, .choose:visible").count() == 0
     assert page.pdf().startswith(b"%PDF")

@@ -14,6 +14,7 @@ from results.analysis.views import connect, grid, register_outcomes, subject_of
 from view.page.pages import HOSTILE, page_of
 
 from sweepctl.cli.report import METRICS, MOST_METRICS
+from sweepctl.results.analysis import overview as overviews
 from sweepctl.results.analysis import shards
 from sweepctl.results.analysis.overview import make_overview
 from sweepctl.verify import Finding
@@ -89,6 +90,10 @@ def test_equal_runs_have_equal_pages() -> None:
     assert len(pages) == 1
 
 
+def test_a_run_without_a_number_among_its_metrics_has_a_page() -> None:
+    assert "No point has succeeded: there are no metrics" in page_of([{"a": 1}, {"a": 2}], lambda *_: {"word": "x"})
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("named", "articles"), [(0, METRICS), (MOST_METRICS, MOST_METRICS)], ids=["usual", "most"])
 def test_a_large_run_stays_below_a_megabyte(named: int, articles: int) -> None:
@@ -111,6 +116,26 @@ def test_a_large_run_stays_below_a_megabyte(named: int, articles: int) -> None:
     assert re.search(r"\d+ of 3,000 points, selected pseudo-randomly", outline.text)
     assert 'sweepctl query r "SELECT * FROM points"' in outline.text
     assert len(page.encode()) < 1_000_000
+
+
+def test_a_plot_of_points_has_a_sample_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overviews, "MOST_SAMPLED", 50)
+    cells = [{"a": a, "b": b} for a in range(40) for b in (False, True)]
+    page = page_of(cells, lambda cell, _: {"m": cell["a"] if cell["b"] else None, "n": 1} if cell["a"] else "failed")
+    assert "50 of 78 points that succeeded, selected pseudo-randomly." in Outline(page).text
+    axes = re.findall(r'class="(across|up)( off)?" data-places="((?:[0-9a-z]{2}|--)*)"', page)
+    assert [(kind, hidden) for kind, hidden, _ in axes] == [
+        ("across", ""),
+        ("across", " off"),
+        ("up", ""),
+        ("up", " off"),
+    ]
+    assert {len(places) for *_, places in axes} == {100}
+    # Without a script the first choice is there, and points without a value are not.
+    (dots,) = re.findall(r'd="([^"]*)" class="dots"', page)
+    assert dots.count("M") == 50 - axes[2][2].count("--")
+    assert 0 < dots.count("M") < 50
+    assert '<p class="choose" hidden>' in page
 
 
 @pytest.mark.parametrize(
