@@ -16,7 +16,8 @@ from sweepctl.spec import Value
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
-TOP = 5  # points at each end of a metric, and slow shards
+TOP = 10  # points at each end of a metric
+SLOWEST = 5  # shards
 MOST_FAILED = 20
 # What keeps the page small, whatever the run: a page with more metrics has less of each.
 MOST_ROWS, MOST_VALUES = 500, 5_000  # in the table of points
@@ -60,7 +61,7 @@ def make_overview(connection: "Connection", subject: Subject) -> Overview:
             for place, pairs in enumerate(wanted)
         ],
         shards.shard_map(connection, subject.record),
-        shards.slowest(connection, TOP),
+        shards.slowest(connection, SLOWEST),
         shards.costs(connection),
         points.failed(connection, subject, MOST_FAILED),
         points.spread(connection, subject, min(MOST_ROWS, MOST_VALUES // columns)),

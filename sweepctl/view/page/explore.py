@@ -61,7 +61,7 @@ def section(overview: Overview, units: Mapping[str, str]) -> Markup:
         element("h2", "Any metric by any dimension"),
         element("p", note, class_="note"),
         controls,
-        element("figure", element("figcaption", f"{names[0]} by {names[1]}"), figure, class_="explore"),
+        element("figure", element("figcaption", f"{names[0]} by {names[1]}"), figure, class_="explore wide"),
     )
 
 

@@ -11,6 +11,7 @@ from sweepctl.results.analysis.summary import MetricSummary
 from sweepctl.view.page import plots
 from sweepctl.view.page.heat_map import heat_map
 from sweepctl.view.page.markup import Markup, element
+from sweepctl.view.page.parallel import parallel
 from sweepctl.view.page.tables import crossed, definitions, points_table, table, with_unit
 from sweepctl.view.wording import counted, sentence, shown
 
@@ -78,10 +79,22 @@ def _panel(subject: Subject, metric: MetricSummary, pairs: Sequence[Pair], units
             element("p", "Means over all other dimensions, for the dimensions whose means differ most.", class_="note"),
             element("div", *drawn, class_="maps"),
         ]
+    return element("article", *parts, *_ends(subject, metric, units), data_metric=metric.name)
+
+
+def _ends(subject: Subject, metric: MetricSummary, units: Mapping[str, str]) -> list[Markup]:
+    """Return the lowest and the highest points: as lines over the dimensions that matter most, and as tables."""
+    if not metric.lowest:
+        return []
+    dimensions = [dimension for dimension, _ in largest(metric, len(subject.metrics))]
+    parts = [element("h4", "Lowest and highest points")]
+    if dimensions:
+        note = "One line for each point. Points of one level are spread around it."
+        figure = element("figure", parallel(metric, dimensions, units), class_="wide")
+        parts += [element("p", note, class_="note"), figure]
     for title, rows in (("Lowest", metric.lowest), ("Highest", metric.highest)):
-        if rows:
-            parts += [element("h4", f"{title} {metric.name}"), points_table(title, rows, units, [metric.name])]
-    return element("article", *parts, data_metric=metric.name)
+        parts += [element("h4", f"{title} {metric.name}"), points_table(title, rows, units, [metric.name])]
+    return parts
 
 
 def _effects(subject: Subject, metric: MetricSummary, name: str, units: Mapping[str, str]) -> Markup:
