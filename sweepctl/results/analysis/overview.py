@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sweepctl.results.analysis import points, shards
 from sweepctl.results.analysis.effects import MeansByLevel, means_by_level
 from sweepctl.results.analysis.points import Row
+from sweepctl.results.analysis.quantiles import QuantilesByLevel, quantiles_by_level
 from sweepctl.results.analysis.shards import Costs, ShardMap, Slow
 from sweepctl.results.analysis.subject import Dimension, Subject
 from sweepctl.results.analysis.summary import MetricSummary, Summary, summarize
@@ -20,12 +21,12 @@ TOP = 10  # points at each end of a metric
 SLOWEST = 5  # shards
 MOST_FAILED = 20
 # What keeps the page small, whatever the run: a page with more metrics has less of each.
-MOST_ROWS, MOST_VALUES = 500, 5_000  # in the table of points
+MOST_ROWS, MOST_VALUES = 500, 4_000  # in the table of points
 MOST_EFFECTS = 12  # dimensions per metric, those with the largest effects
-MOST_FIGURES = 72  # of means by level, of all metrics together
+MOST_FIGURES = 60  # of means by level, and as many of quantiles, of all metrics together
 MOST_CELLS = 3_000  # of maps, of all metrics together; but each metric has a map
 PAIRED = 3  # dimensions whose pairs have a map each
-MOST_SAMPLED, MOST_SAMPLED_VALUES = 2_000, 36_000  # in the plot of any metric by any dimension
+MOST_SAMPLED, MOST_SAMPLED_VALUES = 2_000, 24_000  # in the plot of any metric by any dimension
 
 Pair = tuple[Dimension, Dimension, MeansByLevel]
 
@@ -35,6 +36,7 @@ class Overview:
     """What a run's report shows."""
 
     summary: Summary
+    quantiles: Sequence[Mapping[str, QuantilesByLevel]]  # per metric: those of each level, by dimension
     pairs: Sequence[Sequence[Pair]]  # per metric: pairs of the dimensions with the largest effects
     shard_map: ShardMap
     slowest: Sequence[Slow]
@@ -56,6 +58,7 @@ def make_overview(connection: "Connection", subject: Subject) -> Overview:
     }
     return Overview(
         summary,
+        quantiles_by_level(connection, subject),
         [
             [(a, b, {cell: [each[place]] for cell, each in found[a.name, b.name].items()}) for a, b in pairs]
             for place, pairs in enumerate(wanted)

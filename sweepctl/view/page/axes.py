@@ -34,6 +34,10 @@ class Scale:
             part = math.log(value / self.low) / math.log(self.high / self.low)
         return self.start + part * (self.end - self.start)
 
+    def marks(self, most: int) -> Sequence[float]:
+        """Return round values along the scale."""
+        return powers(self.low, self.high) if self.is_log else ticks(self.low, self.high, most)
+
 
 def label(level: Level) -> str:
     """Return the text of a level."""
@@ -61,7 +65,7 @@ def places(dimension: Dimension, start: float, end: float) -> tuple[list[float],
     low, high = _number(dimension.levels[0].low), _number(dimension.levels[-1].high)
     scale = Scale(low, high, start + GAP, end - GAP, is_log=dimension.is_log)
     found = [scale.at(value) for value in middles]
-    marks: Sequence[float] = powers(low, high) if dimension.is_log else ticks(low, high, 4)
+    marks = scale.marks(4)
     if not dimension.is_cut and len(dimension.levels) <= 6:  # noqa: PLR2004  that many labels fit
         marks = middles
     return found, labels((scale.at(mark), shown(_whole(mark))) for mark in marks)
@@ -97,7 +101,7 @@ def labels(texts: Iterable[tuple[float, str]]) -> Markup:
     for x, text in texts:
         half = len(text) * CHARACTER / 2
         if x - half >= free_from:
-            kept.append(element("text", text, x=x, class_="x"))
+            kept.append(element("text", text, x=x))
             free_from = x + half + GAP / 2
     return join(kept)
 

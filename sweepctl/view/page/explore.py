@@ -4,19 +4,21 @@ Every axis is drawn once and carries the places of all points along it, so that 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sweepctl.results.analysis.overview import Overview, largest
 from sweepctl.results.analysis.subject import LOG_RATIO, Dimension
 from sweepctl.spec import Value
 from sweepctl.view.page import axes
 from sweepctl.view.page.axes import Scale
-from sweepctl.view.page.markup import Markup, element, join
-from sweepctl.view.page.plots import drawing
+from sweepctl.view.page.markup import Markup, element
+from sweepctl.view.page.plots import drawing, y_axis
 from sweepctl.view.page.scatter import STEPS, places, slots
 from sweepctl.view.page.tables import with_unit
-from sweepctl.view.wording import counted, shown
+from sweepctl.view.wording import counted
 
 LEFT, TOP, WIDTH, HEIGHT = 64.0, 10.0, 360.0, 250.0
+MARGIN = 0.02  # above and below the points
 FINEST = 36 * 36 - 1  # the last place along an axis, of two digits of base 36
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -79,7 +81,7 @@ def _up(values: Sequence[Value]) -> tuple[Scale, list[Part]]:
     numbers = [float(value) if isinstance(value, int | float) else None for value in values]
     known = [number for number in numbers if number is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)
-    scale = Scale(low, high, 0.02, 0.98, is_log=low > 0 and high / low >= LOG_RATIO)
+    scale = Scale(low, high, MARGIN, 1 - MARGIN, is_log=low > 0 and high / low >= LOG_RATIO)
     return scale, [None if number is None else scale.at(number) for number in numbers]
 
 
@@ -89,13 +91,8 @@ def _x_axis(dimension: Dimension, found: Sequence[Part], *, is_on: bool) -> Mark
 
 
 def _y_axis(scale: Scale, found: Sequence[Part], *, is_on: bool) -> Markup:
-    marks = axes.powers(scale.low, scale.high) if scale.is_log else axes.ticks(scale.low, scale.high, 5)
-    ys = [TOP + HEIGHT * (1 - scale.at(mark)) for mark in marks]
-    texts = join(
-        element("text", shown(float(mark)), x=LEFT - 7, y=y, class_="y") for mark, y in zip(marks, ys, strict=True)
-    )
-    lines = element("path", d="".join(f"M{LEFT:.0f} {y:.1f}h{WIDTH:.0f}" for y in ys), class_="rules")
-    return element("g", lines, texts, class_=_class("up", is_on=is_on), data_places=_packed(found))
+    drawn = y_axis(replace(scale, start=TOP + HEIGHT * (1 - MARGIN), end=TOP + HEIGHT * MARGIN), LEFT, LEFT + WIDTH)
+    return element("g", drawn, class_=_class("up", is_on=is_on), data_places=_packed(found))
 
 
 def _class(name: str, *, is_on: bool) -> str:

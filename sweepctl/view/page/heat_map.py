@@ -8,7 +8,7 @@ from typing import Self
 from sweepctl.results.analysis.effects import MeanEstimate, MeansByLevel, Places
 from sweepctl.results.analysis.subject import LOG_RATIO, Dimension
 from sweepctl.view.page import axes
-from sweepctl.view.page.axes import CHARACTER, Scale, label, labels, powers, ticks
+from sweepctl.view.page.axes import CHARACTER, Scale, label, labels
 from sweepctl.view.page.markup import Markup, element, join
 from sweepctl.view.page.plots import drawing
 from sweepctl.view.wording import shown
@@ -24,18 +24,19 @@ def heat_map(metric: str, across: Dimension, up: Dimension, found: MeansByLevel)
     known = {cell: each for cell, (each,) in found.items() if each is not None}
     shades = _Shades.of([each.mean for each in known.values()])
     w, h = WIDTH / len(across.levels), HEIGHT / len(up.levels)
-    cells = []
+    cells: dict[int, list[Markup]] = {}
     for (column, row), each in known.items():
         named = f"{label(across.levels[column])}, {label(up.levels[row])}: {shown(each.mean)}"
-        shade = f"h{shades.shade(each.mean)}"
-        cells.append(element("rect", element("title", named), x=column, y=len(up.levels) - 1 - row, class_=shade))
+        cell = element("rect", element("title", named), x=column, y=len(up.levels) - 1 - row)
+        cells.setdefault(shades.shade(each.mean), []).append(cell)
+    shaded = (element("g", *cells[shade], class_=f"h{shade}") for shade in sorted(cells))
     return drawing(
         f"Mean of {metric} by {across.name} and {up.name}",
         LEFT + WIDTH + 20,
         TOP + HEIGHT + 74,
         element("rect", x=LEFT, y=TOP, width=WIDTH, height=HEIGHT, class_="none"),
-        # A page may have thousands of cells: as unit squares, sized in the style sheet, they take few bytes.
-        element("g", *cells, class_="cells", transform=f"translate({LEFT} {TOP}) scale({w:.3f} {h:.3f})"),
+        # A page may have thousands of cells: as unit squares, sized in the style sheet, by shade, they take few bytes.
+        element("g", *shaded, class_="cells", transform=f"translate({LEFT} {TOP}) scale({w:.3f} {h:.3f})"),
         element("path", d=_borders(len(across.levels), len(up.levels)), class_="borders"),
         element("rect", x=LEFT, y=TOP, width=WIDTH, height=HEIGHT, class_="frame"),
         _numbers(known, shades, w, h),
@@ -109,7 +110,7 @@ def _scale(shades: _Shades) -> Markup:
         bar = element("rect", x=LEFT, y=top, width=step, height=10, class_=f"h{shades.shade(shades.low)}")
         return join((bar, element("text", shown(shades.low), x=LEFT + step + 7, y=top + 5, class_="start")))
     x = shades.scale(LEFT, LEFT + WIDTH)
-    marks = powers(shades.low, shades.high) if shades.is_log else ticks(shades.low, shades.high, 6)
+    marks = x.marks(6)
     bar = join(
         element("rect", x=LEFT + each * step, y=top, width=step, height=10, class_=f"h{each}") for each in range(SHADES)
     )

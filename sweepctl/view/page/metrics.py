@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from sweepctl.results.analysis.differences import independent
 from sweepctl.results.analysis.effects import UNBALANCED
 from sweepctl.results.analysis.overview import Overview, Pair, largest
+from sweepctl.results.analysis.quantiles import QuantilesByLevel
 from sweepctl.results.analysis.sensitivity.indices import Sensitivity
 from sweepctl.results.analysis.subject import Subject
 from sweepctl.results.analysis.summary import MetricSummary
@@ -12,6 +13,7 @@ from sweepctl.view.page import plots
 from sweepctl.view.page.heat_map import heat_map
 from sweepctl.view.page.markup import Markup, element
 from sweepctl.view.page.parallel import parallel
+from sweepctl.view.page.strips import NOTE, quantile_scale, strips
 from sweepctl.view.page.tables import crossed, definitions, points_table, table, with_unit
 from sweepctl.view.wording import counted, sentence, shown
 
@@ -33,7 +35,10 @@ def section(overview: Overview, units: Mapping[str, str]) -> Markup:
         )
         for place, metric in enumerate(metrics)
     )
-    panels = (_panel(subject, metric, pairs, units) for metric, pairs in zip(metrics, overview.pairs, strict=True))
+    panels = (
+        _panel(subject, metric, quantiles, pairs, units)
+        for metric, quantiles, pairs in zip(metrics, overview.quantiles, overview.pairs, strict=True)
+    )
     chooser = element("fieldset", element("legend", "Metric", class_="hidden"), *choices, class_="choice")
     return element(
         "section",
@@ -52,7 +57,13 @@ def _others(subject: Subject) -> Markup:
     return element("p", f"Not shown; choose them with sweepctl report --metric: {names}.", class_="note")
 
 
-def _panel(subject: Subject, metric: MetricSummary, pairs: Sequence[Pair], units: Mapping[str, str]) -> Markup:
+def _panel(
+    subject: Subject,
+    metric: MetricSummary,
+    quantiles: Mapping[str, QuantilesByLevel],
+    pairs: Sequence[Pair],
+    units: Mapping[str, str],
+) -> Markup:
     name, spread = with_unit(metric.name, units), metric.distribution
     missing = f", {spread.missing:,} without" if spread.missing else ""
     facts = definitions(
@@ -70,6 +81,7 @@ def _panel(subject: Subject, metric: MetricSummary, pairs: Sequence[Pair], units
         element("p", metric.warning, class_="warning") if metric.warning else "",
         _effects(subject, metric, name, units),
         _differences(subject, metric, units),
+        _strips(subject, metric, quantiles, units),
         _indices(metric.name, metric.sensitivity),
     ]
     if pairs:
@@ -146,6 +158,25 @@ def _differences(subject: Subject, metric: MetricSummary, units: Mapping[str, st
             "chance does not explain. To compare levels, use these and not the means above.",
             class_="note",
         ),
+        element("div", *figures, class_="figures"),
+    )
+
+
+def _strips(
+    subject: Subject, metric: MetricSummary, quantiles: Mapping[str, QuantilesByLevel], units: Mapping[str, str]
+) -> Markup:
+    drawn = [dimension for dimension, _ in largest(metric, len(subject.metrics))]
+    if not drawn or not metric.distribution.points:
+        return Markup()
+    y = quantile_scale(quantiles[dimension.name] for dimension in drawn)
+    figures = (
+        _figure(f"by {with_unit(dimension.name, units)}", strips(metric.name, dimension, quantiles[dimension.name], y))
+        for dimension in drawn
+    )
+    return element(
+        "div",
+        element("h4", "Distribution by level"),
+        element("p", NOTE, class_="note"),
         element("div", *figures, class_="figures"),
     )
 

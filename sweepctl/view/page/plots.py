@@ -28,16 +28,12 @@ def drawing(name: str, width: float, height: float, *children: str) -> Markup:
     )
 
 
-def _y_axis(scale: Scale) -> Markup:
-    return join(
-        join(
-            (
-                element("line", x1=LEFT, x2=RIGHT, y1=scale.at(tick), y2=scale.at(tick), class_="grid"),
-                element("text", shown(float(tick)), x=LEFT - 7, y=scale.at(tick), class_="y"),
-            )
-        )
-        for tick in ticks(scale.low, scale.high, 5)
-    )
+def y_axis(scale: Scale, left: float = LEFT, right: float = RIGHT) -> Markup:
+    """Return lines at round values, and their labels."""
+    marks = [*zip(scale.marks(5), map(scale.at, scale.marks(5)), strict=True)]
+    lines = "".join(f"M{left:.0f} {y:.1f}h{right - left:.0f}" for _, y in marks)
+    texts = (element("text", shown(float(mark)), x=left - 7, y=y, class_="y") for mark, y in marks)
+    return join((element("path", d=lines, class_="grid"), *texts))
 
 
 def effect_range(effects: Sequence[MeansByLevel]) -> tuple[float, float]:
@@ -67,8 +63,6 @@ def effect(metric: str, dimension: Dimension, found: MeansByLevel, ends: tuple[f
             element("title", f"{label(level)}: {estimate_text(each)}"),
             cx=x,
             cy=y.at(each.mean),
-            r=3.2,
-            class_="dot",
         )
         for x, level, each in known
     )
@@ -76,11 +70,11 @@ def effect(metric: str, dimension: Dimension, found: MeansByLevel, ends: tuple[f
         f"Mean of {metric} by {dimension.name}",
         WIDTH,
         HEIGHT,
-        _y_axis(y),
+        y_axis(y),
         element("line", x1=LEFT, x2=RIGHT, y1=y.at(overall), y2=y.at(overall), class_="overall"),
         element("path", d=line, class_="means") if dimension.is_number and known else "",
         element("path", d=whiskers, class_="whiskers") if whiskers else "",
-        *dots,
+        element("g", *dots, class_="dot"),
         element("g", below, transform=f"translate(0 {BOTTOM + 16:.0f})"),
     )
 
@@ -121,7 +115,7 @@ def histogram(metric: str, spread: Distribution) -> Markup:
         f"Distribution of {metric}",
         WIDTH,
         HEIGHT,
-        _y_axis(y),
+        y_axis(y),
         *bars,
         element("g", below, transform=f"translate(0 {BOTTOM + 16:.0f})"),
     )

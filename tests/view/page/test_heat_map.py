@@ -33,7 +33,7 @@ def numbers(figure: str) -> list[str]:
 
 def ticks(figure: str) -> list[str]:
     """Return the labels of the scale."""
-    return re.findall(r'class="x">([^<]*)<', figure.rpartition("<g")[2])
+    return re.findall(r'<text x="[^"]*">([^<]*)<', figure.rpartition("<g")[2])
 
 
 def test_each_cell_with_a_value_has_its_number_where_numbers_fit() -> None:
