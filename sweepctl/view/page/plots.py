@@ -71,7 +71,7 @@ def effect(metric: str, dimension: Dimension, found: MeansByLevel, ends: tuple[f
         WIDTH,
         HEIGHT,
         y_axis(y),
-        element("line", x1=LEFT, x2=RIGHT, y1=y.at(overall), y2=y.at(overall), class_="overall"),
+        element("path", d=f"M{LEFT:.0f} {y.at(overall):.1f}H{RIGHT:.0f}", class_="overall"),
         element("path", d=line, class_="means") if dimension.is_number and known else "",
         element("path", d=whiskers, class_="whiskers") if whiskers else "",
         element("g", *dots, class_="dot"),
@@ -149,7 +149,7 @@ def indices(metric: str, sensitivity: Sensitivity) -> Markup:
         f"Sobol indices of {metric}",
         600,
         height + 6,
-        element("line", x1=left, x2=left, y1=0, y2=height + 4, class_="axis"),
+        element("path", d=f"M{left:.0f} 0v{height + 4:.0f}", class_="axis"),
         *drawn,
     )
 
