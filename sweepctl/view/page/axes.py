@@ -65,7 +65,7 @@ def places(dimension: Dimension, start: float, end: float) -> tuple[list[float],
     low, high = _number(dimension.levels[0].low), _number(dimension.levels[-1].high)
     scale = Scale(low, high, start + GAP, end - GAP, is_log=dimension.is_log)
     found = [scale.at(value) for value in middles]
-    marks = scale.marks(4)
+    marks = scale.marks(5)
     if not dimension.is_cut and len(dimension.levels) <= 6:  # noqa: PLR2004  that many labels fit
         marks = middles
     return found, labels((scale.at(mark), shown(_whole(mark))) for mark in marks)

@@ -80,7 +80,8 @@ class _Shades:
         spread = self.high - self.low
         if self.is_log or not spread or max(abs(self.low), abs(self.high)) >= LARGEST:
             return f"{value:.{digits}g}"
-        return f"{value:.{max(0, digits - 1 - math.floor(math.log10(spread)))}f}"
+        decimals = max(0, digits - 1 - math.floor(math.log10(spread)))
+        return f"{value:z.{decimals}f}"
 
 
 def _numbers(known: Mapping[Places, MeanEstimate], shades: _Shades, width: float, height: float) -> Markup:

@@ -211,7 +211,7 @@ def _indices(name: str, sensitivity: Sensitivity) -> Markup:
         "div",
         element("h4", "Sensitivity"),
         element("p", f"{bar}{outline}. {sentence(method)}", class_="note"),
-        plots.indices(name, sensitivity),
+        element("figure", plots.indices(name, sensitivity), class_="wide"),
         why_not,
         _pairs_of_indices(sensitivity),
         _influences(sensitivity),

@@ -123,12 +123,11 @@ def histogram(metric: str, spread: Distribution) -> Markup:
 
 def indices(metric: str, sensitivity: Sensitivity) -> Markup:
     """Draw first-order indices as bars, and total indices as outlines."""
-    left, row = 190.0, 24.0
-    x = Scale(0, 1, left, 450)
-    height = row * len(sensitivity.indices)
+    row, width = 38.0, 400.0
+    x = Scale(0, 1, 0, width)
     drawn = []
     for place, index in enumerate(sensitivity.indices):
-        y = place * row + 5
+        y = place * row + 10
         first = max(0.0, min(1.0, index.first_order))
         total = 0.0 if index.total is None else max(0.0, min(1.0, index.total))
         text = (
@@ -137,21 +136,16 @@ def indices(metric: str, sensitivity: Sensitivity) -> Markup:
             else f"{index.first_order:.2f} ± {index.half_width:.2f}"
         )
         if index.total is not None:
-            width = "" if index.total_half_width is None else f" ± {index.total_half_width:.2f}"
-            text += f", total {index.total:.2f}{width}"
+            interval = "" if index.total_half_width is None else f" ± {index.total_half_width:.2f}"
+            text += f", total {index.total:.2f}{interval}"
         drawn += [
-            element("text", cut(index.dimension, 28), x=left - 8, y=y + 7, class_="y"),
-            element("rect", x=left, y=y, width=x.at(total) - left, height=14, class_="total") if total else "",
-            element("rect", x=left, y=y, width=x.at(first) - left, height=14, class_="bar"),
-            element("text", text, x=x.at(max(first, total)) + 7, y=y + 7, class_="start"),
+            element("text", cut(index.dimension, 56 - len(text)), x=0, y=y, class_="start name"),
+            element("text", text, x=width, y=y, class_="y"),
+            element("rect", x=0, y=y + 9, width=width, height=10, class_="none"),
+            element("rect", x=0, y=y + 9, width=x.at(first), height=10, class_="bar"),
+            element("rect", x=0.5, y=y + 9, width=x.at(total), height=10, class_="total") if total else "",
         ]
-    return drawing(
-        f"Sobol indices of {metric}",
-        600,
-        height + 6,
-        element("path", d=f"M{left:.0f} 0v{height + 4:.0f}", class_="axis"),
-        *drawn,
-    )
+    return drawing(f"Sobol indices of {metric}", width + 2, row * len(sensitivity.indices), *drawn)
 
 
 STATES = ("whole", "partly", "missing", "points", "retryable", "failed")

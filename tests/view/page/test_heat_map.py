@@ -43,6 +43,14 @@ def test_each_cell_with_a_value_has_its_number_where_numbers_fit() -> None:
     assert numbers(drawn(16)) == []
 
 
+def test_no_number_is_minus_zero() -> None:
+    means: dict[Places, list[MeanEstimate | None]] = {
+        (0, 0): [MeanEstimate(-0.001, None, 1, 1)],
+        (1, 0): [MeanEstimate(50.0, None, 1, 1)],
+    }
+    assert numbers(heat_map("m", dimension("a", 2), dimension("b", 1), means)) == ["0.0", "50.0"]
+
+
 def test_every_map_has_a_scale_with_round_values() -> None:
     assert ticks(drawn(16)) == ["0", "50", "100", "150", "200", "250"]
     assert ticks(drawn(3, is_log=True)) == ["1", "10", "100", "1,000", "10,000"]
