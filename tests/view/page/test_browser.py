@@ -190,4 +190,6 @@ def test_print_is_light_and_has_every_panel(page: Page) -> None:
     assert background(page) == "rgb(255, 255, 255)"
     assert page.locator("article:visible").count() == 2
     assert page.locator(".choice:visible, .choose:visible, .save:visible").count() == 0
+    page.set_viewport_size({"width": 700, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.pdf().startswith(b"%PDF")
