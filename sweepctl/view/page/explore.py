@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sweepctl.results.analysis.overview import Overview, largest
+from sweepctl.results.analysis.points import Distribution
 from sweepctl.results.analysis.subject import LOG_RATIO, Dimension
 from sweepctl.spec import Value
 from sweepctl.view.page import axes
@@ -33,8 +34,6 @@ def section(overview: Overview, units: Mapping[str, str]) -> Markup:
     first = largest(overview.summary.metrics[0], 1)[0][0]
     across = [(each, _across(each, [row.parameters[each.name] for row in rows])) for each in subject.dimensions]
     up = [(name, *_up([row.metrics[name] for row in rows])) for name in subject.metrics]
-    spread = overview.summary.metrics[0].distribution
-    points = spread.points + spread.missing
     names = with_unit(up[0][0], units), with_unit(first.name, units)
     chosen = next(found for each, found in across if each is first)
     figure = drawing(
@@ -53,17 +52,21 @@ def section(overview: Overview, units: Mapping[str, str]) -> Markup:
         class_="choose",
         hidden=True,
     )
-    note = (
-        f"{len(rows):,} of {counted('points', points)} that succeeded"
-        f"{', selected pseudo-randomly' if len(rows) < points else ''}. Points of one level are spread "
-        "around it; points without a value are left out."
-    )
     return element(
         "section",
         element("h2", "Any metric by any dimension"),
-        element("p", note, class_="note"),
+        element("p", _note(len(rows), overview.summary.metrics[0].distribution), class_="note"),
         controls,
         element("figure", element("figcaption", f"{names[0]} by {names[1]}"), figure, class_="explore wide"),
+    )
+
+
+def _note(drawn: int, spread: Distribution) -> str:
+    points = spread.points + spread.missing
+    return (
+        f"{drawn:,} of {counted('points', points)} that succeeded"
+        f"{', selected pseudo-randomly' if drawn < points else ''}. Points of one level are spread around it; points "
+        "without a value are left out."
     )
 
 

@@ -85,8 +85,8 @@ class _Shades:
 
 
 def _numbers(known: Mapping[Places, MeanEstimate], shades: _Shades, width: float, height: float) -> Markup:
-    """Draw the number of each cell, with three digits or two, if all of them fit."""
-    for digits in (3, 2):
+    """Draw the number of each cell, with three digits or fewer, if all of them fit."""
+    for digits in (3, 2, 1):
         texts = {cell: shades.text(each.mean, digits) for cell, each in known.items()}
         if max(map(len, texts.values()), default=0) * CHARACTER + 2 <= width and height >= LEAST_HEIGHT:
             break

@@ -17,10 +17,10 @@ from sweepctl.view.page.scatter import STEPS, places, slots
 from sweepctl.view.page.tables import with_unit
 from sweepctl.view.wording import shown
 
-LEFT, WIDTH, TOTAL = 122.0, 224.0, 412.0
+LEFT, WIDTH, TOTAL = 128.0, 218.0, 412.0
 FIRST, STEP = 44.0, 42.0  # pixels to the first axis, and from one to the next
 SHORTEST = 5  # characters of a level's name; where there is no room for them, only the ends have names
-LONGEST = 18  # characters beside the axes
+LONGEST = 17  # characters beside the axes
 
 
 def parallel(metric: MetricSummary, dimensions: Sequence[Dimension], units: Mapping[str, str]) -> Markup:
@@ -29,7 +29,7 @@ def parallel(metric: MetricSummary, dimensions: Sequence[Dimension], units: Mapp
     xs = [_along_metric(metric, rows), *(_along(each, [row.parameters[each.name] for row in rows])
                                          for each in dimensions)]  # fmt: skip
     ys = [FIRST + STEP * place for place in range(len(xs))]
-    axes = [_ends(ys[0], with_unit(metric.name, units), metric.distribution.minimum, metric.distribution.maximum)]
+    axes = [_ends(ys[0], _title(metric.name, units), metric.distribution.minimum, metric.distribution.maximum)]
     axes += [_axis(y, each, units) for y, each in zip(ys[1:], dimensions, strict=True)]
     lines = (
         element("path", element("title", f"point {row.point_index:,}: {shown(row.metrics[metric.name])}"),
@@ -61,7 +61,7 @@ def _along(dimension: Dimension, values: Sequence[Value]) -> list[float]:
 
 def _axis(y: float, dimension: Dimension, units: Mapping[str, str]) -> Markup:
     """Draw the name of an axis with those of all levels, or of its ends where they do not fit or are intervals."""
-    name, levels = with_unit(dimension.name, units), dimension.levels
+    name, levels = _title(dimension.name, units), dimension.levels
     width = WIDTH / len(levels)
     texts = [label(level) for level in levels]
     room = int(width / CHARACTER)
@@ -83,8 +83,14 @@ def _ends(y: float, name: str, low: Value, high: Value) -> Markup:
     )
 
 
+def _title(name: str, units: Mapping[str, str]) -> str:
+    """Return a name with its unit if there is room for it."""
+    whole = with_unit(name, units)
+    return whole if len(whole) <= LONGEST else cut(name, LONGEST)
+
+
 def _name(y: float, name: str) -> Markup:
-    return element("text", cut(name, LONGEST), x=LEFT - 8, y=y, class_="y name")
+    return element("text", name, x=LEFT - 8, y=y, class_="y name")
 
 
 def _legend(lowest: int, highest: int) -> Markup:

@@ -108,9 +108,11 @@ const painted = (svg, name, width, height) => {
     const to = from.multiply(shape.getScreenCTM());
     const { x, y, width: wide, height: high } = shape.getBBox();
     pen.globalAlpha = getComputedStyle(shape.parentElement).opacity;
-    Object.assign(pen, { fillStyle: style.fill, strokeStyle: style.stroke, lineWidth: Number.parseFloat(style.strokeWidth),
+    Object.assign(pen, {
+      fillStyle: style.fill, strokeStyle: style.stroke, lineWidth: Number.parseFloat(style.strokeWidth),
       lineCap: style.strokeLinecap, lineJoin: style.strokeLinejoin, font: `${style.fontSize} ${style.fontFamily}`,
-      textAlign: { middle: "center" }[style.textAnchor] ?? style.textAnchor });
+      textAlign: { middle: "center" }[style.textAnchor] ?? style.textAnchor,
+    });
     pen.setLineDash(style.strokeDasharray === "none" ? [] : style.strokeDasharray.split(", ").map(Number.parseFloat));
     if (shape.localName === "text") {
       const at = new DOMPoint(shape.getAttribute("x"), shape.getAttribute("y") ?? 0).matrixTransform(to);
@@ -134,14 +136,15 @@ const save = async (svg, kind, make) => {
   const { width, height } = svg.viewBox.baseVal;
   const blob = await make(svg, name, Math.max(width, 16 + 7 * name.length), height + NAMED);
   const file = `${document.querySelector("h1").textContent} ${name}`.replace(/[^\p{L}\p{N}._]+/gu, "-").slice(0, 120);
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: `${file}.${kind}` });
+  const href = URL.createObjectURL(blob);
+  const link = Object.assign(document.createElement("a"), { href, download: `${file}.${kind}` });
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  setTimeout(() => URL.revokeObjectURL(href), 60_000);
 };
 document.querySelectorAll("svg[role=img]").forEach((svg) => {
   const buttons = Object.entries({ svg: standalone, png: painted }).map(([kind, make]) => {
-    const text = kind.toUpperCase();
-    const button = Object.assign(document.createElement("button"), { type: "button", textContent: text, title: `Save as ${text}` });
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", textContent: kind.toUpperCase(), title: `Save as ${kind.toUpperCase()}` });
     button.addEventListener("click", () => save(svg, kind, make));
     return button;
   });

@@ -43,6 +43,14 @@ def test_each_cell_with_a_value_has_its_number_where_numbers_fit() -> None:
     assert numbers(drawn(16)) == []
 
 
+def test_the_ends_of_intervals_are_not_cut() -> None:
+    ends = [0.00123 * place for place in range(13)]
+    cut = Dimension("a", tuple(map(Level, ends[:-1], ends[1:])), is_number=True, is_log=False)
+    figure = heat_map("m", cut, dimension("b", 2), {(0, 0): [MeanEstimate(1.0, None, 1, 1)]})
+    assert ">0.00246</text>" in figure
+    assert "…" not in figure
+
+
 def test_no_number_is_minus_zero() -> None:
     means: dict[Places, list[MeanEstimate | None]] = {
         (0, 0): [MeanEstimate(-0.001, None, 1, 1)],

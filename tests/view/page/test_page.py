@@ -17,7 +17,9 @@ from sweepctl.cli.report import METRICS, MOST_METRICS
 from sweepctl.results.analysis import overview as overviews
 from sweepctl.results.analysis import shards
 from sweepctl.results.analysis.overview import make_overview
+from sweepctl.results.analysis.sensitivity.indices import Index, Sensitivity
 from sweepctl.verify import Finding
+from sweepctl.view.page import plots
 from sweepctl.view.page.axes import Scale, labels
 from sweepctl.view.page.markup import Markup, element
 from sweepctl.view.page.run import completeness
@@ -111,6 +113,10 @@ def test_a_large_run_stays_below_a_megabyte(named: int, articles: int) -> None:
     outline = Outline(page)
     assert page.count('class="met"') == 9
     assert outline.names.count("article") == articles
+    assert outline.text.count(f"Shown are the {60 // articles} of 12 dimensions") == articles
+    assert outline.text.count("10 lowest10 highest") == articles
+    # A metric has a map, and others where there is room: of 256 cells each, one of three.
+    assert page.count('class="cells"') == articles
     others = ", ".join(metrics[articles:])
     assert f"Not shown; choose them with sweepctl report --metric: {others}." in outline.text
     assert re.search(r"\d+ of 3,000 points, selected pseudo-randomly", outline.text)
@@ -166,6 +172,15 @@ def test_the_legend_of_the_map_counts_shards_where_a_square_is_several(monkeypat
     text = Outline(completeness(overview)).text
     assert "5 shards in point order. Each square is 5 shards" in text
     assert text.endswith(" 3 succeeded 1 squares with some outcomes missing 2 no outcome yet")
+
+
+def test_indices_are_bars_below_their_names() -> None:
+    indices = (Index("a", 0.25, 0.01, 0.5, 0.02), Index("b" * 60, -0.1, None, None))
+    figure = plots.indices("m", Sensitivity("a method", 10, indices))
+    assert re.findall(r'width="([\d.]+)" height="10" class="bar"', figure) == ["100", "0"]
+    assert re.findall(r'width="([\d.]+)" height="10" class="total"', figure) == ["200"]
+    texts = re.findall(r">([^<]+)</text>", figure)
+    assert texts == ["a", "0.25 ± 0.01, total 0.50 ± 0.02", "b" * 50 + "…", "-0.10"]
 
 
 def test_figures_have_no_number_that_is_none() -> None:
