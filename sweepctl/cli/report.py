@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sweepctl.results.analysis.comparison import Comparison
     from sweepctl.store.contract import Store
 
-MOST_METRICS = 6  # per report: each has its figures, and the page must stay below a megabyte
+METRICS, MOST_METRICS = 6, 12  # on a page: by default, and by --metric; it must stay below a megabyte
 
 WhereOption = Annotated[
     str | None,
@@ -128,8 +128,8 @@ def report_command(
         list[str] | None,
         typer.Option(
             "--metric",
-            help=f"Metric to show; repeatable, at most {MOST_METRICS}.",
-            show_default=f"the first {MOST_METRICS}",
+            help=f"Metric to show; repeatable, up to {MOST_METRICS}.",
+            show_default=f"the first {METRICS}",
         ),
     ] = None,
     against: Annotated[
@@ -176,7 +176,7 @@ def report_command(
         prover, stop, began_at = find_prover(engine, program), Event(), time.monotonic()
         # Verification takes minutes: metrics and conditions that cannot be shown are rejected before it.
         with opened_views(results, [record]) as connection:
-            subject = Subject.of(connection, record, space, metric or (), most=MOST_METRICS)
+            subject = Subject.of(connection, record, space, metric or (), most=METRICS)
             comparison = (
                 compare_runs(results, require_run(results, against), record, metrics=subject.metrics)
                 if against

@@ -13,7 +13,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.table import Table
 
-from sweepctl.cli.report import MOST_METRICS
+from sweepctl.cli.report import METRICS
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.messages import ShardMessageV2
 from sweepctl.records.design import resolve
@@ -69,7 +69,7 @@ def measure(engine: Engine, points: int, table: Table) -> None:
             record = require_run(store, RUN_ID)
             with views.connect(store, [require_run(store, RUN_ID)]) as connection:
                 space = resolve(store, record)
-                return make_overview(connection, Subject.of(connection, record, space, most=MOST_METRICS))
+                return make_overview(connection, Subject.of(connection, record, space, most=METRICS))
 
         overview, seconds = timed(look)
         page, drawing_seconds = timed(lambda: render(report, overview, {}))

@@ -10,16 +10,19 @@ from unittest.mock import Mock
 
 import duckdb
 import pytest
+import typer
 from fakes.servers import BUCKET, Server
 from typer.testing import CliRunner, Result
 from verify.runs import ENGINE, SPEC, make_run, messages
 
 from sweepctl.cli import app
+from sweepctl.cli.report import METRICS, MOST_METRICS
 from sweepctl.records.run import require_run
 from sweepctl.shard.commit import pin_run
 from sweepctl.shard.run import run_shard
 from sweepctl.store import open_store
 
+ROOT = Path(__file__).resolve().parents[2]
 WHOLE = replace(
     SPEC, design={"kind": "grid", "dimensions": {"servers": [1, 2, 3], "service_rate": [0.9, 1.2]}}, outputs=()
 )
@@ -110,7 +113,19 @@ def test_what_cannot_be_told_is_refused(command: str) -> None:
 
 def test_more_metrics_than_a_page_holds_are_refused() -> None:
     result = invoke("report", "r", *(word for place in range(13) for word in ("--metric", f"m{place}")))
-    assert (result.exit_code, "at most 6 metrics, not 13" in result.stderr) == (2, True)
+    assert (result.exit_code, "at most 12 metrics, not 13" in result.stderr) == (2, True)
+
+
+def test_help_and_docs_say_the_same_numbers_of_metrics() -> None:
+    words = {6: "six", 12: "twelve"}
+    docs = " ".join((ROOT / "docs" / "report.md").read_text().split())
+    assert f"the report the first {words[METRICS]}, or up to {words[MOST_METRICS]} that `--metric` names" in docs
+    options = {
+        each.name: each
+        for each in typer.main.get_command(app).commands["report"].params  # type: ignore[attr-defined]
+    }
+    assert f"up to {MOST_METRICS}" in options["metric"].help
+    assert options["metric"].show_default == f"the first {METRICS}"
 
 
 @pytest.mark.parametrize(
@@ -210,6 +225,7 @@ def test_a_report_against_another_run_has_what_differs() -> None:
     page = Path("report.html").read_text()
     for word in ("Against run old", "different seeds", "Largest differences of mean_wait"):
         assert word in page
+    assert '<th scope="col" class="n">mean_wait here</th><th scope="col" class="n">mean_wait there</th>' in page
 
 
 def make_many(run_id: str) -> None:

@@ -117,14 +117,14 @@ def test_values_that_are_not_next_to_each_other_have_an_outline_each() -> None:
     assert [each[1::2] for each in outlines(figure)] == [[pytest.approx(0), pytest.approx(1)]] * 2
 
 
-def test_at_most_three_dimensions_and_two_thousand_points_are_drawn() -> None:
+def test_at_most_three_dimensions_and_a_thousand_points_are_drawn() -> None:
     subject, discovery = found(
         "m", lambda cell, _: {"m": min(cell.values()) > 0}, 30, **{name: [0, 1, 2] for name in "abcd"}
     )
     assert len(discovery.boxes[0].restrictions) == 4
     drawn = figures(subject, discovery)
     assert len(drawn) == 3
-    assert [figure.count("h0") for figure in drawn] == [2_000] * 3
+    assert [figure.count("h0") for figure in drawn] == [discoveries.MOST_DRAWN] * 3
 
 
 def test_one_dimension_has_no_pair() -> None:

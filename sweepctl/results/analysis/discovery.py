@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sweepctl.results.analysis import prim
 
 MAX_POINTS = 100_000  # of which boxes are made: of more, those with the lowest hash of their index
-MOST_DRAWN = 2_000  # the first of them: a page with many more would be large
+MOST_DRAWN = 1_000  # the first of them: a page with many more would be large
 MOST_BOXES = 3
 SHOWN_STEPS = 10  # of a peeling trajectory
 

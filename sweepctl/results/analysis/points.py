@@ -82,18 +82,24 @@ def _with_bars(connection: "Connection", subject: Subject, metric: str, known: D
     return replace(known, width=width, counts=tuple(counts.get(bar, 0) for bar in range(BARS)))
 
 
-def extremes(connection: "Connection", subject: Subject, metric: str, top: int) -> tuple[list[Row], list[Row]]:
-    """Return the points with the lowest values of a metric, and those with the highest; ties in order of points."""
-    ends = []
-    for order in ("ASC", "DESC"):
-        best = (
-            f"SELECT point_index FROM point_outcomes WHERE {subject.counted} AND {quoted(metric)} IS NOT NULL "
-            f"ORDER BY {quoted(metric)} {order}, point_index LIMIT {top}"
-        )
-        indexes = [index for (index,) in connection.execute(best).fetchall()]
-        found = {row.point_index: row for row in rows(connection, subject, indexes)}
-        ends.append([found[index] for index in indexes])
-    return ends[0], ends[1]
+def extremes(connection: "Connection", subject: Subject, top: int) -> list[tuple[list[Row], list[Row]]]:
+    """Return the points with the lowest values of each metric, and with the highest; ties in order of points."""
+    ends = [
+        (_first(connection, subject, metric, "ASC", top), _first(connection, subject, metric, "DESC", top))
+        for metric in subject.metrics
+    ]
+    # All at once: each look at parameters reads all of them.
+    indexes = {index for both in ends for end in both for index in end}
+    found = {row.point_index: row for row in rows(connection, subject, sorted(indexes))}
+    return [([found[index] for index in lowest], [found[index] for index in highest]) for lowest, highest in ends]
+
+
+def _first(connection: "Connection", subject: Subject, metric: str, order: str, top: int) -> list[int]:
+    best = (
+        f"SELECT point_index FROM point_outcomes WHERE {subject.counted} AND {quoted(metric)} IS NOT NULL "
+        f"ORDER BY {quoted(metric)} {order}, point_index LIMIT {top}"
+    )
+    return [index for (index,) in connection.execute(best).fetchall()]
 
 
 def failed(connection: "Connection", subject: Subject, most: int) -> list[Row]:
@@ -102,9 +108,11 @@ def failed(connection: "Connection", subject: Subject, most: int) -> list[Row]:
     return rows(connection, subject, [index for (index,) in connection.execute(first).fetchall()])
 
 
-def spread(connection: "Connection", subject: Subject, most: int) -> list[Row]:
-    """Return all points, or `most` chosen by a hash: equal distances would align with replicates and axes."""
-    indexes = f"SELECT point_index FROM point_outcomes ORDER BY hash(point_index), point_index LIMIT {most}"
+def spread(connection: "Connection", subject: Subject, most: int, where: str = "true") -> list[Row]:
+    """Return the points of a condition, `most` at most: by hash, as equal distances would align with the design."""
+    indexes = (
+        f"SELECT point_index FROM point_outcomes WHERE {where} ORDER BY hash(point_index), point_index LIMIT {most}"
+    )
     return rows(connection, subject, [index for (index,) in connection.execute(indexes).fetchall()])
 
 

@@ -83,6 +83,7 @@ def summarize(connection: "Connection", subject: Subject, top: int) -> Summary:
     differences = differences_by_level(connection, subject)
     spreads = points.distributions(connection, subject)
     indices = sensitivities(connection, subject)
+    ends = points.extremes(connection, subject, top)
     metrics = []
     for place, name in enumerate(subject.metrics):
         own = [{level: [each[place]] for level, each in found.items()} for found in effects]
@@ -92,7 +93,6 @@ def summarize(connection: "Connection", subject: Subject, top: int) -> Summary:
             for dimension, found in zip(subject.dimensions, differences, strict=True)
             if found is not None
         }
-        lowest, highest = points.extremes(connection, subject, name, top)
         metrics.append(
             MetricSummary(
                 name,
@@ -101,8 +101,7 @@ def summarize(connection: "Connection", subject: Subject, top: int) -> Summary:
                 paired,
                 balanced(subject, by_dimension),
                 indices[place],
-                lowest,
-                highest,
+                *ends[place],
                 subject.expected,
             )
         )

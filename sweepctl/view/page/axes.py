@@ -12,6 +12,7 @@ from sweepctl.view.wording import shown, span
 CHARACTER = 6.2  # average width in pixels at the figures' text size
 GAP = 10.0  # pixels between two labels
 MOST_BESIDE = 12  # labels of a vertical axis
+SIZE_OF_NUMBER = 12  # characters, at most
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ class Scale:
         if self.is_log:
             part = math.log(value / self.low) / math.log(self.high / self.low)
         return self.start + part * (self.end - self.start)
+
+    def marks(self, most: int) -> Sequence[float]:
+        """Return round values along the scale."""
+        return powers(self.low, self.high) if self.is_log else ticks(self.low, self.high, most)
 
 
 def label(level: Level) -> str:
@@ -60,7 +65,7 @@ def places(dimension: Dimension, start: float, end: float) -> tuple[list[float],
     low, high = _number(dimension.levels[0].low), _number(dimension.levels[-1].high)
     scale = Scale(low, high, start + GAP, end - GAP, is_log=dimension.is_log)
     found = [scale.at(value) for value in middles]
-    marks: Sequence[float] = powers(low, high) if dimension.is_log else ticks(low, high, 4)
+    marks = scale.marks(5)
     if not dimension.is_cut and len(dimension.levels) <= 6:  # noqa: PLR2004  that many labels fit
         marks = middles
     return found, labels((scale.at(mark), shown(_whole(mark))) for mark in marks)
@@ -84,7 +89,8 @@ def beside(dimension: Dimension, x: float, bottom: float, height: float) -> Mark
 
 def below(dimension: Dimension, left: float, bottom: float, width: float) -> Markup:
     """Return the labels below a horizontal axis of equal slots, each `width` wide."""
-    longest = max(6, int(width / CHARACTER))
+    # The ends of intervals are numbers, of which those that do not fit are left out.
+    longest = SIZE_OF_NUMBER if dimension.is_cut else max(6, int(width / CHARACTER))
     texts = labels((left + place * width, cut(text, longest)) for place, text in edges(dimension))
     return element("g", texts, transform=f"translate(0 {bottom + 16:.0f})")
 
@@ -95,7 +101,7 @@ def labels(texts: Iterable[tuple[float, str]]) -> Markup:
     for x, text in texts:
         half = len(text) * CHARACTER / 2
         if x - half >= free_from:
-            kept.append(element("text", text, x=x, class_="x"))
+            kept.append(element("text", text, x=x))
             free_from = x + half + GAP / 2
     return join(kept)
 

@@ -62,9 +62,10 @@ def _means(metrics: list[MetricComparison], other: str) -> Markup:
 def _largest(metric: MetricComparison) -> Markup:
     if not metric.largest:
         return Markup()
-    headings = ["point", "replicate", *metric.largest[0].parameters, "there", "here"]
+    here, there = f"{metric.name} here", f"{metric.name} there"
+    headings = [here, there, "point", "replicate", *metric.largest[0].parameters]
     rows = (
-        [each.second_index, each.replicate, *each.parameters.values(), each.first, each.second]
+        [each.second, each.first, each.second_index, each.replicate, *each.parameters.values()]
         for each in metric.largest
     )
     title = f"Largest differences of {metric.name}"

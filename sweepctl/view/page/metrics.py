@@ -4,12 +4,16 @@ from collections.abc import Mapping, Sequence
 
 from sweepctl.results.analysis.differences import independent
 from sweepctl.results.analysis.effects import UNBALANCED
-from sweepctl.results.analysis.overview import MOST_EFFECTS, Overview, Pair, ranked
+from sweepctl.results.analysis.overview import Overview, Pair, largest
+from sweepctl.results.analysis.quantiles import QuantilesByLevel
 from sweepctl.results.analysis.sensitivity.indices import Sensitivity
 from sweepctl.results.analysis.subject import Subject
 from sweepctl.results.analysis.summary import MetricSummary
 from sweepctl.view.page import plots
+from sweepctl.view.page.heat_map import heat_map
 from sweepctl.view.page.markup import Markup, element
+from sweepctl.view.page.parallel import parallel
+from sweepctl.view.page.strips import NOTE, quantile_scale, strips
 from sweepctl.view.page.tables import crossed, definitions, points_table, table, with_unit
 from sweepctl.view.wording import counted, sentence, shown
 
@@ -31,7 +35,10 @@ def section(overview: Overview, units: Mapping[str, str]) -> Markup:
         )
         for place, metric in enumerate(metrics)
     )
-    panels = (_panel(subject, metric, pairs, units) for metric, pairs in zip(metrics, overview.pairs, strict=True))
+    panels = (
+        _panel(subject, metric, quantiles, pairs, units)
+        for metric, quantiles, pairs in zip(metrics, overview.quantiles, overview.pairs, strict=True)
+    )
     chooser = element("fieldset", element("legend", "Metric", class_="hidden"), *choices, class_="choice")
     return element(
         "section",
@@ -50,7 +57,13 @@ def _others(subject: Subject) -> Markup:
     return element("p", f"Not shown; choose them with sweepctl report --metric: {names}.", class_="note")
 
 
-def _panel(subject: Subject, metric: MetricSummary, pairs: Sequence[Pair], units: Mapping[str, str]) -> Markup:
+def _panel(
+    subject: Subject,
+    metric: MetricSummary,
+    quantiles: Mapping[str, QuantilesByLevel],
+    pairs: Sequence[Pair],
+    units: Mapping[str, str],
+) -> Markup:
     name, spread = with_unit(metric.name, units), metric.distribution
     missing = f", {spread.missing:,} without" if spread.missing else ""
     facts = definitions(
@@ -68,23 +81,36 @@ def _panel(subject: Subject, metric: MetricSummary, pairs: Sequence[Pair], units
         element("p", metric.warning, class_="warning") if metric.warning else "",
         _effects(subject, metric, name, units),
         _differences(subject, metric, units),
+        _strips(subject, metric, quantiles, units),
         _indices(metric.name, metric.sensitivity),
     ]
     if pairs:
-        drawn = (_figure(crossed(a.name, b.name, units), plots.heat_map(name, a, b, found)) for a, b, found in pairs)
+        drawn = (_figure(crossed(a.name, b.name, units), heat_map(name, a, b, found)) for a, b, found in pairs)
         parts += [
             element("h4", "Pairs of dimensions"),
             element("p", "Means over all other dimensions, for the dimensions whose means differ most.", class_="note"),
             element("div", *drawn, class_="maps"),
         ]
+    return element("article", *parts, *_ends(subject, metric, units), data_metric=metric.name)
+
+
+def _ends(subject: Subject, metric: MetricSummary, units: Mapping[str, str]) -> list[Markup]:
+    """Return the lowest and the highest points: as lines over the dimensions that matter most, and as tables."""
+    if not metric.lowest:
+        return []
+    dimensions = [dimension for dimension, _ in largest(metric, len(subject.metrics))]
+    parts = [element("h4", "Lowest and highest points")]
+    if dimensions:
+        note = "One line for each point. Points of one level are spread around it."
+        figure = element("figure", parallel(metric, dimensions, units), class_="wide")
+        parts += [element("p", note, class_="note"), figure]
     for title, rows in (("Lowest", metric.lowest), ("Highest", metric.highest)):
-        if rows:
-            parts += [element("h4", f"{title} {metric.name}"), points_table(title, rows, units, [metric.name])]
-    return element("article", *parts, data_metric=metric.name)
+        parts += [element("h4", f"{title} {metric.name}"), points_table(title, rows, units, [metric.name])]
+    return parts
 
 
 def _effects(subject: Subject, metric: MetricSummary, name: str, units: Mapping[str, str]) -> Markup:
-    figures = []
+    figures, drawn = [], largest(metric, len(subject.metrics))
     if metric.distribution.counts:
         figures.append(_figure("Distribution: points by value", plots.histogram(name, metric.distribution)))
     ends = plots.effect_range([found for _, found in metric.effects])
@@ -93,12 +119,12 @@ def _effects(subject: Subject, metric: MetricSummary, name: str, units: Mapping[
             f"by {with_unit(dimension.name, units)}",
             plots.effect(metric.name, dimension, found, ends, metric.distribution.mean or 0.0),
         )
-        for dimension, found in ranked(metric)[:MOST_EFFECTS]
+        for dimension, found in drawn
     ]
     return element(
         "div",
         element("h4", "Distribution and means by level"),
-        element("p", f"{_interval(subject)}{_left_out(metric)}", class_="note"),
+        element("p", f"{_interval(subject)}{_left_out(metric, len(drawn))}", class_="note"),
         "" if metric.balanced else element("p", UNBALANCED, class_="note"),
         element("div", *figures, class_="figures"),
     )
@@ -108,7 +134,7 @@ def _differences(subject: Subject, metric: MetricSummary, units: Mapping[str, st
     """Return the figures of the differences between levels; without replicates they would repeat those of the means."""
     drawn = [
         (dimension, metric.differences[dimension.name])
-        for dimension, _ in ranked(metric)[:MOST_EFFECTS]
+        for dimension, _ in largest(metric, len(subject.metrics))
         if dimension.name in metric.differences
     ]
     by_chance = independent(subject)
@@ -136,13 +162,28 @@ def _differences(subject: Subject, metric: MetricSummary, units: Mapping[str, st
     )
 
 
-def _left_out(metric: MetricSummary) -> str:
-    left = len(metric.effects) - MOST_EFFECTS
-    return (
-        f" Shown are the {MOST_EFFECTS} of {len(metric.effects)} dimensions whose means differ most."
-        if left > 0
-        else ""
+def _strips(
+    subject: Subject, metric: MetricSummary, quantiles: Mapping[str, QuantilesByLevel], units: Mapping[str, str]
+) -> Markup:
+    drawn = [dimension for dimension, _ in largest(metric, len(subject.metrics))]
+    if not drawn or not metric.distribution.points:
+        return Markup()
+    y = quantile_scale(quantiles[dimension.name] for dimension in drawn)
+    figures = (
+        _figure(f"by {with_unit(dimension.name, units)}", strips(metric.name, dimension, quantiles[dimension.name], y))
+        for dimension in drawn
     )
+    return element(
+        "div",
+        element("h4", "Distribution by level"),
+        element("p", NOTE, class_="note"),
+        element("div", *figures, class_="figures"),
+    )
+
+
+def _left_out(metric: MetricSummary, drawn: int) -> str:
+    of = len(metric.effects)
+    return f" Shown are the {drawn} of {of} dimensions whose means differ most." if drawn < of else ""
 
 
 def _interval(subject: Subject) -> str:
@@ -170,7 +211,7 @@ def _indices(name: str, sensitivity: Sensitivity) -> Markup:
         "div",
         element("h4", "Sensitivity"),
         element("p", f"{bar}{outline}. {sentence(method)}", class_="note"),
-        plots.indices(name, sensitivity),
+        element("figure", plots.indices(name, sensitivity), class_="wide"),
         why_not,
         _pairs_of_indices(sensitivity),
         _influences(sensitivity),

@@ -13,7 +13,7 @@ from sweepctl.results.analysis.comparison import Comparison
 from sweepctl.results.analysis.discovery import Discovery
 from sweepctl.results.analysis.overview import Overview
 from sweepctl.verify import Report
-from sweepctl.view.page import comparison, discovery, metrics, run
+from sweepctl.view.page import comparison, discovery, explore, metrics, run
 from sweepctl.view.page.markup import Markup, element
 
 
@@ -54,6 +54,7 @@ def render(
         run.facts(overview),
         run.completeness(overview),
         metrics.section(overview, units),
+        explore.section(overview, units),
         discovery.section(found, subject.dimensions, units) if found else "",
         comparison.section(against) if against else "",
         run.failures_section(overview, units),

@@ -1,22 +1,18 @@
 """The figures, as inline SVG. Colours come from the style sheet, so that one figure serves light and dark mode."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
 
 from sweepctl.results.analysis.effects import MeanEstimate, MeansByLevel
 from sweepctl.results.analysis.points import Distribution
 from sweepctl.results.analysis.sensitivity.indices import Sensitivity
 from sweepctl.results.analysis.shards import MapCell, ShardMap
-from sweepctl.results.analysis.subject import LOG_RATIO, Dimension
-from sweepctl.view.page import axes
+from sweepctl.results.analysis.subject import Dimension
 from sweepctl.view.page.axes import Scale, cut, label, labels, places, ticks
 from sweepctl.view.page.markup import Markup, element, join
 from sweepctl.view.wording import counted, shown, span
 
 WIDTH, HEIGHT = 300, 190
 LEFT, RIGHT, TOP, BOTTOM = 54.0, 292.0, 10.0, 166.0
-SHADES = 9  # of a heat map; style.css has their colours
 
 
 def drawing(name: str, width: float, height: float, *children: str) -> Markup:
@@ -32,16 +28,12 @@ def drawing(name: str, width: float, height: float, *children: str) -> Markup:
     )
 
 
-def _y_axis(scale: Scale) -> Markup:
-    return join(
-        join(
-            (
-                element("line", x1=LEFT, x2=RIGHT, y1=scale.at(tick), y2=scale.at(tick), class_="grid"),
-                element("text", shown(float(tick)), x=LEFT - 7, y=scale.at(tick), class_="y"),
-            )
-        )
-        for tick in ticks(scale.low, scale.high, 5)
-    )
+def y_axis(scale: Scale, left: float = LEFT, right: float = RIGHT) -> Markup:
+    """Return lines at round values, and their labels."""
+    marks = [*zip(scale.marks(5), map(scale.at, scale.marks(5)), strict=True)]
+    lines = "".join(f"M{left:.0f} {y:.1f}h{right - left:.0f}" for _, y in marks)
+    texts = (element("text", shown(float(mark)), x=left - 7, y=y, class_="y") for mark, y in marks)
+    return join((element("path", d=lines, class_="grid"), *texts))
 
 
 def effect_range(effects: Sequence[MeansByLevel]) -> tuple[float, float]:
@@ -71,8 +63,6 @@ def effect(metric: str, dimension: Dimension, found: MeansByLevel, ends: tuple[f
             element("title", f"{label(level)}: {estimate_text(each)}"),
             cx=x,
             cy=y.at(each.mean),
-            r=3.2,
-            class_="dot",
         )
         for x, level, each in known
     )
@@ -80,11 +70,11 @@ def effect(metric: str, dimension: Dimension, found: MeansByLevel, ends: tuple[f
         f"Mean of {metric} by {dimension.name}",
         WIDTH,
         HEIGHT,
-        _y_axis(y),
-        element("line", x1=LEFT, x2=RIGHT, y1=y.at(overall), y2=y.at(overall), class_="overall"),
+        y_axis(y),
+        element("path", d=f"M{LEFT:.0f} {y.at(overall):.1f}H{RIGHT:.0f}", class_="overall"),
         element("path", d=line, class_="means") if dimension.is_number and known else "",
         element("path", d=whiskers, class_="whiskers") if whiskers else "",
-        *dots,
+        element("g", *dots, class_="dot"),
         element("g", below, transform=f"translate(0 {BOTTOM + 16:.0f})"),
     )
 
@@ -99,66 +89,6 @@ def estimate_text(each: MeanEstimate) -> str:
     if each.half_width is None:
         return f"{shown(each.mean)}, {counted('points', each.points)}"
     return f"{shown(each.mean)} ± {shown(each.half_width)}, {counted('points', each.points)}"
-
-
-def heat_map(metric: str, across: Dimension, up: Dimension, found: MeansByLevel) -> Markup:
-    """Draw the means of a metric by two dimensions, the first horizontal and the second vertical."""
-    known = {cell: each for cell, (each,) in found.items() if each is not None}
-    shades = _Shades.of([each.mean for each in known.values()])
-    left, top, width, height = 78.0, 8.0, 320.0, 224.0
-    w, h = width / len(across.levels), height / len(up.levels)
-    cells = []
-    for (column, row), each in known.items():
-        named = f"{label(across.levels[column])}, {label(up.levels[row])}: {shown(each.mean)}"
-        shade = f"h{shades.shade(each.mean)}"
-        cells.append(element("rect", element("title", named), x=column, y=len(up.levels) - 1 - row, class_=shade))
-    return drawing(
-        f"Mean of {metric} by {across.name} and {up.name}",
-        left + width + 12,
-        top + height + 54,
-        element("rect", x=left, y=top, width=width, height=height, class_="none"),
-        # A page may have thousands of cells: as unit squares, sized in the style sheet, they take few bytes.
-        element("g", *cells, class_="cells", transform=f"translate({left} {top}) scale({w:.3f} {h:.3f})"),
-        axes.beside(up, left, top + height, h),
-        axes.below(across, left, top + height, w),
-        _legend(shades, left, top + height + 40),
-    )
-
-
-@dataclass(frozen=True)
-class _Shades:
-    """Maps values to the shades of a heat map."""
-
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Self:
-        return cls(min(values, default=0.0), max(values, default=0.0))
-
-    @property
-    def is_log(self) -> bool:
-        """Whether the values span orders of magnitude, where linear shades would show only the largest."""
-        return self.low > 0 and self.high / self.low >= LOG_RATIO
-
-    def shade(self, value: float) -> int:
-        part = Scale(self.low, self.high, 0, SHADES, is_log=self.is_log).at(value)
-        return min(SHADES - 1, int(part))
-
-
-def _legend(shades: _Shades, left: float, top: float) -> Markup:
-    """Draw the legend of a heat map."""
-    high = f"{shown(shades.high)}{' (logarithmic)' if shades.is_log else ''}"
-    bar = (
-        element("rect", x=left + each * 16, y=top, width=16.5, height=9, class_=f"h{each}") for each in range(SHADES)
-    )
-    return join(
-        (
-            *bar,
-            element("text", shown(shades.low), x=left - 7, y=top + 5, class_="y"),
-            element("text", high, x=left + SHADES * 16 + 7, y=top + 5, class_="start"),
-        )
-    )
 
 
 def histogram(metric: str, spread: Distribution) -> Markup:
@@ -185,7 +115,7 @@ def histogram(metric: str, spread: Distribution) -> Markup:
         f"Distribution of {metric}",
         WIDTH,
         HEIGHT,
-        _y_axis(y),
+        y_axis(y),
         *bars,
         element("g", below, transform=f"translate(0 {BOTTOM + 16:.0f})"),
     )
@@ -193,12 +123,11 @@ def histogram(metric: str, spread: Distribution) -> Markup:
 
 def indices(metric: str, sensitivity: Sensitivity) -> Markup:
     """Draw first-order indices as bars, and total indices as outlines."""
-    left, row = 190.0, 24.0
-    x = Scale(0, 1, left, 450)
-    height = row * len(sensitivity.indices)
+    row, width = 38.0, 400.0
+    x = Scale(0, 1, 0, width)
     drawn = []
     for place, index in enumerate(sensitivity.indices):
-        y = place * row + 5
+        y = place * row + 10
         first = max(0.0, min(1.0, index.first_order))
         total = 0.0 if index.total is None else max(0.0, min(1.0, index.total))
         text = (
@@ -207,21 +136,16 @@ def indices(metric: str, sensitivity: Sensitivity) -> Markup:
             else f"{index.first_order:.2f} ± {index.half_width:.2f}"
         )
         if index.total is not None:
-            width = "" if index.total_half_width is None else f" ± {index.total_half_width:.2f}"
-            text += f", total {index.total:.2f}{width}"
+            interval = "" if index.total_half_width is None else f" ± {index.total_half_width:.2f}"
+            text += f", total {index.total:.2f}{interval}"
         drawn += [
-            element("text", cut(index.dimension, 28), x=left - 8, y=y + 7, class_="y"),
-            element("rect", x=left, y=y, width=x.at(total) - left, height=14, class_="total") if total else "",
-            element("rect", x=left, y=y, width=x.at(first) - left, height=14, class_="bar"),
-            element("text", text, x=x.at(max(first, total)) + 7, y=y + 7, class_="start"),
+            element("text", cut(index.dimension, 56 - len(text)), x=0, y=y, class_="start name"),
+            element("text", text, x=width, y=y, class_="y"),
+            element("rect", x=0, y=y + 9, width=width, height=10, class_="none"),
+            element("rect", x=0, y=y + 9, width=x.at(first), height=10, class_="bar"),
+            element("rect", x=0.5, y=y + 9, width=x.at(total), height=10, class_="total") if total else "",
         ]
-    return drawing(
-        f"Sobol indices of {metric}",
-        600,
-        height + 6,
-        element("line", x1=left, x2=left, y1=0, y2=height + 4, class_="axis"),
-        *drawn,
-    )
+    return drawing(f"Sobol indices of {metric}", width + 2, row * len(sensitivity.indices), *drawn)
 
 
 STATES = ("whole", "partly", "missing", "points", "retryable", "failed")

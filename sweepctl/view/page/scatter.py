@@ -19,9 +19,9 @@ STEPS = (0.7548776662466927, 0.5698402909980532)
 
 def scatter(where: str, box: Box, across: Dimension, up: Dimension) -> Markup:
     """Draw a box, and points in no earlier one, by two dimensions, the first horizontal and the second vertical."""
-    width, height = WIDTH / _slots(across), HEIGHT / _slots(up)
-    xs = [LEFT + width * place for place in _places(across, box.drawn[across.name], STEPS[0])]
-    ys = [TOP + HEIGHT - height * place for place in _places(up, box.drawn[up.name], STEPS[1])]
+    width, height = WIDTH / slots(across), HEIGHT / slots(up)
+    xs = [LEFT + width * place for place in places(across, box.drawn[across.name], STEPS[0])]
+    ys = [TOP + HEIGHT - height * place for place in places(up, box.drawn[up.name], STEPS[1])]
     # One path for all dots of a kind: a round end of a line without length.
     paths = {True: "", False: ""}
     for x, y, met in zip(xs, ys, box.drawn_met, strict=True):
@@ -33,7 +33,7 @@ def scatter(where: str, box: Box, across: Dimension, up: Dimension) -> Markup:
     )  # fmt: skip
     return drawing(
         f"Points where {where} by {across.name} and {up.name}, and the box",
-        LEFT + WIDTH + 12,
+        LEFT + WIDTH + 20,
         TOP + HEIGHT + 30,
         element("rect", x=LEFT, y=TOP, width=WIDTH, height=HEIGHT, class_="none"),
         element("path", d=paths[False], class_="missed") if paths[False] else "",
@@ -44,7 +44,8 @@ def scatter(where: str, box: Box, across: Dimension, up: Dimension) -> Markup:
     )
 
 
-def _slots(dimension: Dimension) -> int:
+def slots(dimension: Dimension) -> int:
+    """Return how many equal slots the axis of a dimension has: one for each level."""
     return len(dimension.levels)
 
 
@@ -53,7 +54,7 @@ def _nulls(dimension: Dimension) -> int:
     return sum(level.low is None for level in dimension.levels)
 
 
-def _places(dimension: Dimension, values: Sequence[Value], step: float) -> list[float]:
+def places(dimension: Dimension, values: Sequence[Value], step: float) -> list[float]:
     """Return where values are along an axis, in slots; those of one level are spread over a part of its slot."""
     if dimension.is_cut:
         return [_place(dimension, value) for value in values]
@@ -66,18 +67,18 @@ def _place(dimension: Dimension, value: Value) -> float:
     if not isinstance(value, int | float):
         return 0.5
     ends = [end for level in dimension.levels for end in (level.low, level.high) if isinstance(end, int | float)]
-    return Scale(ends[0], ends[-1], _nulls(dimension), _slots(dimension), is_log=dimension.is_log).at(value)
+    return Scale(ends[0], ends[-1], _nulls(dimension), slots(dimension), is_log=dimension.is_log).at(value)
 
 
 def _runs(box: Box, dimension: Dimension) -> list[tuple[float, float]]:
     """Return the stretches of an axis that are in the box, in slots."""
     of = next((each for each in box.restrictions if each.dimension == dimension.name), None)
     if of is None:
-        return [(0, _slots(dimension))]
+        return [(0, slots(dimension))]
     if not dimension.is_cut or of.values is not None:
         held = [place for place, level in enumerate(dimension.levels) if of.holds(level.low)]
         starts = [place for place in held if place - 1 not in held]
         return list(zip(starts, [place + 1 for place in held if place + 1 not in held], strict=True))
     low = _nulls(dimension) if of.low is None else _place(dimension, of.low)
-    high = _slots(dimension) if of.high is None else _place(dimension, of.high)
+    high = slots(dimension) if of.high is None else _place(dimension, of.high)
     return [(low, high), *([(0.0, 1.0)] if _nulls(dimension) and of.holds(None) else [])]

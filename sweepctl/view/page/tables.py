@@ -43,7 +43,8 @@ def _heading(text: str, *, is_number: bool, sortable: bool) -> Markup:
 
 def _cell(value: Cell, *, is_number: bool) -> Markup:
     text = value if isinstance(value, Markup) else shown(value)
-    return element("td", text, class_="n" if is_number else "long" if len(text) > LONG else None)
+    # Most cells are numbers: they go without a class, which the largest table would have thousands of times.
+    return element("td", text, class_=None if is_number else "long" if len(text) > LONG else "word")
 
 
 def points_table(

@@ -88,7 +88,7 @@ def test_a_distribution_counts_every_value_once() -> None:
 
 def test_the_points_at_both_ends_come_with_their_parameters() -> None:
     connection = connect(cells_of(NAN_FREE), lambda cell, _: {"m": cell["a"] * cell["b"]})
-    lowest, highest = points.extremes(connection, subject_of(connection, NAN_FREE), "m", 3)
+    ((lowest, highest),) = points.extremes(connection, subject_of(connection, NAN_FREE, 1, "m"), 3)
     assert [(row.point_index, row.metrics["m"]) for row in lowest] == [(0, 10), (1, 20), (2, 20)]
     assert [(row.point_index, row.metrics["m"]) for row in highest] == [(3, 40), (1, 20), (2, 20)]
     assert highest[0].parameters == {"a": 2, "b": 20}

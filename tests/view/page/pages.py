@@ -6,6 +6,7 @@ from typing import Any
 
 from results.analysis.views import connect, register_outcomes, subject_of
 
+from sweepctl.cli.report import METRICS
 from sweepctl.results.analysis.discovery import discover
 from sweepctl.results.analysis.overview import make_overview
 from sweepctl.verify import Check, Coverage, Finding, Report
@@ -23,6 +24,7 @@ def page_of(
     findings: tuple[Finding, ...] = (),
     *,
     where: str | None = None,
+    metrics: tuple[str, ...] = (),
 ) -> str:
     """Return the page of a run of these cells; with three boxes, the same three times, where a condition holds."""
     connection = connect(cells, function, replications)
@@ -32,7 +34,7 @@ def page_of(
     register_outcomes(connection, [shard])
     names = sorted({name for cell in cells for name in cell})
     rows = {"kind": "table", "columns": names, "rows": [[cell[name] for name in names] for cell in cells]}
-    subject = subject_of(connection, design or rows, replications, most=6)
+    subject = subject_of(connection, design or rows, replications, *metrics, most=METRICS)
     found = discover(connection, subject, where) if where else None
     overview = make_overview(connection, subject)
     coverage: dict[Check, Coverage] = {

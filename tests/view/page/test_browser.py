@@ -1,9 +1,12 @@
-"""The page in a real browser: it renders, asks for nothing, sorts by keyboard, and has a dark and a printed form."""
+"""The page in a real browser: it renders, asks for nothing, works by keyboard, and has a dark and a printed form."""
 
+import base64
 import os
 import re
+import struct
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -101,6 +104,73 @@ def test_another_metric_is_chosen_by_keyboard(page: Page) -> None:
     assert panels.locator("h3").all_inner_texts() == ["n"]
 
 
+def test_metric_and_dimension_of_the_plot_of_points_are_chosen_by_keyboard(page: Page) -> None:
+    figure, dots = page.locator(".explore"), page.locator(".explore .dots")
+    assert figure.locator("figcaption").inner_text() == "m [s] by a [<i>km</i>]"
+    first = dots.get_attribute("d")
+    page.get_by_label("Metric").last.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    assert figure.locator("figcaption").inner_text() == "n by b"
+    assert figure.locator("svg").get_attribute("aria-label") == "n by b"
+    assert figure.locator("g:visible > text").all_text_contents()[:2] == ["1.5", "20"]
+    drawn = re.findall(r"M([\d.]+) ([\d.]+)h0", dots.get_attribute("d") or "")
+    assert dots.get_attribute("d") != first
+    # Two values of b and of n: low values of both are at the left, and at the bottom.
+    assert {(float(x) < 244, float(y) > 135) for x, y in drawn} == {(True, True), (False, False)}
+    assert len(drawn) == 24  # of 36 points a third failed
+
+
+def saved(page: Page, figure: str, kind: str) -> tuple[str, bytes]:
+    """Save a figure by keyboard; return the file's name and content."""
+    page.locator(f"svg[aria-label='{figure}'] + .save").get_by_text(kind).focus()
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    return download.value.suggested_filename, download.value.path().read_bytes()
+
+
+def test_a_figure_is_saved_as_svg_with_its_own_colours(page: Page) -> None:
+    name, content = saved(page, "Mean of m by a", "SVG")
+    assert name == "r-Mean-of-m-by-a.svg"
+    root = ET.fromstring(content)  # noqa: S314  made by the page
+    assert root.get("viewBox") == "0 -26 300 216"
+    assert next(text.text for text in root.iter("{http://www.w3.org/2000/svg}text")) == "Mean of m by a"
+    dots = list(root.iter("{http://www.w3.org/2000/svg}circle"))
+    assert {(dot.get("fill"), dot.get("r")) for dot in dots} == {("rgb(11, 92, 143)", "3.2px")}
+    assert not re.search(rb"var\(|class=|<style", content)
+
+
+SAME = """async (images) => {
+  const [first, second] = await Promise.all(images.map(async (source) => {
+    const image = Object.assign(new Image(), { src: source });
+    await image.decode();
+    const canvas = Object.assign(document.createElement("canvas"), { width: 2 * WIDTH, height: 2 * HEIGHT });
+    const pen = canvas.getContext("2d");
+    pen.drawImage(image, 0, 0, canvas.width, canvas.height);
+    return pen.getImageData(0, 0, canvas.width, canvas.height).data;
+  }));
+  return first.filter((value, place) => Math.abs(value - second[place]) > 80).length / first.length;
+}"""
+
+
+@pytest.mark.parametrize("figure", ["Mean of m by a", "Mean of m [s] by a and b", "m [s] by a [<i>km</i>]"])
+def test_a_figure_is_saved_as_png_that_looks_as_the_svg(browser: Browser, page: Page, figure: str) -> None:
+    (_, svg), (name, png) = saved(page, figure, "SVG"), saved(page, figure, "PNG")
+    assert re.fullmatch(r"r-[\w-]+\.png", name)
+    width, height = struct.unpack(">II", png[16:24])
+    root = ET.fromstring(svg)  # noqa: S314  made by the page
+    box = [float(each) for each in root.get("viewBox", "").split()]
+    assert [width, height] == [2 * box[2], 2 * box[3]]
+    sources = [
+        f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+        for kind, content in (("svg+xml", svg), ("png", png))
+    ]
+    script = SAME.replace("WIDTH", f"{box[2]}").replace("HEIGHT", f"{box[3]}")
+    with browser.new_page() as other:
+        assert other.evaluate(script, sources) < 0.002  # the share that differs: text is smoothed a little differently
+
+
 def test_wide_tables_scroll_by_themselves(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -119,5 +189,7 @@ def test_print_is_light_and_has_every_panel(page: Page) -> None:
     page.emulate_media(media="print", color_scheme="dark")
     assert background(page) == "rgb(255, 255, 255)"
     assert page.locator("article:visible").count() == 2
-    assert page.locator(".choice:visible").count() == 0
+    assert page.locator(".choice:visible, .choose:visible, .save:visible").count() == 0
+    page.set_viewport_size({"width": 700, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.pdf().startswith(b"%PDF")

@@ -13,9 +13,13 @@ import pytest
 from results.analysis.views import connect, grid, register_outcomes, subject_of
 from view.page.pages import HOSTILE, page_of
 
+from sweepctl.cli.report import METRICS, MOST_METRICS
+from sweepctl.results.analysis import overview as overviews
 from sweepctl.results.analysis import shards
 from sweepctl.results.analysis.overview import make_overview
+from sweepctl.results.analysis.sensitivity.indices import Index, Sensitivity
 from sweepctl.verify import Finding
+from sweepctl.view.page import plots
 from sweepctl.view.page.axes import Scale, labels
 from sweepctl.view.page.markup import Markup, element
 from sweepctl.view.page.run import completeness
@@ -88,20 +92,56 @@ def test_equal_runs_have_equal_pages() -> None:
     assert len(pages) == 1
 
 
+def test_a_run_without_a_number_among_its_metrics_has_a_page() -> None:
+    assert "No point has succeeded: there are no metrics" in page_of([{"a": 1}, {"a": 2}], lambda *_: {"word": "x"})
+
+
 @pytest.mark.slow
-def test_a_large_run_stays_below_a_megabyte() -> None:
-    """The most that a page can have: twelve dimensions of the most levels, six metrics, the most rows and boxes."""
+@pytest.mark.parametrize(("named", "articles"), [(0, METRICS), (MOST_METRICS, MOST_METRICS)], ids=["usual", "most"])
+def test_a_large_run_stays_below_a_megabyte(named: int, articles: int) -> None:
+    """The most that a page can have: twelve dimensions of the most levels, all metrics, the most rows and boxes."""
     draw = Random(1)
-    cells = [{f"a_rather_long_name_{d:02}": draw.randrange(20) * 0.123456 for d in range(12)} for _ in range(3000)]
+    cells = [{f"a_rather_long_name_{d:02}": draw.randrange(16) * 0.123456 for d in range(12)} for _ in range(3000)]
     where = " AND ".join(f"a_rather_long_name_{d:02} > 0.7" for d in range(3))
-    page = page_of(cells, lambda _cell, _: {f"metric_{place}": draw.gauss(1e5, 1e4) for place in range(8)}, where=where)
+    metrics = [f"metric_{place:02}" for place in range(14)]
+    page = page_of(
+        cells,
+        lambda _cell, _: {metric: draw.gauss(1e5, 1e4) for metric in metrics},
+        where=where,
+        metrics=tuple(metrics[:named]),
+    )
     outline = Outline(page)
     assert page.count('class="met"') == 9
-    assert outline.names.count("article") == 6
-    assert "Not shown; choose them with sweepctl report --metric: metric_6, metric_7." in outline.text
-    assert "500 of 3,000 points, selected pseudo-randomly" in outline.text
+    assert outline.names.count("article") == articles
+    assert outline.text.count(f"Shown are the {60 // articles} of 12 dimensions") == articles
+    assert outline.text.count("10 lowest10 highest") == articles
+    # A metric has a map, and others where there is room: of 256 cells each, one of three.
+    assert page.count('class="cells"') == articles
+    others = ", ".join(metrics[articles:])
+    assert f"Not shown; choose them with sweepctl report --metric: {others}." in outline.text
+    assert re.search(r"\d+ of 3,000 points, selected pseudo-randomly", outline.text)
     assert 'sweepctl query r "SELECT * FROM points"' in outline.text
     assert len(page.encode()) < 1_000_000
+
+
+def test_a_plot_of_points_has_a_sample_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overviews, "MOST_SAMPLED", 50)
+    cells = [{"a": a, "b": b} for a in range(40) for b in (False, True)]
+    page = page_of(cells, lambda cell, _: {"m": cell["a"] if cell["b"] else None, "n": 1} if cell["a"] else "failed")
+    assert "50 of 78 points that succeeded, selected pseudo-randomly." in Outline(page).text
+    axes = re.findall(r'class="(across|up)( off)?" data-places="((?:[0-9a-z]{2}|--)*)"', page)
+    assert [(kind, hidden) for kind, hidden, _ in axes] == [
+        ("across", ""),
+        ("across", " off"),
+        ("up", ""),
+        ("up", " off"),
+    ]
+    assert {len(places) for *_, places in axes} == {100}
+    # Without a script the first choice is there, and points without a value are not.
+    (dots,) = re.findall(r'd="([^"]*)" class="dots"', page)
+    assert dots.count("M") == 50 - axes[2][2].count("--")
+    assert 0 < dots.count("M") < 50
+    assert '<p class="choose" hidden>' in page
 
 
 @pytest.mark.parametrize(
@@ -132,6 +172,15 @@ def test_the_legend_of_the_map_counts_shards_where_a_square_is_several(monkeypat
     text = Outline(completeness(overview)).text
     assert "5 shards in point order. Each square is 5 shards" in text
     assert text.endswith(" 3 succeeded 1 squares with some outcomes missing 2 no outcome yet")
+
+
+def test_indices_are_bars_below_their_names() -> None:
+    indices = (Index("a", 0.25, 0.01, 0.5, 0.02), Index("b" * 60, -0.1, None, None))
+    figure = plots.indices("m", Sensitivity("a method", 10, indices))
+    assert re.findall(r'width="([\d.]+)" height="10" class="bar"', figure) == ["100", "0"]
+    assert re.findall(r'width="([\d.]+)" height="10" class="total"', figure) == ["200"]
+    texts = re.findall(r">([^<]+)</text>", figure)
+    assert texts == ["a", "0.25 ± 0.01, total 0.50 ± 0.02", "b" * 50 + "…", "-0.10"]
 
 
 def test_figures_have_no_number_that_is_none() -> None:
