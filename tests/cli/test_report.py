@@ -243,13 +243,13 @@ def test_a_report_shows_where_a_condition_holds() -> None:
 
 @pytest.mark.parametrize("command", ["summary", "report"])
 @pytest.mark.parametrize(
-    ("where", "word"), [("mean_wiat > 5", '"mean_wait"'), ("mean_wait", "DOUBLE"), ("", "--where")]
+    ("where", "word"), [("mean_wiat > 5", '"mean_wait"'), ("mean_wait", "DOUBLE"), ("", "SELECT clause")]
 )
 def test_a_condition_that_is_none_is_refused_before_anything_is_verified(command: str, where: str, word: str) -> None:
     make_run(open_store("sweep-results"), "r", WHOLE)
     result = invoke(command, "r", "--where", where)
     assert (result.exit_code, word in result.stderr, "WHOLE" in result.stdout) == (2, True, False)
-    assert "--where takes one condition" in result.stderr
+    assert "A condition is one expression" in result.stderr
     assert not Path("report.html").exists()
 
 
