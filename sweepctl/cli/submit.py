@@ -74,6 +74,7 @@ def submit_command(
         from sweepctl.shard.run import utc_now
         from sweepctl.sweep.pilot import measure_shard
         from sweepctl.sweep.plan import draft
+        from sweepctl.view.evenness import show_uneven
         from sweepctl.view.plan import show_bad_points, show_excluded
         from sweepctl.view.runs import sending, show_submission
 
@@ -81,6 +82,7 @@ def submit_command(
         show_excluded(console, drafted.exclusion)
         require_sendable(drafted, queue)
         results.probe()
+        show_uneven(console, drafted.file.space)
         stop = Event()
 
         def measure() -> int:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from sweepctl.design.axes import length_of
 from sweepctl.sweep.cost import PRICES_OF
 from sweepctl.view.console import foreign, new_table
+from sweepctl.view.evenness import show_uneven
 from sweepctl.view.wording import counted
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def show_plan(console: Console, report: "PlanReport") -> None:
     console.print(f"{report.draft.file.sweep.design.kind}{of_kinds}: {cells} = [bold]{points}[/]", highlight=False)
     _show_repeats(console, report)
     show_excluded(console, report.draft.exclusion)
+    show_uneven(console, plan.space)
     _show_space(console, report)
     _show_samples(console, report)
     each = shards_of(plan)
