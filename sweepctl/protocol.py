@@ -52,13 +52,20 @@ class _Reply(BaseModel):
 
 
 class Column(_Reply):
-    """A metric of a model, or a column of an extra dataset."""
+    """What metrics, parameters and columns of extra datasets have in common."""
 
     name: Name
     type: ColumnType
     nullable: bool
     unit: Text
     doc: Text
+
+
+class Metric(Column):
+    """A metric of a model."""
+
+    # Written only where it is true: declarations without one stay as they were, byte for byte.
+    headline: bool = Field(default=False, exclude_if=lambda given: not given)  # whether it is shown first
 
 
 class Parameter(Column):
@@ -104,7 +111,7 @@ class Model(_Reply):
     version: Version
     doc: Text
     parameters: Annotated[list[Parameter], AfterValidator(_distinct)]
-    metrics: Annotated[list[Column], AfterValidator(_distinct)]
+    metrics: Annotated[list[Metric], AfterValidator(_distinct)]
     datasets: Annotated[list[Dataset], AfterValidator(_distinct)]
     program: Program | None = None  # None: the engine's own code
 

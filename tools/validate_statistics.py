@@ -6,6 +6,7 @@ the same with fewer runs (tests/results/analysis).
 
 import math
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ import pyarrow as pa  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from results.analysis import test_prim as planted  # noqa: E402
 from results.analysis.test_comparison import CELLS, compared  # noqa: E402
+from results.analysis.test_demo import pairs  # noqa: E402
 from results.analysis.test_estimators import FIRST, SHARED, TOTAL, blocks, ishigami  # noqa: E402
 from results.analysis.views import cells_of, connect, grid, record_of, subject_of  # noqa: E402
 from scipy.stats import qmc, rankdata  # noqa: E402
@@ -68,10 +70,10 @@ def main() -> int:
         f"| {what} | {truth} | {share:.3f} | {expected} | {'passes' if passes else '**FAILS**'} |"
         for what, truth, share, expected, passes in rows
     ]
-    start, end = "<!-- measured -->\n\n", "\n<!-- end -->\n"
+    start, end = "<!-- measured -->\n\n", "<!-- end -->\n"
     before, _, rest = DOC.read_text().partition(start)
     table = "\n".join([*head, *lines])
-    DOC.write_text(f"{before}{start}{table}\n{end}{rest.partition(end)[2]}")
+    DOC.write_text(f"{before}{start}{table}\n\n{end}{rest.partition(end)[2]}")
     print(table)
     return int(not all(row.passes for row in rows))
 
@@ -79,6 +81,7 @@ def main() -> int:
 def measured() -> Iterator[Row]:
     """Yield all lines."""
     yield from levels()
+    yield from demo()
     yield comparison()
     yield from saltelli("independent base samples", lambda run, n, k: np.random.default_rng(run).random((n, 2 * k)))
     yield from saltelli("Sobol' sequence", lambda run, n, k: qmc.Sobol(2 * k, seed=run).random(n), is_rough=True)
@@ -119,6 +122,17 @@ def levels() -> Iterator[Row]:
     yield Row(
         what, f"sqrt(2 s² / (S² + s²)) = {theory:.3f}", width, "within 0.1 of that", abs(width / theory - 1) < NEAR
     )
+
+
+def demo() -> Iterator[Row]:
+    """The demo's sweep: intervals of paired differences beside those of unpaired ones."""
+    with tempfile.TemporaryDirectory() as folder:
+        for pair in pairs(Path(folder)):
+            widths = f"± {pair.paired:.4f} beside ± {pair.unpaired:.4f} unpaired"
+            what = f"width of a paired difference, demo's sweep, {pair.levels}: {widths}"
+            truth = f"sqrt(1 - 2 Cov / (Var a + Var b)) = {pair.theory:.3f}; correlation {pair.correlation:.3f}"
+            passes = math.isclose(pair.ratio, pair.theory, rel_tol=1e-9)
+            yield Row(what.replace("_", r"\_"), truth, pair.ratio, "equal to 1e-9", passes)
 
 
 def comparison() -> Row:

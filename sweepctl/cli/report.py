@@ -64,7 +64,7 @@ def summary_command(
     store: StoreOption = DEFAULT_STORE,
     metric: Annotated[
         list[str] | None,
-        typer.Option("--metric", help="Metric to show; repeatable.", show_default="the first one"),
+        typer.Option("--metric", help="Metric to show; repeatable.", show_default="the first headline metric"),
     ] = None,
     top: Annotated[
         int, typer.Option("--top", min=1, max=1_000, help="Lowest and highest points to show per metric.")
@@ -88,7 +88,7 @@ def summary_command(
         require_run_id(run_id)
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
         from sweepctl.records.design import resolve
-        from sweepctl.records.run import require_run
+        from sweepctl.records.run import headlines, require_run
         from sweepctl.results.analysis.discovery import discover
         from sweepctl.results.analysis.subject import Subject
         from sweepctl.results.analysis.summary import summarize
@@ -99,7 +99,7 @@ def summary_command(
         record = require_run(results, run_id)
         space = resolve(results, record)
         with opened_views(results, [record]) as connection:
-            subject = Subject.of(connection, record, space, metric or ())
+            subject = Subject.of(connection, record, space, metric or (), headlines=headlines(results, run_id))
             discovery = discover(connection, subject, where) if where is not None else None
             summary = summarize(connection, subject, top)
         if json_output:
@@ -129,7 +129,7 @@ def report_command(
         typer.Option(
             "--metric",
             help=f"Metric to show; repeatable, up to {MOST_METRICS}.",
-            show_default=f"the first {METRICS}",
+            show_default=f"the first {METRICS}, headlines first",
         ),
     ] = None,
     against: Annotated[
@@ -161,7 +161,7 @@ def report_command(
             raise UsageError(f"a page shows at most {MOST_METRICS} metrics, not {len(metric)}", remedy=remedy)
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
         from sweepctl.records.design import resolve
-        from sweepctl.records.run import require_run
+        from sweepctl.records.run import headlines, require_run
         from sweepctl.results.analysis.discovery import discover
         from sweepctl.results.analysis.overview import make_overview
         from sweepctl.results.analysis.subject import Subject
@@ -176,7 +176,9 @@ def report_command(
         prover, stop, began_at = find_prover(engine, program), Event(), time.monotonic()
         # Verification takes minutes: metrics and conditions that cannot be shown are rejected before it.
         with opened_views(results, [record]) as connection:
-            subject = Subject.of(connection, record, space, metric or (), most=METRICS)
+            subject = Subject.of(
+                connection, record, space, metric or (), most=METRICS, headlines=headlines(results, run_id)
+            )
             comparison = (
                 compare_runs(results, require_run(results, against), record, metrics=subject.metrics)
                 if against

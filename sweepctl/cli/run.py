@@ -95,12 +95,12 @@ def run_command(
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
         from sweepctl.shard.run import Conditions
         from sweepctl.sweep.plan import draft
+        from sweepctl.view.design_notes import show_design_notes
         from sweepctl.view.limits import show_short_time
-        from sweepctl.view.plan import show_excluded
 
         drafted = draft(contents, worker)
         _require_reusable(drafted, reuse)
-        show_excluded(console, drafted.exclusion)
+        show_design_notes(console, drafted)
         show_short_time(console, drafted.spec.limits, timeout)
         conditions = Conditions(threads, timeout)
         sweep = _RunCommand(console, results, worker, conditions, concurrency, is_text, Event(), calling(context, file))

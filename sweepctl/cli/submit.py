@@ -22,6 +22,11 @@ from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_js
 from sweepctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from threading import Event
+
+    from rich.console import Console
+
+    from sweepctl.engine.client import Engine
     from sweepctl.store import Store
     from sweepctl.sweep.plan import Draft
 
@@ -80,22 +85,15 @@ def submit_command(
         from sweepctl.runs.start import pin
         from sweepctl.runs.submit import require_sendable, submit
         from sweepctl.shard.run import utc_now
-        from sweepctl.sweep.pilot import measure_shard
         from sweepctl.sweep.plan import draft
-        from sweepctl.view.plan import show_bad_points, show_excluded
+        from sweepctl.view.design_notes import show_design_notes
         from sweepctl.view.runs import sending, show_submission
 
         drafted = draft(sweep, worker)
-        show_excluded(console, drafted.exclusion)
+        show_design_notes(console, drafted)
         require_sendable(drafted, queue)
         rounds = open_rounds(console, results, drafted, run_id)
         stop = Event()
-
-        def measure() -> int:
-            size = measure_shard(drafted, worker, stop)
-            show_bad_points(console, size.pilot)
-            return size.points
-
         with on_signals(stop.set):
             found = Round(drafted, run_id, None) if rounds is None else rounds.to_submit()
             if isinstance(found, Round):
@@ -103,7 +101,9 @@ def submit_command(
                 results.probe()
                 if from_shard:
                     _require_begun(drafted, results, run_id, from_shard)
-                plan, _ = pin(drafted, results, run_id, utc_now(), measure)
+                plan, _ = pin(
+                    drafted, results, run_id, utc_now(), lambda: _shard_points(console, drafted, worker, stop)
+                )
                 with sending(open_console(stderr=True), plan, from_shard) as progress:
                     done = submit(
                         plan,
@@ -118,12 +118,21 @@ def submit_command(
             else:
                 done = found
         if json_output:
-            of_rounds = {} if rounds is None else rounds.to_json()
-            print_json({**asdict(done), "messages_per_second": round(done.messages_per_second, 1), **of_rounds})
+            told = {**asdict(done), "messages_per_second": round(done.messages_per_second, 1)}
+            print_json(told if rounds is None else told | rounds.to_json())
         elif isinstance(found, Round):
             show_submission(console, done)
         if rounds is not None and done is found and not rounds.is_precise:
             raise typer.Exit(1)
+
+
+def _shard_points(console: "Console", drafted: "Draft", worker: "Engine", stop: "Event") -> int:
+    from sweepctl.sweep.pilot import measure_shard
+    from sweepctl.view.plan import show_bad_points
+
+    size = measure_shard(drafted, worker, stop)
+    show_bad_points(console, size.pilot)
+    return size.points
 
 
 def _require_begun(drafted: "Draft", results: "Store", run_id: str | None, from_shard: int) -> None:

@@ -4,10 +4,13 @@ Nothing is written here: `shard.commit` does that. Listings skip names that are 
 them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 
-from sweepctl.errors import UnknownRunError
+from pydantic import ValidationError
+
+from sweepctl.errors import DamagedError, UnknownRunError
+from sweepctl.protocol import Model
 from sweepctl.records import layout, table
 from sweepctl.records.outcome import EnginePin, Outcome, RunRecord
 from sweepctl.store.contract import Entry, Store, is_key
@@ -56,6 +59,20 @@ def find_record(store: Store, kind: type[table.Record], key: str) -> table.Recor
     """
     stored = store.read(key)
     return None if stored is None else table.decode(kind, stored.body, store.locate(key))
+
+
+def headlines(store: Store, run_id: str) -> Collection[str]:
+    """Return the metrics that matter most, as the run's model declares them; none if that is not known.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    try:
+        pin = find_record(store, EnginePin, layout.engine_pin(run_id))
+        text = None if pin is None else pin.declaration_json
+        return () if text is None else [each.name for each in Model.model_validate_json(text).metrics if each.headline]
+    except (DamagedError, ValidationError):
+        return ()  # only the order of metrics depends on it, and verify reports the damage
 
 
 def find_outcome(store: Store, run: RunRecord, shard_id: int) -> Outcome | None:

@@ -23,6 +23,8 @@ from sweepctl.records.outcome import RunRecord
 from sweepctl.records.run import require_run
 from sweepctl.results import formats, views
 from sweepctl.results.analysis.comparison import Comparison, compare
+from sweepctl.results.analysis.discovery import Discovery, discover
+from sweepctl.results.analysis.subject import Subject
 from sweepctl.store import Store, open_store
 from sweepctl.verify import Report, verify
 
@@ -138,6 +140,21 @@ class Run:
         space = resolve(self.store, other)
         with views.connect(self.store, [other, self.record]) as database:
             return compare(database, other, self.record, space, metrics=metrics, top=top)
+
+    def discover(self, where: str) -> Discovery:
+        """Find the boxes of parameters in which a condition holds, as `sweepctl summary --where` does.
+
+        Args:
+            where: The condition, in SQL over the columns of `points`, for instance `"mean_wait > 5"`.
+
+        Raises:
+            QueryError: it is not one condition, or DuckDB refuses it.
+            UsageError: NumPy or SciPy is not installed.
+            StoreError: the store does not answer.
+        """
+        space = resolve(self.store, self.record)
+        with views.connect(self.store, [self.record]) as database:
+            return discover(database, Subject.of(database, self.record, space), where)
 
     def verify(self, *, engine: Engine | None = None) -> Report:
         """Verify the run from its store, as `sweepctl verify` does.

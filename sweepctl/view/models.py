@@ -1,8 +1,10 @@
 """The list of models, and the parameters, metrics and datasets of one model."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 
-from sweepctl.protocol import Column, Description, Model, Program
+from sweepctl.protocol import Column, Description, Metric, Model, Program
 from sweepctl.view.console import foreign, new_table
 
 
@@ -53,7 +55,7 @@ def _show_program(console: Console, program: Program) -> None:
         console.print(f"environment: {foreign(', '.join(program.environment))}", highlight=False)
 
 
-def _show_columns(console: Console, title: str, kind: str, columns: list[Column]) -> None:
+def _show_columns(console: Console, title: str, kind: str, columns: Sequence[Column]) -> None:
     table = new_table(kind, "type", "unit", "description", title=foreign(title))
     for column in columns:
         table.add_row(column.name, _type(column), foreign(column.unit), foreign(column.doc))
@@ -61,4 +63,5 @@ def _show_columns(console: Console, title: str, kind: str, columns: list[Column]
 
 
 def _type(column: Column) -> str:
-    return f"{column.type} or null" if column.nullable else column.type
+    kind = f"{column.type} or null" if column.nullable else column.type
+    return f"{kind}, headline" if isinstance(column, Metric) and column.headline else kind

@@ -13,13 +13,13 @@ from sweepctl.design.axes import length_of
 from sweepctl.design.distributions import Between
 from sweepctl.sweep.cost import PRICES_OF
 from sweepctl.view.console import foreign, new_table
+from sweepctl.view.design_notes import show_design_notes
 from sweepctl.view.rounds import rule
 from sweepctl.view.wording import counted
 
 if TYPE_CHECKING:
     from sweepctl.spec import Limits
     from sweepctl.sweep.cost import Interval
-    from sweepctl.sweep.exclusion import Exclusion
     from sweepctl.sweep.pilot import Pilot
     from sweepctl.sweep.plan import Plan
     from sweepctl.sweep.preview import PlanReport
@@ -58,7 +58,7 @@ def show_plan(console: Console, report: "PlanReport") -> None:
             console.print(f"[dim]{note}[/]", highlight=False, soft_wrap=True)
     _show_rounds(console, report)
     _show_repeats(console, report)
-    show_excluded(console, report.draft.exclusion)
+    show_design_notes(console, report.draft)
     _show_space(console, report)
     _show_samples(console, report)
     each = shards_of(plan)
@@ -136,18 +136,6 @@ def _show_repeats(console: Console, report: "PlanReport") -> None:
         highlight=False,
         soft_wrap=True,
     )
-
-
-def show_excluded(console: Console, found: "Exclusion | None") -> None:
-    """Print how many cells the constraints exclude; nothing without constraints."""
-    if found is None:
-        return
-    of = "cells" if found.is_exact else f"cells that were looked at, of {found.cells:,}"
-    share = f"{found.excluded:,} of {found.looked_at:,} {of} ({found.excluded / found.looked_at:.1%})"
-    text = f"constraints exclude {share}"
-    if found.is_total:
-        text = f"[yellow]! {text}: perhaps none is left to run[/]"
-    console.print(text, highlight=False, soft_wrap=True)
 
 
 def _dimensions(design: object) -> dict[str, Any]:

@@ -311,11 +311,13 @@ def test_models() -> None:
     assert "arrival_rate" in one.stdout
     assert "mean_wait" in one.stdout
     assert json.loads(sweepctl("models", "queue", "--json").stdout)["name"] == "queue"
-    assert {model["name"] for model in json.loads(sweepctl("models", "--json").stdout)["models"]} == {
-        "epidemic",
-        "queue",
-        "ridehail",
+    assert "float, headline" in one.stdout
+    models = json.loads(sweepctl("models", "--json").stdout)["models"]
+    headlines = {
+        model["name"]: [metric["name"] for metric in model["metrics"] if metric.get("headline")] for model in models
     }
+    assert headlines.pop("ridehail")[:2] == ["conversion_rate", "platform_revenue"]
+    assert headlines == {"epidemic": ["attack_rate", "peak_infected"], "queue": ["mean_wait", "utilisation"]}
     assert sweepctl("models", "none").exit_code == 2
 
 

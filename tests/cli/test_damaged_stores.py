@@ -14,19 +14,20 @@ from cli import forked
 from fakes.damaged_stores import DESIGNS, FILES, OUTCOMES, PINS, RECORDS, ROWS, STORED, TABLES, Damage
 
 RUN = "q"
+OTHER = "p"  # of the same sweep, and whole
 # The design of a table is stored in a file of its own.
 SWEEP = """
 name = "q"
 model = "queue"
 seed = 1
-replications = 2
+replications = 8
 [base]
 customers = 50
 [design]
 kind = "table"
 file = "points.csv"
 [shards]
-points = 5
+points = 20
 """
 MOST_MEMORY = 600 << 20  # of a command, with all that it imports; the files would take gigabytes
 POINTS = "SELECT count(*), max(mean_wait), max(effective_parameters_json), max(parameter_fingerprint) FROM points"
@@ -43,6 +44,10 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "query all": ("query", "--all", POINTS),
     "summary": ("summary", RUN),
     "report": ("report", RUN),
+    "summary --where": ("summary", RUN, "--where", "mean_wait > 0.5"),
+    "compare": ("compare", RUN, OTHER),
+    "compare with it": ("compare", OTHER, RUN),
+    "report --against": ("report", OTHER, "--against", RUN),
     "retry": ("retry", RUN),
     "run-shard": ("run-shard", "message.json"),
     "run-shard --force": ("run-shard", "message.json", "--force"),
@@ -52,28 +57,28 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
 Exits = tuple[int, ...]  # of each command, in that order
 # What a damaged file of each place makes it exit with. 0: it does not read the file, or not what is damaged in it.
 EXITS: Mapping[str, Exits] = {
-    "run record": (5, 0, 1, *[5] * 10),
-    "design": (0, 0, 1, 0, 0, 0, 5, 5, 0, 0, 0, 1, 0),
-    "engine pin": (0, 0, 1, *[0] * 7, 5, 1, 5),
-    "stored design": (0, 0, 1, 0, 0, 0, 3, 3, 0, 3, 3, 1, 3),
-    "attempt": (0, 0, 1, 0, 5, 0, 5, 5, 0, 0, 0, 1, 0),
-    "outcome": (0, 0, 1, 0, 5, 0, 5, 5, 1, 5, 5, 1, 0),
-    "parameters": (0, 0, 1, 5, 0, 5, 5, 5, 0, 0, 3, 1, 0),
-    "points": (0, 0, 1, 5, 0, 5, 5, 5, 0, 0, 3, 1, 0),
+    "run record": (5, 0, 1, *[5] * 14),
+    "design": (0, 0, 1, 0, 0, 0, 5, 5, 5, 5, 0, 5, 0, 0, 0, 1, 0),
+    "engine pin": (0, 0, 1, *[0] * 11, 5, 1, 5),
+    "stored design": (0, 0, 1, 0, 0, 0, 3, 3, 3, 3, 3, 3, 0, 3, 3, 1, 3),
+    "attempt": (0, 0, 1, 0, 5, 0, 5, 5, 5, 5, 5, 5, 0, 0, 0, 1, 0),
+    "outcome": (0, 0, 1, 0, 5, 0, 5, 5, 5, 5, 5, 5, 1, 5, 5, 1, 0),
+    "parameters": (0, 0, 1, 5, 0, 5, 5, 5, 5, 5, 5, 5, 0, 0, 3, 1, 0),
+    "points": (0, 0, 1, 5, 0, 5, 5, 5, 5, 5, 5, 5, 0, 0, 3, 1, 0),
 }
 # Where there is no regular file, other than a folder. No reader of any table goes on.
 WITHOUT_FILE: Mapping[str, Exits] = {
-    "stored design": (0, 0, 1, 0, 0, 0, 5, 5, 0, 5, 5, 1, 5),
-    "attempt": (0, 0, 1, 5, 5, 5, 5, 5, 0, 0, 0, 1, 0),
-    "outcome": (0, 0, 1, 5, 5, 5, 5, 5, 1, 5, 5, 1, 0),
-    "parameters": (0, 0, 1, 5, 5, 5, 5, 5, 0, 0, 5, 1, 0),
-    "points": (0, 0, 1, 5, 5, 5, 5, 5, 0, 0, 5, 1, 0),
+    "stored design": (0, 0, 1, 0, 0, 0, 5, 5, 5, 5, 5, 5, 0, 5, 5, 1, 5),
+    "attempt": (0, 0, 1, 5, 5, 5, 5, 5, 5, 5, 5, 5, 0, 0, 0, 1, 0),
+    "outcome": (0, 0, 1, 5, 5, 5, 5, 5, 5, 5, 5, 5, 1, 5, 5, 1, 0),
+    "parameters": (0, 0, 1, 5, 5, 5, 5, 5, 5, 5, 5, 5, 0, 0, 5, 1, 0),
+    "points": (0, 0, 1, 5, 5, 5, 5, 5, 5, 5, 5, 5, 0, 0, 5, 1, 0),
 }
 IS_NO_FILE = {name for name in FILES if name.startswith("a link")} | {"a pipe", "a socket", "a device"}
 # A record in which only a value is wrong: who reads rows reads on, who needs the record itself does not.
 FALSE_VALUE: Mapping[str, Exits] = {
-    "attempt": (0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0),
-    "outcome": (0, 0, 1, 0, 0, 0, 0, 0, 1, 5, 5, 1, 0),
+    "attempt": (0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0),
+    "outcome": (0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 5, 5, 1, 0),
 }
 IS_FALSE_VALUE = {"a value that is missing", "a run_id with a path", *OUTCOMES} - {
     "an error of megabytes",
@@ -81,16 +86,16 @@ IS_FALSE_VALUE = {"a value that is missing", "a run_id with a path", *OUTCOMES} 
 }
 OTHERS: Mapping[tuple[str, str], Exits] = {
     ("stored design", "a folder"): WITHOUT_FILE["stored design"],
-    ("outcome", "a folder"): (0, 0, 1, 0, 0, 0, 0, 0, 0, 5, 5, 1, 0),
-    ("points", "a folder"): (0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 5, 1, 0),
-    ("points", "a tebibyte"): (0, 0, 1, 5, 0, 5, 5, 5, 0, 0, 5, 1, 0),
+    ("outcome", "a folder"): (0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 5, 1, 0),
+    ("points", "a folder"): (0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 1, 0),
+    ("points", "a tebibyte"): (0, 0, 1, 5, 0, 5, 5, 5, 5, 5, 5, 5, 0, 0, 5, 1, 0),
     # Found by who reads the column.
-    ("attempt", "pages that are damaged"): (0, 0, 1, 0, 5, 0, 0, 0, 0, 0, 0, 1, 0),
-    ("attempt", "a text that is not UTF-8"): (0, 0, 1, 0, 5, 0, 0, 0, 0, 0, 0, 1, 0),
-    ("attempt", "a start beyond all years"): (0, 0, 1, 0, 5, 0, 0, 0, 0, 0, 0, 1, 0),
-    ("outcome", "pages that are damaged"): (0, 0, 1, 0, 5, 0, 0, 5, 1, 5, 5, 1, 0),
-    ("outcome", "a text that is not UTF-8"): (0, 0, 1, 0, 5, 0, 0, 0, 1, 5, 5, 1, 0),
-    ("outcome", "a start beyond all years"): (0, 0, 1, 0, 5, 0, 0, 5, 1, 5, 5, 1, 0),
+    ("attempt", "pages that are damaged"): (0, 0, 1, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0),
+    ("attempt", "a text that is not UTF-8"): (0, 0, 1, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0),
+    ("attempt", "a start beyond all years"): (0, 0, 1, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0),
+    ("outcome", "pages that are damaged"): (0, 0, 1, 0, 5, 0, 0, 5, 0, 0, 0, 0, 1, 5, 5, 1, 0),
+    ("outcome", "a text that is not UTF-8"): (0, 0, 1, 0, 5, 0, 0, 0, 0, 0, 0, 0, 1, 5, 5, 1, 0),
+    ("outcome", "a start beyond all years"): (0, 0, 1, 0, 5, 0, 0, 5, 0, 0, 0, 0, 1, 5, 5, 1, 0),
 }
 
 
@@ -158,8 +163,9 @@ def whole(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "points.csv").write_text("arrival_rate\n" + "".join(f"0.{tenth}\n" for tenth in range(1, 7)))
     (folder / "sweep.toml").write_text(SWEEP)
     plan = ("plan", "sweep.toml", "--run-id", RUN, "--out", "messages")
-    results, _ = commands.run(folder, ("run", "sweep.toml", "--run-id", RUN), plan)
-    assert [each["code"] for each in results] == [0, 0], results
+    runs = [("run", "sweep.toml", "--run-id", run_id) for run_id in (RUN, OTHER)]
+    results, _ = commands.run(folder, *runs, plan)
+    assert [each["code"] for each in results] == [0, 0, 0], results
     message = (folder / "messages/messages.jsonl").read_text().splitlines()[1]
     (folder / "message.json").write_text(message)
     # A conflict is recorded as an attempt.

@@ -92,6 +92,20 @@ def test_errors_are_told_with_their_lines(started: Path) -> None:
     assert bad.exit_code == 2
 
 
+def test_a_sobol_sequence_of_another_number_than_a_power_of_two_is_noted(started: Path) -> None:
+    file = started / "sobol.toml"
+    uniform = "{ uniform = { low = 0.1, high = 0.9 } }"
+    file.write_text(
+        'name = "s"\nmodel = "queue"\nseed = 1\n[shards]\ncount = 1\n[design]\nkind = "saltelli"\n'
+        f"base_samples = 1000\n[design.dimensions]\narrival_rate = {uniform}\nservice_rate = {uniform}\n"
+    )
+    done = RUNNER.invoke(app, ["plan", str(file)])
+    note = "note: base_samples = 1000: a power of two (1024) spreads a Sobol sequence more evenly\n"
+    assert (done.exit_code, note in done.stdout, done.stderr) == (0, True, "")
+    file.write_text(file.read_text().replace("= 1000", "= 1024"))
+    assert "note:" not in RUNNER.invoke(app, ["plan", str(file)]).stdout
+
+
 def test_init_touches_nothing_that_is_there(started: Path) -> None:
     before = (started / "sweep.toml").read_bytes()
     done = RUNNER.invoke(app, ["init", str(started)])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from verify.runs import ENGINE, SPEC, make_run, messages
 
 from sweepctl.cli import app
 from sweepctl.cli.report import METRICS, MOST_METRICS
+from sweepctl.engine.client import Engine
 from sweepctl.records.run import require_run
 from sweepctl.shard.commit import pin_run
 from sweepctl.shard.run import run_shard
@@ -48,7 +50,34 @@ def test_a_summary_tells_means_indices_and_ends() -> None:
     assert "different numbers of points" not in result.stdout
     for word in ("mean_wait", "95 % interval over replicates", "lowest mean_wait", "functional analysis of variance"):
         assert word in result.stdout
-    assert "--metric NAME shows another metric: p_wait, utilisation, mean_queue_length" in result.stdout
+    assert "--metric NAME shows another metric: utilisation, p_wait, mean_queue_length" in result.stdout
+
+
+def test_headlines_of_the_model_come_first() -> None:
+    make_run(open_store("sweep-results"), "r", WHOLE)
+    summary = told("summary", "r")
+    assert [metric["metric"] for metric in summary["metrics"]] == ["mean_wait"]
+    assert summary["other_metrics"] == ["utilisation", "p_wait", "mean_queue_length"]
+    assert invoke("report", "r").exit_code == 0
+    choices = re.findall(r'name="metric" value="(\w+)"', Path("report.html").read_text())
+    assert choices == ["mean_wait", "utilisation", "p_wait", "mean_queue_length"]
+
+
+def test_a_run_that_an_engine_without_headlines_began_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "before"
+    without = "sed 's/,\"headline\":true//g'"
+    path.write_text(f'#!/bin/sh\n[ $1 = describe ] || exec {ENGINE.path} "$@"\n{ENGINE.path} describe | {without}\n')
+    path.chmod(0o755)
+    before = Engine(path)
+    assert not any(metric.headline for metric in before.model("queue").metrics)
+    store = open_store("sweep-results")
+    first, second = messages("r", WHOLE)
+    assert run_shard(first, before, store).outcome.status == "success"
+    assert run_shard(second, ENGINE, store).outcome.status == "success"
+    assert told("verify", "r", "--reexecute", "all")["verdict"] == "whole"  # of two builds
+    assert told("summary", "r")["other_metrics"] == ["p_wait", "utilisation", "mean_queue_length"]
+    make_run(store, "now", WHOLE)
+    assert told("compare", "r", "now", "--exact")["exact"]
 
 
 def test_a_summary_in_json_has_everything_of_each_metric() -> None:
@@ -259,13 +288,13 @@ def test_a_report_shows_where_a_condition_holds() -> None:
 
 @pytest.mark.parametrize("command", ["summary", "report"])
 @pytest.mark.parametrize(
-    ("where", "word"), [("mean_wiat > 5", '"mean_wait"'), ("mean_wait", "DOUBLE"), ("", "--where")]
+    ("where", "word"), [("mean_wiat > 5", '"mean_wait"'), ("mean_wait", "DOUBLE"), ("", "SELECT clause")]
 )
 def test_a_condition_that_is_none_is_refused_before_anything_is_verified(command: str, where: str, word: str) -> None:
     make_run(open_store("sweep-results"), "r", WHOLE)
     result = invoke(command, "r", "--where", where)
     assert (result.exit_code, word in result.stderr, "WHOLE" in result.stdout) == (2, True, False)
-    assert "--where takes one condition" in result.stderr
+    assert "A condition is one expression" in result.stderr
     assert not Path("report.html").exists()
 
 

@@ -85,6 +85,19 @@ def test_a_classical_design_is_run_and_proved(tmp_path: Path, points: int) -> No
     assert (again["run_id"], again["continued"], again["skipped"]) == (told["run_id"], True, told["shards"])
 
 
+def test_a_number_of_samples_that_is_no_power_of_two_is_noted_and_no_error(tmp_path: Path) -> None:
+    file = tmp_path / "sobol.toml"
+    text = queue_sweep(tmp_path).read_text().partition("[design]")[0]
+    rate = "arrival_rate.uniform = { low = 0.1, high = 0.9 }"
+    file.write_text(
+        f'{text}[design]\nkind = "sobol"\nsamples = 6\n[design.dimensions]\n{rate}\n[shards]\npoints = 12\n'
+    )
+    done = sweepctl("run", file)
+    note = "note: samples = 6: a power of two (8) spreads a Sobol sequence more evenly\n"
+    assert (done.exit_code, done.stdout.startswith(note)) == (0, True), done.output
+    assert told_by("run", file)["verdict"] == "whole"
+
+
 def test_json_is_all_of_standard_output(tmp_path: Path) -> None:
     told = told_by("run", queue_sweep(tmp_path, 5), "--run-id", "r")
     expected = {"run_id": "r", "continued": False, "total_points": 12, "shards": 3, "skipped": 0, "succeeded": 3}

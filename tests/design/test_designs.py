@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from sweepctl.design import DESIGN, Design, path_of, total_points
+from sweepctl.design.evenness import uneven_samples
 
 UNIFORM = {"uniform": {"low": 0, "high": 1.5}}
 STEPS = {"start": 0, "stop": 1, "num": 5}
@@ -327,3 +328,18 @@ def test_any_value_in_any_place_is_a_design_or_refused(place: Callable[[object],
     except ValidationError:
         return
     assert design.cells >= 1
+
+
+@pytest.mark.parametrize(
+    ("samples", "nearest"), [(1, None), (2, None), (3, 4), (5, 4), (6, 8), (1000, 1024), (1025, 1024), (1 << 62, None)]
+)
+def test_samples_of_a_sobol_sequence_are_even_at_powers_of_two(samples: int, nearest: int | None) -> None:
+    uniform = {"uniform": {"low": 0, "high": 1}}
+    sobol = {"kind": "sobol", "samples": samples, "dimensions": {"x": uniform}}
+    saltelli = {"kind": "saltelli", "base_samples": samples, "dimensions": {"y": uniform, "z": uniform}}
+    latin = {"kind": "latin_hypercube", "samples": 3, "dimensions": {"w": uniform}}
+    cross = {"kind": "cross", "parts": [latin, sobol, saltelli]}
+    found = list(uneven_samples(DESIGN.validate_python(cross)))
+    fields = ["parts.1.samples", "parts.2.base_samples"]
+    assert found == ([] if nearest is None else [(field, samples, nearest) for field in fields])
+    assert [each.field for each in uneven_samples(DESIGN.validate_python(sobol))] == ["samples"] * (nearest is not None)

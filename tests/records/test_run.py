@@ -1,9 +1,15 @@
 """What a listing tells of a run, and what it passes over."""
 
+import datetime as dt
 from pathlib import Path
+from typing import Any
 
-from sweepctl.records import layout
-from sweepctl.records.run import list_attempts, list_outcomes
+from fakes.toy_model import DESCRIPTION
+
+from sweepctl.protocol import Model
+from sweepctl.records import layout, table
+from sweepctl.records.outcome import EnginePin
+from sweepctl.records.run import headlines, list_attempts, list_outcomes
 from sweepctl.store import open_store
 
 
@@ -21,3 +27,21 @@ def test_outcomes_and_attempts_are_found_and_strays_are_passed_over(tmp_path: Pa
     found = {shard_id: entry.key for shard_id, entry in list_outcomes(store, "r", "2026-03-01")}
     assert found == {each.shard_id: each.outcome for each in keys}
     assert sorted(shard_id for shard_id, _ in list_attempts(store, "r", "2026-03-01")) == [0, 7, 123_456_789]
+
+
+def test_headlines_are_those_of_the_declaration_that_the_run_keeps(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "store"))
+    column = {"type": "float", "nullable": False, "unit": "", "doc": ""}
+    names: dict[str, dict[str, Any]] = {"a": {}, "b": {"headline": True}, "c": {"headline": False}}
+    metrics = [{"name": name, **column, **more} for name, more in names.items()]
+    models: Any = DESCRIPTION["models"]
+    model = Model.model_validate({**models[0], "metrics": metrics})
+    text = model.to_json()
+    assert text is not None
+    assert text.count("headline") == 1, "declarations without one stay as they were"
+    for run_id, declared in (("kept", text), ("none", None), ("bad", text.replace("float", "real"))):
+        pin = EnginePin(run_id, "toy", "1", "0.1.0", dt.datetime(2026, 3, 1, tzinfo=dt.UTC), None, declared)
+        store.create(layout.engine_pin(run_id), table.encode(pin))
+    store.create(layout.engine_pin("damaged"), b"junk")
+    found = {run_id: list(headlines(store, run_id)) for run_id in ("kept", "none", "bad", "damaged", "absent")}
+    assert found == {"kept": ["b"], "none": [], "bad": [], "damaged": [], "absent": []}

@@ -20,18 +20,18 @@ DESIGNS: dict[str, tuple[dict[str, list[Any]], dict[str, Any]]] = {
 }
 
 
-def run(store: Store, run_id: str, model: str, shard_id: int = 0, shards: int = 1) -> None:
-    dimensions, base = DESIGNS[model]
+def run(store: Store, run_id: str, model: str, shard_id: int = 0, shards: int = 1, *, replications: int = 3) -> None:
+    (dimensions, base), points = DESIGNS[model], 4 * replications
     message = ShardMessageV1(
         run_id=run_id,
         model=model,
         dimensions=dimensions,
         base=base,
-        replications=3,
-        total_points=12,
+        replications=replications,
+        total_points=points,
         shard_id=shard_id,
-        start_index=12 * shard_id // shards,
-        end_index_exclusive=12 * (shard_id + 1) // shards,
+        start_index=points * shard_id // shards,
+        end_index_exclusive=points * (shard_id + 1) // shards,
         seed=1,
     )
     assert run_shard(message, Engine(find_engine()), store).outcome.status == "success"

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pytest
-from results.runs import connect
+from results.runs import connect, run
 
 import sweepctl
 from sweepctl.engine.client import Engine, find_engine
-from sweepctl.errors import UnknownRunError, UsageError
+from sweepctl.errors import QueryError, UnknownRunError, UsageError
 from sweepctl.store import open_store
 from sweepctl.verify import Verdict
 
@@ -67,3 +67,15 @@ def test_a_run_is_compared_with_another_one(root: Path) -> None:
     found = sweepctl.open_run("a", str(root)).compare("b", metrics=["mean_wait"])
     assert found.is_exact
     assert [run.run_id for run in (found.pairing.first.run, found.pairing.second.run)] == ["b", "a"]
+
+
+def test_an_opened_run_tells_where_a_condition_holds(tmp_path: Path) -> None:
+    run(open_store(str(tmp_path)), "a", "queue", replications=40)
+    opened = sweepctl.open_run("a", str(tmp_path))
+    found = opened.discover("servers = 2 AND mean_wait >= 0")
+    assert (found.points, found.met, found.used) == (160, 80, 160)
+    (box,) = found.boxes
+    assert [(each.dimension, each.low, each.high) for each in box.restrictions] == [("servers", 2, None)]
+    with pytest.raises(QueryError) as told:
+        opened.discover("mean_wiat > 5")
+    assert "mean_wait" in str(told.value)

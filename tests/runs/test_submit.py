@@ -236,6 +236,15 @@ def test_a_file_becomes_a_run_and_its_messages_and_the_same_file_continues_it(fi
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("server")
+def test_a_submission_notes_a_number_of_samples_that_is_no_power_of_two(file: Path) -> None:
+    sobol = file.read_text().replace('"grid"', '"sobol"\nsamples = 9').replace("[1, 2]", "{ choice = [1, 2] }")
+    file.write_text(sobol)
+    done = sweepctl("submit", file)
+    assert (done.exit_code, "note: samples = 9: a power of two (8)" in done.stdout) == (0, True), done.output
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("server")
 def test_another_sweep_under_the_run_id_is_refused_and_nothing_is_sent(file: Path) -> None:
     assert sweepctl("submit", file, "--run-id", "demo-001").exit_code == 0
     file.write_text(SWEEP.format(replications=13))

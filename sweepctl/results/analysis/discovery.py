@@ -31,7 +31,7 @@ SHOWN_STEPS = 10  # of a peeling trajectory
 _ALIAS = "the condition"  # no parameter has such a name
 _MET = f'"{_ALIAS}"'
 _REMEDY = (
-    '--where takes one condition in SQL over the columns of `points`, for instance "mean_wait > 5". '
+    'A condition is one expression in SQL over the columns of `points`, for instance "mean_wait > 5". '
     "`sweepctl query RUN_ID 'DESCRIBE points'` lists the columns."
 )
 
@@ -119,7 +119,9 @@ def discover(connection: "Connection", subject: Subject, where: str) -> Discover
     try:
         from sweepctl.results.analysis import prim  # noqa: PLC0415  imports NumPy and SciPy, which are optional
     except ImportError as error:
-        raise UsageError("--where needs NumPy and SciPy", remedy="pip install 'sweepctl[sensitivity]'") from error
+        raise UsageError(
+            "boxes of a condition need NumPy and SciPy", remedy="pip install 'sweepctl[sensitivity]'"
+        ) from error
     if not subject.succeeded:  # there may be no columns yet
         return Discovery(where, 0, 0, 0, 0, why_not="no box: no point has succeeded")
     judged = _judged(connection, subject, where)

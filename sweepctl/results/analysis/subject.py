@@ -76,7 +76,9 @@ class Subject:
     record: RunRecord
     space: Space
     dimensions: tuple[Dimension, ...]  # in byte order of their names
-    metrics: tuple[str, ...]  # the requested ones, or the first numeric ones, those that vary before the others
+    metrics: tuple[
+        str, ...
+    ]  # the requested ones, or the first numeric ones: headlines, others, and last what does not vary
     other_metrics: tuple[str, ...]  # all other numeric ones
     varied: tuple[str, ...]  # parameters that the design names, even with one value, or that are derived
     fixed: tuple[str, ...]  # all others of the model
@@ -127,7 +129,14 @@ class Subject:
 
     @classmethod
     def of(
-        cls, connection: "Connection", record: RunRecord, space: Space, metrics: Sequence[str] = (), *, most: int = 1
+        cls,
+        connection: "Connection",
+        record: RunRecord,
+        space: Space,
+        metrics: Sequence[str] = (),
+        *,
+        most: int = 1,
+        headlines: Collection[str] = (),
     ) -> Self:
         """Return what can be analysed of a run.
 
@@ -135,8 +144,10 @@ class Subject:
             connection: Has the run's views (`results.views`).
             record: The run record.
             space: The run's design.
-            metrics: The metrics to analyse; if empty, the first `most` in the model's order that vary.
+            metrics: The metrics to analyse; if empty, the first `most` that vary, the headlines before the others, and
+                else in the model's order.
             most: The number of metrics if none are requested.
+            headlines: The metrics that matter most (`records.run.headlines`).
 
         Raises:
             UsageError: a metric does not exist or is not numeric.
@@ -148,7 +159,7 @@ class Subject:
             _require_metric(name, numbers, declared)
         chosen = list(dict.fromkeys(name for name in metrics if name in numbers))
         if not chosen:
-            numbers = _varying_first(connection, numbers)
+            numbers = _most_telling_first(connection, numbers, headlines)
             chosen = numbers[:most]
         of = "count(*), count(*) FILTER (status = 'success'), count(*) FILTER (status = 'excluded')"
         points, succeeded, excluded = connection.execute(f"SELECT {of} FROM point_outcomes").fetchall()[0]
@@ -183,13 +194,14 @@ def is_sampled(space: Space) -> bool:
     return isinstance(space, DrawPerCell)
 
 
-def _varying_first(connection: "Connection", metrics: Sequence[str]) -> list[str]:
-    """Return metrics in their order, but those with one value in all points at the end: they answer nothing."""
+def _most_telling_first(connection: "Connection", metrics: Sequence[str], headlines: Collection[str]) -> list[str]:
+    """Return headlines, then the other metrics, and last those with one value in all points: they answer nothing."""
     if not metrics:
         return []
     varies = ", ".join(f"coalesce(min({number(name)}) < max({number(name)}), false)" for name in metrics)
     found = connection.execute(f"SELECT {varies} FROM point_outcomes WHERE status = 'success'").fetchall()[0]
-    return [name for wanted in (True, False) for name, each in zip(metrics, found, strict=True) if each is wanted]
+    varying = {name for name, each in zip(metrics, found, strict=True) if each}
+    return sorted(metrics, key=lambda name: (name not in varying, name not in headlines))
 
 
 def drawn(space: Space) -> Collection[str]:

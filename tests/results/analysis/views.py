@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -97,9 +97,10 @@ def subject_of(
     replications: int = 1,
     *metrics: str,
     most: int = 9,
+    headlines: Collection[str] = (),
 ) -> Subject:
     record = record_of(design, replications)
-    return Subject.of(connection, record, DESIGN.validate_python(design), metrics, most=most)
+    return Subject.of(connection, record, DESIGN.validate_python(design), metrics, most=most, headlines=headlines)
 
 
 def register_outcomes(connection: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]]) -> None:

@@ -46,9 +46,10 @@ impl Model for Epidemic {
         .metric(Column::int("new_infections").unit("people").doc("people infected after the start"))
         .metric(
             Column::float("attack_rate")
+                .headline()
                 .doc("share of the initially susceptible who were infected; 0 if there were none"),
         )
-        .metric(Column::int("peak_infected").unit("people").doc("most people infected at once"))
+        .metric(Column::int("peak_infected").unit("people").headline().doc("most people infected at once"))
         .metric(Column::int("events").doc("infections and recoveries until no one is infected"))
     }
 

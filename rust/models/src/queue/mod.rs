@@ -60,9 +60,14 @@ impl Model for Queue {
                     .at_most(1_000_000_000)
                     .doc("number of first customers that are not counted; below customers"),
             )
-            .metric(Column::float("mean_wait").unit("time").doc("mean time in the queue, before service"))
+            .metric(
+                Column::float("mean_wait")
+                    .unit("time")
+                    .headline()
+                    .doc("mean time in the queue, before service"),
+            )
             .metric(Column::float("p_wait").doc("share of customers who wait"))
-            .metric(Column::float("utilisation").doc("share of the servers' time spent serving"))
+            .metric(Column::float("utilisation").headline().doc("share of the servers' time spent serving"))
             .metric(
                 Column::float("mean_queue_length")
                     .doc("time average of the number of customers in the queue"),

@@ -199,9 +199,11 @@ fn counts() -> Vec<Column> {
         riders("completed_riders").doc("reached their drop-off"),
         riders("abandoned_quote_riders").doc("gave up after rejecting quotes"),
         riders("cancelled_riders").doc("accepted a quote and cancelled before the pickup"),
-        Column::float("conversion_rate").doc("completed_riders divided by total_riders; 0 if there are none"),
-        money("platform_revenue").doc("the platform's share of total_fares_collected"),
-        money("driver_payouts").doc("the drivers' share of total_fares_collected"),
+        Column::float("conversion_rate")
+            .headline()
+            .doc("completed_riders divided by total_riders; 0 if there are none"),
+        money("platform_revenue").headline().doc("the platform's share of total_fares_collected"),
+        money("driver_payouts").headline().doc("the drivers' share of total_fares_collected"),
         money("total_fares_collected").doc("fares of completed trips"),
         Column::int("completed_trips").unit("trips").doc("trips of counted riders that were completed"),
         riders("riders_abandoned_price")
@@ -215,13 +217,14 @@ fn counts() -> Vec<Column> {
 fn times() -> Vec<Column> {
     let time = |name| Column::float(name).unit("ms").nullable();
     vec![
-        time("avg_time_to_match_ms").doc(
+        time("avg_time_to_match_ms").headline().doc(
             "mean time from request to the driver's acceptance, completed trips; null if there are none",
         ),
         time("median_time_to_match_ms").doc("its median; for an even number, the mean of the middle two"),
         time("p90_time_to_match_ms")
             .doc("its 90th percentile: element floor(0.9 (n - 1)) in ascending order, counted from 0"),
         time("avg_time_to_pickup_ms")
+            .headline()
             .doc("mean time from the driver's acceptance to the pickup, completed trips"),
         time("median_time_to_pickup_ms").doc("its median"),
         time("p90_time_to_pickup_ms").doc("its 90th percentile, as above"),
@@ -241,7 +244,7 @@ fn stocks() -> Vec<Column> {
             .unit("riders")
             .doc("counted riders who are browsing, waiting or in transit at the end"),
         Column::int("drivers_on_duty_at_end").unit("drivers").doc("drivers not off duty at the end"),
-        Column::float("driver_utilisation").nullable().doc(
+        Column::float("driver_utilisation").nullable().headline().doc(
             "share of drivers' time on duty spent en route or on a trip; null if no time was spent on duty",
         ),
         Column::float("mean_idle_drivers")

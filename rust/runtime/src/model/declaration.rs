@@ -317,11 +317,14 @@ pub struct Column {
     pub(crate) nullable: bool,
     pub(crate) unit: &'static str,
     pub(crate) doc: &'static str,
+    /// Whether it is among the metrics that matter most.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) headline: bool,
 }
 
 impl Column {
-    fn new(name: &'static str, kind: Type) -> Self {
-        Self { name, kind, nullable: false, unit: "", doc: "" }
+    pub(crate) fn new(name: &'static str, kind: Type) -> Self {
+        Self { name, kind, nullable: false, unit: "", doc: "", headline: false }
     }
 
     /// A column of integers.
@@ -362,6 +365,14 @@ impl Column {
     #[must_use]
     pub fn doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
+        self
+    }
+
+    /// Makes a metric one of those that matter most: they come first where only some are shown. No result depends
+    /// on it.
+    #[must_use]
+    pub fn headline(mut self) -> Self {
+        self.headline = true;
         self
     }
 

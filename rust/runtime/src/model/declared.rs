@@ -61,6 +61,8 @@ struct GivenColumn {
     nullable: bool,
     unit: String,
     doc: String,
+    #[serde(default)]
+    headline: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -155,6 +157,7 @@ impl GivenColumn {
             nullable: self.nullable,
             unit: kept(&self.unit),
             doc: kept(&self.doc),
+            headline: self.headline,
         }
     }
 }
@@ -178,7 +181,7 @@ mod tests {
             .parameter(Parameter::int("count", 1).null_by_default().at_least(i64::MIN))
             .parameter(Parameter::bool("on", true))
             .parameter(Parameter::string("mode", "a").choices(&["a", "b"]).spellings(&[("x", "b")]))
-            .metric(Column::float("out").nullable().unit("m"))
+            .metric(Column::float("out").nullable().unit("m").headline())
             .dataset(Dataset::new("rows", "all").column(Column::int("number").doc("n")))
     }
 
@@ -203,6 +206,7 @@ mod tests {
                 "two bounds on one side",
             ),
             (r#""name":"out""#, r#""name":"Out""#, "must match"),
+            (r#""doc":"n""#, r#""doc":"n","headline":true"#, "number is not a metric"),
         ] {
             let changed = written.replacen(from, to, 1);
             assert_ne!(changed, written, "{from}");

@@ -97,6 +97,10 @@ pub(crate) fn problems(model: &Declaration) -> Vec<(String, String)> {
         if columns.is_empty() {
             found.push((place.clone(), format!("dataset {name:?} has no columns")));
         }
+        for column in columns.iter().filter(|column| column.headline) {
+            let problem = format!("{} is not a metric: only metrics can be headlines", column.name);
+            found.push((format!("{place}.columns.{}", column.name), problem));
+        }
         let columns = columns.iter().map(|column| column.name);
         found.extend(names("column", &format!("{place}.columns."), columns));
     }

@@ -287,6 +287,7 @@ impl Reader<'_> {
                         section.take("unit").and_then(|entry| entry.text(problems)).unwrap_or_default(),
                     ),
                     doc: kept(section.take("doc").and_then(|entry| entry.text(problems)).unwrap_or_default()),
+                    headline: section.take("headline").is_some_and(|entry| entry.flag(problems)),
                 });
                 if is_metrics {
                     sources.read(&entry, &mut section, problems);
@@ -294,7 +295,7 @@ impl Reader<'_> {
                 section.finish(problems);
             } else {
                 let kind = entry.kind(&mut self.problems).unwrap_or(Type::Float);
-                columns.push(Column { name: kept(entry.name), kind, nullable: false, unit: "", doc: "" });
+                columns.push(Column::new(kept(entry.name), kind));
             }
         }
         Some(columns)
@@ -320,11 +321,9 @@ impl Reader<'_> {
 
 fn of_signature(metric: &SignatureMetric) -> Column {
     Column {
-        name: kept(&metric.name),
-        kind: metric.kind,
         nullable: metric.nullable,
-        unit: "",
         doc: kept(&metric.doc),
+        ..Column::new(kept(&metric.name), metric.kind)
     }
 }
 

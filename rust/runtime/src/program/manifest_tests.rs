@@ -20,7 +20,7 @@ range = [-5, 5]
 
 [metrics]
 total = "float"
-note = { type = "string", nullable = true }
+note = { type = "string", nullable = true, headline = true }
 
 [datasets.rows]
 doc = "all"
@@ -64,7 +64,8 @@ fn a_manifest_is_a_declaration() {
         r#"{"name":"rate","type":"float","nullable":false,"unit":"1/s","default":1.0,"range":"> 0, <= 10""#,
         r#""default":"a","range":"one of \"a\", \"b\"""#,
         r#"{"name":"limit","type":"int","nullable":true,"unit":"","default":null,"range":">= -5, <= 5""#,
-        r#"{"name":"note","type":"string","nullable":true,"unit":"","doc":""}],"datasets":[{"name":"rows""#,
+        r#"{"name":"note","type":"string","nullable":true,"unit":"","doc":"","headline":true}],"datasets""#,
+        r#""datasets":[{"name":"rows""#,
     ] {
         assert!(told.contains(part), "{told} lacks {part}");
     }
@@ -134,6 +135,7 @@ fn every_problem_is_told_with_its_line() {
         ("count = 3", "seed = 3", "7: parameter \"seed\" has the name of an identity column"),
         ("total =", "run_id =", "16: metric \"run_id\" has the name of an identity column"),
         ("at = \"float\"", "At = \"float\"", "21: column \"At\" must match"),
+        ("\"float\" }", "{ type = \"float\", headline = true } }", "21: at is not a metric"),
         (
             "[datasets.rows]",
             "[datasets.runs]",
