@@ -129,7 +129,7 @@ def report_command(
         typer.Option(
             "--metric",
             help=f"Metric to show; repeatable, up to {MOST_METRICS}.",
-            show_default=f"the first {METRICS}, headlines first",
+            show_default=f"the first {METRICS}",
         ),
     ] = None,
     against: Annotated[
