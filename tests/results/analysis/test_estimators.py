@@ -146,3 +146,10 @@ def test_partial_rank_correlations_are_those_of_residuals() -> None:
         residuals = [each - others @ np.linalg.lstsq(others, each, rcond=None)[0] for each in (ranks[:, place], ranked)]
         assert found[place] == pytest.approx(np.corrcoef(*residuals)[0, 1])
     assert abs(found[2]) <= half_width[2]
+
+
+def test_resamples_that_are_made_together_are_those_that_are_made_alone() -> None:
+    terms = np.random.default_rng(3).random((50, 4))
+    draws = np.random.default_rng(7)
+    alone = [terms[draws.integers(50, size=50)].mean(axis=0) for _ in range(estimators.RESAMPLES)]
+    assert np.allclose(list(estimators._resampled_means(terms, 7)), alone, rtol=1e-12)

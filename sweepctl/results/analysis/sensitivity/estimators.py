@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 RESAMPLES = 200
+TOGETHER = 10  # resamples: one product of matrices for them takes a tenth of the time of ten products
 Z_975 = 1.959963984540054
 SLICES = 10  # of PAWN
 PAWN_STEPS = 512  # values of the metric at which resamples are compared
@@ -94,8 +95,9 @@ def _matrix(values: Floats, pairs: list[tuple[int, int]], size: int) -> Floats:
 def _resampled_means(terms: Floats, seed: int) -> Iterator[Floats]:
     """Yield the means of resamples of the rows."""
     draws, rows = np.random.default_rng(seed), len(terms)
-    for _ in range(RESAMPLES):
-        yield np.bincount(draws.integers(rows, size=rows), minlength=rows) @ terms / rows
+    for _ in range(RESAMPLES // TOGETHER):
+        counts = [np.bincount(draws.integers(rows, size=rows), minlength=rows) for _ in range(TOGETHER)]
+        yield from np.array(counts, dtype=np.float64) @ terms / rows
 
 
 def morris_measures(effects: Floats, seed: int = 0) -> ElementaryEffects:
