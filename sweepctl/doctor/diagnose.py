@@ -9,6 +9,7 @@ import datetime as dt
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -30,6 +31,8 @@ VISIBILITY_TIMES = 6
 # AWS rejects a request whose signature is more than five minutes off.
 REFUSED_OFFSET = dt.timedelta(minutes=5)
 NOTABLE_OFFSET = dt.timedelta(seconds=30)
+EXTRAS = {"query": "duckdb", "sensitivity": "SALib"}  # with the module that each is for
+GIVES = {"query": "query, summary and report", "sensitivity": "indices of samples, boxes of a condition"}
 LIBRARIES = ("boto3", "pyarrow", "pydantic")
 TEMPLATE = "see examples/deploy/template.yaml"
 _Place = TypeVar("_Place", Queue, Store)
@@ -60,7 +63,7 @@ def diagnose(
     queue, no_queue = (None, []) if open_queue is None else _opened("queue", open_queue)
     bucket = store.bucket if isinstance(store, S3Store) else None
     endpoints = [each.endpoint for each in (bucket, queue) if each is not None]
-    found = [Diagnosis("versions", _versions(version)), *run_check("engine", lambda: check_engine(find()))]
+    found = [Diagnosis("versions", _versions(version)), _extras(), *run_check("engine", lambda: check_engine(find()))]
     if endpoints:
         found += _check_account(open_account, endpoints, bucket, now)
     found += no_store if store is None else run_check("store", lambda: check_store(store))
@@ -81,6 +84,14 @@ def _opened(what: str, opens: Callable[[], _Place]) -> tuple[_Place | None, list
 def _versions(version: str) -> str:
     libraries = ", ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES)
     return f"sweepctl {version}, Python {platform.python_version()}, {libraries}"
+
+
+def _extras() -> Diagnosis:
+    lacking = [extra for extra, module in EXTRAS.items() if find_spec(module) is None]
+    if not lacking:
+        return Diagnosis("extras", f"installed: {', '.join(EXTRAS)}")
+    remedy = f"`pip install 'sweepctl[{','.join(lacking)}]'` if these answers are wanted on this machine."
+    return Diagnosis("extras", f"not installed: {', '.join(f'{each} ({GIVES[each]})' for each in lacking)}", remedy)
 
 
 def _check_account(

@@ -31,6 +31,12 @@ ADVICE: Mapping[str, str] = {
     INVALID_PARAMETERS: "The engine refuses the parameter each time. Correct it and start a new run.",
     INJECTED_FAILURE: "Its message asked for it: send the shard's message without failure_injection_shards.",
 }
+# Where rules of the sweep file leave points without a valid value.
+RULES = ("invalid_derived_parameter", "undefined_constraint")
+_OF_RULES = (
+    "The sweep file's rules give these points no valid value, so a retry would fail again. Correct `derived`, or "
+    "exclude these points by a constraint (docs/expressions.md)."
+)
 _NO_ADVICE = "It would fail again."
 
 
@@ -63,6 +69,8 @@ class FailedShards:
         own = ADVICE.get(group.error_code, _NO_ADVICE)
         if group.error_code != POINT_FAILED:
             return own
+        if group.example.startswith(RULES):
+            own = _OF_RULES
         advise = self.caller.machine_advice if self.machine_dependent else self.caller.again
         advice = advise(self.record.run_id, has_outputs=bool(self.record.spec.outputs))
         return advice if 0 < self.machine_dependent == self.failed_points else f"{own} {advice}"

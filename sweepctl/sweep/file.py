@@ -341,8 +341,8 @@ def _without(fields: Mapping[str, Any], paths: Iterable[TomlPath]) -> Mapping[st
     for path in paths:
         inner: Any = left
         design = 3 if path[:2] == ("design", "parts") else 1
-        # The whole parameter, and the whole [shards] and [replications], not only the value inside.
-        is_whole = path[0] in {"shards", "replications"}
+        # The whole parameter, and the whole [shards], [replications] and constraints, not only the value inside.
+        is_whole = path[0] in {"shards", "replications", "constraints"}
         keys = path[: design + 2 if path[design : design + 1] == ("dimensions",) else 1 if is_whole else 2]
         for key in keys[:-1]:
             inner = inner[key]
@@ -376,9 +376,20 @@ def _rules(error: ValidationError) -> Iterator[tuple[TomlPath, str]]:
             rule = f"unknown field; did you mean `{close[0]}`?" if close else "unknown field"
         elif each["type"] == "missing":
             rule = "is required"
+        elif each["type"] in _LENGTHS:
+            rule = _LENGTHS[each["type"]].format(**each["ctx"])
         elif rule.startswith("Input should"):
             rule = rule.replace("Input should", "must", 1)
         yield path, rule
+
+
+# Pydantic's words for lengths, as this file's other rules are.
+_LENGTHS = {
+    "string_too_short": "must have at least {min_length} character(s)",
+    "string_too_long": "must have at most {max_length:,} characters",
+    "too_short": "must have at least {min_length} item(s), not {actual_length}",
+    "too_long": "must have at most {max_length:,} items",
+}
 
 
 @cache
@@ -395,6 +406,8 @@ def _fields() -> frozenset[str]:
 
 
 def _error(path: Path, problems: Mapping[TomlPath, str], lines: Mapping[TomlPath, int]) -> SweepFileError:
-    placed = sorted((line_of(lines, keys), ".".join(map(str, keys)), rule) for keys, rule in problems.items())
+    # Places in a list are ordered as numbers, and come after names.
+    ordered = sorted(problems, key=lambda keys: (line_of(lines, keys), [(isinstance(key, int), key) for key in keys]))
+    placed = [(line_of(lines, keys), ".".join(map(str, keys)), problems[keys]) for keys in ordered]
     errors = (f"{path}:{line}: {key}: {rule}" if key else f"{path}: {rule}" for line, key, rule in placed)
     return SweepFileError(tuple(errors), remedy="Correct the file; docs/sweep-files.md lists every field and its rule.")

@@ -160,9 +160,7 @@ def draft(file: SweepFile, engine: Engine) -> Draft:
     spec, stored = _spec_of(file)
     exclusion = find_excluded(spec, file.space, engine)
     if exclusion is not None and exclusion.is_total and exclusion.is_exact:
-        raise file.error(
-            {("constraints",): f"exclude all {counted('cells', exclusion.cells)}: no point is left to run"}
-        )
+        raise file.error(_nothing_left(exclusion))
     return Draft(file, spec, stored, exclusion)
 
 
@@ -204,6 +202,13 @@ def _with_metric_checked(file: SweepFile, model: Model) -> SweepFile:
         hint = f'did you mean "{close[0]}"?' if close else f"metrics: {', '.join(numbers) or 'none'}"
         rule = f'unknown metric "{precision.metric}"; {hint}'
     return replace(file, problems=file.problems | {("replications", "metric"): rule})
+
+
+def _nothing_left(found: Exclusion) -> dict[TomlPath, str]:
+    cells = counted("cells", found.cells)
+    if found.excluded == found.cells:
+        return {("constraints",): f"exclude all {cells}: no point is left to run"}
+    return {("derived",): f"no point of {cells} is left to run: {found.first_failure}"}
 
 
 def _accept(spec: Spec, space: Space, engine: Engine) -> None:

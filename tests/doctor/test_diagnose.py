@@ -23,8 +23,19 @@ from sweepctl.queue.contract import QueueFacts
 from sweepctl.store.bucket import Bucket
 
 NOW = dt.datetime(2026, 2, 14, 12, tzinfo=dt.UTC)
-LOCAL = ["versions", "engine", "store"]
-AWS = ["versions", "engine", "credentials", "clock", "store", "region", "bucket policy", "public access", "encryption"]
+LOCAL = ["versions", "extras", "engine", "store"]
+AWS = [
+    "versions",
+    "extras",
+    "engine",
+    "credentials",
+    "clock",
+    "store",
+    "region",
+    "bucket policy",
+    "public access",
+    "encryption",
+]
 QUEUE = ["queue", "visibility", "dead letters", "dead-letter queue"]
 PRIVATE = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 _numbers = itertools.count()

@@ -37,3 +37,11 @@ def test_the_advice_has_the_command_that_was_given(outputs: tuple[str, ...]) -> 
     failed = FailedShards(record, (), [group], (), 1, 0, Caller("s.toml", " --store a --engine e"))
     reuse = "" if outputs else " --reuse r"
     assert f"`sweepctl run s.toml --run-id r-again{reuse} --store a --engine e`" in failed.advice(group)
+
+
+def test_points_without_a_valid_value_are_the_sweep_files() -> None:
+    example = "invalid_derived_parameter: buffer = -1: must be >= 0; it is demand - 9"
+    group = FailureGroup("point_failed", retryable=False, shards=(0,), points_failed=1, example=example)
+    advice = FailedShards(RUN, (), [group], (), 1, 0).advice(group)
+    assert "Correct `derived`" in advice
+    assert "model_version" not in advice

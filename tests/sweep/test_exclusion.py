@@ -43,7 +43,7 @@ def draft(folder: Path, text: str) -> Draft:
 
 def test_the_rules_are_in_every_message_and_in_the_fingerprint(tmp_path: Path) -> None:
     drafted = draft(tmp_path, SWEEP)
-    assert drafted.exclusion == Exclusion(9, 9, 3)
+    assert drafted.exclusion == Exclusion(9, 9, 3, 0, None)
     for shard in (0, 2):
         body = drafted.plan("r", "2026-03-01", 4).message(shard).to_json()
         assert decode(body, utc_now().date()).spec == drafted.spec
@@ -83,7 +83,7 @@ def test_all_mistakes_are_told_with_their_lines(tmp_path: Path) -> None:
         ("[derived]", '[derived]\nservice_rate = "warmup / 9"\nmax_queue = "warmup"', "unknown parameter"),
         ('warmup = "customers // 10 * servers"', 'warmup = "warmup + 1"', "warmup needs itself: warmup -> warmup"),
         ("kind =", "constraints = []\nkind =", "unknown field"),
-        ('"customers > warmup"', '""', "at least 1 character"),
+        ('"customers > warmup"', '""', "constraints.1: must have at least 1 character(s)"),
         ('"customers > warmup"', "1", "valid string"),
     ],
 )
@@ -113,8 +113,29 @@ def test_of_a_large_design_some_cells_are_looked_at_everywhere() -> None:
     space = DESIGN.validate_python(design)
     for constraint, excluded in {"arrival_rate < 2": 0, "arrival_rate >= 2": MOST_CELLS}.items():
         found = find_excluded(Spec("queue", design, {}, 3, 1, (), constraints=(constraint,)), space, ENGINE)
-        assert found == Exclusion(1 << 40, MOST_CELLS, excluded)
+        assert found == Exclusion(1 << 40, MOST_CELLS, excluded, 0, None)
     found = find_excluded(Spec("queue", design, {}, 3, 1, (), constraints=("arrival_rate < 0.5",)), space, ENGINE)
     assert found is not None
     assert not found.is_exact
     assert abs(found.excluded / found.looked_at - 0.5) < 1 / BLOCKS
+
+
+def test_a_plan_tells_derived_values_that_are_not_allowed(tmp_path: Path) -> None:
+    found = draft(tmp_path, SWEEP.replace("customers // 10 * servers", "100 - 60 * (servers - 1)")).exclusion
+    first = "warmup = -20: must be >= 0, <= 1000000000; it is 100 - 60 * (servers - 1)"
+    # Three cells are excluded by their rates, and three at one server since warmup is all customers.
+    assert found == Exclusion(9, 9, 5, 4, first) or found is not None
+    assert found is not None
+    assert (found.failed > 0, found.first_failure) == (True, first)
+    with pytest.raises(SweepFileError, match=r"derived: no point of 9 cells is left to run: warmup = -1: must be"):
+        draft(tmp_path, SWEEP.replace("customers // 10 * servers", "0 - 1"))
+
+
+def test_an_error_in_one_constraint_does_not_hide_others(tmp_path: Path) -> None:
+    many = ", ".join(f'"x{place} > 1"' for place in range(11))
+    with pytest.raises(SweepFileError) as told:
+        draft(tmp_path, SWEEP.replace('"customers > warmup"', many))
+    assert [each.split(": ")[1] for each in told.value.errors] == [f"constraints.{place}" for place in range(1, 12)]
+    with pytest.raises(SweepFileError) as told:
+        draft(tmp_path, SWEEP.replace('"customers > warmup"', '""').replace("customers = 100", "customers = -1"))
+    assert [each.split(": ")[1] for each in told.value.errors] == ["constraints.1", "base.customers"]

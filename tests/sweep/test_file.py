@@ -144,7 +144,7 @@ def test_an_error_names_line_key_and_rule(
         (CROSS, "samples", "sample", ["s.toml:9: design.parts.1.samples: is required", "s.toml:11: design.parts.1.sa"]),
         (CROSS, "latin_hypercube", "latin", ["s.toml:9: design.parts.1: kind: must be one of grid, zip"]),
         (CROSS, "latin_hypercube", "cross", ["s.toml:9: design.parts.1: kind: must be one of grid, zip"]),
-        (CROSS, CROSS.partition("2]\n")[2], "", ["s.toml:6: design.parts: List should have at least 2 items"]),
+        (CROSS, CROSS.partition("2]\n")[2], "", ["s.toml:6: design.parts: must have at least 2 item(s)"]),
         (
             CROSS.replace("latin_hypercube", "random"),
             "= 9\n",

@@ -166,6 +166,9 @@ impl<'a, S: Scope> Parser<'a, S> {
             Kind::Word("true") => Ok(constant(Value::Bool(true), Some(Type::Bool))),
             Kind::Word("false") => Ok(constant(Value::Bool(false), Some(Type::Bool))),
             Kind::Word("null") => Ok(Part { nullable: true, ..constant(Value::Null, None) }),
+            Kind::Word("True") => Err(token.mistake("write true".to_owned())),
+            Kind::Word("False") => Err(token.mistake("write false".to_owned())),
+            Kind::Word("None") => Err(token.mistake("write null".to_owned())),
             Kind::Word(word) if self.peek().kind == Kind::Symbol("(") => self.call(word, place),
             Kind::Word(word) if !["and", "or", "not"].contains(&word) => {
                 let found = self.scope.find(word).map_err(|problem| Mistake { place, problem })?;

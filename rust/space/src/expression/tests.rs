@@ -168,6 +168,7 @@ fn a_mistake_has_its_place() {
     is_wrong("'é' == z", 7, "unknown parameter \"z\"");
     is_wrong("x = 7", 2, "'=' is not a part of expressions; for equality write ==");
     is_wrong("on && off", 3, "'&' is not a part of expressions; write `and`");
+    is_wrong("on == True", 6, "write true");
     is_wrong("x ^ 2", 2, "'^' is not a part of expressions; for a power write **");
     is_wrong("(x + 1", 6, "expected ), found the end");
     is_wrong("x + ", 4, "expected a value, found the end");
