@@ -129,8 +129,10 @@ def _show_sensitivity(console: Console, sensitivity: Sensitivity) -> None:
             title=f"elementary effects (Morris), {counted('cells', sensitivity.cells)}",
         )
         for effect in sensitivity.effects:
-            mu_star = f"{shown(effect.mu_star)} ± {shown(effect.half_width)}"
-            table.add_row(foreign(effect.dimension), mu_star, shown(effect.mu), shown(effect.sigma))
+            mu_star, mu = (effect.mu_star, effect.half_width), (effect.mu, effect.mu_half_width)
+            measures = (mu_star, mu, (effect.sigma, effect.sigma_half_width))
+            cells = (f"{shown(value)} ± {shown(half_width)}" for value, half_width in measures)
+            table.add_row(foreign(effect.dimension), *cells)
         console.print(table, highlight=False)
     if sensitivity.influences:
         table = new_table("dimension", "PAWN", "rank correlation", title="influence without variance")

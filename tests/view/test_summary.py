@@ -1,7 +1,8 @@
 """What a summary prints: levels under their own dimension, and no string of a run raw."""
 
 import io
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -94,3 +95,22 @@ def test_no_string_of_a_run_steers_the_terminal() -> None:
     assert not {"\x1b", "\x9b"} & {*printed}
     # A level, the metric and the other one, both ends' titles, columns and values, the code and its message.
     assert printed.count(r"\x1b[2J\x9b1m[red]") >= 10
+
+
+def told_of(design: dict[str, Any], cells: Sequence[Mapping[str, Any]], function: Function, replications: int = 1) -> str:
+    """Return what is printed, and the page's part about metrics."""
+    connection = connect(cells, function, replications)
+    overview = make_overview(connection, subject_of(connection, design, replications, "m"))
+    output = io.StringIO()
+    show_summary(Console(file=output, width=400), overview.summary)
+    return output.getvalue() + section(overview, {})
+
+
+def test_each_of_morris_measures_has_its_interval() -> None:
+    design = {"kind": "morris", "trajectories": 5, "levels": 4, "dimensions": {"a": UNIFORM}}
+    values = [0.0, 2.0, 0.0, 4.0, 0.0, -2.0, 0.0, 1.0, 0.0, 3.0]
+    cells = [{"a": place % 2 * 2 / 3} for place in range(10)]
+    order = iter(values)
+    told = told_of(design, cells, lambda *_: {"m": next(order)})
+    assert re.search(r"a +3\.6 ± \d\S* +2\.4 ± \d\S* +3\.\d+ ± \d", told)
+    assert re.search(r"3\.6 ± \d[^ ]*</td><td[^>]*>2\.4 ± \d[^ ]*</td><td[^>]*>3\.\d+ ± \d", told)

@@ -224,8 +224,13 @@ def _elementary_effects(sensitivity: Sensitivity) -> Markup:
         "mu*: mean size; mu: mean with its sign; a large sigma means that the effect depends on the place: it is "
         f"nonlinear, or the dimension interacts with others. {counted('cells', sensitivity.cells)}."
     )
-    rows: list[Sequence[str | float]] = [
-        [each.dimension, _plus_minus(each.mu_star, each.half_width), each.mu, each.sigma]
+    rows: list[Sequence[str]] = [
+        [
+            each.dimension,
+            _plus_minus(each.mu_star, each.half_width),
+            _plus_minus(each.mu, each.mu_half_width),
+            _plus_minus(each.sigma, each.sigma_half_width),
+        ]
         for each in sensitivity.effects
     ]
     return element(

@@ -31,7 +31,9 @@ class ElementaryEffect:
     mu_star: float  # mean absolute effect
     half_width: float  # of mu_star's 95 % interval
     mu: float  # mean effect, with its sign
+    mu_half_width: float
     sigma: float  # standard deviation of the effects: nonlinear, or with interactions
+    sigma_half_width: float
 
 
 @dataclass(frozen=True)
