@@ -144,7 +144,7 @@ def _show_sensitivity(console: Console, sensitivity: Sensitivity) -> None:
             f"[dim]PAWN up to {sensitivity.pawn_by_chance:.3f} may be chance.[/]", highlight=False, soft_wrap=True
         )
     if sensitivity.why_not:
-        console.print(f"[yellow]![/] Sobol indices: {foreign(sensitivity.why_not)}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]![/] {foreign(sensitivity.why_not)}", highlight=False, soft_wrap=True)
 
 
 def _with_width(value: float, half_width: float | None) -> str:

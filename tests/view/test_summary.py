@@ -97,7 +97,9 @@ def test_no_string_of_a_run_steers_the_terminal() -> None:
     assert printed.count(r"\x1b[2J\x9b1m[red]") >= 10
 
 
-def told_of(design: dict[str, Any], cells: Sequence[Mapping[str, Any]], function: Function, replications: int = 1) -> str:
+def told_of(
+    design: dict[str, Any], cells: Sequence[Mapping[str, Any]], function: Function, replications: int = 1
+) -> str:
     """Return what is printed, and the page's part about metrics."""
     connection = connect(cells, function, replications)
     overview = make_overview(connection, subject_of(connection, design, replications, "m"))
@@ -114,3 +116,13 @@ def test_each_of_morris_measures_has_its_interval() -> None:
     told = told_of(design, cells, lambda *_: {"m": next(order)})
     assert re.search(r"a +3\.6 ± \d\S* +2\.4 ± \d\S* +3\.\d+ ± \d", told)
     assert re.search(r"3\.6 ± \d[^ ]*</td><td[^>]*>2\.4 ± \d[^ ]*</td><td[^>]*>3\.\d+ ± \d", told)
+
+
+def test_what_is_missing_of_sensitivity_is_named_once() -> None:
+    dimensions = {"a": UNIFORM}
+    cells = [{"a": place % 2 * 2 / 3} for place in range(6)]
+    morris = told_of({"kind": "morris", "trajectories": 3, "dimensions": dimensions}, cells, lambda *_: {"m": 1})
+    assert "\n! no elementary effects: 4 trajectories are needed, and 3 have all their values" in morris
+    assert '<p class="note">No elementary effects: 4 trajectories' in morris
+    zipped = told_of({"kind": "zip", "dimensions": {"a": [0, 2]}}, [{"a": 0}, {"a": 2}], lambda *_: {"m": 1})
+    assert "\n! no Sobol indices: the cells of a zip" in zipped

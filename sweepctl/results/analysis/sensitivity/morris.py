@@ -44,7 +44,7 @@ def _measures(design: Morris, steps: "Callable[[str], Floats]", values: "Floats"
     known = ~np.isnan(values).any(axis=1)
     count = int(known.sum())
     if count < MIN_TRAJECTORIES:
-        why = f"no effects: {MIN_TRAJECTORIES} trajectories are needed, and {count:,} have all their values"
+        why = f"no elementary effects: {MIN_TRAJECTORIES} trajectories are needed, and {count:,} have all their values"
         return Sensitivity(why_not=why)
     changes, names = np.diff(values[known], axis=1), sorted(design.dimensions)
     # A step that leaves a parameter's value as it was, since it has few, changes nothing.
