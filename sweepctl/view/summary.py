@@ -14,7 +14,6 @@ from sweepctl.spec import Value
 from sweepctl.view.console import foreign, new_table
 from sweepctl.view.wording import counted, shown, span
 
-MOST_PAIRS = 10  # of dimensions
 PAIRED = '"less the first": the mean difference of points that differ in this dimension alone'
 
 
@@ -117,7 +116,7 @@ def _show_sensitivity(console: Console, sensitivity: Sensitivity) -> None:
         console.print(table, highlight=False)
     if sensitivity.pairs:
         table = new_table("both", "second order", title="what only two dimensions together explain")
-        for pair in sorted(sensitivity.pairs, key=lambda pair: -pair.second_order)[:MOST_PAIRS]:
+        for pair in sensitivity.surest_pairs:
             table.add_row(foreign(" and ".join(pair.dimensions)), _with_width(pair.second_order, pair.half_width))
         console.print(table, highlight=False)
     if sensitivity.effects:

@@ -3,13 +3,15 @@
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from results.analysis.views import cells_of, connect, grid, subject_of
 from rich.console import Console
 
-from sweepctl.results.analysis.overview import make_overview
+from sweepctl.results.analysis.overview import Overview, make_overview
+from sweepctl.results.analysis.sensitivity.indices import PairIndex
 from sweepctl.results.analysis.summary import summarize
 from sweepctl.view.page.metrics import section
 from sweepctl.view.summary import show_summary
@@ -102,7 +104,10 @@ def told_of(
 ) -> str:
     """Return what is printed, and the page's part about metrics."""
     connection = connect(cells, function, replications)
-    overview = make_overview(connection, subject_of(connection, design, replications, "m"))
+    return shown_of(make_overview(connection, subject_of(connection, design, replications, "m")))
+
+
+def shown_of(overview: Overview) -> str:
     output = io.StringIO()
     show_summary(Console(file=output, width=400), overview.summary)
     return output.getvalue() + section(overview, {})
@@ -116,6 +121,19 @@ def test_each_of_morris_measures_has_its_interval() -> None:
     told = told_of(design, cells, lambda *_: {"m": next(order)})
     assert re.search(r"a +3\.6 ± \d\S* +2\.4 ± \d\S* +3\.\d+ ± \d", told)
     assert re.search(r"3\.6 ± \d[^ ]*</td><td[^>]*>2\.4 ± \d[^ ]*</td><td[^>]*>3\.\d+ ± \d", told)
+
+
+def test_pairs_of_dimensions_are_in_the_order_of_what_is_certain() -> None:
+    widths = {"unsure": (0.89, 2.586), "small": (0.02, 0.01), "large": (0.4, 0.1), "none": (0.0, 0.05)}
+    pairs = tuple(PairIndex(("a", name), *each) for name, each in widths.items())
+    connection = connect([{"a": 1}, {"a": 2}], lambda cell, _: {"m": cell["a"]})
+    overview = make_overview(connection, subject_of(connection, grid(a=[1, 2]), 1, "m"))
+    (metric,) = overview.summary.metrics
+    sensitivity = replace(metric.sensitivity, pairs=pairs)
+    summary = replace(overview.summary, metrics=(replace(metric, sensitivity=sensitivity),))
+    told = shown_of(replace(overview, summary=summary))
+    order = ["large", "small", "none", "unsure"]
+    assert re.findall(r"a and (\w+)", told) == [*order, *order]
 
 
 def test_what_is_missing_of_sensitivity_is_named_once() -> None:

@@ -17,8 +17,6 @@ from sweepctl.view.page.strips import NOTE, quantile_scale, strips
 from sweepctl.view.page.tables import crossed, definitions, points_table, table, with_unit
 from sweepctl.view.wording import counted, sentence, shown
 
-MOST_PAIRS = 10  # of dimensions, in the table of second-order indices
-
 
 def section(overview: Overview, units: Mapping[str, str]) -> Markup:
     """Return all panels, and the control to choose one."""
@@ -243,8 +241,10 @@ def _elementary_effects(sensitivity: Sensitivity) -> Markup:
 def _pairs_of_indices(sensitivity: Sensitivity) -> Markup:
     if not sensitivity.pairs:
         return Markup()
-    most = sorted(sensitivity.pairs, key=lambda pair: -pair.second_order)[:MOST_PAIRS]
-    rows = ([" and ".join(pair.dimensions), _plus_minus(pair.second_order, pair.half_width)] for pair in most)
+    rows = (
+        [" and ".join(pair.dimensions), _plus_minus(pair.second_order, pair.half_width)]
+        for pair in sensitivity.surest_pairs
+    )
     return table("Shares of the variance that only two dimensions together explain", ["both", "second order"], rows)
 
 
