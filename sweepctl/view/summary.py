@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from sweepctl.results.analysis.differences import independent
+from sweepctl.results.analysis.differences import independent, left_out
 from sweepctl.results.analysis.effects import UNBALANCED, MeanEstimate
 from sweepctl.results.analysis.points import FailureCount, Row
 from sweepctl.results.analysis.sensitivity.indices import Sensitivity
@@ -92,6 +92,8 @@ def _show_effects(console: Console, subject: Subject, metric: MetricSummary) -> 
         note += f" To compare levels, use {PAIRED}"
         note += f", with its interval over {by_chance.name}." if by_chance and subject.replications == 1 else "."
     console.print(f"[dim]{note}[/]", highlight=False, soft_wrap=True)
+    if left := left_out(subject):
+        console.print(f"[dim]{left}[/]", highlight=False, soft_wrap=True)
 
 
 def _estimated(estimate: MeanEstimate | None) -> str:

@@ -136,6 +136,19 @@ def test_pairs_of_dimensions_are_in_the_order_of_what_is_certain() -> None:
     assert re.findall(r"a and (\w+)", told) == [*order, *order]
 
 
+@pytest.mark.parametrize("replications", [1, 2])
+def test_intervals_of_a_cross_name_the_chance_that_they_leave_out(replications: int) -> None:
+    scenarios = {"kind": "latin_hypercube", "samples": 3, "dimensions": {"s": UNIFORM}}
+    parts = [grid(a=[1, 2]), scenarios]
+    cells = [{"a": a, "s": s} for a in (1, 2) for s in (0.1, 0.5, 0.9)]
+    told = told_of({"kind": "cross", "parts": parts}, cells, lambda cell, r: {"m": cell["s"] + r}, replications)
+    said = "Intervals are over replicates alone: they take the 3 draws of the sampled part as given."
+    assert told.count(said) == (2 if replications > 1 else 0)
+    assert told.count("over the 3 draws of the sampled part") == (0 if replications > 1 else 2)
+    of_grid = told_of(grid(a=[1, 2]), [{"a": 1}, {"a": 2}], lambda _, r: {"m": r}, replications)
+    assert "over replicates alone" not in of_grid
+
+
 def test_what_is_missing_of_sensitivity_is_named_once() -> None:
     dimensions = {"a": UNIFORM}
     cells = [{"a": place % 2 * 2 / 3} for place in range(6)]

@@ -7,7 +7,7 @@ means of the two levels.
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sweepctl.design import DrawPerCell, Grid, Space
+from sweepctl.design import Cross, DrawPerCell, Grid, Space
 from sweepctl.design.axes import length_of
 from sweepctl.names import quoted
 from sweepctl.results.analysis.effects import MeanEstimate, MeansByLevel, estimate
@@ -48,8 +48,18 @@ def independent(subject: Subject) -> Independent | None:
         is_whole = subject.replicate_batches == subject.replications
         name = "replicates" if is_whole else f"{subject.replicate_batches} batches of replicates"
         return Independent(name, f"replicate % {subject.replicate_batches}")
+    return _draws(subject.space)
+
+
+def left_out(subject: Subject) -> str | None:
+    """Return what chance the intervals of a cross over replicates leave out; None if they leave out none."""
+    draws = _draws(subject.space) if isinstance(subject.space, Cross) and subject.replications > 1 else None
+    return draws and f"Intervals are over replicates alone: they take {draws.name} as given."
+
+
+def _draws(space: Space) -> Independent | None:
     stride = 1
-    for part in reversed(parts_of(subject.space)):
+    for part in reversed(parts_of(space)):
         if isinstance(part, DrawPerCell):
             return Independent(
                 f"the {counted('draws', part.cells)} of the sampled part", f"(cell // {stride}) % {part.cells}"

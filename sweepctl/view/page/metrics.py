@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sweepctl.results.analysis.differences import independent
+from sweepctl.results.analysis.differences import independent, left_out
 from sweepctl.results.analysis.effects import UNBALANCED
 from sweepctl.results.analysis.overview import Overview, Pair, largest
 from sweepctl.results.analysis.quantiles import QuantilesByLevel
@@ -123,6 +123,7 @@ def _effects(subject: Subject, metric: MetricSummary, name: str, units: Mapping[
         "div",
         element("h4", "Distribution and means by level"),
         element("p", f"{_interval(subject)}{_left_out(metric, len(drawn))}", class_="note"),
+        element("p", left, class_="note") if (left := left_out(subject)) else "",
         "" if metric.balanced else element("p", UNBALANCED, class_="note"),
         element("div", *figures, class_="figures"),
     )
