@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from sweepctl.results.analysis.differences import independent, left_out
+from sweepctl.results.analysis.differences import how_compared, independent, left_out
 from sweepctl.results.analysis.effects import UNBALANCED, MeanEstimate
 from sweepctl.results.analysis.points import FailureCount, Row
 from sweepctl.results.analysis.sensitivity.indices import Sensitivity
@@ -13,8 +13,6 @@ from sweepctl.results.analysis.summary import MetricSummary, Summary
 from sweepctl.spec import Value
 from sweepctl.view.console import foreign, new_table
 from sweepctl.view.wording import counted, shown, span
-
-PAIRED = '"less the first": the mean difference of points that differ in this dimension alone'
 
 
 def show_summary(console: Console, summary: Summary) -> None:
@@ -89,7 +87,7 @@ def _show_effects(console: Console, subject: Subject, metric: MetricSummary) -> 
     console.print(table, highlight=False)
     note = f"±: {interval}." if subject.replications > 1 else f"{interval}."
     if differences:
-        note += f" To compare levels, use {PAIRED}"
+        note += f' To compare levels, use "less the first": {how_compared(subject, differences)}'
         note += f", with its interval over {by_chance.name}." if by_chance and subject.replications == 1 else "."
     console.print(f"[dim]{note}[/]", highlight=False, soft_wrap=True)
     if left := left_out(subject):

@@ -1,5 +1,6 @@
 """What a summary prints: levels under their own dimension, and no string of a run raw."""
 
+import html
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -157,3 +158,19 @@ def test_what_is_missing_of_sensitivity_is_named_once() -> None:
     assert '<p class="note">No elementary effects: 4 trajectories' in morris
     zipped = told_of({"kind": "zip", "dimensions": {"a": [0, 2]}}, [{"a": 0}, {"a": 2}], lambda *_: {"m": 1})
     assert "\n! no Sobol indices: the cells of a zip" in zipped
+
+
+def test_differences_of_a_balanced_table_are_shown_and_named() -> None:
+    rows = [[a, b] for a in (1, 2) for b in (1, 2)]
+    table = {"kind": "table", "columns": ["a", "b"], "rows": rows}
+    cells = [{"a": a, "b": b} for a, b in rows]
+    told = told_of(table, cells, lambda cell, r: {"m": 3.0 * cell["a"] + r}, 2)
+    assert re.search(r"a +1 +3\.5 ± \S+ +4 *\n +2 +6\.5 ± \S+ +3 ± 0 +4 *\n", told)
+    said = "difference of the levels' means, in which other dimensions' own effects cancel, but not interactions"
+    assert f'use "less the first": the {said}.' in told
+    assert f"The {html.escape(said)}. Both sides share their random numbers." in told
+    assert "that differ in this dimension alone" not in told
+    assert "a zip, a table or a classical design" in told
+    of_grid = told_of(grid(a=[1, 2], b=[1, 2]), cells, lambda cell, r: {"m": cell["a"] + r}, 2)
+    assert of_grid.lower().count("the mean difference of points that differ in this dimension alone.") == 2
+    assert said not in of_grid

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sweepctl.results.analysis.differences import independent, left_out
+from sweepctl.results.analysis.differences import how_compared, independent, left_out
 from sweepctl.results.analysis.effects import UNBALANCED
 from sweepctl.results.analysis.overview import Overview, Pair, largest
 from sweepctl.results.analysis.quantiles import QuantilesByLevel
@@ -139,6 +139,7 @@ def _differences(subject: Subject, metric: MetricSummary, units: Mapping[str, st
     by_chance = independent(subject)
     if by_chance is None or not drawn:
         return Markup()
+    compared = how_compared(subject, [dimension.name for dimension, _ in drawn])
     ends = plots.effect_range([found for _, found in drawn])
     figures = (
         _figure(
@@ -152,9 +153,9 @@ def _differences(subject: Subject, metric: MetricSummary, units: Mapping[str, st
         element("h4", "Differences to the first level"),
         element(
             "p",
-            "Mean differences of points that differ in one dimension alone and share their random numbers, with 95 % "
-            f"intervals over {by_chance.name}. An interval that does not meet the dashed line is a difference that "
-            "chance does not explain. To compare levels, use these and not the means above.",
+            f"{sentence(compared)} Both sides share their random numbers. Bars are 95 % intervals over "
+            f"{by_chance.name}. An interval that does not meet the dashed line is a difference that chance does not "
+            "explain. To compare levels, use these and not the means above.",
             class_="note",
         ),
         element("div", *figures, class_="figures"),

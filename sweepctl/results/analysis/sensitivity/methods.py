@@ -43,5 +43,8 @@ def sensitivities(connection: "Connection", subject: Subject) -> list[Sensitivit
         case Cross():
             why_not = "no Sobol indices: those of a cross are not estimated; a run of one of its parts has its own"
         case _:
-            why_not = "no Sobol indices: the cells of a zip or a table do not vary their dimensions independently"
+            why_not = (
+                "no Sobol indices: the cells of a zip, a table or a classical design do not vary their dimensions "
+                "independently"
+            )
     return [Sensitivity(why_not=why_not) for _ in subject.metrics]
