@@ -22,6 +22,7 @@ from results.analysis import test_prim as planted  # noqa: E402
 from results.analysis.test_comparison import CELLS, compared  # noqa: E402
 from results.analysis.test_demo import pairs  # noqa: E402
 from results.analysis.test_estimators import FIRST, SHARED, TOTAL, blocks, ishigami  # noqa: E402
+from results.analysis.test_morris import elementary_effects, morris_function  # noqa: E402
 from results.analysis.views import cells_of, connect, grid, record_of, subject_of  # noqa: E402
 from scipy.stats import qmc, rankdata  # noqa: E402
 
@@ -41,9 +42,9 @@ LOW, HIGH = 0.93, 0.97  # of a 95 % interval's coverage over 1,000 runs
 LEAST = 0.85  # where the interval is not that of independent draws: docs/statistics.md says why
 NEAR = 0.1  # of a width to that of theory
 LEAST_STOPPED, LEAST_SKEWED = 0.9, 0.8  # of an interval that was waited for, with normal and with skewed noise
+FEW, LEAST_FEW = 10, 0.75  # Morris' trajectories
 MOST_DRAWS = 5_000
 BOXES = 95  # of 100
-HALF = 0.5
 
 
 class Row(NamedTuple):
@@ -86,7 +87,7 @@ def measured() -> Iterator[Row]:
     yield from saltelli("independent base samples", lambda run, n, k: np.random.default_rng(run).random((n, 2 * k)))
     yield from saltelli("Sobol' sequence", lambda run, n, k: qmc.Sobol(2 * k, seed=run).random(n), is_rough=True)
     yield g_function()
-    yield morris()
+    yield from morris()
     yield from samples()
     yield from boxes()
     yield from stopping()
@@ -185,32 +186,31 @@ def g_function() -> Row:
     return covers("total index, independent base samples", f"Sobol' g x1: {truth:.4f}", inside / RUNS)
 
 
-def morris() -> Row:
-    """mu* of a nonlinear function with an interaction, by 60 trajectories of 4 levels."""
-    steps = np.array([0, 1 / 3, 2 / 3, 1])
-
-    def effects(draws: np.random.Generator, count: int) -> Floats:
-        low = draws.integers(0, 2, (count, 3))  # a step goes from level i to i + 2, or back
-        order = draws.permuted(np.tile(np.arange(3), (count, 1)), axis=1)
-        up = draws.random((count, 3)) < HALF
-        start, end = np.where(up, low, low + 2), np.where(up, low + 2, low)
-        found, at = np.zeros((count, 3)), start.copy()
-        rows = np.arange(count)
-        for place in range(3):
-            moved = at.copy()
-            moved[rows, order[:, place]] = end[rows, order[:, place]]
-            x, y = ((2 * steps[each] - 1) * math.pi for each in (at, moved))
-            sign = np.where(up[rows, order[:, place]], 1, -1)
-            found[rows, order[:, place]] = sign * (ishigami(y) - ishigami(x)) / (2 / 3)
-            at = moved
-        return found
-
-    truth = float(np.abs(effects(np.random.default_rng(0), 1_000_000)[:, 0]).mean())
-    inside = 0
-    for run in range(RUNS):
-        found = estimators.morris_measures(effects(np.random.default_rng(run + 1), 60), run)
-        inside += abs(found.mu_star[0] - truth) <= found.mu_star_half_width[0]
-    return covers(r"mu\* of 60 trajectories", f"Ishigami x1: {truth:.3f}", inside / RUNS)
+def morris() -> Iterator[Row]:
+    """Morris' measures by trajectories of 4 levels; the truth is that of 200,000 trajectories."""
+    chosen: list[tuple[str, Callable[[Floats], Floats], int, list[int], int]] = [
+        ("Ishigami", lambda x: ishigami((2 * x - 1) * math.pi), 3, [0], 60),
+        ("Morris", morris_function, 20, [0, 2, 7, 19], 60),
+        ("Morris", morris_function, 20, [0, 2, 7, 19], FEW),
+    ]
+    for function_name, function, size, places, count in chosen:
+        draws = np.random.default_rng(0)
+        effects = np.vstack([elementary_effects(function, size, draws, 20_000) for _ in range(10)])
+        truths = [effects.mean(axis=0), np.abs(effects).mean(axis=0), effects.std(axis=0)]
+        inside = np.zeros((3, size))
+        for run in range(RUNS):
+            found = estimators.morris_measures(
+                elementary_effects(function, size, np.random.default_rng(run + 1), count), run
+            )
+            inside[0] += abs(found.mu - truths[0]) <= found.mu_half_width
+            inside[1] += abs(found.mu_star - truths[1]) <= found.mu_star_half_width
+            inside[2] += abs(found.sigma - truths[2]) <= found.sigma_half_width
+        for name, truth, shares in zip(("mu", r"mu\*", "sigma"), truths, inside / RUNS, strict=True):
+            is_rough, least = count == FEW or name == "sigma", LEAST_FEW if count == FEW else LEAST
+            for place in places:
+                told = f"{function_name} x{place + 1}: {truth[place]:.3f}"
+                what = f"{name} of {count} trajectories"
+                yield covers(what, told, float(shares[place]), is_rough=is_rough, least=least)
 
 
 def samples() -> Iterator[Row]:

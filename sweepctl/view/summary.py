@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from sweepctl.results.analysis.differences import independent
+from sweepctl.results.analysis.differences import how_compared, independent, left_out
 from sweepctl.results.analysis.effects import UNBALANCED, MeanEstimate
 from sweepctl.results.analysis.points import FailureCount, Row
 from sweepctl.results.analysis.sensitivity.indices import Sensitivity
@@ -13,9 +13,6 @@ from sweepctl.results.analysis.summary import MetricSummary, Summary
 from sweepctl.spec import Value
 from sweepctl.view.console import foreign, new_table
 from sweepctl.view.wording import counted, shown, span
-
-MOST_PAIRS = 10  # of dimensions
-PAIRED = '"less the first": the mean difference of points that differ in this dimension alone'
 
 
 def show_summary(console: Console, summary: Summary) -> None:
@@ -90,9 +87,11 @@ def _show_effects(console: Console, subject: Subject, metric: MetricSummary) -> 
     console.print(table, highlight=False)
     note = f"±: {interval}." if subject.replications > 1 else f"{interval}."
     if differences:
-        note += f" To compare levels, use {PAIRED}"
+        note += f' To compare levels, use "less the first": {how_compared(subject, differences)}'
         note += f", with its interval over {by_chance.name}." if by_chance and subject.replications == 1 else "."
     console.print(f"[dim]{note}[/]", highlight=False, soft_wrap=True)
+    if left := left_out(subject):
+        console.print(f"[dim]{left}[/]", highlight=False, soft_wrap=True)
 
 
 def _estimated(estimate: MeanEstimate | None) -> str:
@@ -117,7 +116,7 @@ def _show_sensitivity(console: Console, sensitivity: Sensitivity) -> None:
         console.print(table, highlight=False)
     if sensitivity.pairs:
         table = new_table("both", "second order", title="what only two dimensions together explain")
-        for pair in sorted(sensitivity.pairs, key=lambda pair: -pair.second_order)[:MOST_PAIRS]:
+        for pair in sensitivity.surest_pairs:
             table.add_row(foreign(" and ".join(pair.dimensions)), _with_width(pair.second_order, pair.half_width))
         console.print(table, highlight=False)
     if sensitivity.effects:
@@ -129,8 +128,10 @@ def _show_sensitivity(console: Console, sensitivity: Sensitivity) -> None:
             title=f"elementary effects (Morris), {counted('cells', sensitivity.cells)}",
         )
         for effect in sensitivity.effects:
-            mu_star = f"{shown(effect.mu_star)} ± {shown(effect.half_width)}"
-            table.add_row(foreign(effect.dimension), mu_star, shown(effect.mu), shown(effect.sigma))
+            mu_star, mu = (effect.mu_star, effect.half_width), (effect.mu, effect.mu_half_width)
+            measures = (mu_star, mu, (effect.sigma, effect.sigma_half_width))
+            cells = (f"{shown(value)} ± {shown(half_width)}" for value, half_width in measures)
+            table.add_row(foreign(effect.dimension), *cells)
         console.print(table, highlight=False)
     if sensitivity.influences:
         table = new_table("dimension", "PAWN", "rank correlation", title="influence without variance")
@@ -142,7 +143,7 @@ def _show_sensitivity(console: Console, sensitivity: Sensitivity) -> None:
             f"[dim]PAWN up to {sensitivity.pawn_by_chance:.3f} may be chance.[/]", highlight=False, soft_wrap=True
         )
     if sensitivity.why_not:
-        console.print(f"[yellow]![/] Sobol indices: {foreign(sensitivity.why_not)}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]![/] {foreign(sensitivity.why_not)}", highlight=False, soft_wrap=True)
 
 
 def _with_width(value: float, half_width: float | None) -> str:

@@ -7,17 +7,21 @@ means of the two levels.
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sweepctl.design import DrawPerCell, Grid, Space
+from sweepctl.design import Cross, DrawPerCell, Grid, Space
 from sweepctl.design.axes import length_of
 from sweepctl.names import quoted
+from sweepctl.results.analysis.balance import balanced_in_tables, differences_of_means
 from sweepctl.results.analysis.effects import MeanEstimate, MeansByLevel, estimate
 from sweepctl.results.analysis.subject import Dimension, Subject, number, parts_of
 from sweepctl.texts import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from duckdb import DuckDBPyConnection as Connection
+
+PAIRED = "the mean difference of points that differ in this dimension alone"
+BALANCED = "the difference of the levels' means, in which other dimensions' own effects cancel, but not interactions"
 
 
 def digits(space: Space) -> dict[str, tuple[str, str]]:
@@ -40,6 +44,7 @@ class Independent(NamedTuple):
 
     name: str
     batch: str  # SQL over `cell` and `replicate`: equal for what goes into one mean
+    batches: int
 
 
 def independent(subject: Subject) -> Independent | None:
@@ -47,12 +52,24 @@ def independent(subject: Subject) -> Independent | None:
     if subject.replications > 1:
         is_whole = subject.replicate_batches == subject.replications
         name = "replicates" if is_whole else f"{subject.replicate_batches} batches of replicates"
-        return Independent(name, f"replicate % {subject.replicate_batches}")
+        return Independent(name, f"replicate % {subject.replicate_batches}", subject.replicate_batches)
+    return _draws(subject.space)
+
+
+def left_out(subject: Subject) -> str | None:
+    """Return what chance the intervals of a cross over replicates leave out; None if they leave out none."""
+    draws = _draws(subject.space) if isinstance(subject.space, Cross) and subject.replications > 1 else None
+    return draws and f"Intervals are over replicates alone: they take {draws.name} as given."
+
+
+def _draws(space: Space) -> Independent | None:
     stride = 1
-    for part in reversed(parts_of(subject.space)):
+    for part in reversed(parts_of(space)):
         if isinstance(part, DrawPerCell):
             return Independent(
-                f"the {counted('draws', part.cells)} of the sampled part", f"(cell // {stride}) % {part.cells}"
+                f"the {counted('draws', part.cells)} of the sampled part",
+                f"(cell // {stride}) % {part.cells}",
+                part.cells,
             )
         stride *= part.cells
     return None
@@ -61,19 +78,32 @@ def independent(subject: Subject) -> Independent | None:
 def differences_by_level(connection: "Connection", subject: Subject) -> list[MeansByLevel | None]:
     """Return the mean differences of each level to the first, for every dimension.
 
-    None stands for a dimension that has none: its values do not meet equal values of the others, since it is in no
-    grid; its levels are intervals; or nothing varies by chance. The mean of a level without a pair is None, and so is
-    that of the first.
+    None stands for a dimension that has none: it is in no grid, so that its values do not meet equal values of the
+    others, and no table balances it against them; its levels are intervals; or nothing varies by chance. The mean of a
+    level without a pair is None, and so is that of the first.
     """
-    by_chance, places = independent(subject), digits(subject.space)
+    by_chance = independent(subject)
     if by_chance is None or not subject.metrics or not subject.succeeded:
         return [None] * len(subject.dimensions)
-    return [
-        None
-        if dimension.is_cut or dimension.name not in places
-        else _differences(connection, subject, dimension, (*places[dimension.name], by_chance.batch))
-        for dimension in subject.dimensions
-    ]
+    places, in_tables = digits(subject.space), balanced_in_tables(subject.space)
+    found: list[MeansByLevel | None] = []
+    for dimension in subject.dimensions:
+        if not dimension.is_cut and dimension.name in places:
+            place = (*places[dimension.name], by_chance.batch)
+            found.append(_differences(connection, subject, dimension, place))
+        elif not dimension.is_cut and dimension.name in in_tables:
+            _, batch, batches = by_chance
+            found.append(differences_of_means(connection, subject, dimension, batch, batches))
+        else:
+            found.append(None)
+    return found
+
+
+def how_compared(subject: Subject, dimensions: "Iterable[str]") -> str:
+    """Return what the differences of these dimensions are of, as a noun phrase."""
+    paired = digits(subject.space).keys()
+    kinds = {PAIRED if name in paired else BALANCED for name in dimensions}
+    return " or, in a table, ".join(kind for kind in (PAIRED, BALANCED) if kind in kinds)
 
 
 def _differences(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sweepctl.results.analysis.differences import independent
+from sweepctl.results.analysis.differences import how_compared, independent, left_out
 from sweepctl.results.analysis.effects import UNBALANCED
 from sweepctl.results.analysis.overview import Overview, Pair, largest
 from sweepctl.results.analysis.quantiles import QuantilesByLevel
@@ -16,8 +16,6 @@ from sweepctl.view.page.parallel import parallel
 from sweepctl.view.page.strips import NOTE, quantile_scale, strips
 from sweepctl.view.page.tables import crossed, definitions, points_table, table, with_unit
 from sweepctl.view.wording import counted, sentence, shown
-
-MOST_PAIRS = 10  # of dimensions, in the table of second-order indices
 
 
 def section(overview: Overview, units: Mapping[str, str]) -> Markup:
@@ -125,6 +123,7 @@ def _effects(subject: Subject, metric: MetricSummary, name: str, units: Mapping[
         "div",
         element("h4", "Distribution and means by level"),
         element("p", f"{_interval(subject)}{_left_out(metric, len(drawn))}", class_="note"),
+        element("p", left, class_="note") if (left := left_out(subject)) else "",
         "" if metric.balanced else element("p", UNBALANCED, class_="note"),
         element("div", *figures, class_="figures"),
     )
@@ -140,6 +139,7 @@ def _differences(subject: Subject, metric: MetricSummary, units: Mapping[str, st
     by_chance = independent(subject)
     if by_chance is None or not drawn:
         return Markup()
+    compared = how_compared(subject, [dimension.name for dimension, _ in drawn])
     ends = plots.effect_range([found for _, found in drawn])
     figures = (
         _figure(
@@ -153,9 +153,9 @@ def _differences(subject: Subject, metric: MetricSummary, units: Mapping[str, st
         element("h4", "Differences to the first level"),
         element(
             "p",
-            "Mean differences of points that differ in one dimension alone and share their random numbers, with 95 % "
-            f"intervals over {by_chance.name}. An interval that does not meet the dashed line is a difference that "
-            "chance does not explain. To compare levels, use these and not the means above.",
+            f"{sentence(compared)} Both sides share their random numbers. Bars are 95 % intervals over "
+            f"{by_chance.name}. An interval that does not meet the dashed line is a difference that chance does not "
+            "explain. To compare levels, use these and not the means above.",
             class_="note",
         ),
         element("div", *figures, class_="figures"),
@@ -224,8 +224,13 @@ def _elementary_effects(sensitivity: Sensitivity) -> Markup:
         "mu*: mean size; mu: mean with its sign; a large sigma means that the effect depends on the place: it is "
         f"nonlinear, or the dimension interacts with others. {counted('cells', sensitivity.cells)}."
     )
-    rows: list[Sequence[str | float]] = [
-        [each.dimension, _plus_minus(each.mu_star, each.half_width), each.mu, each.sigma]
+    rows: list[Sequence[str]] = [
+        [
+            each.dimension,
+            _plus_minus(each.mu_star, each.half_width),
+            _plus_minus(each.mu, each.mu_half_width),
+            _plus_minus(each.sigma, each.sigma_half_width),
+        ]
         for each in sensitivity.effects
     ]
     return element(
@@ -238,8 +243,10 @@ def _elementary_effects(sensitivity: Sensitivity) -> Markup:
 def _pairs_of_indices(sensitivity: Sensitivity) -> Markup:
     if not sensitivity.pairs:
         return Markup()
-    most = sorted(sensitivity.pairs, key=lambda pair: -pair.second_order)[:MOST_PAIRS]
-    rows = ([" and ".join(pair.dimensions), _plus_minus(pair.second_order, pair.half_width)] for pair in most)
+    rows = (
+        [" and ".join(pair.dimensions), _plus_minus(pair.second_order, pair.half_width)]
+        for pair in sensitivity.surest_pairs
+    )
     return table("Shares of the variance that only two dimensions together explain", ["both", "second order"], rows)
 
 

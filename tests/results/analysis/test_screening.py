@@ -92,7 +92,10 @@ def test_a_base_sample_without_a_value_is_left_out_with_its_cells() -> None:
     assert found.why_not == "2 of 100 base samples have a cell without a value and are left out"
     assert found.cells == 490
     few = found_of(design, cells, lambda cell, _: {"m": 1.0} if id(cell) in lost else "bad")
-    assert (few.indices, few.why_not) == ((), "no indices: 16 base samples are needed, and 0 have all their values")
+    assert (few.indices, few.why_not) == (
+        (),
+        "no Sobol indices: 16 base samples are needed, and 0 have all their values",
+    )
 
 
 @pytest.mark.parametrize("kind", ["numbers", "words"])

@@ -81,24 +81,32 @@ def test_without_salib_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("design", "function", "why_not"),
     [
-        ({"kind": "zip", "dimensions": {"a": [1, 2, 3]}}, lambda cell, _: {"m": cell["a"]}, "do not vary"),
+        (
+            {"kind": "zip", "dimensions": {"a": [1, 2, 3]}},
+            lambda cell, _: {"m": cell["a"]},
+            "no Sobol indices: the cells of",
+        ),
         (
             {"kind": "saltelli", "base_samples": 1, "dimensions": {"a": UNIFORM, "b": UNIFORM}},
             lambda cell, _: {"m": cell["a"]},
-            "16 base samples are needed, and 0 have all their values",
+            "no Sobol indices: 16 base samples are needed, and 0 have all their values",
         ),
         (
             {"kind": "morris", "trajectories": 1, "dimensions": {"a": UNIFORM, "b": UNIFORM}},
             lambda cell, _: {"m": cell["a"]},
-            "4 trajectories are needed, and 1 have all their values",
+            "no elementary effects: 4 trajectories are needed, and 1 have all their values",
         ),
         (
             {"kind": "cross", "parts": [grid(a=[1, 2, 3]), grid(b=[1])]},
             lambda cell, _: {"m": cell["a"]},
-            "those of a cross are not estimated",
+            "no Sobol indices: those of a cross are not estimated",
         ),
-        (grid(a=[1, 2, 3]), lambda cell, _: {"m": 1} if cell["a"] < 3 else "bad", "2 of 3 cells have a value"),
-        (grid(a=[1, 2, 3]), lambda _cell, _: {"m": 1}, "the same in all cells"),
+        (
+            grid(a=[1, 2, 3]),
+            lambda cell, _: {"m": 1} if cell["a"] < 3 else "bad",
+            "no Sobol indices: 2 of 3 cells have a value",
+        ),
+        (grid(a=[1, 2, 3]), lambda _cell, _: {"m": 1}, "no Sobol indices: the metric is the same in all cells"),
     ],
     ids=["zip", "saltelli", "morris", "cross", "incomplete", "constant"],
 )
@@ -106,4 +114,4 @@ def test_where_there_are_none_it_is_said_why(design: dict[str, Any], function: A
     connection = connect([{"a": value} for value in (1, 2, 3)], function)
     found = only(sensitivities(connection, subject_of(connection, design)))
     assert not found.indices
-    assert why_not in (found.why_not or "")
+    assert (found.why_not or "").startswith(why_not)

@@ -34,12 +34,14 @@ class SobolIndices:
 
 @dataclass(frozen=True)
 class ElementaryEffects:
-    """Morris' measures of k dimensions."""
+    """Morris' measures of k dimensions, with half widths of intervals."""
 
     mu: Floats
+    mu_half_width: Floats
     mu_star: Floats
-    sigma: Floats
     mu_star_half_width: Floats
+    sigma: Floats
+    sigma_half_width: Floats
 
 
 def sobol_indices(blocks: Floats, dimensions: int, seed: int = 0) -> SobolIndices:
@@ -103,13 +105,20 @@ def _resampled_means(terms: Floats, seed: int) -> Iterator[Floats]:
 def morris_measures(effects: Floats, seed: int = 0) -> ElementaryEffects:
     """Return Morris' measures (1991; mu* by Campolongo et al. 2007).
 
+    Intervals: 1.96 standard deviations over `RESAMPLES` resamples of trajectories, the same for all three measures.
+
     Args:
         effects: (trajectories, k); the change of the metric by the change of the dimension, as a share of its range.
-        seed: Of the resamples of trajectories, of which the interval of mu* is made.
+        seed: Of the resamples.
     """
-    sizes = np.abs(effects)
-    widths = Z_975 * np.std(list(_resampled_means(sizes, seed)), axis=0, ddof=1)
-    return ElementaryEffects(effects.mean(axis=0), sizes.mean(axis=0), effects.std(axis=0, ddof=1), widths)
+    count, mu, sizes = len(effects), effects.mean(axis=0), np.abs(effects)
+    apart = effects - mu  # so that a small sigma beside a large mu is not lost in the difference of their squares
+    means = np.array(list(_resampled_means(np.hstack([apart, sizes, apart**2]), seed)))
+    shifts, _, squares = np.split(means, 3, axis=1)
+    means[:, -effects.shape[1] :] = np.sqrt(np.maximum(squares - shifts**2, 0) * count / (count - 1))
+    mu_width, size_width, sigma_width = np.split(Z_975 * means.std(axis=0, ddof=1), 3)
+    sigma = effects.std(axis=0, ddof=1)
+    return ElementaryEffects(mu, mu_width, sizes.mean(axis=0), size_width, sigma, sigma_width)
 
 
 @dataclass(frozen=True)

@@ -54,10 +54,10 @@ def _exact(
 ) -> Sensitivity:
     if known < cells:
         return Sensitivity(
-            why_not=f"no indices: {known:,} of {cells:,} cells have a value, and an exact analysis needs all"
+            why_not=f"no Sobol indices: {known:,} of {cells:,} cells have a value, and an exact analysis needs all"
         )
     if not variance:
-        return Sensitivity(why_not="no indices: the metric is the same in all cells")
+        return Sensitivity(why_not="no Sobol indices: the metric is the same in all cells")
     indices = tuple(
         Index(dimension.name, own / variance, None, 1 - others / variance)
         for dimension, (own, others) in zip(subject.dimensions, explained, strict=True)

@@ -1,6 +1,9 @@
 """What is known of how much each dimension matters for one metric. docs/report.md states every estimator."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+MOST_PAIRS = 10  # of dimensions, that are shown
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,9 @@ class ElementaryEffect:
     mu_star: float  # mean absolute effect
     half_width: float  # of mu_star's 95 % interval
     mu: float  # mean effect, with its sign
+    mu_half_width: float
     sigma: float  # standard deviation of the effects: nonlinear, or with interactions
+    sigma_half_width: float
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,11 @@ class Sensitivity:
     effects: tuple[ElementaryEffect, ...] = ()
     influences: tuple[Influence, ...] = ()
     pawn_by_chance: float | None = None  # which 95 of 100 dimensions without influence stay below
+
+    @property
+    def surest_pairs(self) -> Sequence[PairIndex]:
+        """The pairs to show: first those whose interval begins highest, not those of a high but uncertain index."""
+        return sorted(self.pairs, key=lambda pair: pair.half_width - pair.second_order)[:MOST_PAIRS]
 
 
 def left_out(kind: str, missing: int, of: int) -> str | None:

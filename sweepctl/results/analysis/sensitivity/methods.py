@@ -21,7 +21,9 @@ def sensitivities(connection: "Connection", subject: Subject) -> list[Sensitivit
     """Return the indices of each metric."""
     if not subject.dimensions or not subject.succeeded:
         nothing = (
-            "no indices: no dimension has two values" if subject.succeeded else "no indices: no point has succeeded"
+            "no sensitivity: no dimension has two values"
+            if subject.succeeded
+            else "no sensitivity: no point has succeeded"
         )
         return [Sensitivity(why_not=nothing) for _ in subject.metrics]
     match subject.space:
@@ -39,7 +41,10 @@ def sensitivities(connection: "Connection", subject: Subject) -> list[Sensitivit
                 return [of_saltelli(connection, subject, design, metric) for metric in subject.metrics]
             return of_morris(connection, subject, design)
         case Cross():
-            why_not = "no indices: those of a cross are not estimated; a run of one of its parts has its own"
+            why_not = "no Sobol indices: those of a cross are not estimated; a run of one of its parts has its own"
         case _:
-            why_not = "no indices: the cells of a zip or a table do not vary their dimensions independently"
+            why_not = (
+                "no Sobol indices: the cells of a zip, a table or a classical design do not vary their dimensions "
+                "independently"
+            )
     return [Sensitivity(why_not=why_not) for _ in subject.metrics]

@@ -44,18 +44,19 @@ def _measures(design: Morris, steps: "Callable[[str], Floats]", values: "Floats"
     known = ~np.isnan(values).any(axis=1)
     count = int(known.sum())
     if count < MIN_TRAJECTORIES:
-        why = f"no effects: {MIN_TRAJECTORIES} trajectories are needed, and {count:,} have all their values"
+        why = f"no elementary effects: {MIN_TRAJECTORIES} trajectories are needed, and {count:,} have all their values"
         return Sensitivity(why_not=why)
     changes, names = np.diff(values[known], axis=1), sorted(design.dimensions)
     # A step that leaves a parameter's value as it was, since it has few, changes nothing.
     effects = np.column_stack([(steps(name)[known] * changes).sum(axis=1) for name in names])
     found = estimators.morris_measures(effects / (design.levels / (2 * (design.levels - 1))))
-    columns = zip(names, found.mu_star, found.mu_star_half_width, found.mu, found.sigma, strict=True)
+    measures = (found.mu_star, found.mu_star_half_width, found.mu, found.mu_half_width)
+    columns = zip(names, *measures, found.sigma, found.sigma_half_width, strict=True)
     return Sensitivity(
         "elementary effects",
         count * values.shape[1],
         why_not=left_out("trajectories", design.trajectories - count, design.trajectories),
-        effects=tuple(ElementaryEffect(name, *map(float, measures)) for name, *measures in columns),
+        effects=tuple(ElementaryEffect(name, *map(float, each)) for name, *each in columns),
     )
 
 

@@ -21,10 +21,10 @@ def of_saltelli(connection: "Connection", subject: Subject, design: Saltelli, me
     blocks = cells.values_of(connection, subject, metric).reshape(design.base_samples, -1)
     known = blocks[~np.isnan(blocks).any(axis=1)]
     if len(known) < MIN_BASE_SAMPLES:
-        why = f"no indices: {MIN_BASE_SAMPLES} base samples are needed, and {len(known):,} have all their values"
+        why = f"no Sobol indices: {MIN_BASE_SAMPLES} base samples are needed, and {len(known):,} have all their values"
         return Sensitivity(why_not=why)
     if known.min() == known.max():
-        return Sensitivity(why_not="no indices: the metric is the same in all cells")
+        return Sensitivity(why_not="no Sobol indices: the metric is the same in all cells")
     missing = left_out("base samples", design.base_samples - len(known), design.base_samples)
     names = sorted(design.dimensions)
     found = estimators.sobol_indices(known / np.abs(known).max(), len(names))

@@ -24,9 +24,10 @@ RESAMPLES = 100
 SEED = 0  # of the permutation and the bootstrap: equal runs have equal estimates and intervals
 
 NO_TOTAL = (
-    "total indices cannot be estimated from one sample of independent draws; kind `saltelli` or a full grid has them"
+    "total Sobol indices cannot be estimated from one sample of independent draws; kind `saltelli` or a full grid has "
+    "them"
 )
-NO_SALIB = "first-order indices of a sample need SALib: pip install 'sweepctl[sensitivity]'"
+NO_SALIB = "first-order Sobol indices of a sample need SALib: pip install 'sweepctl[sensitivity]'"
 
 
 def of_sample(connection: "Connection", subject: Subject, metric: str) -> Sensitivity:
@@ -49,10 +50,10 @@ def of_sample(connection: "Connection", subject: Subject, metric: str) -> Sensit
     values = _filled(sample["y"])
     if len(values) < MIN_SAMPLES:
         return Sensitivity(
-            why_not=f"no indices: an estimate needs {MIN_SAMPLES} cells with a value, and there are {len(values):,}"
+            why_not=f"no sensitivity: an estimate needs {MIN_SAMPLES} cells with a value, and there are {len(values):,}"
         )
     if values.min() == values.max():
-        return Sensitivity(why_not="no indices: the metric is the same in all cells")
+        return Sensitivity(why_not="no sensitivity: the metric is the same in all cells")
     found = [(name, *first_order(_filled(sample[name]), values)) for name in names]
     method = " and ".join(sorted({method for _, method, *_ in found}))
     indices = tuple(Index(name, first, None if math.isnan(width) else width, None) for name, _, first, width in found)
