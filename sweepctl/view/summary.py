@@ -15,7 +15,10 @@ from sweepctl.view.console import foreign, new_table
 from sweepctl.view.wording import counted, shown, span
 
 MOST_PAIRS = 10  # of dimensions
-PAIRED = '"less the first": the mean difference of points that differ in this dimension alone'
+PAIRED = (
+    '"less the first": the mean difference to the level that the design lists first, of points that differ in this '
+    "dimension alone"
+)
 
 
 def show_summary(console: Console, summary: Summary) -> None:
@@ -85,7 +88,8 @@ def _show_effects(console: Console, subject: Subject, metric: MetricSummary) -> 
         for (place,), (estimate,) in found.items():
             name, level = foreign(dimension.name) if place == 0 else "", dimension.levels[place]
             (difference,) = differences.get(dimension.name, {}).get((place,), [None])
-            cells = (_estimated(estimate), *((_estimated(difference) if place else "",) if differences else ()))
+            less = "first" if place == dimension.base else _estimated(difference)
+            cells = (_estimated(estimate), *((less,) if differences else ()))
             table.add_row(name, foreign(span(level.low, level.high)), *cells, f"{estimate.points if estimate else 0:,}")
     console.print(table, highlight=False)
     note = f"±: {interval}." if subject.replications > 1 else f"{interval}."

@@ -94,3 +94,22 @@ def test_no_string_of_a_run_steers_the_terminal() -> None:
     assert not {"\x1b", "\x9b"} & {*printed}
     # A level, the metric and the other one, both ends' titles, columns and values, the code and its message.
     assert printed.count(r"\x1b[2J\x9b1m[red]") >= 10
+
+
+def test_the_level_that_others_are_compared_with_is_named() -> None:
+    design = grid(policy=["none", "buffer"], servers=[2, 1])
+
+    def function(cell: Mapping[str, Any], replicate: int) -> dict[str, float]:
+        return {"m": 3.0 * cell["servers"] + 5 * (cell["policy"] == "buffer") + replicate}
+
+    table = printed_of(design, function, 2).partition("mean by level")[2].partition("lowest")[0]
+    rows = [row.split()[-5:] for row in table.splitlines() if "±" in row]
+    assert [row for row in rows if row[-2] == "first"] == [
+        ["5", "±", "6.353", "first", "4"],
+        ["9", "±", "6.353", "first", "4"],
+    ]
+    connection = connect(cells_of(design), function, 2)
+    page = section(make_overview(connection, subject_of(connection, design, 2, "m")), {})
+    assert "by policy, less none<" in page
+    assert "by servers, less 2<" in page
+    assert page.count("difference of m by") == 2

@@ -1,12 +1,14 @@
 """What is analysed of a run: its dimensions, with their levels, its metrics and its replicates."""
 
 import difflib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
-from sweepctl.design import Cross, DrawPerCell, Sampled, Space
+from sweepctl.design import Cross, DrawPerCell, Grid, Sampled, Space
+from sweepctl.design.axes import length_of
+from sweepctl.design.distributions import ChoiceDistribution
 from sweepctl.errors import UsageError
 from sweepctl.names import quoted
 from sweepctl.records.outcome import RunRecord
@@ -36,9 +38,10 @@ class Dimension:
     """A parameter that the design varies and that has several values in the points."""
 
     name: str
-    levels: tuple[Level, ...]
+    levels: tuple[Level, ...]  # numbers in ascending order, others as the design lists them
     is_number: bool
     is_log: bool  # whether its values span orders of magnitude
+    base: int = 0  # place of the level that the design lists first, to which others are compared
 
     @property
     def is_cut(self) -> bool:
@@ -165,7 +168,7 @@ class Subject:
         points, succeeded, excluded = connection.execute(f"SELECT {of} FROM point_outcomes").fetchall()[0]
         swept = [name for name in sorted(space.parameters) if name in parameters]
         varied = sorted({*swept, *(name for name in record.spec.derived if name in parameters)})
-        found = (_dimension(connection, name, is_number=parameters[name] in _NUMBERS) for name in swept)
+        found = (_dimension(connection, record, space, name, is_number=parameters[name] in _NUMBERS) for name in swept)
         return cls(
             record,
             space,
@@ -212,6 +215,21 @@ def drawn(space: Space) -> Collection[str]:
 def parts_of(space: Space) -> Sequence[Space]:
     """Return the designs of which a design is the product."""
     return space.parts if isinstance(space, Cross) else [space]
+
+
+def digits(space: Space) -> dict[str, tuple[str, str]]:
+    """Return, for each dimension of a grid, SQL over `cell`: the place of its value on its axis, and of all else."""
+    found, stride = {}, 1
+    for part in reversed(parts_of(space)):
+        if not isinstance(part, Grid):
+            stride *= part.cells
+            continue
+        for name in sorted(part.dimensions, reverse=True):
+            length = length_of(part.dimensions[name])
+            own = f"(cell // {stride}) % {length}"
+            found[name] = (own, f"(cell // {stride * length}) * {stride} + cell % {stride}")
+            stride *= length
+    return found
 
 
 def _draws(space: Space, replications: int) -> list[str]:
@@ -273,7 +291,22 @@ def require_known(name: str, metrics: Sequence[str]) -> None:
         raise UsageError(f"this run has no metric {name!r}", remedy=remedy)
 
 
-def _dimension(connection: "Connection", name: str, *, is_number: bool) -> Dimension | None:
+def _listed(connection: "Connection", space: Space, replications: int, name: str) -> Mapping[Value, int]:
+    """Return where the design lists each value of a parameter, as numbers to sort by."""
+    for part in parts_of(space):
+        drawn_from = part.dimensions.get(name) if isinstance(part, Sampled) else None
+        if isinstance(drawn_from, ChoiceDistribution):
+            return {value: place for place, value in reversed([*enumerate(drawn_from.choice)])}
+    # From cells, not from the values in the design: a table may be too large to hold.
+    own, _ = digits(space).get(name, ("cell", ""))
+    first = f"min({own.replace('cell', f'(point_index // {replications})')})"
+    found = connection.execute(f"SELECT {quoted(name)}, {first} FROM effective_parameters GROUP BY ALL").fetchall()
+    return dict(found)
+
+
+def _dimension(
+    connection: "Connection", record: RunRecord, space: Space, name: str, *, is_number: bool
+) -> Dimension | None:
     """Return a dimension with its levels; None if it does not vary (yet), or has too many text values."""
     column = quoted(name)
     some = connection.execute(f"SELECT DISTINCT {column} FROM effective_parameters LIMIT {MAX_LEVELS + 1}").fetchall()
@@ -281,8 +314,12 @@ def _dimension(connection: "Connection", name: str, *, is_number: bool) -> Dimen
     if len(values) < 2 or (len(values) > MAX_LEVELS and not is_number):  # noqa: PLR2004  one value does not vary
         return None
     if len(values) <= MAX_LEVELS:
-        levels = tuple(Level(value, value) for value in values)
-        return Dimension(name, levels, is_number, is_number and _is_log([each for each in values if each is not None]))
+        listed = _listed(connection, space, record.spec.replications, name)
+        in_order = sorted(values, key=lambda value: listed.get(value, len(listed)))
+        shown = values if is_number else in_order
+        is_log = is_number and _is_log([each for each in values if each is not None])
+        levels = tuple(Level(value, value) for value in shown)
+        return Dimension(name, levels, is_number, is_log, shown.index(in_order[0]))
     ends = f"SELECT min({column})::DOUBLE, max({column})::DOUBLE, count(*) > count({column}) FROM effective_parameters"
     low, high, has_null = connection.execute(ends).fetchall()[0]
     is_log = _is_log([low, high])

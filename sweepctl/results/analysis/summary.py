@@ -28,7 +28,7 @@ class MetricSummary:
     distribution: Distribution
     # For one metric, so each sequence has one estimate.
     effects: tuple[tuple[Dimension, MeansByLevel], ...] = field(repr=False)
-    # By dimension: of each level to the first, where levels can be paired.
+    # By dimension: of each level to the base, where levels can be paired.
     differences: Mapping[str, MeansByLevel] = field(repr=False)
     balanced: bool  # whether levels have equal numbers of points, so that their means can be compared
     sensitivity: Sensitivity = field(repr=False)
@@ -129,6 +129,7 @@ def _metric_json(metric: MetricSummary) -> dict[str, Any]:
                     {
                         **asdict(dimension.levels[place]),
                         **(asdict(estimate) if estimate else {"mean": None}),
+                        "is_first": place == dimension.base,
                         "difference_to_first": _difference_json(metric, dimension, place),
                     }
                     for (place,), (estimate,) in found.items()
