@@ -128,7 +128,7 @@ class Run:
         These are the values of `sweepctl summary --json`, which `to_json()` returns as such.
 
         Args:
-            metrics: The metrics to summarize; if empty, the first headline metric that varies.
+            metrics: The metrics to summarize; if empty, the first headline metric that varies over cells.
             top: The number of points at each end of a metric.
 
         Raises:

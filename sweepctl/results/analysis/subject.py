@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MAX_LEVELS = 16  # a dimension with more values is split into intervals: plots with more levels are hard to read
 INTERVALS = 12
 LOG_RATIO = 100  # of the highest to the lowest value: from here on, intervals are logarithmic
+LOOKED_AT = 64  # replicates in which a metric's variation over cells is looked for: of more, memory would grow
 MIN_BATCHES, MAX_BATCHES = 8, 64  # of replicates: more would hardly narrow confidence intervals, and use memory
 
 _NUMBERS = ("BIGINT", "DOUBLE")
@@ -79,9 +80,7 @@ class Subject:
     record: RunRecord
     space: Space
     dimensions: tuple[Dimension, ...]  # in byte order of their names
-    metrics: tuple[
-        str, ...
-    ]  # the requested ones, or the first numeric ones: headlines, others, and last what does not vary
+    metrics: tuple[str, ...]  # the requested ones, or the first numeric ones in the order of `_most_telling_first`
     other_metrics: tuple[str, ...]  # all other numeric ones
     varied: tuple[str, ...]  # parameters that the design names, even with one value, or that are derived
     fixed: tuple[str, ...]  # all others of the model
@@ -147,8 +146,8 @@ class Subject:
             connection: Has the run's views (`results.views`).
             record: The run record.
             space: The run's design.
-            metrics: The metrics to analyse; if empty, the first `most` that vary, the headlines before the others, and
-                else in the model's order.
+            metrics: The metrics to analyse; if empty, the first `most`: what varies over cells before what varies by
+                replicate alone and constants, the headlines before the others, and else in the model's order.
             most: The number of metrics if none are requested.
             headlines: The metrics that matter most (`records.run.headlines`).
 
@@ -198,13 +197,30 @@ def is_sampled(space: Space) -> bool:
 
 
 def _most_telling_first(connection: "Connection", metrics: Sequence[str], headlines: Collection[str]) -> list[str]:
-    """Return headlines, then the other metrics, and last those with one value in all points: they answer nothing."""
+    """Return what varies over cells, then what varies by replicate alone, which says nothing of them, then constants.
+
+    In each group headlines come first.
+    """
+    varying = _varying(connection, metrics, "")
+    # Nearly all are settled by one replicate; grouping a million points takes several times as long.
+    over_cells = _varying(connection, varying, "AND replicate = 0")
+    unsettled = [name for name in varying if name not in over_cells]
+    over_cells += _varying(connection, unsettled, f"AND replicate < {LOOKED_AT} GROUP BY replicate")
+    return sorted(metrics, key=lambda name: (name not in over_cells, name not in varying, name not in headlines))
+
+
+def _varying(connection: "Connection", metrics: Sequence[str], groups: str) -> list[str]:
+    """Return the metrics that have several values within one of these groups of points, given as the end of a query."""
     if not metrics:
         return []
-    varies = ", ".join(f"coalesce(min({number(name)}) < max({number(name)}), false)" for name in metrics)
-    found = connection.execute(f"SELECT {varies} FROM point_outcomes WHERE status = 'success'").fetchall()[0]
-    varying = {name for name, each in zip(metrics, found, strict=True) if each}
-    return sorted(metrics, key=lambda name: (name not in varying, name not in headlines))
+    varies = ", ".join(
+        f"coalesce(min({number(name)}) < max({number(name)}), false) AS v{place}" for place, name in enumerate(metrics)
+    )
+    any_varies = ", ".join(f"coalesce(bool_or(v{place}), false)" for place in range(len(metrics)))
+    found = connection.execute(
+        f"SELECT {any_varies} FROM (SELECT {varies} FROM point_outcomes WHERE status = 'success' {groups})"
+    ).fetchall()[0]
+    return [name for name, each in zip(metrics, found, strict=True) if each]
 
 
 def drawn(space: Space) -> Collection[str]:

@@ -1,10 +1,12 @@
 """Which metrics are analysed, and in which order."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from results.analysis.views import cells_of, connect, grid, subject_of
 
+from sweepctl.results.analysis import subject
 from sweepctl.spec import Value
 
 DESIGN = grid(x=[1, 2, 3])
@@ -20,6 +22,22 @@ def test_headlines_come_first_and_what_does_not_vary_last(headlines: tuple[str, 
     few = subject_of(connection, DESIGN, headlines=headlines, most=2)
     assert (few.metrics, few.other_metrics) == (tuple(order[:2]), tuple(order[2:]))
     assert subject_of(connection, DESIGN, 1, "c", "a", headlines=headlines).metrics == ("c", "a")
+
+
+def test_what_varies_by_replicate_alone_comes_after_what_varies_over_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    def function(cell: Mapping[str, Any], replicate: int) -> dict[str, Value]:
+        rare = cell["x"] if replicate == 2 else 0
+        return {"constant": 1, "by_replicate": replicate, "rare": rare, "either": cell["x"] == 1}
+
+    connection = connect(cells_of(DESIGN), function, 3)
+    headlines = ("constant", "by_replicate")
+    order = ("rare", "either", "by_replicate", "constant")
+    assert subject_of(connection, DESIGN, 3, headlines=headlines).metrics == order
+    assert subject_of(connection, DESIGN, 3, most=1).other_metrics == order[1:]
+    monkeypatch.setattr(subject, "LOOKED_AT", 2)
+    assert subject_of(connection, DESIGN, 3).metrics == ("either", "by_replicate", "rare", "constant")
+    one = grid(x=[1])
+    assert subject_of(connect(cells_of(one), function, 3), one, 3).metrics[:2] == ("by_replicate", "rare")
 
 
 def levels_and_base(design: dict[str, Any], cells: list[dict[str, Value]], replications: int = 2) -> list[Any]:
