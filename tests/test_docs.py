@@ -94,4 +94,4 @@ def test_queries_print_what_their_page_says(
     monkeypatch.chdir(tmp_path)
     (python,) = re.findall(r"```pycon\n(.*?)```", page, re.DOTALL)
     examples_of_python = doctest.DocTestParser().get_doctest(python, {}, "docs/queries.md", None, None)
-    assert doctest.DocTestRunner().run(examples_of_python) == (0, 10)
+    assert doctest.DocTestRunner().run(examples_of_python) == (0, 15)

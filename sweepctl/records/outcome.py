@@ -4,7 +4,7 @@ Outcomes only rise in rank: none < retryable failure < permanent failure < succe
 """
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Literal
 
@@ -93,7 +93,7 @@ class RunRecord:
 
     run_id: str
     run_date: str
-    spec_json: str
+    spec_json: str = field(repr=False)
     spec_fingerprint: str
     total_points: int
     shard_points: int | None  # as planned, the last shard may have fewer; None if the run was not planned

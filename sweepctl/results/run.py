@@ -20,11 +20,12 @@ from sweepctl.messages import require_run_id
 from sweepctl.names import quoted
 from sweepctl.records.design import resolve
 from sweepctl.records.outcome import RunRecord
-from sweepctl.records.run import require_run
+from sweepctl.records.run import headlines, require_run
 from sweepctl.results import formats, views
 from sweepctl.results.analysis.comparison import Comparison, compare
 from sweepctl.results.analysis.discovery import Discovery, discover
 from sweepctl.results.analysis.subject import Subject
+from sweepctl.results.analysis.summary import Summary, summarize
 from sweepctl.store import Store, open_store
 from sweepctl.verify import Report, verify
 
@@ -120,6 +121,23 @@ class Run:
     def ask(self, sql: str) -> Rows:
         """Return the rows of one SELECT statement over the run's views (docs/queries.md)."""
         return Rows(self.store, self.record, sql)
+
+    def summary(self, metrics: Sequence[str] = (), *, top: int = 5) -> Summary:
+        """Summarize the results: means by level, paired differences, sensitivity, extreme points, failures.
+
+        These are the values of `sweepctl summary --json`, which `to_json()` returns as such.
+
+        Args:
+            metrics: The metrics to summarize; if empty, the first headline metric that varies over cells.
+            top: The number of points at each end of a metric.
+
+        Raises:
+            UsageError: a metric does not exist, or is text.
+            StoreError: the store does not answer.
+        """
+        space, telling = resolve(self.store, self.record), headlines(self.store, self.run_id)
+        with views.connect(self.store, [self.record]) as database:
+            return summarize(database, Subject.of(database, self.record, space, metrics, headlines=telling), top)
 
     def compare(self, run_id: str, *, metrics: Sequence[str] = (), top: int = 5) -> Comparison:
         """Compare with another run of the store, point by point: what differs is this run less that one.

@@ -96,8 +96,9 @@ def _show_largest(console: Console, metric: MetricComparison) -> None:
         return
     names = list(metric.largest[0].parameters)
     title = f"largest differences of {foreign(metric.name)}"
-    table = new_table("point", "replicate", *map(foreign, names), "A", "B", title=title)
+    table = new_table("A", "B", "point", "replicate", *map(foreign, names), title=title)
     for each in metric.largest:
-        values = [foreign(shown(value)) for value in (*each.parameters.values(), each.first, each.second)]
-        table.add_row(f"{each.first_index:,}", f"{each.replicate:,}", *values)
+        metric_values = [foreign(shown(value)) for value in (each.first, each.second)]
+        values = [foreign(shown(value)) for value in each.parameters.values()]
+        table.add_row(*metric_values, f"{each.first_index:,}", f"{each.replicate:,}", *values)
     console.print(table, highlight=False)

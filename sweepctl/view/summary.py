@@ -82,7 +82,8 @@ def _show_effects(console: Console, subject: Subject, metric: MetricSummary) -> 
         for (place,), (estimate,) in found.items():
             name, level = foreign(dimension.name) if place == 0 else "", dimension.levels[place]
             (difference,) = differences.get(dimension.name, {}).get((place,), [None])
-            cells = (_estimated(estimate), *((_estimated(difference) if place else "",) if differences else ()))
+            less = "first" if place == dimension.base else _estimated(difference)
+            cells = (_estimated(estimate), *((less,) if differences else ()))
             table.add_row(name, foreign(span(level.low, level.high)), *cells, f"{estimate.points if estimate else 0:,}")
     console.print(table, highlight=False)
     note = f"±: {interval}." if subject.replications > 1 else f"{interval}."

@@ -230,6 +230,8 @@ def test_a_comparison_tells_what_differs_and_exact_makes_it_a_regression_test() 
     assert other.exit_code == 1
     for word in ("different seeds", "paired t test over replicates", "largest differences of p_wait"):
         assert word in other.stdout
+    largest = other.stdout.partition("largest differences of p_wait")[2].splitlines()
+    assert next(line for line in largest if line.split())[:9].split() == ["A"]
     assert told("compare", "old", "copy")["exact"] is True
     assert [metric["name"] for metric in told("compare", "old", "new", "--metric", "p_wait")["metrics"]] == ["p_wait"]
 

@@ -1,5 +1,6 @@
 """`sweepctl.open_run`: a run's tables in Python."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,10 @@ import pandas as pd
 import polars as pl
 import pytest
 from results.runs import connect, run
+from typer.testing import CliRunner
 
 import sweepctl
+from sweepctl.cli import app
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import QueryError, UnknownRunError, UsageError
 from sweepctl.store import open_store
@@ -67,6 +70,32 @@ def test_a_run_is_compared_with_another_one(root: Path) -> None:
     found = sweepctl.open_run("a", str(root)).compare("b", metrics=["mean_wait"])
     assert found.is_exact
     assert [run.run_id for run in (found.pairing.first.run, found.pairing.second.run)] == ["b", "a"]
+
+
+def test_an_opened_run_is_summarized(root: Path) -> None:
+    opened = sweepctl.open_run("a", str(root))
+    found = opened.summary(["utilisation", "mean_wait"], top=2)
+    asked = ["summary", "a", "--store", str(root), "--metric", "utilisation", "--metric", "mean_wait", "--top", "2"]
+    printed = CliRunner().invoke(app, [*asked, "--json"]).stdout
+    mine, theirs = (
+        json.loads(text, parse_float=lambda digits: f"{float(digits):.9g}")  # sums differ in their order
+        for text in (json.dumps(found.to_json()), printed)
+    )
+    assert mine == theirs
+    assert [len(metric.highest) for metric in found.metrics] == [2, 2]
+    assert found.metrics[0].differences["servers"][1,][0] is not None
+    assert [metric.name for metric in opened.summary().metrics] == ["mean_wait"]
+    with pytest.raises(UsageError, match="mean_wiat"):
+        opened.summary(["mean_wiat"])
+
+
+def test_what_an_opened_run_answers_is_shown_in_short(tmp_path: Path) -> None:
+    for run_id in ("a", "b"):
+        run(open_store(str(tmp_path)), run_id, "queue", replications=40)
+    opened = sweepctl.open_run("a", str(tmp_path))
+    assert len(repr(opened.summary())) < 500
+    assert len(repr(opened.discover("servers = 2"))) < 500
+    assert len(repr(opened.compare("b", metrics=["mean_wait"]))) < 1_500
 
 
 def test_an_opened_run_tells_where_a_condition_holds(tmp_path: Path) -> None:

@@ -172,5 +172,24 @@ def test_differences_of_a_balanced_table_are_shown_and_named() -> None:
     assert "that differ in this dimension alone" not in told
     assert "a zip, a table or a classical design" in told
     of_grid = told_of(grid(a=[1, 2], b=[1, 2]), cells, lambda cell, r: {"m": cell["a"] + r}, 2)
-    assert of_grid.lower().count("the mean difference of points that differ in this dimension alone.") == 2
+    assert of_grid.lower().count("first, of points that differ in this dimension alone.") == 2
     assert said not in of_grid
+
+
+def test_the_level_that_others_are_compared_with_is_named() -> None:
+    design = grid(policy=["none", "buffer"], servers=[2, 1])
+
+    def function(cell: Mapping[str, Any], replicate: int) -> dict[str, float]:
+        return {"m": 3.0 * cell["servers"] + 5 * (cell["policy"] == "buffer") + replicate}
+
+    table = printed_of(design, function, 2).partition("mean by level")[2].partition("lowest")[0]
+    rows = [row.split()[-5:] for row in table.splitlines() if "±" in row]
+    assert [row for row in rows if row[-2] == "first"] == [
+        ["5", "±", "6.353", "first", "4"],
+        ["9", "±", "6.353", "first", "4"],
+    ]
+    connection = connect(cells_of(design), function, 2)
+    page = section(make_overview(connection, subject_of(connection, design, 2, "m")), {})
+    assert "by policy, less none<" in page
+    assert "by servers, less 2<" in page
+    assert page.count("difference of m by") == 2

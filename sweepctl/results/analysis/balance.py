@@ -75,12 +75,12 @@ def differences_of_means(
         ), batches AS (SELECT level, {batch} AS batch, {means} FROM cells GROUP BY level, batch)
         SELECT o.level, {over} FROM batches o JOIN (SELECT * FROM batches WHERE level IS NOT DISTINCT FROM $first) f
         USING (batch) GROUP BY o.level""",
-        {"first": dimension.levels[0].low},
+        {"first": dimension.levels[dimension.base].low},
     ).fetchall()
     found: dict[tuple[int, ...], Sequence[MeanEstimate | None]] = {
         (place,): [None] * len(subject.metrics) for place in range(len(dimension.levels))
     }
     for level, *cells in rows:
-        if place := dimension.place(level):
+        if (place := dimension.place(level)) != dimension.base:
             found[place,] = [estimate(*cells[start : start + 4]) for start in range(0, len(cells), 4)]
     return found

@@ -5,7 +5,7 @@ docs/compare.md states what is tested and how.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sweepctl.design import Space
@@ -58,7 +58,7 @@ class MetricComparison:
     effect_size: float | None  # the mean difference in standard deviations of the first run's points
     largest_difference: float | None  # of one point, absolute
     test: PairedTest | None  # None: nothing differs, or nothing varies by chance
-    largest: tuple[Difference, ...]  # those without a value in one run first
+    largest: tuple[Difference, ...] = field(repr=False)  # those without a value in one run first
 
     @property
     def differing(self) -> int:

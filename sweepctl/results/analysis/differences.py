@@ -7,12 +7,11 @@ means of the two levels.
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sweepctl.design import Cross, DrawPerCell, Grid, Space
-from sweepctl.design.axes import length_of
+from sweepctl.design import Cross, DrawPerCell, Space
 from sweepctl.names import quoted
 from sweepctl.results.analysis.balance import balanced_in_tables, differences_of_means
 from sweepctl.results.analysis.effects import MeanEstimate, MeansByLevel, estimate
-from sweepctl.results.analysis.subject import Dimension, Subject, number, parts_of
+from sweepctl.results.analysis.subject import Dimension, Subject, digits, number, parts_of
 from sweepctl.texts import counted
 
 if TYPE_CHECKING:
@@ -20,23 +19,8 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection as Connection
 
-PAIRED = "the mean difference of points that differ in this dimension alone"
+PAIRED = "the mean difference to the level that the design lists first, of points that differ in this dimension alone"
 BALANCED = "the difference of the levels' means, in which other dimensions' own effects cancel, but not interactions"
-
-
-def digits(space: Space) -> dict[str, tuple[str, str]]:
-    """Return, for each dimension of a grid, SQL over `cell`: the place of its value on its axis, and of all else."""
-    found, stride = {}, 1
-    for part in reversed(parts_of(space)):
-        if not isinstance(part, Grid):
-            stride *= part.cells
-            continue
-        for name in sorted(part.dimensions, reverse=True):
-            length = length_of(part.dimensions[name])
-            own = f"(cell // {stride}) % {length}"
-            found[name] = (own, f"(cell // {stride * length}) * {stride} + cell % {stride}")
-            stride *= length
-    return found
 
 
 class Independent(NamedTuple):
@@ -76,7 +60,7 @@ def _draws(space: Space) -> Independent | None:
 
 
 def differences_by_level(connection: "Connection", subject: Subject) -> list[MeansByLevel | None]:
-    """Return the mean differences of each level to the first, for every dimension.
+    """Return the mean differences of each level to the one that the design lists first, for every dimension.
 
     None stands for a dimension that has none: it is in no grid, so that its values do not meet equal values of the
     others, and no table balances it against them; its levels are intervals; or nothing varies by chance. The mean of a
@@ -117,7 +101,7 @@ def _differences(
     ).fetchall()
     places = {digit: dimension.place(value) for digit, value in values}
     # Of values that an axis repeats, only the cells of the first count.
-    first = min(digit for digit, place in places.items() if place == 0)
+    first = min(digit for digit, place in places.items() if place == dimension.base)
     metrics = range(len(subject.metrics))
     columns = ", ".join(f"{number(metric)} AS m{place}" for place, metric in enumerate(subject.metrics))
     means = ", ".join(

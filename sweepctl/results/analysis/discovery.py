@@ -5,7 +5,7 @@ every rule.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -78,9 +78,10 @@ class Box:
     coverage: float  # share of all points that meet the condition
     density: float  # share of the box's points that meet the condition
     mass: float  # share of all points
-    trajectory: tuple[Step, ...]  # some of the steps
-    drawn: Mapping[str, Sequence[Value]]  # by dimension, the values of at most `MOST_DRAWN` points in no earlier box
-    drawn_met: Sequence[bool]  # of the same points
+    trajectory: tuple[Step, ...] = field(repr=False)  # some of the steps
+    # By dimension, the values of at most `MOST_DRAWN` points in no earlier box.
+    drawn: Mapping[str, Sequence[Value]] = field(repr=False)
+    drawn_met: Sequence[bool] = field(repr=False)  # of the same points
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from sweepctl.results.analysis.subject import Dimension, Subject, drawn, number
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
+ROUNDING = 1e-12  # of a mean: narrower intervals are of equal values, whose sums were rounded
 UNBALANCED = "Levels have different numbers of points: differences between their means may come from other dimensions."
 
 
@@ -113,4 +114,6 @@ def estimate(mean: float | None, deviation: float | None, replicates: int, point
     if mean is None:
         return None
     half_width = None if deviation is None else t_975(replicates - 1) * deviation / math.sqrt(replicates)
+    if half_width is not None and half_width < ROUNDING * abs(mean):
+        half_width = 0.0
     return MeanEstimate(mean, half_width, replicates, int(points))

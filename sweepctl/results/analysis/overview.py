@@ -42,7 +42,7 @@ class Overview:
     slowest: Sequence[Slow]
     costs: Costs
     failed: Sequence[Row]  # the first failed points
-    rows: Sequence[Row]  # all points, or a sample by hash
+    rows: Sequence[Row]  # all points that no constraint excludes, or a sample by hash
     sample: Sequence[Row]  # of the points that succeeded
     fixed: Mapping[str, Value]  # parameters with one value in all points
 
@@ -67,7 +67,7 @@ def make_overview(connection: "Connection", subject: Subject) -> Overview:
         shards.slowest(connection, SLOWEST),
         shards.costs(connection),
         points.failed(connection, subject, MOST_FAILED),
-        points.spread(connection, subject, min(MOST_ROWS, MOST_VALUES // columns)),
+        points.spread(connection, subject, min(MOST_ROWS, MOST_VALUES // columns), "status <> 'excluded'"),
         points.spread(connection, subject, min(MOST_SAMPLED, MOST_SAMPLED_VALUES // columns), subject.counted),
         points.fixed_parameters(connection, subject),
     )

@@ -7,7 +7,7 @@ that a constraint excludes: a run does not have these.
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from sweepctl.errors import UsageError
@@ -30,7 +30,7 @@ class Side:
     run: RunRecord
     recorded: int  # points, without excluded ones
     excluded: int
-    parameters: frozenset[str]  # of its model
+    parameters: frozenset[str] = field(repr=False)  # of its model
     versions: tuple[str, ...]  # of its model
     points: int = 0  # recorded, each identity once
 

@@ -1,7 +1,7 @@
 """Single points: the distribution of a metric, the points at its ends, and failed points."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sweepctl.names import quoted
@@ -26,7 +26,7 @@ class Distribution:
     minimum: float | None
     maximum: float | None
     width: float = 0.0  # of a bar
-    counts: tuple[int, ...] = ()  # per bar, from the minimum on
+    counts: tuple[int, ...] = field(default=(), repr=False)  # per bar, from the minimum on
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
 """What is analysed of a run: its dimensions, with their levels, its metrics and its replicates."""
 
 import difflib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
-from sweepctl.design import Cross, DrawPerCell, Sampled, Space
+from sweepctl.design import Cross, DrawPerCell, Grid, Sampled, Space
+from sweepctl.design.axes import length_of
+from sweepctl.design.distributions import ChoiceDistribution
 from sweepctl.errors import UsageError
 from sweepctl.names import quoted
 from sweepctl.records.outcome import RunRecord
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 MAX_LEVELS = 16  # a dimension with more values is split into intervals: plots with more levels are hard to read
 INTERVALS = 12
 LOG_RATIO = 100  # of the highest to the lowest value: from here on, intervals are logarithmic
+LOOKED_AT = 64  # replicates in which a metric's variation over cells is looked for: of more, memory would grow
 MIN_BATCHES, MAX_BATCHES = 8, 64  # of replicates: more would hardly narrow confidence intervals, and use memory
 
 _NUMBERS = ("BIGINT", "DOUBLE")
@@ -36,9 +39,10 @@ class Dimension:
     """A parameter that the design varies and that has several values in the points."""
 
     name: str
-    levels: tuple[Level, ...]
+    levels: tuple[Level, ...]  # numbers in ascending order, others as the design lists them
     is_number: bool
     is_log: bool  # whether its values span orders of magnitude
+    base: int = 0  # place of the level that the design lists first, to which others are compared
 
     @property
     def is_cut(self) -> bool:
@@ -76,9 +80,7 @@ class Subject:
     record: RunRecord
     space: Space
     dimensions: tuple[Dimension, ...]  # in byte order of their names
-    metrics: tuple[
-        str, ...
-    ]  # the requested ones, or the first numeric ones: headlines, others, and last what does not vary
+    metrics: tuple[str, ...]  # the requested ones, or the first numeric ones in the order of `_most_telling_first`
     other_metrics: tuple[str, ...]  # all other numeric ones
     varied: tuple[str, ...]  # parameters that the design names, even with one value, or that are derived
     fixed: tuple[str, ...]  # all others of the model
@@ -144,8 +146,8 @@ class Subject:
             connection: Has the run's views (`results.views`).
             record: The run record.
             space: The run's design.
-            metrics: The metrics to analyse; if empty, the first `most` that vary, the headlines before the others, and
-                else in the model's order.
+            metrics: The metrics to analyse; if empty, the first `most`: what varies over cells before what varies by
+                replicate alone and constants, the headlines before the others, and else in the model's order.
             most: The number of metrics if none are requested.
             headlines: The metrics that matter most (`records.run.headlines`).
 
@@ -165,7 +167,7 @@ class Subject:
         points, succeeded, excluded = connection.execute(f"SELECT {of} FROM point_outcomes").fetchall()[0]
         swept = [name for name in sorted(space.parameters) if name in parameters]
         varied = sorted({*swept, *(name for name in record.spec.derived if name in parameters)})
-        found = (_dimension(connection, name, is_number=parameters[name] in _NUMBERS) for name in swept)
+        found = (_dimension(connection, record, space, name, is_number=parameters[name] in _NUMBERS) for name in swept)
         return cls(
             record,
             space,
@@ -195,13 +197,30 @@ def is_sampled(space: Space) -> bool:
 
 
 def _most_telling_first(connection: "Connection", metrics: Sequence[str], headlines: Collection[str]) -> list[str]:
-    """Return headlines, then the other metrics, and last those with one value in all points: they answer nothing."""
+    """Return what varies over cells, then what varies by replicate alone, which says nothing of them, then constants.
+
+    In each group headlines come first.
+    """
+    varying = _varying(connection, metrics, "")
+    # Nearly all are settled by one replicate; grouping a million points takes several times as long.
+    over_cells = _varying(connection, varying, "AND replicate = 0")
+    unsettled = [name for name in varying if name not in over_cells]
+    over_cells += _varying(connection, unsettled, f"AND replicate < {LOOKED_AT} GROUP BY replicate")
+    return sorted(metrics, key=lambda name: (name not in over_cells, name not in varying, name not in headlines))
+
+
+def _varying(connection: "Connection", metrics: Sequence[str], groups: str) -> list[str]:
+    """Return the metrics that have several values within one of these groups of points, given as the end of a query."""
     if not metrics:
         return []
-    varies = ", ".join(f"coalesce(min({number(name)}) < max({number(name)}), false)" for name in metrics)
-    found = connection.execute(f"SELECT {varies} FROM point_outcomes WHERE status = 'success'").fetchall()[0]
-    varying = {name for name, each in zip(metrics, found, strict=True) if each}
-    return sorted(metrics, key=lambda name: (name not in varying, name not in headlines))
+    varies = ", ".join(
+        f"coalesce(min({number(name)}) < max({number(name)}), false) AS v{place}" for place, name in enumerate(metrics)
+    )
+    any_varies = ", ".join(f"coalesce(bool_or(v{place}), false)" for place in range(len(metrics)))
+    found = connection.execute(
+        f"SELECT {any_varies} FROM (SELECT {varies} FROM point_outcomes WHERE status = 'success' {groups})"
+    ).fetchall()[0]
+    return [name for name, each in zip(metrics, found, strict=True) if each]
 
 
 def drawn(space: Space) -> Collection[str]:
@@ -212,6 +231,21 @@ def drawn(space: Space) -> Collection[str]:
 def parts_of(space: Space) -> Sequence[Space]:
     """Return the designs of which a design is the product."""
     return space.parts if isinstance(space, Cross) else [space]
+
+
+def digits(space: Space) -> dict[str, tuple[str, str]]:
+    """Return, for each dimension of a grid, SQL over `cell`: the place of its value on its axis, and of all else."""
+    found, stride = {}, 1
+    for part in reversed(parts_of(space)):
+        if not isinstance(part, Grid):
+            stride *= part.cells
+            continue
+        for name in sorted(part.dimensions, reverse=True):
+            length = length_of(part.dimensions[name])
+            own = f"(cell // {stride}) % {length}"
+            found[name] = (own, f"(cell // {stride * length}) * {stride} + cell % {stride}")
+            stride *= length
+    return found
 
 
 def _draws(space: Space, replications: int) -> list[str]:
@@ -273,7 +307,22 @@ def require_known(name: str, metrics: Sequence[str]) -> None:
         raise UsageError(f"this run has no metric {name!r}", remedy=remedy)
 
 
-def _dimension(connection: "Connection", name: str, *, is_number: bool) -> Dimension | None:
+def _listed(connection: "Connection", space: Space, replications: int, name: str) -> Mapping[Value, int]:
+    """Return where the design lists each value of a parameter, as numbers to sort by."""
+    for part in parts_of(space):
+        drawn_from = part.dimensions.get(name) if isinstance(part, Sampled) else None
+        if isinstance(drawn_from, ChoiceDistribution):
+            return {value: place for place, value in reversed([*enumerate(drawn_from.choice)])}
+    # From cells, not from the values in the design: a table may be too large to hold.
+    own, _ = digits(space).get(name, ("cell", ""))
+    first = f"min({own.replace('cell', f'(point_index // {replications})')})"
+    found = connection.execute(f"SELECT {quoted(name)}, {first} FROM effective_parameters GROUP BY ALL").fetchall()
+    return dict(found)
+
+
+def _dimension(
+    connection: "Connection", record: RunRecord, space: Space, name: str, *, is_number: bool
+) -> Dimension | None:
     """Return a dimension with its levels; None if it does not vary (yet), or has too many text values."""
     column = quoted(name)
     some = connection.execute(f"SELECT DISTINCT {column} FROM effective_parameters LIMIT {MAX_LEVELS + 1}").fetchall()
@@ -281,8 +330,12 @@ def _dimension(connection: "Connection", name: str, *, is_number: bool) -> Dimen
     if len(values) < 2 or (len(values) > MAX_LEVELS and not is_number):  # noqa: PLR2004  one value does not vary
         return None
     if len(values) <= MAX_LEVELS:
-        levels = tuple(Level(value, value) for value in values)
-        return Dimension(name, levels, is_number, is_number and _is_log([each for each in values if each is not None]))
+        listed = _listed(connection, space, record.spec.replications, name)
+        in_order = sorted(values, key=lambda value: listed.get(value, len(listed)))
+        shown = values if is_number else in_order
+        is_log = is_number and _is_log([each for each in values if each is not None])
+        levels = tuple(Level(value, value) for value in shown)
+        return Dimension(name, levels, is_number, is_log, shown.index(in_order[0]))
     ends = f"SELECT min({column})::DOUBLE, max({column})::DOUBLE, count(*) > count({column}) FROM effective_parameters"
     low, high, has_null = connection.execute(ends).fetchall()[0]
     is_log = _is_log([low, high])

@@ -5,7 +5,7 @@ docs/report.md states each estimator.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sweepctl.results.analysis import points
@@ -26,12 +26,14 @@ class MetricSummary:
 
     name: str
     distribution: Distribution
-    effects: tuple[tuple[Dimension, MeansByLevel], ...]  # for one metric, so each sequence has one estimate
-    differences: Mapping[str, MeansByLevel]  # by dimension: of each level to the first, where levels can be paired
+    # For one metric, so each sequence has one estimate.
+    effects: tuple[tuple[Dimension, MeansByLevel], ...] = field(repr=False)
+    # By dimension: of each level to the base, where levels can be paired.
+    differences: Mapping[str, MeansByLevel] = field(repr=False)
     balanced: bool  # whether levels have equal numbers of points, so that their means can be compared
-    sensitivity: Sensitivity
-    lowest: Sequence[Row]
-    highest: Sequence[Row]
+    sensitivity: Sensitivity = field(repr=False)
+    lowest: Sequence[Row] = field(repr=False)
+    highest: Sequence[Row] = field(repr=False)
     of: int  # points of the design that count
 
     @property
@@ -54,7 +56,7 @@ class MetricSummary:
 class Summary:
     """The summary of a run's results."""
 
-    subject: Subject
+    subject: Subject = field(repr=False)
     metrics: tuple[MetricSummary, ...]
     failures: Sequence[FailureCount]
 
@@ -127,6 +129,7 @@ def _metric_json(metric: MetricSummary) -> dict[str, Any]:
                     {
                         **asdict(dimension.levels[place]),
                         **(asdict(estimate) if estimate else {"mean": None}),
+                        "is_first": place == dimension.base,
                         "difference_to_first": _difference_json(metric, dimension, place),
                     }
                     for (place,), (estimate,) in found.items()

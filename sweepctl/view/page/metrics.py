@@ -10,6 +10,7 @@ from sweepctl.results.analysis.sensitivity.indices import Sensitivity
 from sweepctl.results.analysis.subject import Subject
 from sweepctl.results.analysis.summary import MetricSummary
 from sweepctl.view.page import plots
+from sweepctl.view.page.axes import cut, label
 from sweepctl.view.page.heat_map import heat_map
 from sweepctl.view.page.markup import Markup, element
 from sweepctl.view.page.parallel import parallel
@@ -143,14 +144,14 @@ def _differences(subject: Subject, metric: MetricSummary, units: Mapping[str, st
     ends = plots.effect_range([found for _, found in drawn])
     figures = (
         _figure(
-            f"by {with_unit(dimension.name, units)}",
-            plots.effect(f"difference of {metric.name}", dimension, plots.from_first(found), ends, 0.0),
+            f"by {with_unit(dimension.name, units)}, less {cut(label(dimension.levels[dimension.base]), 24)}",
+            plots.effect(f"difference of {metric.name}", dimension, plots.with_base(dimension, found), ends, 0.0),
         )
         for dimension, found in drawn
     )
     return element(
         "div",
-        element("h4", "Differences to the first level"),
+        element("h4", "Differences to the level that the design lists first"),
         element(
             "p",
             f"{sentence(compared)} Both sides share their random numbers. Bars are 95 % intervals over "

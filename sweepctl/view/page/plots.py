@@ -79,9 +79,9 @@ def effect(metric: str, dimension: Dimension, found: MeansByLevel, ends: tuple[f
     )
 
 
-def from_first(differences: MeansByLevel) -> MeansByLevel:
-    """Return differences to the first level with that level, whose own is 0."""
-    return {place: [MeanEstimate(0.0, None, 0, 0)] if place == (0,) else found for place, found in differences.items()}
+def with_base(dimension: Dimension, differences: MeansByLevel) -> MeansByLevel:
+    """Return differences to the base with the base itself, whose own is 0."""
+    return {**differences, (dimension.base,): [MeanEstimate(0.0, None, 0, 0)]}
 
 
 def estimate_text(each: MeanEstimate) -> str:

@@ -216,9 +216,16 @@ def points(overview: Overview, units: Mapping[str, str]) -> Markup:
         return Markup()
     text = "All points, with the parameters that the design varies; the others are listed above."
     rest: Markup | str = ""
-    if len(rows) < subject.points:
+    simulated = subject.points - subject.excluded
+    if subject.excluded:
         text = (
-            f"{len(rows):,} of {subject.points:,} points, selected pseudo-randomly, with the parameters that the "
+            f"The points that no constraint excludes ({subject.excluded:,} are), with the parameters that the design "
+        )
+        text += "varies; the others are listed above."
+    if len(rows) < simulated:
+        left_out = f" that no constraint excludes ({subject.excluded:,} are)" if subject.excluded else ""
+        text = (
+            f"{len(rows):,} of {simulated:,} points{left_out}, selected pseudo-randomly, with the parameters that the "
             "design varies; the others are listed above. For all points: "
         )
         rest = element("code", f'sweepctl query {subject.record.run_id} "SELECT * FROM points"')

@@ -50,8 +50,8 @@ def pairs(folder: Path) -> Iterator[Pair]:
         means = means_by_level(connection, subject, [[dimension] for dimension in subject.dimensions])
         differences = differences_by_level(connection, subject)
         for dimension, by_level, found in zip(subject.dimensions, means, differences, strict=True):
-            sql = f"SELECT list(m ORDER BY r) FROM (SELECT {dimension.name} AS d, replicate AS r, avg({METRIC}) AS m "
-            sql += "FROM points GROUP BY ALL) GROUP BY d ORDER BY d"
+            sql = f"SELECT list(m ORDER BY r) FROM (SELECT {dimension.name} AS d, replicate AS r, avg({METRIC}) AS m, "
+            sql += "min(point_index) AS p FROM points GROUP BY ALL) GROUP BY d ORDER BY min(p)"
             first, *others = (np.array(replicates) for (replicates,) in connection.execute(sql).fetchall())
             for place, other in enumerate(others, start=1):
                 half_widths = [each.half_width for (each,) in (by_level[0,], by_level[place,]) if each is not None]

@@ -32,16 +32,16 @@ def test_a_difference_is_the_mean_over_pairs_and_its_interval_over_replicates() 
     assert by_a is not None
     assert by_b is not None
     assert by_c is not None
-    for place, level in enumerate([1, 2, 4]):  # levels are sorted, wherever the axis has them
+    for place, level in enumerate([1, 2, 4]):  # numbers are sorted, and 4 is the first listed
         means = [
             fmean(
-                value({"a": level, "b": b, "c": c}, r) - value({"a": 1, "b": b, "c": c}, r)
+                value({"a": level, "b": b, "c": c}, r) - value({"a": 4, "b": b, "c": c}, r)
                 for b, c in product("xy", (0.5, 0.75))
             )
             for r in range(replications)
         ]
         (other, found) = by_a[place,]
-        if place == 0:
+        if level == 4:
             assert found is None
             continue
         assert other is not None
@@ -59,18 +59,18 @@ def test_only_pairs_count_where_points_are_missing() -> None:
     def some(cell: Mapping[str, Any], replicate: int) -> Mapping[str, Value] | str:
         if (cell["a"], cell["b"]) == (2, "y"):
             return "bad"
-        return {"m": None if (cell["a"], replicate) == (1, 0) else value(cell, replicate)}
+        return {"m": None if (cell["a"], replicate) == (4, 0) else value(cell, replicate)}
 
     connection = connect(CELLS, some, 2)
     by_a, *_ = differences_by_level(connection, subject_of(connection, DESIGN, 2))
     assert by_a is not None
-    (to_2,), (to_4,) = by_a[1,], by_a[2,]
+    (to_1,), (to_2,) = by_a[0,], by_a[1,]
     assert to_2 is not None
-    assert to_4 is not None
-    expected = fmean(value({"a": 2, "b": "x", "c": c}, 1) - value({"a": 1, "b": "x", "c": c}, 1) for c in (0.5, 0.75))
+    assert to_1 is not None
+    expected = fmean(value({"a": 2, "b": "x", "c": c}, 1) - value({"a": 4, "b": "x", "c": c}, 1) for c in (0.5, 0.75))
     assert to_2.mean == pytest.approx(expected)
     assert (to_2.points, to_2.half_width) == (2, None)
-    assert to_4.points == 4
+    assert to_1.points == 4
 
 
 @pytest.mark.parametrize("kind", ["zip", "random"])

@@ -10,6 +10,7 @@ import pytest
 from results.analysis.views import cells_of, connect, grid, subject_of
 from scipy.stats import t
 
+from sweepctl.results.analysis import effects
 from sweepctl.results.analysis.effects import MeanEstimate, balanced, means_by_level
 from sweepctl.results.analysis.students_t import T_975, p_value
 from sweepctl.results.analysis.subject import MAX_BATCHES
@@ -125,3 +126,11 @@ def test_a_bool_is_a_share_and_values_that_are_missing_are_a_level() -> None:
         connection, subject_of(connection, design), [subject_of(connection, design).dimensions]
     )
     assert by_limit == {(0,): [MeanEstimate(1.0, None, 1, 1)], (1,): [MeanEstimate(0.0, None, 1, 1)]}
+
+
+def test_rounding_is_no_uncertainty() -> None:
+    equal, uncertain = (effects.estimate(-2.0, deviation, 3, 3) for deviation in (1e-16, 1e-9))
+    assert equal is not None
+    assert uncertain is not None
+    assert equal.half_width == 0
+    assert uncertain.half_width == pytest.approx(2.5e-9, rel=0.01)

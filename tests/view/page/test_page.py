@@ -124,6 +124,15 @@ def test_a_large_run_stays_below_a_megabyte(named: int, articles: int) -> None:
     assert len(page.encode()) < 1_000_000
 
 
+def test_excluded_points_take_no_place_in_the_table_of_points() -> None:
+    cells = [{"a": a} for a in range(1_000)]
+    page = page_of(cells, lambda cell, _: {"m": cell["a"]} if cell["a"] < 400 else {"status": "excluded", "m": None})
+    table = page.partition("<h2>Points</h2>")[2].partition("</table>")[0]
+    assert table.count("<tr>") == 1 + 400
+    assert ">excluded<" not in table
+    assert "The points that no constraint excludes (600 are), with the parameters" in page
+
+
 def test_a_plot_of_points_has_a_sample_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overviews, "MOST_SAMPLED", 50)
     cells = [{"a": a, "b": b} for a in range(40) for b in (False, True)]

@@ -33,7 +33,7 @@ def test_each_point_at_an_end_is_a_line_over_metric_and_dimensions() -> None:
     assert "<title>point 0: 0</title>" in figure
     assert [round(line[0], 2) for line in lines] == [0, 0, 1, 1]  # the metric
     assert [round(line[1], 2) for line in lines] == [0, 0, 1, 1]  # a, from 0 to 19
-    assert [line[2] < 0.5 for line in lines] == [False, True, True, False]  # fast is the first in order of words
+    assert [line[2] < 0.5 for line in lines] == [True, False, False, True]  # slow is listed first
     assert [line[3] < 0.5 for line in lines] == [True, True, False, False]
     for text in ("2 lowest", "2 highest", "a [km]", "fast", "slow", "false", "true", "19", "119.5"):
         assert f">{text}</text>" in figure, text

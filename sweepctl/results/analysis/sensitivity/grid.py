@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sweepctl.design import Grid
-from sweepctl.results.analysis.differences import digits
 from sweepctl.results.analysis.sensitivity.indices import Index, Sensitivity
-from sweepctl.results.analysis.subject import Subject, number
+from sweepctl.results.analysis.subject import Subject, digits, number
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
