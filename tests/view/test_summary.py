@@ -165,7 +165,7 @@ def test_differences_of_a_balanced_table_are_shown_and_named() -> None:
     table = {"kind": "table", "columns": ["a", "b"], "rows": rows}
     cells = [{"a": a, "b": b} for a, b in rows]
     told = told_of(table, cells, lambda cell, r: {"m": 3.0 * cell["a"] + r}, 2)
-    assert re.search(r"a +1 +3\.5 ± \S+ +4 *\n +2 +6\.5 ± \S+ +3 ± 0 +4 *\n", told)
+    assert re.search(r"a +1 +3\.5 ± \S+ +first +4 *\n +2 +6\.5 ± \S+ +3 ± 0 +4 *\n", told)
     said = "difference of the levels' means, in which other dimensions' own effects cancel, but not interactions"
     assert f'use "less the first": the {said}.' in told
     assert f"The {html.escape(said)}. Both sides share their random numbers." in told

@@ -330,8 +330,10 @@ def _dimension(
     if len(values) < 2 or (len(values) > MAX_LEVELS and not is_number):  # noqa: PLR2004  one value does not vary
         return None
     if len(values) <= MAX_LEVELS:
-        listed = _listed(connection, space, record.spec.replications, name)
-        in_order = sorted(values, key=lambda value: listed.get(value, len(listed)))
+        in_order = values
+        if not is_number or name in digits(space):  # the order of numbers in a table or a sample means nothing
+            listed = _listed(connection, space, record.spec.replications, name)
+            in_order = sorted(values, key=lambda value: listed.get(value, len(listed)))
         shown = values if is_number else in_order
         is_log = is_number and _is_log([each for each in values if each is not None])
         levels = tuple(Level(value, value) for value in shown)
