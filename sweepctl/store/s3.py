@@ -9,7 +9,8 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import cached_property, partial
 from http import HTTPStatus
@@ -21,10 +22,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from sweepctl.aws_errors import open_client
-from sweepctl.errors import NoRoomError, ScratchError, StoreError
+from sweepctl.errors import DamagedError, NoRoomError, ScratchError, StoreError
 from sweepctl.store import files
 from sweepctl.store.bucket import Bucket
-from sweepctl.store.contract import MAX_BODY, MAX_OBJECT, Entry, Put, Stored, require_key, too_large
+from sweepctl.store.contract import MAX_BODY, MAX_OBJECT, Entry, Put, Stored, body_at, require_key, too_large
 from sweepctl.store.s3_errors import store_error
 
 if TYPE_CHECKING:
@@ -115,6 +116,11 @@ class S3Store:
         body = io.BytesIO()
         etag = self._download(require_key(key), body)
         return None if etag is None else Stored(body.getvalue(), etag)
+
+    def bodies(self, keys: Sequence[str]) -> Iterator[bytes | DamagedError | None]:
+        """Read objects, with many requests in flight."""
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            yield from pool.map(partial(body_at, self), keys)
 
     def fetch(self, key: str, destination: Path, most: int = MAX_OBJECT) -> bool:
         """Stream the object into a file."""

@@ -21,9 +21,9 @@ from fakes.faulty import Crash, FaultyStore, StoreFault
 from fakes.servers import BUCKET, Server
 from store import racer
 
-from sweepctl.errors import StoreError
+from sweepctl.errors import DamagedError, StoreError
 from sweepctl.store import Put, Store, Stored, open_store
-from sweepctl.store.contract import Entry
+from sweepctl.store.contract import MAX_BODY, Entry
 from sweepctl.store.s3 import S3Store, open_s3
 
 if TYPE_CHECKING:
@@ -101,6 +101,19 @@ def test_the_first_to_create_stays(store: Store) -> None:
     store.create(KEY, b"first")
     assert store.create(KEY, b"second") is Put.EXISTS
     assert _read(store).body == b"first"
+
+
+def test_many_are_read_at_a_time_in_their_order(store: Store) -> None:
+    keys = [f"a/{number % 3}/shard-{number:08d}.parquet" for number in range(40)]
+    for number, key in enumerate(keys):
+        if number % 5:
+            store.create(key, f"body {number}".encode())
+    store.create("b", b"x" * (MAX_BODY + 1))
+    *found, large, absent = store.bodies([*keys, "b", "nowhere/c"])
+    assert found == [f"body {number}".encode() if number % 5 else None for number in range(40)]
+    assert isinstance(large, DamagedError)
+    assert absent is None
+    assert list(store.bodies([])) == []
 
 
 @pytest.mark.parametrize("size", [0, 1, 5_000_000])
