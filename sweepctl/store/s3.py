@@ -4,6 +4,7 @@ Credentials come only from boto3's own chain. botocore repeats a request whose r
 own earlier success and return EXISTS or CHANGED: the contract's callers read back. Nothing is deleted.
 """
 
+import dataclasses
 import io
 import os
 import stat
@@ -98,7 +99,7 @@ class S3Store:
         prefix: str,
         client: "S3Client",
         sleep: Callable[[float], None],
-        gets: Callable[[], SignedGets] | None = None,
+        gets: Callable[[], SignedGets | None] = lambda: None,
     ) -> None:
         """Use `open_s3`, which creates the client with suitable retries and timeouts."""
         self._bucket = bucket
@@ -141,7 +142,7 @@ class S3Store:
     @cached_property
     def _signed_gets(self) -> SignedGets | None:
         with suppress(BotoCoreError):  # which `read` reports
-            return None if self._gets is None else self._gets()
+            return self._gets()
         return None
 
     def fetch(self, key: str, destination: Path, most: int = MAX_OBJECT) -> bool:
@@ -165,8 +166,16 @@ class S3Store:
 
     def objects(self, prefix: str) -> Iterator[Entry]:
         """List objects, a page at a time."""
-        for page in self._pages(prefix):
-            for each in page.get("Contents", []):
+        after = ""
+        gets = self._signed_gets
+        while gets is not None and (page := gets.page(self._prefix + prefix, after)) is not None:
+            for entry in page.entries:
+                yield dataclasses.replace(entry, key=entry.key.removeprefix(self._prefix))
+            if page.is_last:
+                return
+            after = page.entries[-1].key
+        for rest in self._pages(prefix, **({"StartAfter": after} if after else {})):
+            for each in rest.get("Contents", []):
                 key = each["Key"].removeprefix(self._prefix)
                 yield Entry(key, each["Size"], each["ETag"], each["LastModified"])
 

@@ -56,8 +56,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         return Place(memory, None, lambda: sorted(key for key in keys if not key.startswith(".sweepctl/")))
     server: Server = request.getfixturevalue(f"{request.param}_server")
     prefix = f"contract/{next(_numbers)}"
+    opened = _opened(server.endpoint_url)
     return Place(
-        S3Store(BUCKET, prefix, _client(server.endpoint_url), time.sleep),
+        S3Store(BUCKET, prefix, opened._client, time.sleep, lambda: opened._signed_gets),
         server.endpoint_url,
         lambda: [key.removeprefix(f"{prefix}/") for key in server.keys(f"{prefix}/")],
     )
@@ -69,9 +70,9 @@ def store(place: Place) -> Store:
 
 
 @cache
-def _client(endpoint_url: str) -> "S3Client":
-    """The store's own, kept among tests: one takes longer to make than most tests run."""
-    return open_s3(BUCKET, "", endpoint_url=endpoint_url)._client
+def _opened(endpoint_url: str) -> S3Store:
+    """Whose clients are kept among tests: one takes longer to make than most tests run."""
+    return open_s3(BUCKET, "", endpoint_url=endpoint_url)
 
 
 def _files_in(root: Path) -> list[str]:

@@ -115,6 +115,47 @@ def test_many_reads_survive_a_fault(store: S3Store, proxy: FaultProxy, fault: Fa
     assert proxy.pending == []
 
 
+@pytest.mark.parametrize("fault", SETTLED)
+def test_many_listed_survive_a_fault(store: S3Store, proxy: FaultProxy, fault: Fault) -> None:
+    keys = [f"a/{number}" for number in range(5)]
+    for key in keys:
+        store.create(key, b"body")
+    seen = len(proxy.log)
+    whole = list(store.objects("a/"))
+    assert [entry.key for entry in whole] == keys
+    assert len(proxy.log) == seen + 1
+    proxy.schedule([fault])
+    assert list(store.objects("a/")) == whole
+    assert proxy.pending == []
+
+
+def test_many_listed_are_listed_once_where_the_usual_way_takes_over(
+    store: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        store.create(f"a/{number}", b"body")
+    whole = list(store.objects("a/"))
+    gets = store._signed_gets
+    assert gets is not None
+    first = gets.page(f"{store._prefix}a/", "")
+    assert first is not None
+    pages = [s3_gets.Page(first.entries[:2], is_last=False), None]
+    monkeypatch.setattr(gets, "page", lambda *_: pages.pop(0))
+    assert list(store.objects("a/")) == whole
+    assert pages == []
+
+
+@pytest.mark.parametrize("answer", [b"", b"<a", b"<a/>", b"<a><Contents/><IsTruncated>false</IsTruncated></a>",
+                                    b"<a><IsTruncated>true</IsTruncated></a>"])  # fmt: skip
+def test_many_listed_by_a_server_that_answers_nonsense_go_the_usual_way(
+    store: S3Store, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    gets = store._signed_gets
+    assert gets is not None
+    monkeypatch.setattr(gets, "_get", lambda *_: answer)
+    assert gets.page("a/", "") is None
+
+
 def test_many_reads_of_a_server_that_refuses_go_the_usual_way(
     store: S3Store, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
