@@ -48,8 +48,9 @@ def status_command(
 ) -> None:
     """Show the progress of a run: shards that succeeded, failed and are missing, points, pace and time left.
 
-    Everything comes from the store; with --watch, only new and changed outcomes are read again. The pace covers the
-    last five minutes, or longer if shards take longer. With --program it says which files of the run's program have
+    Everything comes from the store; only outcomes that are new or have changed are read again. For that, the command
+    keeps what it has read in the user's cache folder, which may be deleted at any time. The pace covers the last five
+    minutes, or longer if shards take longer. With --program it says which files of the run's program have
     changed since the run began. Nothing is proven: `sweepctl verify` does that. Exits with 0 if the status could be
     read, whatever it is.
     """
@@ -61,13 +62,14 @@ def status_command(
 
         require_run_id(run_id)
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
-        from sweepctl.runs import status
+        from sweepctl.runs import remembered, status
         from sweepctl.shard.run import utc_now
         from sweepctl.view.runs import reading, show_program, show_status, watching
 
         queue = None if queue_url is None else _BacklogReader(queue_url, region)
         reader = status.StatusReader.of(open_store(store, endpoint_url=endpoint_url, region=region), run_id)
         reader.stop = stop = Event()
+        reader.seen = remembered.load(reader.store, reader.run)
         facts, backlog, latest = None, None, None
         here = _program_here(reader, engine, program)
         if here is not None and not json_output:
@@ -82,6 +84,8 @@ def status_command(
                 with reading(open_console(stderr=True)) as reader.observe:
                     latest = reader.read(utc_now())
                 facts, backlog = (None, None) if queue is None else queue.read()
+        if reader.has_read:
+            remembered.save(reader.store, reader.run, reader.seen)
         if json_output:
             print_json({} if latest is None else _status_json(latest, facts, backlog, here))
         elif latest is not None and not watch:

@@ -31,14 +31,28 @@ def require_safe(footer: bytes) -> None:
     `footer` is what the file's last bytes give the length of; Arrow has opened the file.
     """
     try:
-        _check(_Footer(footer).struct())
+        _check(struct(footer)[0])
     except (KeyError, IndexError, StopIteration, RecursionError, TypeError, AttributeError) as error:
         raise pa.ArrowInvalid("its footer is damaged") from error
 
 
 def footer_of(body: bytes) -> bytes:
     """Return the footer of a whole file."""
-    return body[-8 - int.from_bytes(body[-8:-4], "little") : -8]
+    return body[footer_start(body) : -8]
+
+
+def footer_start(body: bytes) -> int:
+    """Return where the footer of a whole file begins."""
+    return len(body) - 8 - int.from_bytes(body[-8:-4], "little")
+
+
+def struct(data: bytes, at: int = 0) -> tuple[dict[int, Any], int]:
+    """Return the struct that begins at `at`, as a dict by the number of the field, and where it ends.
+
+    A list is a list, a text the slice of `data` that it takes; what nobody needs is None.
+    """
+    reader = _Reader(data, at)
+    return reader.struct(), reader.at
 
 
 def _check(footer: dict[int, Any]) -> None:
@@ -75,12 +89,12 @@ def _levels(elements: Iterator[dict[int, Any]], children: int, above: tuple[int,
             yield element[_TYPE], *here
 
 
-class _Footer:
-    """Structs as dicts by the number of the field, and lists; texts are skipped. Arrow has parsed it before."""
+class _Reader:
+    """Reads what Arrow has parsed before."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, at: int) -> None:
         self._data = data
-        self._at = 0
+        self.at = at
 
     def struct(self) -> dict[int, Any]:
         fields: dict[int, Any] = {}
@@ -98,8 +112,8 @@ class _Footer:
             return None
         if kind == BINARY:
             length = self._varint()
-            self._at += length
-            return None
+            self.at += length
+            return slice(self.at - length, self.at)
         if kind == STRUCT:
             return self.struct()
         if kind == LIST:
@@ -107,7 +121,7 @@ class _Footer:
         if kind in (TRUE, FALSE):  # which is the value, too
             return None
         if kind in (I8, DOUBLE):
-            self._at += 1 if kind == I8 else 8
+            self.at += 1 if kind == I8 else 8
             return None
         raise pa.ArrowInvalid(f"a footer with a value of kind {kind}")
 
@@ -117,13 +131,13 @@ class _Footer:
         if length == LONG:
             length = self._varint()
         if kind in (TRUE, FALSE):
-            self._at += length
+            self.at += length
             return [None] * length
         return [self._value(kind) for _ in range(length)]
 
     def _byte(self) -> int:
-        self._at += 1
-        return self._data[self._at - 1]
+        self.at += 1
+        return self._data[self.at - 1]
 
     def _varint(self) -> int:
         value = shift = 0

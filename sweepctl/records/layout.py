@@ -40,6 +40,11 @@ def shard_of(key: str) -> int | None:
     return None if match is None or int(match[1]) > INT64_MAX else int(match[1])
 
 
+def shard_file(shard_id: int) -> str:
+    """Return the name of the file that a shard has in the folder of its outcomes, and of each dataset."""
+    return f"shard-{shard_id:08d}.parquet"
+
+
 def outcomes_folder(run_id: str, run_date: str) -> str:
     """Folder of the outcomes of a run."""
     return f"shard_outcomes/run_date={run_date}/run={run_id}/"
@@ -81,7 +86,7 @@ class ShardKeys:
     @property
     def outcome(self) -> str:
         """Key of the shard's one outcome."""
-        return f"{outcomes_folder(self.run_id, self.run_date)}{self._shard}.parquet"
+        return f"{outcomes_folder(self.run_id, self.run_date)}{shard_file(self.shard_id)}"
 
     def attempt(self, attempt_id: str) -> str:
         """Key of the record of an attempt that is not the shard's outcome, or may be superseded."""
@@ -89,7 +94,7 @@ class ShardKeys:
 
     def dataset(self, name: str, model: str) -> str:
         """Key of a complete attempt's rows in one dataset."""
-        return f"{dataset_folder(name, model, self.run_id, self.run_date)}{self._shard}.parquet"
+        return f"{dataset_folder(name, model, self.run_id, self.run_date)}{shard_file(self.shard_id)}"
 
     def partial(self, name: str, model: str, attempt_id: str) -> str:
         """Key of the rows of an attempt that did not run every point; outside of all tables."""

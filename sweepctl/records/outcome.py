@@ -76,7 +76,7 @@ class Caller:
 UNKNOWN_CALLER = Caller()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # of which a run may have 10^5 in memory
 class Artifact:
     """One data file of a shard in the store."""
 
@@ -132,7 +132,7 @@ class EnginePin:
     declaration_json: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How an attempt at a shard ended: a row of `shard_outcomes`, or of `shard_attempts` if it is not the outcome.
 

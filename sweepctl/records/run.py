@@ -86,9 +86,10 @@ def list_outcomes(store: Store, run_id: str, run_date: str) -> Iterator[tuple[in
     Raises:
         StoreError: the store does not answer.
     """
-    for entry in store.objects(layout.outcomes_folder(run_id, run_date)):
+    folder = layout.outcomes_folder(run_id, run_date)
+    for entry in store.objects(folder):
         shard_id = layout.shard_of(entry.key)
-        if shard_id is not None and entry.key == layout.ShardKeys(run_id, run_date, shard_id).outcome:
+        if shard_id is not None and entry.key == folder + layout.shard_file(shard_id):
             yield shard_id, entry
 
 

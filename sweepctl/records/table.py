@@ -319,14 +319,23 @@ def decode(kind: type[Record], body: bytes, where: str) -> Record:
         if not table.schema.equals(schema):
             table = table.cast(schema)  # for other programs' types; it takes a tenth of the time
         (fields,) = table.to_pylist()
-        _require_values(fields)
-        require_valid(kind, fields)
+        return record_of(kind, fields)
     except (*PARQUET_ERRORS, ValueError, OverflowError) as error:
         reason = rule_of(error) if isinstance(error, ValueError) else str(error)
         msg = f"{where} is not a sweepctl record: {reason}"
         raise DamagedError(
             msg, remedy="Another program wrote it. Move it away, or use another store or run_id."
         ) from error
+
+
+def record_of(kind: type[Record], fields: dict[str, Any]) -> Record:
+    """Return the record with these columns.
+
+    Raises:
+        ValueError: a value is never written.
+    """
+    _require_values(fields)
+    require_valid(kind, fields)
     if "artifacts" in fields:
         fields["artifacts"] = tuple(Artifact(**artifact) for artifact in fields["artifacts"])
     return kind(**fields)

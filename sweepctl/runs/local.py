@@ -8,8 +8,6 @@ too, since they watch their standard input.
 import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from queue import Empty, SimpleQueue
@@ -20,8 +18,10 @@ from sweepctl import logs
 from sweepctl.engine.client import Engine
 from sweepctl.errors import ConflictError, DamagedError, FailedPointsError, InterruptedRunError, SweepctlError
 from sweepctl.messages import ShardMessage
+from sweepctl.records import layout
 from sweepctl.records.outcome import UNKNOWN_CALLER, Caller, Outcome, RunRecord
-from sweepctl.records.run import find_outcome, list_attempts, list_outcomes
+from sweepctl.records.outcomes import OutcomeReader
+from sweepctl.records.run import list_attempts, list_outcomes
 from sweepctl.runs.start import pin
 from sweepctl.shard.run import Disposition, Result
 from sweepctl.shard.slow_point import Progress, SlowPoint, slowest
@@ -30,7 +30,6 @@ from sweepctl.store.contract import Store
 from sweepctl.sweep.pilot import Pilot, ShardSize, measure_shard
 from sweepctl.sweep.plan import Draft, Plan
 
-IN_FLIGHT = 32  # concurrent reads of outcomes
 REPORT_SECONDS = 0.25  # the longest time between two reports
 MOST_FAILURES = 5  # kept for the summary, of each error code; each failure has its own log line
 
@@ -129,21 +128,15 @@ def _complete(store: Store, planned: Plan, record: RunRecord) -> tuple[frozenset
     is_each_read = record.shard_points is None or planned.spec.limits.failed_points is not None
     doubtful = has_outcome if is_each_read else has_outcome & tried
     failed_points = 0
-
-    def outcome_of(shard_id: int) -> Outcome | None:
-        with suppress(DamagedError):  # with which this shard will fail, and no other
-            return find_outcome(store, record, shard_id)
-        return None
-
-    with ThreadPoolExecutor(IN_FLIGHT) as pool:
-        found = pool.map(lambda shard: (shard, outcome_of(shard)), sorted(doubtful))
-        for shard, outcome in found:
-            if outcome is not None:
-                _require_same_sharding(planned, outcome)
-            if outcome is None or not outcome.complete:
-                has_outcome.remove(shard)
-            else:
-                failed_points += outcome.points_failed
+    keys = {layout.ShardKeys.of(record, shard).outcome: shard for shard in sorted(doubtful)}
+    for key, outcome in OutcomeReader(store).read(keys):
+        if isinstance(outcome, Outcome):
+            _require_same_sharding(planned, outcome)
+        # With what is damaged, this shard will fail, and no other.
+        if not isinstance(outcome, Outcome) or not outcome.complete:
+            has_outcome.remove(keys[key])
+        else:
+            failed_points += outcome.points_failed
     return frozenset(has_outcome), failed_points
 
 

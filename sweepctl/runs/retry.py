@@ -2,27 +2,25 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from sweepctl.messages import ShardMessage, decode
-from sweepctl.records import layout
 from sweepctl.records.outcome import (
     INJECTED_FAILURE,
     INVALID_PARAMETERS,
     POINT_FAILED,
     UNKNOWN_CALLER,
     Caller,
+    Outcome,
     RunRecord,
 )
+from sweepctl.records.outcomes import OutcomeReader
 from sweepctl.records.run import list_outcomes, require_run
 from sweepctl.store.contract import Store
-from sweepctl.verify.outcomes import group_failures, read_outcomes
+from sweepctl.verify.outcomes import group_failures
 from sweepctl.verify.repair import MissingShard, messages_of
 from sweepctl.verify.report import FailureGroup
-
-IN_FLIGHT = 32  # concurrent reads of outcomes
 
 # Why a retry of a permanently failed shard would fail again, and what to do instead.
 ADVICE: Mapping[str, str] = {
@@ -96,11 +94,14 @@ def failed_shards(store: Store, run_id: str, caller: Caller = UNKNOWN_CALLER) ->
     """
     record = require_run(store, run_id)
     # A shard that failed permanently may have no row in shard_attempts, so all outcomes are read.
-    shards = [shard for shard, _ in list_outcomes(store, run_id, record.run_date)]
-    keys = [layout.ShardKeys.of(record, shard).outcome for shard in shards]
-    with ThreadPoolExecutor(IN_FLIGHT) as pool:
-        stored, unreadable = read_outcomes(store, keys, "outcomes.unreadable", pool)
-    failed = [each.outcome for each in stored if each.outcome.status == "failure"]
+    keys = (entry.key for _, entry in list_outcomes(store, run_id, record.run_date))
+    failed: list[Outcome] = []
+    unreadable: list[str] = []
+    for key, found in OutcomeReader(store).read(keys):
+        if not isinstance(found, Outcome):
+            unreadable.append(key)
+        elif found.status == "failure":
+            failed.append(found)
     return FailedShards(
         record,
         [
@@ -109,7 +110,7 @@ def failed_shards(store: Store, run_id: str, caller: Caller = UNKNOWN_CALLER) ->
             if each.retryable
         ],
         group_failures([each for each in failed if not each.retryable]),
-        [finding.key or "" for finding in unreadable],
+        unreadable,
         sum(each.points_failed for each in failed if each.complete),
         sum(each.points_machine_dependent or 0 for each in failed if each.complete),
         caller,

@@ -8,10 +8,10 @@ that cannot be reused is run.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
@@ -30,7 +30,8 @@ from sweepctl.records import layout, table
 from sweepctl.records.datafile import require_bounded, require_footer
 from sweepctl.records.footer import footer_of, require_safe
 from sweepctl.records.outcome import EnginePin, Outcome, RunRecord
-from sweepctl.records.run import find_outcome, find_record, list_attempts, list_outcomes, require_run
+from sweepctl.records.outcomes import Found, OutcomeReader
+from sweepctl.records.run import find_record, list_attempts, list_outcomes, require_run
 from sweepctl.records.table import PARQUET_ERRORS, POINT_OUTCOMES, columns_of
 from sweepctl.spec import NO_LIMITS, Limits
 from sweepctl.store.contract import Store
@@ -45,7 +46,7 @@ AT_ONCE = 1_000  # points encoded together: one by one would take several times 
 _FIELD = b',"known":[%b]}\n'
 LIMITS_BYTES = 384  # more than the field's name, a host's limits and the shard's time take in a request
 Item = TypeVar("Item")
-Found = TypeVar("Found")
+Answer = TypeVar("Answer")
 
 
 @dataclass
@@ -108,13 +109,15 @@ def read_source(store: Store, run_id: str, model: Model, seed: int, stop: Event)
     source = Source(run_id, model.name, _nothing(store, record, model, seed))
     if source.nothing is not None:
         return source
-    shards = [shard for shard, _ in list_outcomes(store, run_id, record.run_date)]
+    outcomes = OutcomeReader(store)
+    committed = outcomes.read([entry.key for _, entry in list_outcomes(store, run_id, record.run_date)])
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
         reading = _Reading(source, pool, stop)
-        complete = set(reading.add(shards, lambda shard: _committed_points(store, record, shard, model)))
+        used = reading.add(committed, lambda each: _committed_points(store, record, *each, model))
+        complete = {layout.shard_of(key) for key, _ in used}
         keys = [entry.key for shard, entry in list_attempts(store, run_id, record.run_date) if shard not in complete]
-        attempts = reading.attempts(keys, lambda key: _attempt(store, record, key, model))
-        reading.add(attempts, lambda attempt: _partial_points(store, record, attempt, model))
+        attempts = reading.attempts(outcomes.read(keys), lambda each: _attempt(store, record, *each, model))
+        list(reading.add(attempts, lambda attempt: _partial_points(store, record, attempt, model)))
     if source.metrics is not None:
         source.metrics = source.metrics.combine_chunks()  # rows are taken from one chunk quickly, from many slowly
     return source
@@ -128,28 +131,26 @@ class _Reading:
     pool: ThreadPoolExecutor
     stop: Event
 
-    def add(self, items: Sequence[Item], read: Callable[[Item], pa.Table | str | None]) -> list[Item]:
-        """Add the points that `read` returns, or why there are none; return the items that have some."""
-        used = []
+    def add(self, items: Iterable[Item], read: Callable[[Item], pa.Table | str | None]) -> Iterator[Item]:
+        """Add the points that `read` returns, or why there are none; yield the items that have some."""
         for some, found in self._batches(items, read):
             points = [each for each in found if isinstance(each, pa.Table)]
             if points:
                 self.source.add(points)
-            used += [item for item, each in zip(some, found, strict=True) if isinstance(each, pa.Table)]
-        return used
+            yield from (item for item, each in zip(some, found, strict=True) if isinstance(each, pa.Table))
 
-    def attempts(self, keys: Sequence[str], read: Callable[[str], Outcome | str | None]) -> list[Outcome]:
-        """Return the attempts at these keys, the first one first, whatever the order of the listing."""
-        found = [each for _, batch in self._batches(keys, read) for each in batch if isinstance(each, Outcome)]
+    def attempts(self, items: Iterable[Item], read: Callable[[Item], Outcome | str | None]) -> list[Outcome]:
+        """Return the attempts that `read` returns, the first one first, whatever the order of the listing."""
+        found = [each for _, batch in self._batches(items, read) for each in batch if isinstance(each, Outcome)]
         return sorted(found, key=lambda attempt: (attempt.started_at, attempt.attempt_id))
 
     def _batches(
-        self, items: Sequence[Item], read: Callable[[Item], Found | str | None]
-    ) -> Iterator[tuple[Sequence[Item], list[Found | str | None]]]:
-        for place in range(0, len(items), IN_FLIGHT):
+        self, items: Iterable[Item], read: Callable[[Item], Answer | str | None]
+    ) -> Iterator[tuple[Sequence[Item], list[Answer | str | None]]]:
+        left = iter(items)
+        while some := list(islice(left, IN_FLIGHT)):
             if self.stop.is_set():
                 raise InterruptedRunError("stopped by a signal", remedy="Run the same command again.")
-            some = items[place : place + IN_FLIGHT]
             found = list(self.pool.map(read, some))
             self.source.unsound += [each for each in found if isinstance(each, str)]
             yield some, found
@@ -170,24 +171,24 @@ def _nothing(store: Store, record: RunRecord, model: Model, seed: int) -> str | 
     return f"it ran version {pin.model_version} of the model, but this engine has {model.version}"
 
 
-def _committed_points(store: Store, record: RunRecord, shard_id: int, model: Model) -> pa.Table | str | None:
+def _committed_points(store: Store, record: RunRecord, key: str, found: Found, model: Model) -> pa.Table | str | None:
     """Return fingerprints and metrics of a shard's successful points, or why they cannot be trusted."""
+    if isinstance(found, DamagedError):
+        return found.message
+    shard_id = layout.shard_of(key)
+    if shard_id is None or found is None or not found.complete:
+        return None
     keys = layout.ShardKeys.of(record, shard_id)
     try:
-        outcome = find_outcome(store, record, shard_id)
-        if outcome is None or not outcome.complete:
-            return None
-        return _points_in(store, keys.dataset(POINT_OUTCOMES, model.name), outcome, model)
+        return _points_in(store, keys.dataset(POINT_OUTCOMES, model.name), found, model)
     except DamagedError as error:
         return error.message
 
 
-def _attempt(store: Store, record: RunRecord, key: str, model: Model) -> Outcome | str | None:
+def _attempt(store: Store, record: RunRecord, key: str, attempt: Found, model: Model) -> Outcome | str | None:
     """Return an attempt that did not complete, None if it left no points, or why it cannot be trusted."""
-    try:
-        attempt = find_record(store, Outcome, key)
-    except DamagedError as error:
-        return error.message
+    if isinstance(attempt, DamagedError):
+        return attempt.message
     if attempt is None or not attempt.artifacts:
         return None
     same = (record.run_id, record.spec_fingerprint, model.name, model.version)

@@ -7,19 +7,18 @@ import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from threading import Event
 from typing import Any, NamedTuple
 
-from sweepctl.errors import DamagedError, InterruptedRunError
+from sweepctl.errors import InterruptedRunError
 from sweepctl.records.outcome import Outcome, RunRecord
-from sweepctl.records.run import find_record, list_attempts, list_outcomes, require_run
+from sweepctl.records.outcomes import Found, OutcomeReader
+from sweepctl.records.run import list_attempts, list_outcomes, require_run
 from sweepctl.store.contract import Entry, Store
 
-IN_FLIGHT = 32  # concurrent requests to the store: one after the other would not reach a bucket's rate
-AT_ONCE = 1_000  # outcomes read between two checks of `stop`, and held in memory as a whole
+AT_ONCE = 1_000  # outcomes read between two checks of `stop`
 # The pace is measured over this time before now; over more if shards take long, so that some end in it.
 RECENT_SECONDS = 300.0
 SHARDS_IN_RECENT = 2
@@ -102,6 +101,25 @@ class OutcomeSummary(NamedTuple):
     finished_at: dt.datetime
     error_code: str | None
 
+    @classmethod
+    def of(cls, outcome: Outcome, version: str) -> "OutcomeSummary":
+        """Return what is kept of an outcome, which was read after `version` was listed.
+
+        A later body may have been read: then it is read again next time.
+        """
+        # An attempt that did not run every point left its records in `partial/`, which is not a table.
+        counts = (outcome.points_succeeded, outcome.points_failed, outcome.points_excluded or 0)
+        return cls(
+            version,
+            outcome.status == "success",
+            outcome.retryable,
+            outcome.points,
+            *(counts if outcome.complete else (0, 0, 0)),
+            outcome.started_at,
+            outcome.finished_at,
+            outcome.error_code,
+        )
+
 
 @dataclass
 class StatusReader:
@@ -111,8 +129,13 @@ class StatusReader:
     run: RunRecord
     observe: Callable[[int], None] = lambda _outcomes: None  # called with the number of outcomes read
     stop: Event = field(default_factory=Event)
-    _seen: dict[int, OutcomeSummary] = field(default_factory=dict)
+    seen: dict[int, OutcomeSummary] = field(default_factory=dict)  # which may begin with what was read before
+    has_read: bool = False  # whether any outcome was new or had changed
     _unreadable: dict[int, str] = field(default_factory=dict)  # shards, with the version that cannot be read
+
+    def __post_init__(self) -> None:
+        """Start with a reader that knows nothing."""
+        self._reader = OutcomeReader(self.store)
 
     @classmethod
     def of(cls, store: Store, run_id: str) -> "StatusReader":
@@ -134,54 +157,44 @@ class StatusReader:
         run = self.run
         self._read_changed(list_outcomes(self.store, run.run_id, run.run_date))
         attempts = sum(1 for _ in list_attempts(self.store, run.run_id, run.run_date))
-        return summarize_outcomes(run, list(self._seen.values()), len(self._unreadable), attempts, now)
+        return summarize_outcomes(run, list(self.seen.values()), len(self._unreadable), attempts, now)
 
     def _read_changed(self, listed: Iterable[tuple[int, Entry]]) -> None:
-        changed = ((shard_id, entry) for shard_id, entry in listed if entry.version != self._version(shard_id))
+        present: set[int] = set()
         count = 0
-        with ThreadPoolExecutor(IN_FLIGHT) as pool:
-            while some := list(islice(changed, AT_ONCE)):
-                for (shard_id, entry), found in zip(some, pool.map(self._read, some), strict=True):
-                    self._keep(shard_id, entry, found)
-                count += len(some)
-                self.observe(count)
-                if self.stop.is_set():
-                    raise InterruptedRunError("stopped by a signal", remedy="Run it again; it only reads.")
+        changed = self._changed(listed, present)
+        while some := list(islice(changed, AT_ONCE)):
+            keys = [entry.key for _, entry in some]
+            for (shard_id, entry), (_, found) in zip(some, self._reader.read(keys), strict=True):
+                self._keep(shard_id, entry, found)
+            count += len(some)
+            self.has_read = True
+            self.observe(count)
+            if self.stop.is_set():
+                raise InterruptedRunError("stopped by a signal", remedy="Run it again; it only reads.")
+        # What somebody has moved away counts no longer.
+        for shard_id in self.seen.keys() - present:
+            del self.seen[shard_id]
+        for shard_id in self._unreadable.keys() - present:
+            del self._unreadable[shard_id]
+
+    def _changed(self, listed: Iterable[tuple[int, Entry]], present: set[int]) -> Iterator[tuple[int, Entry]]:
+        for shard_id, entry in listed:
+            present.add(shard_id)
+            if entry.version != self._version(shard_id):
+                yield shard_id, entry
 
     def _version(self, shard_id: int) -> str | None:
-        seen = self._seen.get(shard_id)
+        seen = self.seen.get(shard_id)
         return self._unreadable.get(shard_id) if seen is None else seen.version
 
-    def _read(self, listed: tuple[int, Entry]) -> OutcomeSummary | None:
-        """Return an outcome's summary; None if it cannot be decoded."""
-        entry = listed[1]
-        try:
-            outcome = find_record(self.store, Outcome, entry.key)
-        except DamagedError:
-            return None
-        if outcome is None:
-            return None
-        # An attempt that did not run every point left its records in `partial/`, which is not a table.
-        counts = (outcome.points_succeeded, outcome.points_failed, outcome.points_excluded or 0)
-        return OutcomeSummary(
-            # The listing's version, although a later body may have been read: then it is read again next time.
-            entry.version,
-            outcome.status == "success",
-            outcome.retryable,
-            outcome.points,
-            *(counts if outcome.complete else (0, 0, 0)),
-            outcome.started_at,
-            outcome.finished_at,
-            outcome.error_code,
-        )
-
-    def _keep(self, shard_id: int, entry: Entry, found: OutcomeSummary | None) -> None:
-        if found is None:
-            self._unreadable[shard_id] = entry.version
-            self._seen.pop(shard_id, None)
-        else:
-            self._seen[shard_id] = found
+    def _keep(self, shard_id: int, entry: Entry, found: Found) -> None:
+        if isinstance(found, Outcome):
+            self.seen[shard_id] = OutcomeSummary.of(found, entry.version)
             self._unreadable.pop(shard_id, None)
+        else:
+            self._unreadable[shard_id] = entry.version
+            self.seen.pop(shard_id, None)
 
 
 def summarize_outcomes(

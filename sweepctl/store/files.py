@@ -113,6 +113,24 @@ def opened_file(root: Path, *below: str) -> Iterator[BinaryIO]:
         yield opened.enter_context(os.fdopen(descriptor, "rb", closefd=False))
 
 
+def small_body(folder: int, name: str, most: int) -> bytes | None:
+    """Return the content of a regular file of at most so many bytes; None if it is anything else, or missing."""
+    try:
+        descriptor = open_without_links(name, os.O_RDONLY, folder)
+    except OSError:
+        return None
+    try:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > most:
+            return None
+        body = os.read(descriptor, facts.st_size)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return body if len(body) == facts.st_size else None
+
+
 def sync(path: Path) -> None:
     """Return when a file's content, or a directory's names, would survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)

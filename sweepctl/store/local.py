@@ -8,22 +8,26 @@ another writer's link and its sync can undo an object that was already read.
 
 import datetime as dt
 import hashlib
+import itertools
 import os
 import shutil
 import stat
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from sweepctl.errors import StoreError
+from sweepctl.errors import DamagedError, StoreError
 from sweepctl.store import files
-from sweepctl.store.contract import MAX_BODY, MAX_OBJECT, Entry, Put, Stored, require_key, too_large
+from sweepctl.store.contract import MAX_BODY, MAX_OBJECT, Entry, Put, Stored, body_at, require_key, too_large
 
 if TYPE_CHECKING:
     from pyarrow import fs
 
 _WORK = ".sweepctl"
+READERS = 8  # threads that read many objects
+KEYS_AT_ONCE = 125  # by one of them: a thread's turn costs as much as reading some
 
 
 class LocalStore:
@@ -60,6 +64,26 @@ class LocalStore:
             except FileNotFoundError:
                 return None
         return Stored(body, hashlib.sha256(body).hexdigest())
+
+    def bodies(self, keys: Sequence[str]) -> Iterator[bytes | DamagedError | None]:
+        """Read objects by several threads, for which a disk is three times as fast; no digest is computed."""
+        parts = [keys[at : at + KEYS_AT_ONCE] for at in range(0, len(keys), KEYS_AT_ONCE)]
+        with ThreadPoolExecutor(READERS) as pool:
+            for bodies in pool.map(self._read_some, parts):
+                yield from bodies
+
+    def _read_some(self, keys: Sequence[str]) -> list[bytes | DamagedError | None]:
+        """Read objects, opening each folder once."""
+        bodies: list[bytes | DamagedError | None] = []
+        for prefix, some in itertools.groupby(keys, key=lambda key: require_key(key).rpartition("/")[0]):
+            with ExitStack() as opened:
+                folder = None
+                with suppress(OSError):  # which `read` reports
+                    folder = opened.enter_context(self._folder(prefix))
+                for key in some:
+                    body = None if folder is None else files.small_body(folder, key.rpartition("/")[2], MAX_BODY)
+                    bodies.append(body_at(self, key) if body is None else body)
+        return bodies
 
     def fetch(self, key: str, destination: Path, most: int = MAX_OBJECT) -> bool:
         """Copy the object: with a link, the reader could change it."""

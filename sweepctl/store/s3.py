@@ -4,13 +4,15 @@ Credentials come only from boto3's own chain. botocore repeats a request whose r
 own earlier success and return EXISTS or CHANGED: the contract's callers read back. Nothing is deleted.
 """
 
+import dataclasses
 import io
 import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from functools import cached_property, partial
 from http import HTTPStatus
 from pathlib import Path
@@ -21,11 +23,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from sweepctl.aws_errors import open_client
-from sweepctl.errors import NoRoomError, ScratchError, StoreError
+from sweepctl.errors import DamagedError, NoRoomError, ScratchError, StoreError
 from sweepctl.store import files
 from sweepctl.store.bucket import Bucket
-from sweepctl.store.contract import MAX_BODY, MAX_OBJECT, Entry, Put, Stored, require_key, too_large
+from sweepctl.store.contract import MAX_BODY, MAX_OBJECT, Entry, Put, Stored, body_at, require_key, too_large
 from sweepctl.store.s3_errors import store_error
+from sweepctl.store.s3_gets import SignedGets
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 60
 REQUEST_ATTEMPTS = 5
-CONNECTIONS = 32  # more threads than these would wait, or open and drop a connection for each request
+CONNECTIONS = 64  # more threads than these would wait, or open and drop a connection for each request
 # Seconds between retries of what botocore does not retry: a create that met another request in flight (409), and a
 # download that broke off.
 DELAYS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
@@ -71,6 +74,7 @@ def open_s3(
         UsageError: the endpoint is not a URL, or has a password.
         StoreError: boto3's settings cannot be used, for instance an unknown profile.
     """
+    timeouts = (CONNECT_TIMEOUT, read_timeout)
     config = Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=read_timeout,
@@ -83,18 +87,26 @@ def open_s3(
         client = open_client("S3", lambda: session.client("s3", endpoint_url=endpoint_url, config=config))
     except BotoCoreError as error:
         raise store_error(error, f"s3://{bucket}") from error
-    return S3Store(bucket, prefix, client, sleep)
+    return S3Store(bucket, prefix, client, sleep, lambda: SignedGets(session, client, bucket, timeouts, CONNECTIONS))
 
 
 class S3Store:
     """The store contract on one prefix of a bucket, for any number of threads, processes and machines."""
 
-    def __init__(self, bucket: str, prefix: str, client: "S3Client", sleep: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str,
+        client: "S3Client",
+        sleep: Callable[[float], None],
+        gets: Callable[[], SignedGets | None] = lambda: None,
+    ) -> None:
         """Use `open_s3`, which creates the client with suitable retries and timeouts."""
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
         self._client = client
         self._sleep = sleep
+        self._gets = gets
 
     @property
     def url(self) -> str:
@@ -115,6 +127,23 @@ class S3Store:
         body = io.BytesIO()
         etag = self._download(require_key(key), body)
         return None if etag is None else Stored(body.getvalue(), etag)
+
+    def bodies(self, keys: Sequence[str]) -> Iterator[bytes | DamagedError | None]:
+        """Read objects, with many requests in flight."""
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            yield from pool.map(self._body, keys)
+
+    def _body(self, key: str) -> bytes | DamagedError | None:
+        gets = self._signed_gets
+        body = None if gets is None else gets.get(self._prefix + require_key(key), MAX_BODY)
+        # Whatever is missing, refused, too large or late has its error, and its retries, from `read`.
+        return body_at(self, key) if body is None else body
+
+    @cached_property
+    def _signed_gets(self) -> SignedGets | None:
+        with suppress(BotoCoreError):  # which `read` reports
+            return self._gets()
+        return None
 
     def fetch(self, key: str, destination: Path, most: int = MAX_OBJECT) -> bool:
         """Stream the object into a file."""
@@ -137,8 +166,16 @@ class S3Store:
 
     def objects(self, prefix: str) -> Iterator[Entry]:
         """List objects, a page at a time."""
-        for page in self._pages(prefix):
-            for each in page.get("Contents", []):
+        after = ""
+        gets = self._signed_gets
+        while gets is not None and (page := gets.page(self._prefix + prefix, after)) is not None:
+            for entry in page.entries:
+                yield dataclasses.replace(entry, key=entry.key.removeprefix(self._prefix))
+            if page.is_last:
+                return
+            after = page.entries[-1].key
+        for rest in self._pages(prefix, **({"StartAfter": after} if after else {})):
+            for each in rest.get("Contents", []):
                 key = each["Key"].removeprefix(self._prefix)
                 yield Entry(key, each["Size"], each["ETag"], each["LastModified"])
 

@@ -5,15 +5,13 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from operator import add
 
 from sweepctl.engine.reader import FINGERPRINT
-from sweepctl.errors import DamagedError
 from sweepctl.records import layout
 from sweepctl.records.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, POINT_FAILED, Outcome
-from sweepctl.records.run import find_record
+from sweepctl.records.outcomes import OutcomeReader
 from sweepctl.records.sharding import NO_PATTERN, Claim
 from sweepctl.store.contract import Store, exists, is_key
 from sweepctl.texts import counted
@@ -22,7 +20,7 @@ from sweepctl.verify.report import FailureGroup, Finding
 from sweepctl.verify.run import ExaminedRun
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredOutcome:
     """An outcome or attempt in the store, and its key."""
 
@@ -30,25 +28,28 @@ class StoredOutcome:
     outcome: Outcome
 
 
-def read_outcomes(
-    store: Store, keys: Iterable[str], unreadable: str, pool: Executor
-) -> tuple[list[StoredOutcome], list[Finding]]:
+def read_outcomes(store: Store, keys: Iterable[str], unreadable: str) -> Iterator[StoredOutcome | Finding]:
     """Read outcomes or attempts; `unreadable` is the code of findings for files that are neither."""
+    # The inventory has only keys that a store accepts.
+    for key, found in OutcomeReader(store).read(keys):
+        if isinstance(found, Outcome):
+            yield StoredOutcome(key, found)
+        elif found is None:
+            yield Finding(unreadable, "it was listed, but no longer exists", key=key)
+        else:
+            yield Finding(unreadable, found.message, layout.shard_of(key), key)
 
-    def read(key: str) -> StoredOutcome | Finding:
-        try:
-            outcome = find_record(store, Outcome, key)  # the inventory has only keys that a store accepts
-        except DamagedError as error:
-            return Finding(unreadable, error.message, layout.shard_of(key), key)
-        if outcome is None:
-            return Finding(unreadable, "it was listed, but no longer exists", key=key)
-        return StoredOutcome(key, outcome)
 
-    found = list(pool.map(read, keys))
-    return (
-        [each for each in found if isinstance(each, StoredOutcome)],
-        [each for each in found if isinstance(each, Finding)],
-    )
+def sort_out(found: Iterable[StoredOutcome | Finding]) -> tuple[list[StoredOutcome], list[Finding]]:
+    """Return what was read, and findings about what was not."""
+    stored: list[StoredOutcome] = []
+    findings: list[Finding] = []
+    for each in found:
+        if isinstance(each, Finding):
+            findings.append(each)
+        else:
+            stored.append(each)
+    return stored, findings
 
 
 def examine_outcomes(stored: Sequence[StoredOutcome], run: ExaminedRun) -> tuple[list[Outcome], list[Finding]]:

@@ -17,6 +17,7 @@ from sweepctl.engine.client import Engine
 from sweepctl.errors import EngineUnavailableError, InterruptedRunError, UnknownRunError
 from sweepctl.protocol import Model
 from sweepctl.records.outcome import Outcome
+from sweepctl.records.outcomes import AT_ONCE
 from sweepctl.store.contract import Store
 from sweepctl.texts import counted
 from sweepctl.verify import artifacts, outcomes, repair, run
@@ -24,7 +25,7 @@ from sweepctl.verify.builds import builds_of, why_unproven
 from sweepctl.verify.identity import choose_deriver
 from sweepctl.verify.inventory import Inventory, take_inventory
 from sweepctl.verify.leftovers import UnnamedFiles
-from sweepctl.verify.outcomes import overlapping
+from sweepctl.verify.outcomes import StoredOutcome, overlapping
 from sweepctl.verify.reexecute import Reexecuted, draw_sample, reexecute
 from sweepctl.verify.report import SET_ASIDE, Build, Check, Coverage, Finding, Report, Severity, Verdict
 from sweepctl.verify.run import ExaminedRun, Tables
@@ -95,6 +96,19 @@ class _Verification:
     observe: Observe
     stop: Event
 
+    def outcomes(self, keys: Collection[str], unreadable: str) -> tuple[list[StoredOutcome], list[Finding]]:
+        """Read outcomes or attempts; `unreadable` is the code of findings for files that are neither."""
+        found = outcomes.read_outcomes(self.store, sorted(keys), unreadable)
+        return outcomes.sort_out(self._watched("reading outcomes", found, len(keys)))
+
+    def _watched(self, what: str, found: Iterable[T], total: int) -> Iterator[T]:
+        self.observe(what, 0, total)
+        for done, each in enumerate(found, 1):
+            yield each
+            if done % AT_ONCE == 0:
+                self.observe(what, done, total)
+                self.require_running()
+
     def each(self, what: str, tasks: Mapping[Future[T], int]) -> Iterator[T]:
         """Yield the results of tasks as they complete; each task's value is its share of the progress."""
         done, total = 0, sum(tasks.values())
@@ -103,8 +117,12 @@ class _Verification:
             yield task.result()
             done += tasks[task]
             self.observe(what, done, total)
-            if self.stop.is_set():
-                raise InterruptedRunError("stopped by a signal", remedy="Run verify again: it only reads.")
+            self.require_running()
+
+    def require_running(self) -> None:
+        """Raise InterruptedRunError if `stop` was set."""
+        if self.stop.is_set():
+            raise InterruptedRunError("stopped by a signal", remedy="Run verify again: it only reads.")
 
 
 def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -> Report:
@@ -124,9 +142,8 @@ def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -
     if record is None or spec is None or space is None or findings:
         why = "needs a valid run record and design"
         return Report(run_id, findings, {check: Coverage({}, why) for check in checks}, None)
-    work.observe("reading outcomes", 0, 0)
-    stored, unreadable = outcomes.read_outcomes(work.store, inventory.outcomes, "outcomes.unreadable", work.fetching)
-    tried, lost = outcomes.read_outcomes(work.store, inventory.attempts, "failures.attempt_unreadable", work.fetching)
+    stored, unreadable = work.outcomes(inventory.outcomes, "outcomes.unreadable")
+    tried, lost = work.outcomes(inventory.attempts, "failures.attempt_unreadable")
     # Only conflicts are recorded before the pin.
     needed = bool(stored or inventory.data) or any(each.outcome.status != "conflict" for each in tried)
     pin, wrong_pin = run.examine_pin(work.store, run_id, spec, needed=needed)

@@ -6,7 +6,7 @@ Calls are counted from 0 and logged in `calls`; the schedule says which of them 
 schedule to learn how many calls there are, then once for each call and fault.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -15,10 +15,10 @@ from typing import NamedTuple, TypeVar
 
 from pyarrow import fs
 
-from sweepctl.errors import QueueError, StoreError
+from sweepctl.errors import DamagedError, QueueError, StoreError
 from sweepctl.queue.contract import Received
 from sweepctl.queue.sqs import Queue, SqsClients
-from sweepctl.store.contract import MAX_OBJECT, Entry, Put, Store, Stored
+from sweepctl.store.contract import MAX_OBJECT, Entry, Put, Store, Stored, body_at
 
 T = TypeVar("T")
 
@@ -54,6 +54,9 @@ class FaultyStore:
 
     def read(self, key: str) -> Stored | None:
         return self._call("read", key, lambda: self.inner.read(key))
+
+    def bodies(self, keys: Sequence[str]) -> Iterator[bytes | DamagedError | None]:
+        return (body_at(self, key) for key in keys)
 
     def fetch(self, key: str, destination: Path, most: int = MAX_OBJECT) -> bool:
         return self._call("fetch", key, lambda: self.inner.fetch(key, destination, most))

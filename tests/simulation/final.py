@@ -165,7 +165,10 @@ def _judge_stranger(world: "_World", body: bytes, is_dead: bool) -> None:  # noq
 def _judge_by_verify(world: "_World", unfinished: set[int]) -> None:
     version = next(iter(sorted({world.checker.outcome(body).model_version for body in _outcomes(world)})), "1")
     engine = SimulatedEngine(Behaviour(version), None, lambda: 0.0)
-    with patch("sweepctl.verify.proof.ThreadPoolExecutor", Inline):
+    with (
+        patch("sweepctl.verify.proof.ThreadPoolExecutor", Inline),
+        patch("sweepctl.store.s3.ThreadPoolExecutor", Inline),
+    ):
         report = verify(world.store(), RUN_ID, engine)
     for finding in report.findings:
         severity = CODES[finding.code]

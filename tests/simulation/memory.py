@@ -5,6 +5,7 @@ process, equal bytes are decoded once, and equal lines of an engine and equal me
 history is the same on a real disk with all of it computed anew: a test compares them.
 """
 
+import dataclasses
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -198,8 +199,12 @@ class _Parquet:
 
 def encode(record: Any) -> bytes:  # noqa: ANN401  any record
     """Stand for `table.encode`."""
-    fields = vars(record) | {"artifacts": [vars(each) for each in getattr(record, "artifacts", ())]}
+    fields = _fields(record) | {"artifacts": [_fields(each) for each in getattr(record, "artifacts", ())]}
     return json.dumps([type(record).__name__, fields], default=datetime.isoformat).encode()
+
+
+def _fields(value: Any) -> dict[str, Any]:  # noqa: ANN401  of any dataclass; `asdict` copies what they hold
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
 
 def decode(kind: Callable[..., table.Record], body: bytes, where: str) -> table.Record:

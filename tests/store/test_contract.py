@@ -21,9 +21,9 @@ from fakes.faulty import Crash, FaultyStore, StoreFault
 from fakes.servers import BUCKET, Server
 from store import racer
 
-from sweepctl.errors import StoreError
+from sweepctl.errors import DamagedError, StoreError
 from sweepctl.store import Put, Store, Stored, open_store
-from sweepctl.store.contract import Entry
+from sweepctl.store.contract import MAX_BODY, Entry
 from sweepctl.store.s3 import S3Store, open_s3
 
 if TYPE_CHECKING:
@@ -56,8 +56,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         return Place(memory, None, lambda: sorted(key for key in keys if not key.startswith(".sweepctl/")))
     server: Server = request.getfixturevalue(f"{request.param}_server")
     prefix = f"contract/{next(_numbers)}"
+    opened = _opened(server.endpoint_url)
     return Place(
-        S3Store(BUCKET, prefix, _client(server.endpoint_url), time.sleep),
+        S3Store(BUCKET, prefix, opened._client, time.sleep, lambda: opened._signed_gets),
         server.endpoint_url,
         lambda: [key.removeprefix(f"{prefix}/") for key in server.keys(f"{prefix}/")],
     )
@@ -69,9 +70,9 @@ def store(place: Place) -> Store:
 
 
 @cache
-def _client(endpoint_url: str) -> "S3Client":
-    """The store's own, kept among tests: one takes longer to make than most tests run."""
-    return open_s3(BUCKET, "", endpoint_url=endpoint_url)._client
+def _opened(endpoint_url: str) -> S3Store:
+    """Whose clients are kept among tests: one takes longer to make than most tests run."""
+    return open_s3(BUCKET, "", endpoint_url=endpoint_url)
 
 
 def _files_in(root: Path) -> list[str]:
@@ -101,6 +102,19 @@ def test_the_first_to_create_stays(store: Store) -> None:
     store.create(KEY, b"first")
     assert store.create(KEY, b"second") is Put.EXISTS
     assert _read(store).body == b"first"
+
+
+def test_many_are_read_at_a_time_in_their_order(store: Store) -> None:
+    keys = [f"a/{number % 3}/shard-{number:08d}.parquet" for number in range(40)]
+    for number, key in enumerate(keys):
+        if number % 5:
+            store.create(key, f"body {number}".encode())
+    store.create("b", b"x" * (MAX_BODY + 1))
+    *found, large, absent = store.bodies([*keys, "b", "nowhere/c"])
+    assert found == [f"body {number}".encode() if number % 5 else None for number in range(40)]
+    assert isinstance(large, DamagedError)
+    assert absent is None
+    assert list(store.bodies([])) == []
 
 
 @pytest.mark.parametrize("size", [0, 1, 5_000_000])

@@ -51,6 +51,7 @@ def read(root: Path) -> None:
     """Read in every way that a store is read in."""
     store = LocalStore(root)
     store.read(KEY)
+    list(store.bodies([KEY]))
     store.borrow(KEY, root)
     store.fetch(KEY, root / "copy")
     list(store.objects("a/run=r/"))

@@ -17,7 +17,7 @@ from fakes.fault_proxy import Fault, FaultProxy
 from fakes.servers import BUCKET, Server, moto_ignoring
 
 from sweepctl.errors import ScratchError, StoreError
-from sweepctl.store import Put, open_store, s3
+from sweepctl.store import Put, open_store, s3, s3_gets
 from sweepctl.store.contract import MAX_OBJECT
 from sweepctl.store.s3 import S3Store, open_s3
 
@@ -100,6 +100,79 @@ def test_a_read_survives_a_fault(store: S3Store, proxy: FaultProxy, tmp_path: Pa
     assert store.fetch(KEY, tmp_path / "fetched")
     assert (tmp_path / "fetched").read_bytes() == body
     assert proxy.pending == []
+
+
+@pytest.mark.parametrize("fault", SETTLED)
+def test_many_reads_survive_a_fault(store: S3Store, proxy: FaultProxy, fault: Fault) -> None:
+    keys = [f"a=b/{number}" for number in range(5)]
+    for key in keys:
+        store.create(key, key.encode() * 100)
+    seen = len(proxy.log)
+    assert list(store.bodies(keys)) == [key.encode() * 100 for key in keys]
+    assert len(proxy.log) == seen + len(keys), "one request each"
+    proxy.schedule([fault])
+    assert list(store.bodies(keys)) == [key.encode() * 100 for key in keys]
+    assert proxy.pending == []
+
+
+@pytest.mark.parametrize("fault", SETTLED)
+def test_many_listed_survive_a_fault(store: S3Store, proxy: FaultProxy, fault: Fault) -> None:
+    keys = [f"a/{number}" for number in range(5)]
+    for key in keys:
+        store.create(key, b"body")
+    seen = len(proxy.log)
+    whole = list(store.objects("a/"))
+    assert [entry.key for entry in whole] == keys
+    assert len(proxy.log) == seen + 1
+    proxy.schedule([fault])
+    assert list(store.objects("a/")) == whole
+    assert proxy.pending == []
+
+
+def test_many_listed_are_listed_once_where_the_usual_way_takes_over(
+    store: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        store.create(f"a/{number}", b"body")
+    whole = list(store.objects("a/"))
+    gets = store._signed_gets
+    assert gets is not None
+    first = gets.page(f"{store._prefix}a/", "")
+    assert first is not None
+    pages = [s3_gets.Page(first.entries[:2], is_last=False), None]
+    monkeypatch.setattr(gets, "page", lambda *_: pages.pop(0))
+    assert list(store.objects("a/")) == whole
+    assert pages == []
+
+
+@pytest.mark.parametrize("answer", [b"", b"<a", b"<a/>", b"<a><Contents/><IsTruncated>false</IsTruncated></a>",
+                                    b"<a><IsTruncated>true</IsTruncated></a>"])  # fmt: skip
+def test_many_listed_by_a_server_that_answers_nonsense_go_the_usual_way(
+    store: S3Store, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    gets = store._signed_gets
+    assert gets is not None
+    monkeypatch.setattr(gets, "_get", lambda *_: answer)
+    assert gets.page("a/", "") is None
+
+
+def test_many_reads_of_a_server_that_refuses_go_the_usual_way(
+    store: S3Store, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "CONNECTIONS", 1)
+    for number in range(20):
+        store.create(str(number), b"body")
+    proxy.schedule([Fault.UNAVAILABLE] * s3_gets.MOST_REFUSED)
+    monkeypatch.setattr(S3Store, "_body", lambda self, key: self._signed_gets.get(self._prefix + key, 9))
+    assert set(store.bodies([str(number) for number in range(20)])) == {None}
+    assert proxy.pending == []
+
+
+def test_many_reads_without_credentials_say_what_is_missing(proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    with pytest.raises(StoreError, match="credentials"):
+        list(open_s3(BUCKET, "", endpoint_url=proxy.url).bodies(["a"]))
 
 
 @pytest.mark.slow

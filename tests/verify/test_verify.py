@@ -27,7 +27,7 @@ from sweepctl.runs.status import StatusReader
 from sweepctl.shard.run import run_shard, utc_now
 from sweepctl.spec import Spec
 from sweepctl.store import Store, open_store
-from sweepctl.verify import Check, Reexecution, Report, Severity, Verdict, repair, verify
+from sweepctl.verify import Check, Reexecution, Report, Severity, Verdict, proof, repair, verify
 from sweepctl.verify.reexecute import draw_sample
 from sweepctl.verify.repair import ShardSeries
 from sweepctl.verify.report import CODES, MOST_LISTED, FailedPoints
@@ -424,6 +424,23 @@ def test_bounds_beyond_all_measure_end_too(store: Store) -> None:
     path = run.path(f"shard_outcomes/run_date={RUN_DATE}/run=r/shard-00000000.parquet")
     run.edit(path, end_index_exclusive=10**10, points_succeeded=10**10)
     assert "points.missing" in codes(verify(store, "r", ENGINE))
+
+
+def test_a_stop_ends_the_reading_of_outcomes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_run(store, "r", WHOLE)
+    monkeypatch.setattr(proof, "AT_ONCE", 1)
+    stop, steps = Event(), list[tuple[str, int, int]]()
+
+    def observe(what: str, done: int, total: int) -> None:
+        steps.append((what, done, total))
+        if (what, done) == ("reading outcomes", 1):
+            stop.set()
+
+    with pytest.raises(InterruptedRunError):
+        verify(store, "r", ENGINE, observe=observe, stop=stop)
+    what, done, shards = steps[-1]
+    assert (what, done) == ("reading outcomes", 1)
+    assert shards > 1
 
 
 @pytest.mark.slow
