@@ -14,7 +14,7 @@ from sweepctl.records.outcome import Outcome
 from sweepctl.records.table import ROW_GROUP_BYTES, ROW_GROUP_ROWS, SHARD_OUTCOMES
 from sweepctl.store.contract import Store
 
-READ_AHEAD_BYTES = 64 << 20  # of files
+READ_AHEAD_BYTES = 8 << 20  # of files, compressed
 MOST_AHEAD = 32  # files
 OUTCOMES_AT_ONCE = 4_096
 
@@ -45,14 +45,14 @@ def _outcome_rows(outcomes: Sequence[Outcome]) -> Iterator[pa.Table]:
 
 
 def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Yield the rows in fewer tables: of small shards, one at a time would take most of the time."""
+    """Yield the rows in fewer tables of one chunk: of small shards, one at a time would take most of the time."""
     held: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in batches:
         held.append(batch)
         rows, size = rows + batch.num_rows, size + batch.nbytes
         if rows >= ROW_GROUP_ROWS or size >= ROW_GROUP_BYTES:
-            yield pa.Table.from_batches(held)
+            yield pa.Table.from_batches(held).combine_chunks()
             held, rows, size = [], 0, 0
     if held:
-        yield pa.Table.from_batches(held)
+        yield pa.Table.from_batches(held).combine_chunks()
