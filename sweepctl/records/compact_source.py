@@ -1,6 +1,6 @@
 """The rows that compact files are made of: those of many shards' files, in order of their points.
 
-Arrow opens the files, many at a time. Nothing of them is checked here: verify did that, or does.
+Arrow opens the files, many small ones at a time. Nothing of them is checked here: verify did that, or does.
 """
 
 import dataclasses
@@ -8,13 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from pyarrow import fs
 
 from sweepctl.records import table
 from sweepctl.records.outcome import Outcome
+from sweepctl.records.rows import tables_of
 from sweepctl.records.table import ROW_GROUP_BYTES, ROW_GROUP_ROWS, SHARD_OUTCOMES
 from sweepctl.store.contract import Store
 
-READ_AHEAD_BYTES = 8 << 20  # of files, compressed
+READ_AHEAD_BYTES = 1 << 20  # of files, compressed
 MOST_AHEAD = 32  # files
 OUTCOMES_AT_ONCE = 4_096
 
@@ -27,15 +30,25 @@ def source_rows(store: Store, dataset: str, outcomes: Sequence[Outcome]) -> tupl
     if dataset == SHARD_OUTCOMES:
         return table.OUTCOME, _outcome_rows(outcomes)
     filesystem, root = store.filesystem()
-    form = ds.ParquetFileFormat()
     files = [each for outcome in outcomes for each in outcome.artifacts if each.dataset == dataset]
-    fragments = [form.make_fragment(root + each.key, filesystem) for each in files]
-    schema = fragments[0].physical_schema.remove_metadata()
-    ahead = min(max(READ_AHEAD_BYTES // max(each.bytes for each in files), 1), MOST_AHEAD)
+    paths, largest = [root + each.key for each in files], max(each.bytes for each in files)
+    schema = pq.read_schema(paths[0], filesystem=filesystem).remove_metadata()
+    if largest > READ_AHEAD_BYTES:
+        return schema, _rows_of_large(filesystem, paths)
+    form = ds.ParquetFileFormat()
+    fragments = [form.make_fragment(path, filesystem) for path in paths]
+    ahead = min(READ_AHEAD_BYTES // largest, MOST_AHEAD)
     scanner = ds.FileSystemDataset(fragments, schema, form, filesystem).scanner(
         batch_size=ROW_GROUP_ROWS, batch_readahead=ahead, fragment_readahead=ahead
     )
     return schema, _gathered(scanner.to_reader())
+
+
+def _rows_of_large(filesystem: fs.FileSystem, paths: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield the rows of files of which Arrow would hold a whole one, or several, in memory if it read ahead."""
+    for path in paths:
+        with pq.ParquetFile(path, filesystem=filesystem, pre_buffer=True) as file:
+            yield from tables_of(file)
 
 
 def _outcome_rows(outcomes: Sequence[Outcome]) -> Iterator[pa.Table]:
