@@ -1,6 +1,5 @@
 """Compact files: the rows of their source, whatever happens while they are written."""
 
-import datetime as dt
 import json
 import shutil
 from collections.abc import Callable
@@ -10,9 +9,7 @@ from pathlib import Path
 from threading import Barrier, Event
 from typing import TypeVar
 
-import process_memory
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from fakes.faulty import Crash, FaultyStore, StoreFault
@@ -36,9 +33,8 @@ from sweepctl.errors import (
     SweepctlError,
     UnknownRunError,
 )
-from sweepctl.records import layout, table
+from sweepctl.records import layout
 from sweepctl.records.compact import find_manifest
-from sweepctl.records.outcome import Artifact, Outcome
 from sweepctl.records.row_digest import RowDigest, digest_of
 from sweepctl.records.run import require_run
 from sweepctl.records.table import DatasetWriter
@@ -410,35 +406,3 @@ def test_in_s3_as_on_disk(moto_server: Server) -> None:
     compact(store, "c")
     assert asked(store, "c", "SELECT * FROM points ORDER BY point_index") == before
     assert codes(verify(store, "c", ENGINE, witness=ENGINE)) == set()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("files", [3, 384])
-def test_memory_does_not_grow_with_the_points(tmp_path: Path, files: int) -> None:
-    """300 MB of rows, which hardly compress, in large files and in small ones."""
-    groups = 30
-    columns = [(f"x{number}", table.FLOAT) for number in range(19)]
-    schema = pa.schema([("point_index", table.INT), *columns])
-    store, artifacts, rows = open_store(str(tmp_path)), [], groups * 65_536 // files
-    for number in range(files):
-        key = f"points/m/shard-{number:08d}.parquet"
-        (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
-        values = [pc.random(rows, initializer=number * 100 + place) for place in range(len(columns))]
-        index = pa.array(range(number * rows, (number + 1) * rows))
-        pq.write_table(pa.table([index, *values], schema=schema), tmp_path / key, row_group_size=65_536)
-        artifacts.append(Artifact("points", key, (tmp_path / key).stat().st_size, rows, ""))
-        del values, index
-    outcome = an_outcome(tuple(artifacts))
-    before = process_memory.begin()
-    part = parts.make_part(store, plan.PlannedPart("points", "compact-v1/points.parquet", [outcome]), Event())
-    assert part.rows == rows * files
-    taken = process_memory.peak() - before
-    assert taken < 220 << 20
-
-
-def an_outcome(artifacts: tuple[Artifact, ...]) -> Outcome:
-    now = dt.datetime(2026, 2, 14, tzinfo=dt.UTC)
-    return Outcome(
-        *("r", 0, 0, 1, 1, "success", "a", None, 1, 0, None, None, None, False, now, now, 0.0, "1", "m", "1"),
-        *("0" * 64, "0" * 64, artifacts),
-    )
