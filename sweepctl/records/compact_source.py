@@ -17,8 +17,8 @@ from sweepctl.records.rows import tables_of
 from sweepctl.records.table import ROW_GROUP_BYTES, ROW_GROUP_ROWS, SHARD_OUTCOMES
 from sweepctl.store.contract import Store
 
-READ_AHEAD_BYTES = 1 << 20  # of files, compressed
-MOST_AHEAD = 32  # files
+SLICE_BYTES = 1 << 20  # of files, compressed
+MOST_AHEAD = 64  # files
 OUTCOMES_AT_ONCE = 4_096
 
 
@@ -33,15 +33,20 @@ def source_rows(store: Store, dataset: str, outcomes: Sequence[Outcome]) -> tupl
     files = [each for outcome in outcomes for each in outcome.artifacts if each.dataset == dataset]
     paths, largest = [root + each.key for each in files], max(each.bytes for each in files)
     schema = pq.read_schema(paths[0], filesystem=filesystem).remove_metadata()
-    if largest > READ_AHEAD_BYTES:
+    if largest > SLICE_BYTES:
         return schema, _rows_of_large(filesystem, paths)
+    return schema, _gathered(_rows_of_small(filesystem, paths, schema, min(SLICE_BYTES // largest, MOST_AHEAD)))
+
+
+def _rows_of_small(
+    filesystem: fs.FileSystem, paths: Sequence[str], schema: pa.Schema, at_once: int
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of files of which so many are opened at once; those of no others are in memory then."""
     form = ds.ParquetFileFormat()
-    fragments = [form.make_fragment(path, filesystem) for path in paths]
-    ahead = min(READ_AHEAD_BYTES // largest, MOST_AHEAD)
-    scanner = ds.FileSystemDataset(fragments, schema, form, filesystem).scanner(
-        batch_size=ROW_GROUP_ROWS, batch_readahead=ahead, fragment_readahead=ahead
-    )
-    return schema, _gathered(scanner.to_reader())
+    for start in range(0, len(paths), at_once):
+        fragments = [form.make_fragment(path, filesystem) for path in paths[start : start + at_once]]
+        dataset = ds.FileSystemDataset(fragments, schema, form, filesystem)
+        yield from dataset.to_table(fragment_readahead=MOST_AHEAD).combine_chunks().to_batches()
 
 
 def _rows_of_large(filesystem: fs.FileSystem, paths: Sequence[str]) -> Iterator[pa.Table]:
