@@ -42,8 +42,8 @@ cargo_test = report=$$(cargo test --quiet --workspace --all-features --locked $(
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo dev-servers test check format lint types layers test-rust test-python licences advisories validate \
-        validate-statistics bench bench-designs bench-drain bench-host bench-lambda bench-programs bench-query bench-report \
-        bench-ridehail bench-shards bench-startup bench-submit bench-sweep bench-verify lambda program lock schema tables \
+        validate-statistics bench bench-compact bench-designs bench-drain bench-host bench-lambda bench-programs bench-query \
+        bench-report bench-ridehail bench-shards bench-startup bench-submit bench-sweep bench-verify lambda program lock schema tables \
         clean preflight engines simulate mutants fuzz FORCE
 
 help: ## list the commands
@@ -144,6 +144,9 @@ validate-statistics: $(VENV)/.dev ## check intervals and estimates against known
 
 bench: $(VENV)/.dev $(VENV)/.sweepctl engines ## benchmarks of one shard
 	@$(BIN)/python tests/benchmarks/run.py $(ARGS)
+
+bench-compact: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of compacting a run of many shards
+	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/compact.py
 
 bench-designs: | preflight ## benchmarks of single cells of sampled designs
 	@cargo bench --quiet --locked -p sweep-space --bench designs

@@ -90,6 +90,12 @@ class UnknownRunError(SweepctlError):
     kind = "unknown_run"
 
 
+class NotWholeError(SweepctlError):
+    """A run lacks points, or is damaged, so that what needs all of it cannot be done."""
+
+    kind = "not_whole"
+
+
 class AccountError(SweepctlError):
     """boto3 finds no credentials, or AWS rejects them."""
 

@@ -16,6 +16,7 @@ from sweepctl import __version__, numpy_gate
 from sweepctl.cli import (
     athena,
     check_model,
+    compact,
     compare,
     doctor,
     drain,
@@ -36,6 +37,7 @@ __all__ = [
     "app",
     "athena",
     "check_model",
+    "compact",
     "compare",
     "doctor",
     "drain",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sweepctl.cli.app import app
+from sweepctl.cli.compact import note_compact
 from sweepctl.cli.options import DEFAULT_STORE, EndpointOption, JsonOption, RegionOption, StoreOption
 from sweepctl.cli.terminal import (
     error_exit,
@@ -87,6 +88,7 @@ def query_command(
         ):
             if gaps := _gaps(results, run):
                 open_console(stderr=True).print(gaps, style="yellow", highlight=False, markup=False, soft_wrap=True)
+            note_compact(results, [] if run is None else [run])
             rows = views.ask(database, sql)
             if chosen == "table":
                 with formats.record_batches(formats.portable(rows)) as reader:
@@ -106,10 +108,13 @@ def query_command(
 
 def _gaps(store: "Store", run: "RunRecord | None") -> str | None:
     """Return a warning that shards are not recorded yet; None if all are."""
+    from sweepctl.records.compact import find_manifest
     from sweepctl.records.run import list_outcomes
 
     if run is None:
         return None if store.folders("runs/") else f"the store {store.url} has no runs"
+    if find_manifest(store, run) is not None:
+        return None  # of a run that is whole
     recorded = sum(1 for _ in list_outcomes(store, run.run_id, run.run_date))
     if run.shards is not None and recorded >= run.shards:
         return None

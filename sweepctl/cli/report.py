@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sweepctl.cli.app import app
+from sweepctl.cli.compact import note_compact
 from sweepctl.cli.options import (
     DEFAULT_STORE,
     EndpointOption,
@@ -223,6 +224,7 @@ def opened_views(results: "Store", runs: "Sequence[RunRecord]") -> "Iterator[Duc
     with views.connect(results, runs) as connection, interrupted_by_signals(connection.interrupt):
         import duckdb
 
+        note_compact(results, runs)
         try:
             yield connection
         except duckdb.InterruptException as error:

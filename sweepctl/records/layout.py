@@ -12,6 +12,7 @@ from sweepctl.strict_json import INT64_MAX
 
 _SHARD_FILE = re.compile(r"shard-(\d{8,19})(?:-[A-Za-z0-9]+)?\.parquet")
 RUN_PARTITION = "run="
+COMPACT = "compact-v1"  # has a dash, so that no dataset can have this name
 
 
 def run_folder(run_id: str) -> str:
@@ -58,6 +59,16 @@ def attempts_folder(run_id: str, run_date: str) -> str:
 def dataset_folder(name: str, model: str, run_id: str, run_date: str) -> str:
     """Folder of the rows of one dataset of a run."""
     return f"{name}/{model}/run_date={run_date}/run={run_id}/"
+
+
+def compact_folder(name: str, model: str, run_id: str, run_date: str) -> str:
+    """Folder of the compact files of one dataset of a run."""
+    return f"{COMPACT}/{dataset_folder(name, model, run_id, run_date)}"
+
+
+def compact_manifest(run_id: str) -> str:
+    """Key of the manifest of a run's compact files."""
+    return f"{COMPACT}/{run_folder(run_id)}manifest.json"
 
 
 def rejection(body_sha256: str) -> str:

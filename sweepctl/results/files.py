@@ -1,7 +1,7 @@
 """The files and columns of a run's tables, for readers of many files.
 
-Only names of the layout count; `verify` finds other files. Nothing is verified here, and a table without files has no
-rows.
+Of a run that is compact they are those of its manifest. Otherwise, only names of the layout count; `verify` finds other
+files. Nothing is verified here, and a table without files has no rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ from pyarrow import fs
 
 from sweepctl.errors import DamagedError
 from sweepctl.records import layout, table
+from sweepctl.records.compact import Manifest, Part, find_manifest, remedy_of
 from sweepctl.records.datafile import FOOTER_END, MAX_FOOTER_BYTES, require_bounded, require_footer
 from sweepctl.records.outcome import KEPT_FILES, Outcome, RunRecord
 from sweepctl.records.run import find_record
@@ -60,18 +61,39 @@ class RunTables:
             SHARD_ATTEMPTS: layout.attempts_folder(run_id, run_date),
         }
 
+    @cached_property
+    def manifest(self) -> Manifest | None:
+        """The manifest of the run's compact files; None if it has none."""
+        return find_manifest(self.store, self.run)
+
     def entries(self, name: str) -> list[Entry]:
         """Return a table's files, in order of their keys.
 
         Raises:
-            DamagedError: one is not a file.
+            DamagedError: one is not a file, or is not the compact file that the manifest names.
             StoreError: the store does not answer.
         """
+        if self.manifest is not None and (parts := self.manifest.of(name)):
+            return self._compact_entries(parts)
         found = [each for each in self.store.objects(self.folders[name]) if layout.shard_of(each.key) is not None]
         for entry in found:
             if not entry.is_file:
                 raise self._damaged(entry.key, "it is not a file")
         return sorted(found, key=lambda entry: entry.key)
+
+    def _compact_entries(self, parts: Sequence[Part]) -> list[Entry]:
+        found = {entry.key: entry for entry in self.store.objects(f"{parts[0].key.rpartition('/')[0]}/")}
+        for part in parts:
+            entry = found.get(part.key)
+            if entry is None or not entry.is_file or entry.bytes != part.bytes:
+                why = "it is missing" if entry is None else "it is not the file that the manifest names"
+                msg = f"{self.store.locate(part.key)} cannot be read: {why}"
+                raise DamagedError(msg, remedy=remedy_of(self.store, self.run.run_id))
+        return [found[part.key] for part in parts]
+
+    def _is_records(self, name: str) -> bool:
+        """Whether each of a table's files is a record of one row."""
+        return name in _RECORDS and (self.manifest is None or not self.manifest.of(name))
 
     def dataset(self, name: str, *, guarded: bool = True) -> ds.Dataset | None:
         """Return a table as an Arrow dataset, of which readers load only the columns and row groups that they need.
@@ -106,7 +128,7 @@ class RunTables:
         """Read a table's files up to one that cannot be read, and return the error that names it."""
         for entry in self.entries(name):
             try:
-                if name in _RECORDS:
+                if self._is_records(name):
                     find_record(self.store, Outcome, entry.key)
                     continue
                 with self._opened(entry.key) as file:
@@ -138,7 +160,7 @@ class RunTables:
     def _guarded(self, name: str, entry: Entry, fragment: ds.ParquetFileFragment) -> pq.FileMetaData:
         """Return what a file's footer says, if it is a sound one of bounded row groups."""
         key = entry.key
-        if name in _RECORDS and entry.bytes > MAX_BODY:
+        if self._is_records(name) and entry.bytes > MAX_BODY:
             raise too_large(self.store.locate(key), MAX_BODY)
         try:
             # No footer is longer than its file, which saves a request for nearly all.
@@ -148,7 +170,7 @@ class RunTables:
                     require_footer(file.read())
             fragment.ensure_complete_metadata()
             found = fragment.metadata
-            if name in _RECORDS:
+            if self._is_records(name):
                 table.require_small(found, entry.bytes)
             else:
                 require_bounded(found, lambda names: self._opened(key, names), _REPETITIVE)

@@ -18,6 +18,7 @@ from sweepctl.engine.client import Engine, shipped_engine
 from sweepctl.errors import UsageError
 from sweepctl.messages import require_run_id
 from sweepctl.names import quoted
+from sweepctl.records.compact import find_manifest
 from sweepctl.records.design import resolve
 from sweepctl.records.outcome import RunRecord
 from sweepctl.records.run import headlines, require_run
@@ -99,6 +100,11 @@ class Run:
     def run_id(self) -> str:
         """The run's id."""
         return self.record.run_id
+
+    @property
+    def is_compact(self) -> bool:
+        """Whether results are read from compact files (docs/compact.md)."""
+        return find_manifest(self.store, self.record) is not None
 
     def points(self, *, columns: Sequence[str] | None = None, where: str | None = None) -> Rows:
         """Return one row per recorded point, in no particular order: its parameters and metrics.

@@ -12,7 +12,7 @@ from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
 from sweepctl.store.contract import Store, is_key
 
 # Folders at the top of a store that hold no rows of points.
-_OTHER = RESERVED_DATASETS - {EFFECTIVE_PARAMETERS, POINT_OUTCOMES, KEPT_FILES}
+_OTHER = RESERVED_DATASETS - {EFFECTIVE_PARAMETERS, POINT_OUTCOMES, KEPT_FILES} | {layout.COMPACT}
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,20 @@ class Inventory:
     partial: frozenset[str]
     claims: frozenset[str]
     stray: frozenset[str]
+    compact: frozenset[str]
 
     @property
     def is_empty(self) -> bool:
         """Whether the store has no file of the run."""
         return not (
-            self.runs or self.outcomes or self.attempts or self.data or self.partial or self.claims or self.stray
+            self.runs
+            or self.outcomes
+            or self.attempts
+            or self.data
+            or self.partial
+            or self.claims
+            or self.stray
+            or self.compact
         )
 
 
@@ -62,6 +70,7 @@ def take_inventory(store: Store, run_id: str, pool: Executor) -> Inventory:
         runs=frozenset(files([layout.run_folder(run_id)])),
         claims=frozenset(key for key in claims if Claim.of_key(key) is not None),
         stray=stray | {key for key in claims if Claim.of_key(key) is None},
+        compact=frozenset(of_run(below(below([f"{layout.COMPACT}/"])))),
         **named,
     )
 

@@ -16,11 +16,11 @@ from typing import TypeVar
 from sweepctl.engine.client import Engine
 from sweepctl.errors import EngineUnavailableError, InterruptedRunError, UnknownRunError
 from sweepctl.protocol import Model
-from sweepctl.records.outcome import Outcome
+from sweepctl.records.outcome import Outcome, RunRecord
 from sweepctl.records.outcomes import AT_ONCE
 from sweepctl.store.contract import Store
 from sweepctl.texts import counted
-from sweepctl.verify import artifacts, outcomes, repair, run
+from sweepctl.verify import artifacts, compacted, outcomes, repair, run
 from sweepctl.verify.builds import builds_of, why_unproven
 from sweepctl.verify.identity import choose_deriver
 from sweepctl.verify.inventory import Inventory, take_inventory
@@ -134,7 +134,8 @@ def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -
         )
     # After the listing: a run may have started meanwhile, and its record is written before everything else.
     record, spec, findings = run.read_record(work.store, run_id)
-    checks = [check for check in Check if check is not Check.REEXECUTION or reexecution is not None]
+    optional = {Check.COMPACT} if reexecution is not None else {Check.COMPACT, Check.REEXECUTION}
+    checks = [check for check in Check if check not in optional]
     space = None
     if record is not None and spec is not None:
         space, wrong_design = run.examine_design(work.store, record, spec)
@@ -159,11 +160,15 @@ def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -
     if rerun.coverage is not None:
         coverage[Check.REEXECUTION] = rerun.coverage
     unnamed, aside = rows.unnamed(inventory)
+    covered, wrong_compact = _examine_compact(work, record, committed, inventory)
+    if covered is not None:
+        coverage[Check.COMPACT] = covered
     findings = [
         *wrong_pin, *unreadable, *wrong, *uncovered, *examined.findings, *lost, *wrong_attempts,
         *unnamed,
         *outcomes.permanent_failures(committed),
         *rerun.findings,
+        *wrong_compact,
     ]  # fmt: skip
     return Report(
         run_id,
@@ -180,7 +185,21 @@ def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -
         rerun.builds,
         sum(each.points_excluded or 0 for each in committed),
         aside,
+        committed,
     )
+
+
+def _examine_compact(
+    work: _Verification, record: RunRecord, committed: Sequence[Outcome], inventory: Inventory
+) -> tuple[Coverage | None, list[Finding]]:
+    """Examine the run's compact files; None if there are none."""
+    manifest, findings = compacted.read_manifest(work.store, record, sorted(inventory.compact))
+    if manifest is None and not findings:
+        return None, []
+    parts = () if manifest is None else manifest.parts
+    tasks = {work.examining.submit(compacted.examine_part, work.store, part, committed): 1 for part in parts}
+    examined = list(work.each("examining compact files", tasks))
+    return compacted.coverage(examined), [*findings, *(each for part in examined for each in part.findings)]
 
 
 _ORDER = {check: place for place, check in enumerate(Check)}

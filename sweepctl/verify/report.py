@@ -6,7 +6,7 @@ from enum import Enum
 from itertools import islice
 from typing import Any
 
-from sweepctl.records.outcome import RunRecord
+from sweepctl.records.outcome import Outcome, RunRecord
 from sweepctl.verify.repair import MissingShards, messages_of
 
 
@@ -29,6 +29,7 @@ class Check(Enum):
     IDENTITY = "identity"
     FAILURES = "failures"
     REEXECUTION = "reexecution"
+    COMPACT = "compact"
 
 
 _D, _M, _F, _N = Severity.DAMAGE, Severity.MISSING, Severity.FAILURE, Severity.NOTE
@@ -90,6 +91,12 @@ CODES: Mapping[str, Severity] = {
     "reexecution.rows": _D,
     "reexecution.digest": _D,
     "reexecution.not_reproduced": _N,
+    "compact.manifest": _D,
+    "compact.missing": _D,
+    "compact.altered": _D,
+    "compact.wrong_rows": _D,
+    "compact.orphan": _D,
+    "compact.unfinished": _N,
 }
 NOT_REPRODUCED = "reexecution.not_reproduced"
 # What moving the files of `Report.set_aside` away mends.
@@ -205,6 +212,7 @@ class Report:
     builds: Sequence[Build] = ()
     points_excluded: int = 0  # by constraints, as the outcomes say
     set_aside: Sequence[str] = ()  # files that repeat points, or may: out of the tables, they do no harm
+    committed: Sequence[Outcome] = field(default=(), repr=False)  # in order of their points; not in JSON
 
     def messages(self) -> Iterator[bytes]:
         """Yield the body of each missing shard's message."""

@@ -471,7 +471,8 @@ def test_every_code_is_documented_and_none_is_invented() -> None:
         code
         for path in (ROOT / "sweepctl" / "verify").glob("*.py")
         for code in re.findall(
-            r'"((?:run_record|outcomes|artifacts|points|identity|failures|reexecution)\.[a-z0-9_]+)"', path.read_text()
+            r'"((?:run_record|outcomes|artifacts|points|identity|failures|reexecution|compact)\.[a-z0-9_]+)"',
+            path.read_text(),
         )
     }
     assert used <= set(CODES)

@@ -1,0 +1,82 @@
+"""A digest of rows in their order, which does not depend on how they are stored.
+
+Row groups, pages, chunks, dictionaries, compression and the library that wrote a file make no difference to it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+class RowDigest:
+    """The SHA-256 of rows that are added table by table.
+
+    Every column is hashed by itself: which values there are, the values in little-endian bytes (null as zero), and for
+    texts and lists their lengths. The digest is that of the columns' names, types and digests, as JSON.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        """Begin with no rows of this schema."""
+        self._schema = schema
+        self._streams: dict[str, hashlib._Hash] = {}
+        self.rows = 0
+
+    def add(self, rows: pa.Table) -> None:
+        """Add rows, whose columns may be dictionaries."""
+        self.rows += rows.num_rows
+        for field, column in zip(self._schema, rows.columns, strict=True):
+            for chunk in column.cast(field.type).chunks:
+                self._add(field.name, chunk)
+
+    def hexdigest(self) -> str:
+        """Return the digest of the rows so far."""
+        streams = sorted((name, stream.hexdigest()) for name, stream in self._streams.items())
+        return hashlib.sha256(json.dumps([self.rows, self._schema.names, streams]).encode()).hexdigest()
+
+    def _add(self, name: str, values: pa.Array) -> None:
+        self._hash(f"{name} valid", pc.cast(values.is_valid(), pa.uint8()))
+        kind = values.type
+        if pa.types.is_struct(kind):
+            for field, inner in zip(kind, values.flatten(), strict=True):
+                self._add(f"{name} {field.name}", inner)
+        elif pa.types.is_list(kind):
+            self._hash(f"{name} length", pc.fill_null(pc.list_value_length(values), 0))
+            self._add(f"{name} item", values.flatten())
+        elif pa.types.is_string(kind):
+            texts = pc.fill_null(values, "")
+            self._hash(f"{name} length", pc.binary_length(texts))
+            self._stream(f"{name} {kind}").update(_text_of(texts))
+        else:
+            numbers = pc.cast(values, pa.uint8() if pa.types.is_boolean(kind) else kind)
+            if pa.types.is_timestamp(kind):
+                numbers = pc.cast(numbers, pa.int64())
+            self._hash(f"{name} {kind}", pc.fill_null(numbers, 0))
+
+    def _hash(self, name: str, numbers: pa.Array) -> None:
+        width = numbers.type.bit_width // 8
+        start = numbers.offset * width
+        self._stream(name).update(memoryview(numbers.buffers()[1])[start : start + len(numbers) * width])
+
+    def _stream(self, name: str) -> "hashlib._Hash":
+        if name not in self._streams:
+            self._streams[name] = hashlib.sha256()
+        return self._streams[name]
+
+
+def _text_of(texts: pa.Array) -> memoryview:
+    """Return the bytes of texts without nulls, one after the other."""
+    _, offsets, content = texts.buffers()
+    ends = memoryview(offsets).cast("B").cast("i")
+    start, end = ends[texts.offset], ends[texts.offset + len(texts)]
+    return memoryview(content or b"")[start:end]
+
+
+def digest_of(schema: pa.Schema, tables: Iterable[pa.Table]) -> RowDigest:
+    """Return the digest of all rows of some tables."""
+    digest = RowDigest(schema)
+    for table in tables:
+        digest.add(table)
+    return digest
