@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import Counter
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -31,8 +32,10 @@ def objects(store: Store) -> dict[str, bytes]:
 
 
 def _in_folder(root: Path) -> Iterator[tuple[str, bytes]]:
-    for path in root.rglob("*"):
-        if path.is_file():
+    for folder, folders, names in os.walk(root):
+        # Work in progress vanishes while it is looked at.
+        folders[:] = [name for name in folders if name != ".sweepctl"]
+        for path in (Path(folder, name) for name in names):
             yield str(path.relative_to(root)), path.read_bytes()
 
 
