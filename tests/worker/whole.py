@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections import Counter
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
