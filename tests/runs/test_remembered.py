@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -139,20 +140,27 @@ def test_only_some_runs_are_remembered(store: Store, cache: Path, monkeypatch: p
     assert len(list(cache.iterdir())) == 2, "a run that is too large is not kept"
 
 
-def look_often(url: str) -> None:
-    for _ in range(20):
-        looked(open_store(url))
+LOOK_OFTEN = """
+import sys
+from sweepctl.runs import remembered
+from sweepctl.runs.status import StatusReader
+from sweepctl.shard.run import utc_now
+from sweepctl.store import open_store
+
+store = open_store(sys.argv[1])
+for _ in range(20):
+    reader = StatusReader.of(store, "r")
+    reader.seen = remembered.load(store, reader.run)
+    reader.read(utc_now())
+    remembered.save(store, reader.run, reader.seen)
+"""
 
 
 @pytest.mark.slow
 def test_two_processes_at_once_leave_one_that_is_whole(store: Store, cache: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=look_often, args=(store.url,)) for _ in range(2)]
-    for each in processes:
-        each.start()
-    for each in processes:
-        each.join()
-    assert [each.exitcode for each in processes] == [0, 0]
+    command = [sys.executable, "-P", "-c", LOOK_OFTEN, store.url]
+    processes = [subprocess.Popen(command) for _ in range(2)]
+    assert [each.wait() for each in processes] == [0, 0]
     assert len(list(cache.iterdir())) == 1
     assert looked(store) == (afresh(store), [])
 
