@@ -37,3 +37,11 @@ def errors(folder: Path, text: str, engine: Engine) -> list[str]:
     with pytest.raises(SweepFileError) as caught:
         draft(folder, text, engine)
     return [error.removeprefix(f"{folder}/") for error in caught.value.errors]
+
+
+def require_errors(folder: Path, text: str, engine: Engine, expected: list[str]) -> None:
+    """Require that a file has these errors, of which the starts are given, and no other."""
+    found = errors(folder, text, engine)
+    assert len(found) == len(expected), found
+    for line, start in zip(found, expected, strict=True):
+        assert line.startswith(start), line

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweep.files import CROSS, draft, errors
+from sweep.files import CROSS, draft, errors, require_errors
 
 from sweepctl.design import Cross, Table
 from sweepctl.engine.client import Engine, find_engine
@@ -341,10 +341,7 @@ ONE = "servers = { low = 6, high = 8 }\n"
 def test_an_error_in_a_classical_design_names_line_key_and_rule(  # noqa: PLR0917  a table's columns
     tmp_path: Path, engine: Engine, text: str, old: str, new: str, expected: list[str]
 ) -> None:
-    found = errors(tmp_path, text.replace(old, new, 1), engine)
-    assert len(found) == len(expected), found
-    for line, start in zip(found, expected, strict=True):
-        assert line.startswith(start), line
+    require_errors(tmp_path, text.replace(old, new, 1), engine, expected)
 
 
 def test_levels_that_a_model_refuses_are_all_named(tmp_path: Path, engine: Engine) -> None:

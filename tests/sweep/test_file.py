@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fakes.sweep_files import TEST_ENGINE
-from sweep.files import CROSS, draft, errors
+from sweep.files import CROSS, draft, errors, require_errors
 
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import SweepFileError, UsageError, WrongEngineError
@@ -156,10 +156,7 @@ def test_an_error_names_line_key_and_rule(
 def test_an_error_in_a_structured_design_names_line_key_and_rule(  # noqa: PLR0917  a table's columns
     tmp_path: Path, engine: Engine, text: str, old: str, new: str, expected: list[str]
 ) -> None:
-    found = errors(tmp_path, text.replace(old, new, 1), engine)
-    assert len(found) == len(expected), found
-    for line, start in zip(found, expected, strict=True):
-        assert line.startswith(start), line
+    require_errors(tmp_path, text.replace(old, new, 1), engine, expected)
 
 
 def test_a_field_of_another_kind_is_not_what_was_meant(tmp_path: Path, engine: Engine) -> None:
