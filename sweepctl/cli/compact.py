@@ -67,11 +67,12 @@ def compact_command(
         )
 
 
-def note_compact(results: "Store", runs: "Sequence[RunRecord]") -> None:
-    """Say on standard error which of some runs are read from their compact files."""
+def note_compact(results: "Store", runs: "Sequence[RunRecord]") -> bool:
+    """Say on standard error which of some runs are read from their compact files; return whether any is."""
     from sweepctl.records.compact import find_manifest
 
-    for run in runs:
-        if find_manifest(results, run) is not None:
-            note = f"run {run.run_id} is read from its compact files"
-            open_console(stderr=True).print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+    found = [run.run_id for run in runs if find_manifest(results, run) is not None]
+    for run_id in found:
+        note = f"run {run_id} is read from its compact files"
+        open_console(stderr=True).print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+    return bool(found)

@@ -86,9 +86,9 @@ def query_command(
             views.connect(results, None if run is None else [run], sql) as database,
             interrupted_by_signals(database.interrupt),
         ):
-            if gaps := _gaps(results, run):
+            # Compact files are of a run that is whole.
+            if not note_compact(results, [] if run is None else [run]) and (gaps := _gaps(results, run)):
                 open_console(stderr=True).print(gaps, style="yellow", highlight=False, markup=False, soft_wrap=True)
-            note_compact(results, [] if run is None else [run])
             rows = views.ask(database, sql)
             if chosen == "table":
                 with formats.record_batches(formats.portable(rows)) as reader:
@@ -108,13 +108,10 @@ def query_command(
 
 def _gaps(store: "Store", run: "RunRecord | None") -> str | None:
     """Return a warning that shards are not recorded yet; None if all are."""
-    from sweepctl.records.compact import find_manifest
     from sweepctl.records.run import list_outcomes
 
     if run is None:
         return None if store.folders("runs/") else f"the store {store.url} has no runs"
-    if find_manifest(store, run) is not None:
-        return None  # of a run that is whole
     recorded = sum(1 for _ in list_outcomes(store, run.run_id, run.run_date))
     if run.shards is not None and recorded >= run.shards:
         return None

@@ -31,8 +31,11 @@ VISIBILITY_TIMES = 6
 # AWS rejects a request whose signature is more than five minutes off.
 REFUSED_OFFSET = dt.timedelta(minutes=5)
 NOTABLE_OFFSET = dt.timedelta(seconds=30)
-EXTRAS = {"query": "duckdb", "sensitivity": "SALib"}  # with the module that each is for
-GIVES = {"query": "query, summary and report", "sensitivity": "indices of samples, boxes of a condition"}
+# With the module that each is for, and the answers that need it.
+EXTRAS = {
+    "query": ("duckdb", "query, summary and report"),
+    "sensitivity": ("SALib", "indices of samples, boxes of a condition"),
+}
 LIBRARIES = ("boto3", "pyarrow", "pydantic")
 TEMPLATE = "see examples/deploy/template.yaml"
 _Place = TypeVar("_Place", Queue, Store)
@@ -87,11 +90,12 @@ def _versions(version: str) -> str:
 
 
 def _extras() -> Diagnosis:
-    lacking = [extra for extra, module in EXTRAS.items() if find_spec(module) is None]
+    lacking = {extra: gives for extra, (module, gives) in EXTRAS.items() if find_spec(module) is None}
     if not lacking:
         return Diagnosis("extras", f"installed: {', '.join(EXTRAS)}")
     remedy = f"`pip install 'sweepctl[{','.join(lacking)}]'` if these answers are wanted on this machine."
-    return Diagnosis("extras", f"not installed: {', '.join(f'{each} ({GIVES[each]})' for each in lacking)}", remedy)
+    listed = ", ".join(f"{extra} ({gives})" for extra, gives in lacking.items())
+    return Diagnosis("extras", f"not installed: {listed}", remedy)
 
 
 def _check_account(

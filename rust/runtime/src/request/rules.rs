@@ -7,12 +7,12 @@ use crate::model::declaration::{Number, Parameter, Type};
 use crate::model::domain_error::DomainError;
 use crate::names::suggestion;
 use crate::request::design;
+use crate::request::plan::Slot;
 use crate::request::refusal::{Refusal, shortened};
 
 const MAX_CONSTRAINTS: usize = 256;
 
 /// Checked rules. Parameters are named by their places.
-#[derive(Default)]
 pub(crate) struct Rules {
     /// Each after those that it needs.
     derived: Vec<Derived>,
@@ -67,7 +67,7 @@ impl Rules {
     /// derived parameter without a value is null. A broken constraint comes before all failures.
     pub(crate) fn apply<'a>(
         &'a self,
-        slots: &[crate::request::plan::Slot],
+        slots: &[Slot],
         values: &mut [(&'static str, ValueRef<'a>)],
     ) -> Option<Barred<'a>> {
         let (mut absent, mut failed) = (vec![], None);

@@ -1,5 +1,4 @@
 use super::*;
-use crate::request::plan::Slot;
 
 fn parameters() -> Vec<Parameter> {
     vec![
