@@ -5,21 +5,16 @@ A compact file, a *part*, has the rows of consecutive shards in one dataset, one
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from sweepctl.design.values import Count, Strict, reject
 from sweepctl.errors import DamagedError
+from sweepctl.messages import Digest, Index
 from sweepctl.records import layout
 from sweepctl.records.design import rule_of
 from sweepctl.records.outcome import RunRecord
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES, SHARD_OUTCOMES
 from sweepctl.store.contract import Store
-from sweepctl.strict_json import INT64_MAX
-
-Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Amount = Annotated[int, Field(ge=0, le=INT64_MAX)]
 
 
 class Part(Strict):
@@ -28,10 +23,10 @@ class Part(Strict):
     dataset: str
     key: str  # relative to the store
     bytes: Count
-    rows: Amount
+    rows: Index
     sha256: Digest
     rows_sha256: Digest  # of `records.row_digest`
-    start_index: Amount  # of the first point whose shard is in it
+    start_index: Index  # of the first point whose shard is in it
     end_index_exclusive: Count
 
 
