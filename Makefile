@@ -44,7 +44,7 @@ cargo_test = report=$$(cargo test --quiet --workspace --all-features --locked $(
 .PHONY: help demo dev-servers test check format lint types layers test-rust test-python licences advisories validate \
         validate-statistics bench bench-compact bench-designs bench-drain bench-host bench-lambda bench-programs bench-query \
         bench-report bench-ridehail bench-shards bench-startup bench-submit bench-sweep bench-verify lambda program lock schema tables \
-        clean preflight engines simulate mutants fuzz FORCE
+        clean preflight engines simulate throttle mutants fuzz FORCE
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -190,6 +190,9 @@ bench-verify: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of verify
 
 simulate: $(VENV)/.dev $(VENV)/.sweepctl ## simulate N schedules of faults (5000); continues a stopped run
 	@PYTHONPATH=tests $(RUN) tests/simulation/run.py $(or $(N),5000)
+
+throttle: $(VENV)/.dev $(VENV)/.sweepctl ## simulate 1,000 workers with SHARDS shards (10000) at S3's published rates
+	@PYTHONPATH=tests $(RUN) tests/simulation/throttling.py $(or $(SHARDS),10000)
 
 mutants: $(VENV)/.dev $(VENV)/.sweepctl ## break the protocol on purpose, and check that the simulation catches it
 	@PYTHONPATH=tests $(RUN) tests/simulation/mutants.py

@@ -2,7 +2,8 @@
 and ElasticMQ (SQS; left out where Java 17 or Maven is missing).
 
 `moto_server`, `weed_server`, `ministack_server` and `elasticmq_server` are `Server`s, and so is what `moto_ignoring`
-serves: moto's same buckets, by a server that never hears some conditions. Each serves on 127.0.0.1 alone.
+serves: moto's same buckets, by a server that never hears some conditions, and what `moto_counting` serves, by one that
+notes each request. Each serves on 127.0.0.1 alone.
 `aws_environment` seals every test off from the machine's own AWS settings and holds the keys that all of them take.
 """
 
@@ -159,6 +160,25 @@ def moto_ignoring(*headers: str) -> Iterator[Server]:
     """Serve moto's buckets to clients whose `headers`, for instance `If-Match`, it never hears."""
     unheard = {f"HTTP_{header.upper().replace('-', '_')}" for header in headers}
     with _moto("ignoring", lambda app: _deaf(_one_at_a_time(app), unheard)) as server:
+        yield server
+
+
+@contextmanager
+def moto_counting(asked: list[str]) -> Iterator[Server]:
+    """Serve moto's buckets and queues; add to `asked` what each request asks for: GET, LIST, PUT, ReceiveMessage."""
+
+    def noting(app: Any) -> Any:  # noqa: ANN401 - WSGI
+        def note(environ: dict[str, Any], start: Any) -> Iterable[bytes]:  # noqa: ANN401
+            action = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+            is_listing = "list-type=2" in environ["QUERY_STRING"]
+            asked.append(action or ("LIST" if is_listing else environ["REQUEST_METHOD"]))
+            answer: Iterable[bytes] = app(environ, start)
+            return answer
+
+        return note
+
+    with _moto("counting", lambda app: noting(_one_at_a_time(app))) as server:
+        server.s3.create_bucket(Bucket=BUCKET)
         yield server
 
 

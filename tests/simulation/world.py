@@ -76,13 +76,13 @@ def play(seed: int, only: Mapping[int, Fault] | None = None) -> History:
     """Play the history of a seed; with `only`, just these faults happen in it."""
     case = draw(seed)
     world = _World(seed, case, Plan(seed, case.density, case.focus, lies=case.lies, only=only))
-    with _quiet(), in_memory():
+    with quiet(), in_memory():
         world.play()
     return History(seed, world.log, world.plan.happened)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     logger = logging.getLogger("sweepctl")
     was, logger.disabled = logger.disabled, True
     try:

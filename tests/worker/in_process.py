@@ -90,6 +90,14 @@ def failed(_shard: int, good: list[Step]) -> list[Step]:
     return [start, toy_model.failed_point(index), *others, toy_model.finished(len(others) + 1, failed=1)]
 
 
+def replicate(_shard: int, good: list[Step]) -> list[Step]:
+    """Say the one point of a shard of `toys.replicates`."""
+    start, point, end = good
+    assert isinstance(point, str)
+    index = json.loads(point)["point_index"]
+    return [start, toy_model.point(0, point_index=index, replicate=index), end]
+
+
 def times(number: int, script: Script) -> Script:
     """Do as `script` so many times, and well after that."""
     left = count(number, -1)

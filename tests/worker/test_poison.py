@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 from fakes import toys
-from fakes.simulated_engine import Step
-from fakes.toy_model import point
 from worker import whole
-from worker.in_process import Place, drained_to_the_last
+from worker.in_process import Place, drained_to_the_last, replicate
 
 from sweepctl.worker.events import Ending
 
@@ -50,11 +48,6 @@ def test_poison_messages_are_recorded_and_left_to_the_dead_letters(place: Place)
 @pytest.mark.slow
 def test_one_poison_message_among_a_thousand_good_ones(place: Place) -> None:
     """In shards of one point."""
-
-    def replicate(_shard: int, good: list[Step]) -> list[Step]:
-        index = json.loads(str(good[1]))["point_index"]
-        return [good[0], point(0, point_index=index, replicate=index), good[2]]
-
     bodies = toys.replicates(1_000)
     place.messages.max_receive_count = 3
     place.send([*bodies[:500], b"poison", *bodies[500:]])
