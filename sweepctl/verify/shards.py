@@ -264,7 +264,7 @@ class ShardsExaminer:
         identified = sum(each.num_rows for each in found)
         if found:
             differences = Differences(self.run, None, None)
-            examine_identity(pair.begin(identified), pa.concat_tables(found).combine_chunks(), differences)
+            examine_identity(pair.begin(identified), pa.concat_tables(found), differences)
             if differences.findings:
                 identities.restart()
                 return None
