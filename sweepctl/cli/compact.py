@@ -10,6 +10,8 @@ from sweepctl.cli.options import DEFAULT_STORE, EndpointOption, JsonOption, Regi
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json
 from sweepctl.texts import counted
 
+MANY_SHARDS = 5_000  # of which the files take more than a second to open
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -68,11 +70,23 @@ def compact_command(
 
 
 def note_compact(results: "Store", runs: "Sequence[RunRecord]") -> bool:
-    """Say on standard error which of some runs are read from their compact files; return whether any is."""
+    """Say on standard error which of some runs are read from their compact files, and which should be.
+
+    Returns:
+        Whether any is.
+    """
     from sweepctl.records.compact import find_manifest
 
-    found = [run.run_id for run in runs if find_manifest(results, run) is not None]
-    for run_id in found:
-        note = f"run {run_id} is read from its compact files"
+    found = [find_manifest(results, run) is not None for run in runs]
+    for run, is_compact in zip(runs, found, strict=True):
+        if is_compact:
+            note = f"run {run.run_id} is read from its compact files"
+        elif (run.shards or 0) >= MANY_SHARDS:
+            files = f"the files of {counted('shards', run.shards or 0)}"
+            note = (
+                f"run {run.run_id}: opening {files} takes long; once it is whole, use `sweepctl compact {run.run_id}`"
+            )
+        else:
+            continue
         open_console(stderr=True).print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
-    return bool(found)
+    return any(found)

@@ -3,7 +3,6 @@
 Arrow opens the files, many small ones at a time. Nothing of them is checked here: verify did that, or does.
 """
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
@@ -58,8 +57,7 @@ def _rows_of_large(filesystem: fs.FileSystem, paths: Sequence[str]) -> Iterator[
 
 def _outcome_rows(outcomes: Sequence[Outcome]) -> Iterator[pa.Table]:
     for start in range(0, len(outcomes), OUTCOMES_AT_ONCE):
-        rows = [dataclasses.asdict(each) for each in outcomes[start : start + OUTCOMES_AT_ONCE]]
-        yield pa.Table.from_pylist(rows, schema=table.OUTCOME)
+        yield table.outcome_rows(outcomes[start : start + OUTCOMES_AT_ONCE])
 
 
 def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sweepctl.records.footer import require_safe
+from sweepctl.records.footer import footer_of, require_safe
+from sweepctl.records.footer_forms import FooterForms
 from sweepctl.records.table import PARQUET_ERRORS, ROW_GROUP_BYTES, ROW_GROUP_ROWS
 
 MAX_GROUP_BYTES = 2 * ROW_GROUP_BYTES  # decoded; a writer ends a group with the row that reaches half of it
@@ -38,6 +39,18 @@ def open_rows(path: Path, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
     require_bounded(metadata, lambda names: pq.ParquetFile(path, read_dictionary=names), dictionaries)
     known = [name for name in dictionaries if name in metadata.schema.names]
     return pq.ParquetFile(path, metadata=metadata, read_dictionary=known)
+
+
+def open_body(body: bytes, forms: FooterForms) -> pq.ParquetFile:
+    """Open a file that is in memory, as `open_rows` opens one on a disk; `forms` are those of the files before it.
+
+    Raises one of PARQUET_ERRORS if the file is none that a writer here makes.
+    """
+    require_footer(body[-FOOTER_END:])
+    opened = pq.ParquetFile(pa.BufferReader(body))
+    forms.require_safe(footer_of(body))
+    require_bounded(opened.metadata, lambda names: pq.ParquetFile(pa.BufferReader(body), read_dictionary=names))
+    return opened
 
 
 def require_footer(end: bytes) -> int:

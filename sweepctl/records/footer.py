@@ -10,11 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 
-_SCHEMA, _ROW_GROUPS = 2, 4  # of FileMetaData
+_SCHEMA, ROW_GROUPS = 2, 4  # of FileMetaData
 _TYPE = 1  # of SchemaElement and ColumnMetaData
 _REPETITION, _CHILDREN = 3, 5  # of SchemaElement
-_COLUMNS = 1  # of RowGroup
-_META_DATA, _CRYPTO = 3, 8  # of ColumnChunk
+COLUMNS = 1  # of RowGroup
+META_DATA, _CRYPTO = 3, 8  # of ColumnChunk
 _CODEC, _SIZE_STATISTICS = 4, 16  # of ColumnMetaData
 _BYTE_ARRAY = 6
 _LAST_CODEC = 7
@@ -51,20 +51,20 @@ def struct(data: bytes, at: int = 0) -> tuple[dict[int, Any], int]:
 
     A list is a list, a text the slice of `data` that it takes; what nobody needs is None.
     """
-    reader = _Reader(data, at)
+    reader = Reader(data, at)
     return reader.struct(), reader.at
 
 
 def _check(footer: dict[int, Any]) -> None:
     levels = list(_levels(iter(footer[_SCHEMA][1:]), footer[_SCHEMA][0].get(_CHILDREN, 0)))
-    for group in footer[_ROW_GROUPS]:
-        chunks = group[_COLUMNS]
+    for group in footer[ROW_GROUPS]:
+        chunks = group[COLUMNS]
         if len(chunks) != len(levels):
             raise pa.ArrowInvalid(f"a row group of {len(chunks)} columns in a file of {len(levels)}")
         for chunk, (kind, repetitions, definitions) in zip(chunks, levels, strict=True):
-            if _CRYPTO in chunk or _META_DATA not in chunk:
+            if _CRYPTO in chunk or META_DATA not in chunk:
                 raise pa.ArrowInvalid("a column that is encrypted, or has no metadata")
-            found = chunk[_META_DATA]
+            found = chunk[META_DATA]
             if not 0 <= found[_CODEC] <= _LAST_CODEC or found[_TYPE] != kind:
                 raise pa.ArrowInvalid("a column of an unknown compression, or of two types")
             sizes = found.get(_SIZE_STATISTICS, {})
@@ -89,31 +89,32 @@ def _levels(elements: Iterator[dict[int, Any]], children: int, above: tuple[int,
             yield element[_TYPE], *here
 
 
-class _Reader:
+class Reader:
     """Reads what Arrow has parsed before."""
 
     def __init__(self, data: bytes, at: int) -> None:
+        """Begin at `at`."""
         self._data = data
         self.at = at
 
     def struct(self) -> dict[int, Any]:
+        """Read a struct, as the function `struct` returns it."""
         fields: dict[int, Any] = {}
         number = 0
         while head := self._byte():
             number = number + (head >> 4) if head >> 4 else self._zigzag()
-            fields[number] = self._value(head & 15)
+            fields[number] = self.value(head & 15)
         return fields
 
-    def _value(self, kind: int) -> Any:  # noqa: ANN401  any Thrift value
+    def value(self, kind: int) -> Any:  # noqa: ANN401  any Thrift value
+        """Read a value of this type."""
         if kind == I32:
             return self._zigzag()
         if kind in (I16, I64):  # Arrow passes over a number of another width than it expects
             self._varint()
             return None
         if kind == BINARY:
-            length = self._varint()
-            self.at += length
-            return slice(self.at - length, self.at)
+            return self.text()
         if kind == STRUCT:
             return self.struct()
         if kind == LIST:
@@ -125,6 +126,12 @@ class _Reader:
             return None
         raise pa.ArrowInvalid(f"a footer with a value of kind {kind}")
 
+    def text(self) -> slice:
+        """Read the length of a text, and pass over it."""
+        length = self._varint()
+        self.at += length
+        return slice(self.at - length, self.at)
+
     def _list(self) -> list[Any]:
         head = self._byte()
         kind, length = head & 15, head >> 4
@@ -133,7 +140,7 @@ class _Reader:
         if kind in (TRUE, FALSE):
             self.at += length
             return [None] * length
-        return [self._value(kind) for _ in range(length)]
+        return [self.value(kind) for _ in range(length)]
 
     def _byte(self) -> int:
         self.at += 1

@@ -341,6 +341,22 @@ def record_of(kind: type[Record], fields: dict[str, Any]) -> Record:
     return kind(**fields)
 
 
+def outcome_rows(outcomes: Sequence[Outcome]) -> pa.Table:
+    """Return the rows of `shard_outcomes` or `shard_attempts` that hold these outcomes, in their order."""
+    artifacts = [artifact for outcome in outcomes for artifact in outcome.artifacts]
+    ends = itertools.accumulate((len(outcome.artifacts) for outcome in outcomes), initial=0)
+    lists = pa.ListArray.from_arrays(
+        pa.array(ends, pa.int32()),
+        pa.StructArray.from_arrays([_column(artifacts, field) for field in _ARTIFACT], fields=list(_ARTIFACT)),
+    )
+    columns = [lists if field.name == "artifacts" else _column(outcomes, field) for field in OUTCOME]
+    return pa.table(columns, schema=OUTCOME)
+
+
+def _column(values: Sequence[object], field: pa.Field) -> pa.Array:
+    return pa.array([getattr(each, field.name) for each in values], field.type)
+
+
 def require_small(metadata: pq.FileMetaData, size: int) -> None:
     """Raise ValueError unless a file of `size` bytes is of one record, which takes bounded memory."""
     if (metadata.num_rows, metadata.num_row_groups) != (1, 1):

@@ -19,6 +19,7 @@ from sweepctl.records import layout, table
 from sweepctl.records.compact import Manifest, Part, find_manifest, remedy_of
 from sweepctl.records.datafile import FOOTER_END, MAX_FOOTER_BYTES, require_bounded, require_footer
 from sweepctl.records.outcome import KEPT_FILES, Outcome, RunRecord
+from sweepctl.records.outcomes import AT_ONCE, OutcomeReader
 from sweepctl.records.run import find_record
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES, SHARD_ATTEMPTS, SHARD_OUTCOMES
 from sweepctl.store.contract import MAX_BODY, Entry, Store, too_large
@@ -95,8 +96,11 @@ class RunTables:
         """Whether each of a table's files is a record of one row."""
         return name in _RECORDS and (self.manifest is None or not self.manifest.of(name))
 
-    def dataset(self, name: str, *, guarded: bool = True) -> ds.Dataset | None:
-        """Return a table as an Arrow dataset, of which readers load only the columns and row groups that they need.
+    def rows(self, name: str, *, guarded: bool = True) -> list[ds.Dataset | pa.Table]:
+        """Return a table's rows: an Arrow dataset, of which readers load only the columns and row groups they need.
+
+        Where each file is a record of one row they are read here, in bulk. Those that hold what no worker writes are a
+        dataset of their own: they are shown as they are.
 
         Args:
             name: The table.
@@ -104,16 +108,28 @@ class RunTables:
                 would take unbounded memory. Without, only that of the file that has the columns is, and no row may be
                 read.
 
-        Returns:
-            The dataset; None if there is no file.
-
         Raises:
             DamagedError: a file cannot be read.
             StoreError: the store does not answer.
         """
         entries = self.entries(name)
-        if not entries:
-            return None
+        if not guarded or not self._is_records(name):
+            return [self._dataset(name, entries, guarded=guarded)] if entries else []
+        tables, others, held = list[pa.Table](), list[Entry](), list[Outcome]()
+        keys = (entry.key for entry in entries)
+        for entry, (_, found) in zip(entries, OutcomeReader(self.store).read(keys), strict=True):
+            if not isinstance(found, Outcome):
+                others.append(entry)
+                continue
+            held.append(found)
+            if len(held) == AT_ONCE:
+                tables.append(table.outcome_rows(held))
+                held = []
+        tables += [table.outcome_rows(held)] if held else []
+        whole = [pa.concat_tables(tables)] if tables else []
+        return whole + ([self._dataset(name, others)] if others else [])
+
+    def _dataset(self, name: str, entries: Sequence[Entry], *, guarded: bool = True) -> ds.Dataset:
         form = ds.ParquetFileFormat() if name in _RECORDS else _POINT_FILES
         fragments = [form.make_fragment(self.root + entry.key, self.filesystem) for entry in entries]
         schema = table.OUTCOME if name in _RECORDS else self._schema_of(name, entries[0], fragments[0])

@@ -177,8 +177,9 @@ def _make_views(database: "duckdb.DuckDBPyConnection", tables: Sequence[RunTable
         for name in each.folders:
             if name == KEPT_FILES and not _names(sql, name):
                 continue  # few runs have some, and a listing is a request
-            dataset, rows = each.dataset(name, guarded=_names(sql, name)), selects.setdefault(name, [])
-            rows += [] if dataset is None else [_rows(database, f"{name} of {each.run.run_id}", dataset)]
+            rows = selects.setdefault(name, [])
+            for number, found in enumerate(each.rows(name, guarded=_names(sql, name))):
+                rows.append(_rows(database, f"{name} of {each.run.run_id}, {number}", found))
     for name, rows in selects.items():
         # Only without rows: adding an empty table to files makes a join of them take three times as long.
         least = _LEAST.get(name, table.schema_of(name, ())).empty_table()

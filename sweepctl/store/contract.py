@@ -45,13 +45,15 @@ def exists(store: "Store", key: str) -> bool:
         return True
 
 
-def body_at(store: "Store", key: str) -> bytes | DamagedError | None:
-    """Return what is at `key`: its body, the error of what is damaged, or None."""
+def body_at(store: "Store", key: str, most: int = MAX_BODY) -> bytes | DamagedError | None:
+    """Return what is at `key`: its body, the error of what is damaged or larger, or None."""
     try:
         stored = store.read(key)
     except DamagedError as error:
         return error
-    return None if stored is None else stored.body
+    if stored is None:
+        return None
+    return stored.body if len(stored.body) <= most else too_large(store.locate(key), most)
 
 
 def too_large(address: str, most: int) -> DamagedError:
@@ -108,8 +110,10 @@ class Store(Protocol):
     def read(self, key: str) -> Stored | None:
         """The object at `key`, of at most `MAX_BODY` bytes, or None."""
 
-    def bodies(self, keys: Sequence[str]) -> Iterator[bytes | DamagedError | None]:
+    def bodies(self, keys: Sequence[str], most: int = MAX_BODY) -> Iterator[bytes | DamagedError | None]:
         """What `read` has for each of many keys, in their order: its body, its DamagedError, or None if missing.
+
+        What is larger than `most` bytes is a DamagedError, too.
 
         Faster than `read`, since many are read at a time; all of a call's bodies may be in memory together.
         """

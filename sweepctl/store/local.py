@@ -65,14 +65,14 @@ class LocalStore:
                 return None
         return Stored(body, hashlib.sha256(body).hexdigest())
 
-    def bodies(self, keys: Sequence[str]) -> Iterator[bytes | DamagedError | None]:
+    def bodies(self, keys: Sequence[str], most: int = MAX_BODY) -> Iterator[bytes | DamagedError | None]:
         """Read objects by several threads, for which a disk is three times as fast; no digest is computed."""
         parts = [keys[at : at + KEYS_AT_ONCE] for at in range(0, len(keys), KEYS_AT_ONCE)]
         with ThreadPoolExecutor(READERS) as pool:
-            for bodies in pool.map(self._read_some, parts):
+            for bodies in pool.map(lambda part: self._read_some(part, most), parts):
                 yield from bodies
 
-    def _read_some(self, keys: Sequence[str]) -> list[bytes | DamagedError | None]:
+    def _read_some(self, keys: Sequence[str], most: int) -> list[bytes | DamagedError | None]:
         """Read objects, opening each folder once."""
         bodies: list[bytes | DamagedError | None] = []
         for prefix, some in itertools.groupby(keys, key=lambda key: require_key(key).rpartition("/")[0]):
@@ -81,8 +81,8 @@ class LocalStore:
                 with suppress(OSError):  # which `read` reports
                     folder = opened.enter_context(self._folder(prefix))
                 for key in some:
-                    body = None if folder is None else files.small_body(folder, key.rpartition("/")[2], MAX_BODY)
-                    bodies.append(body_at(self, key) if body is None else body)
+                    body = None if folder is None else files.small_body(folder, key.rpartition("/")[2], most)
+                    bodies.append(body_at(self, key, most) if body is None else body)
         return bodies
 
     def fetch(self, key: str, destination: Path, most: int = MAX_OBJECT) -> bool:

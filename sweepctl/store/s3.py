@@ -128,16 +128,16 @@ class S3Store:
         etag = self._download(require_key(key), body)
         return None if etag is None else Stored(body.getvalue(), etag)
 
-    def bodies(self, keys: Sequence[str]) -> Iterator[bytes | DamagedError | None]:
+    def bodies(self, keys: Sequence[str], most: int = MAX_BODY) -> Iterator[bytes | DamagedError | None]:
         """Read objects, with many requests in flight."""
         with ThreadPoolExecutor(CONNECTIONS) as pool:
-            yield from pool.map(self._body, keys)
+            yield from pool.map(lambda key: self._body(key, most), keys)
 
-    def _body(self, key: str) -> bytes | DamagedError | None:
+    def _body(self, key: str, most: int) -> bytes | DamagedError | None:
         gets = self._signed_gets
-        body = None if gets is None else gets.get(self._prefix + require_key(key), MAX_BODY)
+        body = None if gets is None else gets.get(self._prefix + require_key(key), most)
         # Whatever is missing, refused, too large or late has its error, and its retries, from `read`.
-        return body_at(self, key) if body is None else body
+        return body_at(self, key, most) if body is None else body
 
     @cached_property
     def _signed_gets(self) -> SignedGets | None:

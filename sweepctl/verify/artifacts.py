@@ -2,16 +2,18 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweepctl.errors import DamagedError
 from sweepctl.records import datafile
+from sweepctl.records.footer_forms import FooterForms
 from sweepctl.records.outcome import KEPT_FILES, Artifact, Outcome
 from sweepctl.records.table import PARQUET_ERRORS
 from sweepctl.store.contract import Store, is_key
@@ -21,6 +23,7 @@ from sweepctl.verify.report import Finding
 from sweepctl.verify.run import ExaminedRun
 
 MOST_MORE = 1 << 30  # bytes beyond a file's own of which a digest is computed
+SMALL_BYTES = 1 << 18  # of a file that is read at once, with those of other shards
 
 
 def examine_names(outcome: Outcome, run: ExaminedRun) -> Iterator[Finding]:
@@ -55,11 +58,29 @@ class Borrowed:
     """A named file that exists; its content is not checked yet."""
 
     artifact: Artifact
-    path: Path
+    content: Path | bytes
 
 
-def borrow(store: Store, outcome: Outcome, folder: Path, pool: Executor) -> tuple[list[Borrowed], list[Finding]]:
-    """Fetch every file that an outcome names, several at a time.
+def read_small(store: Store, outcomes: Sequence[Outcome]) -> dict[str, bytes | None]:
+    """Return the small files that some outcomes name, by their keys, None for what is missing.
+
+    What is damaged, or has become large, is not among them.
+    """
+    small = [each for outcome in outcomes for each in outcome.artifacts if each.bytes <= SMALL_BYTES]
+    # Those of one folder one after the other, which is then opened once.
+    keys = list(dict.fromkeys(each.key for each in sorted(small, key=lambda each: each.dataset) if is_key(each.key)))
+    found = zip(keys, store.bodies(keys, SMALL_BYTES), strict=True)
+    return {key: body for key, body in found if not isinstance(body, DamagedError)}
+
+
+def borrow(
+    store: Store,
+    outcome: Outcome,
+    folder: Path,
+    pool: Executor,
+    small: Mapping[str, bytes | None] = MappingProxyType({}),
+) -> tuple[list[Borrowed], list[Finding]]:
+    """Fetch every file that an outcome names, several at a time, but for those that were read as `small`.
 
     A listing is not used: data may have been written after the listing and before its outcome was read.
     """
@@ -67,52 +88,66 @@ def borrow(store: Store, outcome: Outcome, folder: Path, pool: Executor) -> tupl
     findings = []
     distinct = {artifact.key: artifact for artifact in outcome.artifacts}.values()
 
-    def fetched(artifact: Artifact) -> Path | DamagedError | None:
+    def fetched(key: str) -> Path | DamagedError | None:
         try:
-            return store.borrow(artifact.key, folder) if is_key(artifact.key) else None
+            return store.borrow(key, folder) if is_key(key) else None
         except DamagedError as error:
             return error
 
-    for artifact, path in zip(distinct, pool.map(fetched, distinct), strict=True):
-        if isinstance(path, DamagedError):
-            findings.append(Finding("artifacts.unreadable", path.message, outcome.shard_id, artifact.key))
-        elif path is None:
+    keys = [artifact.key for artifact in distinct if artifact.key not in small]
+    fetched_files = dict(zip(keys, pool.map(fetched, keys), strict=True))
+    for artifact in distinct:
+        content = small[artifact.key] if artifact.key in small else fetched_files[artifact.key]
+        if isinstance(content, DamagedError):
+            findings.append(Finding("artifacts.unreadable", content.message, outcome.shard_id, artifact.key))
+        elif content is None:
             findings.append(
                 Finding(
                     "artifacts.missing", "its outcome names it, but it does not exist", outcome.shard_id, artifact.key
                 )
             )
         else:
-            files.append(Borrowed(artifact, path))
+            files.append(Borrowed(artifact, content))
     return files, findings
 
 
-def examine_bytes(file: Borrowed, shard_id: int) -> Iterator[Finding]:
-    """Compare a file's size and SHA-256 with its outcome."""
-    artifact = file.artifact
-    with store_errors("read", file.path), file.path.open("rb") as opened:
-        size = opened.seek(0, os.SEEK_END)
-        if size != artifact.bytes:
-            message = f"it has {size} bytes, its outcome says {artifact.bytes}"
-            yield Finding("artifacts.wrong_size", message, shard_id, artifact.key)
-        if size > artifact.bytes + MOST_MORE:
-            return  # a digest that differs too is not worth hours
-        opened.seek(0)
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    if digest != artifact.sha256:
+def examine_bytes(file: Borrowed, shard_id: int) -> tuple[int, list[Finding]]:
+    """Return a file's size, and findings about its size and SHA-256 where its outcome says others."""
+    artifact, findings = file.artifact, list[Finding]()
+    size, digest = _digest(file.content, artifact.bytes + MOST_MORE)
+    if size != artifact.bytes:
+        message = f"it has {size} bytes, its outcome says {artifact.bytes}"
+        findings.append(Finding("artifacts.wrong_size", message, shard_id, artifact.key))
+    if digest not in (None, artifact.sha256):
         message = f"its SHA-256 is {digest}, its outcome says {artifact.sha256}"
-        yield Finding("artifacts.wrong_sha256", message, shard_id, artifact.key)
+        findings.append(Finding("artifacts.wrong_sha256", message, shard_id, artifact.key))
+    return size, findings
+
+
+def _digest(content: Path | bytes, most: int) -> tuple[int, str | None]:
+    """Return size and SHA-256; None of more than so many bytes, since a digest that differs too is not worth hours."""
+    if isinstance(content, bytes):
+        return len(content), hashlib.sha256(content).hexdigest()
+    with store_errors("read", content), content.open("rb") as opened:
+        size = opened.seek(0, os.SEEK_END)
+        if size > most:
+            return size, None
+        opened.seek(0)
+        return size, hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def open_rows(
-    file: Borrowed, shard_id: int, schemas: Mapping[str, pa.Schema]
+    file: Borrowed, shard_id: int, schemas: Mapping[str, pa.Schema], forms: FooterForms
 ) -> tuple[pq.ParquetFile | None, list[Finding]]:
     """Open a file to examine its rows; None if that is not possible, and findings about it."""
     artifact = file.artifact
     schema = schemas.get(artifact.dataset)  # None if unknown
     try:
-        # Names that repeat in every row are cheap to compare as a dictionary.
-        rows = datafile.open_rows(file.path, ("run_id", "model", "model_version", "status"))
+        if isinstance(file.content, bytes):
+            rows = datafile.open_body(file.content, forms)
+        else:
+            # Names that repeat in every row are cheap to compare as a dictionary.
+            rows = datafile.open_rows(file.content, ("run_id", "model", "model_version", "status"))
     except PARQUET_ERRORS as error:
         return None, [Finding("artifacts.unreadable", f"not a Parquet file: {error}", shard_id, artifact.key)]
     found = rows.metadata.schema.to_arrow_schema()

@@ -242,7 +242,7 @@ class _DataChecks:
     def _files_of(self, outcome: Outcome, folder: Path) -> tuple[dict[str, Path], list[Finding]]:
         """Fetch a shard's files, by dataset."""
         held, lost = artifacts.borrow(self._work.store, outcome, folder, self._work.fetching)
-        return {each.artifact.dataset: each.path for each in held}, lost
+        return {each.artifact.dataset: each.content for each in held if isinstance(each.content, Path)}, lost
 
     def _observed(self) -> Tables:
         """Return the schemas of the first complete shard whose files can serve as the example for all."""

@@ -6,7 +6,7 @@ where a column differs.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -38,6 +38,10 @@ class Pair:
         """The number of points."""
         return int(self.parameters.num_rows)
 
+    def begin(self, points: int) -> Self:
+        """Return the first rows alone."""
+        return replace(self, parameters=self.parameters.slice(0, points), outcomes=self.outcomes.slice(0, points))
+
 
 def pairs(outcome: Outcome, parameters: pq.ParquetFile, outcomes: pq.ParquetFile) -> Iterator[Pair | None]:
     """Yield the rows of the same points in both files, then None unless every point is there once, in order.
@@ -60,15 +64,15 @@ def pairs(outcome: Outcome, parameters: pq.ParquetFile, outcomes: pq.ParquetFile
 class Differences:
     """The differences found in one shard: for each code and column, the first point and the number of points."""
 
-    def __init__(self, run: ExaminedRun, shard_id: int, model_version: str | None) -> None:
-        """Start without differences; a model version of None is not compared."""
+    def __init__(self, run: ExaminedRun, shard_id: int | None, model_version: str | None) -> None:
+        """Start without differences; a shard or a model version of None is not compared."""
         self._shard_id = shard_id
         # Columns with the same value in every row.
         self._constants: Mapping[str, object] = {
             "run_id": run.record.run_id,
-            "shard_id": shard_id,
             "seed": run.spec.seed,
             "model": run.spec.model,
+            **({} if shard_id is None else {"shard_id": shard_id}),
             **({} if model_version is None else {"model_version": model_version}),
         }
         self._found: dict[tuple[str, str], Finding] = {}
@@ -137,7 +141,7 @@ class RowsExaminer:
             self._differences.equal("points.replicate", what, table["replicate"], wanted, pair.first)
         fingerprints = (pair.outcomes["point_fingerprint"], pair.parameters["point_fingerprint"])
         self._differences.equal("points.join", "point_fingerprint of the two tables", *fingerprints, pair.first)
-        self._statuses(pair.outcomes)
+        self.add_statuses(pair.outcomes)
 
     def finish(self) -> None:
         """Compare the failed points with what the outcome says."""
@@ -159,7 +163,9 @@ class RowsExaminer:
             what = f"the first failed point is {first}, {message}; the outcome says {outcome.error_point_index}"
             self._differences.add("points.counts", what, first)
 
-    def _statuses(self, table: pa.Table) -> None:
+    def add_statuses(self, table: pa.Table) -> None:
+        """Examine status, errors and metrics of the next rows of `point_outcomes`."""
+
         def holds(what: str, mask: Column) -> None:
             self._differences.holds("points.status", what, mask, table["point_index"])
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from sweepctl.errors import EngineFaultError, EngineUnavailableError, MessageError, RefusedError
 from sweepctl.protocol import Model, encode_request
 from sweepctl.records import layout
+from sweepctl.records.footer_forms import FooterForms
 from sweepctl.records.outcome import Outcome
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, PARQUET_ERRORS, POINT_OUTCOMES, ROW_GROUP_ROWS
 from sweepctl.store.contract import Store
@@ -24,6 +25,7 @@ from sweepctl.verify.identity import Deriver, engine_identities, examine_identit
 from sweepctl.verify.report import FailedPoints, Finding
 from sweepctl.verify.rows import Differences, ExtraExaminer, RowsExaminer, examine_indices, pairs
 from sweepctl.verify.run import ExaminedRun, Tables
+from sweepctl.verify.together import examine_together, gather
 
 if TYPE_CHECKING:
     from sweepctl.records.rows import RowBuffer
@@ -124,6 +126,12 @@ class EngineIdentities:
             self.is_refused = isinstance(error, RefusedError)
             return None
 
+    def restart(self) -> None:
+        """Forget what was taken, and the engine's error."""
+        self._stack.close()
+        self._next = self._until = -1
+        self.error, self.is_refused = None, False
+
     def _request(self, first: int, shard_end: int, declaration: Model | None) -> tuple[bytes, int]:
         """Request all points of the batch, or only the shard's if the batch needs too many rows of a table."""
         run = self._examiner.run
@@ -157,15 +165,22 @@ class ShardsExaminer:
     deriver: Deriver | None  # None if identities cannot be compared
     fetching: Executor
     stop: Event
+    forms: FooterForms = field(default_factory=FooterForms)
 
     def examine(self, batch: Sequence[Outcome]) -> Examined:
         """Examine complete shards with consecutive points."""
         examined = Examined()
         with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
-            held = [(outcome, self._borrow(outcome, Path(folder), examined)) for outcome in batch]
+            small = artifacts.read_small(self.store, batch)
+            held = [(outcome, self._borrow(outcome, Path(folder), small, examined)) for outcome in batch]
             with EngineIdentities(self, batch[-1].end_index_exclusive) as identities:
-                for outcome, files in held:
-                    self._examine_complete(outcome, files, identities, examined)
+                if all(isinstance(file.content, bytes) for _, files in held for file in files):
+                    self._examine_small(held, identities, examined)
+                else:
+                    for outcome, files in held:
+                        with ExitStack() as closing:
+                            opened = self._open_all(outcome, files, closing, examined)
+                            self._examine_complete(outcome, opened, identities, examined)
                 examined.engine_error = identities.error
             if identities.is_refused:
                 message = f"the engine refuses the spec, although shards were run: {identities.error}"
@@ -178,46 +193,107 @@ class ShardsExaminer:
         """Examine the files of an attempt that did not run every point; its rows are in no table."""
         examined = Examined()
         with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
-            for file in self._borrow(outcome, Path(folder), examined):
+            for file in self._borrow(outcome, Path(folder), {}, examined):
                 opened = self._open(file, outcome.shard_id, examined)
                 if opened is not None:
                     opened.close()
         return examined
 
-    def _borrow(self, outcome: Outcome, folder: Path, examined: Examined) -> list[Borrowed]:
+    def _borrow(
+        self, outcome: Outcome, folder: Path, small: Mapping[str, bytes | None], examined: Examined
+    ) -> list[Borrowed]:
         examined.findings += artifacts.examine_names(outcome, self.run)
-        files, findings = artifacts.borrow(self.store, outcome, folder, self.fetching)
+        files, findings = artifacts.borrow(self.store, outcome, folder, self.fetching, small)
         examined.findings += findings
         return files
 
     def _open(self, file: Borrowed, shard_id: int, examined: Examined) -> pq.ParquetFile | None:
+        size, findings = artifacts.examine_bytes(file, shard_id)
+        rows, wrong = artifacts.open_rows(file, shard_id, self.tables.schemas, self.forms)
         examined.files += 1
-        examined.bytes += file.path.stat().st_size
-        examined.findings += artifacts.examine_bytes(file, shard_id)
-        rows, findings = artifacts.open_rows(file, shard_id, self.tables.schemas)
-        examined.findings += findings
+        examined.bytes += size
+        examined.findings += [*findings, *wrong]
+        return rows
+
+    def _open_all(
+        self, outcome: Outcome, files: Sequence[Borrowed], closing: ExitStack, examined: Examined
+    ) -> dict[str, "Opened"]:
+        """Open the files of a shard, by dataset, as far as they can be examined."""
+        opened: dict[str, Opened] = {}
+        for file in files:
+            rows = self._open(file, outcome.shard_id, examined)
+            if rows is not None:
+                closing.callback(rows.close)
+                opened[file.artifact.dataset] = Opened(file, rows)
+        return opened
+
+    def _examine_small(
+        self,
+        held: Sequence[tuple[Outcome, Sequence[Borrowed]]],
+        identities: EngineIdentities,
+        examined: Examined,
+    ) -> None:
+        """Examine shards whose files are in memory."""
+        with ExitStack() as closing:
+            shards = [(outcome, self._open_all(outcome, files, closing, examined)) for outcome, files in held]
+            together = self._examine_together(shards, identities, examined)
+            for number, (outcome, opened) in enumerate(shards):
+                rows = None if together is None else together[number]
+                self._examine_complete(outcome, opened, identities, examined, rows)
+
+    def _examine_together(
+        self,
+        shards: Sequence[tuple[Outcome, Mapping[str, "Opened"]]],
+        identities: EngineIdentities,
+        examined: Examined,
+    ) -> list[RowsExaminer] | None:
+        """Examine both tables of all shards at once; None, and nothing done, if anything in them differs."""
+        if not all(EFFECTIVE_PARAMETERS in opened and POINT_OUTCOMES in opened for _, opened in shards):
+            return None
+        outcomes = [outcome for outcome, _ in shards]
+        try:
+            files = [(opened[EFFECTIVE_PARAMETERS].rows, opened[POINT_OUTCOMES].rows) for _, opened in shards]
+            pair = gather(outcomes, files)
+        except PARQUET_ERRORS:
+            return None
+        rows = None if pair is None else examine_together(outcomes, pair, self.run, self.tables)
+        if pair is None or rows is None:
+            return None
+        derived = [identities.take(each.start_index, each.points, each.end_index_exclusive) for each in outcomes]
+        found = [each for each in derived if each is not None]  # the first ones: after an error there are no more
+        identified = sum(each.num_rows for each in found)
+        if found:
+            differences = Differences(self.run, None, None)
+            examine_identity(pair.begin(identified), pa.concat_tables(found), differences)
+            if differences.findings:
+                identities.restart()
+                return None
+        examined.points += pair.points
+        examined.identified += identified
+        for each in rows:
+            examined.add_failed(each.by_code)
+        examined.sound += [outcome.shard_id for outcome in outcomes]
         return rows
 
     def _examine_complete(
-        self, outcome: Outcome, files: Sequence[Borrowed], identities: EngineIdentities, examined: Examined
+        self,
+        outcome: Outcome,
+        opened: Mapping[str, "Opened"],
+        identities: EngineIdentities,
+        examined: Examined,
+        rows: RowsExaminer | None = None,
     ) -> None:
-        with ExitStack() as closing:
-            opened: dict[str, Opened] = {}
-            for file in files:
-                rows = self._open(file, outcome.shard_id, examined)
-                if rows is not None:
-                    closing.callback(rows.close)
-                    opened[file.artifact.dataset] = Opened(file, rows)
-            differences = Differences(self.run, outcome.shard_id, outcome.model_version)
-            failed: list[pa.Array] = []
-            if EFFECTIVE_PARAMETERS in opened and POINT_OUTCOMES in opened:
-                failed = self._examine_tables(outcome, opened, identities, differences, examined)
-            for name in self.run.spec.outputs:
-                if name in opened and name in self.tables.schemas:
-                    extra = ExtraExaminer(name, outcome, self.run, self.tables, differences)
-                    with _damage(opened[name], outcome, examined):
-                        extra.examine(opened[name].rows, failed)
-            examined.findings += differences.findings
+        """Examine a shard's rows; `rows` if those of both tables have been examined."""
+        differences = Differences(self.run, outcome.shard_id, outcome.model_version)
+        failed: list[pa.Array] = [] if rows is None else rows.without_result
+        if rows is None and EFFECTIVE_PARAMETERS in opened and POINT_OUTCOMES in opened:
+            failed = self._examine_tables(outcome, opened, identities, differences, examined)
+        for name in self.run.spec.outputs:
+            if name in opened and name in self.tables.schemas:
+                extra = ExtraExaminer(name, outcome, self.run, self.tables, differences)
+                with _damage(opened[name], outcome, examined):
+                    extra.examine(opened[name].rows, failed)
+        examined.findings += differences.findings
 
     def _examine_tables(
         self,

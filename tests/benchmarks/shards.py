@@ -31,6 +31,7 @@ from sweepctl.store import open_store
 SHARDS = int(os.environ.get("SHARDS", "100000"))
 S3_SHARDS = int(os.environ.get("S3_SHARDS", "100000"))
 LATENCY = 0.02
+COMMAND = "from sweepctl.cli import main; main()"
 RUN_ID, RUN_DATE, MODEL = query.RUN_ID, query.RUN_DATE, query.MODEL
 SPEC = Spec(MODEL, {"kind": "grid", "dimensions": {}}, {}, query.REPLICATIONS, 42, ())
 TABLES = (table.EFFECTIVE_PARAMETERS, table.POINT_OUTCOMES)
@@ -79,15 +80,19 @@ class Took:
 def status(store: str, endpoint_url: str | None = None) -> Took:
     """Look at the run by the command."""
     endpoint = [] if endpoint_url is None else ["--endpoint-url", endpoint_url]
-    code = "from sweepctl.cli import main; main()"
-    command = [sys.executable, "-c", code, "status", RUN_ID, "--store", store, "--json", *endpoint]
+    return took(COMMAND, "status", RUN_ID, "--store", store, "--json", *endpoint)
+
+
+def took(code: str, *arguments: str) -> Took:
+    """Run some Python in a process of its own."""
+    command = [sys.executable, "-c", code, *arguments]
     started_at = time.perf_counter()
     child = os.posix_spawn(
         sys.executable, command, os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
     )
     _, ended, used = os.wait4(child, 0)
     if ended:
-        sys.exit(f"status ended with {ended}")
+        sys.exit(f"{arguments} ended with {ended}")
     return Took(time.perf_counter() - started_at, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e3)
 
 

@@ -1,6 +1,7 @@
 """Speed and memory of verify: `make bench-verify` (POINTS=… SHARDS=… for another run; STORE=… keeps it).
 
-A run of the cheapest points is made first. Ratios are taken within one pass: to one full scan of the run's tables in
+MANY_SHARDS=… and MANY_STORE=… are of many small shards, which queries read, too; 0 shards leave a part out. A run of
+the cheapest points is made first. Ratios are taken within one pass: to one full scan of the run's tables in
 DuckDB plus `sha256sum` of its files, which is what reading every byte and every value once costs.
 """
 
@@ -15,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
+from benchmarks import compact, shards
 from fakes import servers
 from rich.console import Console
 from rich.table import Table
@@ -32,7 +34,18 @@ POINTS = int(os.environ.get("POINTS", "10000000"))
 SHARDS = int(os.environ.get("SHARDS", "1000"))
 S3_POINTS = int(os.environ.get("S3_POINTS", "1000000"))
 S3_SHARDS = int(os.environ.get("S3_SHARDS", "10000"))
+MANY_SHARDS = int(os.environ.get("MANY_SHARDS", "100000"))
+SMALL_POINTS = 100
 RUN_ID, RUN_DATE = "bench", "2026-02-14"
+CHECKS = f"""
+import sys
+from sweepctl.store import open_store
+from sweepctl.verify import Check, verify
+report = verify(open_store(sys.argv[1]), {RUN_ID!r}, None)
+sys.exit(bool(report.findings) or report.coverage[Check.POINTS].checked["points"] != {MANY_SHARDS * SMALL_POINTS})
+"""
+BY_STATUS = "SELECT status, count(*) FROM shard_outcomes GROUP BY status"
+MEAN = "SELECT avg(mean_wait) FROM point_outcomes"
 CELLS = 1_000
 
 
@@ -92,6 +105,22 @@ def on_disk(engine: Engine, table: Table) -> None:
     table.add_row("  peak memory, DuckDB's scan included", f"{memory:.0f} MB", "bounded")
 
 
+def many_small(table: Table) -> None:
+    """Measure many small shards in a directory, each command in a process of its own; checks 0 to 3 need no engine."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = os.environ.get("MANY_STORE", f"{folder}/store")
+        if not Path(store).exists():
+            compact.make_run(Path(store), MANY_SHARDS * SMALL_POINTS, MANY_SHARDS)
+        for what, target, ask in (
+            ("checks 0 to 3", f"{MANY_SHARDS / 1e3:.0f} s, 1 GB", (CHECKS, store)),
+            ("query: shards by status", "", (shards.COMMAND, "query", RUN_ID, BY_STATUS, "--store", store)),
+            ("query: a mean over all points", "", (shards.COMMAND, "query", RUN_ID, MEAN, "--store", store)),
+        ):
+            took = shards.took(*ask)
+            found = f"{took.seconds:.1f} s, {took.cpu:.1f} s of CPU, {took.megabytes:.0f} MB"
+            table.add_row(f"{MANY_SHARDS:,} shards of {SMALL_POINTS} points on disk, {what}", found, target)
+
+
 def in_s3(engine: Engine, table: Table) -> None:
     """Measure many small shards in a bucket of SeaweedFS, beside reading all their objects as fast as can be."""
     os.environ |= servers.SETTINGS
@@ -115,8 +144,12 @@ def main() -> None:
     """Measure and print the table."""
     engine = Engine(find_engine())
     table = Table("what", "measured", "target", title=f"verify on {os.cpu_count()} cores", title_justify="left")
-    on_disk(engine, table)
-    in_s3(engine, table)
+    if SHARDS:
+        on_disk(engine, table)
+    if MANY_SHARDS:
+        many_small(table)
+    if S3_SHARDS:
+        in_s3(engine, table)
     Console().print(table)
 
 

@@ -19,7 +19,7 @@ from results.runs import asked
 from typer.testing import CliRunner
 from waiting import LIMIT, wait_until
 
-from sweepctl.cli import app
+from sweepctl.cli import app, compact
 from sweepctl.records import table
 from sweepctl.records.outcome import RunRecord
 from sweepctl.store import open_store
@@ -169,6 +169,18 @@ def test_a_run_that_is_not_whole_says_so(root: Path, tmp_path: Path) -> None:
     done = invoke(tmp_path, "a", "SELECT mean_wait FROM points")
     assert done.exit_code == 2
     assert "0 of 3 shards" in done.stderr
+
+
+def test_a_run_of_many_shards_is_better_made_compact(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "runs/run=a/run.parquet"
+    path.write_bytes(table.encode(dataclasses.replace(table.decode(RunRecord, path.read_bytes(), ""), shard_points=4)))
+    monkeypatch.setattr(compact, "MANY_SHARDS", 3)
+    assert "once it is whole, use `sweepctl compact a`" in invoke(tmp_path, "a", "SELECT 1").stderr
+    monkeypatch.setattr(compact, "MANY_SHARDS", 4)
+    assert invoke(tmp_path, "a", "SELECT 1").stderr == ""
 
 
 def test_a_table_on_a_terminal(root: Path) -> None:

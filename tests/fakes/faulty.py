@@ -18,7 +18,7 @@ from pyarrow import fs
 from sweepctl.errors import DamagedError, QueueError, StoreError
 from sweepctl.queue.contract import Received
 from sweepctl.queue.sqs import Queue, SqsClients
-from sweepctl.store.contract import MAX_OBJECT, Entry, Put, Store, Stored, body_at
+from sweepctl.store.contract import MAX_BODY, MAX_OBJECT, Entry, Put, Store, Stored, body_at
 
 T = TypeVar("T")
 
@@ -55,8 +55,8 @@ class FaultyStore:
     def read(self, key: str) -> Stored | None:
         return self._call("read", key, lambda: self.inner.read(key))
 
-    def bodies(self, keys: Sequence[str]) -> Iterator[bytes | DamagedError | None]:
-        return (body_at(self, key) for key in keys)
+    def bodies(self, keys: Sequence[str], most: int = MAX_BODY) -> Iterator[bytes | DamagedError | None]:
+        return (body_at(self, key, most) for key in keys)
 
     def fetch(self, key: str, destination: Path, most: int = MAX_OBJECT) -> bool:
         return self._call("fetch", key, lambda: self.inner.fetch(key, destination, most))

@@ -13,7 +13,7 @@ from sweepctl.records import outcomes, table
 from sweepctl.records.outcome import Outcome
 from sweepctl.records.outcomes import OutcomeReader
 from sweepctl.store import open_store
-from sweepctl.store.contract import Store
+from sweepctl.store.contract import MAX_BODY, Store
 
 
 def key(shard: int) -> str:
@@ -32,9 +32,9 @@ class Counting(FaultyStore):
         super().__init__(inner)
         self.sizes: list[int] = []
 
-    def bodies(self, keys: Sequence[str]) -> Iterator[bytes | DamagedError | None]:
+    def bodies(self, keys: Sequence[str], most: int = MAX_BODY) -> Iterator[bytes | DamagedError | None]:
         self.sizes.append(len(keys))
-        return self.inner.bodies(keys)
+        return self.inner.bodies(keys, most)
 
 
 def test_damaged_foreign_and_missing_files_are_told_among_the_others(store: Store, tmp_path: Path) -> None:

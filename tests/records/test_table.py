@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from fakes.toy_model import DESCRIPTION
 from paths import ROOT
+from records.test_template import outcome
 
 import sweepctl
 from sweepctl.errors import StoreError
@@ -131,6 +132,13 @@ def test_records_of_earlier_releases_lack_the_last_columns() -> None:
     assert table.decode(EnginePin, bytes(sink.getvalue()), "") == replace(pin, engine_sha256=None)
     assert table.OUTCOME.names[-3:] == ["engine_sha256", "points_machine_dependent", "points_excluded"]
     assert table.OUTCOME.names[-1] in table.ADDED
+
+
+def test_rows_of_outcomes_are_those_of_their_files() -> None:
+    several = [outcome(0), replace(outcome(1), artifacts=()), replace(outcome(2), error_code=None, engine_sha256=None)]
+    expected = [pq.read_table(pa.BufferReader(table.encode(each))) for each in several]
+    assert table.outcome_rows(several).equals(pa.concat_tables(expected).cast(table.OUTCOME))
+    assert table.outcome_rows([]).equals(table.OUTCOME.empty_table())
 
 
 def test_parquet_is_read_from_paths_and_buffers_only() -> None:

@@ -8,6 +8,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from fakes.servers import BUCKET, Server
@@ -16,8 +17,9 @@ from results.runs import asked, connect, run
 from sweepctl.errors import DamagedError, InterruptedRunError, QueryError, StoreError
 from sweepctl.records import table
 from sweepctl.records.outcome import RunRecord
-from sweepctl.results import formats, views
+from sweepctl.results import files, formats, views
 from sweepctl.store import Store, open_store
+from sweepctl.store.contract import Entry
 
 
 @pytest.fixture(params=["plain", "wildcards"])
@@ -277,3 +279,34 @@ def test_outcomes_of_earlier_releases_lack_the_last_columns(tmp_path: Path, miss
     pq.write_table(rows.select(rows.column_names[:-missing]), str(first), compression="none")
     found = asked(store, "a", "SELECT shard_id, engine_sha256 IS NULL AS lacks FROM shard_outcomes ORDER BY shard_id")
     assert [each["lacks"] for each in found] == [missing == 3, False]
+
+
+def test_an_outcome_that_no_worker_writes_is_shown_beside_the_others(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True)
+    store, sql = open_store(str(tmp_path)), "SELECT * FROM shard_outcomes ORDER BY shard_id"
+    whole = asked(store, "a", sql)
+    (path,) = tmp_path.glob("shard_outcomes/*/run=a/shard-00000001.parquet")
+    rows = pq.read_table(str(path), partitioning=None)
+    at = rows.schema.get_field_index("status")
+    path.chmod(0o644)
+    changed = rows.set_column(at, rows.schema.field(at), pa.nulls(1, pa.string()))
+    pq.write_table(changed, str(path), compression="none", store_schema=False)
+    found = asked(store, "a", sql)
+    assert found[1] == whole[1] | {"status": None}
+    assert [found[0], *found[2:]] == [whole[0], *whole[2:]]
+
+
+def test_outcomes_are_read_in_bulk(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    guarded = files.RunTables._guarded
+
+    def one(self: files.RunTables, name: str, entry: Entry, fragment: ds.ParquetFileFragment) -> pq.FileMetaData:
+        opened.append(name)
+        return guarded(self, name, entry, fragment)
+
+    monkeypatch.setattr(files.RunTables, "_guarded", one)
+    monkeypatch.setattr(files, "AT_ONCE", 2)
+    found = asked(store, "a", "SELECT shard_id, len(artifacts) AS files FROM shard_outcomes ORDER BY ALL")
+    assert found == [{"shard_id": shard, "files": 2} for shard in range(3)]
+    assert "point_outcomes" in opened
+    assert "shard_outcomes" not in opened

@@ -175,7 +175,7 @@ class _Read:
     def read_row_group(self, number: int) -> pa.Table:
         return self._file.read_row_group(number)
 
-    def read(self, *, columns: list[str], use_threads: bool) -> pa.Table:
+    def read(self, *, columns: list[str] | None = None, use_threads: bool) -> pa.Table:
         return self._file.read(columns=columns, use_threads=use_threads)
 
 
@@ -188,9 +188,12 @@ class _Parquet:
     ParquetWriter = pq.ParquetWriter
 
     @staticmethod
-    def ParquetFile(file: File, metadata: object = None, read_dictionary: Sequence[str] = ()) -> _Read:  # noqa: N802
+    def ParquetFile(  # noqa: N802
+        file: File | pa.BufferReader, metadata: object = None, read_dictionary: Sequence[str] = ()
+    ) -> _Read:
         del metadata
-        return _read(file.read_bytes(), tuple(read_dictionary))
+        body = file.read() if isinstance(file, pa.BufferReader) else file.read_bytes()
+        return _read(body, tuple(read_dictionary))
 
     @staticmethod
     def read_metadata(file: File) -> pq.FileMetaData:

@@ -115,6 +115,10 @@ def test_many_are_read_at_a_time_in_their_order(store: Store) -> None:
     assert isinstance(large, DamagedError)
     assert absent is None
     assert list(store.bodies([])) == []
+    small, large = store.bodies([keys[1], "b"], MAX_BODY // 2)
+    assert small == b"body 1"
+    assert isinstance(large, DamagedError)
+    assert isinstance(next(store.bodies([keys[1]], len(b"body 1") - 1)), DamagedError)
 
 
 @pytest.mark.parametrize("size", [0, 1, 5_000_000])

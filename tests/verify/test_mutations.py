@@ -14,7 +14,8 @@ from verify.damages import CUSTOMERS, DAMAGES, OUTCOMES, PARAMETERS, Change, cel
 from verify.runs import ENGINE, SPEC, make_run
 
 from sweepctl.store import open_store
-from sweepctl.verify import Reexecution, Report, Verdict, verify
+from sweepctl.verify import Reexecution, Report, Verdict, artifacts, together, verify
+from sweepctl.verify.shards import ShardsExaminer
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +29,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def examined(root: Path, *, again: bool = False) -> Report:
     return verify(open_store(str(root)), RUN_ID, ENGINE, Reexecution(None) if again else None, witness=ENGINE)
+
+
+def examined_one_by_one(root: Path) -> Report:
+    """Examine files that are too large to be read with those of other shards."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(artifacts, "SMALL_BYTES", -1)
+        return examined(root)
 
 
 def codes(report: Report) -> set[str]:
@@ -44,6 +52,21 @@ def test_an_undamaged_run_has_no_finding_but_its_own_failure(whole: Path) -> Non
     assert report.missing.count == 0
 
 
+def test_rows_of_small_shards_are_compared_together(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = examined(whole)
+    assert usual.coverage == examined_one_by_one(whole).coverage
+    assert usual.findings == examined_one_by_one(whole).findings
+
+    def one_by_one(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(ShardsExaminer, "_examine_tables", one_by_one)
+    assert examined(whole) == usual
+    monkeypatch.setattr(together, "ROW_GROUP_BYTES", 1)
+    with pytest.raises(AssertionError):
+        examined(whole)
+
+
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damage_is_named(whole: Path, tmp_path: Path, name: str) -> None:
     code, damage = DAMAGES[name]
@@ -52,6 +75,7 @@ def test_damage_is_named(whole: Path, tmp_path: Path, name: str) -> None:
     damage(run)
     report = examined(run.root)
     assert code in codes(report) - USUAL
+    assert set(report.findings) == set(examined_one_by_one(run.root).findings)
     harmless = {"artifacts.uncommitted", "artifacts.stray", "outcomes.engine_versions", "failures.conflict", *USUAL}
     if codes(report) <= harmless:
         assert report.verdict is Verdict.FAILURES

@@ -91,7 +91,7 @@ def test_a_reader_needs_no_permission_to_write(store: Store) -> None:
     make_run(store, "r", WHOLE)
     watched = FaultyStore(store)
     assert verify(watched, "r", ENGINE).verdict is Verdict.WHOLE
-    assert {call.method for call in watched.calls} == {"read", "borrow", "folders", "objects"}
+    assert {call.method for call in watched.calls} <= {"read", "borrow", "folders", "objects"}
 
 
 @pytest.mark.slow
