@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import boto3
 import duckdb
@@ -203,7 +204,7 @@ def test_the_command_registers_with_glue(moto_server: Server) -> None:
     assert "sweeps.point_outcomes_queue_compact: 1 file, 24 rows, registered" in shown.stdout
     again = runner.invoke(app, ["athena", "iceberg", "iced", *given, "--json"])
     assert again.stdout.count('"already": true') == 4
-    glue = boto3.client("glue")
+    glue: Any = boto3.client("glue")
     tables = glue.get_tables(DatabaseName="sweeps")["TableList"]
     assert {each["Parameters"]["table_type"] for each in tables} == {"ICEBERG"}
     glue.create_database(DatabaseInput={"Name": "taken"})
