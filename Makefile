@@ -210,7 +210,7 @@ tables: $(VENV)/.dev $(VENV)/.sweepctl ## regenerate the Glue tables of the depl
 	@$(RUN) tools/glue_tables.py
 
 lock: $(VENV)/.dev ## lock the Python versions from pyproject.toml again (the newest: make lock ARGS=--upgrade)
-	@$(BIN)/uv $(LOCK) --extra query --extra lambda --extra sensitivity --group dev --output-file requirements/dev.txt $(ARGS)
+	@$(BIN)/uv $(LOCK) --extra iceberg --extra query --extra lambda --extra sensitivity --group dev --output-file requirements/dev.txt $(ARGS)
 	@$(BIN)/uv $(LOCK) --extra query --group build --output-file requirements/demo.txt --constraint requirements/dev.txt
 	@$(BIN)/uv $(LOCK) --extra lambda --output-file requirements/lambda.txt --constraint requirements/dev.txt
 	@$(BIN)/uv $(LOCK_ALONE) --group sam --output-file requirements/sam.txt $(ARGS)

@@ -33,23 +33,29 @@ def catalog(description: Description, names: Collection[str], *, database: str, 
     Raises:
         UsageError: the engine lacks a model, the store is not in S3, or a name is not valid in Athena.
     """
-    if not _DATABASE.fullmatch(database):
-        raise UsageError(
-            f"not an Athena database name: {database!r}; use at most 255 of a-z, 0-9, _ and -",
-            remedy=f"Give --database {re.sub('[^a-z0-9_-]', '_', database.lower())[:255] or 'sweeps'}.",
-        )
+    require_database(database)
     known = [each.name for each in description.models]
     for name in names:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1) or [", ".join(known)]
             raise UsageError(f"the engine has no model {name!r}", remedy=f"It has {close[0]}.")
     models = [each for each in description.models if each.name in names or not names]
-    found = Catalog(database, _root(store), tuple(tables(models)), tuple(views(models, database)))
+    found = Catalog(database, root_in_s3(store), tuple(tables(models)), tuple(views(models, database)))
     _require_distinct([*(table.name for table in found.tables), *(view.name for view in found.views)])
     return found
 
 
-def _root(store: str) -> str:
+def require_database(name: str) -> None:
+    """Raise UsageError unless Athena takes such a name of a database."""
+    if not _DATABASE.fullmatch(name):
+        raise UsageError(
+            f"not an Athena database name: {name!r}; use at most 255 of a-z, 0-9, _ and -",
+            remedy=f"Give --database {re.sub('[^a-z0-9_-]', '_', name.lower())[:255] or 'sweeps'}.",
+        )
+
+
+def root_in_s3(store: str) -> str:
+    """Return a store's URL as Athena takes it, or raise UsageError."""
     place = place_in_s3(store)
     if place is None:
         raise UsageError(

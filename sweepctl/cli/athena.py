@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sweepctl.cli.app import app
-from sweepctl.cli.options import EngineOption, JsonOption, ProgramOption, RegionOption
+from sweepctl.cli.options import EndpointOption, EngineOption, JsonOption, ProgramOption, RegionOption
 from sweepctl.cli.terminal import error_exit, print_json
 from sweepctl.errors import UsageError
 
@@ -99,6 +99,44 @@ def apply_command(
             print_json({"database": database, "store": catalog.root, "made": [vars(step) for step in steps]})
         else:
             show_made(console, catalog, steps)
+
+
+@athena.command(
+    "iceberg",
+    epilog="Examples:\n\n  sweepctl athena iceberg demo-001 --store s3://bucket/sweeps\n\n"
+    "  sweepctl athena iceberg demo-001 --store s3://bucket/sweeps --database sweeps --json",
+)
+def iceberg_command(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="Run that is compact.")],
+    store: Annotated[str, typer.Option("--store", envvar="SWEEPCTL_STORE", help="Result store: s3://bucket/prefix.")],
+    database: DatabaseOption = "sweeps",
+    json_output: JsonOption = False,
+    endpoint_url: EndpointOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Register a run's compact files, where they are, with Iceberg tables in Glue, one for each dataset.
+
+    A table has the registered runs, each as a whole and once, whatever else the store holds. Repeating the command
+    changes nothing. Needs the extra `iceberg`.
+    """
+    with error_exit(json_output=json_output) as console:
+        from sweepctl.athena.catalog import require_database, root_in_s3
+        from sweepctl.messages import require_run_id
+        from sweepctl.store import open_store
+
+        require_run_id(run_id)
+        require_database(database)
+        results = open_store(root_in_s3(store), endpoint_url=endpoint_url, region=region)
+        from sweepctl.athena.iceberg import glue_catalog, register, require_manifest
+        from sweepctl.records.run import require_run
+        from sweepctl.view.athena import show_registered
+
+        catalog, run = glue_catalog(region, endpoint_url), require_run(results, run_id)
+        steps = register(catalog, database, results, run, require_manifest(results, run))
+        if json_output:
+            print_json({"database": database, "run_id": run_id, "tables": [vars(step) for step in steps]})
+        else:
+            show_registered(console, steps)
 
 
 def _catalog(store: str, database: str, models: list[str] | None, engine: "Engine") -> "Catalog":

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweepctl.compact.plan import PlannedPart
-from sweepctl.errors import ConflictError, DamagedError, InterruptedRunError, StoreError, SweepctlError
+from sweepctl.compact.stop import until_stopped
+from sweepctl.errors import ConflictError, StoreError, SweepctlError
 from sweepctl.records.compact import Part
 from sweepctl.records.compact_source import source_rows
 from sweepctl.records.datafile import open_rows
@@ -25,7 +26,8 @@ def make_part(store: Store, planned: PlannedPart, stop: Event) -> Part:
 
     Raises:
         ConflictError: the one that is there has other rows.
-        StoreError: the store does not answer, or a file cannot be read.
+        DamagedError: a file of its shards is missing, or is not the one that its outcome names.
+        StoreError: the store does not answer.
         InterruptedRunError: `stop` was set.
     """
     with store.scratch() as folder:
@@ -63,21 +65,19 @@ def _entry(planned: PlannedPart, source: RowDigest, size: int, sha256: str) -> P
 
 def _copy(store: Store, planned: PlannedPart, folder: Path, stop: Event) -> tuple[Path, RowDigest]:
     """Write the rows of a part to a file, and return their digest, which is of the source."""
-    with _source_errors(planned):
-        schema, tables = source_rows(store, planned.dataset, planned.outcomes)
-        digest = RowDigest(schema)
-        path = folder / f"{planned.dataset}.parquet"
-        with _writer(planned, schema, path) as write:
-            for rows in _until(stop, tables):
-                digest.add(rows)
-                write(rows)
+    schema, tables = source_rows(store, planned.dataset, planned.outcomes)
+    digest = RowDigest(schema)
+    path = folder / f"{planned.dataset}.parquet"
+    with _writer(planned, schema, path) as write:
+        for rows in until_stopped(stop, tables):
+            digest.add(rows)
+            write(rows)
     return path, digest
 
 
 def _digest_of_source(store: Store, planned: PlannedPart, stop: Event) -> RowDigest:
-    with _source_errors(planned):
-        schema, tables = source_rows(store, planned.dataset, planned.outcomes)
-        return digest_of(schema, _until(stop, tables))
+    schema, tables = source_rows(store, planned.dataset, planned.outcomes)
+    return digest_of(schema, until_stopped(stop, tables))
 
 
 @contextmanager
@@ -94,22 +94,6 @@ def _writer(planned: PlannedPart, schema: pa.Schema, path: Path) -> Iterator[Cal
         path, schema, compression="zstd", compression_level=COMPRESSION_LEVEL, use_dictionary=False
     ) as plain:
         yield lambda rows: plain.write_table(rows, row_group_size=max(ROW_GROUP_ROWS // most, 1))
-
-
-@contextmanager
-def _source_errors(planned: PlannedPart) -> Iterator[None]:
-    try:
-        yield
-    except PARQUET_ERRORS as error:
-        msg = f"a file of {planned.dataset} cannot be read: {error}"
-        raise DamagedError(msg, remedy="`sweepctl verify RUN_ID` shows which files are damaged or missing.") from error
-
-
-def _until(stop: Event, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    for rows in tables:
-        if stop.is_set():
-            raise InterruptedRunError("stopped by a signal", remedy="Run compact again: it adopts what is written.")
-        yield rows
 
 
 def _require_rows(path: Path, source: RowDigest, otherwise: SweepctlError) -> None:

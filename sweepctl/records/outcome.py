@@ -6,6 +6,7 @@ Outcomes only rise in rank: none < retryable failure < permanent failure < succe
 import datetime as dt
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
+from functools import cached_property
 from typing import Literal
 
 from sweepctl.errors import RUNNING, ConflictError
@@ -99,7 +100,7 @@ class RunRecord:
     shard_points: int | None  # as planned, the last shard may have fewer; None if the run was not planned
     created_at: dt.datetime
 
-    @property
+    @cached_property
     def spec(self) -> Spec:
         """What the run computes."""
         return Spec.from_json(self.spec_json)

@@ -7,6 +7,8 @@ from rich.console import Console
 
 from sweepctl.athena.apply import Made
 from sweepctl.athena.catalog import Catalog
+from sweepctl.athena.iceberg import Registered
+from sweepctl.texts import counted
 from sweepctl.view.console import foreign
 
 
@@ -25,3 +27,13 @@ def show_made(console: Console, catalog: Catalog, steps: Iterable[Made]) -> None
     console.print(
         f"[bold green]✓[/] {foreign(catalog.database)} over {foreign(catalog.root)}: {totals}", soft_wrap=True
     )
+
+
+def show_registered(console: Console, steps: Iterable[Registered]) -> None:
+    """Print one line per table, as it has the run."""
+    for each in steps:
+        files = f"{counted('files', each.files)}, {counted('rows', each.rows)}"
+        state = "had them already" if each.already else "registered"
+        console.print(
+            f"[green]✓[/] table [bold]{foreign(each.table)}[/]: {files}, {state}", highlight=False, soft_wrap=True
+        )

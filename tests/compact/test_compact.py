@@ -16,7 +16,7 @@ from fakes.faulty import Crash, FaultyStore, StoreFault
 from fakes.servers import BUCKET, Server
 from results.runs import asked
 from typer.testing import CliRunner
-from verify.damage import RUN_ID, Damaged
+from verify.damage import RUN_ID
 from verify.damages import flip
 from verify.runs import ENGINE, SPEC, make_run, messages
 
@@ -45,21 +45,6 @@ from sweepctl.verify import Report, Verdict, verify
 
 T = TypeVar("T")
 DATASETS = ("effective_parameters", "point_outcomes", "customers", "shard_outcomes")
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four shards of six points, one of which fails by itself."""
-    root = tmp_path_factory.mktemp("whole") / "store"
-    make_run(open_store(str(root)), RUN_ID)
-    return root
-
-
-@pytest.fixture
-def root(whole: Path, tmp_path: Path) -> Path:
-    """Return a copy of the run's store, to be changed."""
-    shutil.copytree(whole, tmp_path / "store")
-    return tmp_path / "store"
 
 
 @pytest.fixture
@@ -243,13 +228,6 @@ def test_a_shard_without_records_is_refused(tmp_path: Path) -> None:
     make_run(store, "r", replace(SPEC, base={"nonsense": 1}))
     with pytest.raises(NotWholeError, match=r"failed without records"):
         compact(store, "r")
-
-
-def test_a_damaged_source_is_refused(root: Path) -> None:
-    flip(Damaged(root).data("point_outcomes", 1))
-    with pytest.raises(NotWholeError, match=r"artifacts\.wrong_sha256"):
-        compact(open_store(str(root)), RUN_ID)
-    assert not (root / layout.COMPACT).exists()
 
 
 def test_a_signal_ends_it_and_leaves_no_manifest(root: Path) -> None:

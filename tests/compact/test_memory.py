@@ -1,6 +1,7 @@
 """Memory of writing a compact file: some row groups, however many points there are."""
 
 import datetime as dt
+import hashlib
 from pathlib import Path
 from threading import Event
 
@@ -30,8 +31,9 @@ def test_memory_does_not_grow_with_the_points(tmp_path: Path, files: int) -> Non
         values = [pc.random(rows, initializer=number * 100 + place) for place in range(len(columns))]
         index = pa.array(range(number * rows, (number + 1) * rows))
         pq.write_table(pa.table([index, *values], schema=schema), tmp_path / key, row_group_size=65_536)
-        artifacts.append(Artifact("points", key, (tmp_path / key).stat().st_size, rows, ""))
-        del values, index
+        body = (tmp_path / key).read_bytes()
+        artifacts.append(Artifact("points", key, len(body), rows, hashlib.sha256(body).hexdigest()))
+        del values, index, body
     outcome = an_outcome(tuple(artifacts))
     before = process_memory.begin()
     part = parts.make_part(store, plan.PlannedPart("points", "compact-v1/points.parquet", [outcome]), Event())

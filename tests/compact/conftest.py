@@ -1,0 +1,25 @@
+"""A run that can be compacted."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from verify.damage import RUN_ID
+from verify.runs import make_run
+
+from sweepctl.store import open_store
+
+
+@pytest.fixture(scope="package")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four shards of six points, one of which fails by itself."""
+    root = tmp_path_factory.mktemp("whole") / "store"
+    make_run(open_store(str(root)), RUN_ID)
+    return root
+
+
+@pytest.fixture
+def root(whole: Path, tmp_path: Path) -> Path:
+    """Return a copy of the run's store, to be changed."""
+    shutil.copytree(whole, tmp_path / "store")
+    return tmp_path / "store"
