@@ -131,6 +131,7 @@ class Description(_Reply):
     engine_version: Version
     target: Version
     host: bool = False  # whether it can run points in child processes; engines of earlier runtimes cannot
+    again: bool = False  # whether one process can run one request after the other
     models: Annotated[list[Model], AfterValidator(_distinct)]
 
 

@@ -28,6 +28,7 @@ STDERR_BYTES = 4_096  # of standard error that an error quotes: the last ones
 KEPT_BYTES = 64 << 10  # of it that are kept: all problems of a program
 STOP_SECONDS = 0.1  # how late a stop or a deadline may be noticed
 PR_SET_DUMPABLE = 4  # of <sys/prctl.h>
+CPU_CLOCK = 2  # of all threads of a process together: CPUCLOCK_SCHED of the Linux kernel
 OOM_SCORE_TRIES = 100  # a millisecond apart
 MOST_OOM_SCORE = 1_000  # of /proc/PID/oom_score_adj: the system kills such a process first when memory is short
 
@@ -62,6 +63,7 @@ class Child:
         self._stderr = b""
         self._output = bytearray()
         self._output_ended = False
+        self._cpu_before = 0.0  # of earlier requests
         self.cpu_seconds = 0.0
         self.peak_bytes = 0
         own_score = _oom_score()
@@ -167,6 +169,22 @@ class Child:
         self._pump(0)
         return self._reap()
 
+    def pause(self) -> None:
+        """End a request, but not the child: take its CPU time (Linux)."""
+        # The clock of another process's CPU time, which has no name in Python (clock_getcpuclockid of POSIX).
+        total = time.clock_gettime((~self._process.pid << 3) | CPU_CLOCK)
+        self.cpu_seconds, self._cpu_before = total - self._cpu_before, total
+
+    def resume(self, stdin: bytes, timeout: float | None, stop: Event) -> bool:
+        """Feed the child another request; return False if it has ended, or has written what nobody asked for."""
+        self._pump(0)
+        if self._unsent or self._output or self._output_ended or self._has_ended() or self._process.stdin is None:
+            return False
+        self._timeout, self._deadline = timeout, None if timeout is None else self._monotonic() + timeout
+        self._stop, self._stderr, self._unsent = stop, b"", memoryview(stdin)
+        self._selector.register(self._process.stdin, selectors.EVENT_WRITE, self._feed)
+        return True
+
     def _watch(self, stream: IO[bytes] | None, event: int, serve: Callable[[IO[bytes]], None]) -> None:
         if stream is None:  # cannot happen: all three are pipes
             return
@@ -228,7 +246,7 @@ class Child:
                     os.killpg(group, signal.SIGKILL)
             _, status, usage = os.wait4(self._process.pid, 0)
             self._process.returncode = os.waitstatus_to_exitcode(status)
-            self.cpu_seconds = usage.ru_utime + usage.ru_stime
+            self.cpu_seconds = max(0.0, usage.ru_utime + usage.ru_stime - self._cpu_before)
             # Of the child or of one of its own children that it waited for, whichever was larger.
             self.peak_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         return self._process.returncode

@@ -3,11 +3,12 @@
 import hashlib
 import os
 import shutil
+import sys
 import sysconfig
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Literal
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 from sweepctl import protocol
 from sweepctl.engine.child import Child
 from sweepctl.engine.run import BAD_PROGRAM, EXIT_SECONDS, EngineRun, decode, first_line, require_short
+from sweepctl.engine.warm import Warm, WarmEngines
 from sweepctl.errors import (
     EngineFaultError,
     EngineUnavailableError,
@@ -60,6 +62,7 @@ class Engine:
         self.path = path
         self.programs = tuple(dict.fromkeys(each.resolve() for each in programs or ()))
         self._monotonic = monotonic
+        self._warm = WarmEngines(monotonic)
 
     @cached_property
     def description(self) -> Description:
@@ -138,26 +141,42 @@ class Engine:
         timeout: float | None = None,
         silence: float | None = None,
         stop: Event | None = None,
+        again: bool = False,
     ) -> "EngineRun":
         """Start the engine on `request`; use the result as a context manager, which kills the process on exit.
 
         `limits` of points are for `host` alone. `timeout` is in seconds, from start to exit; setting `stop` ends the
-        run. With `shard_time` the engine may be silent for longer once none of its points waits to begin.
+        run. With `shard_time` the engine may be silent for longer once none of its points waits to begin. With `again`,
+        `run` is in a process that other requests are asked of before and after it, if the engine has one.
 
         Raises:
             EngineUnavailableError: the engine cannot be started.
         """
-        child = self._child(
-            command, stdin=with_limits(request, limits, shard_time), timeout=timeout, stop=stop or Event()
-        )
+        request, stop = with_limits(request, limits, shard_time), stop or Event()
+        warm = self._begin(request, timeout, stop) if again and command == "run" and self._can_wait else None
         return EngineRun(
-            child,
+            warm.child if warm else self._child(command, stdin=request, timeout=timeout, stop=stop),
             self._monotonic,
             silence,
             self._program_models,
             self.changed,
             spares_last=shard_time is not None,
             has_children=command == "host",
+            keep=partial(self._warm.keep, warm) if warm else None,
+        )
+
+    @property
+    def _can_wait(self) -> bool:
+        """Whether a process can be asked again: the files of programs are checked when one starts."""
+        return sys.platform == "linux" and self.description.again and not self.programs
+
+    def _begin(self, request: bytes, timeout: float | None, stop: Event) -> Warm:
+        """Have a process that can be asked again begin with a request."""
+        # Before the start: an outcome must not have the digest of a file that is older than the process.
+        sha256 = self.sha256
+        found = self._warm.take(sha256, request, timeout, stop)
+        return found or Warm(
+            self._child("run --again", stdin=request, timeout=timeout, stop=stop), sha256, self._monotonic()
         )
 
     def identify(self, spec: Spec, space: "Space", index: int) -> PointIdentity:
@@ -206,7 +225,7 @@ class Engine:
     def _child(self, command: str, *, stdin: bytes, timeout: float | None, stop: Event) -> Child:
         programs = [word for path in self.programs for word in ("--program", path)]
         return Child(
-            (self.path, *programs, command),
+            (self.path, *programs, *command.split()),
             {name: os.environ[name] for name in self._environment(command) if name in os.environ},
             stdin=stdin,
             timeout=timeout,

@@ -85,17 +85,19 @@ def run_points(
     *,
     clock: Clock,
     stop: Event,
+    again: bool = False,
 ) -> tuple[EngineFaultError | None, float]:
     """Have `take` read what the engine writes; return the fault that ended it, if any, and the CPU seconds.
 
     If the engine dies or hangs, its host runs the points from the first on that has no record. If the run limits what a
     point may take, its host runs all of them. Once points have hung, each has a share of the time that is left then.
+    With `again`, an engine's process may have been asked before and be asked again: it has no start of its own.
 
     Raises:
         RefusedError: the engine refused the request.
     """
     began_at, cpu_seconds = clock.monotonic(), 0.0
-    request, way = requests.whole, _Way(clock, requests.limits, is_hosted=requests.limits != NO_LIMITS)
+    request, way = requests.whole, _Way(clock, requests.limits, is_hosted=requests.limits != NO_LIMITS, again=again)
     while True:
         run = way.start(engine, request, clock.left(began_at), stop)
         fault = _taken(run, take)
@@ -118,6 +120,7 @@ class _Way:
     clock: Clock
     limits: Limits  # of the run
     is_hosted: bool
+    again: bool
     has_hung: bool = False
 
     def after(self, fault: EngineFaultError) -> "_Way":
@@ -138,6 +141,7 @@ class _Way:
             timeout=left,
             silence=self._silence(shard_time),
             stop=stop,
+            again=self.again,
         )
 
     @property

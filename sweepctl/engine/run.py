@@ -58,12 +58,14 @@ class EngineRun:
         *,
         spares_last: bool = False,
         has_children: bool = False,
+        keep: Callable[[], None] | None = None,
     ) -> None:
         """Wrap a child that was just started; it has hung once it finishes no point for `silence` seconds.
 
         `programs` are the engine's models that are programs; `changed` says what of one is no longer as it was. With
         `spares_last`, it has not hung as long as no point waits to begin: nothing would be saved by ending it. With
-        `has_children` these run all points.
+        `has_children` these run all points. `keep` is called instead of ending a child that did all that it was asked
+        for, and can be asked again.
         """
         self._child = child
         self._programs = programs
@@ -73,6 +75,9 @@ class EngineRun:
         self._silence = silence
         self._spares_last = spares_last
         self._has_children = has_children
+        self._keep = keep
+        self._is_over = False  # whether the last record was read, and nothing after it
+        self.cpu_seconds = 0.0  # of the engine's process for this request; known after the context has ended
         self._waiting: int | None = None  # points that had not begun, as last reported
         self._began_at = self._heard_at = monotonic()
         self._pending = bytearray()
@@ -91,13 +96,15 @@ class EngineRun:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Kill the process and everything that it started."""
-        self._child.__exit__(kind, error, trace)
-
-    @property
-    def cpu_seconds(self) -> float:
-        """CPU time of the engine's process; known after the context has ended."""
-        return self._child.cpu_seconds
+        """Kill the process and everything that it started, unless it is kept."""
+        # A point that failed may have left a model in any state, and one that was given up still runs.
+        if self._keep is None or error is not None or not self._is_over or self.finished.failed:
+            self._child.__exit__(kind, error, trace)
+            self.cpu_seconds = self._child.cpu_seconds
+        else:
+            self._child.pause()
+            self.cpu_seconds = self._child.cpu_seconds  # before another thread may ask it
+            self._keep()
 
     @property
     def peak_bytes(self) -> int:
@@ -234,6 +241,9 @@ class EngineRun:
         return EngineFaultError(fault.error_code, msg, remedy=fault.remedy, point_index=alone)
 
     def _end(self) -> None:
+        self._is_over = True
+        if self._keep is not None:
+            return  # before it is asked again, it must be alive and have written nothing more
         status = self._child.wait(EXIT_SECONDS)
         if self._child.read(0):
             msg = "the engine wrote more after its last record"

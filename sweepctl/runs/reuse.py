@@ -263,12 +263,20 @@ class ReusingEngine(Engine):
         timeout: float | None = None,
         silence: float | None = None,
         stop: Event | None = None,
+        again: bool = False,
     ) -> EngineRun:
         """Start the engine on `request`, with its known points added."""
         if command != "points" and self._source.rows:
             request = self._with_known(request, stop)
         return super().start(
-            request, command=command, limits=limits, shard_time=shard_time, timeout=timeout, silence=silence, stop=stop
+            request,
+            command=command,
+            limits=limits,
+            shard_time=shard_time,
+            timeout=timeout,
+            silence=silence,
+            stop=stop,
+            again=again,
         )
 
     def _with_known(self, request: bytes, stop: Event | None) -> bytes:

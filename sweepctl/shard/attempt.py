@@ -208,7 +208,7 @@ def execute(
             reader.finish(run.finished)
 
         try:
-            fault, cpu_seconds = run_points(engine, requests, reader, take, clock=clock, stop=stop)
+            fault, cpu_seconds = run_points(engine, requests, reader, take, clock=clock, stop=stop, again=True)
         except RefusedError as refusal:
             return _refused(refusal, model, engine)
         with encoding:

@@ -69,5 +69,5 @@ def one_shard(points: int) -> ShardMessage:
     return decoded(message(0, 1, **run))
 
 
-def decoded(body: bytes) -> ShardMessage:
+def decoded(body: bytes) -> ShardMessageV1:
     return ShardMessageV1.model_validate(json.loads(body))

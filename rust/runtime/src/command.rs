@@ -89,6 +89,7 @@ pub fn main(version: &str, models: &'static [&'static dyn AnyModel]) -> ExitCode
         ["run"] => answer(version, &models, Mode::Simulate),
         ["host"] => answer(version, &models, Mode::Host),
         ["points"] => answer(version, &models, Mode::Identify),
+        ["run", "--again"] if manifests.is_empty() => answer_each(version, &models),
         ["serve", model] => serve_named(&models, model),
         ["describe"] => print(&line(&describe(version, models.entries()))),
         ["--version"] => print(format!("{name} {version}\n").as_bytes()),
@@ -98,6 +99,10 @@ pub fn main(version: &str, models: &'static [&'static dyn AnyModel]) -> ExitCode
             return ExitCode::from(USAGE);
         }
     };
+    status_of(&name, done)
+}
+
+fn status_of(name: &str, done: io::Result<()>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         // The reader is gone, so there is no one to report the error to.
@@ -130,19 +135,52 @@ fn answer(version: &str, models: &Catalog, mode: Mode) -> io::Result<()> {
     panics::one_line_each();
     let finishing = Arc::new(AtomicBool::new(false));
     parent::watch(&finishing)?;
-    output.write_all(&line(&started(&plan, version)))?;
-    let counts = execute(&plan, mode, &mut output);
+    let finished = write_records(version, &plan, mode, &mut output);
     // Threads are not joined, so children may be left, and what they have started.
     end_all();
-    let Counts { failed, excluded } = counts?;
+    let finished = finished?;
     // Before the last record: a parent that has read it may close standard input at once.
     finishing.store(true, Ordering::Release);
+    output.write_all(&finished)
+}
+
+/// Answers one request after the other, until standard input ends or a request is refused.
+///
+/// Each request has new threads, and so new scratch memory of its model, as in a new process.
+fn answer_each(version: &str, models: &Catalog) -> io::Result<()> {
+    let mut output = output()?;
+    panics::one_line_each();
+    let finishing = Arc::new(AtomicBool::new(true));
+    for request in parent::requests(&finishing)? {
+        let plan = match request?.and_then(|request| Plan::new(models, Mode::Simulate, &request)) {
+            Ok(plan) => Arc::new(plan),
+            Err(refusal) => {
+                finishing.store(true, Ordering::Release);
+                return output.write_all(&line(&refusal));
+            }
+        };
+        let finished = write_records(version, &plan, Mode::Simulate, &mut output)?;
+        finishing.store(true, Ordering::Release);
+        output.write_all(&finished)?;
+    }
+    Ok(())
+}
+
+/// Writes all records of a request but the last one, which it returns.
+fn write_records(
+    version: &str,
+    plan: &Arc<Plan>,
+    mode: Mode,
+    output: &mut impl Write,
+) -> io::Result<Vec<u8>> {
+    output.write_all(&line(&started(plan, version)))?;
+    let Counts { failed, excluded } = execute(plan, mode, output)?;
     let points = plan.points.end - plan.points.start;
     let finished = match mode {
         Mode::Identify => Record::Finished { points, succeeded: 0, failed: 0, excluded: 0 },
         _ => Record::Finished { points, succeeded: points - failed - excluded, failed, excluded },
     };
-    output.write_all(&line(&finished))
+    Ok(line(&finished))
 }
 
 fn require_unwinding() -> Result<(), String> {
@@ -199,6 +237,7 @@ Usage: {name} [--program FILE]... COMMAND
   {name} run < request.json      run the points of a request; one line of JSON for each
   {name} host < request.json     the same in child processes, so that no point can take others along
   {name} points < request.json   the same without running: identities only
+  {name} run --again < requests  the same for one request after the other; not with --program
   {name} serve MODEL             one model for a host: docs/model-protocol.md
   {name} describe                the models with their parameters and metrics, as JSON
   {name} --version

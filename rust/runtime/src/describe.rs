@@ -22,6 +22,8 @@ pub(crate) struct Description<'a> {
     target: &'a str,
     /// Whether there is a `host`: always, from the runtime that has one on.
     host: bool,
+    /// Whether there is `run --again`: not with programs.
+    again: bool,
     models: Vec<ModelDescription<'a>>,
 }
 
@@ -74,8 +76,16 @@ impl Serialize for Literal<'_> {
 
 /// Describes an engine of this version with these models.
 pub(crate) fn describe<'a>(engine_version: &'a str, models: &'a [Entry]) -> Description<'a> {
+    let again = !models.iter().any(|entry| matches!(entry.body, Body::Program(_)));
     let models = models.iter().map(describe_entry).collect();
-    Description { protocol: PROTOCOL, engine_version, target: env!("SWEEP_TARGET"), host: true, models }
+    Description {
+        protocol: PROTOCOL,
+        engine_version,
+        target: env!("SWEEP_TARGET"),
+        host: true,
+        again,
+        models,
+    }
 }
 
 /// The first line of a child that serves one model.

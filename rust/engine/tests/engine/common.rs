@@ -24,7 +24,7 @@ pub(crate) fn with(request: &Value, fields: &Value) -> Value {
 /// Starts an engine with a request. Standard input stays open while the returned handle lives.
 pub(crate) fn start(engine: &str, command: &str, request: &[u8]) -> (Child, ChildStdin) {
     let mut child = Command::new(engine)
-        .arg(command)
+        .args(command.split(' '))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,7 +1,7 @@
 //! The engine as a process: its command line, its parent, and its memory.
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Command, Stdio};
 
 use crate::ENGINE;
@@ -83,6 +83,77 @@ fn an_engine_whose_parent_is_gone_ends() {
     let mut errors = String::new();
     child.stderr.unwrap().read_to_string(&mut errors).unwrap();
     assert!(errors.contains("standard input closed") && errors.contains("< request.json"), "{errors}");
+}
+
+/// Reads the lines of one answer of an engine that goes on.
+fn answer(output: &mut impl std::io::BufRead) -> Vec<String> {
+    let mut lines = vec![];
+    loop {
+        let mut line = String::new();
+        assert!(output.read_line(&mut line).unwrap() > 0, "{lines:?}");
+        let is_last =
+            line.starts_with(r#"{"record":"finished""#) || line.starts_with(r#"{"record":"refused""#);
+        lines.push(line.trim_end().to_owned());
+        if is_last {
+            return lines;
+        }
+    }
+}
+
+#[test]
+fn one_engine_answers_request_after_request_as_many_engines_do() {
+    let requests = [
+        request("queue", &json!({"servers": [1, 2, 3]}), 3),
+        request("epidemic", &json!({"initial_infected": [1, 5000]}), 2),
+        with(&request("queue", &json!({"servers": [1, 2, 3]}), 3), &json!({"threads": 1, "seed": 7})),
+        request("queue", &json!({"servers": [1, 2, 3]}), 3),
+    ];
+    let (mut child, mut input) = start(ENGINE, "run --again", requests[0].to_string().as_bytes());
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    for (number, request) in requests.iter().enumerate() {
+        if number > 0 {
+            writeln!(input, "{request}").unwrap();
+        }
+        assert_eq!(answer(&mut output), lines(ENGINE, "run", &request.to_string()));
+    }
+    drop(input);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn an_engine_that_refuses_a_request_answers_no_other() {
+    let (mut child, input) = start(ENGINE, "run --again", b"{}");
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    assert_eq!(parsed(&answer(&mut output)[0])["error_code"], "bad_request");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    drop(input);
+}
+
+#[test]
+fn an_engine_whose_parent_is_gone_in_a_later_request_ends() {
+    let first = request("queue", &json!({"servers": [1]}), 1);
+    let (mut child, mut input) = start(ENGINE, "run --again", first.to_string().as_bytes());
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    answer(&mut output);
+    writeln!(input, "{}", endless()).unwrap();
+    output.read_line(&mut String::new()).unwrap();
+    drop(input);
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+}
+
+#[test]
+fn requests_in_a_file_need_no_parent() {
+    let path = std::env::temp_dir().join(format!("sweep-requests-{}.json", std::process::id()));
+    let request = request("queue", &json!({"servers": [1, 2, 3]}), 3).to_string();
+    fs::write(&path, format!("{request}\n{request}")).unwrap();
+    let output =
+        Command::new(ENGINE).args(["run", "--again"]).stdin(File::open(&path).unwrap()).output().unwrap();
+    fs::remove_file(&path).unwrap();
+    assert!(output.status.success());
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap().lines().collect::<Vec<_>>(),
+        [lines(ENGINE, "run", &request), lines(ENGINE, "run", &request)].concat()
+    );
 }
 
 #[test]
