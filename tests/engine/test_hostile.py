@@ -15,7 +15,7 @@ from worker import whole
 
 from sweepctl.engine import run as engine_run
 from sweepctl.engine.client import Engine
-from sweepctl.engine.reader import read_identities
+from sweepctl.engine.identities import read_identities
 from sweepctl.errors import EngineFaultError, EngineUnavailableError
 from sweepctl.shard.run import Conditions, run_shard
 from sweepctl.store import open_store
