@@ -5,7 +5,6 @@ worker can without recomputing them: order, counts, types, presence, finiteness.
 parameters.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,17 +13,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sweepctl.engine.checks import check_points, check_rows, equal, members, parse_records, require
+from sweepctl.engine.columns import POINTS_START, columns_schema, unfold
 from sweepctl.engine.kept import KeptFiles
 from sweepctl.errors import EngineFaultError
 from sweepctl.messages import ShardMessage
 from sweepctl.protocol import Column, Finished, Model
 from sweepctl.records.outcome import EXCLUDED, MACHINE_DEPENDENT
+from sweepctl.records.row_digest import ContentDigest
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, INT, POINT_OUTCOMES, TEXT, columns_of, schemas
 
 RESULT = ("status", "error_code", "error_message")
 MAX_ROWS_BYTES = 65 << 20  # of one point's `rows` records: an engine writes at most 64 MiB, and their heads
+_OWNER = [("point_index", INT), ("replicate", INT)]  # of a row of an extra dataset
 POINT_START = b'{"record":"point"'
-POINT_LINE = re.compile(rb'^\{"record":"point".*\n', re.MULTILINE)
+POINT_LINE = re.compile(rb'^\{"record":"points?".*\n', re.MULTILINE)
 ROWS_START = b'{"record":"rows","dataset":"'
 
 
@@ -57,12 +59,16 @@ class RecordReader:
         self._model = model
         self._schemas = schemas(model, message.outputs)
         self._wire = _wire_schema(model)
+        self._wire_columns = columns_schema(self._wire)
         self._wire_rows = {
             dataset.name: (_wire_rows_schema(dataset.columns), dataset.columns)
             for dataset in model.datasets
             if dataset.name in message.outputs
         }
-        self._digest = hashlib.sha256()
+        self._digest = ContentDigest(
+            self._wire.remove(0),
+            {name: pa.schema([*_OWNER, *columns_of(each)]) for name, (_, each) in self._wire_rows.items()},
+        )
         self._held = b""
         self.next_index = message.start_index
         self.failed = 0
@@ -79,8 +85,8 @@ class RecordReader:
 
     @property
     def content_sha256(self) -> str:
-        """SHA-256 of all accepted lines, as received (docs/protocol.md, Content digest)."""
-        return self._digest.hexdigest()
+        """The digest of all accepted rows (docs/protocol.md, Content digest)."""
+        return self._digest.text
 
     def read(self, lines: bytes) -> Batch:
         """Return the rows of whole lines; if a line is wrong, the rows before it and the fault."""
@@ -89,7 +95,7 @@ class RecordReader:
         except EngineFaultError as fault:
             return Batch({}, fault)
         # Rows of a point come before its record, so they are held until it arrives.
-        end = _after_line(lines, lines.rfind(POINT_START))
+        end = _after_line(lines, max(lines.rfind(POINT_START), lines.rfind(POINTS_START)))
         lines, self._held = lines[:end], lines[end:]
         try:
             rows = self._take(lines) if lines else {}
@@ -139,7 +145,7 @@ class RecordReader:
     def _take(self, lines: bytes) -> Mapping[str, pa.Table]:
         points, rows = self._parse(lines)
         self._check_order(points)
-        self._digest.update(lines)
+        self._digest.add(points, rows)
         failures = points.filter(pc.equal(points["status"], "failure"))
         if failures.num_rows and self.first_failure is None:
             first = failures.slice(0, 1).to_pylist()[0]
@@ -157,7 +163,11 @@ class RecordReader:
             lines, rows = _split(lines)
         unknown = rows.keys() - self._wire_rows.keys()
         require(not unknown, f"rows of a dataset that was not requested: {', '.join(sorted(unknown))[:80]}")
-        points = parse_records(lines, self._wire)
+        if lines.startswith(POINTS_START):
+            records = parse_records(lines, self._wire_columns)
+            points = unfold(records, self._wire, self._message.replications)
+        else:
+            points = parse_records(lines, self._wire)
         check_points(points, self._model, self._message.spec.derived)
         return points, {
             name: check_rows(parse_records(b"".join(rows[name].lines), schema), rows[name].places, points, columns)

@@ -5,7 +5,7 @@ Row groups, pages, chunks, dictionaries, compression and the library that wrote 
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,21 +20,21 @@ class RowDigest:
 
     def __init__(self, schema: pa.Schema) -> None:
         """Begin with no rows of this schema."""
-        self._schema = schema
+        self.schema = schema
         self._streams: dict[str, hashlib._Hash] = {}
         self.rows = 0
 
     def add(self, rows: pa.Table) -> None:
         """Add rows, whose columns may be dictionaries."""
         self.rows += rows.num_rows
-        for field, column in zip(self._schema, rows.columns, strict=True):
+        for field, column in zip(self.schema, rows.columns, strict=True):
             for chunk in column.cast(field.type).chunks:
                 self._add(field.name, chunk)
 
     def hexdigest(self) -> str:
         """Return the digest of the rows so far."""
         streams = sorted((name, stream.hexdigest()) for name, stream in self._streams.items())
-        return hashlib.sha256(json.dumps([self.rows, self._schema.names, streams]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.rows, self.schema.names, streams]).encode()).hexdigest()
 
     def _add(self, name: str, values: pa.Array) -> None:
         self._hash(f"{name} valid", pc.cast(values.is_valid(), pa.uint8()))
@@ -64,6 +64,28 @@ class RowDigest:
         if name not in self._streams:
             self._streams[name] = hashlib.sha256()
         return self._streams[name]
+
+
+class ContentDigest:
+    """The digest of a shard's results, whatever form they come in (docs/decisions/0020-content-digest.md)."""
+
+    def __init__(self, points: pa.Schema, datasets: Mapping[str, pa.Schema]) -> None:
+        """Begin without points, which have columns of their own, and rows in each of `datasets`."""
+        self._points = RowDigest(points)
+        self._datasets = {name: RowDigest(schema) for name, schema in datasets.items()}
+
+    def add(self, points: pa.Table, rows: Mapping[str, pa.Table]) -> None:
+        """Add the next points, and their rows in other datasets."""
+        for digest, table in ((self._points, points), *((self._datasets[name], rows[name]) for name in rows)):
+            if table.num_rows:
+                digest.add(table.select(digest.schema.names))
+
+    @property
+    def text(self) -> str:
+        """The digest of all rows so far, with its version."""
+        datasets = sorted((name, digest.hexdigest()) for name, digest in self._datasets.items())
+        content = json.dumps([self._points.hexdigest(), datasets])
+        return f"v2:{hashlib.sha256(content.encode()).hexdigest()}"
 
 
 def _text_of(texts: pa.Array) -> memoryview:

@@ -18,7 +18,7 @@ from sweepctl.verify.builds import build_name
 from sweepctl.verify.report import FailureGroup, Finding
 from sweepctl.verify.run import ExaminedRun
 
-DIGEST = "[0-9a-f]{64}"
+DIGEST = "(v2:)?[0-9a-f]{64}"  # of content, in both versions
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ pub(crate) struct Description<'a> {
     target: &'a str,
     /// Whether there is a `host`: always, from the runtime that has one on.
     host: bool,
+    /// Whether points can be written in columns: always, from the runtime that can on.
+    columns: bool,
     models: Vec<ModelDescription<'a>>,
 }
 
@@ -75,7 +77,14 @@ impl Serialize for Literal<'_> {
 /// Describes an engine of this version with these models.
 pub(crate) fn describe<'a>(engine_version: &'a str, models: &'a [Entry]) -> Description<'a> {
     let models = models.iter().map(describe_entry).collect();
-    Description { protocol: PROTOCOL, engine_version, target: env!("SWEEP_TARGET"), host: true, models }
+    Description {
+        protocol: PROTOCOL,
+        engine_version,
+        target: env!("SWEEP_TARGET"),
+        host: true,
+        columns: true,
+        models,
+    }
 }
 
 /// The first line of a child that serves one model.
