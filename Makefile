@@ -43,8 +43,8 @@ cargo_test = report=$$(cargo test --quiet --workspace --all-features --locked $(
 .DELETE_ON_ERROR:
 .PHONY: help demo dev-servers test check format lint types layers test-rust test-python licences advisories validate \
         validate-statistics bench bench-compact bench-designs bench-drain bench-host bench-lambda bench-programs bench-query \
-        bench-report bench-ridehail bench-shards bench-startup bench-submit bench-sweep bench-verify lambda program lock schema tables \
-        clean preflight engines simulate throttle mutants fuzz FORCE
+        bench-report bench-ridehail bench-shards bench-stages bench-startup bench-submit bench-sweep bench-verify \
+        lambda program lock schema tables clean preflight engines simulate throttle mutants fuzz FORCE
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -172,6 +172,9 @@ bench-ridehail: $(VENV)/.dev ## benchmarks of points of the ride-hailing model
 
 bench-shards: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of looking at a run of many shards, on disk and in S3
 	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/shards.py
+
+bench-stages: $(VENV)/.dev $(VENV)/.sweepctl engines ## CPU time of each stage of 1,000,000 cheap points
+	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/stages.py
 
 bench-startup: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of what commands take to start
 	@$(BIN)/python tests/benchmarks/startup.py

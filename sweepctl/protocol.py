@@ -132,6 +132,7 @@ class Description(_Reply):
     target: Version
     host: bool = False  # whether it can run points in child processes; engines of earlier runtimes cannot
     again: bool = False  # whether one process can run one request after the other
+    columns: bool = False  # whether it can write points in columns; the same of earlier ones
     models: Annotated[list[Model], AfterValidator(_distinct)]
 
 
@@ -203,14 +204,15 @@ def encode_request(
     *,
     report_seconds: float | None = None,
     keep: bool = False,
+    columns: bool = False,
     declaration: Model | None = None,
 ) -> bytes:
     """Return the request, one line, for points `[start_index, end_index_exclusive)` of `spec`.
 
     `space` is the spec's design, read from the store if it is a stored one. The spec's limits are not in it: only a
     `host` keeps them (`with_limits`). `report_seconds` is for engines that have a host: after how long a silence they
-    say which point is running. `keep` asks for the files that a program keeps of its points. `declaration` is for
-    `points` alone: the engine need not have the model then.
+    say which point is running. `keep` asks for the files that a program keeps of its points, `columns` for
+    points in columns. `declaration` is for `points` alone: the engine need not have the model then.
 
     Raises:
         MessageError: the request is longer than an engine accepts, or the design's rows are invalid.
@@ -237,6 +239,8 @@ def encode_request(
         fields["report_seconds"] = report_seconds
     if keep:
         fields["keep"] = keep
+    if columns:
+        fields["columns"] = columns
     if declaration is not None:
         fields["declaration"] = declaration.model_dump()
     # Not escaped to ASCII: that may be three times as long as the stored design.

@@ -36,11 +36,19 @@ class Requests:
     """The request for a shard's points, and for the last of them."""
 
     def __init__(
-        self, message: ShardMessage, space: "Space", threads: int | None, *, has_host: bool, keep: bool = False
+        self,
+        message: ShardMessage,
+        space: "Space",
+        threads: int | None,
+        *,
+        has_host: bool,
+        keep: bool = False,
+        has_columns: bool = False,
     ) -> None:
         """Encode the request for all points; `space` is the design of `message`.
 
         An engine that has a host understands requests for reports, too. `keep` asks for the files that a program keeps.
+        One that has columns is asked for them where a point's record has no others that belong to it.
 
         Raises:
             MessageError: the design's rows are invalid, or the request is longer than an engine accepts.
@@ -49,6 +57,7 @@ class Requests:
         self.limits = message.spec.limits.of_points
         self.end = message.end_index_exclusive
         self._report_seconds, self._keep = REPORT_SECONDS if has_host else None, keep
+        self._columns = has_columns and not keep and not message.outputs
         self.whole = self.rest(message.start_index)
 
     def rest(self, start_index: int) -> bytes:
@@ -61,6 +70,7 @@ class Requests:
             self._threads,
             report_seconds=self._report_seconds,
             keep=self._keep,
+            columns=self._columns,
         )
 
 

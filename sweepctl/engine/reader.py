@@ -5,29 +5,28 @@ worker can without recomputing them: order, counts, types, presence, finiteness.
 parameters.
 """
 
-import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.json as pj
 
+from sweepctl.engine.checks import check_points, check_rows, equal, members, parse_records, require
+from sweepctl.engine.columns import POINTS_START, columns_schema, unfold
 from sweepctl.engine.kept import KeptFiles
-from sweepctl.engine.run import EngineRun
 from sweepctl.errors import EngineFaultError
 from sweepctl.messages import ShardMessage
 from sweepctl.protocol import Column, Finished, Model
-from sweepctl.records.outcome import EXCLUDED, MACHINE_DEPENDENT, MAX_ERROR_MESSAGE
-from sweepctl.records.table import EFFECTIVE_PARAMETERS, FLOAT, INT, POINT_OUTCOMES, TEXT, columns_of, schemas
+from sweepctl.records.outcome import EXCLUDED, MACHINE_DEPENDENT
+from sweepctl.records.row_digest import ContentDigest
+from sweepctl.records.table import EFFECTIVE_PARAMETERS, INT, POINT_OUTCOMES, TEXT, columns_of, schemas
 
-FINGERPRINT = "^[0-9a-f]{64}$"
 RESULT = ("status", "error_code", "error_message")
-ERROR_CODE = "^[a-z][a-z0-9_]{0,62}$"
 MAX_ROWS_BYTES = 65 << 20  # of one point's `rows` records: an engine writes at most 64 MiB, and their heads
+_OWNER = [("point_index", INT), ("replicate", INT)]  # of a row of an extra dataset
 POINT_START = b'{"record":"point"'
-POINT_LINE = re.compile(rb'^\{"record":"point".*\n', re.MULTILINE)
+POINT_LINE = re.compile(rb'^\{"record":"points?".*\n', re.MULTILINE)
 ROWS_START = b'{"record":"rows","dataset":"'
 
 
@@ -48,6 +47,9 @@ class Batch:
     fault: EngineFaultError | None
 
 
+_Records = tuple[pa.Table, Mapping[str, pa.Table]]  # points, and the rows of each extra dataset
+
+
 class RecordReader:
     """Reads the lines of one shard's points, in order, and counts them."""
 
@@ -57,12 +59,16 @@ class RecordReader:
         self._model = model
         self._schemas = schemas(model, message.outputs)
         self._wire = _wire_schema(model)
+        self._wire_columns = columns_schema(self._wire)
         self._wire_rows = {
             dataset.name: (_wire_rows_schema(dataset.columns), dataset.columns)
             for dataset in model.datasets
             if dataset.name in message.outputs
         }
-        self._digest = hashlib.sha256()
+        self._digest = ContentDigest(
+            self._wire.remove(0),
+            {name: pa.schema([*_OWNER, *columns_of(each)]) for name, (_, each) in self._wire_rows.items()},
+        )
         self._held = b""
         self.next_index = message.start_index
         self.failed = 0
@@ -79,8 +85,8 @@ class RecordReader:
 
     @property
     def content_sha256(self) -> str:
-        """SHA-256 of all accepted lines, as received (docs/protocol.md, Content digest)."""
-        return self._digest.hexdigest()
+        """The digest of all accepted rows (docs/protocol.md, Content digest)."""
+        return self._digest.text
 
     def read(self, lines: bytes) -> Batch:
         """Return the rows of whole lines; if a line is wrong, the rows before it and the fault."""
@@ -89,7 +95,7 @@ class RecordReader:
         except EngineFaultError as fault:
             return Batch({}, fault)
         # Rows of a point come before its record, so they are held until it arrives.
-        end = _after_line(lines, lines.rfind(POINT_START))
+        end = _after_line(lines, max(lines.rfind(POINT_START), lines.rfind(POINTS_START)))
         lines, self._held = lines[:end], lines[end:]
         try:
             rows = self._take(lines) if lines else {}
@@ -137,8 +143,9 @@ class RecordReader:
         )
 
     def _take(self, lines: bytes) -> Mapping[str, pa.Table]:
-        points, rows = self._checked(lines)
-        self._digest.update(lines)
+        points, rows = self._parse(lines)
+        self._check_order(points)
+        self._digest.add(points, rows)
         failures = points.filter(pc.equal(points["status"], "failure"))
         if failures.num_rows and self.first_failure is None:
             first = failures.slice(0, 1).to_pylist()[0]
@@ -149,25 +156,28 @@ class RecordReader:
         self.machine_dependent += pc.sum(pc.is_in(failures["error_code"], pa.array(MACHINE_DEPENDENT))).as_py() or 0
         return {name: self._table(name, table) for name, table in {**_datasets(points), **rows}.items()}
 
-    def _checked(self, lines: bytes) -> tuple[pa.Table, Mapping[str, pa.Table]]:
-        """Parse and check lines, without counting them yet."""
+    def _parse(self, lines: bytes) -> _Records:
+        """Parse and check lines, but for the order of points, and without counting them."""
         rows: Mapping[str, _RowsLines] = {}
-        if ROWS_START in lines:
+        if self._wire_rows and ROWS_START in lines:
             lines, rows = _split(lines)
         unknown = rows.keys() - self._wire_rows.keys()
-        _require(not unknown, f"rows of a dataset that was not requested: {', '.join(sorted(unknown))[:80]}")
-        points = parse_records(lines, self._wire)
-        _check_points(points, self._model, self._message.spec.derived)
-        self._check_order(points)
+        require(not unknown, f"rows of a dataset that was not requested: {', '.join(sorted(unknown))[:80]}")
+        if lines.startswith(POINTS_START):
+            records = parse_records(lines, self._wire_columns)
+            points = unfold(records, self._wire, self._message.replications)
+        else:
+            points = parse_records(lines, self._wire)
+        check_points(points, self._model, self._message.spec.derived)
         return points, {
-            name: _check_rows(parse_records(b"".join(rows[name].lines), schema), rows[name].places, points, columns)
+            name: check_rows(parse_records(b"".join(rows[name].lines), schema), rows[name].places, points, columns)
             for name, (schema, columns) in self._wire_rows.items()
             if name in rows
         }
 
     def _check_order(self, points: pa.Table) -> None:
         first, last = self.next_index, self.next_index + points.num_rows
-        if last > self._message.end_index_exclusive or not _equal(points["point_index"], pa.arange(first, last)):
+        if last > self._message.end_index_exclusive or not equal(points["point_index"], pa.arange(first, last)):
             said = points["point_index"].to_pylist()
             expected = range(first, self._message.end_index_exclusive)
             wrong = next(place for place, index in enumerate(said) if place >= len(expected) or index != first + place)
@@ -175,7 +185,7 @@ class RecordReader:
             raise EngineFaultError("engine_wrong_index", msg)
         replications = self._message.replications
         cells = pc.multiply(pc.divide(points["point_index"], replications), replications)
-        _require(_equal(points["replicate"], pc.subtract(points["point_index"], cells)), "a replicate is wrong")
+        require(equal(points["replicate"], pc.subtract(points["point_index"], cells)), "a replicate is wrong")
 
     def _longest_good(self, lines: bytes) -> bytes:
         """Return the lines up to the first bad point, by bisection: a fault is rare, and its line one of thousands."""
@@ -184,7 +194,8 @@ class RecordReader:
         while bad - good > 1:
             middle = (good + bad) // 2
             try:
-                self._checked(lines[: ends[middle]])
+                points, _ = self._parse(lines[: ends[middle]])
+                self._check_order(points)
                 good = middle
             except EngineFaultError:
                 bad = middle
@@ -212,42 +223,6 @@ class RecordReader:
         return pa.table(columns)
 
 
-def read_identities(run: EngineRun, model: Model, points: int) -> Iterator[pa.Table]:
-    """Yield the records of `sweep-engine points`, as many as were requested: `points`.
-
-    Raises:
-        EngineFaultError: the engine failed, or wrote something else.
-        RefusedError: it refused the request.
-    """
-    run.begin()
-    schema, left = identity_schema(model), points
-    for block in run.blocks():
-        table = parse_records(block, schema)
-        left -= table.num_rows
-        if left < 0:
-            break
-        yield table
-    if left:
-        msg = f"the engine wrote {'more' if left < 0 else 'fewer'} than the {points} points that were requested"
-        raise EngineFaultError("engine_wrong_count", msg)
-
-
-def identity_schema(model: Model) -> pa.Schema:
-    """Return the schema of the records that `sweep-engine points` writes."""
-    return pa.schema(
-        [
-            ("record", TEXT),
-            ("point_index", INT),
-            ("replicate", INT),
-            ("parameters", pa.struct(columns_of(model.parameters))),
-            ("effective_parameters_json", TEXT),
-            ("parameter_fingerprint", TEXT),
-            ("point_fingerprint", TEXT),
-            *((name, TEXT) for name in RESULT),
-        ]
-    )
-
-
 def _wire_schema(model: Model) -> pa.Schema:
     return pa.schema(
         [
@@ -273,109 +248,14 @@ def _wire_rows_schema(columns: Sequence[Column]) -> pa.Schema:
     )
 
 
-def parse_records(lines: bytes, schema: pa.Schema) -> pa.Table:
-    """Return the records in whole `lines`, one row per record.
-
-    Raises:
-        EngineFaultError: a line is not a record that matches `schema`.
-    """
-    # One block for all lines: Arrow refuses a line that is longer than its block. UTF-8 is checked first, since Arrow's
-    # parser does not.
-    try:
-        lines.isascii() or lines.decode("utf-8")
-        table = pj.read_json(
-            pa.BufferReader(lines),
-            read_options=pj.ReadOptions(use_threads=False, block_size=len(lines) + 1),
-            parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error"),
-        )
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-        msg = f"the engine wrote a record that does not match the schema: {error}"
-        raise EngineFaultError("engine_invalid_output", msg) from error
-    # Each line begins a record, and there are as many records as lines, so each line holds one.
-    starts = lines.count(b"\n{") + lines.startswith(b"{")
-    _require(table.num_rows == lines.count(b"\n") == starts, "a line does not hold one record")
-    return table
-
-
-def _check_points(points: pa.Table, model: Model, derived: Collection[str]) -> None:
-    for name in (
-        "point_index",
-        "replicate",
-        "effective_parameters_json",
-        "parameter_fingerprint",
-        "point_fingerprint",
-        "status",
-        "parameters",
-    ):
-        _require(points[name].null_count == 0, f"a point has no {name}")
-    _require(_equal(points["record"], pa.repeat("point", points.num_rows)), "a record is not a point")
-    succeeded = pc.equal(points["status"], "success")
-    settled = pc.is_in(points["status"], pa.array(["success", "failure", EXCLUDED]))
-    _require(pc.all(settled).as_py(), "a status is none of success, failure, excluded")
-    for name in ("error_code", "error_message"):
-        _require(
-            _equal(points[name].is_null(), succeeded), f"{name} is set for a success, or missing for another point"
-        )
-    codes = pc.match_substring_regex(points["error_code"], ERROR_CODE)
-    _require(pc.all(codes, min_count=0).as_py(), f"an error_code does not match {ERROR_CODE}")
-    lengths = pc.utf8_length(points["error_message"])
-    long = pc.any(pc.greater(lengths, MAX_ERROR_MESSAGE), min_count=0).as_py()
-    _require(not long, f"an error_message has more than {MAX_ERROR_MESSAGE} characters")
-    for name in ("parameter_fingerprint", "point_fingerprint"):
-        digests = pc.match_substring_regex(points[name], FINGERPRINT)
-        _require(pc.all(digests).as_py(), f"a {name} is not 64 lower-case hexadecimal digits")
-    _require(_equal(points["metrics"].is_valid(), succeeded), "metrics are missing for a success, or set for a failure")
-    parameters = _members(points["parameters"])
-    _check_values(parameters, [each for each in model.parameters if each.name not in derived], absent=0)
-    # A derived parameter may have no value, and then its point is not run.
-    run = {name: values.filter(succeeded) for name, values in parameters.items() if name in derived}
-    _check_values(run, [each for each in model.parameters if each.name in derived], absent=0)
-    _check_values(_members(points["metrics"]), model.metrics, absent=points["metrics"].null_count)
-
-
-def _check_rows(rows: pa.Table, places: Sequence[int], points: pa.Table, columns: Sequence[Column]) -> pa.Table:
-    """Check the `rows` records of one dataset against their points; return a table with one row per row of theirs."""
-    _require(len(set(places)) == len(places), "a point has two `rows` records of one dataset")
-    owners = points.take(pa.array(places, INT))
-    for key in ("point_index", "replicate"):
-        _require(_equal(rows[key], owners[key]), f"a `rows` record has a different {key} than the point after it")
-    _require(_equal(owners["status"], pa.repeat("success", len(places))), "a failed point has rows")
-    _require(rows["columns"].null_count == 0, "a `rows` record has no columns")
-    lists = _members(rows["columns"])
-    _require(all(column.null_count == 0 for column in lists.values()), "a `rows` record lacks a column")
-    lengths = [pc.list_value_length(column) for column in lists.values()]
-    _require(all(_equal(length, lengths[0]) for length in lengths), "a `rows` record has columns of different lengths")
-    values = {name: pc.list_flatten(column) for name, column in lists.items()}
-    _check_values(values, columns, absent=0)
-    parents = pc.list_parent_indices(next(iter(lists.values())).combine_chunks())
-    identity = {
-        key: pa.DictionaryArray.from_arrays(parents, rows[key].combine_chunks()) for key in ("point_index", "replicate")
-    }
-    return pa.table({**identity, **values})
-
-
-def _check_values(values: Mapping[str, pa.ChunkedArray], columns: Sequence[Column], *, absent: int) -> None:
-    """Check that values are present and finite; `absent` rows have none at all."""
-    for column in columns:
-        array = values[column.name]
-        _require(column.nullable or array.null_count == absent, f"{column.name} is missing in a point")
-        # Arrow's parser accepts NaN and Infinity, which are not JSON.
-        if array.type == FLOAT:
-            _require(pc.all(pc.is_finite(array), min_count=0).as_py(), f"{column.name} is not finite in a point")
-
-
 def _datasets(points: pa.Table) -> Mapping[str, pa.Table]:
     both = {name: points[name] for name in ("point_index", "replicate", "point_fingerprint")}
     parameters = {name: points[name] for name in ("parameter_fingerprint", "effective_parameters_json")}
     outcomes = {name: points[name] for name in RESULT}
     return {
-        EFFECTIVE_PARAMETERS: pa.table({**both, **parameters, **_members(points["parameters"])}),
-        POINT_OUTCOMES: pa.table({**both, **outcomes, **_members(points["metrics"])}),
+        EFFECTIVE_PARAMETERS: pa.table({**both, **parameters, **members(points["parameters"])}),
+        POINT_OUTCOMES: pa.table({**both, **outcomes, **members(points["metrics"])}),
     }
-
-
-def _members(structs: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
-    return {field.name: member for field, member in zip(structs.type, structs.flatten(), strict=True)}
 
 
 @dataclass(frozen=True)
@@ -404,17 +284,3 @@ def _split(lines: bytes) -> tuple[bytes, Mapping[str, _RowsLines]]:
 def _after_line(lines: bytes, start: int) -> int:
     """Return the end of the line that starts at `start`; 0 if `start` is negative."""
     return 0 if start < 0 else lines.find(b"\n", start) + 1
-
-
-def _equal(left: pa.ChunkedArray | pa.Array, right: pa.ChunkedArray | pa.Array) -> bool:
-    # Array equality distinguishes null from a value; pc.equal and pc.all ignore nulls.
-    return bool(_chunked(left).equals(_chunked(right)))
-
-
-def _chunked(array: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray:
-    return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
-
-
-def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001  reads as an assertion
-    if not holds:
-        raise EngineFaultError("engine_invalid_output", f"in the engine's output, {otherwise}")

@@ -29,7 +29,7 @@ from sweepctl.protocol import (
 EXIT_SECONDS = 10.0  # from the last record to the exit of the process
 MAX_LINE_BYTES = 64 << 20  # one point's rows of an extra dataset; point records are about a thousand bytes
 MAX_REPLY_BYTES = 4 << 20  # a description, or a record that occurs once; its errors may take 100 times as much memory
-BLOCK_BYTES = 4 << 20  # enough for Arrow to be fast, little compared to a row group in memory
+BLOCK_BYTES = 1 << 20  # enough for Arrow to be fast, little compared to a row group in memory
 BLOCK_SECONDS = 1.0  # how long a slow model's points wait before they are passed on
 REPORT_START = b'{"record":"running"'
 MAX_REPORTS = 100  # of a running point, and one for each second: an engine is asked for fewer

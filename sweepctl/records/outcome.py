@@ -231,7 +231,9 @@ def judge(existing: Outcome, new: Outcome) -> Precedence:
         ConflictError: the two are not of the same points and spec, or these gave two different results.
     """
     require_same_shard(existing, new.spec_fingerprint, new.start_index, new.end_index_exclusive)
-    if existing.complete and new.complete and existing.content_sha256 != new.content_sha256:
+    # Content of another version of the digest cannot be compared here. It was, row by row, when this attempt's data
+    # objects were created or adopted, before any outcome was read (shard/commit.py).
+    if existing.complete and new.complete and differ(existing.content_sha256, new.content_sha256):
         msg = (
             f"shard {new.shard_id} of run {new.run_id} already has a different result: attempt {existing.attempt_id} "
             f"committed content {existing.content_sha256}, this attempt computed {new.content_sha256}"
@@ -243,6 +245,15 @@ def judge(existing: Outcome, new: Outcome) -> Precedence:
         raise ConflictError(msg, remedy="Another program wrote to the store. Restore these files from a backup.")
     # Equal rank is kept, so that two attempts never take turns in replacing each other.
     return Precedence.KEEP if rank(existing) >= rank(new) else Precedence.REPLACE
+
+
+def differ(content: str | None, other: str | None) -> bool:
+    """Return whether two content digests say that results differ; those of two versions say nothing.
+
+    `v2:` precedes the digest; that of earlier releases, of the engine's lines, has nothing before it.
+    """
+    versions = {(each or "").rpartition(":")[0] for each in (content, other)}
+    return len(versions) == 1 and content != other
 
 
 def require_same_shard(existing: Outcome, spec_fingerprint: str, start_index: int, end_index_exclusive: int) -> None:

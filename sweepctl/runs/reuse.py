@@ -21,8 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sweepctl.engine.checks import parse_records
 from sweepctl.engine.client import Engine
-from sweepctl.engine.reader import identity_schema, parse_records
+from sweepctl.engine.identities import identity_schema
 from sweepctl.engine.run import EngineRun
 from sweepctl.errors import DamagedError, EngineFaultError, InterruptedRunError, RefusedError
 from sweepctl.protocol import MAX_REQUEST_BYTES, Model, ShardTime

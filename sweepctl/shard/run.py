@@ -103,8 +103,9 @@ def run_shard(
     engine.require_limits(message.spec.limits)
     # Before the first write: a message whose design is missing or altered must leave nothing in the store.
     space = stored_design.space_of(store, message)
-    has_host, keep = engine.description.host, model.program is not None and bool(model.program.keep)
-    requests = Requests(message, space, conditions.threads, has_host=has_host, keep=keep)
+    described, keep = engine.description, model.program is not None and bool(model.program.keep)
+    has_host, has_columns = described.host, described.columns
+    requests = Requests(message, space, conditions.threads, has_host=has_host, keep=keep, has_columns=has_columns)
     run = commit.agree_run(store, message, now())
     attempt = Attempt(message, model, engine.description.engine_version, new_attempt_id(), attempt_number, now())
     try:

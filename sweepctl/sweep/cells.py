@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sweepctl.design import Space
 from sweepctl.engine.client import HANDSHAKE_SECONDS, Engine, identifying
-from sweepctl.engine.reader import read_identities
+from sweepctl.engine.identities import read_identities
 from sweepctl.protocol import encode_request
 from sweepctl.spec import Spec
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def identities(
     spec: Spec, space: Space, first: int, end: int, engine: Engine, *, stop: Event | None = None
 ) -> Iterator["pa.Table"]:
-    """Yield the identities of cells `[first, end)`, each once (`engine.reader.identity_schema`).
+    """Yield the identities of cells `[first, end)`, each once (`engine.identities.identity_schema`).
 
     Raises:
         EngineFaultError: the engine failed.

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sweepctl.engine.client import Engine
-from sweepctl.engine.reader import RESULT, read_identities
+from sweepctl.engine.identities import read_identities
+from sweepctl.engine.reader import RESULT
 from sweepctl.protocol import Model
 from sweepctl.records.outcome import EXCLUDED
 from sweepctl.records.rows import RowBuffer

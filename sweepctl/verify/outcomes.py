@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import add
 
-from sweepctl.engine.reader import FINGERPRINT
 from sweepctl.records import layout
 from sweepctl.records.outcome import INJECTED_FAILURE, INVALID_PARAMETERS, POINT_FAILED, Outcome
 from sweepctl.records.outcomes import OutcomeReader
@@ -18,6 +17,8 @@ from sweepctl.texts import counted
 from sweepctl.verify.builds import build_name
 from sweepctl.verify.report import FailureGroup, Finding
 from sweepctl.verify.run import ExaminedRun
+
+DIGEST = "(v2:)?[0-9a-f]{64}"  # of content, in both versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ def _impossible(outcome: Outcome) -> str | None:
         return f"it ran from {outcome.started_at} to {outcome.finished_at}, for {outcome.cpu_seconds} s of CPU"
     if (outcome.attempt_number is not None and outcome.attempt_number < 1) or not outcome.attempt_id:
         return f"not an attempt: id {outcome.attempt_id!r}, number {outcome.attempt_number}"
-    if outcome.complete and not re.fullmatch(FINGERPRINT, outcome.content_sha256 or ""):
+    if outcome.complete and not re.fullmatch(DIGEST, outcome.content_sha256 or ""):
         return f"not a content digest: {outcome.content_sha256!r}"
     return None
 

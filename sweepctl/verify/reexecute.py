@@ -20,7 +20,7 @@ from sweepctl.errors import EngineFaultError
 from sweepctl.messages import ShardMessageV2
 from sweepctl.protocol import Model
 from sweepctl.records.datafile import open_rows
-from sweepctl.records.outcome import MACHINE_DEPENDENT, Outcome
+from sweepctl.records.outcome import MACHINE_DEPENDENT, Outcome, differ
 from sweepctl.records.rows import RowBuffer, tables_of
 from sweepctl.records.table import POINT_OUTCOMES
 from sweepctl.verify.builds import has_results
@@ -119,7 +119,8 @@ def reexecute(
             }
             comparison = _Comparison(stored, differences, MOST_HANGING - hanging)
             # One thread each: several shards are re-run at a time. Time beyond the points' own: some may hang.
-            requests = Requests(message, run.space, 1, has_host=engine.description.host)
+            has_host, has_columns = engine.description.host, engine.description.columns
+            requests = Requests(message, run.space, 1, has_host=has_host, has_columns=has_columns)
             take = taking(reader, comparison.add)
             seconds = point_seconds * (end - start + 2 * MOST_HANGING) + HANDSHAKE_SECONDS
             clock = Clock(seconds, time.monotonic, point_seconds)
@@ -129,7 +130,7 @@ def reexecute(
             else:
                 comparison.end(fault, reader.next_index, end)
         lost, hanging = lost + comparison.lost, hanging + comparison.hanging
-        if is_whole and not comparison.lost and reader.content_sha256 != outcome.content_sha256:
+        if is_whole and not comparison.lost and differ(reader.content_sha256, outcome.content_sha256):
             what = f"its content digest is {reader.content_sha256}, its outcome says {outcome.content_sha256}"
             differences.add("reexecution.digest", what, None)
     return Reexecuted(differences.findings, lost, asked - lost)

@@ -15,7 +15,7 @@ from worker import whole
 
 from sweepctl.engine import run as engine_run
 from sweepctl.engine.client import Engine
-from sweepctl.engine.reader import read_identities
+from sweepctl.engine.identities import read_identities
 from sweepctl.errors import EngineFaultError, EngineUnavailableError
 from sweepctl.shard.run import Conditions, run_shard
 from sweepctl.store import open_store
@@ -74,6 +74,18 @@ HOSTILE = {
     ),
     "fails a point with a message of 2,001 characters": (
         SAY_FIVE + "say(toy_model.point(5, status='failure', metrics=..., error_code='x', error_message='ä' * 2001))",
+        "engine_invalid_output",
+    ),
+    "writes columns without end": (
+        "say(points[0])\nrecord = toy_model.in_columns(*points[1:3])\nwhile True: say(record)",
+        "engine_wrong_index",
+    ),
+    "has a text for more points than there are": (
+        "say(points[0])\nsay(toy_model.in_columns(*points[1:3], points=10**15, error_message=['x' * 2000]))",
+        "engine_invalid_output",
+    ),
+    "has a long text for many points": (
+        "say(points[0])\nsay(toy_model.in_columns(*points[1:3] * 50_000, effective_parameters_json=['x' * 2_000_000]))",
         "engine_invalid_output",
     ),
     "nests without end": (

@@ -16,6 +16,7 @@ import hashlib, json, re, subprocess, sys
 if sys.argv[1] == "describe":
     sys.exit(subprocess.run([{engine!r}, "describe"]).returncode)
 request = json.loads(sys.stdin.buffer.readline())
+request.pop("columns", None)
 if {reverses}:
     for values in request["design"]["dimensions"].values():
         values.reverse()

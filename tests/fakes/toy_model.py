@@ -76,6 +76,26 @@ def crashed_point(index: int, code: str = "point_crashed") -> str:
     return point(index, status="failure", metrics=..., error_code=code, error_message="exit status 3")
 
 
+def in_columns(*lines: str, **changes: Any) -> str:  # noqa: ANN401  any JSON value
+    """Return one record of the points of some records, with fields changed; a value of ... leaves the field out."""
+    points = [json.loads(each) for each in lines]
+    results = {name: [each.get(name) for each in points] for name in ("status", "error_code", "error_message")}
+    fields = {
+        "point_index": points[0].get("point_index"),
+        "points": len(points),
+        "parameters": {"x": [each.get("parameters", {}).get("x") for each in points]},
+        "effective_parameters_json": [each.get("effective_parameters_json") for each in points],
+        "parameter_fingerprint": [each.get("parameter_fingerprint") for each in points],
+        "point_fingerprint": [each.get("point_fingerprint") for each in points],
+        "status": results["status"],
+        "metrics": {"m": [each.get("metrics", {}).get("m") for each in points]},
+        "error_code": results["error_code"],
+        "error_message": results["error_message"],
+        **changes,
+    }
+    return line(record="points", **{name: value for name, value in fields.items() if value is not ...})
+
+
 def identity(index: int) -> str:
     """Return the record of who a point is, of which nothing was run."""
     return point(index, status=..., metrics=...)

@@ -64,6 +64,14 @@ def test_another_shard_under_the_same_name_is_a_conflict(standing: Outcome, chan
     assert all(str(value) in caught.value.message for value in change.values())
 
 
+def test_content_digests_of_two_versions_are_not_compared() -> None:
+    assert judge(SUCCESS, replace(SUCCESS, content_sha256="v2:c")) is Precedence.KEEP
+    assert judge(replace(SUCCESS, content_sha256="v2:d"), SUCCESS) is Precedence.KEEP
+    assert judge(POINTS_FAILED, replace(SUCCESS, content_sha256="v2:c")) is Precedence.REPLACE
+    with pytest.raises(ConflictError, match="a different result"):
+        judge(replace(SUCCESS, content_sha256="v2:c"), replace(SUCCESS, content_sha256="v2:d"))
+
+
 def test_equal_work_with_two_results_is_a_conflict() -> None:
     with pytest.raises(ConflictError, match="a different result"):
         judge(SUCCESS, replace(SUCCESS, content_sha256="d"))

@@ -81,6 +81,7 @@ def test_files_of_many_forms_are_told_apart(by_arrow: list[bytes]) -> None:
     forms: list[dict[str, Any]] = [
         {},
         {"artifacts": ()},
+        {"content_sha256": f"v2:{'b' * 64}"},
         {"engine_sha256": None, "points_machine_dependent": None},
         {"attempt_number": 3, "points_excluded": 1},
         {"status": "failure", "error_code": "point_failed", "error_message": "ä€𝄞", "error_point_index": 0},

@@ -164,7 +164,11 @@ def cut_engine(folder: Path, at: int) -> Engine:
     """Return an engine whose record of point `at` is wrong: what came before is kept in partial/."""
     path = folder / f"cut-{at}"
     wrong = f's/"point_index":{at},/"point_index":99,/'
-    path.write_text(f'#!/bin/sh\n[ "$1" = run ] || exec {ENGINE.path} "$@"\n{ENGINE.path} run | sed \'{wrong}\'\n')
+    # It knows lines alone: of a record in columns, none of its points would be kept.
+    path.write_text(
+        f'#!/bin/sh\n[ "$1" = points ] && exec {ENGINE.path} points\n'
+        f'{ENGINE.path} "$1" | sed \'{wrong};s/"columns":true/"columns":false/\'\n'
+    )
     path.chmod(0o755)
     return Engine(path)
 

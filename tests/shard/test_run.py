@@ -183,6 +183,24 @@ def test_force_runs_again_and_compares(store: Store, engine: Callable[..., Engin
     assert attempts(store) == []
 
 
+@pytest.mark.parametrize("is_equal", [True, False])
+def test_rows_are_compared_where_the_digest_in_the_store_is_of_another_version(
+    store: Store, engine: Callable[..., Engine], *, is_equal: bool
+) -> None:
+    first = run(message(), engine(), store).outcome
+    stored = store.read(OUTCOME_KEY)
+    assert stored is not None
+    old = replace(first, content_sha256="0" * 64)  # as earlier releases write it
+    store.replace(OUTCOME_KEY, table.encode(old), stored.etag)
+    if is_equal:
+        again = run(message(), engine(), store, force=True)
+        assert (again.disposition, again.outcome) == (Disposition.KEPT, old)
+    else:
+        other = engine(GOOD.replace("say(p)", "say(p.replace('\"m\":2.0', '\"m\":2.5'))"))
+        with pytest.raises(ConflictError, match="a different result"):
+            run(message(), other, store, force=True)
+
+
 def test_force_tells_of_another_result_and_overwrites_nothing(store: Store, engine: Callable[..., Engine]) -> None:
     run(message(), engine(), store)
     before = {key: stored_body(store, key) for key in keys(store)}

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweepctl import messages
-from sweepctl.engine import reader
+from sweepctl.engine import checks, reader
 from sweepctl.errors import StoreError
 from sweepctl.records import datafile, table
 from sweepctl.records import design as stored_design
@@ -53,7 +53,7 @@ def in_memory() -> Iterator[None]:
             (stored_design, "TemporaryDirectory", folder),
             (stored_design, "Path", File),
             (reader, "parse_records", _parse_records),
-            (reader, "_check_points", _check_points),
+            (reader, "check_points", _check_points),
             (reader, "_datasets", _datasets),
             (delivery, "decode", decode_message),
             (drain, "decode", decode_message),
@@ -243,7 +243,7 @@ def _once(function: Callable[..., Any]) -> Callable[..., Any]:
     return remembered
 
 
-_check_points = _once(reader._check_points)
+_check_points = _once(checks.check_points)
 _datasets = _once(reader._datasets)
-_parse_records = lru_cache(MANY)(reader.parse_records)
+_parse_records = lru_cache(MANY)(checks.parse_records)
 decode_message = lru_cache(MANY)(messages.decode)

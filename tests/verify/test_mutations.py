@@ -103,8 +103,15 @@ def test_a_bit_of_a_metric_is_found_by_running_the_point_again(whole: Path, tmp_
 def test_another_content_digest_is_found_by_running_all_again(whole: Path, tmp_path: Path) -> None:
     run = Damaged(tmp_path / "store")
     shutil.copytree(whole, run.root)
-    run.edit(run.outcome(1), content_sha256="0" * 64)
+    run.edit(run.outcome(1), content_sha256="v2:" + "0" * 64)
     assert codes(examined(run.root, again=True)) - USUAL == {"reexecution.digest"}
+
+
+def test_a_content_digest_of_another_version_is_not_compared(whole: Path, tmp_path: Path) -> None:
+    run = Damaged(tmp_path / "store")
+    shutil.copytree(whole, run.root)
+    run.edit(run.outcome(1), content_sha256="0" * 64)
+    assert codes(examined(run.root, again=True)) - USUAL == set()
 
 
 def test_values_of_extra_rows_are_compared_by_running_all_again(whole: Path, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ pub(crate) struct Description<'a> {
     target: &'a str,
     /// Whether there is a `host`: always, from the runtime that has one on.
     host: bool,
+    /// Whether points can be written in columns: always, from the runtime that can on.
+    columns: bool,
     /// Whether there is `run --again`: not with programs.
     again: bool,
     models: Vec<ModelDescription<'a>>,
@@ -83,6 +85,7 @@ pub(crate) fn describe<'a>(engine_version: &'a str, models: &'a [Entry]) -> Desc
         engine_version,
         target: env!("SWEEP_TARGET"),
         host: true,
+        columns: true,
         again,
         models,
     }

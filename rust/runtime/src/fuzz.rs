@@ -27,7 +27,7 @@ const LONGEST: usize = 1 << 16;
 const LONGEST_KEPT: usize = 2_000;
 const MOST_KEPT: u64 = 50;
 const POINTS_OF_A_PLAN: u64 = 3;
-const TOKENS: [&str; 31] = [
+const TOKENS: [&str; 32] = [
     "null",
     "true",
     "NaN",
@@ -56,6 +56,7 @@ const TOKENS: [&str; 31] = [
     "{\"normal\":{\"mean\":0,\"std\":1e308}}",
     "{\"choice\":[]}",
     "\"scramble\":true,",
+    "\"columns\":true,",
     "\"known\":[{\"point_index\":0,\"metrics\":{\"m\":1}}],",
     "\"flag\"",
     "\"text\"",

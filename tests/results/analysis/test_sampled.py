@@ -10,8 +10,9 @@ import pytest
 from results.analysis.views import connect, subject_of
 
 from sweepctl.design import DESIGN
+from sweepctl.engine.checks import parse_records
 from sweepctl.engine.client import Engine, find_engine
-from sweepctl.engine.reader import identity_schema, parse_records
+from sweepctl.engine.identities import identity_schema
 from sweepctl.protocol import encode_request
 from sweepctl.results.analysis.sensitivity.methods import sensitivities
 from sweepctl.results.analysis.sensitivity.sample import first_order

@@ -130,6 +130,11 @@ impl Output {
         self.metrics.into_iter().map(|metric| (metric.column.name, metric.value)).collect()
     }
 
+    /// The metrics' values, in byte order of their names.
+    pub(crate) fn values(&self) -> impl Iterator<Item = ValueRef<'_>> {
+        self.metrics.iter().map(|metric| metric.value.borrow())
+    }
+
     /// Appends the `rows` records, in byte order of the datasets' names.
     pub(crate) fn write_rows(&self, out: &mut Vec<u8>, index: i64, replicate: u32) {
         for rows in &self.datasets {

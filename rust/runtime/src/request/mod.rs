@@ -59,6 +59,8 @@ pub(crate) struct Request<'a> {
     pub(crate) time: Option<ShardTime>,
     #[serde(default)]
     pub(crate) keep: bool,
+    #[serde(default)]
+    pub(crate) columns: bool,
 }
 
 fn one() -> u64 {

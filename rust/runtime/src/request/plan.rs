@@ -58,6 +58,8 @@ pub(crate) struct Plan {
     pub(crate) report: Option<Duration>,
     /// Whether to write the files that a program keeps of its points.
     pub(crate) keep: bool,
+    /// Whether points are written in columns.
+    pub(crate) columns: bool,
 }
 
 /// A parameter with its value, which is null if the design sets it.
@@ -93,7 +95,6 @@ impl Plan {
         let Declaration { name, version, parameters, metrics, .. } = declaration;
         let rules = Rules::new(request.derived.0, request.constraints, &parameters, &names)?;
         let slots = slots(parameters, &names, &rules, request.base.0)?;
-        let swept = places(&names, &slots);
         let points = request.start_index..request.end_index_exclusive;
         let numbering = numbered(&design, request.replications, &points)?;
         let known = known(request.known, mode, &datasets, &metrics, &points)?;
@@ -104,12 +105,13 @@ impl Plan {
             body,
             name,
             version,
+            swept: places(&names, &slots),
             slots,
             metrics,
+            columns: columns(request.columns, mode, &datasets, request.keep)?,
             datasets,
             fingerprinter: Fingerprinter::new(name, version, seed),
             design,
-            swept,
             rules,
             numbering,
             seed,
@@ -165,6 +167,15 @@ fn known(
         }
         given => Known::new(given.unwrap_or_default(), metrics, points),
     }
+}
+
+/// Whether points are written in columns, where a request may ask for that. Identities are lines in any case, so that
+/// the request of a run serves to identify its points.
+fn columns(wanted: bool, mode: Mode, datasets: &[Dataset], keep: bool) -> Result<bool, Refusal> {
+    if wanted && (keep || !datasets.is_empty()) {
+        return Err(Refusal::bad_request("columns: cannot be combined with outputs or keep"));
+    }
+    Ok(wanted && mode != Mode::Identify)
 }
 
 /// Numbers the points of a design. Refuses those that it does not have, and those whose cells are not in the request.

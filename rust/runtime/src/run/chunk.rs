@@ -13,13 +13,15 @@ use crate::model::domain_error::DomainError;
 use crate::model::guarded::Guarded;
 use crate::model::output::Output;
 use crate::request::plan::{Mode, Plan};
-use crate::run::record::{Cell, Record, Verdict, line, write_point};
+use crate::run::record::{Cell, Record, Verdict, line};
 use crate::run::running::Slot;
 use crate::run::window::{Chunk, Counts, Window};
 
 /// How long a chunk should take: long compared with the cost of a lock, short compared with a run.
 const TARGET: Duration = Duration::from_millis(8);
 const MAX_POINTS: u64 = 512;
+/// In columns, whose record has a head for all points.
+const MAX_POINTS_IN_COLUMNS: u64 = 1024;
 const MAX_BYTES: usize = 1 << 20;
 /// How many times larger than the last chunk the next may be: the first point of a thread is a poor estimate.
 const GROWTH: u64 = 8;
@@ -27,20 +29,21 @@ const GROWTH: u64 = 8;
 /// Claims and runs points until none are left.
 pub(crate) fn work(plan: &Plan, mode: Mode, window: &Window, slot: &Slot) {
     let mut points = Points::new(plan, mode, slot);
+    let most_points = if plan.columns { MAX_POINTS_IN_COLUMNS } else { MAX_POINTS };
     let mut most = 1;
     while let Some((range, bytes)) = window.claim(most) {
         let start = now();
         let Some((chunk, rest)) = points.run(&range, bytes, start) else { return };
-        most = chunk_size(chunk.points.end - chunk.points.start, start.elapsed());
+        most = chunk_size(chunk.points.end - chunk.points.start, start.elapsed(), most_points);
         window.hand_in(chunk, rest);
     }
 }
 
-/// How many points to claim, when the last `points` took `elapsed`.
-fn chunk_size(points: u64, elapsed: Duration) -> u64 {
+/// How many points to claim, at most `most`, when the last `points` took `elapsed`.
+fn chunk_size(points: u64, elapsed: Duration, most: u64) -> u64 {
     let fitting = TARGET.as_secs_f64() / elapsed.as_secs_f64().max(1e-9) * points as f64;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 1..=512")]
-    let fitting = fitting.clamp(1.0, MAX_POINTS as f64) as u64;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 1..=most")]
+    let fitting = fitting.clamp(1.0, most as f64) as u64;
     fitting.min(points * GROWTH)
 }
 
@@ -88,10 +91,10 @@ impl<'a> Points<'a> {
             if self.plan.keep && !files.is_empty() {
                 hand.bytes.extend(line(&Record::Kept { point_index: point, replicate, files }));
             }
-            write_point(&mut hand.bytes, &self.cell, point, replicate, &verdict);
+            hand.write(&self.cell, point, replicate, &verdict);
             let at = now();
             match hand.ended(counts_of(&verdict), at) {
-                Some(next) if hand.bytes.len() < MAX_BYTES && at.duration_since(start) < TARGET => {
+                Some(next) if hand.bytes() < MAX_BYTES && at.duration_since(start) < TARGET => {
                     point = next;
                 }
                 _ => return Some(hand.give()),
@@ -129,11 +132,11 @@ mod tests {
 
     #[test]
     fn a_chunk_takes_a_few_milliseconds() {
-        assert_eq!(chunk_size(1, Duration::from_secs(9)), 1);
-        assert_eq!(chunk_size(1, Duration::from_millis(2)), 4);
-        assert_eq!(chunk_size(512, Duration::from_millis(512)), 8);
-        assert_eq!(chunk_size(1, Duration::from_micros(1)), 8);
-        assert_eq!(chunk_size(512, Duration::from_micros(512)), 512);
-        assert_eq!(chunk_size(3, Duration::ZERO), 24);
+        assert_eq!(chunk_size(1, Duration::from_secs(9), 512), 1);
+        assert_eq!(chunk_size(1, Duration::from_millis(2), 512), 4);
+        assert_eq!(chunk_size(512, Duration::from_millis(512), 512), 8);
+        assert_eq!(chunk_size(1, Duration::from_micros(1), 512), 8);
+        assert_eq!(chunk_size(512, Duration::from_micros(512), 512), 512);
+        assert_eq!(chunk_size(3, Duration::ZERO, 512), 24);
     }
 }

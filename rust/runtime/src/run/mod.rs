@@ -1,6 +1,7 @@
 //! Runs a plan on several threads and writes its records in index order.
 
 mod chunk;
+pub(crate) mod columns;
 pub(crate) mod panics;
 pub(crate) mod record;
 pub(crate) mod running;
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 use crate::clock::now;
 use crate::request::plan::{Mode, Plan};
 use crate::run::chunk::work;
-use crate::run::record::{Cell, Verdict, line, write_point};
+use crate::run::record::{Cell, Verdict, line};
 use crate::run::running::{Running, Slot};
 use crate::run::window::{Chunk, Counts, Next, Window};
 
@@ -34,7 +35,7 @@ pub(crate) fn execute(plan: &Arc<Plan>, mode: Mode, output: &mut impl Write) -> 
     let count = plan.points.end - plan.points.start;
     let threads = plan.threads.min(usize::try_from(count).unwrap_or(usize::MAX));
     let window = Arc::new(Window::new(plan.points.clone(), threads));
-    let running = Arc::new(Running::new(threads));
+    let running = Arc::new(Running::new(plan, threads));
     for number in 0..threads {
         let (plan, window, running) = (Arc::clone(plan), Arc::clone(&window), Arc::clone(&running));
         thread::Builder::new()
@@ -86,10 +87,10 @@ fn write_chunks(
 fn give_up(plan: &Plan, running: &Running, window: &Window) {
     let Some(time) = plan.time else { return };
     let mut identity = Cell::new(plan);
-    running.settle(window, now(), time.still(), |point, bytes| {
+    running.settle(window, now(), time.still(), |point, hand| {
         let (cell, replicate) = plan.numbering.split(point);
         identity.enter(cell);
-        write_point(bytes, &identity, point, replicate, &Verdict::Failure(&time.error()));
+        hand.write(&identity, point, replicate, &Verdict::Failure(&time.error()));
     });
 }
 

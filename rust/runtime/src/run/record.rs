@@ -1,6 +1,8 @@
 //! The records of the protocol as lines of JSON. Point records are written by hand, for speed: what the
 //! replicates of a cell share is rendered once, and points do not allocate.
 
+use std::ops::Range;
+
 use serde::{Serialize, Serializer};
 use sweep_space::{
     CellFingerprint, EXACT_INTEGER_MAX, Hex, ValueRef, escape_into, write_int, write_plain, write_text,
@@ -19,7 +21,7 @@ use crate::request::rules::Barred;
 const MAX_MESSAGE: usize = 2000;
 
 /// The code of an excluded point, whose message is the constraint.
-const EXCLUDED: &str = "constraint";
+pub(crate) const EXCLUDED: &str = "constraint";
 
 /// The version of the engine protocol.
 pub(crate) const PROTOCOL: &str = "v1";
@@ -108,11 +110,13 @@ pub(crate) fn line(record: &impl Serialize) -> Vec<u8> {
 /// What the replicates of one cell share: parameters, their texts and their fingerprints.
 pub(crate) struct Cell<'a> {
     plan: &'a Plan,
-    number: Option<u64>,
+    pub(crate) number: Option<u64>,
     values: Vec<(&'static str, ValueRef<'a>)>,
     canonical: Vec<u8>,
     /// From `"parameters":` up to the point fingerprint.
     shared: Vec<u8>,
+    /// Where in it each parameter is, their canonical text, and their fingerprint: as values of JSON.
+    texts: Vec<Range<usize>>,
     fingerprint: CellFingerprint,
     barred: Option<Barred<'a>>,
 }
@@ -126,6 +130,7 @@ impl<'a> Cell<'a> {
             values: vec![],
             canonical: vec![],
             shared: vec![],
+            texts: vec![],
             fingerprint,
             barred: None,
         }
@@ -150,15 +155,26 @@ impl<'a> Cell<'a> {
         }
         self.barred = self.plan.fill(number, &mut self.values);
         self.shared.clear();
+        self.texts.clear();
         self.shared.extend_from_slice(br#","parameters":"#);
         self.write_parameters();
         self.fingerprint = self.plan.fingerprinter.cell(&self.canonical);
-        self.shared.extend_from_slice(br#","effective_parameters_json":""#);
-        escape_into(&mut self.shared, &self.canonical);
-        self.shared.extend_from_slice(br#"","parameter_fingerprint":""#);
-        self.shared.extend_from_slice(&self.plan.fingerprinter.parameters(&self.canonical));
-        self.shared.extend_from_slice(br#"","point_fingerprint":""#);
+        self.shared.extend_from_slice(br#","effective_parameters_json":"#);
+        self.write_text(|cell| escape_into(&mut cell.shared, &cell.canonical));
+        self.shared.extend_from_slice(br#","parameter_fingerprint":"#);
+        let fingerprint = self.plan.fingerprinter.parameters(&self.canonical);
+        self.write_text(|cell| cell.shared.extend_from_slice(&fingerprint));
+        self.shared.extend_from_slice(br#","point_fingerprint":""#);
         self.number = Some(number);
+    }
+
+    /// Writes a text in quotes.
+    fn write_text(&mut self, write: impl FnOnce(&mut Self)) {
+        let start = self.shared.len();
+        self.shared.push(b'"');
+        write(self);
+        self.shared.push(b'"');
+        self.texts.push(start..self.shared.len());
     }
 
     /// Writes the parameters, canonical and plain: the two differ only in integers beyond +-(2^53 - 1).
@@ -171,6 +187,7 @@ impl<'a> Cell<'a> {
             self.shared.extend_from_slice(b"\":");
             let digits = self.shared.len();
             write_plain(&mut self.shared, *value);
+            self.texts.push(digits..self.shared.len());
             if matches!(value, ValueRef::Int(int) if int.unsigned_abs() > EXACT_INTEGER_MAX.unsigned_abs()) {
                 self.canonical.extend_from_slice(&self.shared[start..digits]);
                 self.canonical.push(b'"');
@@ -188,7 +205,17 @@ impl<'a> Cell<'a> {
         self.canonical.push(b'}');
     }
 
-    fn fingerprint(&self, replicate: u32) -> Hex {
+    /// The values of JSON that its points share: each parameter, the canonical text, its fingerprint.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        self.texts.iter().map(|place| &self.shared[place.clone()])
+    }
+
+    /// How many bytes of a line its points share.
+    pub(crate) fn shared_bytes(&self) -> usize {
+        self.shared.len()
+    }
+
+    pub(crate) fn fingerprint(&self, replicate: u32) -> Hex {
         self.plan.fingerprinter.point(&self.fingerprint, replicate)
     }
 }
@@ -251,6 +278,10 @@ pub(crate) fn write_error(out: &mut Vec<u8>, code: &str, message: &str) {
     out.extend_from_slice(br#""error_code":""#);
     out.extend_from_slice(code.as_bytes());
     out.extend_from_slice(br#"","error_message":"#);
+    write_message(out, message);
+}
+
+pub(crate) fn write_message(out: &mut Vec<u8>, message: &str) {
     write_text(out, &shortened(message, MAX_MESSAGE));
 }
 

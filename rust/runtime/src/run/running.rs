@@ -6,7 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clock::now;
-use crate::run::record::Record;
+use crate::request::plan::Plan;
+use crate::run::columns::Columns;
+use crate::run::record::{Cell, Record, Verdict, write_point};
 use crate::run::window::{Chunk, Counts, Window};
 
 /// The points that the threads of a run have in hand.
@@ -24,7 +26,10 @@ pub(crate) struct Hand {
     next: u64,
     end: u64,
     counts: Counts,
+    /// What is written: all records, but for those of `columns`.
     pub(crate) bytes: Vec<u8>,
+    /// The points that are written in columns, if that is asked for.
+    columns: Option<Columns>,
     /// Since when `next` has been running, if it is.
     since: Option<Instant>,
     /// Its points have been handed in by the writer.
@@ -32,8 +37,9 @@ pub(crate) struct Hand {
 }
 
 impl Running {
-    pub(crate) fn new(threads: usize) -> Self {
-        Self((0..threads).map(|_| Slot::default()).collect())
+    pub(crate) fn new(plan: &Plan, threads: usize) -> Self {
+        let hand = || Hand { columns: plan.columns.then(|| Columns::new(plan)), ..Hand::default() };
+        Self((0..threads).map(|_| Slot(Mutex::new(hand()))).collect())
     }
 
     pub(crate) fn slot(&self, thread: usize) -> &Slot {
@@ -73,7 +79,7 @@ impl Running {
         window: &Window,
         at: Instant,
         least: Duration,
-        mut fail: impl FnMut(u64, &mut Vec<u8>),
+        mut fail: impl FnMut(u64, &mut Hand),
     ) {
         let hands = self.0.iter().map(Slot::lock).filter(|hand| hand.next < hand.end);
         let is_stuck = |hand: &MutexGuard<'_, Hand>| hand.has_run_for(least, at) && hand.next + 1 == hand.end;
@@ -83,7 +89,7 @@ impl Running {
         }
         for mut hand in stuck {
             let point = hand.next;
-            fail(point, &mut hand.bytes);
+            fail(point, &mut hand);
             hand.ended(Counts { failed: 1, excluded: 0 }, at);
             hand.is_settled = true;
             window.hand_in(hand.done(), point + 1..point + 1);
@@ -95,7 +101,9 @@ impl Slot {
     /// The thread begins points that it has claimed.
     pub(crate) fn take_up(&self, points: &Range<u64>, bytes: Vec<u8>, at: Instant) {
         let &Range { start, end } = points;
-        *self.lock() = Hand { start, next: start, end, bytes, since: Some(at), ..Hand::default() };
+        let mut hand = self.lock();
+        let columns = hand.columns.take();
+        *hand = Hand { start, next: start, end, bytes, columns, since: Some(at), ..Hand::default() };
     }
 
     /// The thread waits: its point is not running.
@@ -120,6 +128,19 @@ impl Hand {
         self.is_settled
     }
 
+    /// Writes the record of a point.
+    pub(crate) fn write(&mut self, cell: &Cell<'_>, point: u64, replicate: u32, verdict: &Verdict<'_>) {
+        match &mut self.columns {
+            None => write_point(&mut self.bytes, cell, point, replicate, verdict),
+            Some(columns) => columns.push(cell, replicate, verdict),
+        }
+    }
+
+    /// What the records take, as lines.
+    pub(crate) fn bytes(&self) -> usize {
+        self.columns.as_ref().map_or(self.bytes.len(), Columns::as_lines)
+    }
+
     /// The point has its record, and the next one begins. Returns that, if there is one.
     pub(crate) fn ended(&mut self, counts: Counts, at: Instant) -> Option<u64> {
         self.counts += counts;
@@ -133,12 +154,15 @@ impl Hand {
     pub(crate) fn give(&mut self) -> (Chunk, Range<u64>) {
         let chunk = self.done();
         let rest = self.next..self.end;
-        *self = Self::default();
+        *self = Self { columns: self.columns.take(), ..Self::default() };
         (chunk, rest)
     }
 
     fn done(&mut self) -> Chunk {
         let points = self.start..self.next;
+        if let Some(columns) = &mut self.columns {
+            columns.finish(points.start, &mut self.bytes);
+        }
         self.start = self.next;
         Chunk { points, counts: std::mem::take(&mut self.counts), bytes: std::mem::take(&mut self.bytes) }
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod columns;
 mod command;
 #[path = "../../../engine/tests/engine/common.rs"]
 mod common;
