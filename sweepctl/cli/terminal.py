@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import math
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import typer
 
+from sweepctl.cli.streams import OutputError, drop_output
 from sweepctl.errors import InterruptedRunError, MessageError, ScratchError, SweepctlError, UsageError
 
 if TYPE_CHECKING:
@@ -35,12 +37,13 @@ def error_exit(*, json_output: bool) -> Iterator["Console"]:
     console = open_console(stderr=json_output)
     try:
         yield console
+    except OutputError:
+        raise  # to `main`: nothing more can be printed
     except SweepctlError as error:
         from sweepctl.view.console import show_error
 
         if json_output:
-            payload = {"kind": error.kind, "message": error.message, "remedy": error.remedy}
-            print_json({"error": payload, "exit_code": error.exit_code})
+            print_json(error.to_json())
         show_error(open_console(stderr=True), error)
         raise typer.Exit(error.exit_code) from error
 
@@ -284,7 +287,7 @@ def open_console(*, stderr: bool) -> "Console":
         """Drops its output once the reader has closed the pipe."""
 
         def on_broken_pipe(self) -> None:
-            _drop_output()
+            drop_output()
 
     return PipeSafeConsole(stderr=stderr)
 
@@ -292,9 +295,9 @@ def open_console(*, stderr: bool) -> "Console":
 def print_json(value: dict[str, Any]) -> None:
     """Print a command's single JSON object."""
     try:
-        typer.echo(json.dumps(value, default=_json_time))
+        typer.echo(json.dumps(_finite(value), default=_json_time, allow_nan=False))
     except BrokenPipeError:
-        _drop_output()
+        drop_output()
 
 
 @contextmanager
@@ -304,12 +307,16 @@ def pipe_safe_output() -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        _drop_output()
+        drop_output()
 
 
-def _drop_output() -> None:
-    """Discard all further output: the exit code reports the command's result, not a closed pipe."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+def _finite(value: Any) -> Any:  # noqa: ANN401  any JSON value
+    """Return a value with null in place of numbers that JSON does not have."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _json_time(value: object) -> str:
