@@ -87,7 +87,8 @@ InjectionOption = Annotated[
 LogOption = Annotated[
     Literal["auto", "text", "json"],
     typer.Option(
-        envvar="SWEEPCTL_LOG_FORMAT", help="Format of log lines on stderr; auto is text on a terminal, else JSON."
+        envvar="SWEEPCTL_LOG_FORMAT",
+        help="Format of log lines on stderr; auto is text on a terminal or with CI set, else JSON.",
     ),
 ]
 SweepFileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="Sweep file, in TOML.")]

@@ -111,6 +111,7 @@ def _gaps(store: "Store", run: "RunRecord | None") -> str | None:
     from sweepctl.records.run import list_outcomes
 
     if run is None:
+        store.require_present()
         return None if store.folders("runs/") else f"the store {store.url} has no runs"
     recorded = sum(1 for _ in list_outcomes(store, run.run_id, run.run_date))
     if run.shards is not None and recorded >= run.shards:

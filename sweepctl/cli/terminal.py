@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 STANDARD_ERROR = 2
 # What one command is told, and the one that its remedy names needs as well.
-SHARED_OPTIONS = ("store", "engine", "program", "endpoint_url", "region")
+STORE_OPTIONS = ("store", "endpoint_url", "region")
+SHARED_OPTIONS = (*STORE_OPTIONS, "engine", "program")
 PATIENCE = 30  # tenths of a second that an interrupted query has to end by itself
 _parts: set[Path] = set()  # files that are being written
 
@@ -48,14 +49,14 @@ def error_exit(*, json_output: bool) -> Iterator["Console"]:
         raise typer.Exit(error.exit_code) from error
 
 
-def calling(context: typer.Context, file: Path | None = None) -> "Caller":
-    """Return how the present command was called, for the commands in its remedies."""
+def calling(context: typer.Context, file: Path | None = None, shared: Collection[str] = SHARED_OPTIONS) -> "Caller":
+    """Return how the present command was called, for the commands in its remedies, which have the `shared` options."""
     import shlex
 
     from sweepctl.records.outcome import UNKNOWN_CALLER, Caller
 
     words: list[str] = []
-    for option in (each for each in context.command.params if each.name in SHARED_OPTIONS):
+    for option in (each for each in context.command.params if each.name in shared):
         source = context.get_parameter_source(option.name or "")
         if source is not None and source.name == "COMMANDLINE":
             value = context.params[option.name or ""]
@@ -283,13 +284,19 @@ def open_console(*, stderr: bool) -> "Console":
     """Return a console that tolerates a closed output pipe."""
     from rich.console import Console
 
+    from sweepctl.view.console import ANY_WIDTH
+
     class PipeSafeConsole(Console):
         """Drops its output once the reader has closed the pipe."""
 
         def on_broken_pipe(self) -> None:
             drop_output()
 
-    return PipeSafeConsole(stderr=stderr)
+    console = PipeSafeConsole(stderr=stderr)
+    # A pipe has no width; Rich would take 80 columns.
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = ANY_WIDTH
+    return console
 
 
 def print_json(value: dict[str, Any]) -> None:
