@@ -1,5 +1,6 @@
 """The Typer application that all commands register with."""
 
+import inspect
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -41,7 +42,19 @@ def _help(context: Any) -> str:  # noqa: ANN401  Typer has Click's types under p
     return f"`{command} --help` shows the arguments and options."
 
 
-class _Commands(TyperGroup):
+class Group(TyperGroup):
+    """Commands whose help has whole paragraphs: Rich would end a line where the docstring does."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401  as Typer has it
+        """Return a command by name."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and command.help:
+            paragraphs = inspect.cleandoc(command.help).split("\n\n")
+            command.help = "\n\n".join(" ".join(each.split("\n")) for each in paragraphs)
+        return command
+
+
+class _Commands(Group):
     """The commands; Typer's own errors about a command line quote it, and a name of a file may be in it."""
 
     _arguments: Sequence[str] = ()

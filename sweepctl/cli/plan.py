@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 @app.command(
     "plan",
-    epilog="Examples:\n\n  sweepctl plan examples/ridehail/sweep.toml\n\n"
-    "  sweepctl plan examples/ridehail/sweep.toml --pilot 200\n\n"
-    "  sweepctl plan examples/ridehail/sweep.toml --out messages",
+    epilog="Examples:\n\n  sweepctl plan examples/ridehail-surge/sweep.toml\n\n"
+    "  sweepctl plan examples/ridehail-surge/sweep.toml --pilot 200\n\n"
+    "  sweepctl plan examples/ridehail-surge/sweep.toml --out messages",
 )
 def plan_command(
     context: typer.Context,

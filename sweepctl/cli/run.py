@@ -48,9 +48,9 @@ if TYPE_CHECKING:
 
 @app.command(
     "run",
-    epilog="Examples:\n\n  sweepctl run my-sweep/sweep.toml\n\n"
+    epilog="Examples:\n\n  sweepctl run my-sweep/sweep.toml\n\n  sweepctl run my-sweep/sweep.toml --run-id first\n\n"
     "  sweepctl run my-sweep/sweep.toml --store s3://bucket/sweeps --json\n\n"
-    "  sweepctl run finer.toml --reuse my-sweep-2026-02-14-0a1b2c3d",
+    "  sweepctl run my-sweep/sweep.toml --run-id again --reuse first",
 )
 def run_command(
     context: typer.Context,
@@ -292,8 +292,8 @@ class _RunCommand:
 
 @app.command(
     "retry",
-    epilog="Examples:\n\n  sweepctl retry demo-001\n\n"
-    "  sweepctl retry demo-001 --store s3://bucket/sweeps --queue-url $URL",
+    epilog="Examples:\n\n  sweepctl retry ridehail-surge\n\n"
+    "  sweepctl retry ridehail-surge --store s3://bucket/sweeps --queue-url $URL",
 )
 def retry_command(
     context: typer.Context,

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 @app.command(
     "status",
-    epilog="Examples:\n\n  sweepctl status demo-001\n\n"
-    "  sweepctl status demo-001 --store s3://bucket/sweeps --queue-url $URL --watch\n\n"
-    "  sweepctl status demo-001 --json",
+    epilog="Examples:\n\n  sweepctl status ridehail-surge\n\n"
+    "  sweepctl status ridehail-surge --store s3://bucket/sweeps --queue-url $URL --watch\n\n"
+    "  sweepctl status ridehail-surge --json",
 )
 def status_command(
     context: typer.Context,

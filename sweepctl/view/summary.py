@@ -22,7 +22,7 @@ def show_summary(console: Console, summary: Summary) -> None:
     failures += f", {subject.excluded:,} excluded by a constraint" if subject.excluded else ""
     console.print(
         f"run [bold]{foreign(subject.record.run_id)}[/] of {foreign(subject.record.spec.model)}: {subject.points:,} of "
-        f"{subject.record.total_points:,} points are recorded{failures}",
+        f"{subject.record.total_points:,} points recorded{failures}",
         highlight=False,
         soft_wrap=True,
     )

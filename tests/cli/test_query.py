@@ -166,7 +166,7 @@ def test_a_run_that_is_not_whole_says_so(root: Path, tmp_path: Path) -> None:
     (outcomes / "shard-00000002.parquet").unlink()
     done = invoke(tmp_path, "a", "SELECT count(*) FROM shard_outcomes")
     assert (done.exit_code, done.stdout.splitlines()[1]) == (0, "2")
-    assert "2 of 3 shards of run a are recorded; see `sweepctl status a`" in done.stderr
+    assert "recorded of run a: 2 of 3 shards; see `sweepctl status a`" in done.stderr
     for name in ("shard_outcomes", "effective_parameters", "point_outcomes"):
         shutil.rmtree(tmp_path / name)
     assert invoke(tmp_path, "a", "SELECT * FROM points").exit_code == 0
