@@ -164,6 +164,7 @@ class _RunCommand:
         self._slots = slots
         self._is_watched = is_watched
         self._caller = caller
+        self._shared = Event()
         self.stop = stop
 
     def run(
@@ -189,7 +190,7 @@ class _RunCommand:
             show_source(self._console, each)
         source = merged(sources)
         total, complete = begun.plan.total_points, begun.complete_points
-        done = self.shards(begun.missing(), total, complete, source, begun.failure_limit.exceeded)
+        done = self.shards(begun.missing(self._shared), total, complete, source, begun.failure_limit.exceeded)
         report = self._verify(begun.record.run_id) if done.error is None else None
         result = {
             "run_id": begun.record.run_id,
@@ -239,6 +240,7 @@ class _RunCommand:
                 run_one,
                 slots=self._slots,
                 stop=self.stop,
+                shared=self._shared,
                 observe=observe,
                 reused=reused,
                 exceeded=exceeded,

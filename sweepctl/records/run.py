@@ -75,6 +75,19 @@ def headlines(store: Store, run_id: str) -> Collection[str]:
         return ()  # only the order of metrics depends on it, and verify reports the damage
 
 
+def pinned_version(store: Store, run_id: str) -> str | None:
+    """Return the model version that a run began with; None if no shard has begun, or the pin cannot be read.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    try:
+        pin = find_record(store, EnginePin, layout.engine_pin(run_id))
+    except DamagedError:
+        return None  # which verify reports
+    return None if pin is None else pin.model_version
+
+
 def find_outcome(store: Store, run: RunRecord, shard_id: int) -> Outcome | None:
     """Return the outcome of a shard, or None."""
     return find_record(store, Outcome, layout.ShardKeys.of(run, shard_id).outcome)

@@ -42,6 +42,8 @@ def show_begun(console: Console, begun: "Begun") -> None:
     what = "" if begun.is_new else ", continued"
     points = counted("points", plan.total_points)
     _print(console, f"run [bold]{plan.run_id}[/]{what}: {points} in {shards_of(plan)}")
+    if begun.is_new_version:
+        _print(console, "  a new run: the model has another version than in earlier runs of this sweep, which stay")
     if begun.pilot is not None:
         show_bad_points(console, begun.pilot)
     if begun.complete:
