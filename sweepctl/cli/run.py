@@ -102,7 +102,7 @@ def run_command(
 
         drafted = draft(contents, worker)
         _require_reusable(drafted, reuse)
-        show_design_notes(console, drafted)
+        show_design_notes(console, drafted, run_id)
         show_short_time(console, drafted.spec.limits, timeout)
         conditions = Conditions(threads, timeout)
         caller = calling(context, file)

@@ -90,7 +90,7 @@ def submit_command(
         from sweepctl.view.runs import sending, show_submission
 
         drafted = draft(sweep, worker)
-        show_design_notes(console, drafted)
+        show_design_notes(console, drafted, run_id)
         require_sendable(drafted, queue)
         rounds = open_rounds(console, results, drafted, run_id)
         stop = Event()

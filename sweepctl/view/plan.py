@@ -56,7 +56,7 @@ def show_plan(console: Console, report: "PlanReport") -> None:
             console.print(f"[dim]{note}[/]", highlight=False, soft_wrap=True)
     _show_rounds(console, report)
     _show_repeats(console, report)
-    show_design_notes(console, report.draft)
+    show_design_notes(console, report.draft, plan.run_id)
     _show_space(console, report)
     _show_samples(console, report)
     each = shards_of(plan)
