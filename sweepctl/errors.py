@@ -4,7 +4,7 @@ An error states the problem and where it is; its remedy says what to do. Only `c
 codes; nothing else prints or exits.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sweepctl.texts import plain
 
@@ -28,6 +28,11 @@ class SweepctlError(Exception):
         self.message = "\n".join(map(plain, lines))
         self.remedy = None if remedy is None else plain(remedy)
         super().__init__(self.message)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `--json` prints of it, and the exit code."""
+        error = {"kind": self.kind, "message": self.message, "remedy": self.remedy}
+        return {"error": error, "exit_code": self.exit_code}
 
 
 class UsageError(SweepctlError):
@@ -76,6 +81,12 @@ class SweepFileError(SweepctlError):
         count = f"{len(errors)} errors\n" if len(errors) > 1 else ""
         super().__init__(count + "\n".join(self.errors), remedy=remedy)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the errors as a list, too."""
+        value = super().to_json()
+        value["error"]["errors"] = list(self.errors)
+        return value
+
 
 class ConflictError(SweepctlError):
     """A valid message that contradicts what the store already holds; nothing was overwritten."""
@@ -121,6 +132,12 @@ class ProgramError(EngineUnavailableError):
         self.problems = tuple(map(plain, problems.splitlines()))
         count = f"{len(self.problems)} errors\n" if len(self.problems) > 1 else ""
         super().__init__(count + "\n".join(self.problems), remedy=remedy)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the problems as a list, too."""
+        value = super().to_json()
+        value["error"]["errors"] = list(self.problems)
+        return value
 
 
 class WrongEngineError(EngineUnavailableError):

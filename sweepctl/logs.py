@@ -5,6 +5,7 @@ People at a terminal get a progress bar and a rendered result instead.
 
 import json
 import logging
+import os
 import sys
 from contextlib import suppress
 from typing import Any, Literal
@@ -19,11 +20,12 @@ _log = logging.getLogger("sweepctl")
 def configure(log_format: LogFormat) -> Literal["text", "json"]:
     """Send events to standard error; return the format that `auto` resolved to.
 
-    `auto` is text on a terminal and JSON elsewhere. Text on a terminal is limited to warnings: the progress bar and the
-    result show the rest.
+    `auto` is text on a terminal and where the variable CI is set, as build services do, and JSON elsewhere. Text on a
+    terminal is limited to warnings: the progress bar and the result show the rest.
     """
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
-    used: Literal["text", "json"] = ("text" if is_terminal else "json") if log_format == "auto" else log_format
+    for_people = is_terminal or bool(os.environ.get("CI"))
+    used: Literal["text", "json"] = ("text" if for_people else "json") if log_format == "auto" else log_format
     handler = _StandardError()
     handler.setFormatter(_JsonLine() if used == "json" else _TextLine())
     _log.handlers = [handler]

@@ -80,6 +80,24 @@ def test_the_examples_of_the_readme_run(shell: Callable[[str], subprocess.Comple
         shell(example)
 
 
+# What an example of help needs and this repository does not have: a queue, a bucket, one's own files.
+PLACEHOLDERS = re.compile(r"\./cannon|\$URL|s3://|my-engine|my_model|message\.json")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_examples_of_help_run_after_the_demo(shell: Callable[[str], subprocess.CompletedProcess[str]]) -> None:
+    for run_id in ("ridehail-surge", "ridehail-surge-2"):
+        shell(f"sweepctl run examples/ridehail-surge/sweep.toml --run-id {run_id}")
+    shell("sweepctl init my-sweep")
+    for name, command in commands_of(typer.main.get_command(app)):
+        examples = [line.strip() for line in command.epilog.splitlines() if line.strip().startswith("sweepctl ")]
+        assert examples, name
+        for example in examples:
+            if not PLACEHOLDERS.search(example) and example != "sweepctl init my-sweep":
+                shell(example)
+
+
 @pytest.mark.slow
 def test_queries_print_what_their_page_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: Callable[[str], subprocess.CompletedProcess[str]]

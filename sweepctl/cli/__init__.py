@@ -27,10 +27,12 @@ from sweepctl.cli import (
     run,
     runs,
     shards,
+    streams,
     submit,
     verify,
 )
-from sweepctl.cli.app import app
+from sweepctl.cli.app import app, wants_json
+from sweepctl.cli.terminal import open_console
 from sweepctl.texts import plain
 
 __all__ = [
@@ -62,15 +64,31 @@ def main() -> None:
     """Run the command line; report an unexpected exception as a bug, never as a failed shard."""
     _shorten_start_and_exit()
     try:
+        streams.prepare()
         with numpy_gate.shut():
-            app()
+            _run()
+    except streams.OutputError as error:
+        from sweepctl.view.console import show_error
+
+        show_error(open_console(stderr=True), error)
+        raise SystemExit(error.exit_code) from None
     except Exception as error:  # noqa: BLE001  last resort
         # Not the exception's own text as it is: it may quote what a store, a message or an engine says.
         typer.echo("\n".join(_defect_lines(error)), err=True)
-        if "--json" in sys.argv[1:]:
+        if wants_json(sys.argv[1:]):
             defect = {"kind": "defect", "message": _said(error), "remedy": "Please report it."}
             typer.echo(json.dumps({"error": defect, "exit_code": DEFECT}))
         raise SystemExit(DEFECT) from None
+
+
+def _run() -> None:
+    try:
+        app()
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            streams.drop_output()
 
 
 def _defect_lines(error: Exception) -> list[str]:

@@ -1,6 +1,9 @@
 """The Typer application that all commands register with."""
 
-from collections.abc import Iterator
+import inspect
+import json
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -8,30 +11,61 @@ import typer
 from typer.core import TyperGroup
 
 from sweepctl import __version__
+from sweepctl.errors import UsageError
 from sweepctl.texts import plain
 
 # Typer has Click's exceptions under a private name, this one's subclass apart.
 _UsageError: Any = typer.BadParameter.__base__
 
 
+JSON_VARIABLE = "SWEEPCTL_JSON"
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Return whether a command line that was not understood asks for JSON."""
+    return "--json" in arguments or os.environ.get(JSON_VARIABLE, "").lower() in ("1", "true", "t", "yes", "y", "on")
+
+
 @contextmanager
-def _plain_errors() -> Iterator[None]:
+def _plain_errors(arguments: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except _UsageError as error:
         error.message = plain(error.message)
+        if wants_json(arguments):
+            typer.echo(json.dumps(UsageError(error.format_message(), remedy=_help(error.ctx)).to_json()))
         raise
 
 
-class _Commands(TyperGroup):
+def _help(context: Any) -> str:  # noqa: ANN401  Typer has Click's types under private names
+    command = "sweepctl" if context is None else context.command_path
+    return f"`{command} --help` shows the arguments and options."
+
+
+class Group(TyperGroup):
+    """Commands whose help has whole paragraphs: Rich would end a line where the docstring does."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401  as Typer has it
+        """Return a command by name."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and command.help:
+            paragraphs = inspect.cleandoc(command.help).split("\n\n")
+            command.help = "\n\n".join(" ".join(each.split("\n")) for each in paragraphs)
+        return command
+
+
+class _Commands(Group):
     """The commands; Typer's own errors about a command line quote it, and a name of a file may be in it."""
 
-    def make_context(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  as Typer has it
-        with _plain_errors():
-            return super().make_context(*arguments, **options)
+    _arguments: Sequence[str] = ()
+
+    def make_context(self, info_name: Any, args: list[str], *rest: Any, **options: Any) -> Any:  # noqa: ANN401  as Typer has it
+        self._arguments = tuple(args)
+        with _plain_errors(self._arguments):
+            return super().make_context(info_name, args, *rest, **options)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  as Typer has it
-        with _plain_errors():
+        with _plain_errors(self._arguments):
             return super().invoke(ctx)
 
 

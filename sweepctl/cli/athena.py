@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sweepctl.cli.app import app
+from sweepctl.cli.app import Group, app
 from sweepctl.cli.options import EndpointOption, EngineOption, JsonOption, ProgramOption, RegionOption
 from sweepctl.cli.terminal import error_exit, print_json
 from sweepctl.errors import UsageError
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sweepctl.engine.client import Engine
 
 athena = typer.Typer(
+    cls=Group,
     help="Tables and views of a store in Amazon Athena.",
     epilog="Examples:\n\n  sweepctl athena ddl --store s3://bucket/sweeps > tables.sql\n\n"
     "  sweepctl athena apply --store s3://bucket/sweeps --database sweeps",

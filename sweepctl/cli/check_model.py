@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 @app.command(
     "check-model",
-    epilog="Examples:\n\n  sweepctl check-model --program lv.toml\n\n  sweepctl check-model queue\n\n"
+    epilog="Examples:\n\n  sweepctl check-model --program examples/lotka-volterra/lv.toml\n\n"
+    "  sweepctl check-model queue\n\n"
     "  sweepctl check-model my_model --engine target/release/my-engine --json",
 )
 def check_model_command(

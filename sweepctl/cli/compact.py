@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 @app.command(
     "compact",
-    epilog="Examples:\n\n  sweepctl compact demo-001\n\n  sweepctl compact demo-001 --store s3://bucket/sweeps --json",
+    epilog="Examples:\n\n  sweepctl compact ridehail-surge\n\n"
+    "  sweepctl compact ridehail-surge --store s3://bucket/sweeps --json",
 )
 def compact_command(
     run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="Run to compact.")],

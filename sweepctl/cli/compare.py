@@ -12,9 +12,9 @@ from sweepctl.cli.terminal import error_exit, print_json
 
 @app.command(
     "compare",
-    epilog="Examples:\n\n  sweepctl compare demo-001 demo-002\n\n"
-    "  sweepctl compare release-1 release-2 --exact\n\n"
-    "  sweepctl compare demo-001 demo-002 --metric mean_wait --store s3://bucket/sweeps --json",
+    epilog="Examples:\n\n  sweepctl compare ridehail-surge ridehail-surge-2\n\n"
+    "  sweepctl compare ridehail-surge ridehail-surge-2 --exact\n\n"
+    "  sweepctl compare ridehail-surge ridehail-surge-2 --metric conversion_rate --store s3://bucket/sweeps --json",
 )
 def compare_command(
     first: Annotated[str, typer.Argument(metavar="RUN_A", help="The run to compare with.")],

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 @app.command(
     "init",
     epilog="Examples:\n\n  sweepctl init my-sweep\n\n  cd my-sweep && sweepctl run sweep.toml\n\n"
-    "  sweepctl init my-sweep --python lv.py:simulate\n\n  sweepctl init my-sweep --command './cannon {in} {out}'\n\n"
+    "  sweepctl init my-model --python my_model.py:simulate\n\n"
+    "  sweepctl init my-cannon --command './cannon {in} {out}'\n\n"
     "  sweepctl init my-sweep --engine target/release/my-engine --model my_model\n\n  sweepctl init my-engine --rust",
 )
 def init_command(

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from sweepctl.cli.app import JSON_VARIABLE
+
 MAX_THREADS = 1_024  # the engine's limit
 DEFAULT_STORE = "./sweep-results"
 # SQS redelivers a message at the latest 12 hours after a worker received it: no shard may take longer.
@@ -33,7 +35,7 @@ ProgramOption = Annotated[
 ]
 JsonOption = Annotated[
     bool,
-    typer.Option("--json", envvar="SWEEPCTL_JSON", help="Print one JSON object on stdout; text goes to stderr."),
+    typer.Option("--json", envvar=JSON_VARIABLE, help="Print one JSON object on stdout; text goes to stderr."),
 ]
 EndpointOption = Annotated[
     str | None,
@@ -85,7 +87,8 @@ InjectionOption = Annotated[
 LogOption = Annotated[
     Literal["auto", "text", "json"],
     typer.Option(
-        envvar="SWEEPCTL_LOG_FORMAT", help="Format of log lines on stderr; auto is text on a terminal, else JSON."
+        envvar="SWEEPCTL_LOG_FORMAT",
+        help="Format of log lines on stderr; auto is text on a terminal or with CI set, else JSON.",
     ),
 ]
 SweepFileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="Sweep file, in TOML.")]

@@ -14,7 +14,7 @@ from sweepctl.cli.options import (
     RunIdOption,
     SweepFileArgument,
 )
-from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json
+from sweepctl.cli.terminal import calling, error_exit, on_signals, open_console, print_json
 
 if TYPE_CHECKING:
     from sweepctl.sweep.plan import Plan
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 @app.command(
     "plan",
-    epilog="Examples:\n\n  sweepctl plan examples/ridehail/sweep.toml\n\n"
-    "  sweepctl plan examples/ridehail/sweep.toml --pilot 200\n\n"
-    "  sweepctl plan examples/ridehail/sweep.toml --out messages",
+    epilog="Examples:\n\n  sweepctl plan examples/ridehail-surge/sweep.toml\n\n"
+    "  sweepctl plan examples/ridehail-surge/sweep.toml --pilot 200\n\n"
+    "  sweepctl plan examples/ridehail-surge/sweep.toml --out messages",
 )
 def plan_command(
+    context: typer.Context,
     file: SweepFileArgument,
     pilot: Annotated[
         int | None,
@@ -64,7 +65,7 @@ def plan_command(
         from sweepctl.sweep.plan import draft
         from sweepctl.sweep.preview import report
         from sweepctl.view.limits import show_short_time
-        from sweepctl.view.plan import piloting, show_plan, show_written
+        from sweepctl.view.plan import piloting, show_plan, show_start, show_written
 
         drafted = draft(sweep, worker)
         stop = Event()
@@ -87,6 +88,9 @@ def plan_command(
         else:
             show_plan(console, preview)
             show_short_time(console, preview.plan.spec.limits, DEFAULT_TIMEOUT, is_default=True)
+            caller = calling(context, file)
+            named = "" if run_id is None else f" --run-id {run_id}"
+            show_start(console, f"sweepctl run {caller.file}{named}{caller.options}")
             if out is not None:
                 show_written(console, preview.plan, out)
 

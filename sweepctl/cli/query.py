@@ -29,8 +29,9 @@ BINARY = ("parquet", "arrow")
 
 @app.command(
     "query",
-    epilog="Examples:\n\n  sweepctl query demo-001 'SELECT commission_rate, avg(revenue) FROM points GROUP BY ALL'\n\n"
-    "  sweepctl query demo-001 'SELECT * FROM points' --out points.parquet\n\n"
+    epilog="Examples:\n\n"
+    "  sweepctl query ridehail-surge 'SELECT num_drivers, avg(conversion_rate) FROM points GROUP BY ALL'\n\n"
+    "  sweepctl query ridehail-surge 'SELECT * FROM points' --out points.parquet\n\n"
     "  sweepctl query --all 'SELECT run_id, count(*) FROM shard_outcomes GROUP BY run_id' --json",
 )
 def query_command(
@@ -111,13 +112,14 @@ def _gaps(store: "Store", run: "RunRecord | None") -> str | None:
     from sweepctl.records.run import list_outcomes
 
     if run is None:
+        store.require_present()
         return None if store.folders("runs/") else f"the store {store.url} has no runs"
     recorded = sum(1 for _ in list_outcomes(store, run.run_id, run.run_date))
     if run.shards is not None and recorded >= run.shards:
         return None
     progress = f"recorded of run {run.run_id}: {counted('shards', recorded)}; total unknown: the run was not planned"
     if run.shards is not None:
-        progress = f"{recorded:,} of {run.shards:,} shards of run {run.run_id} are recorded"
+        progress = f"recorded of run {run.run_id}: {recorded:,} of {counted('shards', run.shards)}"
     return f"{progress}; see `sweepctl status {run.run_id}`"
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from sweepctl.results.analysis.comparison import Comparison
     from sweepctl.store.contract import Store
 
+PAGES = (".html", ".htm", "")  # endings of --out; none for a device
 METRICS, MOST_METRICS = 6, 12  # on a page: by default, and by --metric; it must stay below a megabyte
 
 WhereOption = Annotated[
@@ -55,10 +56,10 @@ RunArgument = Annotated[str, typer.Argument(metavar="RUN_ID", help="ID of the ru
 
 @app.command(
     "summary",
-    epilog="Examples:\n\n  sweepctl summary demo-001\n\n"
-    "  sweepctl summary demo-001 --metric mean_wait --metric p_wait --top 10\n\n"
-    "  sweepctl summary demo-001 --where 'mean_wait > 5'\n\n"
-    "  sweepctl summary demo-001 --store s3://bucket/sweeps --json",
+    epilog="Examples:\n\n  sweepctl summary ridehail-surge\n\n"
+    "  sweepctl summary ridehail-surge --metric conversion_rate --metric driver_utilisation --top 10\n\n"
+    "  sweepctl summary ridehail-surge --where 'conversion_rate > 0.8'\n\n"
+    "  sweepctl summary ridehail-surge --store s3://bucket/sweeps --json",
 )
 def summary_command(
     run_id: RunArgument,
@@ -113,11 +114,11 @@ def summary_command(
 
 @app.command(
     "report",
-    epilog="Examples:\n\n  sweepctl report demo-001\n\n"
-    "  sweepctl report demo-001 --out demo.html --metric mean_wait --metric p_wait\n\n"
-    "  sweepctl report demo-001 --where 'mean_wait > 5 AND utilisation < 0.9'\n\n"
-    "  sweepctl report demo-002 --against demo-001\n\n"
-    "  sweepctl report demo-001 --store s3://bucket/sweeps --json",
+    epilog="Examples:\n\n  sweepctl report ridehail-surge\n\n"
+    "  sweepctl report ridehail-surge --out demo.html --metric conversion_rate --metric driver_utilisation\n\n"
+    "  sweepctl report ridehail-surge --where 'conversion_rate > 0.8 AND driver_utilisation < 0.9'\n\n"
+    "  sweepctl report ridehail-surge-2 --against ridehail-surge\n\n"
+    "  sweepctl report ridehail-surge --store s3://bucket/sweeps --json",
 )
 def report_command(
     run_id: RunArgument,
@@ -157,6 +158,9 @@ def report_command(
 
         for each in (run_id, against) if against else (run_id,):
             require_run_id(each)
+        if out.suffix.lower() not in PAGES:
+            remedy = "Name it .html; a browser prints the page as PDF, and saves its figures."
+            raise UsageError(f"{out}: a report is an HTML page", remedy=remedy)
         if metric and len(metric) > MOST_METRICS:
             remedy = "Write several pages, each with its own --out."
             raise UsageError(f"a page shows at most {MOST_METRICS} metrics, not {len(metric)}", remedy=remedy)

@@ -25,7 +25,7 @@ from sweepctl.cli.options import (
     TimeoutOption,
 )
 from sweepctl.cli.rounds import open_rounds
-from sweepctl.cli.terminal import calling, error_exit, on_signals, open_console, print_json
+from sweepctl.cli.terminal import STORE_OPTIONS, calling, error_exit, on_signals, open_console, print_json
 from sweepctl.errors import SweepctlError, UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from sweepctl.engine.client import Engine
     from sweepctl.messages import ShardMessage
-    from sweepctl.records.outcome import Caller, RunRecord
+    from sweepctl.records.outcome import Caller
     from sweepctl.runs.local import RunOne, RunProgress
     from sweepctl.runs.retry import FailedShards
     from sweepctl.runs.reuse import Source
@@ -48,9 +48,9 @@ if TYPE_CHECKING:
 
 @app.command(
     "run",
-    epilog="Examples:\n\n  sweepctl run my-sweep/sweep.toml\n\n"
+    epilog="Examples:\n\n  sweepctl run my-sweep/sweep.toml\n\n  sweepctl run my-sweep/sweep.toml --run-id first\n\n"
     "  sweepctl run my-sweep/sweep.toml --store s3://bucket/sweeps --json\n\n"
-    "  sweepctl run finer.toml --reuse my-sweep-2026-02-14-0a1b2c3d",
+    "  sweepctl run my-sweep/sweep.toml --run-id again --reuse first",
 )
 def run_command(
     context: typer.Context,
@@ -95,15 +95,18 @@ def run_command(
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
         from sweepctl.shard.run import Conditions
         from sweepctl.sweep.plan import draft
+        from sweepctl.verify.report import Verdict
         from sweepctl.view.design_notes import show_design_notes
         from sweepctl.view.limits import show_short_time
+        from sweepctl.view.sweep import show_next
 
         drafted = draft(contents, worker)
         _require_reusable(drafted, reuse)
-        show_design_notes(console, drafted)
+        show_design_notes(console, drafted, run_id)
         show_short_time(console, drafted.spec.limits, timeout)
         conditions = Conditions(threads, timeout)
-        sweep = _RunCommand(console, results, worker, conditions, concurrency, is_text, Event(), calling(context, file))
+        caller = calling(context, file)
+        sweep = _RunCommand(console, results, worker, conditions, concurrency, is_text, Event(), caller)
         rounds = open_rounds(console, results, drafted, run_id)
         with on_signals(sweep.stop.set):
             run = partial(sweep.run, accept_failures=accept_failures)
@@ -111,6 +114,16 @@ def run_command(
                 result, exit_code = run(drafted, run_id, () if reuse is None else (reuse,))
             else:
                 result, exit_code = rounds.run(run, reuse)
+        if result["verdict"] is not None:
+            show_next(
+                console,
+                result["run_id"],
+                Verdict(result["verdict"]),
+                store=results.url,
+                options=calling(context, shared=STORE_OPTIONS).options,
+                caller=caller,
+                exit_code=exit_code,
+            )
         if json_output:
             print_json(result | {"exit_code": exit_code})
         raise typer.Exit(exit_code)
@@ -151,6 +164,7 @@ class _RunCommand:
         self._slots = slots
         self._is_watched = is_watched
         self._caller = caller
+        self._shared = Event()
         self.stop = stop
 
     def run(
@@ -176,7 +190,7 @@ class _RunCommand:
             show_source(self._console, each)
         source = merged(sources)
         total, complete = begun.plan.total_points, begun.complete_points
-        done = self.shards(begun.missing(), begun.record, total, complete, source, begun.failure_limit.exceeded)
+        done = self.shards(begun.missing(self._shared), total, complete, source, begun.failure_limit.exceeded)
         report = self._verify(begun.record.run_id) if done.error is None else None
         result = {
             "run_id": begun.record.run_id,
@@ -201,12 +215,11 @@ class _RunCommand:
         record = failed.record
         total = sum(each.end_index_exclusive - each.start_index for each in failed.retryable)
         limit = FailureLimit.of(record.spec, record.total_points, record.run_id, failed.failed_points)
-        return self.shards(failed.messages(utc_now().date()), record, total, 0, None, limit.exceeded)
+        return self.shards(failed.messages(utc_now().date()), total, 0, None, limit.exceeded)
 
     def shards(
         self,
         messages: "Iterable[ShardMessage]",
-        record: "RunRecord",
         total: int,
         complete: int,
         source: "Source | None",
@@ -221,12 +234,13 @@ class _RunCommand:
         )
 
         run_one, reused = self._runner(source)
-        with running(self._stderr, record.run_id, total, complete, is_watched=self._is_watched) as observe:
+        with running(self._stderr, total, complete, is_watched=self._is_watched) as observe:
             done = run_shards(
                 messages,
                 run_one,
                 slots=self._slots,
                 stop=self.stop,
+                shared=self._shared,
                 observe=observe,
                 reused=reused,
                 exceeded=exceeded,
@@ -280,8 +294,8 @@ class _RunCommand:
 
 @app.command(
     "retry",
-    epilog="Examples:\n\n  sweepctl retry demo-001\n\n"
-    "  sweepctl retry demo-001 --store s3://bucket/sweeps --queue-url $URL",
+    epilog="Examples:\n\n  sweepctl retry ridehail-surge\n\n"
+    "  sweepctl retry ridehail-surge --store s3://bucket/sweeps --queue-url $URL",
 )
 def retry_command(
     context: typer.Context,
@@ -316,10 +330,7 @@ def retry_command(
         from sweepctl.shard.run import Conditions
         from sweepctl.store import open_store
         from sweepctl.view.limits import show_short_time
-        from sweepctl.view.sweep import (
-            show_failed,
-            show_sent,
-        )
+        from sweepctl.view.sweep import show_failed, show_left, show_sent
 
         is_text = logs.configure(log_format) == "text"
         require_run_id(run_id)
@@ -352,6 +363,8 @@ def retry_command(
                 is_left = left is None or bool(left.retryable or left.is_left(accept_failures=True))
             error = done.error
         exit_code = error.exit_code if error is not None else int(is_left)
+        if error is None and "sent" not in result:
+            show_left(console, is_left=is_left, may_succeed=bool(failed.unreadable or result.get("failed")))
         if json_output:
             print_json(result | {"exit_code": exit_code})
         raise typer.Exit(exit_code)

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 @app.command(
     "status",
-    epilog="Examples:\n\n  sweepctl status demo-001\n\n"
-    "  sweepctl status demo-001 --store s3://bucket/sweeps --queue-url $URL --watch\n\n"
-    "  sweepctl status demo-001 --json",
+    epilog="Examples:\n\n  sweepctl status ridehail-surge\n\n"
+    "  sweepctl status ridehail-surge --store s3://bucket/sweeps --queue-url $URL --watch\n\n"
+    "  sweepctl status ridehail-surge --json",
 )
 def status_command(
     context: typer.Context,
@@ -146,16 +146,21 @@ def runs_command(
 ) -> None:
     """List the runs of a store, newest first.
 
-    Outcomes are counted, not read: `sweepctl status` shows which shards of a run failed. Unrecognised folders are
-    listed, and are not an error.
+    For each run: whether it is done, under way, standing still (no shard has ended for longer than shards take) or not
+    begun, and how many of its points and shards failed. `sweepctl status` has more of one run, and `sweepctl verify`
+    proves it. Unrecognised folders are listed, and are not an error.
     """
     with error_exit(json_output=json_output) as console:
-        from sweepctl.runs.index import list_runs
-        from sweepctl.store import open_store
-        from sweepctl.view.runs import show_runs
+        from threading import Event
 
-        results = open_store(store, endpoint_url=endpoint_url, region=region)
-        runs, malformed = list_runs(results)
+        from sweepctl.runs.index import list_runs
+        from sweepctl.shard.run import utc_now
+        from sweepctl.store import open_store
+        from sweepctl.view.runs import reading, show_runs
+
+        results, stop = open_store(store, endpoint_url=endpoint_url, region=region), Event()
+        with on_signals(stop.set), reading(open_console(stderr=True)) as observe:
+            runs, malformed = list_runs(results, utc_now(), observe=observe, stop=stop)
         if json_output:
             print_json({"runs": [run.to_json() for run in runs], "odd": [each.to_json() for each in malformed]})
         else:

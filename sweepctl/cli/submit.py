@@ -36,8 +36,8 @@ MOST_CONNECTIONS = 32  # the queue client's connection pool
 @app.command(
     "submit",
     epilog="Examples:\n\n  sweepctl submit sweep.toml --queue-url $URL --store s3://bucket/sweeps\n\n"
-    "  sweepctl submit sweep.toml --queue-url $URL --run-id demo-001 --json\n\n"
-    "  sweepctl submit sweep.toml --queue-url $URL --run-id demo-001 --from-shard 41200",
+    "  sweepctl submit sweep.toml --queue-url $URL --run-id ridehail-surge --json\n\n"
+    "  sweepctl submit sweep.toml --queue-url $URL --run-id ridehail-surge --from-shard 41200",
 )
 def submit_command(
     file: SweepFileArgument,
@@ -90,7 +90,7 @@ def submit_command(
         from sweepctl.view.runs import sending, show_submission
 
         drafted = draft(sweep, worker)
-        show_design_notes(console, drafted)
+        show_design_notes(console, drafted, run_id)
         require_sendable(drafted, queue)
         rounds = open_rounds(console, results, drafted, run_id)
         stop = Event()

@@ -2,11 +2,12 @@
 
 import datetime as dt
 import json
+import math
 import os
 import signal
 import sys
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import typer
 
+from sweepctl.cli.streams import OutputError, drop_output
 from sweepctl.errors import InterruptedRunError, MessageError, ScratchError, SweepctlError, UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
 STANDARD_ERROR = 2
 # What one command is told, and the one that its remedy names needs as well.
-SHARED_OPTIONS = ("store", "engine", "program", "endpoint_url", "region")
+STORE_OPTIONS = ("store", "endpoint_url", "region")
+SHARED_OPTIONS = (*STORE_OPTIONS, "engine", "program")
 PATIENCE = 30  # tenths of a second that an interrupted query has to end by itself
 _parts: set[Path] = set()  # files that are being written
 
@@ -35,24 +38,25 @@ def error_exit(*, json_output: bool) -> Iterator["Console"]:
     console = open_console(stderr=json_output)
     try:
         yield console
+    except OutputError:
+        raise  # to `main`: nothing more can be printed
     except SweepctlError as error:
         from sweepctl.view.console import show_error
 
         if json_output:
-            payload = {"kind": error.kind, "message": error.message, "remedy": error.remedy}
-            print_json({"error": payload, "exit_code": error.exit_code})
+            print_json(error.to_json())
         show_error(open_console(stderr=True), error)
         raise typer.Exit(error.exit_code) from error
 
 
-def calling(context: typer.Context, file: Path | None = None) -> "Caller":
-    """Return how the present command was called, for the commands in its remedies."""
+def calling(context: typer.Context, file: Path | None = None, shared: Collection[str] = SHARED_OPTIONS) -> "Caller":
+    """Return how the present command was called, for the commands in its remedies, which have the `shared` options."""
     import shlex
 
     from sweepctl.records.outcome import UNKNOWN_CALLER, Caller
 
     words: list[str] = []
-    for option in (each for each in context.command.params if each.name in SHARED_OPTIONS):
+    for option in (each for each in context.command.params if each.name in shared):
         source = context.get_parameter_source(option.name or "")
         if source is not None and source.name == "COMMANDLINE":
             value = context.params[option.name or ""]
@@ -280,21 +284,27 @@ def open_console(*, stderr: bool) -> "Console":
     """Return a console that tolerates a closed output pipe."""
     from rich.console import Console
 
+    from sweepctl.view.console import ANY_WIDTH
+
     class PipeSafeConsole(Console):
         """Drops its output once the reader has closed the pipe."""
 
         def on_broken_pipe(self) -> None:
-            _drop_output()
+            drop_output()
 
-    return PipeSafeConsole(stderr=stderr)
+    console = PipeSafeConsole(stderr=stderr)
+    # A pipe has no width; Rich would take 80 columns.
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = ANY_WIDTH
+    return console
 
 
 def print_json(value: dict[str, Any]) -> None:
     """Print a command's single JSON object."""
     try:
-        typer.echo(json.dumps(value, default=_json_time))
+        typer.echo(json.dumps(_finite(value), default=_json_time, allow_nan=False))
     except BrokenPipeError:
-        _drop_output()
+        drop_output()
 
 
 @contextmanager
@@ -304,12 +314,16 @@ def pipe_safe_output() -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        _drop_output()
+        drop_output()
 
 
-def _drop_output() -> None:
-    """Discard all further output: the exit code reports the command's result, not a closed pipe."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+def _finite(value: Any) -> Any:  # noqa: ANN401  any JSON value
+    """Return a value with null in place of numbers that JSON does not have."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _json_time(value: object) -> str:

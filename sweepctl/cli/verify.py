@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 @app.command(
     "verify",
-    epilog="Examples:\n\n  sweepctl verify demo-001\n\n"
-    "  sweepctl verify demo-001 --store s3://bucket/sweeps --reexecute 100 --json\n\n"
-    "  sweepctl verify demo-001 --missing missing.jsonl\n\n"
-    "  sweepctl verify demo-001 --requeue --queue-url $URL",
+    epilog="Examples:\n\n  sweepctl verify ridehail-surge\n\n"
+    "  sweepctl verify ridehail-surge --store s3://bucket/sweeps --reexecute 100 --json\n\n"
+    "  sweepctl verify ridehail-surge --missing missing.jsonl\n\n"
+    "  sweepctl verify ridehail-surge --requeue --queue-url $URL",
 )
 def verify_command(
     context: typer.Context,

@@ -6,7 +6,9 @@ too, since they watch their standard input.
 """
 
 import datetime as dt
+import random
 import time
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -47,6 +49,7 @@ class Begun:
     complete: frozenset[int]  # about 60 bytes for each shard
     failed_points: int = 0  # of these shards; counted only if the run limits them
     pilot: Pilot | None = None  # if one was run
+    is_new_version: bool = False  # whether it is new because earlier runs of the sweep are of another model version
 
     @cached_property
     def complete_points(self) -> int:
@@ -54,9 +57,19 @@ class Begun:
         bounds = map(self.plan.bounds, self.complete)
         return sum(end - start for start, end in bounds)
 
-    def missing(self) -> Iterator[ShardMessage]:
-        """Yield the message of each shard that lacks its records, in order."""
-        return (self.plan.message(shard) for shard in range(self.plan.shards) if shard not in self.complete)
+    def missing(self, shared: Event) -> Iterator[ShardMessage]:
+        """Yield the message of each shard that lacks its records: in order, and once `shared` is set in any order.
+
+        Two processes that go through a run in the same order would run nearly every shard twice.
+        """
+        for shard in range(self.plan.shards):
+            if shared.is_set():
+                left = array("L", (each for each in range(shard, self.plan.shards) if each not in self.complete))
+                random.SystemRandom().shuffle(left)
+                yield from map(self.plan.message, left)
+                return
+            if shard not in self.complete:
+                yield self.plan.message(shard)
 
     @property
     def failure_limit(self) -> "FailureLimit":
@@ -115,7 +128,9 @@ def begin_run(
     planned, record = pin(draft, store, run_id, now, measure)
     complete, failed_points = _complete(store, planned, record)
     pilot = measured[0].pilot if measured else None
-    return Begun(planned, record, record.created_at == now, complete, failed_points, pilot)
+    is_new = record.created_at == now
+    is_numbered = is_new and run_id is None and record.run_id != draft.new_run_id(record.run_date)
+    return Begun(planned, record, is_new, complete, failed_points, pilot, is_numbered)
 
 
 def _complete(store: Store, planned: Plan, record: RunRecord) -> tuple[frozenset[int], int]:
@@ -210,6 +225,7 @@ def run_shards(
     *,
     slots: int,
     stop: Event,
+    shared: Event | None = None,
     observe: Callable[[RunProgress], None] = lambda _: None,
     reused: Callable[[ShardMessage], int] = lambda _: 0,
     exceeded: Callable[[int, Caller], SweepctlError | None] = lambda *_: None,
@@ -221,9 +237,9 @@ def run_shards(
     A shard that fails does not stop the others. An error of this worker or its store does: no further shard is started,
     running ones finish, and the result has the error. So does `stop`, which `run_one` must obey too. `exceeded` is
     called with the number of failed points; the error that it returns ends the run, and `stop` is set then, so that
-    running shards end as after a signal.
+    running shards end as after a signal. `shared` is set once another process has completed one of the shards.
     """
-    tally = _RunCounts(reused, monotonic(), caller=caller)
+    tally = _RunCounts(reused, monotonic(), shared or Event(), caller=caller)
     ended: SimpleQueue[_RunningShard] = SimpleQueue()
     waiting, running = iter(messages), list[_RunningShard]()
     while True:
@@ -283,6 +299,7 @@ class _RunCounts:
 
     reused_of: Callable[[ShardMessage], int]
     began_at: float
+    shared: Event
     succeeded: int = 0
     failed: int = 0
     skipped: int = 0
@@ -317,7 +334,10 @@ class _RunCounts:
         outcome = result.outcome
         if outcome.complete:
             self.failed_points += outcome.points_failed
-        if result.disposition is Disposition.SKIPPED:
+        stands = result.disposition is Disposition.KEPT and outcome.complete
+        if result.disposition is Disposition.SKIPPED or stands:
+            # Also what was run here at the same time: it counts once, where it was committed.
+            self.shared.set()
             self.skipped += 1
             self.skipped_points += message.points
             return

@@ -1,4 +1,4 @@
-"""What `status` has read of a run, kept in the user's cache folder for its next call. Nothing else may use it.
+"""What `status` and `runs` have read of a run, kept in the user's cache folder for the next call; for nothing else.
 
 It may be lost, damaged or of another run of that name at any time: then outcomes are read again. An outcome that was
 replaced has another version in the listing, and is read again too.
@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import accumulate
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -17,7 +18,8 @@ from sweepctl.records.outcome import RunRecord
 from sweepctl.runs.status import OutcomeSummary
 from sweepctl.store.contract import Store
 
-MOST_RUNS = 20
+MOST_RUNS = 1_000
+MOST_TOTAL = 512 << 20  # bytes of all runs together
 MOST_BYTES = 64 << 20  # of a run with half a million outcomes
 _FORM = 1
 _DIGEST = 64  # characters before the content
@@ -66,8 +68,16 @@ def save(store: Store, run: RunRecord, seen: Mapping[int, OutcomeSummary]) -> No
             except BaseException:
                 Path(file.name).unlink()
                 raise
-        for old in sorted(path.parent.iterdir(), key=lambda each: each.stat().st_mtime)[:-MOST_RUNS]:
-            old.unlink()
+        _discard_old(path.parent)
+
+
+def _discard_old(folder: Path) -> None:
+    """Remove what was kept longest ago, beyond what all runs may take."""
+    found = sorted(((each.stat(), each) for each in folder.iterdir()), key=lambda each: -each[0].st_mtime)
+    totals = accumulate(stat.st_size for stat, _ in found)
+    for place, ((_, path), total) in enumerate(zip(found, totals, strict=True)):
+        if place >= MOST_RUNS or total > MOST_TOTAL:
+            path.unlink(missing_ok=True)
 
 
 def _path(store: Store, run: RunRecord) -> Path:

@@ -13,7 +13,7 @@ from sweepctl.errors import DamagedError
 from sweepctl.messages import require_run_id
 from sweepctl.records import layout
 from sweepctl.records.outcome import RunRecord
-from sweepctl.records.run import find_run
+from sweepctl.records.run import find_run, pinned_version
 from sweepctl.store.contract import Store
 from sweepctl.sweep.file import Shards
 from sweepctl.sweep.plan import Draft
@@ -98,7 +98,7 @@ class Rounds:
 def _begun(draft: Draft, store: Store, run_id: str | None) -> dict[int, RunRecord]:
     """Find the runs of a sweep by their names, and by their spec without the replications."""
     name = re.escape(draft.file.sweep.name if run_id is None else run_id)
-    pattern = re.compile(rf"{name}-\d{{4}}-\d\d-\d\d-[0-9a-f]{{8}}" if run_id is None else rf"{name}-r\d+")
+    pattern = re.compile(rf"{name}-\d{{4}}-\d\d-\d\d-[0-9a-f]{{8}}(?:-\d+)?" if run_id is None else rf"{name}-r\d+")
     folders = (folder.removeprefix(layout.RUN_PARTITION) for folder in store.folders("runs/"))
     found: dict[int, RunRecord] = {}
     for each in sorted(folder for folder in folders if pattern.fullmatch(folder)):
@@ -107,6 +107,7 @@ def _begun(draft: Draft, store: Store, run_id: str | None) -> dict[int, RunRecor
             if record is None:
                 continue
             spec = replace(record.spec, replications=draft.spec.replications)
-            if spec.fingerprint == draft.spec.fingerprint:
+            same_version = pinned_version(store, each) in (None, draft.model_version)
+            if same_version and spec.fingerprint == draft.spec.fingerprint:
                 found[record.spec.replications] = record
     return found

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from threading import Event
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sweepctl.errors import InterruptedRunError
 from sweepctl.records.outcome import Outcome, RunRecord
@@ -23,6 +23,8 @@ AT_ONCE = 1_000  # outcomes read between two checks of `stop`
 RECENT_SECONDS = 300.0
 SHARDS_IN_RECENT = 2
 WATCH_SECONDS = 2.0  # between two reads
+
+State = Literal["not_begun", "under_way", "standing_still", "done"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,17 @@ class Status:
     last_activity: dt.datetime | None
     points_per_second: float | None  # recently; of the whole run once it is done; None if nothing ended recently
     seconds_left: float | None
+    # When the last shard ended, or the run was created, if that is longer ago than shards take; None once it is done.
+    still_since: dt.datetime | None
+
+    @property
+    def state(self) -> State:
+        """Whether the run is done, and else whether shards end."""
+        if self.is_done:
+            return "done"
+        if self.last_activity is None:
+            return "not_begun"
+        return "under_way" if self.still_since is None else "standing_still"
 
     @property
     def shards_missing(self) -> int | None:
@@ -82,7 +95,7 @@ class Status:
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it."""
-        names = ("shards_missing", "points_done", "is_done", "has_too_many_failed")
+        names = ("state", "shards_missing", "points_done", "is_done", "has_too_many_failed")
         derived = {name: getattr(self, name) for name in names}
         return {**asdict(self), **derived}
 
@@ -204,7 +217,9 @@ def summarize_outcomes(
     succeeded = sum(each.is_success for each in seen)
     retryable = sum(each.is_retryable for each in seen)
     settled = sum(each.points for each in seen if not each.is_retryable)
-    pace = _pace(seen, now, is_done=settled >= run.total_points)
+    is_done = settled >= run.total_points
+    pace = _pace(seen, now, is_done=is_done)
+    last_activity = max((each.finished_at for each in seen), default=None)
     spec = run.spec
     return Status(
         run_id=run.run_id,
@@ -225,10 +240,16 @@ def summarize_outcomes(
         failures=dict(Counter(each.error_code or "" for each in seen if not each.is_success).most_common()),
         attempts=attempts,
         first_activity=min((each.started_at for each in seen), default=None),
-        last_activity=max((each.finished_at for each in seen), default=None),
+        last_activity=last_activity,
         points_per_second=pace,
         seconds_left=None if pace is None else max(0, run.total_points - settled) / pace,
+        still_since=None if is_done else _still_since(seen, last_activity or run.created_at, now),
     )
+
+
+def _still_since(seen: Sequence[OutcomeSummary], last: dt.datetime, now: dt.datetime) -> dt.datetime | None:
+    longest = max((each.finished_at - each.started_at for each in seen), default=dt.timedelta())
+    return last if now - last > max(dt.timedelta(seconds=RECENT_SECONDS), SHARDS_IN_RECENT * longest) else None
 
 
 def _pace(seen: Sequence[OutcomeSummary], now: dt.datetime, *, is_done: bool) -> float | None:

@@ -124,6 +124,9 @@ class Store(Protocol):
     def borrow(self, key: str, folder: Path) -> Path | None:
         """A file with the object's content, only for reading: its own, or a copy in `folder`. None if missing."""
 
+    def require_present(self) -> None:
+        """Raise `StoreError` if the store is a folder that does not exist. A missing bucket is one anyway."""
+
     def folders(self, prefix: str) -> list[str]:
         """Names of the folders directly below `prefix`, which is empty or ends in `/`; sorted."""
 

@@ -109,6 +109,13 @@ class LocalStore:
             except FileNotFoundError:
                 return None
 
+    def require_present(self) -> None:
+        """Raise an error if there is no such folder."""
+        if not self._root.is_dir():
+            what = "is a file, not a folder" if self._root.exists() else "does not exist"
+            remedy = "Correct --store or SWEEPCTL_STORE: `sweepctl run` and workers make a store where there is none."
+            raise StoreError(f"the store {self._url} {what}", remedy=remedy)
+
     def folders(self, prefix: str) -> list[str]:
         """List the directories of one directory, without the work area and without links."""
         with files.store_errors("list", self._root / prefix):

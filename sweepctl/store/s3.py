@@ -158,6 +158,9 @@ class S3Store:
         copy = folder / key.replace("/", "_")
         return copy if self.fetch(key, copy) else None
 
+    def require_present(self) -> None:
+        """Do nothing: any request to a bucket that does not exist is an error."""
+
     def folders(self, prefix: str) -> list[str]:
         """List common prefixes."""
         pages = self._pages(prefix, Delimiter="/")

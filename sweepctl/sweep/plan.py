@@ -97,6 +97,7 @@ class Draft:
     file: SweepFile
     spec: Spec
     stored: bytes | None
+    model_version: str  # of the engine that accepts it
     exclusion: Exclusion | None = None  # None without constraints
 
     @property
@@ -161,7 +162,7 @@ def draft(file: SweepFile, engine: Engine) -> Draft:
     exclusion = find_excluded(spec, file.space, engine)
     if exclusion is not None and exclusion.is_total and exclusion.is_exact:
         raise file.error(_nothing_left(exclusion))
-    return Draft(file, spec, stored, exclusion)
+    return Draft(file, spec, stored, model.version, exclusion)
 
 
 def _spec_of(file: SweepFile) -> tuple[Spec, bytes | None]:

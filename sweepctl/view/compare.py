@@ -4,7 +4,8 @@ from rich.console import Console
 
 from sweepctl.results.analysis.comparison import Comparison, MetricComparison
 from sweepctl.results.analysis.pairing import Side
-from sweepctl.view.console import foreign, new_table
+from sweepctl.results.analysis.subject import TOO_EXTREME
+from sweepctl.view.console import foreign, new_table, show_table
 from sweepctl.view.wording import chance, counted, shown
 
 IN_FULL = 2  # metrics whose largest differences are all shown
@@ -79,7 +80,10 @@ def _show_metrics(console: Console, metrics: list[MetricComparison]) -> None:
             "" if test is None else chance(test.p_value),
             "–" if metric.effect_size is None else f"{metric.effect_size:.3g}",
         )
-    console.print(table, highlight=False)
+    show_table(console, table)
+    extreme = [foreign(metric.name) for metric in metrics if metric.is_extreme]
+    if extreme:
+        _say(console, f"[yellow]![/] {', '.join(extreme)}: {TOO_EXTREME}")
     if any(metric.test for metric in metrics):
         over = sorted({metric.test.over for metric in metrics if metric.test})
         _say(
@@ -87,7 +91,7 @@ def _show_metrics(console: Console, metrics: list[MetricComparison]) -> None:
             "[dim]B - A: the mean difference of equal points, with a 95 % interval; p: of a paired t test over "
             f"{' and '.join(over)}; effect: B - A in standard deviations of A's points.[/]",
         )
-    else:
+    elif not extreme:
         _say(console, "[dim]No test: with one replicate of chosen cells, nothing varies by chance.[/]")
 
 
@@ -101,4 +105,4 @@ def _show_largest(console: Console, metric: MetricComparison) -> None:
         metric_values = [foreign(shown(value)) for value in (each.first, each.second)]
         values = [foreign(shown(value)) for value in each.parameters.values()]
         table.add_row(*metric_values, f"{each.first_index:,}", f"{each.replicate:,}", *values)
-    console.print(table, highlight=False)
+    show_table(console, table)

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     from sweepctl.sweep.plan import Draft
 
 
-def show_design_notes(console: Console, draft: "Draft") -> None:
-    """Print what the sweep's rules do to its cells, and numbers of samples that should be powers of two."""
+def show_design_notes(console: Console, draft: "Draft", run_id: str | None) -> None:
+    """Print what the sweep's rules do to its cells, and what would be better otherwise; `run_id` is the given one."""
+    if run_id is not None and run_id.isdigit():
+        readers = "pandas, pyarrow, polars and Spark take the folder of a run of digits for a number"
+        note = f"{readers}: filter by the column run_id, or choose a --run-id with a letter"
+        console.print(f"[yellow]! run_id {run_id}: {note}[/]", highlight=False, soft_wrap=True)
     if draft.exclusion is not None:
         for text in _rules(draft.exclusion, draft):
             console.print(text, highlight=False, soft_wrap=True)

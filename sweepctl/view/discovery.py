@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from sweepctl.results.analysis.discovery import Box, Discovery
-from sweepctl.view.console import foreign, new_table
+from sweepctl.view.console import foreign, new_table, show_table
 from sweepctl.view.wording import chance, counted, limits, share
 
 TERMS = (
@@ -56,7 +56,7 @@ def _show_box(console: Console, place: int, box: Box) -> None:
     table = new_table("dimension", "in the box", "p")
     for each in box.restrictions:
         table.add_row(foreign(each.dimension), foreign(limits(each.low, each.high, each.values)), chance(each.p_value))
-    console.print(table, highlight=False)
+    show_table(console, table)
     headings = ("", "points", "coverage", "density", "mass", "restricted dimensions")
     steps = new_table(*headings, title="peeling, step by step (→ the box, before pasting)")
     for column in steps.columns[1:5]:
@@ -64,7 +64,7 @@ def _show_box(console: Console, place: int, box: Box) -> None:
     for step in box.trajectory:
         row = (f"{step.points:,}", share(step.coverage), share(step.density), share(step.mass))
         steps.add_row("→" if step.is_chosen else "", *row, foreign(", ".join(step.restricted) or "none"))
-    console.print(steps, highlight=False)
+    show_table(console, steps)
 
 
 def _print(console: Console, text: str) -> None:

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.padding import Padding
 
-from sweepctl.protocol import Column, Description, Metric, Model, Program
-from sweepctl.view.console import foreign, new_table
+from sweepctl.protocol import Column, Description, Metric, Model, Parameter, Program
+from sweepctl.view.console import fits, foreign, new_table, show_table
+
+_LABELS = {"unit": "in ", "default": "default "}
 
 
 def show_models(console: Console, description: Description) -> None:
@@ -14,7 +17,7 @@ def show_models(console: Console, description: Description) -> None:
     for model in description.models:
         names = ", ".join(parameter.name for parameter in model.parameters)
         table.add_row(model.name, foreign(model.version), _origin(model), foreign(model.doc), names)
-    console.print(table, highlight=False)
+    show_table(console, table)
     console.print(
         f"engine {foreign(description.engine_version)} for {foreign(description.target)}", style="dim", highlight=False
     )
@@ -23,14 +26,8 @@ def show_models(console: Console, description: Description) -> None:
 def show_model(console: Console, model: Model) -> None:
     """Print a model's parameters, metrics and datasets."""
     console.print(f"[bold]{model.name}[/] version {foreign(model.version)}: {foreign(model.doc)}", highlight=False)
-    table = new_table("parameter", "type", "unit", "default", "range", "description", title="parameters")
-    for parameter in model.parameters:
-        default = "null" if parameter.default is None else str(parameter.default)
-        allowed = foreign(parameter.range)
-        table.add_row(
-            parameter.name, _type(parameter), foreign(parameter.unit), foreign(default), allowed, foreign(parameter.doc)
-        )
-    console.print(table, highlight=False)
+    headers = ("parameter", "type", "unit", "default", "range", "description")
+    _show_rows(console, "parameters", headers, list(map(_parameter_row, model.parameters)))
     _show_columns(console, "metrics", "metric", model.metrics)
     if model.program is not None:
         _show_program(console, model.program)
@@ -50,16 +47,35 @@ def _show_program(console: Console, program: Program) -> None:
     table = new_table("file", "SHA-256", title="program")
     for name, digest in sorted(program.files.items()):
         table.add_row(foreign(name), digest)
-    console.print(table, highlight=False)
+    show_table(console, table)
     if program.environment:
         console.print(f"environment: {foreign(', '.join(program.environment))}", highlight=False)
 
 
 def _show_columns(console: Console, title: str, kind: str, columns: Sequence[Column]) -> None:
-    table = new_table(kind, "type", "unit", "description", title=foreign(title))
-    for column in columns:
-        table.add_row(column.name, _type(column), foreign(column.unit), foreign(column.doc))
-    console.print(table, highlight=False)
+    rows = [(column.name, _type(column), foreign(column.unit), foreign(column.doc)) for column in columns]
+    _show_rows(console, foreign(title), (kind, "type", "unit", "description"), rows)
+
+
+def _parameter_row(parameter: Parameter) -> Sequence[str]:
+    default = "null" if parameter.default is None else str(parameter.default)
+    values = (parameter.unit, default, parameter.range, parameter.doc)
+    return (parameter.name, _type(parameter), *map(foreign, values))
+
+
+def _show_rows(console: Console, title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; on a terminal too narrow for it, a block for each row: its name, its facts, its description."""
+    table = new_table(*headers, title=title)
+    for row in rows:
+        table.add_row(*row)
+    if fits(console, table):
+        show_table(console, table)
+        return
+    console.print(f"\n[bold]{title}[/]", highlight=False)
+    for name, *facts, doc in rows:
+        labelled = (f"{_LABELS.get(each, '')}{fact}" for each, fact in zip(headers[1:-1], facts, strict=True) if fact)
+        console.print(Padding(f"[bold]{name}[/]  {', '.join(labelled)}", (0, 0, 0, 2)), highlight=False)
+        console.print(Padding(doc, (0, 0, 0, 6)), highlight=False)
 
 
 def _type(column: Column) -> str:

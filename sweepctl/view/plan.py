@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from sweepctl.design.axes import length_of
 from sweepctl.design.distributions import Between
 from sweepctl.sweep.cost import PRICES_OF
-from sweepctl.view.console import foreign, new_table
+from sweepctl.view.bar import Bar
+from sweepctl.view.console import foreign, new_table, show_table
 from sweepctl.view.design_notes import show_design_notes
 from sweepctl.view.rounds import rule
 from sweepctl.view.wording import counted
@@ -31,11 +31,9 @@ _MOST_VALUES = 6
 @contextmanager
 def piloting(console: Console, points: int | None) -> Iterator[Callable[[int], None]]:
     """Show a progress bar of the pilot's points on a terminal, and nothing elsewhere."""
-    columns = (TextColumn("pilot"), BarColumn(), MofNCompleteColumn(), TextColumn("points"))
-    disabled = points is None or not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=disabled) as progress:
-        task = progress.add_task("pilot", total=points)
-        yield lambda done: progress.update(task, completed=done)
+    with Bar(console, "points", disabled=points is None) as bar:
+        task = bar.add_task("pilot", total=points)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def show_plan(console: Console, report: "PlanReport") -> None:
@@ -58,7 +56,7 @@ def show_plan(console: Console, report: "PlanReport") -> None:
             console.print(f"[dim]{note}[/]", highlight=False, soft_wrap=True)
     _show_rounds(console, report)
     _show_repeats(console, report)
-    show_design_notes(console, report.draft)
+    show_design_notes(console, report.draft, plan.run_id)
     _show_space(console, report)
     _show_samples(console, report)
     each = shards_of(plan)
@@ -138,6 +136,11 @@ def _show_repeats(console: Console, report: "PlanReport") -> None:
     )
 
 
+def show_start(console: Console, command: str) -> None:
+    """Print the command that runs the plan here."""
+    console.print(f"[dim]→ {foreign(command)} runs it here[/]", highlight=False, soft_wrap=True)
+
+
 def _dimensions(design: object) -> dict[str, Any]:
     """Return the axis or the distribution of each parameter, of all parts of a cross."""
     parts = getattr(design, "parts", [design])
@@ -153,7 +156,7 @@ def _show_space(console: Console, report: "PlanReport") -> None:
     for name, text in sorted(report.plan.spec.derived.items()):
         table.add_row(name, f"= {foreign(text)}")
     if table.row_count:
-        console.print(table)
+        show_table(console, table)
 
 
 def _values(values: Any) -> str:  # noqa: ANN401  an axis or a distribution
@@ -178,7 +181,7 @@ def _show_samples(console: Console, report: "PlanReport") -> None:
     for point, varied in zip(report.samples, report.varied, strict=True):
         values = (foreign(_value(varied[name])) for name in shown)
         table.add_row(f"{point.point_index:,}", f"{point.replicate:,}", *values)
-    console.print(table)
+    show_table(console, table)
     if len(names) > len(shown):
         console.print(f"[dim]and {counted('parameters', len(names) - len(shown))} more; --json shows all[/]")
 
@@ -201,7 +204,7 @@ def _show_estimate(console: Console, report: "PlanReport") -> None:
     )
     for name, value, show in rows:
         table.add_row(name, *_shown(value, show))
-    console.print(table)
+    show_table(console, table)
     show_bad_points(console, pilot)
     if pilot.failed > pilot.bad:
         failed = f"{pilot.failed:,} of these points failed, and would fail in the run"

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 from rich import box
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from sweepctl.texts import plain
-from sweepctl.view.console import new_table
+from sweepctl.view.console import fits, new_table
 from sweepctl.view.wording import counted
 
 MOST_ROWS = 100
@@ -27,7 +26,7 @@ def show_answer(console: Console, reader: pa.RecordBatchReader) -> None:
     rows = list(itertools.islice(_rows(reader), MOST_ROWS + 1))
     shown = _table(names, is_number, rows[:MOST_ROWS])
     most = MOST_ROWS
-    if Measurement.get(console, console.options.update(max_width=10_000), shown).maximum > console.width:
+    if not fits(console, shown):
         shown, most = _blocks(names, rows[:MOST_BLOCKS]), MOST_BLOCKS
     console.print(shown)
     if not rows:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -18,20 +18,27 @@ from sweepctl.runs.programs import ProgramHere
 from sweepctl.runs.status import Status
 from sweepctl.runs.submit import Submission
 from sweepctl.sweep.plan import Plan
-from sweepctl.view.console import foreign, new_table
+from sweepctl.view.bar import Bar
+from sweepctl.view.console import foreign, show_narrowed
 from sweepctl.view.wording import counted, duration
 
-WIDE = 120  # terminal columns that a full row of runs needs
+RUN_COLUMNS = ("run", "state", "points", "shards", "failed", "last activity", "model", "date", "other attempts")
+OPTIONAL_RUN_COLUMNS = ("last activity", "model", "date", "other attempts")
+_STATES = {
+    "done": "[green]done[/]",
+    "under_way": "under way",
+    "standing_still": "[yellow]standing still[/]",
+    "not_begun": "[yellow]not begun[/]",
+}
 
 
 @contextmanager
 def sending(console: Console, plan: Plan, from_shard: int) -> Iterator[Callable[[int], None]]:
     """Show a progress bar of shards on a terminal, and nothing elsewhere."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("shards"),
-               TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"sending run {plan.run_id}", total=max(0, plan.shards - from_shard))
-        yield lambda shards: progress.update(task, completed=shards)
+    with Bar(console, "shards") as bar:
+        bar.below = f"run {plan.run_id}"
+        task = bar.add_task("sending", total=max(0, plan.shards - from_shard))
+        yield lambda shards: bar.update(task, completed=shards)
 
 
 def show_submission(console: Console, done: Submission) -> None:
@@ -107,8 +114,8 @@ def _status(status: Status, facts: QueueFacts | None, backlog: Backlog | None, c
     rows.add_row("  activity", _activity(status))
     if facts is not None:
         rows.add_row("  queue", _queue(facts, backlog))
-    state = "[bold green]done[/]" if status.is_done else "[bold]under way[/]"
-    head = f"run [bold]{foreign(status.run_id)}[/] of {foreign(status.model)}, {foreign(status.run_date)}: {state}"
+    name = f"run [bold]{foreign(status.run_id)}[/] of {foreign(status.model)}, {foreign(status.run_date)}"
+    head = f"{name}: [bold]{_STATES[status.state]}[/]"
     return Group(Text.from_markup(head), rows, *(Text(f"→ {line}", style="dim") for line in _advice(status, caller)))
 
 
@@ -148,7 +155,8 @@ def _activity(status: Status) -> str:
     if status.first_activity is None or status.last_activity is None:
         return "none yet"
     ago = max(0.0, (status.at - status.last_activity).total_seconds())
-    return f"{_time(status.first_activity)} to {_time(status.last_activity)}, {duration(ago)} ago"
+    still = "; nothing has happened since" if status.still_since is not None else ""
+    return f"{_time(status.first_activity)} to {_time(status.last_activity)}, {duration(ago)} ago{still}"
 
 
 def _queue(facts: QueueFacts, backlog: Backlog | None) -> str:
@@ -163,6 +171,9 @@ def _advice(status: Status, caller: Caller) -> Iterator[str]:
         yield f"sweepctl retry {run} runs the failed shards again here, or sends them with --queue-url."
     if status.shards_failed:
         yield f"sweepctl retry {run} explains the permanent failures, and what to do."
+    if status.still_since is not None and status.shards_missing != 0:
+        yield f"sweepctl run {caller.file} --run-id {run} goes on here, if no worker is on it."
+        yield f"sweepctl verify {run} --requeue --queue-url URL sends what is missing to workers again."
     if status.shards_unreadable or (status.is_done and status.points_succeeded):
         yield f"sweepctl verify {run} checks every file."
 
@@ -177,25 +188,7 @@ def _line(status: Status, facts: QueueFacts | None) -> str:
 def show_runs(console: Console, store: str, runs: Sequence[StoredRun], malformed: Sequence[MalformedRun]) -> None:
     """Print one row per run, newest first; then the unrecognised folders."""
     if runs:
-        # A pipe has no width; a narrow terminal shows fewer columns, and --json has all.
-        if not console.is_terminal:
-            console.width = max(console.width, WIDE)
-        more = ("date", "other attempts") if console.width >= WIDE else ()
-        table = new_table("run", "model", "points", "outcomes", "last activity", *more)
-        for run in runs:
-            planned = "" if run.shards is None else f" of {run.shards:,}"
-            whole = "[green]" if run.outcomes == run.shards else "[default]"
-            table.add_row(
-                foreign(run.run_id),
-                foreign(run.model),
-                f"{run.total_points:,}",
-                f"{whole}{run.outcomes:,}{planned}[/]",
-                f"{run.last_activity.astimezone(dt.UTC):%m-%d %H:%M}Z",
-                *((foreign(run.run_date), f"{run.attempts:,}" if run.attempts else "") if more else ()),
-            )
-        for column in table.columns[1:]:
-            column.no_wrap = True
-        console.print(table, highlight=False)
+        show_narrowed(console, RUN_COLUMNS, list(map(_run_row, runs)), OPTIONAL_RUN_COLUMNS)
     elif not malformed:
         console.print(f"{foreign(store)} has no runs.", highlight=False, soft_wrap=True)
         for line in (
@@ -207,6 +200,23 @@ def show_runs(console: Console, store: str, runs: Sequence[StoredRun], malformed
         console.print(
             f"[yellow]![/] runs/{foreign(each.folder)}: {foreign(each.problem)}", highlight=False, soft_wrap=True
         )
+
+
+def _run_row(run: StoredRun) -> Sequence[str]:
+    planned = "" if run.shards is None else f" of {run.shards:,}"
+    shards = run.shards_failed + run.shards_retryable + run.shards_unreadable
+    failed = [(run.points_failed, "points"), (shards, "shards")]
+    return (
+        foreign(run.run_id),
+        _STATES[run.state],
+        f"{run.total_points:,}",
+        f"{run.outcomes:,}{planned}",
+        f"[red]{', '.join(counted(kind, count) for count, kind in failed if count)}[/]",
+        f"{run.last_activity.astimezone(dt.UTC):%m-%d %H:%M}Z",
+        foreign(run.model),
+        foreign(run.run_date),
+        f"{run.attempts:,}" if run.attempts else "",
+    )
 
 
 def _time(at: dt.datetime) -> str:

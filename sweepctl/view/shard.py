@@ -12,7 +12,7 @@ from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
 from sweepctl.shard.run import Disposition, Result
 from sweepctl.shard.slow_point import Progress, SlowPoint
 from sweepctl.store.contract import Store, is_key
-from sweepctl.view.console import foreign, new_table
+from sweepctl.view.console import foreign, new_table, show_table
 from sweepctl.view.wording import byte_count, counted
 
 _DISPOSITIONS = {
@@ -28,26 +28,9 @@ def progress_of(console: Console, message: ShardMessage) -> Iterator[Progress]:
     if not console.is_terminal:
         yield lambda _points, _slow: None
         return
-    from rich.progress import (  # noqa: PLC0415  needed on a terminal only
-        BarColumn,
-        MofNCompleteColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from sweepctl.view.bar import Bar  # noqa: PLC0415  needed on a terminal only
 
-    from sweepctl.view.bar import Bar  # noqa: PLC0415  as above
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("points"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=console, transient=True) as bar:
+    with Bar(console, "points") as bar:
         task = bar.add_task(f"shard {message.shard_id}", total=message.points)
 
         def reach(points: int, slow: SlowPoint | None) -> None:
@@ -114,7 +97,7 @@ def show_point(console: Console, message: ShardMessage, dimensions: Collection[s
     for name, value in point.parameters.items():
         source = "dimension" if name in dimensions else "base" if name in message.base else "[dim]default[/]"
         table.add_row(foreign(name), "null" if value is None else foreign(str(value)), source)
-    console.print(table, highlight=False)
+    show_table(console, table)
     for line in (
         f"  seed                   {message.seed}",
         f"  parameter_fingerprint  {point.parameter_fingerprint}",

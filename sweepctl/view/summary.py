@@ -11,7 +11,7 @@ from sweepctl.results.analysis.sensitivity.indices import Sensitivity
 from sweepctl.results.analysis.subject import Subject
 from sweepctl.results.analysis.summary import MetricSummary, Summary
 from sweepctl.spec import Value
-from sweepctl.view.console import foreign, new_table
+from sweepctl.view.console import foreign, new_table, show_table
 from sweepctl.view.wording import counted, shown, span
 
 
@@ -22,7 +22,7 @@ def show_summary(console: Console, summary: Summary) -> None:
     failures += f", {subject.excluded:,} excluded by a constraint" if subject.excluded else ""
     console.print(
         f"run [bold]{foreign(subject.record.run_id)}[/] of {foreign(subject.record.spec.model)}: {subject.points:,} of "
-        f"{subject.record.total_points:,} points are recorded{failures}",
+        f"{subject.record.total_points:,} points recorded{failures}",
         highlight=False,
         soft_wrap=True,
     )
@@ -85,7 +85,7 @@ def _show_effects(console: Console, subject: Subject, metric: MetricSummary) -> 
             less = "first" if place == dimension.base else _estimated(difference)
             cells = (_estimated(estimate), *((less,) if differences else ()))
             table.add_row(name, foreign(span(level.low, level.high)), *cells, f"{estimate.points if estimate else 0:,}")
-    console.print(table, highlight=False)
+    show_table(console, table)
     note = f"±: {interval}." if subject.replications > 1 else f"{interval}."
     if differences:
         note += f' To compare levels, use "less the first": {how_compared(subject, differences)}'
@@ -114,12 +114,12 @@ def _show_sensitivity(console: Console, sensitivity: Sensitivity) -> None:
         for index in sensitivity.indices:
             total = "–" if index.total is None else _with_width(index.total, index.total_half_width)
             table.add_row(foreign(index.dimension), _with_width(index.first_order, index.half_width), total)
-        console.print(table, highlight=False)
+        show_table(console, table)
     if sensitivity.pairs:
         table = new_table("both", "second order", title="what only two dimensions together explain")
         for pair in sensitivity.surest_pairs:
             table.add_row(foreign(" and ".join(pair.dimensions)), _with_width(pair.second_order, pair.half_width))
-        console.print(table, highlight=False)
+        show_table(console, table)
     if sensitivity.effects:
         table = new_table(
             "dimension",
@@ -133,13 +133,13 @@ def _show_sensitivity(console: Console, sensitivity: Sensitivity) -> None:
             measures = (mu_star, mu, (effect.sigma, effect.sigma_half_width))
             cells = (f"{shown(value)} ± {shown(half_width)}" for value, half_width in measures)
             table.add_row(foreign(effect.dimension), *cells)
-        console.print(table, highlight=False)
+        show_table(console, table)
     if sensitivity.influences:
         table = new_table("dimension", "PAWN", "rank correlation", title="influence without variance")
         for each in sensitivity.influences:
             rank = "–" if each.rank_correlation is None else _with_width(each.rank_correlation, each.rank_half_width)
             table.add_row(foreign(each.dimension), _with_width(each.pawn, each.pawn_half_width), rank)
-        console.print(table, highlight=False)
+        show_table(console, table)
         console.print(
             f"[dim]PAWN up to {sensitivity.pawn_by_chance:.3f} may be chance.[/]", highlight=False, soft_wrap=True
         )
@@ -158,7 +158,7 @@ def _show_rows(console: Console, title: str, rows: Sequence[Row], metric: str) -
         table.add_row(
             shown(row.metrics[metric]), f"{row.point_index:,}", f"{row.replicate:,}", *_values(row.parameters)
         )
-    console.print(table, highlight=False)
+    show_table(console, table)
 
 
 def _values(values: Mapping[str, Value]) -> list[str]:
@@ -174,4 +174,4 @@ def _show_failures(console: Console, failures: Sequence[FailureCount]) -> None:
         table.add_row(
             f"{each.count:,} {each.of}", foreign(each.error_code), f"{one} {each.example:,}", foreign(each.message)
         )
-    console.print(table, highlight=False)
+    show_table(console, table)

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn
 
 from sweepctl.verify.report import Verdict
 from sweepctl.view.bar import Bar
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from sweepctl.verify.report import Report
 
 _MOST_SHARDS = 10  # listed per group
+_FIRST_QUERY = "SELECT * FROM points LIMIT 5"
+_FOR_GOOD = "what failed has failed for good, and is recorded; with --accept-failures the exit code is 0"
 
 
 @contextmanager
@@ -41,6 +42,8 @@ def show_begun(console: Console, begun: "Begun") -> None:
     what = "" if begun.is_new else ", continued"
     points = counted("points", plan.total_points)
     _print(console, f"run [bold]{plan.run_id}[/]{what}: {points} in {shards_of(plan)}")
+    if begun.is_new_version:
+        _print(console, "  a new run: the model has another version than in earlier runs of this sweep, which stay")
     if begun.pilot is not None:
         show_bad_points(console, begun.pilot)
     if begun.complete:
@@ -63,34 +66,29 @@ def show_source(console: Console, source: "Source") -> None:
 
 
 @contextmanager
-def running(
-    console: Console, run_id: str, total: int, complete: int, *, is_watched: bool
-) -> Iterator[Callable[["Done"], None]]:
-    """Show a progress bar with the rate and the time left on a terminal, and nothing elsewhere."""
-    columns = (TextColumn("run {task.description}"), BarColumn(), TextColumn("{task.fields[status]}"))
-    disabled = not (is_watched and console.is_terminal)
-    with Bar(*columns, console=console, transient=True, disable=disabled) as bar:
-        task = bar.add_task(run_id, total=total, completed=complete, status="")
+def running(console: Console, total: int, complete: int, *, is_watched: bool) -> Iterator[Callable[["Done"], None]]:
+    """Show a progress bar with the time left and the rate on a terminal, and nothing elsewhere."""
+    with Bar(console, "points", disabled=not is_watched) as bar:
+        task = bar.add_task("", total=total, completed=complete, left=None)
 
         def observe(done: "Done") -> None:
             reached = complete + done.points + done.skipped_points
-            bar.slow = done.slow
-            bar.update(task, completed=reached, status=_progress(done, reached, total))
+            bar.slow, bar.below = done.slow, _pace(done)
+            bar.update(task, completed=reached, left=_seconds_left(done, total - reached))
 
         yield observe
 
 
-def _progress(done: "Done", reached: int, total: int) -> str:
-    rate = done.points_per_second
+def _pace(done: "Done") -> str:
     ended = done.succeeded + done.failed + done.skipped
-    parts = [f"{reached:,}/{total:,} points", f"{rate:,.0f} points/s", counted("shards", ended)]
-    if done.failed:
-        parts.append(f"[red]{done.failed:,} failed[/]")
-    left = (total - reached) / rate if rate else None
+    failed = f", {done.failed:,} failed" if done.failed else ""
+    return f"{done.points_per_second:,.0f} points/s, {counted('shards', ended)}{failed}"
+
+
+def _seconds_left(done: "Done", points: int) -> float | None:
+    left = points / done.points_per_second if done.points_per_second else None
     # A point that has been running for longer than all others would take may never end.
-    if left is not None and (done.slow is None or done.slow.seconds < left):
-        parts.append(f"about {duration(left)} left")
-    return ", ".join(parts)
+    return None if left is not None and done.slow is not None and done.slow.seconds >= left else left
 
 
 def show_done(console: Console, done: "Done") -> None:
@@ -124,6 +122,30 @@ def show_proof(console: Console, report: "Report", caller: "Caller") -> None:
         show_verdict(console, report)
     else:
         show_report(console, report, caller)
+
+
+def show_next(
+    console: Console, run_id: str, verdict: Verdict, *, store: str, options: str, caller: "Caller", exit_code: int
+) -> None:
+    """Print whether the run is done, where its results are, and the next commands; `options` name the store."""
+    if verdict is Verdict.FAILURES and exit_code:
+        _print(console, f"[yellow]done, but not whole[/]: {_FOR_GOOD}")
+    elif verdict is Verdict.INCOMPLETE:
+        _print(console, "[yellow]not done[/]: some points have no record yet")
+        _print(console, f"[dim]→ sweepctl run {caller.file} --run-id {run_id}{caller.options} goes on.[/]")
+    _print(console, f"results: {foreign(store)}")
+    if verdict in (Verdict.WHOLE, Verdict.FAILURES):
+        _print(console, f"[dim]→ sweepctl summary {run_id}{options}[/]")
+        _print(console, f"[dim]→ sweepctl report {run_id}{options}[/]")
+        _print(console, f'[dim]→ sweepctl query {run_id} "{_FIRST_QUERY}"{options}[/]')
+
+
+def show_left(console: Console, *, is_left: bool, may_succeed: bool) -> None:
+    """Print whether another retry could change what is left of failed shards."""
+    if may_succeed:
+        _print(console, "[yellow]not done[/]: failed shards are left that another retry may mend")
+    elif is_left:
+        _print(console, f"[yellow]nothing to retry[/]: {_FOR_GOOD}")
 
 
 def show_failed(console: Console, failed: "FailedShards") -> None:

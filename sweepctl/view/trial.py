@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from sweepctl.trial.checks import Trial
-from sweepctl.view.console import foreign, new_table
+from sweepctl.view.console import foreign, new_table, show_table
 
 _MARKS = {"ok": "[green]ok[/]", "wrong": "[bold red]wrong[/]", "note": "[yellow]note[/]"}
 
@@ -25,6 +25,6 @@ def show_trial(console: Console, trial: Trial) -> None:
     for each in trial.findings:
         remedy = f"\n[dim]→ {foreign(each.remedy)}[/]" if each.remedy else ""
         table.add_row(_MARKS[each.state], each.check, foreign(each.finding) + remedy)
-    console.print(table, highlight=False)
+    show_table(console, table)
     wrong = sum(each.state == "wrong" for each in trial.findings)
     console.print("[green]nothing is wrong[/]" if not wrong else f"[bold red]{wrong} wrong[/]", highlight=False)

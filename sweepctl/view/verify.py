@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from sweepctl.records.outcome import MACHINE_DEPENDENT, POINT_FAILED, UNKNOWN_CALLER, Caller
 from sweepctl.verify.builds import build_name
 from sweepctl.verify.repair import MOST_MESSAGES
 from sweepctl.verify.report import NOT_REPRODUCED, SET_ASIDE, CheckState, Finding, Report, Severity
-from sweepctl.view.console import foreign, new_table
+from sweepctl.view.bar import Bar
+from sweepctl.view.console import foreign, new_table, show_table
 from sweepctl.view.wording import VERDICTS, counted
 
 _STATES = {CheckState.PASSED: "[green]✓[/]", CheckState.FAILED: "[red]✗[/]", CheckState.NOT_CHECKED: "[yellow]?[/]"}
@@ -20,13 +20,10 @@ EXAMPLES = 10  # per check; --json has all
 @contextmanager
 def examining(console: Console, run_id: str) -> Iterator[Callable[[str, int, int], None]]:
     """Show the current step and its progress on a terminal, and nothing elsewhere."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"run {run_id}", total=None)
-        yield lambda what, done, total: progress.update(
-            task, description=f"run {run_id}: {what}", completed=done, total=total or None
-        )
+    with Bar(console, "") as bar:
+        bar.below = f"run {run_id}"
+        task = bar.add_task("", total=None)
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total or None)
 
 
 def show_report(console: Console, report: Report, caller: Caller = UNKNOWN_CALLER) -> None:
@@ -43,7 +40,7 @@ def show_report(console: Console, report: Report, caller: Caller = UNKNOWN_CALLE
         table.add_row(
             _STATES[report.state(check)], check.value.replace("_", " "), checked, f"{found:,}" if found else ""
         )
-    console.print(table, highlight=False)
+    show_table(console, table)
     for check in report.coverage:
         _show_findings(console, report.found_by(check))
     _show_failures(console, report)
@@ -104,7 +101,7 @@ def _show_failures(console: Console, report: Report) -> None:
                 foreign(first),
                 again,
             )
-        console.print(table, highlight=False)
+        show_table(console, table)
     for code, points in report.point_failures.items():
         more = ", …" if points.count > len(points.first) else ""
         indices = f"{', '.join(map(str, points.first))}{more}"

@@ -106,6 +106,16 @@ def test_a_sobol_sequence_of_another_number_than_a_power_of_two_is_noted(started
     assert "note:" not in RUNNER.invoke(app, ["plan", str(file)]).stdout
 
 
+def test_a_run_id_of_digits_is_noted(started: Path) -> None:
+    sweep = str(started / "sweep.toml")
+    assert (
+        "take the folder of a run of digits for a number"
+        in RUNNER.invoke(app, ["plan", sweep, "--run-id", "007"]).stdout
+    )
+    assert "of digits" not in RUNNER.invoke(app, ["plan", sweep, "--run-id", "r007"]).stdout
+    assert "of digits" not in RUNNER.invoke(app, ["plan", sweep]).stdout
+
+
 def test_init_touches_nothing_that_is_there(started: Path) -> None:
     before = (started / "sweep.toml").read_bytes()
     done = RUNNER.invoke(app, ["init", str(started)])

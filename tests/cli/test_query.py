@@ -149,7 +149,11 @@ def test_a_string_does_not_steer_the_terminal(root: Path) -> None:
 
 def test_what_nobody_planned_says_so(root: Path, tmp_path: Path) -> None:
     assert "recorded of run a: 3 shards; total unknown: the run was not planned" in invoke(root, "a", "SELECT 1").stderr
-    assert "has no runs" in invoke(tmp_path / "nope", "--all", "SELECT 1").stderr
+    (tmp_path / "empty").mkdir()
+    assert "has no runs" in invoke(tmp_path / "empty", "--all", "SELECT 1").stderr
+    missing = invoke(tmp_path / "nope", "--all", "SELECT 1")
+    assert missing.exit_code == 5
+    assert "nope does not exist" in missing.stderr
 
 
 def test_a_run_that_is_not_whole_says_so(root: Path, tmp_path: Path) -> None:
@@ -162,7 +166,7 @@ def test_a_run_that_is_not_whole_says_so(root: Path, tmp_path: Path) -> None:
     (outcomes / "shard-00000002.parquet").unlink()
     done = invoke(tmp_path, "a", "SELECT count(*) FROM shard_outcomes")
     assert (done.exit_code, done.stdout.splitlines()[1]) == (0, "2")
-    assert "2 of 3 shards of run a are recorded; see `sweepctl status a`" in done.stderr
+    assert "recorded of run a: 2 of 3 shards; see `sweepctl status a`" in done.stderr
     for name in ("shard_outcomes", "effective_parameters", "point_outcomes"):
         shutil.rmtree(tmp_path / name)
     assert invoke(tmp_path, "a", "SELECT * FROM points").exit_code == 0
@@ -183,7 +187,8 @@ def test_a_run_of_many_shards_is_better_made_compact(
     assert invoke(tmp_path, "a", "SELECT 1").stderr == ""
 
 
-def test_a_table_on_a_terminal(root: Path) -> None:
+def test_a_table_on_a_terminal(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     few = invoke(root, "a", "SELECT point_index AS i, '[red]x' AS s FROM points ORDER BY 1", "--format", "table").stdout
     assert "[red]x" in few
     assert "11" in few

@@ -46,7 +46,7 @@ def test_a_summary_tells_means_indices_and_ends() -> None:
     make_run(open_store("sweep-results"), "r", WHOLE)
     result = invoke("summary", "r", "--top", "2")
     assert result.exit_code == 0
-    assert result.stdout.startswith("run r of queue: 12 of 12 points are recorded\n")
+    assert result.stdout.startswith("run r of queue: 12 of 12 points recorded\n")
     assert "different numbers of points" not in result.stdout
     for word in ("mean_wait", "95 % interval over replicates", "lowest mean_wait", "functional analysis of variance"):
         assert word in result.stdout
@@ -95,7 +95,7 @@ def test_a_summary_in_json_has_everything_of_each_metric() -> None:
 def test_failures_are_told_by_code() -> None:
     make_run(open_store("sweep-results"), "r", SPEC)
     result = invoke("summary", "r")
-    assert "24 of 24 points are recorded, 2 failed" in result.stdout
+    assert "24 of 24 points recorded, 2 failed" in result.stdout
     assert "2 points   warmup_too_long   point 14" in result.stdout
     assert told("summary", "r")["failures"][0]["count"] == 2
 
@@ -106,7 +106,7 @@ def test_a_half_written_run_is_told_as_far_as_it_is() -> None:
         run_shard(message, ENGINE, store)
     result = invoke("summary", "r")
     assert result.exit_code == 0
-    assert "6 of 12 points are recorded" in result.stdout
+    assert "6 of 12 points recorded" in result.stdout
     assert "! Levels have different numbers of points" in result.stdout
     assert not told("summary", "r")["metrics"][0]["balanced"]
     assert "sweepctl status r shows the run's progress" in result.stdout
@@ -120,7 +120,7 @@ def test_an_empty_run_has_a_page_that_says_so() -> None:
     make_run(open_store("sweep-results"), "other", WHOLE)
     store = open_store("sweep-results")
     pin_run(store, replace(require_run(store, "other"), run_id="r", shard_points=6))
-    assert "0 of 12 points are recorded" in invoke("summary", "r").stdout
+    assert "0 of 12 points recorded" in invoke("summary", "r").stdout
     report = told("report", "r")
     assert (report["verdict"], report["points"]) == ("incomplete", 0)
     assert "2 no outcome yet" in Path("report.html").read_text()
@@ -320,3 +320,10 @@ def test_in_a_bucket_it_is_the_same(moto_server: Server) -> None:
     where = ("--store", bucket, "--endpoint-url", moto_server.endpoint_url)
     assert rounded(told("summary", "r", *where)) == rounded(told("summary", "r"))
     assert told("report", "r", *where)["verdict"] == "failures"
+
+
+@pytest.mark.parametrize("name", ["r.pdf", "r.PNG", "r.html.gz"])
+def test_a_report_is_no_other_kind_of_file(name: str) -> None:
+    refused = invoke("report", "r", "--out", name)
+    assert refused.exit_code == 2
+    assert f"{name}: a report is an HTML page" in refused.stderr

@@ -64,6 +64,9 @@ class FaultyStore:
     def borrow(self, key: str, folder: Path) -> Path | None:
         return self._call("borrow", key, lambda: self.inner.borrow(key, folder))
 
+    def require_present(self) -> None:
+        self.inner.require_present()
+
     def folders(self, prefix: str) -> list[str]:
         return self._call("folders", prefix, lambda: self.inner.folders(prefix))
 

@@ -1,15 +1,21 @@
 """What a listing tells of a run, and what it passes over."""
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.dataset as ds
+import pytest
 from fakes.toy_model import DESCRIPTION
+from runs.test_status import RUN
 
+from sweepctl.errors import WrongEngineError
 from sweepctl.protocol import Model
 from sweepctl.records import layout, table
 from sweepctl.records.outcome import EnginePin
-from sweepctl.records.run import headlines, list_attempts, list_outcomes
+from sweepctl.records.run import find_engine_pin, headlines, list_attempts, list_outcomes
+from sweepctl.shard import commit
 from sweepctl.store import open_store
 
 
@@ -45,3 +51,24 @@ def test_headlines_are_those_of_the_declaration_that_the_run_keeps(tmp_path: Pat
     store.create(layout.engine_pin("damaged"), b"junk")
     found = {run_id: list(headlines(store, run_id)) for run_id in ("kept", "none", "bad", "damaged", "absent")}
     assert found == {"kept": ["b"], "none": [], "bad": [], "damaged": [], "absent": []}
+
+
+def test_readers_of_the_folder_of_runs_pass_over_the_engine_pin(tmp_path: Path) -> None:
+    store, at = open_store(str(tmp_path)), dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    commit.pin_run(store, RUN)
+    pin = EnginePin(RUN.run_id, "queue", "1", "0.1.0", at, None, None)
+    commit.agree_engine(store, pin)
+    found = ds.dataset(tmp_path / "runs", format="parquet", partitioning="hive").to_table()
+    assert found.num_rows == 1
+    assert found["spec_fingerprint"].to_pylist() == [RUN.spec_fingerprint]
+
+
+def test_the_engine_pin_of_an_earlier_release_holds(tmp_path: Path) -> None:
+    store, at = open_store(str(tmp_path)), dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    pin = EnginePin("r", "queue", "1", "0.1.0", at, None, None)
+    store.create(layout.former_engine_pin("r"), table.encode(pin))
+    commit.agree_engine(store, pin)
+    assert store.read(layout.engine_pin("r")) is None
+    assert find_engine_pin(store, "r") == pin
+    with pytest.raises(WrongEngineError, match="pinned to queue version 1"):
+        commit.agree_engine(store, replace(pin, model_version="2"))

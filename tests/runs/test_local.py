@@ -3,7 +3,7 @@
 import datetime as dt
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
@@ -58,7 +58,7 @@ def begun(
 
 
 def complete(store: Store, run: Begun, engine: Engine = ENGINE) -> RunProgress:
-    return run_shards(run.missing(), lambda message, _: run_shard(message, engine, store), slots=2, stop=Event())
+    return run_shards(run.missing(Event()), lambda message, _: run_shard(message, engine, store), slots=2, stop=Event())
 
 
 def test_shards_run_and_are_counted(store: Store, tmp_path: Path) -> None:
@@ -72,6 +72,39 @@ def test_as_many_run_at_a_time_as_there_are_slots(store: Store, tmp_path: Path) 
     # Each of the first two waits for the other: alone, it would wait for good.
     behaviour = "tell(str(shard)); wait_for(str(1 - shard)) if shard < 2 else None"
     assert run_toys(store, toys.engine(tmp_path, behaviour)).succeeded == 5
+
+
+def test_two_runs_at_once_share_the_shards_and_count_each_once(store: Store, tmp_path: Path) -> None:
+    run = begun(store, queue_sweep(tmp_path, 1, rates=str([0.05 * rate for rate in range(1, 16)])))
+    done, executed = list[RunProgress](), list[int]()
+
+    def work() -> None:
+        def run_one(message: ShardMessage, _: Progress) -> Result:
+            result = run_shard(message, ENGINE, store)
+            executed.extend([message.shard_id] * (result.attempt is not None))
+            return result
+
+        shared = Event()
+        done.append(run_shards(run.missing(shared), run_one, slots=2, stop=Event(), shared=shared))
+
+    threads = [Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(each.succeeded for each in done) == 60
+    assert all(each.succeeded + each.skipped == 60 for each in done)
+    assert len(executed) < 90, "in the same order it would be nearly 120"
+
+
+def test_once_another_works_on_the_run_the_order_is_any(store: Store, tmp_path: Path) -> None:
+    run, shared = begun(store, queue_sweep(tmp_path, 1, rates=str([0.05 * rate for rate in range(1, 16)]))), Event()
+    messages = run.missing(shared)
+    assert [next(messages).shard_id for _ in range(3)] == [0, 1, 2]
+    shared.set()
+    rest = [message.shard_id for message in messages]
+    assert sorted(rest) == list(range(3, 60))
+    assert rest != sorted(rest)
 
 
 def test_a_shard_that_fails_does_not_stop_the_others(store: Store, tmp_path: Path) -> None:
@@ -193,7 +226,7 @@ def test_a_run_is_continued_and_only_what_is_missing_is_run(store: Store, tmp_pa
     again = begun(store, queue_sweep(tmp_path, 3), now=NOW + dt.timedelta(days=1))
     assert (again.is_new, again.plan.run_id, again.plan.shard_points) == (False, first.plan.run_id, 5)
     assert (set(again.complete), again.complete_points) == ({1}, 5)
-    assert [message.shard_id for message in again.missing()] == [0, 2]
+    assert [message.shard_id for message in again.missing(Event())] == [0, 2]
     assert complete(store, again).succeeded == 2
 
 
@@ -216,7 +249,7 @@ def test_an_outcome_without_all_records_is_missing(store: Store, tmp_path: Path)
 def through(store: Store, file: Path) -> None:
     """Begin a run and complete it, one call of the store after another."""
     run = begun(store, file)
-    run_shards(run.missing(), lambda message, _: run_shard(message, ENGINE, store), slots=1, stop=Event())
+    run_shards(run.missing(Event()), lambda message, _: run_shard(message, ENGINE, store), slots=1, stop=Event())
 
 
 @pytest.mark.slow

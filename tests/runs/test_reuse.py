@@ -50,7 +50,7 @@ def run(store: Store, file: Path, run_id: str, engine: Engine) -> tuple[Begun, R
 
     taken = engine.taken if isinstance(engine, ReusingEngine) else {}
     done = local.run_shards(
-        begun.missing(),
+        begun.missing(Event()),
         run_one,
         slots=2,
         stop=Event(),

@@ -215,16 +215,37 @@ def test_a_person_sees_all_of_it(store: Store, monkeypatch: pytest.MonkeyPatch) 
     shown = sweepctl("status", "r", "--store", store.url)
     assert shown.exit_code == 0
     for words in (
-        "run r of queue, 2026-03-01: under way",
+        "run r of queue, 2026-03-01: standing still",
         "1 succeeded, 1 failed, may succeed on retry, 1 failed permanently, 7 missing, of 10",
         "8 of 40 done (20.0%), including 1 failed",
         "no shard ended recently",
         "1 point_failed",
         "2026-03-01 12:00:00Z to 2026-03-01 12:00:10Z",
+        "nothing has happened since",
+        f"sweepctl run FILE --run-id r --store {store.url} goes on here",
         f"sweepctl retry r --store {store.url} runs",
         f"sweepctl retry r --store {store.url} explains",
     ):
         assert words in shown.stdout
+
+
+def test_a_run_in_which_no_shard_ends_for_longer_than_shards_take_stands_still(store: Store) -> None:
+    assert (status(store).state, status(store).still_since) == ("not_begun", None)
+    assert (status(store, RECENT_SECONDS + 1).state, status(store, RECENT_SECONDS + 1).still_since) == (
+        "not_begun",
+        START,
+    )
+    file(store, outcome(0))
+    assert status(store, RECENT_SECONDS + 10).state == "under_way"
+    still = status(store, RECENT_SECONDS + 11)
+    assert (still.state, still.still_since) == ("standing_still", after(10))
+    # A shard of an hour: the next one may take that long, too.
+    store.create(key(1), table.encode(replace(outcome(1, ended=3_610), started_at=after(10))))
+    assert status(store, 3_610 + 7_200).state == "under_way"
+    assert status(store, 3_610 + 7_201).state == "standing_still"
+    file(store, *(outcome(shard_id) for shard_id in range(2, 10)))
+    done = status(store, 1e6)
+    assert (done.state, done.still_since) == ("done", None)
 
 
 def test_a_script_gets_one_object_and_a_watch_a_line_a_change(store: Store) -> None:

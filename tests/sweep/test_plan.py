@@ -13,6 +13,7 @@ from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import ConflictError, UsageError
 from sweepctl.messages import decode
 from sweepctl.records import layout
+from sweepctl.records.outcome import EnginePin
 from sweepctl.runs.start import pin
 from sweepctl.shard import commit
 from sweepctl.store import open_store
@@ -109,6 +110,32 @@ def test_a_run_id_means_one_sweep(tmp_path: Path, engine: Engine) -> None:
     with pytest.raises(ConflictError, match="was created with spec"):
         pin(draft(tmp_path, engine, SWEEP.replace("42", "43")), store, "r", NOW, never)
     assert sorted(path.name for path in (tmp_path / "store").rglob("*")) == before
+
+
+def test_another_version_of_the_model_is_another_run(tmp_path: Path, engine: Engine) -> None:
+    store, first = open_store(str(tmp_path / "store")), draft(tmp_path, engine)
+    changed, later = replace(first, model_version="other"), NOW + dt.timedelta(days=3)
+    _, record = pin(first, store, None, NOW, never)
+    assert pin(changed, store, None, later, never)[1] == record, "no shard has begun: any version may"
+    commit.agree_engine(store, engine_pin(record.run_id, first.model_version))
+    assert pin(first, store, None, later, never)[1] == record
+    _, second = pin(changed, store, None, NOW, never)
+    assert second.run_id == f"{record.run_id}-2"
+    assert pin(changed, store, None, later, never)[1] == second
+    commit.agree_engine(store, engine_pin(second.run_id, "other"))
+    assert pin(changed, store, None, later, never)[1] == second
+    assert pin(first, store, None, later, never)[1] == record
+    _, third = pin(replace(first, model_version="third"), store, None, NOW, never)
+    assert third.run_id == f"{record.run_id}-3"
+    with pytest.raises(ConflictError, match="began with version 1 of model queue, and the engine has version other"):
+        pin(changed, store, record.run_id, later, never)
+
+
+def engine_pin(run_id: str, version: str) -> EnginePin:
+    return EnginePin(
+        run_id=run_id, model="queue", model_version=version, engine_version="1", created_at=NOW, engine_sha256=None,
+        declaration_json=None,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("run_id", ["../x", "has space", ""])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sweepctl.design import Space, Table
 from sweepctl.results.analysis.effects import MeanEstimate, MeansByLevel, estimate
-from sweepctl.results.analysis.subject import Dimension, Subject, number, parts_of
+from sweepctl.results.analysis.subject import Dimension, Subject, parts_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -55,7 +55,9 @@ def differences_of_means(
     """
     metrics = range(len(subject.metrics))
     whole = (subject.space.cells - subject.repeated_cells) * subject.replications // batches
-    columns = ", ".join(f"{number(subject.joined(name))} AS m{place}" for place, name in enumerate(subject.metrics))
+    columns = ", ".join(
+        f"{subject.number(name, subject.joined(name))} AS m{place}" for place, name in enumerate(subject.metrics)
+    )
     means = ", ".join(
         f"CASE WHEN sum(count(m{place})) OVER (PARTITION BY batch) = {whole} THEN avg(m{place}) END AS a{place}, "
         f"count(m{place}) AS n{place}"

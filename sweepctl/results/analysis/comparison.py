@@ -14,7 +14,15 @@ from sweepctl.names import quoted
 from sweepctl.records.outcome import RunRecord
 from sweepctl.results.analysis.pairing import Pairing, pair
 from sweepctl.results.analysis.students_t import p_value, t_975
-from sweepctl.results.analysis.subject import batches_of, columns_after, is_sampled, require_known, select
+from sweepctl.results.analysis.subject import (
+    batches_of,
+    columns_after,
+    is_extreme,
+    is_sampled,
+    number,
+    require_known,
+    select,
+)
 from sweepctl.spec import Value
 
 if TYPE_CHECKING:
@@ -59,6 +67,7 @@ class MetricComparison:
     largest_difference: float | None  # of one point, absolute
     test: PairedTest | None  # None: nothing differs, or nothing varies by chance
     largest: tuple[Difference, ...] = field(repr=False)  # those without a value in one run first
+    is_extreme: bool = False  # a number of which no mean can be computed (`subject.is_extreme`)
 
     @property
     def differing(self) -> int:
@@ -160,7 +169,8 @@ def require_comparable(first: RunRecord, second: RunRecord) -> None:
 
 
 def _compared(connection: "Connection", pairing: Pairing, name: str, kind: str, asked: _Asked) -> MetricComparison:
-    found = connection.execute(_query(pairing, name, kind, asked)).fetchall()
+    has_means = _has_means(connection, name, kind)
+    found = connection.execute(_query(pairing, name, kind, asked, has_means=has_means)).fetchall()
     points, equal = (sum(row[place] for row in found) for place in (0, 1))
     groups = [_Group(*row[4:]) for row in found if row[4]]
     return MetricComparison(
@@ -171,12 +181,22 @@ def _compared(connection: "Connection", pairing: Pairing, name: str, kind: str, 
         max((row[2] for row in found if row[2] is not None), default=None),
         _test(groups, asked) if equal < points else None,
         _largest(connection, pairing, [point for row in found for point in row[3] or ()], asked),
+        is_extreme=kind in _NUMBERS and not has_means,
     )
 
 
-def _query(pairing: Pairing, name: str, kind: str, asked: _Asked) -> str:
+def _has_means(connection: "Connection", name: str, kind: str) -> bool:
+    """Return whether a metric is a number of which means can be computed."""
+    if kind not in _NUMBERS:
+        return False
+    ends = f"SELECT min({number(name)}), max({number(name)}) FROM point_outcomes WHERE status = 'success'"
+    low, high = connection.execute(ends).fetchall()[0]
+    return low is None or not is_extreme(low, high)
+
+
+def _query(pairing: Pairing, name: str, kind: str, asked: _Asked, *, has_means: bool) -> str:
     a, b = (f"{side}.{quoted(name)}" for side in "ab")
-    x, y = (f"CAST({each} AS DOUBLE)" if kind in _NUMBERS else "NULL::DOUBLE" for each in (a, b))
+    x, y = (f"CAST({each} AS DOUBLE)" if has_means else "NULL::DOUBLE" for each in (a, b))
     # Zero has two signs, which SQL takes for equal.
     signs = f" OR signbit({a}) <> signbit({b})" if kind == "DOUBLE" else ""
     return f"""

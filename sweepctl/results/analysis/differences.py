@@ -11,7 +11,7 @@ from sweepctl.design import Cross, DrawPerCell, Space
 from sweepctl.names import quoted
 from sweepctl.results.analysis.balance import balanced_in_tables, differences_of_means
 from sweepctl.results.analysis.effects import MeanEstimate, MeansByLevel, estimate
-from sweepctl.results.analysis.subject import Dimension, Subject, digits, number, parts_of
+from sweepctl.results.analysis.subject import Dimension, Subject, digits, parts_of
 from sweepctl.texts import counted
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _differences(
     # Of values that an axis repeats, only the cells of the first count.
     first = min(digit for digit, place in places.items() if place == dimension.base)
     metrics = range(len(subject.metrics))
-    columns = ", ".join(f"{number(metric)} AS m{place}" for place, metric in enumerate(subject.metrics))
+    columns = ", ".join(f"{subject.number(metric)} AS m{place}" for place, metric in enumerate(subject.metrics))
     means = ", ".join(
         f"avg(o.m{place} - f.m{place}) AS a{place}, count(o.m{place} - f.m{place}) AS n{place}" for place in metrics
     )

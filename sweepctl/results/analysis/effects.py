@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sweepctl.results.analysis.students_t import t_975
-from sweepctl.results.analysis.subject import Dimension, Subject, drawn, number
+from sweepctl.results.analysis.subject import Dimension, Subject, drawn
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -92,7 +92,9 @@ def _query(subject: Subject, dimensions: Sequence[Dimension], groups: Sequence[S
     keys = ", ".join(names.values())
     metrics = range(len(subject.metrics))
     levels = ", ".join(f"{dimension.key_sql} AS {names[dimension.name]}" for dimension in dimensions)
-    values = ", ".join(f"{number(subject.joined(metric))} AS m{place}" for place, metric in enumerate(subject.metrics))
+    values = ", ".join(
+        f"{subject.number(metric, subject.joined(metric))} AS m{place}" for place, metric in enumerate(subject.metrics)
+    )
     sets = ", ".join("(" + ", ".join([*(names[each.name] for each in group), "batch"]) + ")" for group in groups)
     means = ", ".join(f"avg(m{place}) AS a{place}, count(m{place}) AS n{place}" for place in metrics)
     over = ", ".join(

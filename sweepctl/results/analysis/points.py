@@ -58,8 +58,8 @@ def distributions(connection: "Connection", subject: Subject) -> list[Distributi
     if not subject.metrics:
         return []
     asked = ", ".join(
-        f"count({column}), avg({column}), stddev_samp({column}), min({column}), max({column})"
-        for column in map(number, subject.metrics)
+        f"count({column}), avg({value}), stddev_samp({value}), min({column}), max({column})"
+        for column, value in zip(map(number, subject.metrics), map(subject.number, subject.metrics), strict=True)
     )
     counted, *found = connection.execute(
         f"SELECT count(*), {asked} FROM point_outcomes WHERE {subject.counted}"
@@ -70,7 +70,7 @@ def distributions(connection: "Connection", subject: Subject) -> list[Distributi
 
 
 def _with_bars(connection: "Connection", subject: Subject, metric: str, known: Distribution) -> Distribution:
-    if known.minimum is None or known.maximum is None or known.minimum == known.maximum:
+    if known.mean is None or known.minimum is None or known.maximum is None or known.minimum == known.maximum:
         return known
     width = (known.maximum - known.minimum) / BARS
     counted = connection.execute(

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from sweepctl.results.analysis.students_t import T_975
-from sweepctl.results.analysis.subject import Subject, number
+from sweepctl.results.analysis.subject import Subject
 from sweepctl.sweep.precision import Precision
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def measure(connection: "Connection", subject: Subject, precision: Precision) ->
         CREATE OR REPLACE TEMP TABLE valued_cells AS
         SELECT point_index // {subject.replications} AS place, count(y) AS n, avg(y) AS mean, stddev_samp(y) AS s
         FROM (
-            SELECT point_index, CASE WHEN status = 'success' THEN {number(metric)} END AS y
+            SELECT point_index, CASE WHEN status = 'success' THEN {subject.number(metric)} END AS y
             FROM point_outcomes WHERE {subject.once} AND status <> 'excluded'
         ) GROUP BY place""")
     try:
@@ -76,7 +76,7 @@ def measure(connection: "Connection", subject: Subject, precision: Precision) ->
                 (SELECT list(place ORDER BY place) FROM (
                     SELECT place FROM valued_cells WHERE n = 0 ORDER BY place LIMIT {MOST_NAMED}))
             FROM valued_cells""").fetchall()[0]
-        means = _ALL_CELLS.format(metric=number(metric), counted=subject.counted)
+        means = _ALL_CELLS.format(metric=subject.number(metric), counted=subject.counted)
         query = _query("FROM valued_cells WHERE n > 0" if precision.of == "cells" else means, precision)
         count, precise, single, ratio, widest = connection.execute(query).fetchall()[0]
     finally:

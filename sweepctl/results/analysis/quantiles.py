@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from sweepctl.results.analysis.subject import Subject, number
+from sweepctl.results.analysis.subject import Subject
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -22,7 +22,9 @@ def quantiles_by_level(connection: "Connection", subject: Subject) -> list[Mappi
     if not subject.dimensions or not subject.metrics:
         return [{} for _ in subject.metrics]
     levels = (f"{dimension.key_sql} AS d{place}" for place, dimension in enumerate(subject.dimensions))
-    values = (f"{number(subject.joined(metric))} AS m{place}" for place, metric in enumerate(subject.metrics))
+    values = (
+        f"{subject.number(metric, subject.joined(metric))} AS m{place}" for place, metric in enumerate(subject.metrics)
+    )
     # A table, as the join would take longer than the quantiles; one dimension after the other, as they hold all values.
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE leveled AS

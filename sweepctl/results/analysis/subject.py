@@ -24,6 +24,12 @@ LOOKED_AT = 64  # replicates in which a metric's variation over cells is looked 
 MIN_BATCHES, MAX_BATCHES = 8, 64  # of replicates: more would hardly narrow confidence intervals, and use memory
 
 _NUMBERS = ("BIGINT", "DOUBLE")
+# The squares of 10^9 larger values would not fit into double precision, those of smaller ones lose digits.
+LARGEST, SMALLEST = 1e148, 1e-140
+TOO_EXTREME = (
+    "of values as large or small as these no mean, interval or index is computed: their squares do not fit into double "
+    "precision. Scale the metric in the model."
+)
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,7 @@ class Subject:
     succeeded: int
     excluded: int  # by a constraint
     repeated_cells: int  # with the parameters of an earlier one and the same draws; draws may be equal
+    extreme: frozenset[str] = frozenset()  # metrics of which no mean can be computed: see `is_extreme`
 
     @property
     def counted(self) -> str:
@@ -124,6 +131,10 @@ class Subject:
     def replicate_batches(self) -> int:
         """The number of equal batches of replicates; if no number fits, each replicate is its own batch."""
         return batches_of(self.replications)
+
+    def number(self, metric: str, column: str | None = None) -> str:
+        """Return a metric as a number for SQL, null where its values are too extreme; `column` if not its own."""
+        return "NULL::DOUBLE" if metric in self.extreme else number(column or metric)
 
     def joined(self, metric: str) -> str:
         """Return a metric's column in `points`, where a parameter of the same name takes precedence."""
@@ -180,6 +191,7 @@ class Subject:
             succeeded,
             excluded,
             _find_repeated(connection, space, record.spec.replications),
+            frozenset(_extreme(connection, chosen)),
         )
 
 
@@ -286,6 +298,21 @@ def columns_after(connection: "Connection", view: str, last: str) -> dict[str, s
 def select(names: Iterable[str]) -> str:
     """Return quoted columns for a SELECT."""
     return ", ".join(map(quoted, names))
+
+
+def is_extreme(low: float, high: float) -> bool:
+    """Return whether double precision cannot hold the squares of values between these, or sums of many."""
+    largest = max(abs(low), abs(high))
+    return largest > LARGEST or 0 < largest < SMALLEST
+
+
+def _extreme(connection: "Connection", metrics: Sequence[str]) -> list[str]:
+    if not metrics:
+        return []
+    ends = ", ".join(f"min({number(name)}), max({number(name)})" for name in metrics)
+    found = connection.execute(f"SELECT {ends} FROM point_outcomes WHERE status = 'success'").fetchall()[0]
+    pairs = zip(metrics, found[::2], found[1::2], strict=True)
+    return [name for name, low, high in pairs if low is not None and is_extreme(low, high)]
 
 
 def number(metric: str) -> str:

@@ -14,7 +14,7 @@ from sweepctl.results.analysis.effects import MeansByLevel, balanced, means_by_l
 from sweepctl.results.analysis.points import Distribution, FailureCount, Row
 from sweepctl.results.analysis.sensitivity.indices import Sensitivity
 from sweepctl.results.analysis.sensitivity.methods import sensitivities
-from sweepctl.results.analysis.subject import Dimension, Subject
+from sweepctl.results.analysis.subject import TOO_EXTREME, Dimension, Subject, is_extreme
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -43,7 +43,10 @@ class MetricSummary:
 
     @property
     def warning(self) -> str | None:
-        """What to know before any number of this metric is used; None if no value is missing."""
+        """What to know before any number of this metric is used; None if nothing."""
+        low, high = self.distribution.minimum, self.distribution.maximum
+        if low is not None and high is not None and is_extreme(low, high):
+            return TOO_EXTREME
         if not self.missing:
             return None
         share = f"{self.missing:,} of {self.of:,} points ({100 * self.missing / self.of:.3g} %) have no value"

@@ -12,6 +12,7 @@ from sweepctl.view.wording import shown, span
 CHARACTER = 6.2  # average width in pixels at the figures' text size
 GAP = 10.0  # pixels between two labels
 MOST_BESIDE = 12  # labels of a vertical axis
+SMALLEST_STEP = 1e-300  # between the marks of an axis: below it, powers of ten lose digits
 SIZE_OF_NUMBER = 12  # characters, at most
 
 
@@ -30,6 +31,9 @@ class Scale:
         if self.low == self.high:
             return (self.start + self.end) / 2
         part = (value - self.low) / (self.high - self.low)
+        if math.isinf(self.high - self.low):
+            # Of halves: the ends of double precision are further apart than it reaches.
+            part = (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
         if self.is_log:
             part = math.log(value / self.low) / math.log(self.high / self.low)
         return self.start + part * (self.end - self.start)
@@ -119,6 +123,8 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     """Return round numbers from `low` to `high`: multiples of 1, 2 or 5 times a power of ten."""
     if not high > low:
         return [low]
+    if not SMALLEST_STEP < (high - low) / most < math.inf:
+        return [low, high]
     power = 10.0 ** math.floor(math.log10((high - low) / most))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor * most >= high - low)
     # As a quotient where the step is below 1: 3 x 0.1 is not 0.3.

@@ -10,7 +10,7 @@ from sweepctl.results.analysis.points import Row
 from sweepctl.results.analysis.subject import Dimension
 from sweepctl.results.analysis.summary import MetricSummary
 from sweepctl.spec import Value
-from sweepctl.view.page.axes import CHARACTER, cut, label
+from sweepctl.view.page.axes import CHARACTER, Scale, cut, label
 from sweepctl.view.page.markup import Markup, element, join
 from sweepctl.view.page.plots import drawing
 from sweepctl.view.page.scatter import STEPS, places, slots
@@ -50,9 +50,9 @@ def parallel(metric: MetricSummary, dimensions: Sequence[Dimension], units: Mapp
 
 def _along_metric(metric: MetricSummary, rows: Iterable[Row]) -> list[float]:
     low, high = metric.distribution.minimum or 0.0, metric.distribution.maximum or 0.0
+    scale = Scale(float(low), float(high), LEFT, LEFT + WIDTH)
     values = (row.metrics[metric.name] for row in rows)
-    parts = (float(value) / 2 - low / 2 if isinstance(value, int | float) else 0.0 for value in values)
-    return [LEFT + WIDTH * (part / (high / 2 - low / 2) if high > low else 0.5) for part in parts]
+    return [scale.at(float(value) if isinstance(value, int | float) else scale.low) for value in values]
 
 
 def _along(dimension: Dimension, values: Sequence[Value]) -> list[float]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sweepctl.results.analysis.sensitivity.estimators import Floats
-from sweepctl.results.analysis.subject import Subject, number
+from sweepctl.results.analysis.subject import Subject
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -16,7 +16,7 @@ def values_of(connection: "Connection", subject: Subject, metric: str) -> Floats
     return _column(
         connection,
         subject,
-        f"SELECT point_index // {subject.replications} AS cell, avg({number(metric)}) AS x FROM point_outcomes "
+        f"SELECT point_index // {subject.replications} AS cell, avg({subject.number(metric)}) AS x FROM point_outcomes "
         "WHERE status = 'success' GROUP BY cell HAVING x IS NOT NULL",
     )
 

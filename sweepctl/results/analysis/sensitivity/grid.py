@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from sweepctl.design import Grid
 from sweepctl.results.analysis.sensitivity.indices import Index, Sensitivity
-from sweepctl.results.analysis.subject import Subject, digits, number
+from sweepctl.results.analysis.subject import Subject, digits
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def of_grid(connection: "Connection", subject: Subject, grid: Grid) -> list[Sensitivity]:
     """Return the exact indices of each metric; every cell must have a value."""
     metrics = range(len(subject.metrics))
-    means = ", ".join(f"avg({number(metric)}) AS y{place}" for place, metric in enumerate(subject.metrics))
+    means = ", ".join(f"avg({subject.number(metric)}) AS y{place}" for place, metric in enumerate(subject.metrics))
     # Cells, not parameters: a cell's index gives its levels exactly, by mixed radix.
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE cells AS SELECT point_index // {subject.replications} AS cell, {means} "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sweepctl import numpy_gate
 from sweepctl.names import quoted
 from sweepctl.results.analysis.sensitivity.indices import Index, Influence, Sensitivity
-from sweepctl.results.analysis.subject import Subject, number, select
+from sweepctl.results.analysis.subject import Subject, select
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -43,7 +43,7 @@ def of_sample(connection: "Connection", subject: Subject, metric: str) -> Sensit
     sample = connection.execute(f"""
         WITH cells AS (
             SELECT point_index // {subject.replications} AS cell, {select(names)},
-                   avg({number(subject.joined(metric))}) AS y
+                   avg({subject.number(metric, subject.joined(metric))}) AS y
             FROM points WHERE status = 'success' AND point_index < {MAX_SAMPLES * subject.replications}
             GROUP BY ALL HAVING y IS NOT NULL
         ) SELECT y, {ordered} FROM cells ORDER BY cell""").fetchnumpy()

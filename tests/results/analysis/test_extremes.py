@@ -1,0 +1,68 @@
+"""Metrics and parameters at the ends of double precision: every command ends well, and says what it cannot compute."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from fakes.sweep_files import TEST_ENGINE
+from typer.testing import CliRunner, Result
+
+from sweepctl.cli import app
+from sweepctl.results.analysis.subject import TOO_EXTREME
+
+pytestmark = [pytest.mark.usefixtures("elsewhere"), pytest.mark.slow]
+
+EXTREME = (
+    [-1e308, 1e308],
+    [-1.7976931348623157e308, 0.0, 1.7976931348623157e308],
+    [0.0, 5e-324],
+    [1e-320, 2e-320],
+    [1.0, 2.0, 1e308],
+    [1e-160, 2e-160, 5e-160],
+    [5e-324],
+    [1e308, 1e308, 1e308],
+)
+USUAL = ([1e147, -1e147, 3.0], [1e-138, 2e-138], [0.0], [-0.0, 0.0], [7.0], [1e16, 1e16 + 2.0])
+SWEEP = """
+name = "extremes"
+model = "typed"
+seed = 1
+replications = {replications}
+[design]
+kind = "grid"
+[design.dimensions]
+real = {values}
+flag = [false, true]
+"""
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def make_runs(values: Sequence[float], replications: int) -> None:
+    Path("sweep.toml").write_text(SWEEP.format(values=list(values), replications=replications))
+    for run_id in "ab":
+        assert invoke("run", "sweep.toml", "--engine", str(TEST_ENGINE), "--run-id", run_id).exit_code == 0
+
+
+@pytest.mark.parametrize("replications", [1, 3])
+@pytest.mark.parametrize("values", [*EXTREME, *USUAL], ids=str)
+def test_every_command_ends_well(values: Sequence[float], replications: int) -> None:
+    make_runs(values, replications)
+    # Of the other metric the extreme values are a parameter.
+    for metric in ("real", "flag"):
+        shown = invoke("summary", "a", "--metric", metric)
+        assert shown.exit_code == 0, shown.stderr
+        is_extreme = metric == "real" and values in EXTREME
+        assert (TOO_EXTREME in shown.stdout) is is_extreme
+        told = json.loads(invoke("summary", "a", "--metric", metric, "--json").stdout)["metrics"][0]
+        assert (told["distribution"]["mean"] is None) is is_extreme
+        if metric == "real":
+            assert (told["distribution"]["minimum"], told["distribution"]["maximum"]) == (min(values), max(values))
+    page = invoke("report", "a", "--engine", str(TEST_ENGINE), "--metric", "real", "--metric", "flag", "--against", "b")
+    assert page.exit_code == 0, page.stderr
+    assert invoke("compare", "a", "b").exit_code == 0
+    for where in ("real > 0", "flag"):
+        assert invoke("summary", "a", "--where", where).exit_code in (0, 2)
