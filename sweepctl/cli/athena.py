@@ -104,8 +104,8 @@ def apply_command(
 
 @athena.command(
     "iceberg",
-    epilog="Examples:\n\n  sweepctl athena iceberg demo-001 --store s3://bucket/sweeps\n\n"
-    "  sweepctl athena iceberg demo-001 --store s3://bucket/sweeps --database sweeps --json",
+    epilog="Examples:\n\n  sweepctl athena iceberg ridehail-surge --store s3://bucket/sweeps\n\n"
+    "  sweepctl athena iceberg ridehail-surge --store s3://bucket/sweeps --database sweeps --json",
 )
 def iceberg_command(
     run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="Run that is compact.")],
