@@ -1,4 +1,4 @@
-"""Compacts a run: proves its outcomes, copies the rows that they name, proves the copies, writes the manifest last.
+"""Compacts a run: proves it, copies the rows that its outcomes name, proves the copies, writes the manifest last.
 
 Every write is create-only, so that a second or resumed compaction adopts what is there and equal
 (docs/decisions/0021-compact.md).
@@ -10,16 +10,20 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from threading import Event
 
-from sweepctl.compact.outcomes import final_outcomes, not_whole
 from sweepctl.compact.parts import make_part
 from sweepctl.compact.plan import plan_parts
-from sweepctl.errors import ConflictError, DamagedError
+from sweepctl.errors import ConflictError, DamagedError, NotWholeError
 from sweepctl.records import layout
 from sweepctl.records.compact import Manifest, Part, find_manifest
 from sweepctl.records.outcome import Outcome, RunRecord
 from sweepctl.records.run import require_run
 from sweepctl.store.contract import Put, Store
-from sweepctl.verify.proof import Observe
+from sweepctl.texts import counted
+from sweepctl.verify.proof import Observe, verify
+from sweepctl.verify.report import Check, Report, Severity
+
+# Proved by an engine, of the source: a copy can neither mend nor break them.
+_NOT_NEEDED = {Check.IDENTITY, Check.REEXECUTION}
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,7 @@ def compact(
 
     Raises:
         UnknownRunError: the store has no such run.
-        NotWholeError: points lack their record, or a file is not the one that its outcome names; no manifest was
-            written.
+        NotWholeError: points lack their record, or verify finds damage; no manifest was written.
         ConflictError: a compact file is there that has other rows; nothing was overwritten.
         StoreError: the store does not answer, or the run's manifest is damaged.
         InterruptedRunError: `stop` was set.
@@ -58,13 +61,33 @@ def compact(
     existing = find_manifest(store, run)
     if existing is not None:
         return Compacted(existing, already=True)
-    observe("reading outcomes", 0, 0)
-    outcomes = final_outcomes(store, run, stop)
+    report = verify(store, run_id, None, observe=observe, stop=stop)
+    _require_final(report)
     try:
-        parts = _make_parts(store, run, outcomes, observe, stop)
+        # What verify has proved is not taken for what is copied: each file is digested again as it is read.
+        parts = _make_parts(store, run, report.committed, observe, stop)
     except DamagedError as error:
-        raise not_whole(run_id, [error.message]) from error
+        raise _not_whole(run_id, error.message) from error
     return Compacted(_publish(store, run, parts), already=False)
+
+
+def _require_final(report: Report) -> None:
+    """Raise NotWholeError unless every point has its record, so that no file of the run changes any more."""
+    lost = sum(not each.complete for each in report.committed)
+    bad = [each for each in report.findings if each.severity in {Severity.DAMAGE, Severity.MISSING}]
+    reasons = [f"{counted('shards', lost)} failed without records of their points"] if lost else []
+    reasons += [f"{each.code}: {each.message}" for each in bad]
+    reasons += [f"{check.value}: {why}" for check, why in report.unchecked.items() if check not in _NOT_NEEDED]
+    if reasons:
+        more = f", and {len(reasons) - 1:,} more" if len(reasons) > 1 else ""
+        raise _not_whole(report.run_id, f"{reasons[0]}{more}")
+
+
+def _not_whole(run_id: str, reason: str) -> NotWholeError:
+    return NotWholeError(
+        f"run {run_id} cannot be compacted: {reason}",
+        remedy=f"`sweepctl verify {run_id}` shows what is missing or damaged, and what mends it.",
+    )
 
 
 def _make_parts(store: Store, run: RunRecord, outcomes: Sequence[Outcome], observe: Observe, stop: Event) -> list[Part]:

@@ -169,11 +169,15 @@ class Child:
         self._pump(0)
         return self._reap()
 
-    def pause(self) -> None:
-        """End a request, but not the child: take its CPU time (Linux)."""
+    def pause(self) -> bool:
+        """End a request, but not the child: take its CPU time (Linux); return False if that cannot be had."""
         # The clock of another process's CPU time, which has no name in Python (clock_getcpuclockid of POSIX).
-        total = time.clock_gettime((~self._process.pid << 3) | CPU_CLOCK)
+        try:
+            total = time.clock_gettime((~self._process.pid << 3) | CPU_CLOCK)
+        except OSError:  # it has ended, or the system has no such clock
+            return False
         self.cpu_seconds, self._cpu_before = total - self._cpu_before, total
+        return True
 
     def resume(self, stdin: bytes, timeout: float | None, stop: Event) -> bool:
         """Feed the child another request; return False if it has ended, or has written what nobody asked for."""

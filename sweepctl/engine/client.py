@@ -141,19 +141,21 @@ class Engine:
         timeout: float | None = None,
         silence: float | None = None,
         stop: Event | None = None,
-        again: bool = False,
+        spec: str | None = None,
     ) -> "EngineRun":
         """Start the engine on `request`; use the result as a context manager, which kills the process on exit.
 
         `limits` of points are for `host` alone. `timeout` is in seconds, from start to exit; setting `stop` ends the
-        run. With `shard_time` the engine may be silent for longer once none of its points waits to begin. With `again`,
-        `run` is in a process that other requests are asked of before and after it, if the engine has one.
+        run. With `shard_time` the engine may be silent for longer once none of its points waits to begin. With `spec`,
+        a fingerprint, `run` is in a process that other requests of this spec are asked of before and after it, if the
+        engine has one.
 
         Raises:
             EngineUnavailableError: the engine cannot be started.
         """
         request, stop = with_limits(request, limits, shard_time), stop or Event()
-        warm = self._begin(request, timeout, stop) if again and command == "run" and self._can_wait else None
+        is_warm = spec is not None and command == "run" and self._can_wait
+        warm = self._begin(request, spec or "", timeout, stop) if is_warm else None
         return EngineRun(
             warm.child if warm else self._child(command, stdin=request, timeout=timeout, stop=stop),
             self._monotonic,
@@ -163,6 +165,7 @@ class Engine:
             spares_last=shard_time is not None,
             has_children=command == "host",
             keep=partial(self._warm.keep, warm) if warm else None,
+            was_asked=warm is not None and warm.requests > 1,
         )
 
     @property
@@ -170,13 +173,13 @@ class Engine:
         """Whether a process can be asked again: the files of programs are checked when one starts."""
         return sys.platform == "linux" and self.description.again and not self.programs
 
-    def _begin(self, request: bytes, timeout: float | None, stop: Event) -> Warm:
+    def _begin(self, request: bytes, spec: str, timeout: float | None, stop: Event) -> Warm:
         """Have a process that can be asked again begin with a request."""
         # Before the start: an outcome must not have the digest of a file that is older than the process.
         sha256 = self.sha256
-        found = self._warm.take(sha256, request, timeout, stop)
+        found = self._warm.take(sha256, spec, request, timeout, stop)
         return found or Warm(
-            self._child("run --again", stdin=request, timeout=timeout, stop=stop), sha256, self._monotonic()
+            self._child("run --again", stdin=request, timeout=timeout, stop=stop), sha256, spec, self._monotonic()
         )
 
     def identify(self, spec: Spec, space: "Space", index: int) -> PointIdentity:

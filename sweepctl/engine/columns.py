@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sweepctl.engine.checks import equal, require
+from sweepctl.errors import EngineFaultError
 from sweepctl.records.table import INT, TEXT
 from sweepctl.strict_json import INT64_MAX
 
@@ -17,8 +18,9 @@ POINTS_START = b'{"record":"points"'
 # Members with an entry for each cell of the points; the others have one for each point. One alone holds for all.
 OF_CELLS = ("parameters", "effective_parameters_json", "parameter_fingerprint")
 OF_POINTS = ("point_fingerprint", "status", "metrics", "error_code", "error_message")
-# Of the texts of a block: one that holds for all its points would be repeated without end.
+# Of a block, once each point has its own: what holds for all points of a record would be repeated without end.
 MAX_UNFOLDED_BYTES = 128 << 20
+ENTRY_BYTES = 8  # of a value that is no text, and of where a text ends
 
 
 def columns_schema(points: pa.Schema) -> pa.Schema:
@@ -63,16 +65,17 @@ class _Span:
         return pc.subtract(pc.divide(self.indices(), self.replications), self.first_cell - first)
 
 
-def unfold(records: pa.Table, points: pa.Schema, replications: int) -> pa.Table:
+def unfold(records: pa.Table, points: pa.Schema, replications: int, most: int) -> pa.Table:
     """Return one row for each point of `points` records, with the columns of `point` records.
 
     Raises:
-        EngineFaultError: a member is missing, or has a number of entries that is not that of its points or cells.
+        EngineFaultError: there are more than `most` points, a member is missing, or has a number of entries that is not
+            that of its points or cells.
     """
     for name in records.schema.names:
         require(records[name].null_count == 0, f"a record of points has no {name}")
     require(equal(records["record"], pa.repeat("points", records.num_rows)), "a record is not of points")
-    unfolding = _Unfolding(_spans(records, replications))
+    unfolding = _Unfolding(_spans(records, replications, most, _leaves(points)))
     index = pa.concat_arrays([span.indices() for span in unfolding.spans])
     columns = {
         "record": pa.repeat("point", len(index)),
@@ -85,11 +88,22 @@ def unfold(records: pa.Table, points: pa.Schema, replications: int) -> pa.Table:
     return pa.table([columns[name] for name in points.names], schema=points)
 
 
-def _spans(records: pa.Table, replications: int) -> list[_Span]:
+def _leaves(points: pa.Schema) -> int:
+    return sum(max(1, field.type.num_fields) for field in points)
+
+
+def _spans(records: pa.Table, replications: int, most: int, leaves: int) -> list[_Span]:
     starts, counts = records["point_index"].to_pylist(), records["points"].to_pylist()
     # Each point has a fingerprint of its own: so there are no more points than the record has bytes.
     given = pc.list_value_length(records["point_fingerprint"]).to_pylist()
     require(given == counts, "a record has another number of points than of point_fingerprint")
+    # Before anything of them is unfolded.
+    total = sum(counts)
+    if total > most:
+        msg = f"the engine wrote {total:,} points where at most {most:,} were expected"
+        raise EngineFaultError("engine_wrong_index", msg)
+    size = total * leaves * ENTRY_BYTES
+    require(size <= MAX_UNFOLDED_BYTES, f"the values of some points have over {MAX_UNFOLDED_BYTES} bytes")
     spans = [_Span(start, count, replications) for start, count in zip(starts, counts, strict=True)]
     require(
         all(span.count > 0 and 0 <= span.start <= INT64_MAX - span.count for span in spans), "a record has no points"

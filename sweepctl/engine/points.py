@@ -95,24 +95,30 @@ def run_points(
     *,
     clock: Clock,
     stop: Event,
-    again: bool = False,
+    spec: str | None = None,
 ) -> tuple[EngineFaultError | None, float]:
     """Have `take` read what the engine writes; return the fault that ended it, if any, and the CPU seconds.
 
     If the engine dies or hangs, its host runs the points from the first on that has no record. If the run limits what a
     point may take, its host runs all of them. Once points have hung, each has a share of the time that is left then.
-    With `again`, an engine's process may have been asked before and be asked again: it has no start of its own.
+    With `spec`, its fingerprint, an engine's process may have been asked before and be asked again: it has no start of
+    its own. If such a one fails before its first record, that may be due to what it did before: a new one is asked.
 
     Raises:
         RefusedError: the engine refused the request.
     """
     began_at, cpu_seconds = clock.monotonic(), 0.0
-    request, way = requests.whole, _Way(clock, requests.limits, is_hosted=requests.limits != NO_LIMITS, again=again)
+    request, way = requests.whole, _Way(clock, requests.limits, is_hosted=requests.limits != NO_LIMITS, spec=spec)
     while True:
+        first = reader.next_index
         run = way.start(engine, request, clock.left(began_at), stop)
         fault = _taken(run, take)
         cpu_seconds += run.cpu_seconds
         left = clock.left(began_at)
+        if fault is not None and run.was_asked and reader.next_index == first and (left is None or left > 0):
+            way = replace(way, spec=None)
+            reader.go_on()
+            continue
         is_over = reader.next_index == requests.end or (left is not None and left <= 0)  # no point is left, or no time
         if fault is None or fault.error_code not in OF_A_POINT or is_over or not engine.description.host:
             return fault, cpu_seconds
@@ -130,7 +136,7 @@ class _Way:
     clock: Clock
     limits: Limits  # of the run
     is_hosted: bool
-    again: bool
+    spec: str | None  # of engines that wait, to ask one of them; None to start one
     has_hung: bool = False
 
     def after(self, fault: EngineFaultError) -> "_Way":
@@ -151,7 +157,7 @@ class _Way:
             timeout=left,
             silence=self._silence(shard_time),
             stop=stop,
-            again=self.again,
+            spec=self.spec,
         )
 
     @property

@@ -165,7 +165,9 @@ class RecordReader:
         require(not unknown, f"rows of a dataset that was not requested: {', '.join(sorted(unknown))[:80]}")
         if lines.startswith(POINTS_START):
             records = parse_records(lines, self._wire_columns)
-            points = unfold(records, self._wire, self._message.replications)
+            points = unfold(
+                records, self._wire, self._message.replications, self._message.end_index_exclusive - self.next_index
+            )
         else:
             points = parse_records(lines, self._wire)
         check_points(points, self._model, self._message.spec.derived)

@@ -59,13 +59,14 @@ class EngineRun:
         spares_last: bool = False,
         has_children: bool = False,
         keep: Callable[[], None] | None = None,
+        was_asked: bool = False,
     ) -> None:
         """Wrap a child that was just started; it has hung once it finishes no point for `silence` seconds.
 
         `programs` are the engine's models that are programs; `changed` says what of one is no longer as it was. With
         `spares_last`, it has not hung as long as no point waits to begin: nothing would be saved by ending it. With
         `has_children` these run all points. `keep` is called instead of ending a child that did all that it was asked
-        for, and can be asked again.
+        for, and can be asked again; `was_asked` is whether it has done so before.
         """
         self._child = child
         self._programs = programs
@@ -76,6 +77,7 @@ class EngineRun:
         self._spares_last = spares_last
         self._has_children = has_children
         self._keep = keep
+        self.was_asked = was_asked
         self._is_over = False  # whether the last record was read, and nothing after it
         self.cpu_seconds = 0.0  # of the engine's process for this request; known after the context has ended
         self._waiting: int | None = None  # points that had not begun, as last reported
@@ -98,13 +100,13 @@ class EngineRun:
     ) -> None:
         """Kill the process and everything that it started, unless it is kept."""
         # A point that failed may have left a model in any state, and one that was given up still runs.
-        if self._keep is None or error is not None or not self._is_over or self.finished.failed:
-            self._child.__exit__(kind, error, trace)
-            self.cpu_seconds = self._child.cpu_seconds
-        else:
-            self._child.pause()
+        is_good = error is None and self._is_over and not self.finished.failed
+        if self._keep is not None and is_good and self._child.pause():
             self.cpu_seconds = self._child.cpu_seconds  # before another thread may ask it
             self._keep()
+        else:
+            self._child.__exit__(kind, error, trace)
+            self.cpu_seconds = self._child.cpu_seconds
 
     @property
     def peak_bytes(self) -> int:

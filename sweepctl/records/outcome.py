@@ -247,6 +247,12 @@ def judge(existing: Outcome, new: Outcome) -> Precedence:
     return Precedence.KEEP if rank(existing) >= rank(new) else Precedence.REPLACE
 
 
+def former_content(outcome: Outcome | None) -> str | None:
+    """Return the content digest of an outcome that an earlier release has committed; None for any other."""
+    content = None if outcome is None else outcome.content_sha256
+    return None if content is None or ":" in content else content
+
+
 def differ(content: str | None, other: str | None) -> bool:
     """Return whether two content digests say that results differ; those of two versions say nothing.
 

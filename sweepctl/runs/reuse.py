@@ -264,7 +264,7 @@ class ReusingEngine(Engine):
         timeout: float | None = None,
         silence: float | None = None,
         stop: Event | None = None,
-        again: bool = False,
+        spec: str | None = None,
     ) -> EngineRun:
         """Start the engine on `request`, with its known points added."""
         if command != "points" and self._source.rows:
@@ -277,7 +277,7 @@ class ReusingEngine(Engine):
             timeout=timeout,
             silence=silence,
             stop=stop,
-            again=again,
+            spec=spec,
         )
 
     def _with_known(self, request: bytes, stop: Event | None) -> bytes:

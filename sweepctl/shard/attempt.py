@@ -165,8 +165,12 @@ def execute(
     clock: Clock,
     progress: Progress,
     stop: Event,
+    former_content: str | None = None,
 ) -> Execution:
     """Run the points of the attempt's shard, and write them to files under `folder`.
+
+    `former_content` is the content digest that the file of points' results has if an earlier release has written it:
+    one that is missing is then recreated with the same bytes.
 
     An engine that fails is returned as a failed execution.
 
@@ -208,11 +212,13 @@ def execute(
             reader.finish(run.finished)
 
         try:
-            fault, cpu_seconds = run_points(engine, requests, reader, take, clock=clock, stop=stop, again=True)
+            fault, cpu_seconds = run_points(
+                engine, requests, reader, take, clock=clock, stop=stop, spec=message.spec.fingerprint
+            )
         except RefusedError as refusal:
             return _refused(refusal, model, engine)
         with encoding:
-            digest = reader.content_sha256 if fault is None else None
+            digest = (former_content or reader.content_sha256) if fault is None else None
             files = tuple(writer.finish(digest if name == POINT_OUTCOMES else None) for name, writer in writers.items())
             files += _kept_files(reader, message, folder)
         _require_room(files, room)

@@ -173,6 +173,24 @@ def _create_or_read(
     raise _inconsistent(store, key)
 
 
+def require_named(store: Store, run: RunRecord, existing: Outcome, outcome: Outcome, files: Sequence[DataFile]) -> None:
+    """Raise ConflictError if a file that the shard's outcome names is missing, and this attempt's is another one.
+
+    To be called before any is created: what is created stays, and would not be what the outcome names.
+    """
+    named = {artifact.key: artifact for artifact in existing.artifacts}
+    keys = layout.ShardKeys.of(run, outcome.shard_id)
+    for file in files:
+        key = keys.dataset(file.dataset, outcome.model)
+        if file.dataset == KEPT_FILES or key not in named or exists(store, key):
+            continue
+        if _artifact(file, key).sha256 != named[key].sha256:
+            other = f"the file of this attempt has other bytes than attempt {existing.attempt_id} committed"
+            msg = f"{store.locate(key)} is missing, and cannot be recreated here: {other}"
+            remedy = "Restore it from a backup; or use the release and the engine that wrote it. Nothing was changed."
+            raise ConflictError(msg, remedy=remedy)
+
+
 def _commit_files(store: Store, run: RunRecord, outcome: Outcome, files: Sequence[DataFile]) -> Outcome:
     """Create or adopt the data objects; return the outcome that they make."""
     artifacts = []

@@ -18,7 +18,7 @@ from sweepctl.engine.points import Clock, Requests
 from sweepctl.errors import ConflictError, InterruptedRunError, MessageError, StoreError
 from sweepctl.messages import ShardMessage
 from sweepctl.records import design as stored_design
-from sweepctl.records.outcome import Outcome, require_same_shard
+from sweepctl.records.outcome import Outcome, former_content, require_same_shard
 from sweepctl.records.run import find_outcome
 from sweepctl.shard import commit
 from sweepctl.shard.attempt import Attempt, Stopwatch, ended_by, execute, scratch_errors
@@ -131,12 +131,15 @@ def run_shard(
                 clock=Clock(conditions.engine_seconds(began_at), monotonic),
                 progress=progress,
                 stop=stop or Event(),
+                former_content=former_content(existing),
             )
             executed_at = monotonic()
             outcome = attempt.outcome(execution, now())
             # Before anything is published, so that no point is in two shards; and only now, so that a message whose
             # shard is rejected while it runs leaves no claim that would keep others off.
             claim_points(store, run, message)
+            if existing is not None and outcome.complete:
+                commit.require_named(store, run, existing, outcome, execution.files)
             put = commit.commit_complete if outcome.complete else commit.commit_incomplete
             committed = put(store, run, outcome, execution.files)
             seconds = {

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
+from sweepctl.records import layout
 from sweepctl.records.outcome import MACHINE_DEPENDENT, POINT_FAILED, UNKNOWN_CALLER, Caller
 from sweepctl.verify.builds import build_name
 from sweepctl.verify.repair import MOST_MESSAGES
@@ -117,6 +118,17 @@ def _show_failures(console: Console, report: Report) -> None:
         console.print(f"  attempts: more than one for {counted('shards', retried)}, at most {most}", highlight=False)
 
 
+def _about_damage(report: Report) -> Iterator[str]:
+    damaged = [each for each in report.findings if each.severity is Severity.DAMAGE and each.code not in SET_ASIDE]
+    if any(not each.code.startswith("compact.") for each in damaged):
+        yield "Nothing was changed. Restore the named files from a backup."
+    if any(each.code.startswith("compact.") for each in damaged):
+        yield (
+            f"Move the compact files of this run and their manifest (below {layout.COMPACT}) out of the store, and "
+            "compact it again once it is whole: the shards' own files have all its rows."
+        )
+
+
 def _advice(report: Report, caller: Caller) -> Iterator[str]:
     if report.set_aside:
         yield (
@@ -126,8 +138,7 @@ def _advice(report: Report, caller: Caller) -> Iterator[str]:
         yield from (f"  {key}" for key in report.set_aside[:EXAMPLES])
         if len(report.set_aside) > EXAMPLES:
             yield f"  … and {len(report.set_aside) - EXAMPLES:,} more; --json has all, as `set_aside`"
-    if any(each.severity is Severity.DAMAGE and each.code not in SET_ASIDE for each in report.findings):
-        yield "Nothing was changed. Restore the named files from a backup."
+    yield from _about_damage(report)
     if any(finding.code == "artifacts.missing" for finding in report.findings):
         yield "To recreate a missing data file, use `sweepctl run-shard --force` with its shard's message."
     if any(finding.code == NOT_REPRODUCED for finding in report.findings):

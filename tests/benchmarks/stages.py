@@ -100,7 +100,7 @@ class Way:
         if is_columns:
             records = points
             points = measure(
-                "a row for each point", lambda: columns.unfold(records, self._wire, self._message.replications)
+                "a row for each point", lambda: columns.unfold(records, self._wire, self._message.replications, MILLION)
             )
         measure("checks by column", lambda: checks.check_points(points, self._model, ()))
         measure("content digest", lambda: self._digest.add(points, {}))

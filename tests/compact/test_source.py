@@ -22,6 +22,7 @@ from verify.damages import (
     twice_an_artifact,
 )
 
+from sweepctl.compact import run as compact_run
 from sweepctl.compact.run import compact
 from sweepctl.errors import NotWholeError
 from sweepctl.records import compact_source, layout
@@ -66,8 +67,13 @@ def swap_shards(run: Damaged) -> None:
 def test_what_is_not_named_by_its_outcome_is_not_compacted(
     root: Path, damage: Damage, why: str, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compact_source, "BYTES_AT_ONCE", at_once)
     damage(Damaged(root))
+    with pytest.raises(NotWholeError):
+        compact(open_store(str(root)), RUN_ID)
+    assert not (root / layout.COMPACT).exists(), "verify finds it before anything is written"
+    # As if it were damaged after that proof.
+    monkeypatch.setattr(compact_run, "_require_final", lambda _report: None)
+    monkeypatch.setattr(compact_source, "BYTES_AT_ONCE", at_once)
     with pytest.raises(NotWholeError, match=why):
         compact(open_store(str(root)), RUN_ID)
     assert not (root / layout.compact_manifest(RUN_ID)).exists()
@@ -80,7 +86,7 @@ def test_what_is_not_named_by_its_outcome_is_not_compacted(
         (forget_artifact, r"artifacts\.not_named"),
         (misname_artifact, r"artifacts\.not_named"),
         (twice_an_artifact, r"artifacts\.not_named"),
-        (lambda run: flip(run.outcome(1)), r"outcomes\.unreadable"),
+        (lambda run: flip(run.outcome(1)), r"outcomes\.gap"),
         (lambda run: run.pin.unlink(), r"run_record\.pin_missing"),
         (lambda run: run.edit(run.record, spec_fingerprint="0" * 64), r"run_record\.wrong_spec"),
         (lambda run: run.fail(1), "failed without records"),

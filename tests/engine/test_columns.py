@@ -137,6 +137,19 @@ def test_a_text_is_not_repeated_without_end(monkeypatch: pytest.MonkeyPatch) -> 
     assert "over 10000 bytes" in batch.fault.message
 
 
+def test_more_points_than_are_left_are_refused_before_they_are_unfolded(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = 1_000_000
+    hostile = in_columns(*POINTS[:2], points=count, point_fingerprint=[""] * count)
+    monkeypatch.setattr(columns._Span, "indices", None)
+    batch = reader().read(joined([hostile]))
+    assert batch.fault is not None
+    assert batch.fault.error_code == "engine_wrong_index"
+    monkeypatch.setattr(columns, "MAX_UNFOLDED_BYTES", 1)
+    batch = reader().read(joined([in_columns(*POINTS[:2])]))
+    assert batch.fault is not None
+    assert "the values of some points have over 1 bytes" in batch.fault.message
+
+
 def test_lines_after_columns_are_one_block_that_does_not_match() -> None:
     batch = reader().read(joined([in_columns(*POINTS[:2]), point(2)]))
     assert batch.fault is not None

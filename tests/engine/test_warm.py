@@ -17,6 +17,8 @@ from sweepctl.engine.client import Engine
 from sweepctl.errors import EngineFaultError, InterruptedRunError, RefusedError
 from sweepctl.messages import ShardMessageV1
 from sweepctl.protocol import encode_request
+from sweepctl.shard.run import run_shard
+from sweepctl.store import open_store
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="engines are asked again on Linux alone")
 
@@ -59,7 +61,7 @@ def ask(engine: Engine, shard: int, stop: Event | None = None, timeout: float | 
     """Return the records of a shard's points."""
     message = toys.decoded(toys.message(shard, SHARDS))
     request = encode_request(message.spec, message.space, message.start_index, message.end_index_exclusive, 1)
-    with engine.start(request, again=True, stop=stop, timeout=timeout) as run:
+    with engine.start(request, spec="s", stop=stop, timeout=timeout) as run:
         run.begin()
         return b"".join(run.blocks())
 
@@ -75,7 +77,7 @@ def test_two_shards_at_once_have_a_process_each(tmp_path: Path) -> None:
     engine = working(tmp_path)
     message = toys.decoded(toys.message(0, SHARDS))
     request = encode_request(message.spec, message.space, 0, toys.POINTS, 1)
-    with engine.start(request, again=True) as run:
+    with engine.start(request, spec="s") as run:
         run.begin()
         ask(engine, 1)
         assert b"".join(run.blocks()).count(b"\n") == toys.POINTS
@@ -133,11 +135,41 @@ def test_a_fault_is_that_of_its_shard_alone(tmp_path: Path, odd: str, error: typ
     assert processes(tmp_path) == 2
 
 
+def test_it_serves_one_spec(tmp_path: Path) -> None:
+    engine = working(tmp_path)
+    message = toys.decoded(toys.message(0, SHARDS))
+    for spec in ("s", "s", "other", "other"):
+        with engine.start(encode_request(message.spec, message.space, 0, toys.POINTS, 1), spec=spec) as run:
+            run.begin()
+            list(run.blocks())
+    assert processes(tmp_path) == 2
+
+
+@pytest.mark.parametrize("odd", ["sys.exit(3)", "say('{}')"])
+def test_a_fault_of_one_that_was_asked_before_is_tried_in_a_new_one(tmp_path: Path, odd: str) -> None:
+    engine, store = working(tmp_path, f"if count > 1: {odd}"), open_store(str(tmp_path / "store"))
+    for shard in range(SHARDS):
+        result = run_shard(toys.decoded(toys.message(shard, SHARDS)), engine, store)
+        assert result.outcome.status == "success", result.outcome.error_message
+    # The first and the third are new and wait; the second's could not be asked, and a new one was.
+    assert (processes(tmp_path), len(list(tmp_path.glob("run-*")))) == (2, 1)
+
+
+def test_a_fork_ends_no_engine_of_its_parent(tmp_path: Path) -> None:
+    engine = working(tmp_path)
+    ask(engine, 0)
+    child = os.fork()
+    if child == 0:
+        warm._end_own(engine._warm._waiting, os.getppid())
+        os._exit(len(engine._warm._waiting))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+
+
 def test_it_is_replaced_where_its_records_are_refused(tmp_path: Path) -> None:
     engine = working(tmp_path)
     message = toys.decoded(toys.message(0, SHARDS))
     request = encode_request(message.spec, message.space, 0, toys.POINTS, 1)
-    with pytest.raises(EngineFaultError, match="wrong counts"), engine.start(request, again=True) as run:  # noqa: PT012
+    with pytest.raises(EngineFaultError, match="wrong counts"), engine.start(request, spec="s") as run:  # noqa: PT012
         run.begin()
         list(run.blocks())
         raise EngineFaultError("engine_wrong_count", "wrong counts")
@@ -227,7 +259,7 @@ def burnt(engine: Engine) -> float:
     fields = {"run_id": "r", "model": "burn", "dimensions": {}, "base": {"milliseconds": 5.0}, "seed": 1}
     bounds = {"replications": 4, "total_points": 4, "shard_id": 0, "start_index": 0, "end_index_exclusive": 4}
     message = ShardMessageV1.model_validate({**fields, **bounds})
-    with engine.start(encode_request(message.spec, message.space, 0, 4, 1), again=True) as run:
+    with engine.start(encode_request(message.spec, message.space, 0, 4, 1), spec="s") as run:
         run.begin()
         list(run.blocks())
     return run.cpu_seconds
@@ -241,8 +273,8 @@ def test_a_real_engine_writes_the_same_again() -> None:
     )
     request = encode_request(message.spec, message.space, 0, 3, None)
     written = []
-    for again in (False, True, True):
-        with engine.start(request, again=again) as run:
+    for spec in (None, "s", "s"):
+        with engine.start(request, spec=spec) as run:
             run.begin()
             written.append(b"".join(run.blocks()))
     assert written[0] == written[1] == written[2]

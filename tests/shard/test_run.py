@@ -30,6 +30,7 @@ from sweepctl.errors import (
 from sweepctl.messages import ShardMessage, ShardMessageV1
 from sweepctl.records import layout, table
 from sweepctl.records.outcome import Outcome, RunRecord
+from sweepctl.records.row_digest import ContentDigest
 from sweepctl.shard import conditions
 from sweepctl.shard.run import Conditions, Disposition, Result, run_shard
 from sweepctl.store import open_store
@@ -199,6 +200,27 @@ def test_rows_are_compared_where_the_digest_in_the_store_is_of_another_version(
         other = engine(GOOD.replace("say(p)", "say(p.replace('\"m\":2.0', '\"m\":2.5'))"))
         with pytest.raises(ConflictError, match="a different result"):
             run(message(), other, store, force=True)
+
+
+@pytest.mark.parametrize("is_equal", [True, False])
+def test_a_lost_file_of_an_earlier_release_is_recreated_only_with_its_own_bytes(
+    store: Store, engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch, *, is_equal: bool
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(ContentDigest, "text", "0" * 64)  # it is in the file's metadata
+        first = run(message(), engine(), store).outcome
+    (lost,) = (each.key for each in first.artifacts if each.dataset == "point_outcomes")
+    body = stored_body(store, lost)
+    Path(store.locate(lost)).unlink()
+    if is_equal:
+        again = run(message(), engine(), store, force=True)
+        assert (again.disposition, again.outcome) == (Disposition.KEPT, first)
+        assert stored_body(store, lost) == body
+    else:
+        other = engine(GOOD.replace("say(p)", "say(p.replace('\"m\":2.0', '\"m\":2.5'))"))
+        with pytest.raises(ConflictError, match="is missing, and cannot be recreated here"):
+            run(message(), other, store, force=True)
+        assert store.read(lost) is None
 
 
 def test_force_tells_of_another_result_and_overwrites_nothing(store: Store, engine: Callable[..., Engine]) -> None:
