@@ -18,8 +18,6 @@ from sweepctl.records import table
 RUN_DATE, RUN = "run_date", "run"
 OF_RUN = "_of_run"
 RUN_FILES = "run_files"
-# The run record and the engine pin of a run are in one folder: a row has the columns of one of them.
-RECORD_OR_PIN = pa.unify_schemas([table.RUN_RECORD, table.ENGINE_PIN])
 
 _TYPES: Mapping[pa.DataType, str] = {
     table.INT: "bigint",
@@ -69,8 +67,8 @@ class GlueTable:
 
 def tables(models: Sequence[Model]) -> Iterator[GlueTable]:
     """Yield every table of a store whose workers run these models."""
-    yield GlueTable(RUN_FILES, "runs", RECORD_OR_PIN, ())
-    yield GlueTable(RUN_FILES + OF_RUN, "runs", RECORD_OR_PIN, (RUN,))
+    yield GlueTable(RUN_FILES, "runs", table.RECORD_OR_PIN, ())
+    yield GlueTable(RUN_FILES + OF_RUN, "runs", table.RECORD_OR_PIN, (RUN,))
     folders = {table.SHARD_OUTCOMES: table.OUTCOME, table.SHARD_ATTEMPTS: table.OUTCOME}
     for model in models:
         every = table.schemas(model, [dataset.name for dataset in model.datasets])

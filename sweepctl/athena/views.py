@@ -7,13 +7,14 @@ literal in WHERE reaches both sides of a join, and only its files are listed.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sweepctl.athena.tables import OF_RUN, RECORD_OR_PIN, RUN, RUN_DATE, RUN_FILES
+from sweepctl.athena.tables import OF_RUN, RUN, RUN_DATE, RUN_FILES
 from sweepctl.names import quoted
 from sweepctl.protocol import Model
 from sweepctl.records.table import (
     EFFECTIVE_PARAMETERS,
     ENGINE_PIN,
     POINT_OUTCOMES,
+    RECORD_OR_PIN,
     RUN_RECORD,
     SHARED_COLUMNS,
     schemas,

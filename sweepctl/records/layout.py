@@ -26,12 +26,7 @@ def run_record(run_id: str) -> str:
 
 
 def engine_pin(run_id: str) -> str:
-    """Key of the engine pin, under a name that readers of the folder `runs/` pass over: its columns are others."""
-    return f"{run_folder(run_id)}_engine.parquet"
-
-
-def former_engine_pin(run_id: str) -> str:
-    """Key of the engine pin of a run that an earlier release began."""
+    """Key of the engine pin."""
     return f"{run_folder(run_id)}engine.parquet"
 
 

@@ -61,17 +61,6 @@ def find_record(store: Store, kind: type[table.Record], key: str) -> table.Recor
     return None if stored is None else table.decode(kind, stored.body, store.locate(key))
 
 
-def find_engine_pin(store: Store, run_id: str) -> EnginePin | None:
-    """Return the engine pin of a run, or None.
-
-    Raises:
-        DamagedError: it is not a valid record.
-        StoreError: the store does not answer.
-    """
-    own = find_record(store, EnginePin, layout.engine_pin(run_id))
-    return own or find_record(store, EnginePin, layout.former_engine_pin(run_id))
-
-
 def headlines(store: Store, run_id: str) -> Collection[str]:
     """Return the metrics that matter most, as the run's model declares them; none if that is not known.
 
@@ -79,7 +68,7 @@ def headlines(store: Store, run_id: str) -> Collection[str]:
         StoreError: the store does not answer.
     """
     try:
-        pin = find_engine_pin(store, run_id)
+        pin = find_record(store, EnginePin, layout.engine_pin(run_id))
         text = None if pin is None else pin.declaration_json
         return () if text is None else [each.name for each in Model.model_validate_json(text).metrics if each.headline]
     except (DamagedError, ValidationError):
@@ -93,7 +82,7 @@ def pinned_version(store: Store, run_id: str) -> str | None:
         StoreError: the store does not answer.
     """
     try:
-        pin = find_engine_pin(store, run_id)
+        pin = find_record(store, EnginePin, layout.engine_pin(run_id))
     except DamagedError:
         return None  # which verify reports
     return None if pin is None else pin.model_version

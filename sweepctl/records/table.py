@@ -278,11 +278,14 @@ _NULLABLE = {
 Record = TypeVar("Record", Outcome, RunRecord, EnginePin)
 
 _RECORD_SCHEMAS: Mapping[type, pa.Schema] = {Outcome: OUTCOME, RunRecord: RUN_RECORD, EnginePin: ENGINE_PIN}
+# Both files of a run are in one folder, and most readers take the columns of the first: the pin has those of both.
+RECORD_OR_PIN = pa.unify_schemas([RUN_RECORD, ENGINE_PIN])
 
 
 def encode(record: Outcome | RunRecord | EnginePin) -> bytes:
     """Return the Parquet file of one row that holds `record`."""
-    table = pa.Table.from_pylist([dataclasses.asdict(record)], schema=_RECORD_SCHEMAS[type(record)])
+    schema = RECORD_OR_PIN if isinstance(record, EnginePin) else _RECORD_SCHEMAS[type(record)]
+    table = pa.Table.from_pylist([dataclasses.asdict(record)], schema=schema)
     sink = pa.BufferOutputStream()
     # For one row, dictionaries, a copy of Arrow's schema and compression cost time and make the file larger.
     pq.write_table(table, sink, compression="none", use_dictionary=False, store_schema=False)
@@ -316,6 +319,8 @@ def decode(kind: type[Record], body: bytes, where: str) -> Record:
             require_safe(footer_of(body))
             require_small(file.metadata, len(body))
             table = _with_added(file.read(use_threads=False), schema)
+            if kind is EnginePin and set(table.column_names) == set(RECORD_OR_PIN.names):
+                table = table.select(schema.names)
         if not table.schema.equals(schema):
             table = table.cast(schema)  # for other programs' types; it takes a tenth of the time
         (fields,) = table.to_pylist()

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from sweepctl.engine.client import Engine
-from sweepctl.records.outcome import RunRecord
-from sweepctl.records.run import find_engine_pin
+from sweepctl.records import layout
+from sweepctl.records.outcome import EnginePin, RunRecord
+from sweepctl.records.run import find_record
 from sweepctl.shard.commit import changed_files
 from sweepctl.store.contract import Store
 
@@ -27,7 +28,7 @@ def program_here(store: Store, run: RunRecord, engine: Engine) -> ProgramHere | 
         StoreError: the store does not answer, or its record of the run's engine cannot be read.
     """
     own = next((each for each in engine.description.models if each.name == run.spec.model and each.program), None)
-    pin = None if own is None else find_engine_pin(store, run.run_id)
+    pin = None if own is None else find_record(store, EnginePin, layout.engine_pin(run.run_id))
     if own is None or pin is None:
         return None
     return ProgramHere(pin.model_version, own.version, tuple(changed_files(pin.declaration_json, own.to_json())))

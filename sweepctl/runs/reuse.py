@@ -30,9 +30,9 @@ from sweepctl.protocol import MAX_REQUEST_BYTES, Model, ShardTime
 from sweepctl.records import layout, table
 from sweepctl.records.datafile import require_bounded, require_footer
 from sweepctl.records.footer import footer_of, require_safe
-from sweepctl.records.outcome import Outcome, RunRecord
+from sweepctl.records.outcome import EnginePin, Outcome, RunRecord
 from sweepctl.records.outcomes import Found, OutcomeReader
-from sweepctl.records.run import find_engine_pin, list_attempts, list_outcomes, require_run
+from sweepctl.records.run import find_record, list_attempts, list_outcomes, require_run
 from sweepctl.records.table import PARQUET_ERRORS, POINT_OUTCOMES, columns_of
 from sweepctl.spec import NO_LIMITS, Limits
 from sweepctl.store.contract import Store
@@ -164,7 +164,7 @@ def _nothing(store: Store, record: RunRecord, model: Model, seed: int) -> str | 
         return f"it ran model {spec.model}, but this run is of {model.name}"
     if spec.seed != seed:
         return f"it has seed {spec.seed}, but this run has {seed}"
-    pin = find_engine_pin(store, record.run_id)
+    pin = find_record(store, EnginePin, layout.engine_pin(record.run_id))
     if pin is None:
         return "none of its shards has been run yet"
     if pin.model_version == model.version:

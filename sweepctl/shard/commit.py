@@ -89,8 +89,7 @@ def agree_engine(store: Store, pin: EnginePin) -> None:
     Raises:
         WrongEngineError: the run is pinned to another model version.
     """
-    former = layout.former_engine_pin(pin.run_id)
-    existing = _create_or_read(store, layout.engine_pin(pin.run_id), pin, decode_engine_pin, former)
+    existing = _create_or_read(store, layout.engine_pin(pin.run_id), pin, decode_engine_pin)
     if (existing.model, existing.model_version) != (pin.model, pin.model_version):
         msg = (
             f"run {pin.run_id} is pinned to {existing.model} version {existing.model_version}, "
@@ -156,18 +155,12 @@ def record_rejection(store: Store, body: bytes, message_id: str, reason: Message
 
 
 def _create_or_read(
-    store: Store,
-    key: str,
-    proposed: table.Record,
-    decode: Callable[[bytes, str], table.Record],
-    former: str | None = None,
+    store: Store, key: str, proposed: table.Record, decode: Callable[[bytes, str], table.Record]
 ) -> table.Record:
-    """Return the record at a key, or at that of earlier releases, or create it."""
     for _ in range(MAX_JUDGEMENTS):
-        for each in (key, former) if former else (key,):
-            stored = store.read(each)
-            if stored is not None:
-                return decode(stored.body, store.locate(each))
+        stored = store.read(key)
+        if stored is not None:
+            return decode(stored.body, store.locate(key))
         if store.create(key, table.encode(proposed)) is Put.WRITTEN:
             return proposed
     raise _inconsistent(store, key)

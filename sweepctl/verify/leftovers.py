@@ -78,7 +78,7 @@ class UnnamedFiles:
             why = "an attempt ended after its partial data and before its record, or is still running"
             yield Finding("artifacts.uncommitted", why, layout.shard_of(key), key)
         run_id = self._run.record.run_id
-        known = {layout.run_record(run_id), layout.engine_pin(run_id), layout.former_engine_pin(run_id)}
+        known = {layout.run_record(run_id), layout.engine_pin(run_id)}
         for key in self._inventory.stray | (self._inventory.runs - known):
             if key.endswith(".parquet") or self._is_parquet(key):
                 yield _orphan(key)

@@ -16,7 +16,7 @@ from sweepctl.records import layout, table
 from sweepctl.records.datafile import open_rows
 from sweepctl.records.design import resolve
 from sweepctl.records.outcome import KEPT_FILES, EnginePin, RunRecord
-from sweepctl.records.run import find_engine_pin, find_record
+from sweepctl.records.run import find_record
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
 from sweepctl.spec import Spec
 from sweepctl.store.contract import Store
@@ -143,7 +143,7 @@ def examine_pin(store: Store, run_id: str, spec: Spec, *, needed: bool) -> tuple
     """Return the engine pin and findings about it; `needed` if an engine has run, which sets the pin first."""
     key = layout.engine_pin(run_id)
     try:
-        pin = find_engine_pin(store, run_id)
+        pin = find_record(store, EnginePin, key)
     except DamagedError as error:
         return None, [Finding("run_record.pin_unreadable", error.message, key=key)]
     if pin is None:

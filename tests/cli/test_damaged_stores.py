@@ -109,7 +109,7 @@ def exits(place: str, name: str) -> Exits:
 FILE_OF = {
     "run record": f"runs/run={RUN}/run.parquet",
     "design": f"runs/run={RUN}/run.parquet",
-    "engine pin": f"runs/run={RUN}/_engine.parquet",
+    "engine pin": f"runs/run={RUN}/engine.parquet",
     "stored design": "specs/*",
     "attempt": f"shard_attempts/*/run={RUN}/shard-00000001-*.parquet",
     "outcome": f"shard_outcomes/*/run={RUN}/shard-00000001.parquet",

@@ -233,7 +233,7 @@ def test_of_a_record_of_a_store(tmp_path: Path, text: str, retryable: bool) -> N
     for command in commands:
         require_plain(*command)
     path.write_bytes(table.encode(outcome))
-    (path,) = root.glob("runs/**/_engine.parquet")
+    (path,) = root.glob("runs/**/engine.parquet")
     pin = table.decode(EnginePin, path.read_bytes(), "")
     path.write_bytes(table.encode(dataclasses.replace(pin, model=text, model_version=text, engine_version=text)))
     for command in commands:

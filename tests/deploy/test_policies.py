@@ -16,7 +16,7 @@ OUTCOME = f"{BUCKET}/sweeps/shard_outcomes/run_date=2026-02-14/run=r/shard-00000
 TRIPS = f"{BUCKET}/sweeps/trips/ridehail/run_date=2026-02-14/run=r/shard-00000000.parquet"
 DATA = f"{BUCKET}/sweeps/point_outcomes/queue/run_date=2026-02-14/run=r/shard-00000000.parquet"
 RUN = f"{BUCKET}/sweeps/runs/run=r/run.parquet"
-PIN = f"{BUCKET}/sweeps/runs/run=r/_engine.parquet"
+PIN = f"{BUCKET}/sweeps/runs/run=r/engine.parquet"
 SPEC = f"{BUCKET}/sweeps/specs/{'0' * 64}"
 PROBE = f"{BUCKET}/sweeps/.sweepctl/probe"
 REJECTED = f"{BUCKET}/sweeps/rejected/{'0' * 64}.json"

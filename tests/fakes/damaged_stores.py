@@ -100,7 +100,7 @@ if os.geteuid() == 0:
 
 
 def record_of(path: Path) -> RunRecord | EnginePin | Outcome:
-    kinds: dict[str, type] = {"run.parquet": RunRecord, "_engine.parquet": EnginePin}
+    kinds: dict[str, type] = {"run.parquet": RunRecord, "engine.parquet": EnginePin}
     record: RunRecord | EnginePin | Outcome = table.decode(kinds.get(path.name, Outcome), path.read_bytes(), "")
     return record
 

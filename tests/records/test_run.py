@@ -1,11 +1,13 @@
 """What a listing tells of a run, and what it passes over."""
 
 import datetime as dt
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 from fakes.toy_model import DESCRIPTION
 from runs.test_status import RUN
@@ -14,9 +16,11 @@ from sweepctl.errors import WrongEngineError
 from sweepctl.protocol import Model
 from sweepctl.records import layout, table
 from sweepctl.records.outcome import EnginePin
-from sweepctl.records.run import find_engine_pin, headlines, list_attempts, list_outcomes
+from sweepctl.records.run import headlines, list_attempts, list_outcomes
 from sweepctl.shard import commit
 from sweepctl.store import open_store
+
+PIN = EnginePin(RUN.run_id, "queue", "1", "0.1.0", dt.datetime(2026, 3, 1, tzinfo=dt.UTC), None, None)
 
 
 def test_outcomes_and_attempts_are_found_and_strays_are_passed_over(tmp_path: Path) -> None:
@@ -53,22 +57,20 @@ def test_headlines_are_those_of_the_declaration_that_the_run_keeps(tmp_path: Pat
     assert found == {"kept": ["b"], "none": [], "bad": [], "damaged": [], "absent": []}
 
 
-def test_readers_of_the_folder_of_runs_pass_over_the_engine_pin(tmp_path: Path) -> None:
-    store, at = open_store(str(tmp_path)), dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+def test_readers_of_the_folder_of_runs_have_the_columns_of_both_files(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
     commit.pin_run(store, RUN)
-    pin = EnginePin(RUN.run_id, "queue", "1", "0.1.0", at, None, None)
-    commit.agree_engine(store, pin)
-    found = ds.dataset(tmp_path / "runs", format="parquet", partitioning="hive").to_table()
-    assert found.num_rows == 1
-    assert found["spec_fingerprint"].to_pylist() == [RUN.spec_fingerprint]
+    commit.agree_engine(store, PIN)
+    found = ds.dataset(tmp_path / "runs", format="parquet", partitioning="hive").to_table().sort_by("model")
+    assert found["spec_fingerprint"].to_pylist() == [None, RUN.spec_fingerprint]
+    assert found["model_version"].to_pylist() == ["1", None]
 
 
-def test_the_engine_pin_of_an_earlier_release_holds(tmp_path: Path) -> None:
-    store, at = open_store(str(tmp_path)), dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
-    pin = EnginePin("r", "queue", "1", "0.1.0", at, None, None)
-    store.create(layout.former_engine_pin("r"), table.encode(pin))
-    commit.agree_engine(store, pin)
-    assert store.read(layout.engine_pin("r")) is None
-    assert find_engine_pin(store, "r") == pin
+def test_an_engine_pin_of_earlier_releases_is_read(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist([asdict(PIN)], schema=table.ENGINE_PIN), sink)
+    store.create(layout.engine_pin(PIN.run_id), bytes(sink.getvalue()))
+    commit.agree_engine(store, PIN)
     with pytest.raises(WrongEngineError, match="pinned to queue version 1"):
-        commit.agree_engine(store, replace(pin, model_version="2"))
+        commit.agree_engine(store, replace(PIN, model_version="2"))

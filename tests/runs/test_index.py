@@ -71,7 +71,7 @@ def test_what_is_no_run_is_told_and_is_no_error(store: Store) -> None:
     store.create("runs/run=other/run.parquet", record)
     store.create("runs/run=dated/run.parquet", table.encode(replace(RUN, run_id="dated", run_date="../..")))
     store.create("runs/run=specless/run.parquet", table.encode(replace(RUN, run_id="specless", spec_json="[]")))
-    store.create("runs/run=empty/_engine.parquet", b"")
+    store.create("runs/run=empty/engine.parquet", b"")
     store.create("runs/stray/run.parquet", record)
     Path(store.url, "runs", "run=a b").mkdir()
     found, odd = list_runs(store, after(60))
@@ -93,5 +93,5 @@ def test_what_is_no_run_is_told_and_is_no_error(store: Store) -> None:
 
 
 def test_a_store_of_nothing_but_oddities_is_not_called_empty(store: Store) -> None:
-    store.create(f"{layout.run_folder('empty')}_engine.parquet", b"")
+    store.create(f"{layout.run_folder('empty')}engine.parquet", b"")
     assert "has no runs" not in runs(store).stdout

@@ -82,7 +82,7 @@ def test_content_is_durable_before_its_name_and_the_name_on_return(store: Store,
 def test_the_way_to_the_root_is_made_durable_once(store: Store, root: Path, steps: list[tuple[str, str]]) -> None:
     store.create(KEY, b"body")
     steps.clear()
-    other = "runs/run=r/_engine.parquet"
+    other = "runs/run=r/engine.parquet"
     store.create(other, b"body")
     assert steps == [("sync", "*"), ("link", f"store/{other}"), SYNCED_NAME]
     shutil.rmtree(root / "runs")

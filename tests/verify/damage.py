@@ -54,7 +54,7 @@ class Damaged:
         record: Any
         if path.name == "run.parquet":
             record = table.decode(RunRecord, body, where)
-        elif path.name == "_engine.parquet":
+        elif path.name == "engine.parquet":
             record = table.decode(EnginePin, body, where)
         else:
             record = table.decode(Outcome, body, where)

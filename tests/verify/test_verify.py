@@ -297,7 +297,7 @@ def test_what_cannot_be_checked_is_said_and_the_run_is_not_called_whole(store: S
 def test_another_version_of_the_model_proves_nothing(store: Store) -> None:
     make_run(store, "r", WHOLE)
     run = Damaged(Path(store.url))
-    run.edit(run.path("runs/run=r/_engine.parquet"), model_version="0")
+    run.edit(run.path("runs/run=r/engine.parquet"), model_version="0")
     report = verify(store, "r", ENGINE)
     assert "version 0, this engine has version" in report.unchecked[Check.IDENTITY]
 
@@ -389,7 +389,7 @@ def test_partial_data_without_an_engine_is_no_damage(store: Store, tmp_path: Pat
 
 def test_a_pin_is_missed_after_a_failure_too(store: Store, tmp_path: Path) -> None:
     run_shard(messages("r", WHOLE)[0], crashing(tmp_path, 1), store)
-    Path(store.url, "runs/run=r/_engine.parquet").unlink()
+    Path(store.url, "runs/run=r/engine.parquet").unlink()
     assert "run_record.pin_missing" in codes(verify(store, "r", ENGINE))
 
 
