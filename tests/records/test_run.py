@@ -69,7 +69,8 @@ def test_readers_of_the_folder_of_runs_have_the_columns_of_both_files(tmp_path: 
 def test_an_engine_pin_of_earlier_releases_is_read(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist([asdict(PIN)], schema=table.ENGINE_PIN), sink)
+    rows = pa.Table.from_pylist([asdict(PIN)], schema=table.ENGINE_PIN)
+    pq.write_table(rows, sink, compression="none", use_dictionary=False, store_schema=False)
     store.create(layout.engine_pin(PIN.run_id), bytes(sink.getvalue()))
     commit.agree_engine(store, PIN)
     with pytest.raises(WrongEngineError, match="pinned to queue version 1"):
