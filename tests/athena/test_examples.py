@@ -62,7 +62,7 @@ def cell(value: object) -> str:
 
 
 def test_there_are_examples_and_all_are_on_the_page() -> None:
-    assert len(EXAMPLES) == 7
+    assert len(EXAMPLES) == 8
     assert set(PRINTED) == set(EXAMPLES)
 
 
