@@ -7,6 +7,7 @@ import boto3
 import pytest
 from athena import sample
 from athena.athenas_sql import parsed
+from fakes.servers import Server
 from typer.testing import CliRunner, Result
 
 from sweepctl.athena import check, execution
@@ -20,8 +21,7 @@ RESULTS = ("--output", "s3://bucket/athena-results/")
 @pytest.fixture
 def aws(glue_and_athena: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001  they answer
     monkeypatch.setattr(execution, "POLL_SECONDS", 0.01)
-    for bucket in ("bucket", "athena-check"):
-        boto3.client("s3").create_bucket(Bucket=bucket)
+    boto3.client("s3").create_bucket(Bucket="bucket")
 
 
 def athena(*arguments: str) -> Result:
@@ -55,15 +55,19 @@ def test_apply_tells_what_it_does() -> None:
     assert {"kind": "table", "name": "trips_ridehail", "change": "created", "differences": []} in told["made"]
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("aws")
-def test_apply_begins_at_the_first_run_and_counts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_apply_begins_at_the_first_run_and_counts_it(
+    moto_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server.endpoint_url)
+    monkeypatch.setattr(execution, "POLL_SECONDS", 0.01)
+    boto3.client("s3").create_bucket(Bucket="athena-check")
     fields = {"model": "queue", "dimensions": {"servers": [1, 2]}, "base": {"customers": 20}, "total_points": 10}
     sample.run(tmp_path, Engine(find_engine()), {"run_id": "first", **fields}, 0)
-    for path in (each for each in tmp_path.rglob("*.parquet")):
+    for path in tmp_path.rglob("*.parquet"):
         key = f"sweeps/{path.relative_to(tmp_path)}"
         boto3.client("s3").put_object(Bucket="athena-check", Key=key, Body=path.read_bytes())
-    arguments = ("apply", "--store", "s3://athena-check/sweeps", *RESULTS, "--model", "queue")
+    store = ("--store", "s3://athena-check/sweeps", "--database", "athena-check")
+    arguments = ("apply", *store, *RESULTS, "--model", "queue")
     monkeypatch.setattr(check, "only_row", lambda *_, **__: ["1", "1"])
     assert "Athena finds 1 shard of run first (2026-02-14)" in athena(*arguments).stdout
     assert days_of("shard_outcomes") == f"{sample.RUN_DATE},NOW+1DAY"
@@ -78,7 +82,7 @@ def test_apply_begins_at_the_first_run_and_counts_it(tmp_path: Path, monkeypatch
 
 
 def days_of(table: str) -> str:
-    made = boto3.client("glue").get_table(DatabaseName="sweeps", Name=table)["Table"]
+    made = boto3.client("glue").get_table(DatabaseName="athena-check", Name=table)["Table"]
     return made["Parameters"]["projection.run_date.range"]
 
 

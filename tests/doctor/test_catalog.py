@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from athena import sample
+from fakes.servers import Server
 from typer.testing import CliRunner
 
 from sweepctl.athena.apply import open_clients, table_input
@@ -57,7 +58,8 @@ class Place:
 
 
 @pytest.fixture
-def place(glue_and_athena: None) -> Place:  # noqa: ARG001  they answer
+def place(moto_server: Server, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server.endpoint_url)
     return Place()
 
 
