@@ -4,20 +4,19 @@ Only Glue's API can change a table's columns in one step; only Athena can create
 anything is changed, and every step can be repeated.
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from sweepctl.athena.catalog import Catalog
-from sweepctl.athena.catalog_errors import catalog_error
+from sweepctl.athena.catalog_errors import catalog_errors
+from sweepctl.athena.execution import Queries, execute
 from sweepctl.athena.statements import create_view
-from sweepctl.athena.tables import GlueTable, type_of
+from sweepctl.athena.tables import FIRST_DAY, GlueTable, type_of
 from sweepctl.athena.views import View
 from sweepctl.aws_errors import error_code, open_client
 from sweepctl.errors import CatalogError
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_glue.type_defs import TableInputTypeDef
 
-LONGEST_STATEMENT = 300.0  # seconds; one that creates a view takes one or two, but may be queued
-POLL_SECONDS = 0.5
 _PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
 _TABLE, _VIEW = "EXTERNAL_TABLE", "VIRTUAL_VIEW"
 _PARTITIONING = ("projection.", "storage.location.")  # parameters that mislead Athena if they are left over
@@ -42,14 +39,6 @@ class CatalogClients:
 
     glue: "GlueClient"
     athena: "AthenaClient"
-
-
-@dataclass(frozen=True)
-class Queries:
-    """Where Athena runs statements, and where it writes their results; None: the work group's location."""
-
-    workgroup: str
-    output: str | None
 
 
 @dataclass(frozen=True)
@@ -70,7 +59,7 @@ def open_clients(region: str | None) -> CatalogClients:
         UsageError: an endpoint is not a URL, or has a password.
     """
     config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5})
-    with _errors("Glue and Athena"):
+    with catalog_errors("Glue and Athena"):
         session = boto3.session.Session(region_name=region)
         return CatalogClients(
             open_client("Glue", lambda: session.client("glue", config=config)),
@@ -78,9 +67,7 @@ def open_clients(region: str | None) -> CatalogClients:
         )
 
 
-def apply(
-    catalog: Catalog, clients: CatalogClients, queries: Queries, *, sleep: Callable[[float], None] = time.sleep
-) -> Iterator[Made]:
+def apply(catalog: Catalog, clients: CatalogClients, queries: Queries) -> Iterator[Made]:
     """Create or update everything in `catalog`, and yield each step as it is done.
 
     Raises:
@@ -88,22 +75,22 @@ def apply(
             a step, and the steps before it stay done.
     """
     _require_output_location(clients.athena, queries)
-    existing = _existing(clients.glue, catalog.database)
-    _require_ours(catalog, existing or {})
+    existing = existing_in(clients.glue, catalog.database)
+    require_ours(catalog, existing or {})
     yield _make_database(clients.glue, catalog.database, exists=existing is not None)
     for table in catalog.tables:
         yield _make_table(clients.glue, catalog, table, (existing or {}).get(table.name))
     for view in catalog.views:
-        yield _make_view(clients.athena, catalog, view, queries, sleep)
+        yield _make_view(clients.athena, catalog, view, queries)
 
 
-def table_input(table: GlueTable, root: str) -> "TableInputTypeDef":
+def table_input(table: GlueTable, root: str, since: str = FIRST_DAY) -> "TableInputTypeDef":
     """Return a table as Glue's API takes it; it is equivalent to `statements.create_table`."""
     return {
         "Name": table.name,
         "TableType": _TABLE,
         "PartitionKeys": [{"Name": name, "Type": "string"} for name in table.partitions],
-        "Parameters": dict(table.parameters(root)),
+        "Parameters": dict(table.parameters(root, since)),
         "StorageDescriptor": {
             "Location": table.location(root),
             "InputFormat": f"{_PARQUET}.MapredParquetInputFormat",
@@ -114,17 +101,9 @@ def table_input(table: GlueTable, root: str) -> "TableInputTypeDef":
     }
 
 
-@contextmanager
-def _errors(what: str) -> Iterator[None]:
-    try:
-        yield
-    except (BotoCoreError, ClientError) as error:
-        raise catalog_error(error, what) from error
-
-
 def _require_output_location(athena: "AthenaClient", queries: Queries) -> None:
     """Raise CatalogError without one: Athena would do so only after the tables were created."""
-    with _errors(f"work group {queries.workgroup}"):
+    with catalog_errors(f"work group {queries.workgroup}"):
         found: Mapping[str, Any] = athena.get_work_group(WorkGroup=queries.workgroup)["WorkGroup"]
     settings = found.get("Configuration", {})
     is_managed = settings.get("ManagedQueryResultsConfiguration", {}).get("Enabled", False)
@@ -135,9 +114,9 @@ def _require_output_location(athena: "AthenaClient", queries: Queries) -> None:
         )
 
 
-def _existing(glue: "GlueClient", database: str) -> Existing | None:
+def existing_in(glue: "GlueClient", database: str) -> Existing | None:
     """Return the database's tables and views, by name; None if there is no such database."""
-    with _errors(f"database {database}"):
+    with catalog_errors(f"database {database}"):
         try:
             pages = glue.get_paginator("get_tables").paginate(DatabaseName=database)
             return {each["Name"]: each for page in pages for each in page["TableList"]}
@@ -147,7 +126,7 @@ def _existing(glue: "GlueClient", database: str) -> Existing | None:
             return None
 
 
-def _require_ours(catalog: Catalog, existing: Existing) -> None:
+def require_ours(catalog: Catalog, existing: Existing) -> None:
     """Raise CatalogError if a name is taken: by another store's table, or by another kind of object."""
     kinds = {table.name: _TABLE for table in catalog.tables} | {view.name: _VIEW for view in catalog.views}
     places = {table.name: table.location(catalog.root) for table in catalog.tables}
@@ -168,14 +147,14 @@ def _require_ours(catalog: Catalog, existing: Existing) -> None:
 def _make_database(glue: "GlueClient", database: str, *, exists: bool) -> Made:
     if exists:
         return Made("database", database, "unchanged")
-    with _errors(f"database {database}"):
+    with catalog_errors(f"database {database}"):
         glue.create_database(DatabaseInput={"Name": database})
     return Made("database", database, "created")
 
 
 def _make_table(glue: "GlueClient", catalog: Catalog, table: GlueTable, existing: Mapping[str, Any] | None) -> Made:
-    wanted = table_input(table, catalog.root)
-    with _errors(f"table {table.name}"):
+    wanted = table_input(table, catalog.root, catalog.since)
+    with catalog_errors(f"table {table.name}"):
         if existing is None:
             glue.create_table(DatabaseName=catalog.database, TableInput=wanted)
             return Made("table", table.name, "created")
@@ -225,33 +204,20 @@ def _formats(table: Mapping[str, Any]) -> Mapping[str, str]:
     }
 
 
-def _make_view(
-    athena: "AthenaClient", catalog: Catalog, view: View, queries: Queries, sleep: Callable[[float], None]
-) -> Made:
-    with _errors(f"view {view.name}"):
-        request: Any = {
-            "QueryString": create_view(catalog, view),
-            "QueryExecutionContext": {"Database": catalog.database},
-            "WorkGroup": queries.workgroup,
-        }
-        if queries.output:
-            request["ResultConfiguration"] = {"OutputLocation": queries.output}
-        query = athena.start_query_execution(**request)["QueryExecutionId"]
-        status = _end_of(athena, query, sleep)
-    if status["State"] != "SUCCEEDED":
-        why = status.get("StateChangeReason", f"not finished within {LONGEST_STATEMENT:g} s")
-        raise CatalogError(
-            f"view {view.name}: Athena's query {query} is {status['State']}: {why}",
-            remedy="`sweepctl athena ddl` prints its statement. Once Athena accepts it, run the command again.",
-        )
+def view_differences(existing: Mapping[str, Any], view: View) -> Iterator[str]:
+    """Yield a line for each column in which an existing view differs from the wanted one."""
+    columns = existing.get("StorageDescriptor", {}).get("Columns", [])
+    old = {each["Name"]: {"varchar": "string"}.get(each["Type"], each["Type"]) for each in columns}
+    yield from _changed("column", old, {field.name: type_of(field.type) for field in view.schema})
+
+
+def _make_view(athena: "AthenaClient", catalog: Catalog, view: View, queries: Queries) -> Made:
+    execute(
+        athena,
+        create_view(catalog, view),
+        queries,
+        what=f"view {view.name}",
+        database=catalog.database,
+        remedy="`sweepctl athena ddl` prints its statement. Once Athena accepts it, run the command again.",
+    )
     return Made("view", view.name, "replaced")
-
-
-def _end_of(athena: "AthenaClient", query: str, sleep: Callable[[float], None]) -> Mapping[str, Any]:
-    """Return a query's final status, or its current one after LONGEST_STATEMENT."""
-    for _ in range(int(LONGEST_STATEMENT / POLL_SECONDS)):
-        status = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
-        if status["State"] not in {"QUEUED", "RUNNING"}:
-            break
-        sleep(POLL_SECONDS)
-    return status

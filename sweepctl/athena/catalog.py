@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sweepctl.athena.tables import GlueTable, tables
+from sweepctl.athena.tables import FIRST_DAY, GlueTable, tables
 from sweepctl.athena.views import View, views
 from sweepctl.errors import UsageError
 from sweepctl.protocol import Description
@@ -25,6 +25,7 @@ class Catalog:
     root: str
     tables: tuple[GlueTable, ...]
     views: tuple[View, ...]
+    since: str = FIRST_DAY  # no run is older: the days that Athena lists begin here
 
 
 def catalog(description: Description, names: Collection[str], *, database: str, store: str) -> Catalog:

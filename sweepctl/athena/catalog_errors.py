@@ -1,5 +1,8 @@
 """Errors of Glue and Athena as CatalogErrors with a remedy. Chosen by code and class, never by message text."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sweepctl.aws_errors import CLOCK, CREDENTIALS, LOGIN, SECRET, explain
@@ -7,8 +10,8 @@ from sweepctl.errors import CatalogError
 
 _ALLOW = (
     "Allow glue:GetTables, glue:GetTable, glue:GetDatabase, glue:CreateDatabase, glue:CreateTable, glue:UpdateTable, "
-    "athena:GetWorkGroup, athena:StartQueryExecution and athena:GetQueryExecution, and s3:PutObject and "
-    "s3:GetBucketLocation on the location of query results; with Lake Formation, also its grants."
+    "athena:GetWorkGroup, athena:StartQueryExecution, athena:GetQueryExecution and athena:GetQueryResults, and "
+    "s3:PutObject and s3:GetBucketLocation on the location of query results; with Lake Formation, also its grants."
 )
 _AGAIN = "Run the command again: it continues where it stopped."
 _LATER = "Try again later: AWS is overloaded or unavailable."
@@ -33,6 +36,15 @@ _BY_CODE = {
     "TooManyRequestsException": _LATER,
     "UnrecognizedClientException": CREDENTIALS,
 }
+
+
+@contextmanager
+def catalog_errors(what: str) -> Iterator[None]:
+    """Raise a CatalogError for what AWS raises here, which is asked about `what`."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise catalog_error(error, what) from error
 
 
 def catalog_error(error: BotoCoreError | ClientError, what: str) -> CatalogError:

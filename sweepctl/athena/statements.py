@@ -26,7 +26,9 @@ def create_table(catalog: Catalog, table: GlueTable) -> str:
     columns = ",\n  ".join(f"{_name(field.name)} {type_of(field.type, _name)}" for field in table.schema)
     partitions = ", ".join(f"{_name(name)} string" for name in table.partitions)
     partitioned = f"PARTITIONED BY ({partitions})\n" if partitions else ""
-    properties = ",\n  ".join(f"'{key}' = '{value}'" for key, value in table.parameters(catalog.root).items())
+    properties = ",\n  ".join(
+        f"'{key}' = '{value}'" for key, value in table.parameters(catalog.root, catalog.since).items()
+    )
     return (
         f"CREATE EXTERNAL TABLE IF NOT EXISTS {_name(catalog.database)}.{_name(table.name)} (\n  {columns}\n)\n"
         f"{partitioned}STORED AS PARQUET\nLOCATION '{table.location(catalog.root)}'\nTBLPROPERTIES (\n  {properties}\n)"

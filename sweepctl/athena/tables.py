@@ -18,6 +18,7 @@ from sweepctl.records import table
 RUN_DATE, RUN = "run_date", "run"
 OF_RUN = "_of_run"
 RUN_FILES = "run_files"
+FIRST_DAY = str(FIRST_RUN_DATE)
 
 _TYPES: Mapping[pa.DataType, str] = {
     table.INT: "bigint",
@@ -26,12 +27,12 @@ _TYPES: Mapping[pa.DataType, str] = {
     table.TEXT: "string",
     table.TIME: "timestamp",  # without a zone, in UTC like the files
 }
+DAYS = f"projection.{RUN_DATE}.range"
 _PROJECTIONS: Mapping[str, Mapping[str, str]] = {
     RUN_DATE: {
         "type": "date",
         "format": "yyyy-MM-dd",
-        # Every date that a message may have, tomorrow's included.
-        "range": f"{FIRST_RUN_DATE},NOW+1DAY",
+        "range": "{since},NOW+1DAY",  # a message may have tomorrow's date
         "interval": "1",
         "interval.unit": "DAYS",
     },
@@ -52,13 +53,15 @@ class GlueTable:
         """Return the location of its files; `root` is the store's URL."""
         return f"{root}/{self.folder}/"
 
-    def parameters(self, root: str) -> Mapping[str, str]:
-        """Return the table properties that Athena needs to find the files."""
+    def parameters(self, root: str, since: str) -> Mapping[str, str]:
+        """Return the table properties that Athena needs to find the files of runs, none of which is before `since`."""
         classification = {"classification": "parquet"}
         if not self.partitions:
             return classification
         projections = {
-            f"projection.{name}.{key}": value for name in self.partitions for key, value in _PROJECTIONS[name].items()
+            f"projection.{name}.{key}": value.format(since=since)
+            for name in self.partitions
+            for key, value in _PROJECTIONS[name].items()
         }
         path = "".join(f"{name}=${{{name}}}/" for name in self.partitions)
         template = {"storage.location.template": self.location(root) + path}

@@ -7,6 +7,8 @@ literal in WHERE reaches both sides of a join, and only its files are listed.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from sweepctl.athena.tables import OF_RUN, RUN, RUN_DATE, RUN_FILES
 from sweepctl.names import quoted
 from sweepctl.protocol import Model
@@ -17,34 +19,37 @@ from sweepctl.records.table import (
     RECORD_OR_PIN,
     RUN_RECORD,
     SHARED_COLUMNS,
+    TEXT,
     schemas,
 )
 
 
 @dataclass(frozen=True)
 class View:
-    """A view and its query."""
+    """A view, its query, and the columns of the answer."""
 
     name: str
     query: str
+    schema: pa.Schema
 
 
 def views(models: Sequence[Model], database: str) -> Iterator[View]:
     """Yield every view over the tables of these models in `database`."""
-    yield View("runs", _runs(database, "", ["run_id"]))
-    yield View(f"runs{OF_RUN}", _runs(database, OF_RUN, ["run_id", RUN]))
+    yield _runs(database, "", ["run_id"])
+    yield _runs(database, OF_RUN, ["run_id", RUN])
     for model in models:
-        name = f"points_{model.name}"
-        yield View(name, _points(model, database, "", [RUN_DATE], "run_id"))
-        yield View(name + OF_RUN, _points(model, database, OF_RUN, [RUN_DATE, RUN], RUN))
+        yield _points(model, database, "", [RUN_DATE], "run_id")
+        yield _points(model, database, OF_RUN, [RUN_DATE, RUN], RUN)
 
 
-def _runs(database: str, suffix: str, keys: Sequence[str]) -> str:
+def _runs(database: str, suffix: str, keys: Sequence[str]) -> View:
     """Merge the record and the pin of each run; most columns have a value in only one of them."""
     names = [name for name in RECORD_OR_PIN.names if name != "run_id"]
     columns = [*map(quoted, keys), *(f"{_value(name)} AS {quoted(name)}" for name in names)]
     source = f"{quoted(database)}.{quoted(RUN_FILES + suffix)}"
-    return f"SELECT\n  {_lines(columns)}\nFROM {source}\nGROUP BY {', '.join(map(quoted, keys))}"
+    query = f"SELECT\n  {_lines(columns)}\nFROM {source}\nGROUP BY {', '.join(map(quoted, keys))}"
+    schema = pa.schema([*((key, TEXT) for key in keys), *(RECORD_OR_PIN.field(name) for name in names)])
+    return View(f"runs{suffix}", query, schema)
 
 
 def _value(name: str) -> str:
@@ -53,25 +58,37 @@ def _value(name: str) -> str:
     return f"max({quoted(name)})" + (' FILTER (WHERE "spec_json" IS NOT NULL)' if is_of_both else "")
 
 
-def _points(model: Model, database: str, suffix: str, partitions: Sequence[str], run: str) -> str:
+def _points(model: Model, database: str, suffix: str, partitions: Sequence[str], run: str) -> View:
     """Join parameters to metrics, one to one.
 
     With ON: USING turns a column into an expression of both sides, through which no literal would pass.
     """
     every = schemas(model, ())
-    parameters, outcomes = every[EFFECTIVE_PARAMETERS].names, every[POINT_OUTCOMES].names
-    own = [name for name in outcomes if name not in SHARED_COLUMNS]
-    columns = [
-        *(f"p.{quoted(name)}" for name in (*parameters, *partitions)),
+    parameters, outcomes = every[EFFECTIVE_PARAMETERS], every[POINT_OUTCOMES]
+    own = {
         # A model may have a parameter and a metric of the same name.
-        *(f"o.{quoted(name)}" + (f" AS {quoted(f'metric_{name}')}" if name in parameters else "") for name in own),
+        name: f"metric_{name}" if name in parameters.names else name
+        for name in outcomes.names
+        if name not in SHARED_COLUMNS
+    }
+    columns = [
+        *(f"p.{quoted(name)}" for name in (*parameters.names, *partitions)),
+        *(f"o.{quoted(name)}" + (f" AS {quoted(alias)}" if alias != name else "") for name, alias in own.items()),
     ]
     match = " AND ".join(f"o.{quoted(name)} = p.{quoted(name)}" for name in (RUN_DATE, run, "point_index"))
     left, right = (
         f"{quoted(database)}.{quoted(f'{dataset}_{model.name}{suffix}')}"
         for dataset in (EFFECTIVE_PARAMETERS, POINT_OUTCOMES)
     )
-    return f"SELECT\n  {_lines(columns)}\nFROM {left} AS p\nJOIN {right} AS o ON {match}"
+    schema = pa.schema(
+        [
+            *parameters,
+            *((name, TEXT) for name in partitions),
+            *(outcomes.field(name).with_name(alias) for name, alias in own.items()),
+        ]
+    )
+    query = f"SELECT\n  {_lines(columns)}\nFROM {left} AS p\nJOIN {right} AS o ON {match}"
+    return View(f"points_{model.name}{suffix}", query, schema)
 
 
 def _lines(columns: Sequence[str]) -> str:

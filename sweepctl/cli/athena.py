@@ -1,5 +1,7 @@
 """Commands that define a store's tables in Athena."""
 
+import dataclasses
+import datetime as dt
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,13 +26,15 @@ app.add_typer(athena, name="athena")
 
 # As in `options`, but without a default: Athena cannot read a local directory.
 BucketOption = Annotated[
-    str, typer.Option("--store", envvar="SWEEPCTL_STORE", help="Result store: s3://bucket/prefix. It is not read.")
+    str, typer.Option("--store", envvar="SWEEPCTL_STORE", help="Result store: s3://bucket/prefix.")
 ]
 DatabaseOption = Annotated[str, typer.Option("--database", help="Glue database.")]
 ModelOption = Annotated[
     list[str] | None,
     typer.Option("--model", help="Model whose tables to create; repeatable.", show_default="all models of the engine"),
 ]
+
+SINCE = "First run_date that Athena lists; older runs are not found."
 
 
 @athena.command(
@@ -42,6 +46,10 @@ def ddl_command(
     store: BucketOption,
     database: DatabaseOption = "sweeps",
     model: ModelOption = None,
+    since: Annotated[
+        dt.datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help=SINCE, show_default="2000-01-01"),
+    ] = None,
     engine: EngineOption = None,
     program: ProgramOption = None,
     json_output: JsonOption = False,
@@ -55,7 +63,7 @@ def ddl_command(
         from sweepctl.athena.statements import ddl
         from sweepctl.engine.client import Engine, find_engine
 
-        catalog = _catalog(store, database, model, Engine(find_engine(engine), program))
+        catalog = _catalog(store, database, model, Engine(find_engine(engine), program), since)
         statements = list(ddl(catalog))
         if json_output:
             print_json({"database": database, "store": catalog.root, "statements": statements})
@@ -77,6 +85,15 @@ def apply_command(
         str | None,
         typer.Option("--output", help="S3 location for Athena's query results.", show_default="the workgroup's own"),
     ] = None,
+    since: Annotated[
+        dt.datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="DATE",
+            help=f"{SINCE} If given, nothing of the store is read or counted.",
+            show_default="that of the store's first run",
+        ),
+    ] = None,
     engine: EngineOption = None,
     program: ProgramOption = None,
     json_output: JsonOption = False,
@@ -85,21 +102,31 @@ def apply_command(
     """Create or update the database, tables and views through Glue and Athena; what is up to date is left alone.
 
     A table with other columns is updated, and each difference is reported. If a table belongs to another store, nothing
-    is changed. Nothing is dropped, and no data is read.
+    is changed. Nothing is dropped. Last, Athena counts the shards of the store's first run in two ways, which shows
+    whether it finds the files.
     """
     with error_exit(json_output=json_output) as console:
-        from sweepctl.athena.apply import Queries, apply, open_clients
+        from sweepctl.athena.apply import apply, open_clients
+        from sweepctl.athena.check import FirstRuns, count_shards, first_runs
+        from sweepctl.athena.execution import Queries
         from sweepctl.engine.client import Engine, find_engine
-        from sweepctl.view.athena import show_made
+        from sweepctl.store import open_store
+        from sweepctl.view.athena import show_counted, show_made
 
-        catalog = _catalog(store, database, model, Engine(find_engine(engine), program))
+        catalog = _catalog(store, database, model, Engine(find_engine(engine), program), since)
         if output is not None and not output.startswith("s3://"):
             raise UsageError(f"--output {output!r} is not in S3", remedy="Give s3://bucket/prefix/.")
-        steps = apply(catalog, open_clients(region), Queries(workgroup, output))
+        clients, queries = open_clients(region), Queries(workgroup, output)
+        runs = FirstRuns(catalog.since) if since else first_runs(open_store(catalog.root, region=region))
+        catalog = dataclasses.replace(catalog, since=runs.since)
+        steps = apply(catalog, clients, queries)
         if json_output:
-            print_json({"database": database, "store": catalog.root, "made": [vars(step) for step in steps]})
+            made = [vars(step) for step in steps]
+            check = count_shards(catalog, clients.athena, queries, runs.sample)
+            print_json({"database": database, "store": catalog.root, "made": made, "check": check and vars(check)})
         else:
             show_made(console, catalog, steps)
+            show_counted(console, count_shards(catalog, clients.athena, queries, runs.sample))
 
 
 @athena.command(
@@ -109,7 +136,7 @@ def apply_command(
 )
 def iceberg_command(
     run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="Run that is compact.")],
-    store: Annotated[str, typer.Option("--store", envvar="SWEEPCTL_STORE", help="Result store: s3://bucket/prefix.")],
+    store: BucketOption,
     database: DatabaseOption = "sweeps",
     json_output: JsonOption = False,
     endpoint_url: EndpointOption = None,
@@ -140,7 +167,10 @@ def iceberg_command(
             show_registered(console, steps)
 
 
-def _catalog(store: str, database: str, models: list[str] | None, engine: "Engine") -> "Catalog":
+def _catalog(
+    store: str, database: str, models: list[str] | None, engine: "Engine", since: dt.datetime | None
+) -> "Catalog":
     from sweepctl.athena.catalog import catalog
 
-    return catalog(engine.description, models or (), database=database, store=store)
+    found = catalog(engine.description, models or (), database=database, store=store)
+    return found if since is None else dataclasses.replace(found, since=str(since.date()))

@@ -1,6 +1,6 @@
 """The command that checks this machine, a store and a queue."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,11 +18,19 @@ from sweepctl.cli.options import (
 from sweepctl.cli.terminal import error_exit, print_json
 from sweepctl.errors import UsageError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sweepctl.doctor.preflight import Diagnosis
+    from sweepctl.engine.client import Engine
+    from sweepctl.store.contract import Store
+
 
 @app.command(
     "doctor",
     epilog="Examples:\n\n  sweepctl doctor\n\n  sweepctl doctor --store s3://bucket/sweeps --queue-url $URL\n\n"
-    "  sweepctl doctor --store s3://bucket/sweeps --queue-url $URL --function-timeout 900 --json",
+    "  sweepctl doctor --store s3://bucket/sweeps --queue-url $URL --function-timeout 900 --json\n\n"
+    "  sweepctl doctor --store s3://bucket/sweeps --database sweeps",
 )
 def doctor_command(
     store: StoreOption = DEFAULT_STORE,
@@ -34,6 +42,9 @@ def doctor_command(
         int | None,
         typer.Option(min=1, max=900, help="Timeout in seconds of the Lambda function that reads the queue."),
     ] = None,
+    database: Annotated[
+        str | None, typer.Option(help="Glue database over the store; compares its tables with the engine.")
+    ] = None,
     engine: EngineOption = None,
     program: ProgramOption = None,
     json_output: JsonOption = False,
@@ -43,7 +54,8 @@ def doctor_command(
     """Check whether sweeps can run here, with a remedy for each problem.
 
     Checks engine, versions, credentials, clock, region, bucket with its policy and conditional writes, queue and
-    dead-letter queue. No message is received; the store probe leaves one object, and creates a local store's directory.
+    dead-letter queue; with --database, whether Athena's tables and views are those of this engine. No message is
+    received; the store probe leaves one object, and creates a local store's directory.
     Exits with 1 if a worker could not run; warnings alone exit with 0.
     """
     with error_exit(json_output=json_output) as console:
@@ -60,11 +72,13 @@ def doctor_command(
                 "--function-timeout is compared with a queue's visibility timeout",
                 remedy="Name the queue with --queue-url.",
             )
+        check = None if database is None else _catalog_check(database, store, region)
         checks = diagnose(
             lambda: Engine(find_engine(engine), program),
             lambda: open_account(region),
             lambda: open_store(store, endpoint_url=endpoint_url, region=region),
             None if queue_url is None else lambda: open_queue(queue_url, region=region),
+            check,
             function_timeout=function_timeout,
             version=__version__,
             now=utc_now,
@@ -75,3 +89,13 @@ def doctor_command(
         else:
             show_checks(console, checks)
         raise typer.Exit(exit_code)
+
+
+def _catalog_check(database: str, store: str, region: str | None) -> "Callable[[Engine, Store], Sequence[Diagnosis]]":
+    from sweepctl.athena.apply import open_clients
+    from sweepctl.athena.catalog import require_database, root_in_s3
+    from sweepctl.doctor.catalog import check_catalog
+
+    require_database(database)
+    root_in_s3(store)
+    return lambda engine, results: check_catalog(engine, results, open_clients(region).glue, database)

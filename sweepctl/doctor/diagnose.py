@@ -46,6 +46,7 @@ def diagnose(
     open_account: Callable[[], Account],
     open_store: Callable[[], Store],
     open_queue: Callable[[], Queue] | None,
+    check_catalog: Callable[[Engine, Store], Sequence[Diagnosis]] | None,
     *,
     function_timeout: int | None,
     version: str,
@@ -58,6 +59,7 @@ def diagnose(
         open_account: Finds the credentials; called if the store or the queue needs them.
         open_store: Opens the result store.
         open_queue: Opens the queue, if there is one.
+        check_catalog: Compares the engine with a database of Glue over the store, if there is one.
         function_timeout: Timeout in seconds of the Lambda function that reads the queue, if there is one.
         version: Of sweepctl.
         now: This machine's clock.
@@ -72,6 +74,8 @@ def diagnose(
     found += no_store if store is None else run_check("store", lambda: check_store(store))
     if bucket is not None:
         found += _check_bucket(bucket, queue)
+    if check_catalog is not None and store is not None:
+        found += run_check("catalog", lambda: check_catalog(find(), store))
     found += no_queue if queue is None else run_check("queue", lambda: _check_queue(queue, function_timeout))
     return tuple(found)
 

@@ -45,9 +45,14 @@ def all_runs(store: Store) -> list[RunRecord]:
         StoreError: the store does not answer, or a record cannot be read.
     """
     folders = [each for each in store.folders("runs/") if each.startswith(layout.RUN_PARTITION)]
-    run_ids = [each.removeprefix(layout.RUN_PARTITION) for each in folders if is_key(each)]
-    records = [find_run(store, run_id) for run_id in run_ids]
-    return [record for record in records if record is not None]
+    keys = [layout.run_record(each.removeprefix(layout.RUN_PARTITION)) for each in folders if is_key(each)]
+    records = []
+    for key, body in zip(keys, store.bodies(keys), strict=True):
+        if isinstance(body, DamagedError):
+            raise body
+        if body is not None:
+            records.append(table.decode(RunRecord, body, store.locate(key)))
+    return records
 
 
 def find_record(store: Store, kind: type[table.Record], key: str) -> table.Record | None:

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from sweepctl.athena.apply import Made
 from sweepctl.athena.catalog import Catalog
+from sweepctl.athena.check import Counted
 from sweepctl.athena.iceberg import Registered
 from sweepctl.texts import counted
 from sweepctl.view.console import foreign
@@ -26,6 +27,19 @@ def show_made(console: Console, catalog: Catalog, steps: Iterable[Made]) -> None
     totals = ", ".join(f"{count} {change}" for change, count in counts.items())
     console.print(
         f"[bold green]✓[/] {foreign(catalog.database)} over {foreign(catalog.root)}: {totals}", soft_wrap=True
+    )
+
+
+def show_counted(console: Console, found: Counted | None) -> None:
+    """Print that Athena finds the files of a run, if one was counted."""
+    if found is None:
+        return
+    shards = counted("shards", found.of_run)
+    console.print(
+        f"[green]✓[/] Athena finds {shards} of run [bold]{foreign(found.run_id)}[/] ({foreign(found.run_date)}), "
+        "by the tables across runs and by those of a run",
+        highlight=False,
+        soft_wrap=True,
     )
 
 

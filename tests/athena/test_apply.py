@@ -6,24 +6,20 @@ from typing import Any
 
 import pytest
 
-from sweepctl.athena.apply import CatalogClients, Made, Queries, apply, differences, open_clients, table_input
+from sweepctl.athena.apply import CatalogClients, Made, apply, differences, open_clients, table_input
 from sweepctl.athena.catalog import Catalog, catalog
+from sweepctl.athena.execution import Queries
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import CatalogError
 
 DESCRIPTION = Engine(find_engine()).description
 MADE = catalog(DESCRIPTION, ["queue"], database="sweeps", store="s3://bucket/sweeps")
-PLACE = Queries("primary", "s3://bucket/athena-results/")
+PLACE = Queries("primary", "s3://bucket/athena-results/", sleep=lambda _: None)
 OUTCOMES = "point_outcomes_queue"
 
 
-@pytest.fixture
-def clients(glue_and_athena: None) -> CatalogClients:  # noqa: ARG001  they answer
-    return open_clients(None)
-
-
 def applied(clients: CatalogClients, made: Catalog = MADE, queries: Queries = PLACE) -> list[Made]:
-    return list(apply(made, clients, queries, sleep=lambda _: None))
+    return list(apply(made, clients, queries))
 
 
 def standing(clients: CatalogClients) -> dict[str, Any]:

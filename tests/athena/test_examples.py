@@ -13,6 +13,7 @@ from paths import ROOT
 from sqlglot import exp
 
 from sweepctl.athena.catalog import Catalog, catalog
+from sweepctl.athena.tables import type_of
 from sweepctl.engine.client import Engine, find_engine
 
 EXAMPLES = {path.name: path.read_text() for path in sorted((ROOT / "examples" / "athena").glob("*.sql"))}
@@ -62,7 +63,7 @@ def cell(value: object) -> str:
 
 
 def test_there_are_examples_and_all_are_on_the_page() -> None:
-    assert len(EXAMPLES) == 7
+    assert len(EXAMPLES) == 8
     assert set(PRINTED) == set(EXAMPLES)
 
 
@@ -132,6 +133,15 @@ def test_both_kinds_of_tables_have_the_same_rows(database: duckdb.DuckDBPyConnec
         across, of_run = (database.sql(f'{count} "{each}"').fetchall() for each in (name, f"{name}_of_run"))
         assert across == of_run, name
     assert database.sql("SELECT count(*) FROM points_queue").fetchall() == [(30,)]
+
+
+def test_views_have_the_types_that_they_say(database: duckdb.DuckDBPyConnection, made: Catalog) -> None:
+    in_duckdb = {"bigint": "BIGINT", "double": "DOUBLE", "string": "VARCHAR", "boolean": "BOOLEAN"}
+    for view in made.views:
+        if "ridehail" in view.name:  # of which the store has no run
+            continue
+        wanted = [in_duckdb.get(type_of(field.type), "TIMESTAMP WITH TIME ZONE") for field in view.schema]
+        assert [str(each) for each in database.sql(f'SELECT * FROM "{view.name}"').types] == wanted, view.name
 
 
 def test_a_run_has_one_row_of_its_record_and_its_pin(database: duckdb.DuckDBPyConnection) -> None:

@@ -197,6 +197,12 @@ def test_a_metric_that_is_called_like_a_parameter_is_told_apart() -> None:
     assert {"rate", "metric_rate", "timestamp"} <= set(names)
 
 
+@pytest.mark.parametrize("description", [ENGINE.description, AWKWARD], ids=["built in", "awkward names"])
+def test_a_view_has_the_columns_that_it_says(description: Description) -> None:
+    for view in made_by(description).views:
+        assert [each.alias_or_name for each in queried(view.query).selects] == view.schema.names
+
+
 def test_a_literal_reaches_both_sides_of_a_join() -> None:
     for each in made_by(ENGINE.description).views:
         query = queried(each.query)
