@@ -20,7 +20,17 @@ from typing import Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from sweepctl.design import DESIGN, Design, Space, Table, path_of, require_columns, require_row_lengths, table_part
+from sweepctl.design import (
+    DESIGN,
+    Design,
+    Space,
+    Table,
+    path_of,
+    require_columns,
+    require_row_lengths,
+    rule_in,
+    table_part,
+)
 from sweepctl.design.values import Count, Scalar, Strict, reject
 from sweepctl.errors import AlteredDesignError, DamagedError, MessageError, MissingDesignError, UsageError
 from sweepctl.messages import ShardMessage
@@ -196,7 +206,7 @@ def rule_of(error: ValueError) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors(include_url=False, include_context=False)[0]
-    return f"{path_of(first['loc'])}: {first['msg'].removeprefix('Value error, ')}".removeprefix(": ")
+    return f"{path_of(first['loc'])}: {rule_in(first)}".removeprefix(": ")
 
 
 class _Header(Strict):

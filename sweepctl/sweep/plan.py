@@ -147,7 +147,7 @@ def draft(file: SweepFile, engine: Engine) -> Draft:
     except WrongEngineError as error:
         hint = "" if sweep.program else '; that of a program needs `program = "FILE"`'
         raise file.error({("model",): error.message + hint}) from error
-    file = _with_metric_checked(file, model)
+    file = _with_metric_checked(file, model).of_model(model)
     engine.require_limits(sweep.limits)
     spec, _ = _spec_of(file)
     try:

@@ -158,7 +158,7 @@ HEADER = b'{"columns":["a"],"kind":"table","rows":%d}\n'
         (HEADER % 1 + b"[1]", "must have 1 rows, one per line"),
         (HEADER % 0, "rows: Input should be greater than or equal to 1"),
         (b'{"columns":["a","a"],"kind":"table","rows":1}\n[1,1]\n', "columns: must name each parameter once"),
-        (b'{"columns":["A"],"kind":"table","rows":1}\n[1]\n', "columns.0: String should match"),
+        (b'{"columns":["A"],"kind":"table","rows":1}\n[1]\n', 'columns.0: "A" must match'),
     ],
 )
 def test_what_is_no_design_is_told_with_its_place(store: Store, body: bytes, says: str) -> None:
