@@ -19,7 +19,7 @@ from sweepctl.design.distributions import Between
 from sweepctl.design.values import Count, Integer, RuleError, Scalar, Strict, reject
 from sweepctl.errors import SweepFileError, UsageError
 from sweepctl.names import DatasetName, Name
-from sweepctl.protocol import Model
+from sweepctl.protocol import Model, Parameter
 from sweepctl.spec import Constraints, Expression, Limits
 from sweepctl.strict_json import require_bounded
 from sweepctl.sweep.classical import Coded
@@ -35,9 +35,11 @@ from sweepctl.sweep.given import (
 from sweepctl.sweep.precision import MAX_REPLICATIONS, Precision
 from sweepctl.sweep.rules import broken_rules
 from sweepctl.sweep.toml_lines import TomlPath, line_of, lines_by_path
+from sweepctl.sweep.toml_nulls import as_values, with_written_nulls
 
 MAX_BYTES = 64 << 20
 DEFAULT_SHARD_SECONDS = 30.0
+NULL_HINT = "; in a sweep file, null is {}"
 
 
 def _once(names: list[str]) -> list[str]:
@@ -182,12 +184,14 @@ class SweepFile:
         field = "file" if isinstance(design, TableFile) else "columns" if isinstance(design, Table) else "dimensions"
         return (*path, field, parameter)
 
-    def hint(self, parameter: str) -> str:
+    def hint(self, parameter: Parameter) -> str:
         """Return what else to say of values of a parameter that a model refuses: where they come from."""
-        design, _ = self._varying(parameter)
-        if not isinstance(design, Coded) or not isinstance(design.dimensions[parameter], Between):
+        design, _ = self._varying(parameter.name)
+        if parameter.nullable and not isinstance(design, TableFile):
+            return NULL_HINT
+        if not isinstance(design, Coded) or not isinstance(design.dimensions[parameter.name], Between):
             return ""
-        levels = ", ".join(map(str, design.values_of(parameter).values()))
+        levels = ", ".join(map(str, design.values_of(parameter.name).values()))
         return f"; its levels are {levels}: change low and high so that the model accepts them all"
 
     def _varying(self, parameter: str) -> tuple[AnyDesign, TomlPath]:
@@ -204,7 +208,9 @@ class SweepFile:
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a sweep file, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Sweep.model_json_schema()
+    schema = Sweep.model_json_schema()
+    schema["$defs"]["Grid"]["required"].remove("dimensions")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **with_written_nulls(schema)}
 
 
 def read(path: Path) -> SweepFile:
@@ -218,11 +224,11 @@ def read(path: Path) -> SweepFile:
     """
     text = _text(path)
     try:
-        fields = tomllib.loads(text)
-        require_bounded(fields)
+        parsed = tomllib.loads(text)
+        require_bounded(parsed)
     except (ValueError, RecursionError) as error:
         raise _error(path, {(): f"must be valid TOML: {error}"}, {}) from error
-    lines = lines_by_path(text)
+    fields, lines = as_values(parsed), lines_by_path(text)
     problems: dict[TomlPath, str] = {}
     try:
         sweep = Sweep.model_validate(fields)
@@ -239,21 +245,26 @@ def read(path: Path) -> SweepFile:
         raise _error(path, problems | {("design", *error.path): error.rule}, lines) from error
     except ValidationError as error:
         raise _error(path, problems | _in_design(error), lines) from error
-    varied = set(space.parameters)
-    base = {name: value for name, value in sweep.base.items() if name not in varied}
-    derived = {name: text for name, text in sweep.derived.items() if name not in varied | base.keys()}
-    twice = {("base", name): "varied by the design" for name in sweep.base.keys() - base.keys()}
-    twice |= {("derived", name): "set by the design or [base]" for name in sweep.derived.keys() - derived.keys()}
-    problems |= {where: f"is also {how}: must be in only one of them" for where, how in twice.items()}
-    if sweep.precision is not None and sweep.outputs:
-        rule = "must be absent: a round takes over the metrics of the one before, and no rows of outputs"
-        problems |= {("outputs",): rule}
     try:
         total_points(space, sweep.replications_range[1])
     except ValueError as error:
         raise _error(path, problems | {("design",): str(error)}, lines) from error
-    sweep = sweep.model_copy(update={"base": base, "derived": derived})
-    return SweepFile(path, sweep, space, body, problems, lines)
+    sweep, more = _each_once(sweep, space)
+    return SweepFile(path, sweep, space, body, problems | more, lines)
+
+
+def _each_once(sweep: Sweep, space: Space) -> tuple[Sweep, dict[TomlPath, str]]:
+    """Return a sweep that gives each parameter once, and what else it says, as problems."""
+    varied = set(space.parameters)
+    base = {name: value for name, value in sweep.base.items() if name not in varied}
+    derived = {name: text for name, text in sweep.derived.items() if name not in varied | base.keys()}
+    twice: dict[TomlPath, str] = {("base", name): "varied by the design" for name in sweep.base.keys() - base.keys()}
+    twice |= {("derived", name): "set by the design or [base]" for name in sweep.derived.keys() - derived.keys()}
+    problems = {where: f"is also {how}: must be in only one of them" for where, how in twice.items()}
+    if sweep.precision is not None and sweep.outputs:
+        rule = "must be absent: a round takes over the metrics of the one before, and no rows of outputs"
+        problems |= {("outputs",): rule}
+    return sweep.model_copy(update={"base": base, "derived": derived}), problems
 
 
 def _without(fields: Mapping[str, Any], paths: Iterable[TomlPath]) -> Mapping[str, Any]:

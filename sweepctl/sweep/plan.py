@@ -21,7 +21,7 @@ from sweepctl.records.design import StoredTable
 from sweepctl.records.table import schemas
 from sweepctl.spec import Limits, Spec
 from sweepctl.sweep.exclusion import Exclusion, find_excluded
-from sweepctl.sweep.file import SweepFile
+from sweepctl.sweep.file import NULL_HINT, SweepFile
 from sweepctl.sweep.pairing import paired
 from sweepctl.sweep.toml_lines import TomlPath
 from sweepctl.texts import counted
@@ -262,8 +262,9 @@ def _refusals(file: SweepFile, spec: Spec, engine: Engine) -> dict[TomlPath, str
     }
     # All of them together may need each other in a circle.
     checks |= {("derived",): (replace(bare, derived=spec.derived), one_cell)}
-    declared = {parameter.name for parameter in engine.model(spec.model).parameters}
-    hints = {file.path_to(name): file.hint(name) for name in declared.intersection(file.space.parameters)}
+    declared = engine.model(spec.model).parameters
+    hints = {file.path_to(each.name): file.hint(each) for each in declared if each.name in file.space.parameters}
+    hints |= {("base", each.name): NULL_HINT for each in declared if each.nullable}
     problems: dict[TomlPath, str] = {}
     for path, (part, space) in checks.items():
         try:

@@ -122,3 +122,13 @@ def test_a_parquet_type_that_arrow_lacks_is_named(tmp_path: Path, engine: Engine
     shutil.copy(Path(__file__).parent / "int128.parquet", tmp_path / "t.parquet")
     expected = ": t.parquet: column 'int': Integers with more than 64 bits not implemented: must hold numbers, text"
     assert refused(tmp_path, engine, "t.parquet").startswith(expected)
+
+
+def test_a_path_may_begin_at_home(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    (home / "t.csv").write_text("int\n1\n")
+    assert rows(tmp_path, engine, "~/t.csv") == [[1]]
+    program = TYPED.replace("seed", 'program = "~/lv.toml"\nseed').format(file="~/t.csv")
+    assert draft(tmp_path, program, engine).file.programs == (home / "lv.toml",)
