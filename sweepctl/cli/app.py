@@ -1,5 +1,6 @@
 """The Typer application that all commands register with."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -23,12 +24,24 @@ def _plain_errors() -> Iterator[None]:
         raise
 
 
+def _at_home(word: str) -> str:
+    """Return a word with the user's home for `~/`, which a shell leaves as it is in quotes and after `--option=`."""
+    option, is_value, path = word.partition("=") if word.startswith("--") else ("", "", word)
+    return f"{option}{is_value}{os.path.expanduser(path)}" if path.startswith("~/") else word
+
+
 class _Commands(TyperGroup):
     """The commands; Typer's own errors about a command line quote it, and a name of a file may be in it."""
 
-    def make_context(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  as Typer has it
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        *others: Any,  # noqa: ANN401  as Typer has it
+        **options: Any,  # noqa: ANN401  as Typer has it
+    ) -> Any:  # noqa: ANN401  as Typer has it
         with _plain_errors():
-            return super().make_context(*arguments, **options)
+            return super().make_context(info_name, [_at_home(word) for word in args], *others, **options)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  as Typer has it
         with _plain_errors():

@@ -105,7 +105,7 @@ def _drawn_up(design: Classical) -> Table | LatinHypercube:
 
 def beside(folder: Path, name: str) -> Path:
     """Return the path of a file that is named relative to a folder, or to the user's home as `~/file`."""
-    return folder / os.path.expanduser(name)  # noqa: PTH111  `Path.expanduser` fails where there is no home
+    return folder / os.path.expanduser(name)
 
 
 def _table(file: Path, declared: Mapping[str, Parameter] | None, *path: str | int) -> tuple[bytes, Space]:

@@ -168,6 +168,18 @@ def test_the_earlier_simulators_message_runs_as_written(tmp_path: Path) -> None:
     assert all(row["completed_riders"] <= row["total_riders"] for row in rows)
 
 
+@pytest.mark.parametrize("form", ["word", "value", "variable"])
+def test_a_path_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "message.json").write_bytes(Path(SHARD).read_bytes())
+    if form == "variable":
+        monkeypatch.setenv("SWEEPCTL_STORE", "~/store")
+    store = {"word": ["--store", "~/store"], "value": ["--store=~/store"], "variable": []}[form]
+    assert sweepctl("run-shard", "~/message.json", *store).exit_code == 0
+    assert {each.name for each in tmp_path.iterdir()} == {"message.json", "store"}
+
+
 def test_no_engine(tmp_path: Path) -> None:
     result = sweepctl("run-shard", SHARD, "--engine", tmp_path / "none")
     assert result.exit_code == 4
