@@ -156,6 +156,7 @@ def test_a_conflict(tmp_path: Path) -> None:
     error = error_of(sweepctl(*toy(tmp_path, seed=2), "--json"))
     assert error["kind"] == "conflict"
     assert "was created with spec" in error["message"]
+    assert error["message"].endswith("; they differ in seed 1 and 2")
 
 
 def test_the_earlier_simulators_message_runs_as_written(tmp_path: Path) -> None:
