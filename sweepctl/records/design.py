@@ -260,7 +260,7 @@ class StoredTable:
                 reject("must have one array per line")
             require_row_lengths(rows, self.parameters, first_cell)
         except ValueError as error:
-            msg = f"rows {first_cell} to {end_cell - 1} of the stored table: {rule_of(error)}"
+            msg = f"rows {first_cell + 1} to {end_cell} of the stored table: {rule_of(error)}"
             raise MessageError(msg, remedy=_STORE_ANOTHER) from error
         return table_part(self.parameters, rows, first_cell, self.cells)
 

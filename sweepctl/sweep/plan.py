@@ -217,7 +217,7 @@ def _accept(spec: Spec, space: Space, engine: Engine) -> None:
         # An engine checks only the rows that it gets; every other design it checks as a whole.
         for first in range(0, space.cells, ROWS_AT_ONCE):
             end = min(first + ROWS_AT_ONCE, space.cells)
-            with identifying(f"rows {first} to {end - 1}"):
+            with identifying(f"rows {first + 1} to {end}"):
                 engine.identify(spec, _TableSlice(space, first, end), first * spec.replications)
     else:
         with identifying("the design"):
