@@ -98,7 +98,8 @@ class Limits(BaseModel):
 
 def _differing(ours: Any, others: Any, path: tuple[str, ...]) -> Iterator[str]:  # noqa: ANN401  any JSON value
     if isinstance(ours, dict) and isinstance(others, dict):
-        for key in sorted(ours.keys() | others.keys()):
+        # Single values first: a seed is sooner understood than a design.
+        for key in sorted(ours.keys() | others.keys(), key=lambda key: (isinstance(ours.get(key), dict), key)):
             yield from _differing(ours.get(key, _ABSENT), others.get(key, _ABSENT), (*path, key))
     elif ours is _ABSENT or others is _ABSENT or canonical_json(ours) != canonical_json(others):
         yield f"{'.'.join(path)} {_shown(ours)} and {_shown(others)}"

@@ -14,10 +14,8 @@ SPEC = Spec(
     seed=42,
     outputs=(),
 )
-MANY = (
-    f"design.dimensions.arrival_rate [0.5] and nothing, design.dimensions.servers [1, 2] and [{'1, ' * 16}…, "
-    'design.kind "grid" and "zip", and 1 more'
-)
+MANY = 'seed 42 and 1, design.kind "grid" and "zip", design.dimensions.arrival_rate [0.5] and nothing, and 1 more'
+LONG = f"design.dimensions.servers [1, 2] and [{'1, ' * 16}…"
 
 
 @pytest.mark.parametrize(
@@ -33,6 +31,7 @@ MANY = (
             "design.dimensions.servers [1, 2] and [1, 3]",
         ),
         (replace(SPEC, design={"kind": "zip", "dimensions": {"servers": [1] * 99}}, seed=1), MANY),
+        (replace(SPEC, design={"kind": "grid", "dimensions": {"servers": [1] * 99, "arrival_rate": [0.5]}}), LONG),
     ],
 )
 def test_two_specs_differ_in_named_fields(other: Spec, expected: str) -> None:
