@@ -6,7 +6,7 @@ which values a model accepts.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from functools import cached_property
@@ -24,6 +24,7 @@ Constraints = Annotated[list[Expression], Field(max_length=256)]
 
 _INT64_MAX = (1 << 63) - 1
 MAX_POINT_SECONDS = 1e9
+MOST_SHOWN, MOST_CHARACTERS = 3, 50  # differences of two specs, and of each of their values
 
 
 def canonical_json(value: Any) -> bytes:  # noqa: ANN401  any JSON value
@@ -95,6 +96,23 @@ class Limits(BaseModel):
         return self.model_dump(exclude_none=True)
 
 
+def _differing(ours: Any, others: Any, path: tuple[str, ...]) -> Iterator[str]:  # noqa: ANN401  any JSON value
+    if isinstance(ours, dict) and isinstance(others, dict):
+        # Single values first: a seed is sooner understood than a design.
+        for key in sorted(ours.keys() | others.keys(), key=lambda key: (isinstance(ours.get(key), dict), key)):
+            yield from _differing(ours.get(key, _ABSENT), others.get(key, _ABSENT), (*path, key))
+    elif ours is _ABSENT or others is _ABSENT or canonical_json(ours) != canonical_json(others):
+        yield f"{'.'.join(path)} {_shown(ours)} and {_shown(others)}"
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401  any JSON value
+    if value is _ABSENT:
+        return "nothing"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"
+
+
+_ABSENT = object()
 NO_LIMITS = Limits()
 
 # What a spec's JSON holds only where there is something.
@@ -138,6 +156,12 @@ class Spec:
         # Absent where there are none: a spec without them has the fingerprint that it had before there were any.
         given = {"limits": self.limits.to_json(), "derived": self.derived, "constraints": self.constraints}
         return named | {name: value for name, value in given.items() if value}
+
+    def differences(self, other: "Spec") -> str:
+        """Return the fields in which another spec differs, with both values, each shortened; the first ones of many."""
+        found = list(_differing(self._fields, other._fields, ()))
+        more = [f"and {len(found) - MOST_SHOWN} more"] if len(found) > MOST_SHOWN else []
+        return ", ".join([*found[:MOST_SHOWN], *more]) or "nothing but their digests"
 
     @classmethod
     def from_json(cls, text: str) -> "Spec":

@@ -54,6 +54,12 @@ class Group(TyperGroup):
         return command
 
 
+def _at_home(word: str) -> str:
+    """Return a word with the user's home for `~/`, which a shell leaves as it is in quotes and after `--option=`."""
+    option, is_value, path = word.partition("=") if word.startswith("--") else ("", "", word)
+    return f"{option}{is_value}{os.path.expanduser(path)}" if path.startswith("~/") else word
+
+
 class _Commands(Group):
     """The commands; Typer's own errors about a command line quote it, and a name of a file may be in it."""
 
@@ -62,7 +68,7 @@ class _Commands(Group):
     def make_context(self, info_name: Any, args: list[str], *rest: Any, **options: Any) -> Any:  # noqa: ANN401  as Typer has it
         self._arguments = tuple(args)
         with _plain_errors(self._arguments):
-            return super().make_context(info_name, args, *rest, **options)
+            return super().make_context(info_name, [_at_home(word) for word in args], *rest, **options)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  as Typer has it
         with _plain_errors(self._arguments):

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from array import array
+from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
@@ -224,7 +225,8 @@ def _bodies(source: str) -> Iterator[tuple[str, bytes]]:
         return
     with _opened(source) as file:
         # Two bytes more than the limit, a newline's and one, are enough to reject a message.
-        for number, line in enumerate(iter(lambda: file.readline(MAX_BYTES + 2), b""), start=1):
+        for number, written in enumerate(iter(lambda: file.readline(MAX_BYTES + 2), b""), start=1):
+            line = written.removeprefix(BOM_UTF8) if number == 1 else written
             if line.strip() or len(line) > MAX_BYTES + 1:
                 yield f"{source}:{number}", line.removesuffix(b"\n")
 
@@ -239,10 +241,10 @@ def _read(source: str) -> bytes:
     # One byte more than the limit is enough to reject a message.
     if source != "-":
         with _opened(source) as file:
-            return file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1).removeprefix(BOM_UTF8)
     if sys.stdin is None:  # Python's value for a closed stream
         raise UsageError("standard input is closed", remedy="Give the path of a shard message.")
-    return sys.stdin.buffer.read(MAX_BYTES + 1)
+    return sys.stdin.buffer.read(MAX_BYTES + 1).removeprefix(BOM_UTF8)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ everything else about a design is validated here, at least as strictly as by eng
 validated design is taken for the wrong program. Field descriptions are for people who write designs.
 """
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
@@ -16,7 +17,7 @@ from sweepctl.design.sampled import LatinHypercube, Morris, Random, Saltelli, So
 from sweepctl.design.values import RuleError, Scalar, one_of, reject
 from sweepctl.names import Name
 from sweepctl.spec import Value
-from sweepctl.strict_json import INT64_MAX
+from sweepctl.strict_json import INT64_MAX, short
 
 MAX_PARTS = 256  # of a cross
 
@@ -200,6 +201,14 @@ DESIGN: TypeAdapter[Design] = TypeAdapter(Design)
 def path_parts(location: Sequence[int | str]) -> tuple[int | str, ...]:
     """Return the keys and indexes of the path to a field, as written in the file, from the `loc` of an error."""
     return tuple(part for part in location if part not in _MARKS)
+
+
+def rule_in(details: Mapping[str, Any]) -> str:
+    """Return the rule in one of pydantic's errors; one about a name or another pattern has the text that breaks it."""
+    rule: str = details["msg"].removeprefix("Value error, ")
+    if details["type"] != "string_pattern_mismatch":
+        return rule
+    return rule.replace("String should", f"{json.dumps(short(details['input']))} must", 1)
 
 
 def path_of(location: Sequence[int | str]) -> str:

@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import shlex
 import shutil
+import stat
 import sys
 import sysconfig
 import time
@@ -60,7 +62,7 @@ class Engine:
     ) -> None:
         """Set the binary's path and the programs' manifests, each once; it is started when it is needed."""
         self.path = path
-        self.programs = tuple(dict.fromkeys(each.resolve() for each in programs or ()))
+        self.programs = tuple(dict.fromkeys(Path(os.path.expanduser(each)).resolve() for each in programs or ()))
         self._monotonic = monotonic
         self._warm = WarmEngines(monotonic)
 
@@ -260,10 +262,9 @@ def find_engine(path: str | None = None) -> Path:
     in_scripts, in_target = Path(sysconfig.get_path("scripts")) / PROGRAM, Path(__file__).parents[2] / "bin" / PROGRAM
     if path is not None:
         # As a shell does: a name without a folder is looked up on PATH.
-        found = shutil.which(path)
+        found = shutil.which(os.path.expanduser(path))
         if found is None:
-            msg = f"engine {path}: no such program"
-            raise EngineUnavailableError(msg, remedy="Correct --engine or SWEEPCTL_ENGINE.")
+            raise _no_engine(path)
         # Absolute: a relative path without a folder would be looked up on PATH when it is started.
         return Path(found).absolute()
     installed = next((str(each) for each in (in_scripts, in_target) if each.is_file()), None)
@@ -272,6 +273,24 @@ def find_engine(path: str | None = None) -> Path:
         msg = f"no {PROGRAM} next to sweepctl ({in_scripts}) or on PATH"
         raise EngineUnavailableError(msg, remedy="Install sweepctl's wheel, or give --engine or SWEEPCTL_ENGINE.")
     return Path(found)
+
+
+def _no_engine(path: str) -> EngineUnavailableError:
+    """Return why there is no program at a path that was given."""
+    place = Path(os.path.expanduser(path))
+    problem, remedy = "no such program", "Correct --engine or SWEEPCTL_ENGINE."
+    try:
+        is_folder = stat.S_ISDIR(place.stat().st_mode)
+    except OSError:
+        pass
+    else:
+        if os.sep not in path:
+            problem, remedy = "no such program on PATH", f"One in this folder is ./{path}."
+        elif is_folder:
+            problem, remedy = "a folder, not a program", "Give the path of the engine in it."
+        else:
+            problem, remedy = "not executable", f"If it is an engine: chmod +x {shlex.quote(str(place))}"
+    return EngineUnavailableError(f"engine {path}: {problem}", remedy=remedy)
 
 
 def shipped_engine() -> Engine | None:

@@ -20,7 +20,17 @@ from typing import Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from sweepctl.design import DESIGN, Design, Space, Table, path_of, require_columns, require_row_lengths, table_part
+from sweepctl.design import (
+    DESIGN,
+    Design,
+    Space,
+    Table,
+    path_of,
+    require_columns,
+    require_row_lengths,
+    rule_in,
+    table_part,
+)
 from sweepctl.design.values import Count, Scalar, Strict, reject
 from sweepctl.errors import AlteredDesignError, DamagedError, MessageError, MissingDesignError, UsageError
 from sweepctl.messages import ShardMessage
@@ -196,7 +206,7 @@ def rule_of(error: ValueError) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors(include_url=False, include_context=False)[0]
-    return f"{path_of(first['loc'])}: {first['msg'].removeprefix('Value error, ')}".removeprefix(": ")
+    return f"{path_of(first['loc'])}: {rule_in(first)}".removeprefix(": ")
 
 
 class _Header(Strict):
@@ -250,7 +260,7 @@ class StoredTable:
                 reject("must have one array per line")
             require_row_lengths(rows, self.parameters, first_cell)
         except ValueError as error:
-            msg = f"rows {first_cell} to {end_cell - 1} of the stored table: {rule_of(error)}"
+            msg = f"rows {first_cell + 1} to {end_cell} of the stored table: {rule_of(error)}"
             raise MessageError(msg, remedy=_STORE_ANOTHER) from error
         return table_part(self.parameters, rows, first_cell, self.cells)
 

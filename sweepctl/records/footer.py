@@ -12,11 +12,11 @@ import pyarrow as pa
 
 _SCHEMA, ROW_GROUPS = 2, 4  # of FileMetaData
 _TYPE = 1  # of SchemaElement and ColumnMetaData
-_REPETITION, _CHILDREN = 3, 5  # of SchemaElement
+_REPETITION, _NAME, _CHILDREN = 3, 4, 5  # of SchemaElement
 COLUMNS = 1  # of RowGroup
 META_DATA, _CRYPTO = 3, 8  # of ColumnChunk
 _CODEC, _SIZE_STATISTICS = 4, 16  # of ColumnMetaData
-_BYTE_ARRAY = 6
+_BYTE_ARRAY, _FIXED_LENGTH = 6, 7
 _LAST_CODEC = 7
 _BYTES, _REPETITIONS, _DEFINITIONS = 1, 2, 3  # of SizeStatistics; the last two are histograms
 _REQUIRED, _REPEATED = 0, 2
@@ -34,6 +34,13 @@ def require_safe(footer: bytes) -> None:
         _check(struct(footer)[0])
     except (KeyError, IndexError, StopIteration, RecursionError, TypeError, AttributeError) as error:
         raise pa.ArrowInvalid("its footer is damaged") from error
+
+
+def fixed_length_columns(body: bytes) -> list[str]:
+    """Return the columns of a whole file that have bytes of a fixed length: wide integers, decimals."""
+    footer = footer_of(body)
+    found = [element[_NAME] for element in struct(footer)[0][_SCHEMA] if element.get(_TYPE) == _FIXED_LENGTH]
+    return [footer[name].decode(errors="replace") for name in found]
 
 
 def footer_of(body: bytes) -> bytes:

@@ -41,6 +41,11 @@ def shard_of(key: str) -> int | None:
     return None if match is None or int(match[1]) > INT64_MAX else int(match[1])
 
 
+def is_shard_file(key: str, folder: str) -> bool:
+    """Whether a key is of a shard's file in a folder, and not in one below it."""
+    return shard_of(key) is not None and key.rpartition("/")[0] + "/" == folder
+
+
 def shard_file(shard_id: int) -> str:
     """Return the name of the file that a shard has in the folder of its outcomes, and of each dataset."""
     return f"shard-{shard_id:08d}.parquet"

@@ -117,9 +117,10 @@ def list_attempts(store: Store, run_id: str, run_date: str) -> Iterator[tuple[in
     Raises:
         StoreError: the store does not answer.
     """
-    for entry in store.objects(layout.attempts_folder(run_id, run_date)):
+    folder = layout.attempts_folder(run_id, run_date)
+    for entry in store.objects(folder):
         shard_id = layout.shard_of(entry.key)
-        if shard_id is not None:
+        if shard_id is not None and layout.is_shard_file(entry.key, folder):
             yield shard_id, entry
 
 

@@ -76,7 +76,8 @@ class RunTables:
         """
         if self.manifest is not None and (parts := self.manifest.of(name)):
             return self._compact_entries(parts)
-        found = [each for each in self.store.objects(self.folders[name]) if layout.shard_of(each.key) is not None]
+        folder = self.folders[name]
+        found = [each for each in self.store.objects(folder) if layout.is_shard_file(each.key, folder)]
         for entry in found:
             if not entry.is_file:
                 raise self._damaged(entry.key, "it is not a file")

@@ -48,10 +48,7 @@ def pin(
             stored_design.put(store, draft.stored)
         record = commit.pin_run(store, proposed)
     if record.spec_fingerprint != draft.spec.fingerprint:
-        msg = (
-            f"run {record.run_id} was created with spec {record.spec_fingerprint}, but this file has spec "
-            f"{draft.spec.fingerprint}"
-        )
+        msg = commit.other_spec(record, draft.spec, "this file")
         raise ConflictError(msg, remedy="A run_id belongs to one sweep: give this one another --run-id.")
     version = pinned_version(store, record.run_id)
     if version not in (None, draft.model_version):

@@ -31,6 +31,7 @@ from sweepctl.records.outcome import (
 from sweepctl.records.run import decode_engine_pin, decode_run_record, find_outcome
 from sweepctl.records.table import POINT_OUTCOMES, DataFile
 from sweepctl.shard.adopt import Standing, same_without, standing, without
+from sweepctl.spec import Spec
 from sweepctl.store.contract import Put, Store, exists
 
 # Ranks only rise, so comparing outcomes ends; this bounds it in an inconsistent store.
@@ -65,10 +66,7 @@ def pin_run(store: Store, proposed: RunRecord) -> RunRecord:
 def require_same_run(run: RunRecord, message: ShardMessage) -> None:
     """Raise ConflictError if the message is of a different sweep than the run record."""
     if run.spec_fingerprint != message.spec.fingerprint:
-        msg = (
-            f"run {run.run_id} was created with spec {run.spec_fingerprint}, "
-            f"but this message has spec {message.spec.fingerprint}"
-        )
+        msg = other_spec(run, message.spec, "this message")
         raise ConflictError(msg, remedy="A run_id identifies one sweep: use another run_id for the other sweep.")
     if message.run_date not in {None, run.run_date}:
         msg = f"run {run.run_id} was created with run_date {run.run_date}, but this message has {message.run_date}"
@@ -81,6 +79,14 @@ def require_same_run(run: RunRecord, message: ShardMessage) -> None:
             f"and [{message.start_index}, {message.end_index_exclusive}) in this message"
         )
         raise ConflictError(msg, remedy="Send the run's own messages, or use another run_id for the other sharding.")
+
+
+def other_spec(run: RunRecord, spec: Spec, whose: str) -> str:
+    """Return what to say of a spec that is not the run's: both digests, and where the two differ."""
+    return (
+        f"run {run.run_id} was created with spec {run.spec_fingerprint}, but {whose} has spec {spec.fingerprint}; "
+        f"they differ in {run.spec.differences(spec)}"
+    )
 
 
 def agree_engine(store: Store, pin: EnginePin) -> None:

@@ -1,5 +1,6 @@
 """Opens a store by its URL: a local directory's path, or `s3://bucket/prefix`."""
 
+import os
 import re
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def _open_local(url: str) -> Store:
 
     if not url or "\0" in url:
         raise UsageError("the store's name is empty or has a NUL character", remedy=_REMEDY)
+    url = os.path.expanduser(url)  # `~/` in a variable or in Python, where no shell has expanded it
     try:
         Path(url).absolute().as_posix().encode()
     except UnicodeEncodeError:

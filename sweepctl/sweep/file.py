@@ -4,45 +4,42 @@ All errors are reported at once, each with its line, key and rule. `plan` has th
 and splits the points into shards.
 """
 
-import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
-from sweepctl.design import (
-    IN_CROSS,
-    MAX_PARTS,
-    PART_KINDS,
-    Cross,
-    Design,
-    LatinHypercube,
-    Part,
-    Space,
-    Table,
-    path_parts,
-    total_points,
-)
+from sweepctl.design import Cross, Space, Table, total_points
 from sweepctl.design.distributions import Between
-from sweepctl.design.values import Count, Integer, RuleError, Scalar, Strict, one_of, reject
+from sweepctl.design.values import Count, Integer, RuleError, Scalar, Strict, reject
 from sweepctl.errors import SweepFileError, UsageError
 from sweepctl.names import DatasetName, Name
-from sweepctl.records import design as stored_design
+from sweepctl.protocol import Model, Parameter
 from sweepctl.spec import Constraints, Expression, Limits
 from sweepctl.strict_json import require_bounded
-from sweepctl.sweep.classical import KINDS, Classical, Coded, MaximinLatinHypercube
+from sweepctl.sweep.classical import Coded
+from sweepctl.sweep.given import (
+    AnyDesign,
+    CrossOfTables,
+    SweepDesign,
+    TableFile,
+    beside,
+    space_of,
+    table_files,
+)
 from sweepctl.sweep.precision import MAX_REPLICATIONS, Precision
-from sweepctl.sweep.table_file import encode_file
+from sweepctl.sweep.rules import broken_rules
 from sweepctl.sweep.toml_lines import TomlPath, line_of, lines_by_path
+from sweepctl.sweep.toml_nulls import as_values, with_written_nulls
 
 MAX_BYTES = 64 << 20
 DEFAULT_SHARD_SECONDS = 30.0
+NULL_HINT = "; in a sweep file, null is {}"
 
 
 def _once(names: list[str]) -> list[str]:
@@ -93,56 +90,6 @@ class FileLimits(Limits):
     point_memory: Annotated[Count, _Bytes] | None = Field(
         default=None, description='Memory that a point may hold: bytes, or a text such as "512 MiB" or "2 GB".'
     )
-
-
-class TableFile(Strict):
-    """A table in a file, one cell per row."""
-
-    kind: Literal["table"] = Field(description="One cell per row.")
-    file: str = Field(min_length=1, description="Path of a CSV or Parquet file, relative to the sweep file's folder.")
-
-
-def _part_form(value: object) -> str | None:
-    kind = value.get("kind") if isinstance(value, dict) else None
-    if isinstance(value, dict) and "file" in value:
-        return "[file]"
-    return "[classical]" if kind in KINDS else "[design]" if kind in PART_KINDS else None
-
-
-def _form(value: object) -> str | None:
-    if not isinstance(value, dict) or value.get("kind") != "cross":
-        return _part_form(value)
-    parts = value.get("parts")
-    return "[design]" if not isinstance(parts, list) or {"[design]"} >= set(map(_part_form, parts)) else "[tables]"
-
-
-_ALL_KINDS = ", ".join((*PART_KINDS, *KINDS))
-
-
-class CrossOfTables(Strict):
-    """Every combination of the cells of its parts, some of which become tables when the sweep is planned."""
-
-    kind: Literal["cross"] = Field(description="Every combination of the cells of several designs.")
-    parts: list[
-        Annotated[
-            Annotated[Part, Tag("[design]")]
-            | Annotated[TableFile, Tag("[file]")]
-            | Annotated[Classical, Tag("[classical]")],
-            one_of(_part_form, "design", f"kind: must be one of {_ALL_KINDS}; {IN_CROSS}"),
-        ]
-    ] = Field(
-        min_length=2, max_length=MAX_PARTS, description="Designs over different parameters; the last varies fastest."
-    )
-
-
-AnyDesign: TypeAlias = Design | TableFile | Classical | CrossOfTables
-SweepDesign = Annotated[
-    Annotated[Design, Tag("[design]")]
-    | Annotated[TableFile, Tag("[file]")]
-    | Annotated[Classical, Tag("[classical]")]
-    | Annotated[CrossOfTables, Tag("[tables]")],
-    one_of(_form, "design", f"kind: must be one of {_ALL_KINDS}, cross"),
-]
 
 
 class Sweep(Strict):
@@ -201,7 +148,7 @@ class SweepFile:
     path: Path
     sweep: Sweep
     space: Space
-    design_body: bytes  # as it would be stored
+    design_body: bytes  # as it would be stored, once the model is known
     problems: dict[TomlPath, str]  # the rules that values break, by path; these values are left out of all the above
     _lines: Mapping[TomlPath, int]
 
@@ -209,14 +156,27 @@ class SweepFile:
     def programs(self) -> tuple[Path, ...]:
         """The manifest that the file names, if any."""
         program = self.sweep.program
-        return () if program is None else (self.path.parent / program,)
+        return () if program is None else (beside(self.path.parent, program),)
 
     @property
     def has_table_file(self) -> bool:
         """Whether the design has tables in files, which may be long."""
-        design = self.sweep.design
-        parts = design.parts if isinstance(design, CrossOfTables) else [design]
-        return any(isinstance(part, TableFile) for part in parts)
+        return bool(table_files(self.sweep.design))
+
+    def of_model(self, model: Model) -> "SweepFile":
+        """Return the sweep with the values of its table files, which are what the model declares of their columns.
+
+        Raises:
+            SweepFileError: a file has values that no parameter can have.
+        """
+        if not self.has_table_file:
+            return self
+        declared = {parameter.name: parameter for parameter in model.parameters}
+        try:
+            body, space = space_of(self.sweep.design, self.path.parent, declared)
+        except RuleError as error:
+            raise self.error({("design", *error.path): error.rule}) from error
+        return replace(self, design_body=body, space=space)
 
     def path_to(self, parameter: str) -> TomlPath:
         """Return the path at which the design varies a parameter."""
@@ -224,12 +184,14 @@ class SweepFile:
         field = "file" if isinstance(design, TableFile) else "columns" if isinstance(design, Table) else "dimensions"
         return (*path, field, parameter)
 
-    def hint(self, parameter: str) -> str:
+    def hint(self, parameter: Parameter) -> str:
         """Return what else to say of values of a parameter that a model refuses: where they come from."""
-        design, _ = self._varying(parameter)
-        if not isinstance(design, Coded) or not isinstance(design.dimensions[parameter], Between):
+        design, _ = self._varying(parameter.name)
+        if parameter.nullable and not isinstance(design, TableFile):
+            return NULL_HINT
+        if not isinstance(design, Coded) or not isinstance(design.dimensions[parameter.name], Between):
             return ""
-        levels = ", ".join(map(str, design.values_of(parameter).values()))
+        levels = ", ".join(map(str, design.values_of(parameter.name).values()))
         return f"; its levels are {levels}: change low and high so that the model accepts them all"
 
     def _varying(self, parameter: str) -> tuple[AnyDesign, TomlPath]:
@@ -246,7 +208,9 @@ class SweepFile:
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a sweep file, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Sweep.model_json_schema()
+    schema = Sweep.model_json_schema()
+    schema["$defs"]["Grid"]["required"].remove("dimensions")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **with_written_nulls(schema)}
 
 
 def read(path: Path) -> SweepFile:
@@ -260,79 +224,47 @@ def read(path: Path) -> SweepFile:
     """
     text = _text(path)
     try:
-        fields = tomllib.loads(text)
-        require_bounded(fields)
+        parsed = tomllib.loads(text)
+        require_bounded(parsed)
     except (ValueError, RecursionError) as error:
         raise _error(path, {(): f"must be valid TOML: {error}"}, {}) from error
-    lines = lines_by_path(text)
+    fields, lines = as_values(parsed), lines_by_path(text)
     problems: dict[TomlPath, str] = {}
     try:
         sweep = Sweep.model_validate(fields)
     except ValidationError as error:
-        problems = dict(_rules(error))
+        problems = dict(broken_rules(error, json_schema()))
         try:
             # Without these values, the rest can be checked too, so that all errors are reported at once.
             sweep = Sweep.model_validate(_without(fields, problems))
         except ValidationError:
             raise _error(path, problems, lines) from error
     try:
-        body, space = _space_of(sweep.design, path.parent)
+        body, space = space_of(sweep.design, path.parent, None)
     except RuleError as error:
         raise _error(path, problems | {("design", *error.path): error.rule}, lines) from error
     except ValidationError as error:
-        raise _error(path, problems | {("design", *where): rule for where, rule in _rules(error)}, lines) from error
-    varied = set(space.parameters)
-    base = {name: value for name, value in sweep.base.items() if name not in varied}
-    derived = {name: text for name, text in sweep.derived.items() if name not in varied | base.keys()}
-    twice = {("base", name): "varied by the design" for name in sweep.base.keys() - base.keys()}
-    twice |= {("derived", name): "set by the design or [base]" for name in sweep.derived.keys() - derived.keys()}
-    problems |= {where: f"is also {how}: must be in only one of them" for where, how in twice.items()}
-    if sweep.precision is not None and sweep.outputs:
-        rule = "must be absent: a round takes over the metrics of the one before, and no rows of outputs"
-        problems |= {("outputs",): rule}
+        raise _error(path, problems | _in_design(error), lines) from error
     try:
         total_points(space, sweep.replications_range[1])
     except ValueError as error:
         raise _error(path, problems | {("design",): str(error)}, lines) from error
-    sweep = sweep.model_copy(update={"base": base, "derived": derived})
-    return SweepFile(path, sweep, space, body, problems, lines)
+    sweep, more = _each_once(sweep, space)
+    return SweepFile(path, sweep, space, body, problems | more, lines)
 
 
-def _space_of(design: AnyDesign, folder: Path) -> tuple[bytes, Space]:
-    """Return a design with its tables, those of files included: as it would be stored, and its cells.
-
-    Raises:
-        RuleError: a file is not a table.
-        ValidationError: parts of a cross have a parameter in common.
-    """
-    if isinstance(design, TableFile):
-        return _table(folder / design.file, "file")
-    if isinstance(design, CrossOfTables):
-        parts: list[Part] = []
-        for place, part in enumerate(design.parts):
-            if isinstance(part, TableFile):
-                _, table = _table(folder / part.file, "parts", place, "file")
-                rows = table.part(0, table.cells)["rows"]
-                parts.append(Table.model_construct(kind="table", columns=list(table.parameters), rows=rows))
-            else:
-                parts.append(_drawn_up(part) if isinstance(part, Coded | MaximinLatinHypercube) else part)
-        design = Cross(kind="cross", parts=parts)
-    elif isinstance(design, Coded | MaximinLatinHypercube):
-        design = _drawn_up(design)
-    return stored_design.encode(design), design
-
-
-def _drawn_up(design: Classical) -> Table | LatinHypercube:
-    """Return a classical design's table, or a Latin hypercube that is paired anew when its values are known."""
-    return design.table() if isinstance(design, Coded) else design.plain()
-
-
-def _table(file: Path, *path: str | int) -> tuple[bytes, Space]:
-    try:
-        body = encode_file(file)
-        return body, stored_design.decode(body)
-    except ValueError as error:
-        raise RuleError(stored_design.rule_of(error), *path) from error
+def _each_once(sweep: Sweep, space: Space) -> tuple[Sweep, dict[TomlPath, str]]:
+    """Return a sweep that gives each parameter once, and what else it says, as problems."""
+    varied = set(space.parameters)
+    base = {name: value for name, value in sweep.base.items() if name not in varied}
+    derived = {name: text for name, text in sweep.derived.items() if name not in varied | base.keys()}
+    twice: dict[TomlPath, str] = {("base", name): "varied by the design" for name in sweep.base.keys() - base.keys()}
+    twice |= {("derived", name): "set by the design or [base]" for name in sweep.derived.keys() - derived.keys()}
+    problems = {where: f"is also {how}: must be in only one of them" for where, how in twice.items()}
+    if sweep.precision is not None and sweep.outputs:
+        rule = "must be absent: a round takes over the metrics of the one before, and no rows of outputs"
+        problems |= {("outputs",): rule}
+    return sweep.model_copy(update={"base": base, "derived": derived}), problems
 
 
 def _without(fields: Mapping[str, Any], paths: Iterable[TomlPath]) -> Mapping[str, Any]:
@@ -365,44 +297,8 @@ def _text(path: Path) -> str:
         raise _error(path, {(): f"byte {error.start}: must be UTF-8"}, {}) from error
 
 
-def _rules(error: ValidationError) -> Iterator[tuple[TomlPath, str]]:
-    for each in error.errors(include_url=False):
-        path = path_parts(each["loc"])
-        rule = each["msg"].removeprefix("Value error, ")
-        if isinstance(inside := each.get("ctx", {}).get("error"), RuleError):
-            path, rule = path + inside.path, inside.rule
-        if each["type"] == "extra_forbidden":
-            close = [name for name in difflib.get_close_matches(str(path[-1]), _fields(), n=1) if name != path[-1]]
-            rule = f"unknown field; did you mean `{close[0]}`?" if close else "unknown field"
-        elif each["type"] == "missing":
-            rule = "is required"
-        elif each["type"] in _LENGTHS:
-            rule = _LENGTHS[each["type"]].format(**each["ctx"])
-        elif rule.startswith("Input should"):
-            rule = rule.replace("Input should", "must", 1)
-        yield path, rule
-
-
-# Pydantic's words for lengths, as this file's other rules are.
-_LENGTHS = {
-    "string_too_short": "must have at least {min_length} character(s)",
-    "string_too_long": "must have at most {max_length:,} characters",
-    "too_short": "must have at least {min_length} item(s), not {actual_length}",
-    "too_long": "must have at most {max_length:,} items",
-}
-
-
-@cache
-def _fields() -> frozenset[str]:
-    """The names of all fields of a sweep file, at any level."""
-
-    def names(schema: Any) -> Iterator[str]:  # noqa: ANN401  any JSON value
-        if isinstance(schema, dict):
-            yield from schema.get("properties", {})
-        for inner in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
-            yield from names(inner)
-
-    return frozenset(names(json_schema()))
+def _in_design(error: ValidationError) -> dict[TomlPath, str]:
+    return {("design", *where): rule for where, rule in broken_rules(error, json_schema())}
 
 
 def _error(path: Path, problems: Mapping[TomlPath, str], lines: Mapping[TomlPath, int]) -> SweepFileError:

@@ -11,7 +11,8 @@ from sweepctl.spec import Spec
 from sweepctl.sweep.cells import identities
 from sweepctl.sweep.classical import MaximinLatinHypercube
 from sweepctl.sweep.classical.maximin import spread
-from sweepctl.sweep.file import CrossOfTables, SweepFile
+from sweepctl.sweep.file import SweepFile
+from sweepctl.sweep.given import CrossOfTables
 
 
 def paired(file: SweepFile, spec: Spec, engine: Engine) -> SweepFile:

@@ -21,7 +21,7 @@ from sweepctl.records.design import StoredTable
 from sweepctl.records.table import schemas
 from sweepctl.spec import Limits, Spec
 from sweepctl.sweep.exclusion import Exclusion, find_excluded
-from sweepctl.sweep.file import SweepFile
+from sweepctl.sweep.file import NULL_HINT, SweepFile
 from sweepctl.sweep.pairing import paired
 from sweepctl.sweep.toml_lines import TomlPath
 from sweepctl.texts import counted
@@ -148,7 +148,7 @@ def draft(file: SweepFile, engine: Engine) -> Draft:
     except WrongEngineError as error:
         hint = "" if sweep.program else '; that of a program needs `program = "FILE"`'
         raise file.error({("model",): error.message + hint}) from error
-    file = _with_metric_checked(file, model)
+    file = _with_metric_checked(file, model).of_model(model)
     engine.require_limits(sweep.limits)
     spec, _ = _spec_of(file)
     try:
@@ -218,7 +218,7 @@ def _accept(spec: Spec, space: Space, engine: Engine) -> None:
         # An engine checks only the rows that it gets; every other design it checks as a whole.
         for first in range(0, space.cells, ROWS_AT_ONCE):
             end = min(first + ROWS_AT_ONCE, space.cells)
-            with identifying(f"rows {first} to {end - 1}"):
+            with identifying(f"rows {first + 1} to {end}"):
                 engine.identify(spec, _TableSlice(space, first, end), first * spec.replications)
     else:
         with identifying("the design"):
@@ -263,8 +263,9 @@ def _refusals(file: SweepFile, spec: Spec, engine: Engine) -> dict[TomlPath, str
     }
     # All of them together may need each other in a circle.
     checks |= {("derived",): (replace(bare, derived=spec.derived), one_cell)}
-    declared = {parameter.name for parameter in engine.model(spec.model).parameters}
-    hints = {file.path_to(name): file.hint(name) for name in declared.intersection(file.space.parameters)}
+    declared = engine.model(spec.model).parameters
+    hints = {file.path_to(each.name): file.hint(each) for each in declared if each.name in file.space.parameters}
+    hints |= {("base", each.name): NULL_HINT for each in declared if each.nullable}
     problems: dict[TomlPath, str] = {}
     for path, (part, space) in checks.items():
         try:

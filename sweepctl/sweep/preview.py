@@ -2,7 +2,7 @@
 
 import datetime as dt
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from threading import Event
 from typing import Any
@@ -11,7 +11,9 @@ from sweepctl.design import total_points
 from sweepctl.engine.client import Engine, identifying
 from sweepctl.messages import require_run_id
 from sweepctl.protocol import PointIdentity
+from sweepctl.spec import Value
 from sweepctl.sweep.cost import PRICES_OF, CostEstimate, estimate_cost
+from sweepctl.sweep.first_values import first_values
 from sweepctl.sweep.pilot import Pilot, measure_shard, run_pilot
 from sweepctl.sweep.plan import Draft, Plan
 from sweepctl.sweep.precision import round_name
@@ -29,6 +31,7 @@ class PlanReport:
     model_version: str
     samples: tuple[PointIdentity, ...]  # spread over the run, the first and the last point included
     repeats: Repeats
+    first_values: Mapping[str, Sequence[Value]]  # of axes that are formulas, and the last one
     objects: int
     size_pilot: Pilot | None  # if the file leaves the number of points per shard to one
     pilot: Pilot | None
@@ -122,6 +125,7 @@ def report(
         model_version=model.version,
         samples=tuple(_identify(plan, engine, index) for index in indices),
         repeats=find_repeats(plan.spec, plan.space, engine, stop),
+        first_values=first_values(plan.spec, plan.space, engine, stop),
         objects=objects,
         size_pilot=None if measured is None else measured.pilot,
         pilot=pilot,

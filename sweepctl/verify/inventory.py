@@ -1,6 +1,6 @@
 """Finds the files of a run in a store, wherever a reader of a table would read them: by listing, never by guessing."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -11,6 +11,8 @@ from sweepctl.records.sharding import Claim
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES
 from sweepctl.store.contract import Store, is_key
 
+_RECORDS = frozenset({"shard_outcomes", "shard_attempts"})
+_NO_DATES = ("/runs/", "/shard_claims/")  # but of a store two folders below this one
 # Folders at the top of a store that hold no rows of points.
 _OTHER = RESERVED_DATASETS - {EFFECTIVE_PARAMETERS, POINT_OUTCOMES, KEPT_FILES} | {layout.COMPACT}
 
@@ -55,24 +57,35 @@ def take_inventory(store: Store, run_id: str, pool: Executor) -> Inventory:
         return {key for keys in found for key in keys}
 
     def of_run(folders: Iterable[str]) -> set[str]:
-        return files(f"{date}run={run_id}/" for date in below(folders))
+        dates = (date for date in below(folders) if not date.endswith(_NO_DATES))
+        return files(f"{date}run={run_id}/" for date in dates)
 
+    models = below(f"{name}/" for name in store.folders("") if name not in _OTHER)
+    stores = {folder.removesuffix("runs/") for folder in models if folder.endswith("/runs/")}
     kinds = {
         "outcomes": of_run(["shard_outcomes/"]),
         "attempts": of_run(["shard_attempts/"]),
-        "data": of_run(below(f"{name}/" for name in store.folders("") if name not in _OTHER)),
+        "data": of_run(model for model in models if not _is_of_store(model, stores)),
         "partial": of_run(below(below(["partial/"]))),
     }
     named = {kind: frozenset(key for key in keys if _is_named(key)) for kind, keys in kinds.items()}
     stray = frozenset().union(*kinds.values()) - frozenset().union(*named.values())
     claims = files([layout.claims_folder(run_id)])
+    compact = of_run(below(below([f"{layout.COMPACT}/"])))
+    parts = {key for key in compact if is_key(key) and key.endswith(".parquet")}
     return Inventory(
         runs=frozenset(files([layout.run_folder(run_id)])),
         claims=frozenset(key for key in claims if Claim.of_key(key) is not None),
-        stray=stray | {key for key in claims if Claim.of_key(key) is None},
-        compact=frozenset(of_run(below(below([f"{layout.COMPACT}/"])))),
+        stray=stray | {key for key in claims if Claim.of_key(key) is None} | (compact - parts),
+        compact=frozenset(parts),
         **named,
     )
+
+
+def _is_of_store(folder: str, stores: Collection[str]) -> bool:
+    """Whether a folder is of outcomes or attempts of a store inside this one, whose files no table of this one has."""
+    root, kind, _ = folder.rsplit("/", 2)
+    return kind in _RECORDS and f"{root}/" in stores
 
 
 def _is_named(key: str) -> bool:

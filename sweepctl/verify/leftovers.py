@@ -79,11 +79,21 @@ class UnnamedFiles:
             yield Finding("artifacts.uncommitted", why, layout.shard_of(key), key)
         run_id = self._run.record.run_id
         known = {layout.run_record(run_id), layout.engine_pin(run_id)}
-        for key in self._inventory.stray | (self._inventory.runs - known):
-            if key.endswith(".parquet") or self._is_parquet(key):
+        others = []
+        for key in sorted(self._inventory.stray | (self._inventory.runs - known)):
+            if self._is_read(key):
                 yield _orphan(key)
             else:
-                yield Finding("artifacts.stray", "not a sweepctl file", key=key)
+                others.append(key)
+        if others:
+            why = f"{counted('files', len(others))} of other programs: no table has rows of them"
+            yield Finding("artifacts.stray", why, key=others[0], count=len(others))
+
+    def _is_read(self, key: str) -> bool:
+        """Return whether some reader of tables takes a file for rows: by its name, or by its content."""
+        name = key.rpartition("/")[2]
+        # What macOS writes beside a file on a foreign disk is never Parquet, whatever its ending.
+        return not name.startswith("._") and (name.endswith(".parquet") or self._is_parquet(key))
 
     def _is_parquet(self, key: str) -> bool:
         """Return whether a file of another name would be read: Athena reads all whose names begin otherwise."""

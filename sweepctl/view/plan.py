@@ -1,7 +1,7 @@
 """Plans on a terminal; computes nothing."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,13 +150,23 @@ def _dimensions(design: object) -> dict[str, Any]:
 def _show_space(console: Console, report: "PlanReport") -> None:
     table = new_table("parameter", "values")
     for name, values in sorted(_dimensions(report.draft.file.sweep.design).items()):
-        table.add_row(name, foreign(_values(values)))
+        table.add_row(name, foreign(_values(values) + _first(values, report.first_values.get(name, ()))))
     for name, value in sorted(report.plan.spec.base.items()):
         table.add_row(name, f"[dim]{foreign(_value(value))}[/]")
     for name, text in sorted(report.plan.spec.derived.items()):
         table.add_row(name, f"= {foreign(text)}")
     if table.row_count:
         show_table(console, table)
+
+
+def _first(axis: Any, values: Sequence[Any]) -> str:  # noqa: ANN401  an axis or a distribution
+    """Return the first values of an axis that is a formula, and the last one."""
+    if not values:
+        return ""
+    shown = [_value(value) for value in values]
+    if length_of(axis) > len(shown):
+        shown[-1] = f"… {shown[-1]}"
+    return f": {', '.join(shown)}"
 
 
 def _values(values: Any) -> str:  # noqa: ANN401  an axis or a distribution

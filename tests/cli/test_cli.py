@@ -156,6 +156,7 @@ def test_a_conflict(tmp_path: Path) -> None:
     error = error_of(sweepctl(*toy(tmp_path, seed=2), "--json"))
     assert error["kind"] == "conflict"
     assert "was created with spec" in error["message"]
+    assert error["message"].endswith("; they differ in seed 1 and 2")
 
 
 def test_the_earlier_simulators_message_runs_as_written(tmp_path: Path) -> None:
@@ -166,6 +167,18 @@ def test_the_earlier_simulators_message_runs_as_written(tmp_path: Path) -> None:
     rows = pq.read_table(tmp_path / "store" / key, partitioning=None).to_pylist()
     assert [(row["point_index"], row["status"]) for row in rows] == [(2, "success"), (3, "success")]
     assert all(row["completed_riders"] <= row["total_riders"] for row in rows)
+
+
+@pytest.mark.parametrize("form", ["word", "value", "variable"])
+def test_a_path_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "message.json").write_bytes(Path(SHARD).read_bytes())
+    if form == "variable":
+        monkeypatch.setenv("SWEEPCTL_STORE", "~/store")
+    store = {"word": ["--store", "~/store"], "value": ["--store=~/store"], "variable": []}[form]
+    assert sweepctl("run-shard", "~/message.json", *store).exit_code == 0
+    assert {each.name for each in tmp_path.iterdir()} == {"message.json", "store"}
 
 
 def test_no_engine(tmp_path: Path) -> None:

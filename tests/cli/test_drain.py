@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import tracemalloc
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from io import BytesIO, TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -196,6 +198,17 @@ def test_a_stream_of_messages_is_read_once(tmp_path: Path, queue: Queue) -> None
         written.result()
     assert result.exit_code == 0
     assert sorted(each.body for each in queue.receive(10, wait=1, visibility=60)) == sorted(bodies)
+
+
+def test_a_byte_order_mark_before_messages_is_no_part_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = toys.message(0, 1)
+    (tmp_path / "one.json").write_bytes(BOM_UTF8 + body)
+    (tmp_path / "two.jsonl").write_bytes(BOM_UTF8 + body + b"\r\n" + body)
+    with read_bodies([str(tmp_path / "one.json"), str(tmp_path / "two.jsonl")]) as bodies:
+        assert [each.strip() for each in bodies] == [body] * 3
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(BOM_UTF8 + body)))
+    with read_bodies(["-"]) as bodies:
+        assert list(bodies) == [body]
 
 
 @pytest.mark.parametrize(("name", "place"), [("bad.json", "bad.json: "), ("bad.jsonl", "bad.jsonl:3: ")])

@@ -32,7 +32,7 @@ def test_a_plan_shows_space_points_shards_and_estimates(started: Path) -> None:
         "18 cells x 10 replications = 180 points",
         "60, 100, 200",
         "false, true",
-        "range start 1.5, stop 4.5, step 1 (3 values)",
+        "range start 1.5, stop 4.5, step 1 (3 values): 1.5, 2.5, 3.5",
         "179",
         "objects in the store",
         "AWS Lambda",

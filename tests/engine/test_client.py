@@ -232,6 +232,26 @@ def test_an_engine_that_is_not_there(tmp_path: Path, name: str) -> None:
         find_engine(str(tmp_path / name))
 
 
+def test_an_engine_that_cannot_be_started_is_not_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "engine").write_text("")
+    for path, problem, remedy in [
+        ("./engine", "engine ./engine: not executable", "If it is an engine: chmod +x engine"),
+        ("./", "engine ./: a folder, not a program", "Give the path of the engine in it."),
+        ("engine", "engine engine: no such program on PATH", "One in this folder is ./engine."),
+    ]:
+        with pytest.raises(EngineUnavailableError) as caught:
+            find_engine(path)
+        assert (caught.value.message, caught.value.remedy) == (problem, remedy)
+
+
+def test_an_engine_and_programs_may_be_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    engine = scripted(tmp_path, "")
+    assert find_engine(f"~/{engine.relative_to(tmp_path)}") == engine
+    assert Engine(engine, [Path("~/lv.toml")]).programs == (tmp_path / "lv.toml",)
+
+
 def test_a_line_longer_than_a_block_arrives_whole(tmp_path: Path) -> None:
     long = "say(points[0])\nsay('{' + 'x' * 9_000_000 + '}')\nsay(points[-1])"
     (line_read,) = read_all(start(tmp_path, long))

@@ -106,7 +106,7 @@ def test_a_large_table_is_cut_without_its_other_rows(store: Store) -> None:
     header = json.dumps({"columns": ["a", "b"], "kind": "table", "rows": len(lines)}, separators=(",", ":"))
     space = load(store, written(store, f"{header}\n{''.join(lines)}".encode()))
     assert space.part(49_998, 50_000)["rows"] == [[49_998, "x"], [49_999, "x"]]
-    with pytest.raises(MessageError, match="rows 0 to 9 of the stored table: line 8, column 2: must be valid JSON"):
+    with pytest.raises(MessageError, match="rows 1 to 10 of the stored table: line 8, column 2: must be valid JSON"):
         space.part(0, 10)
 
 
@@ -158,7 +158,7 @@ HEADER = b'{"columns":["a"],"kind":"table","rows":%d}\n'
         (HEADER % 1 + b"[1]", "must have 1 rows, one per line"),
         (HEADER % 0, "rows: Input should be greater than or equal to 1"),
         (b'{"columns":["a","a"],"kind":"table","rows":1}\n[1,1]\n', "columns: must name each parameter once"),
-        (b'{"columns":["A"],"kind":"table","rows":1}\n[1]\n', "columns.0: String should match"),
+        (b'{"columns":["A"],"kind":"table","rows":1}\n[1]\n', 'columns.0: "A" must match'),
     ],
 )
 def test_what_is_no_design_is_told_with_its_place(store: Store, body: bytes, says: str) -> None:
@@ -184,7 +184,7 @@ def test_rows_that_are_none_are_told_before_an_engine_gets_them(store: Store, li
     space = load(store, written(store, HEADER % 2 + lines))
     with pytest.raises(MessageError) as caught:
         space.part(0, 2)
-    assert caught.value.message == f"rows 0 to 1 of the stored table: {says}"
+    assert caught.value.message == f"rows 1 to 2 of the stored table: {says}"
 
 
 def test_a_message_must_fit_the_design_that_it_names(store: Store) -> None:

@@ -33,6 +33,7 @@ def test_outcomes_and_attempts_are_found_and_strays_are_passed_over(tmp_path: Pa
     for stray in ("notes.txt", "shard-00000008-a.parquet", "deep/shard-00000009.parquet", "shard-000000010.parquet"):
         store.create(outcomes + stray, b"")
     store.create(f"{attempts}notes.txt", b"")
+    store.create(f"{attempts}deep/shard-00000008-a.parquet", b"")
     store.create(layout.ShardKeys("other", "2026-03-01", 1).outcome, b"")
     found = {shard_id: entry.key for shard_id, entry in list_outcomes(store, "r", "2026-03-01")}
     assert found == {each.shard_id: each.outcome for each in keys}

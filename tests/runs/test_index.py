@@ -78,7 +78,7 @@ def test_what_is_no_run_is_told_and_is_no_error(store: Store) -> None:
     assert [run.run_id for run in found] == ["r"]
     problems = {each.folder: each.problem for each in odd}
     assert "is not a sweepctl record" in problems.pop("run=garbled")
-    assert "run_date: String should match" in problems.pop("run=dated")
+    assert 'run_date: "../.." must match' in problems.pop("run=dated")
     assert "spec_json: Input should be a valid dictionary" in problems.pop("run=specless")
     assert problems == {
         "run=a b": "has no valid run_id in its name",

@@ -265,8 +265,8 @@ ONE = "servers = { low = 6, high = 8 }\n"
             "high = 8 }",
             "high = 9 }",
             [
-                "s.toml:7: design.dimensions.arrival_rate: row 0: arrival_rate = -1: must be > 0",
-                "s.toml:9: design.dimensions.servers: row 0: servers = 7.5: must be an integer",
+                "s.toml:7: design.dimensions.arrival_rate: row 1: arrival_rate = -1: must be > 0",
+                "s.toml:9: design.dimensions.servers: row 1: servers = 7.5: must be an integer",
             ],
         ),
         (with_alpha("0.5"), "", "", ['s.toml:6: design.alpha: must be "face", "rotatable" or a number']),

@@ -271,7 +271,7 @@ fn values_that_do_not_match_their_parameter_are_invalid_parameters() {
         (
             json!({"kind": "table", "columns": ["servers"], "first_row": 7, "rows": [[1], [0]]}),
             "servers",
-            "row 8: servers = 0: must be >= 1",
+            "row 9: servers = 0: must be >= 1",
         ),
         (
             json!({"kind": "table", "columns": ["sevrers"], "rows": [[1], [0]]}),

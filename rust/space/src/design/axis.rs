@@ -53,7 +53,7 @@ impl Axis {
     /// Unless these are at least two finite floats.
     pub fn logspace(start: f64, stop: f64, num: u64) -> Result<Self, BrokenRule> {
         let exponents = Linspace::new(start, stop, num)?;
-        if !libm::pow(10.0, start.max(stop)).is_finite() {
+        if !power_of_ten(start.max(stop)).is_finite() {
             return Err(BrokenRule("start and stop are exponents of ten: the largest value must be finite"));
         }
         Ok(Self(Kind::Logspace(exponents)))
@@ -135,9 +135,17 @@ impl Linspace {
 
     /// Each power is rounded on its own, so it is clamped to those of the ends.
     fn power_of_ten(&self, place: u64) -> f64 {
-        let power = |exponent| libm::pow(10.0, exponent);
-        power(self.value(place)).clamp(power(self.start.min(self.stop)), power(self.start.max(self.stop)))
+        power_of_ten(self.value(place))
+            .clamp(power_of_ten(self.start.min(self.stop)), power_of_ten(self.start.max(self.stop)))
     }
+}
+
+/// Ten to a power. If that is a whole number, the result is the float that is written `1e-5`: `pow` may miss it by one.
+fn power_of_ten(exponent: f64) -> f64 {
+    if exponent.fract() == 0.0 && exponent.abs() < 400.0 {
+        return format!("1e{exponent}").parse().expect("a float");
+    }
+    libm::pow(10.0, exponent)
 }
 
 #[cfg(test)]
@@ -181,6 +189,10 @@ mod tests {
     fn logspace_has_exponents_and_exact_ends() {
         assert_eq!(floats(&Axis::logspace(-2.0, 2.0, 5).unwrap()), [0.01, 0.1, 1.0, 10.0, 100.0]);
         assert_eq!(floats(&Axis::logspace(2.0, 0.0, 3).unwrap()), [100.0, 10.0, 1.0]);
+        assert_eq!(floats(&Axis::logspace(-5.0, -3.0, 3).unwrap()), [1e-5, 1e-4, 1e-3]);
+        let whole = floats(&Axis::logspace(-330.0, 308.0, 639).unwrap());
+        let written: Vec<f64> = (-330..=308).map(|power| format!("1e{power}").parse().unwrap()).collect();
+        assert_eq!(whole, written);
         let close = Axis::logspace(0.0, 1e-15, 100).unwrap();
         assert!(floats(&close).iter().all(|value| (1.0..=libm::pow(10.0, 1e-15)).contains(value)));
     }

@@ -30,7 +30,8 @@ pub(super) fn read(
 
 fn values(columns: &[&Parameter], literals: Vec<Literal<'_>>, first_row: u64) -> Result<Vec<Value>, Refusal> {
     let typed = literals.into_iter().enumerate().map(|(place, literal)| {
-        let (row, column) = (first_row + (place / columns.len()) as u64, columns[place % columns.len()]);
+        // From 1, as people count rows.
+        let (row, column) = (first_row + (place / columns.len()) as u64 + 1, columns[place % columns.len()]);
         let refuse = |problem| Refusal::invalid_parameter(column.name, format!("row {row}: {problem}"));
         literal.value_of(column).map_err(refuse)
     });
