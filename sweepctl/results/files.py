@@ -76,7 +76,9 @@ class RunTables:
         """
         if self.manifest is not None and (parts := self.manifest.of(name)):
             return self._compact_entries(parts)
-        found = [each for each in self.store.objects(self.folders[name]) if layout.shard_of(each.key) is not None]
+        folder = self.folders[name]
+        listed = self.store.objects(folder, layout.listing_cuts(folder, self.run.shards))
+        found = [each for each in listed if layout.shard_of(each.key) is not None]
         for entry in found:
             if not entry.is_file:
                 raise self._damaged(entry.key, "it is not a file")

@@ -84,7 +84,8 @@ def _inspect(store: Store, folder: str) -> StoredRun | MalformedRun:
 
 def _count(store: Store, record: RunRecord) -> StoredRun:
     outcomes, last_activity = 0, record.created_at
-    for _, entry in list_outcomes(store, record.run_id, record.run_date):
+    run = (store, record.run_id, record.run_date, record.shards)
+    for _, entry in list_outcomes(*run):
         outcomes += 1
         last_activity = max(last_activity, entry.modified_at)
     return StoredRun(
@@ -94,7 +95,7 @@ def _count(store: Store, record: RunRecord) -> StoredRun:
         total_points=record.total_points,
         shards=record.shards,
         outcomes=outcomes,
-        attempts=sum(1 for _ in list_attempts(store, record.run_id, record.run_date)),
+        attempts=sum(1 for _ in list_attempts(*run)),
         created_at=record.created_at,
         last_activity=last_activity,
     )

@@ -4,7 +4,6 @@ botocore signs and sends these, too. What is left out is what surrounds that for
 hooks, checksums and retries. Whatever is not a plain answer is None, and the caller asks again in the usual way.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from botocore.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError
 
 from sweepctl.store.contract import Entry
+from sweepctl.store.listing import Page
 
 if TYPE_CHECKING:
     import boto3.session
@@ -28,14 +28,6 @@ if TYPE_CHECKING:
 MOST_REFUSED = 8  # answers that are not plain, after which no more are asked for
 MAX_PAGE_BYTES = 16 << 20
 _KEY = "key"
-
-
-@dataclass(frozen=True)
-class Page:
-    """Some objects of a listing, by their whole keys."""
-
-    entries: list[Entry]
-    is_last: bool
 
 
 class SignedGets:
@@ -68,12 +60,12 @@ class SignedGets:
         )
         self._refused = 0
 
-    def page(self, prefix: str, after: str) -> Page | None:
-        """Return the objects below `prefix` that come after a key; None if anything else comes."""
-        query = {"list-type": "2", "prefix": prefix} | ({"start-after": after} if after else {})
+    def page(self, root: str, prefix: str, after: str) -> Page | None:
+        """Return the objects below `prefix` after a key, all without `root` before it; None if anything else comes."""
+        query = {"list-type": "2", "prefix": root + prefix} | ({"start-after": root + after} if after else {})
         body = self._try(f"{self._root}?{urlencode(sorted(query.items()), quote_via=quote, safe='~')}", MAX_PAGE_BYTES)
         try:
-            return None if body is None else _page(ET.fromstring(body))  # noqa: S314  as botocore does
+            return None if body is None else _page(ET.fromstring(body), len(root))  # noqa: S314  as botocore does
         except (ET.ParseError, KeyError, ValueError, IndexError):
             self._refused += 1
             return None
@@ -105,11 +97,11 @@ class SignedGets:
         return body if len(body) == length else None
 
 
-def _page(listing: ET.Element) -> Page:
-    """Return the page that a server's answer holds, whose names may have any namespace."""
+def _page(listing: ET.Element, skipped: int) -> Page:
+    """Return the page that a server's answer holds, whose names may have any namespace, without the keys' root."""
     found = [(each.tag.rpartition("}")[2], each) for each in listing]
     entries = [
-        _entry({field.tag.rpartition("}")[2]: field.text or "" for field in each})
+        _entry({field.tag.rpartition("}")[2]: field.text or "" for field in each}, skipped)
         for tag, each in found
         if tag == "Contents"
     ]
@@ -119,5 +111,6 @@ def _page(listing: ET.Element) -> Page:
     return Page(entries, is_last)
 
 
-def _entry(fields: dict[str, str]) -> Entry:
-    return Entry(fields["Key"], int(fields["Size"]), fields["ETag"], datetime.fromisoformat(fields["LastModified"]))
+def _entry(fields: dict[str, str], skipped: int) -> Entry:
+    modified_at = datetime.fromisoformat(fields["LastModified"])
+    return Entry(fields["Key"][skipped:], int(fields["Size"]), fields["ETag"], modified_at)

@@ -50,17 +50,21 @@ def take_inventory(store: Store, run_id: str, pool: Executor) -> Inventory:
         inner = pool.map(lambda folder: [f"{folder}{name}/" for name in store.folders(folder)], folders)
         return [folder for found in inner for folder in found]
 
-    def files(folders: Iterable[str]) -> set[str]:
-        found = pool.map(lambda folder: [entry.key for entry in store.objects(folder)], folders)
-        return {key for keys in found for key in keys}
+    def files(folders: Iterable[str], shards: int | None = None) -> set[str]:
+        def keys(folder: str) -> list[str]:
+            return [entry.key for entry in store.objects(folder, layout.listing_cuts(folder, shards))]
 
-    def of_run(folders: Iterable[str]) -> set[str]:
-        return files(f"{date}run={run_id}/" for date in below(folders))
+        return {key for keys in pool.map(keys, folders) for key in keys}
 
+    def of_run(folders: Iterable[str], shards: int | None = None) -> set[str]:
+        return files((f"{date}run={run_id}/" for date in below(folders)), shards)
+
+    outcomes = of_run(["shard_outcomes/"])
+    shards = len(outcomes)  # more or less: the run record, which knows, is read after the listing
     kinds = {
-        "outcomes": of_run(["shard_outcomes/"]),
-        "attempts": of_run(["shard_attempts/"]),
-        "data": of_run(below(f"{name}/" for name in store.folders("") if name not in _OTHER)),
+        "outcomes": outcomes,
+        "attempts": of_run(["shard_attempts/"], shards),
+        "data": of_run(below(f"{name}/" for name in store.folders("") if name not in _OTHER), shards),
         "partial": of_run(below(below(["partial/"]))),
     }
     named = {kind: frozenset(key for key in keys if _is_named(key)) for kind, keys in kinds.items()}
