@@ -26,7 +26,7 @@ from sweepctl.errors import DamagedError, NoRoomError, ScratchError, StoreError
 from sweepctl.store import files
 from sweepctl.store.bucket import Bucket
 from sweepctl.store.contract import MAX_BODY, MAX_OBJECT, Entry, Put, Stored, body_at, require_key, too_large
-from sweepctl.store.listing import PARTS_AT_ONCE, Page, list_parts
+from sweepctl.store.listing import Page, list_parts
 from sweepctl.store.s3_errors import store_error
 from sweepctl.store.s3_gets import SignedGets
 
@@ -87,8 +87,7 @@ def open_s3(
         client = open_client("S3", lambda: session.client("s3", endpoint_url=endpoint_url, config=config))
     except BotoCoreError as error:
         raise store_error(error, f"s3://{bucket}") from error
-    most = CONNECTIONS + PARTS_AT_ONCE  # some are listed while others are read
-    return S3Store(bucket, prefix, client, sleep, lambda: SignedGets(session, client, bucket, timeouts, most))
+    return S3Store(bucket, prefix, client, sleep, lambda: SignedGets(session, client, bucket, timeouts))
 
 
 class S3Store:
