@@ -181,7 +181,7 @@ def test_many_reads_of_a_server_that_refuses_go_the_usual_way(
     for number in range(20):
         store.create(str(number), b"body")
     proxy.schedule([Fault.UNAVAILABLE] * s3_gets.MOST_REFUSED)
-    monkeypatch.setattr(S3Store, "_body", lambda self, key: self._signed_gets.get(self._prefix + key, 9))
+    monkeypatch.setattr(S3Store, "_body", lambda self, key, most: self._signed_gets.get(self._prefix + key, most))
     assert set(store.bodies([str(number) for number in range(20)])) == {None}
     assert proxy.pending == []
 

@@ -31,6 +31,7 @@ class Scripted:
         self.connections = 0
         self.asked: list[bytes] = []
         self._tls = tls
+        self._connection: socket.socket | None = None
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._serve)
@@ -48,6 +49,7 @@ class Scripted:
                         self._answer(wrapped)
 
     def _answer(self, connection: socket.socket) -> None:
+        self._connection = connection
         while self.answers and (request := connection.recv(1 << 16)):
             self.asked.append(request)
             answer = self.answers.pop(0)
@@ -59,6 +61,9 @@ class Scripted:
 
     def close(self) -> None:
         self.answers.clear()
+        if self._connection is not None:
+            with suppress(OSError):
+                self._connection.shutdown(socket.SHUT_RDWR)  # or it would wait for the client, where a test fails
         with suppress(OSError):
             socket.create_connection(("127.0.0.1", self.port)).close()
         self._thread.join()
@@ -121,12 +126,22 @@ def test_answers_of_either_form_are_read_from_one_connection(serve: Serve) -> No
         plain(b"abcde"),
         chunked(b"abcde"),
         OK + b"Content-Length: 9\r\n\r\nabc",
+        OK + b"Content-Length: 9\r\n\r\n",
         OK + b"\r\nabc",
         b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 206 Partial Content\r\nContent-Length: 1\r\n\r\na",
         b"nonsense\r\n\r\n",
     ],
-    ids=["too long", "too long in chunks", "broken off", "of no length", "missing", "a part", "nonsense"],
+    ids=[
+        "too long",
+        "too long in chunks",
+        "broken off",
+        "broken off at once",
+        "of no length",
+        "missing",
+        "a part",
+        "nonsense",
+    ],
 )
 def test_what_is_not_a_whole_answer_is_none_and_its_connection_ends(serve: Serve, answer: bytes) -> None:
     server, gets = serve(answer, plain(b"abc"))
