@@ -56,7 +56,7 @@ def first_runs(store: Store) -> FirstRuns:
         StoreError: the store does not answer, or a record cannot be read.
     """
     runs = sorted(all_runs(store), key=lambda run: (run.run_date, run.run_id))
-    sample = next((run for run in runs if any(list_outcomes(store, run.run_id, run.run_date))), None)
+    sample = next((run for run in runs if any(list_outcomes(store, run.run_id, run.run_date, run.shards))), None)
     return FirstRuns(runs[0].run_date, sample) if runs else FirstRuns()
 
 

@@ -114,7 +114,7 @@ def _gaps(store: "Store", run: "RunRecord | None") -> str | None:
     if run is None:
         store.require_present()
         return None if store.folders("runs/") else f"the store {store.url} has no runs"
-    recorded = sum(1 for _ in list_outcomes(store, run.run_id, run.run_date))
+    recorded = sum(1 for _ in list_outcomes(store, run.run_id, run.run_date, run.shards))
     if run.shards is not None and recorded >= run.shards:
         return None
     progress = f"recorded of run {run.run_id}: {counted('shards', recorded)}; total unknown: the run was not planned"

@@ -35,6 +35,7 @@ NOTABLE_OFFSET = dt.timedelta(seconds=30)
 EXTRAS = {
     "query": ("duckdb", "query, summary and report"),
     "sensitivity": ("SALib", "indices of samples, boxes of a condition"),
+    "iceberg": ("pyiceberg", "athena iceberg"),
 }
 LIBRARIES = ("boto3", "pyarrow", "pydantic")
 TEMPLATE = "see examples/deploy/template.yaml"

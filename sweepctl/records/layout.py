@@ -13,6 +13,9 @@ from sweepctl.strict_json import INT64_MAX
 _SHARD_FILE = re.compile(r"shard-(\d{8,19})(?:-[A-Za-z0-9]+)?\.parquet")
 RUN_PARTITION = "run="
 COMPACT = "compact-v1"  # has a dash, so that no dataset can have this name
+PAGE = 1_000  # keys that S3 lists by one request
+CUT_FROM = 5_000  # shards: a shorter listing takes so few requests that it is not worth one more
+_CUT_TO = 10**7  # shards: their numbers have eight digits, so that cuts are in order; and a run may claim any number
 
 
 def run_folder(run_id: str) -> str:
@@ -49,6 +52,16 @@ def is_shard_file(key: str, folder: str) -> bool:
 def shard_file(shard_id: int) -> str:
     """Return the name of the file that a shard has in the folder of its outcomes, and of each dataset."""
     return f"shard-{shard_id:08d}.parquet"
+
+
+def listing_cuts(folder: str, shards: int | None) -> list[str]:
+    """Return where to cut the listing of a folder of shards' files into parts of a page; nowhere if there are few.
+
+    They need not fit: a folder may have fewer files, strays or several of a shard.
+    """
+    if shards is None or shards < CUT_FROM:
+        return []
+    return [folder + shard_file(first - 1) for first in range(PAGE, min(shards, _CUT_TO), PAGE)]
 
 
 def outcomes_folder(run_id: str, run_date: str) -> str:

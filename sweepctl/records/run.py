@@ -98,27 +98,33 @@ def find_outcome(store: Store, run: RunRecord, shard_id: int) -> Outcome | None:
     return find_record(store, Outcome, layout.ShardKeys.of(run, shard_id).outcome)
 
 
-def list_outcomes(store: Store, run_id: str, run_date: str) -> Iterator[tuple[int, Entry]]:
-    """Yield the shard_id of each outcome, with its entry in the listing.
+def list_outcomes(store: Store, run_id: str, run_date: str, shards: int | None) -> Iterator[tuple[int, Entry]]:
+    """Yield the shard_id of each outcome, with its entry in the listing; in no particular order.
+
+    Args:
+        store: The store.
+        run_id: The run.
+        run_date: Its date.
+        shards: How many it has as planned, so that a listing of many is fast; None if that is not known.
 
     Raises:
         StoreError: the store does not answer.
     """
     folder = layout.outcomes_folder(run_id, run_date)
-    for entry in store.objects(folder):
+    for entry in store.objects(folder, layout.listing_cuts(folder, shards)):
         shard_id = layout.shard_of(entry.key)
         if shard_id is not None and entry.key == folder + layout.shard_file(shard_id):
             yield shard_id, entry
 
 
-def list_attempts(store: Store, run_id: str, run_date: str) -> Iterator[tuple[int, Entry]]:
-    """Yield the shard_id of each recorded attempt, with its entry in the listing.
+def list_attempts(store: Store, run_id: str, run_date: str, shards: int | None) -> Iterator[tuple[int, Entry]]:
+    """Yield the shard_id of each recorded attempt, with its entry in the listing; as `list_outcomes`.
 
     Raises:
         StoreError: the store does not answer.
     """
     folder = layout.attempts_folder(run_id, run_date)
-    for entry in store.objects(folder):
+    for entry in store.objects(folder, layout.listing_cuts(folder, shards)):
         shard_id = layout.shard_of(entry.key)
         if shard_id is not None and layout.is_shard_file(entry.key, folder):
             yield shard_id, entry

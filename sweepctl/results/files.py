@@ -77,7 +77,8 @@ class RunTables:
         if self.manifest is not None and (parts := self.manifest.of(name)):
             return self._compact_entries(parts)
         folder = self.folders[name]
-        found = [each for each in self.store.objects(folder) if layout.is_shard_file(each.key, folder)]
+        listed = self.store.objects(folder, layout.listing_cuts(folder, self.run.shards))
+        found = [each for each in listed if layout.is_shard_file(each.key, folder)]
         for entry in found:
             if not entry.is_file:
                 raise self._damaged(entry.key, "it is not a file")

@@ -135,8 +135,9 @@ def begin_run(
 
 def _complete(store: Store, planned: Plan, record: RunRecord) -> tuple[frozenset[int], int]:
     """Find the shards that have all their records, by listing; with how many of the points that it read have failed."""
-    has_outcome = {shard for shard, _ in list_outcomes(store, record.run_id, record.run_date)}
-    tried = {shard for shard, _ in list_attempts(store, record.run_id, record.run_date)}
+    run = (store, record.run_id, record.run_date, record.shards)
+    has_outcome = {shard for shard, _ in list_outcomes(*run)}
+    tried = {shard for shard, _ in list_attempts(*run)}
     # An outcome without all records has a row in shard_attempts, which was written before it. So only the outcomes of
     # shards with both are read, few of 10^5. A run that was not planned may be sharded differently: all are read. So
     # they are where failed points count.

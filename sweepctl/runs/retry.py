@@ -94,7 +94,7 @@ def failed_shards(store: Store, run_id: str, caller: Caller = UNKNOWN_CALLER) ->
     """
     record = require_run(store, run_id)
     # A shard that failed permanently may have no row in shard_attempts, so all outcomes are read.
-    keys = (entry.key for _, entry in list_outcomes(store, run_id, record.run_date))
+    keys = (entry.key for _, entry in list_outcomes(store, run_id, record.run_date, record.shards))
     failed: list[Outcome] = []
     unreadable: list[str] = []
     for key, found in OutcomeReader(store).read(keys):

@@ -111,12 +111,13 @@ def read_source(store: Store, run_id: str, model: Model, seed: int, stop: Event)
     if source.nothing is not None:
         return source
     outcomes = OutcomeReader(store)
-    committed = outcomes.read([entry.key for _, entry in list_outcomes(store, run_id, record.run_date)])
+    run = (store, run_id, record.run_date, record.shards)
+    committed = outcomes.read([entry.key for _, entry in list_outcomes(*run)])
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
         reading = _Reading(source, pool, stop)
         used = reading.add(committed, lambda each: _committed_points(store, record, *each, model))
         complete = {layout.shard_of(key) for key, _ in used}
-        keys = [entry.key for shard, entry in list_attempts(store, run_id, record.run_date) if shard not in complete]
+        keys = [entry.key for shard, entry in list_attempts(*run) if shard not in complete]
         attempts = reading.attempts(outcomes.read(keys), lambda each: _attempt(store, record, *each, model))
         list(reading.add(attempts, lambda attempt: _partial_points(store, record, attempt, model)))
     if source.metrics is not None:

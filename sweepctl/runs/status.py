@@ -167,10 +167,10 @@ class StatusReader:
             StoreError: the store does not answer.
             InterruptedRunError: `stop` was set.
         """
-        run = self.run
-        self._read_changed(list_outcomes(self.store, run.run_id, run.run_date))
-        attempts = sum(1 for _ in list_attempts(self.store, run.run_id, run.run_date))
-        return summarize_outcomes(run, list(self.seen.values()), len(self._unreadable), attempts, now)
+        run = (self.store, self.run.run_id, self.run.run_date, self.run.shards)
+        self._read_changed(list_outcomes(*run))
+        attempts = sum(1 for _ in list_attempts(*run))
+        return summarize_outcomes(self.run, list(self.seen.values()), len(self._unreadable), attempts, now)
 
     def _read_changed(self, listed: Iterable[tuple[int, Entry]]) -> None:
         present: set[int] = set()

@@ -103,7 +103,7 @@ def submit(
             remedy="Give the shard number that the interrupted submission reported.",
         )
     started_at = time.monotonic()
-    existing = {shard_id for shard_id, _ in list_outcomes(store, plan.run_id, plan.run_date)}
+    existing = {shard_id for shard_id, _ in list_outcomes(store, plan.run_id, plan.run_date, plan.shards)}
     shards, same = tee(shard_id for shard_id in range(from_shard, plan.shards) if shard_id not in existing)
     bodies = zip(shards, (body.decode() for body in plan.bodies(same)), strict=True)
     reached, sent = from_shard, 0

@@ -53,7 +53,7 @@ def claim_points(store: Store, run: RunRecord, message: ShardMessage) -> None:
 def _free_pattern(store: Store, run: RunRecord, claim: Claim) -> str:
     """Return the pattern under which a claim is to be made; raise ConflictError if it contradicts another."""
     patterns = _patterns(store, run)
-    if not patterns and next(list_outcomes(store, run.run_id, run.run_date), None) is not None:
+    if not patterns and next(list_outcomes(store, run.run_id, run.run_date, run.shards), None) is not None:
         # A shard that began since then has a claim; one without comes from a release before claims, or lost it.
         patterns = _patterns(store, run) or [NO_PATTERN]
     own = next((each for each in patterns if claim.fits(each, run.total_points)), claim.pattern(run.total_points))
@@ -93,7 +93,7 @@ def _claims(store: Store, run: RunRecord) -> dict[Claim, str]:
     keys = [entry.key for entry in store.objects(layout.claims_folder(run.run_id))]
     found = {claim: key for key in keys if (claim := Claim.of_key(key)) is not None}
     claimed = {claim.shard_id for claim in found}
-    for shard_id, entry in list_outcomes(store, run.run_id, run.run_date):
+    for shard_id, entry in list_outcomes(store, run.run_id, run.run_date, run.shards):
         if shard_id in claimed:
             continue
         with suppress(DamagedError):  # which is for verify to report

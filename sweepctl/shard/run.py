@@ -135,11 +135,11 @@ def run_shard(
             )
             executed_at = monotonic()
             outcome = attempt.outcome(execution, now())
+            if existing is not None and outcome.complete:
+                commit.require_named(store, run, existing, outcome, execution.files)
             # Before anything is published, so that no point is in two shards; and only now, so that a message whose
             # shard is rejected while it runs leaves no claim that would keep others off.
             claim_points(store, run, message)
-            if existing is not None and outcome.complete:
-                commit.require_named(store, run, existing, outcome, execution.files)
             put = commit.commit_complete if outcome.complete else commit.commit_incomplete
             committed = put(store, run, outcome, execution.files)
             seconds = {

@@ -130,8 +130,12 @@ class Store(Protocol):
     def folders(self, prefix: str) -> list[str]:
         """Names of the folders directly below `prefix`, which is empty or ends in `/`; sorted."""
 
-    def objects(self, prefix: str) -> Iterator[Entry]:
-        """Every object below `prefix`, a folder that ends in `/`; in no particular order."""
+    def objects(self, prefix: str, cuts: Sequence[str] = ()) -> Iterator[Entry]:
+        """Every object below `prefix`, a folder that ends in `/`; in no particular order.
+
+        `cuts` are keys of files in the folder, in order, whether they exist or not. A store may list what is between
+        them at the same time. They change neither what is listed nor that each object is listed once.
+        """
 
     def filesystem(self) -> "tuple[fs.FileSystem, str]":
         """An Arrow file system for the same objects, and the prefix of their paths: for reading many files."""

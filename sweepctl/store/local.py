@@ -127,8 +127,9 @@ class LocalStore:
             except (FileNotFoundError, NotADirectoryError):
                 return []
 
-    def objects(self, prefix: str) -> Iterator[Entry]:
-        """List the files below one directory, one directory at a time."""
+    def objects(self, prefix: str, cuts: Sequence[str] = ()) -> Iterator[Entry]:
+        """List the files below one directory, one directory at a time, for which cuts are of no use."""
+        del cuts
         with files.store_errors("list", self._root / prefix), ExitStack() as opened:
             try:
                 folder = opened.enter_context(self._folder(prefix))

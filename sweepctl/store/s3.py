@@ -4,7 +4,6 @@ Credentials come only from boto3's own chain. botocore repeats a request whose r
 own earlier success and return EXISTS or CHANGED: the contract's callers read back. Nothing is deleted.
 """
 
-import dataclasses
 import io
 import os
 import stat
@@ -27,6 +26,7 @@ from sweepctl.errors import DamagedError, NoRoomError, ScratchError, StoreError
 from sweepctl.store import files
 from sweepctl.store.bucket import Bucket
 from sweepctl.store.contract import MAX_BODY, MAX_OBJECT, Entry, Put, Stored, body_at, require_key, too_large
+from sweepctl.store.listing import Page, list_parts
 from sweepctl.store.s3_errors import store_error
 from sweepctl.store.s3_gets import SignedGets
 
@@ -87,7 +87,7 @@ def open_s3(
         client = open_client("S3", lambda: session.client("s3", endpoint_url=endpoint_url, config=config))
     except BotoCoreError as error:
         raise store_error(error, f"s3://{bucket}") from error
-    return S3Store(bucket, prefix, client, sleep, lambda: SignedGets(session, client, bucket, timeouts, CONNECTIONS))
+    return S3Store(bucket, prefix, client, sleep, lambda: SignedGets(session, client, bucket, timeouts))
 
 
 class S3Store:
@@ -167,20 +167,25 @@ class S3Store:
         found = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
         return sorted(each.rstrip("/").rpartition("/")[2] for each in found)
 
-    def objects(self, prefix: str) -> Iterator[Entry]:
-        """List objects, a page at a time."""
-        after = ""
+    def objects(self, prefix: str, cuts: Sequence[str] = ()) -> Iterator[Entry]:
+        """List objects, a page at a time; with cuts, several pages."""
+        if cuts:
+            return list_parts(lambda after: self._listed(prefix, after), prefix, cuts)
+        return (entry for page in self._listed(prefix, "") for entry in page.entries)
+
+    def _listed(self, prefix: str, after: str) -> Iterator[Page]:
         gets = self._signed_gets
-        while gets is not None and (page := gets.page(self._prefix + prefix, after)) is not None:
-            for entry in page.entries:
-                yield dataclasses.replace(entry, key=entry.key.removeprefix(self._prefix))
+        while gets is not None and (page := gets.page(self._prefix, prefix, after)) is not None:
+            yield page
             if page.is_last:
                 return
             after = page.entries[-1].key
-        for rest in self._pages(prefix, **({"StartAfter": after} if after else {})):
-            for each in rest.get("Contents", []):
-                key = each["Key"].removeprefix(self._prefix)
-                yield Entry(key, each["Size"], each["ETag"], each["LastModified"])
+        for rest in self._pages(prefix, **({"StartAfter": self._prefix + after} if after else {})):
+            entries = [
+                Entry(each["Key"].removeprefix(self._prefix), each["Size"], each["ETag"], each["LastModified"])
+                for each in rest.get("Contents", [])
+            ]
+            yield Page(entries, not rest.get("IsTruncated"))
 
     def filesystem(self) -> "tuple[fs.FileSystem, str]":
         """Return Arrow's S3 file system, with boto3's current credentials, region and endpoint."""

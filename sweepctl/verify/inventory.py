@@ -52,20 +52,24 @@ def take_inventory(store: Store, run_id: str, pool: Executor) -> Inventory:
         inner = pool.map(lambda folder: [f"{folder}{name}/" for name in store.folders(folder)], folders)
         return [folder for found in inner for folder in found]
 
-    def files(folders: Iterable[str]) -> set[str]:
-        found = pool.map(lambda folder: [entry.key for entry in store.objects(folder)], folders)
-        return {key for keys in found for key in keys}
+    def files(folders: Iterable[str], shards: int | None = None) -> set[str]:
+        def keys(folder: str) -> list[str]:
+            return [entry.key for entry in store.objects(folder, layout.listing_cuts(folder, shards))]
 
-    def of_run(folders: Iterable[str]) -> set[str]:
+        return {key for keys in pool.map(keys, folders) for key in keys}
+
+    def of_run(folders: Iterable[str], shards: int | None = None) -> set[str]:
         dates = (date for date in below(folders) if not date.endswith(_NO_DATES))
-        return files(f"{date}run={run_id}/" for date in dates)
+        return files((f"{date}run={run_id}/" for date in dates), shards)
 
     models = below(f"{name}/" for name in store.folders("") if name not in _OTHER)
     stores = {folder.removesuffix("runs/") for folder in models if folder.endswith("/runs/")}
+    outcomes = of_run(["shard_outcomes/"])
+    shards = len(outcomes)  # more or less: the run record, which knows, is read after the listing
     kinds = {
-        "outcomes": of_run(["shard_outcomes/"]),
-        "attempts": of_run(["shard_attempts/"]),
-        "data": of_run(model for model in models if not _is_of_store(model, stores)),
+        "outcomes": outcomes,
+        "attempts": of_run(["shard_attempts/"], shards),
+        "data": of_run((model for model in models if not _is_of_store(model, stores)), shards),
         "partial": of_run(below(below(["partial/"]))),
     }
     named = {kind: frozenset(key for key in keys if _is_named(key)) for kind, keys in kinds.items()}

@@ -113,15 +113,22 @@ class Client:
     def get_paginator(self, _operation: str) -> "Client":
         return self
 
-    def paginate(self, *, Bucket: str, Prefix: str, Delimiter: str = "") -> Iterator[dict[str, Any]]:  # noqa: N803
+    def paginate(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Prefix: str,  # noqa: N803
+        Delimiter: str = "",  # noqa: N803
+        StartAfter: str = "",  # noqa: N803
+    ) -> Iterator[dict[str, Any]]:
         del Bucket
         if self._gate is None:
-            yield self._page(Prefix, Delimiter)
+            yield self._page(Prefix, Delimiter, StartAfter)
         else:
-            yield self._gate.call("list", Prefix, lambda _fault: self._page(Prefix, Delimiter))
+            yield self._gate.call("list", Prefix, lambda _fault: self._page(Prefix, Delimiter, StartAfter))
 
-    def _page(self, prefix: str, delimiter: str) -> dict[str, Any]:
-        below = sorted(key for key in self._bucket.objects if key.startswith(prefix))
+    def _page(self, prefix: str, delimiter: str, after: str) -> dict[str, Any]:
+        below = sorted(key for key in self._bucket.objects if key.startswith(prefix) and key > after)
         if not delimiter:
             return {"Contents": [self._listed(key) for key in below]}
         rests = [key[len(prefix) :] for key in below]

@@ -70,8 +70,8 @@ class FaultyStore:
     def folders(self, prefix: str) -> list[str]:
         return self._call("folders", prefix, lambda: self.inner.folders(prefix))
 
-    def objects(self, prefix: str) -> Iterator[Entry]:
-        return self._call("objects", prefix, lambda: self.inner.objects(prefix))
+    def objects(self, prefix: str, cuts: Sequence[str] = ()) -> Iterator[Entry]:
+        return self._call("objects", prefix, lambda: self.inner.objects(prefix, cuts))
 
     def create(self, key: str, body: bytes | Path) -> Put:
         return self._call("create", key, lambda: self.inner.create(key, body))

@@ -181,7 +181,7 @@ def test_too_many_failed_points_stop_it_in_order(store: Store, tmp_path: Path) -
     assert asked[-1] == 2
     statuses = [
         table.decode(Outcome, store_body(store, entry.key), "").status
-        for _, entry in list_attempts(store, "r", toys.RUN_DATE)
+        for _, entry in list_attempts(store, "r", toys.RUN_DATE, None)
     ]
     assert statuses == ["interrupted"]
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ from store import racer
 from sweepctl.errors import DamagedError, StoreError
 from sweepctl.store import Put, Store, Stored, open_store
 from sweepctl.store.contract import MAX_BODY, Entry
+from sweepctl.store.listing import Page
 from sweepctl.store.s3 import S3Store, open_s3
 
 if TYPE_CHECKING:
@@ -227,6 +228,28 @@ def test_a_listing_takes_names_that_begin_alike_for_what_they_are(store: Store) 
         store.create(key, b"")
     # In no certain order: servers differ in whether `a/` comes before `a-`.
     assert sorted(entry.key for entry in store.objects("t/")) == keys
+
+
+def test_a_listing_in_parts_names_the_same(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = S3Store._listed
+
+    def in_small_pages(self: S3Store, prefix: str, after: str) -> Iterator[Page]:
+        for page in whole(self, prefix, after):
+            for at in range(0, len(page.entries), 2):
+                yield Page(page.entries[at : at + 2], page.is_last and at + 2 >= len(page.entries))
+
+    monkeypatch.setattr(S3Store, "_listed", in_small_pages)
+    files = [f"t/a-{number}.x" for number in range(12) if number not in {2, 3, 4}]
+    strays = ["t/Z", "t/a-1.w", "t/a-1/b", "t/a-7/b", "t/a/b/c", "t/a/d", "t/b"]
+    for key in (*files, *strays, "t-a-5.x", "u/a-1.x"):
+        store.create(key, key.encode())
+    entries = sorted(store.objects("t/"), key=lambda entry: entry.key)
+    assert [entry.key for entry in entries] == sorted((*files, *strays))
+    # Some of the cuts are keys, some are not; some are next to each other, or have nothing between them.
+    for numbers in ((1,), (4,), (1, 2, 3, 5, 7), (7, 8), range(5, 10), (99,)):
+        cuts = [f"t/a-{number}.x" for number in numbers]
+        assert sorted(store.objects("t/", cuts), key=lambda entry: entry.key) == entries
+    assert list(store.objects("absent/", ["absent/a-1.x"])) == []
 
 
 def test_a_listing_tells_what_was_replaced_and_when_it_was_written(store: Store) -> None:

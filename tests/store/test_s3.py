@@ -19,6 +19,7 @@ from fakes.servers import BUCKET, Server, moto_ignoring
 from sweepctl.errors import ScratchError, StoreError
 from sweepctl.store import Put, open_store, s3, s3_gets
 from sweepctl.store.contract import MAX_OBJECT
+from sweepctl.store.listing import Page
 from sweepctl.store.s3 import S3Store, open_s3
 
 KEY = "runs/run=r/run.parquet"
@@ -129,6 +130,23 @@ def test_many_listed_survive_a_fault(store: S3Store, proxy: FaultProxy, fault: F
     assert proxy.pending == []
 
 
+def test_a_listing_in_parts_fails_if_one_does(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = S3Store._listed
+
+    def broken(self: S3Store, prefix: str, after: str) -> Iterator[Page]:
+        if after == "a/2":
+            raise StoreError("no answer", remedy=None)
+        yield from (Page(page.entries[:1], is_last=False) for page in whole(self, prefix, after))
+
+    for number in range(5):
+        store.create(f"a/{number}", b"body")
+    monkeypatch.setattr(S3Store, "_listed", broken)
+    listed = store.objects("a/", ["a/0", "a/1", "a/2", "a/3"])
+    assert [next(listed).key for _ in range(3)] == ["a/0", "a/1", "a/2"]
+    with pytest.raises(StoreError, match="no answer"):
+        next(listed)
+
+
 def test_many_listed_are_listed_once_where_the_usual_way_takes_over(
     store: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,9 +155,9 @@ def test_many_listed_are_listed_once_where_the_usual_way_takes_over(
     whole = list(store.objects("a/"))
     gets = store._signed_gets
     assert gets is not None
-    first = gets.page(f"{store._prefix}a/", "")
+    first = gets.page(store._prefix, "a/", "")
     assert first is not None
-    pages = [s3_gets.Page(first.entries[:2], is_last=False), None]
+    pages = [Page(first.entries[:2], is_last=False), None]
     monkeypatch.setattr(gets, "page", lambda *_: pages.pop(0))
     assert list(store.objects("a/")) == whole
     assert pages == []
@@ -153,7 +171,7 @@ def test_many_listed_by_a_server_that_answers_nonsense_go_the_usual_way(
     gets = store._signed_gets
     assert gets is not None
     monkeypatch.setattr(gets, "_get", lambda *_: answer)
-    assert gets.page("a/", "") is None
+    assert gets.page("", "a/", "") is None
 
 
 def test_many_reads_of_a_server_that_refuses_go_the_usual_way(
@@ -163,7 +181,7 @@ def test_many_reads_of_a_server_that_refuses_go_the_usual_way(
     for number in range(20):
         store.create(str(number), b"body")
     proxy.schedule([Fault.UNAVAILABLE] * s3_gets.MOST_REFUSED)
-    monkeypatch.setattr(S3Store, "_body", lambda self, key: self._signed_gets.get(self._prefix + key, 9))
+    monkeypatch.setattr(S3Store, "_body", lambda self, key, most: self._signed_gets.get(self._prefix + key, most))
     assert set(store.bodies([str(number) for number in range(20)])) == {None}
     assert proxy.pending == []
 
