@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sweepctl.athena.catalog import Catalog
 from sweepctl.athena.execution import Queries, execute, only_row
 from sweepctl.athena.tables import FIRST_DAY, OF_RUN
-from sweepctl.errors import CatalogError
+from sweepctl.errors import CatalogError, DamagedError
 from sweepctl.names import quoted
 from sweepctl.records.outcome import RunRecord
 from sweepctl.records.run import all_runs, list_outcomes
@@ -55,7 +55,11 @@ def first_runs(store: Store) -> FirstRuns:
     Raises:
         StoreError: the store does not answer, or a record cannot be read.
     """
-    runs = sorted(all_runs(store), key=lambda run: (run.run_date, run.run_id))
+    try:
+        runs = sorted(all_runs(store), key=lambda run: (run.run_date, run.run_id))
+    except DamagedError as error:
+        remedy = "Move it away; or give --since DATE: the store is not read then, and nothing is counted."
+        raise DamagedError(error.message, remedy=remedy) from error
     sample = next((run for run in runs if any(list_outcomes(store, run.run_id, run.run_date, run.shards))), None)
     return FirstRuns(runs[0].run_date, sample) if runs else FirstRuns()
 

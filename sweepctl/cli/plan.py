@@ -92,7 +92,7 @@ def plan_command(
             named = "" if run_id is None else f" --run-id {run_id}"
             show_start(console, f"sweepctl run {caller.file}{named}{caller.options}")
             if out is not None:
-                show_written(console, preview.plan, out)
+                show_written(console, preview.plan, out, is_named=run_id is not None)
 
 
 def _write(folder: Path, plan: "Plan") -> dict[str, Any]:

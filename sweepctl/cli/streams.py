@@ -33,7 +33,7 @@ class _Output(io.FileIO):
             # What is still buffered would fail again when the process ends.
             drop_output()
             msg = f"standard output: {error.strerror or error}"
-            remedy = "What the command did stands; let it write to a file on another disk, or to a pipe."
+            remedy = "What the command did is kept; let it write to a file on another disk, or to a pipe."
             raise OutputError(msg, remedy=remedy) from error
 
 

@@ -284,10 +284,10 @@ def _no_engine(path: str) -> EngineUnavailableError:
     except OSError:
         pass
     else:
-        if os.sep not in path:
-            problem, remedy = "no such program on PATH", f"One in this folder is ./{path}."
-        elif is_folder:
+        if is_folder:
             problem, remedy = "a folder, not a program", "Give the path of the engine in it."
+        elif os.sep not in path:
+            problem, remedy = "no such program on PATH", f"One in this folder is ./{path}."
         else:
             problem, remedy = "not executable", f"If it is an engine: chmod +x {shlex.quote(str(place))}"
     return EngineUnavailableError(f"engine {path}: {problem}", remedy=remedy)

@@ -22,6 +22,7 @@ AT_ONCE = 1_000  # outcomes read between two checks of `stop`
 # The pace is measured over this time before now; over more if shards take long, so that some end in it.
 RECENT_SECONDS = 300.0
 SHARDS_IN_RECENT = 2
+STILL_SECONDS = 60.0  # without the end of a shard, at least, until a run stands still
 WATCH_SECONDS = 2.0  # between two reads
 
 State = Literal["not_begun", "under_way", "standing_still", "done"]
@@ -220,6 +221,7 @@ def summarize_outcomes(
     is_done = settled >= run.total_points
     pace = _pace(seen, now, is_done=is_done)
     last_activity = max((each.finished_at for each in seen), default=None)
+    still_since = None if is_done else _still_since(seen, last_activity or run.created_at, now)
     spec = run.spec
     return Status(
         run_id=run.run_id,
@@ -242,14 +244,14 @@ def summarize_outcomes(
         first_activity=min((each.started_at for each in seen), default=None),
         last_activity=last_activity,
         points_per_second=pace,
-        seconds_left=None if pace is None else max(0, run.total_points - settled) / pace,
-        still_since=None if is_done else _still_since(seen, last_activity or run.created_at, now),
+        seconds_left=None if pace is None or still_since else max(0, run.total_points - settled) / pace,
+        still_since=still_since,
     )
 
 
 def _still_since(seen: Sequence[OutcomeSummary], last: dt.datetime, now: dt.datetime) -> dt.datetime | None:
     longest = max((each.finished_at - each.started_at for each in seen), default=dt.timedelta())
-    return last if now - last > max(dt.timedelta(seconds=RECENT_SECONDS), SHARDS_IN_RECENT * longest) else None
+    return last if now - last > max(dt.timedelta(seconds=STILL_SECONDS), SHARDS_IN_RECENT * longest) else None
 
 
 def _pace(seen: Sequence[OutcomeSummary], now: dt.datetime, *, is_done: bool) -> float | None:

@@ -96,7 +96,7 @@ def _parsed(path: Path) -> "pa.Table":
     except pa.ArrowNotImplementedError as error:
         # Which names no column.
         suspects = ", ".join(map(repr, fixed_length_columns(path.read_bytes()))) or "of an unknown type"
-        raise _refuse(path, f"column {suspects}: {error}: must hold numbers, text, true or false") from error
+        raise _refuse(path, f"column {suspects}: {error}: must hold integers, floats, text, true or false") from error
 
 
 def _csv(path: Path) -> "pa.Table":
@@ -191,7 +191,7 @@ def _plain(path: Path, name: str, column: "pa.ChunkedArray") -> "pa.ChunkedArray
             *(pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view),
         )
     ):
-        raise _refuse(path, f"column {name!r} is {kind}: must hold numbers, text, true or false")
+        raise _refuse(path, f"column {name!r} is {kind}: must hold integers, floats, text, true or false")
     if (row := _first_not_finite(column)) is not None:
         raise _refuse(path, f"row {row + 1} of column {name!r} is {column[row]}: must be a finite number")
     return column

@@ -31,8 +31,10 @@ def show_made(console: Console, catalog: Catalog, steps: Iterable[Made]) -> None
 
 
 def show_counted(console: Console, found: Counted | None) -> None:
-    """Print that Athena finds the files of a run, if one was counted."""
+    """Print that Athena finds the files of a run, or that none was counted."""
     if found is None:
+        why = "with --since, the store is not read; else it has no run with an outcome"
+        console.print(f"[dim]not checked whether Athena finds files: {why}[/]", highlight=False, soft_wrap=True)
         return
     shards = counted("shards", found.of_run)
     console.print(

@@ -1,5 +1,6 @@
 """What to know of a sweep's design before it is run, in a line each; nothing is wrong with its results."""
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from sweepctl.design import Morris, Saltelli
 from sweepctl.design.evenness import uneven_samples
 from sweepctl.view.console import foreign
 
+_LIKE_A_NUMBER = re.compile(r"\d+(\.\d+)?([eE]\d+)?|\d{4}-\d\d-\d\d")
+
 if TYPE_CHECKING:
     from sweepctl.sweep.exclusion import Exclusion
     from sweepctl.sweep.plan import Draft
@@ -16,8 +19,8 @@ if TYPE_CHECKING:
 
 def show_design_notes(console: Console, draft: "Draft", run_id: str | None) -> None:
     """Print what the sweep's rules do to its cells, and what would be better otherwise; `run_id` is the given one."""
-    if run_id is not None and run_id.isdigit():
-        readers = "pandas, pyarrow, polars and Spark take the folder of a run of digits for a number"
+    if run_id is not None and _LIKE_A_NUMBER.fullmatch(run_id):
+        readers = "pandas, pyarrow, polars, DuckDB or Spark take the folder of such a run for a number or a date"
         note = f"{readers}: filter by the column run_id, or choose a --run-id with a letter"
         console.print(f"[yellow]! run_id {run_id}: {note}[/]", highlight=False, soft_wrap=True)
     if draft.exclusion is not None:

@@ -6,18 +6,24 @@ from rich.console import Console
 from rich.padding import Padding
 
 from sweepctl.protocol import Column, Description, Metric, Model, Parameter, Program
-from sweepctl.view.console import fits, foreign, new_table, show_table
+from sweepctl.view.console import fits, foreign, new_table, show_narrowed, show_table
 
 _LABELS = {"unit": "in ", "default": "default "}
 
 
 def show_models(console: Console, description: Description) -> None:
     """Print one row per model."""
-    table = new_table("model", "version", "from", "description", "parameters")
-    for model in description.models:
-        names = ", ".join(parameter.name for parameter in model.parameters)
-        table.add_row(model.name, foreign(model.version), _origin(model), foreign(model.doc), names)
-    show_table(console, table)
+    rows = [
+        (
+            model.name,
+            foreign(model.version),
+            _origin(model),
+            foreign(model.doc),
+            ", ".join(parameter.name for parameter in model.parameters),
+        )
+        for model in description.models
+    ]
+    show_narrowed(console, ("model", "version", "from", "description", "parameters"), rows, ("parameters",))
     console.print(
         f"engine {foreign(description.engine_version)} for {foreign(description.target)}", style="dim", highlight=False
     )

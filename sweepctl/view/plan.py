@@ -92,13 +92,16 @@ def shards_of(plan: "Plan") -> str:
     return f"{counted('shards', plan.shards)} of {counted('points', plan.shard_points)}"
 
 
-def show_written(console: Console, plan: "Plan", folder: Path) -> None:
-    """Print where the messages are, and what to do with them."""
+def show_written(console: Console, plan: "Plan", folder: Path, *, is_named: bool) -> None:
+    """Print where the messages are, and what to do with them; `is_named` is whether the run_id was given."""
     console.print(
         f"{counted('messages', plan.shards)} written to {foreign(folder / 'messages.jsonl')}",
         highlight=False,
         soft_wrap=True,
     )
+    if not is_named:
+        note = "no store was read, so a run of this sweep may exist; give a --run-id for another version of the model"
+        console.print(f"[dim]note: {note}[/]", highlight=False, soft_wrap=True)
     if plan.stored is not None:
         console.print(
             f"[dim]→ copy {foreign(folder / 'specs')} into the store before sending them[/]",

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress import Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -56,8 +56,12 @@ def show_submission(console: Console, done: Submission) -> None:
 @contextmanager
 def reading(console: Console) -> Iterator[Callable[[int], None]]:
     """Show on a terminal how many outcomes were read, and nothing elsewhere."""
-    columns = (TextColumn("reading outcomes: {task.completed:,}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(
+        TextColumn("reading outcomes: {task.completed:,}"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
         task = progress.add_task("", total=None)
         yield lambda outcomes: progress.update(task, completed=outcomes)
 

@@ -52,6 +52,8 @@ def show_result(console: Console, result: Result, store: Store, caller: Caller =
     mark = "[bold green]✓[/]" if outcome.status == "success" else "[bold red]✗[/]"
     verdict = f"[bold]{foreign(outcome.status)}[/] shard {outcome.shard_id} of run {foreign(outcome.run_id)}"
     lines = [f"{mark} {verdict}: {_DISPOSITIONS[result.disposition]}", f"  {_points(outcome)}"]
+    if result.disposition is Disposition.SKIPPED:
+        lines.append(f"  by version {foreign(outcome.model_version)} of model {foreign(outcome.model)}")
     if outcome.error_code:
         where = "" if outcome.error_point_index is None else f" at point {outcome.error_point_index:,}"
         lines.append(f"  [red]{foreign(outcome.error_code)}[/]{where}: {foreign(outcome.error_message or '')}")

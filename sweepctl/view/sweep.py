@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _MOST_SHARDS = 10  # listed per group
 _FIRST_QUERY = "SELECT * FROM points LIMIT 5"
-_FOR_GOOD = "what failed has failed for good, and is recorded; with --accept-failures the exit code is 0"
+_FOR_GOOD = "all is recorded, and another attempt would fail again; with --accept-failures the exit code is 0"
 
 
 @contextmanager

@@ -96,7 +96,13 @@ def test_options_from_the_environment(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (tmp_path / "elsewhere" / "runs").is_dir()
 
 
-def test_log_lines_as_json() -> None:
+def test_log_lines_are_text_in_a_build_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    assert "shard_finished disposition=committed" in sweepctl("run-shard", SHARD).stderr
+
+
+def test_log_lines_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
     result = sweepctl("run-shard", SHARD)  # standard error is no terminal here
     (told,) = result.stderr.splitlines()
     event = json.loads(told)

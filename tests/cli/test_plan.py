@@ -106,14 +106,10 @@ def test_a_sobol_sequence_of_another_number_than_a_power_of_two_is_noted(started
     assert "note:" not in RUNNER.invoke(app, ["plan", str(file)]).stdout
 
 
-def test_a_run_id_of_digits_is_noted(started: Path) -> None:
-    sweep = str(started / "sweep.toml")
-    assert (
-        "take the folder of a run of digits for a number"
-        in RUNNER.invoke(app, ["plan", sweep, "--run-id", "007"]).stdout
-    )
-    assert "of digits" not in RUNNER.invoke(app, ["plan", sweep, "--run-id", "r007"]).stdout
-    assert "of digits" not in RUNNER.invoke(app, ["plan", sweep]).stdout
+@pytest.mark.parametrize(("run_id", "is_noted"), [("007", True), ("1e5", True), ("2026-02-14", True), ("r007", False)])
+def test_a_run_id_like_a_number_is_noted(started: Path, run_id: str, *, is_noted: bool) -> None:
+    shown = RUNNER.invoke(app, ["plan", str(started / "sweep.toml"), "--run-id", run_id]).stdout
+    assert ("take the folder of such a run for a number" in shown) is is_noted
 
 
 def test_init_touches_nothing_that_is_there(started: Path) -> None:

@@ -16,7 +16,15 @@ from sweepctl.cli import app
 from sweepctl.errors import InterruptedRunError, UnknownRunError
 from sweepctl.records import layout, table
 from sweepctl.records.outcome import Outcome, RunRecord
-from sweepctl.runs.status import RECENT_SECONDS, OutcomeSummary, Status, StatusReader, summarize_outcomes, watch
+from sweepctl.runs.status import (
+    RECENT_SECONDS,
+    STILL_SECONDS,
+    OutcomeSummary,
+    Status,
+    StatusReader,
+    summarize_outcomes,
+    watch,
+)
 from sweepctl.shard import commit
 from sweepctl.spec import Limits, Spec
 from sweepctl.store import open_store
@@ -146,7 +154,7 @@ def test_the_pace_is_that_of_lately(ends: list[float], seconds: float, at: float
     found = summarize_outcomes(RUN, seen(ends, seconds), 0, 0, after(at))
     assert found.points_per_second == (None if pace is None else pytest.approx(pace))
     left = 40 - 4 * len(ends)
-    assert found.seconds_left == (None if pace is None else pytest.approx(left / pace))
+    assert found.seconds_left == (None if pace is None or found.still_since else pytest.approx(left / pace))
 
 
 def test_a_run_that_is_done_has_the_pace_of_all_of_it() -> None:
@@ -231,13 +239,13 @@ def test_a_person_sees_all_of_it(store: Store, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_run_in_which_no_shard_ends_for_longer_than_shards_take_stands_still(store: Store) -> None:
     assert (status(store).state, status(store).still_since) == ("not_begun", None)
-    assert (status(store, RECENT_SECONDS + 1).state, status(store, RECENT_SECONDS + 1).still_since) == (
+    assert (status(store, STILL_SECONDS + 1).state, status(store, STILL_SECONDS + 1).still_since) == (
         "not_begun",
         START,
     )
     file(store, outcome(0))
-    assert status(store, RECENT_SECONDS + 10).state == "under_way"
-    still = status(store, RECENT_SECONDS + 11)
+    assert status(store, STILL_SECONDS + 10).state == "under_way"
+    still = status(store, STILL_SECONDS + 11)
     assert (still.state, still.still_since) == ("standing_still", after(10))
     # A shard of an hour: the next one may take that long, too.
     store.create(key(1), table.encode(replace(outcome(1, ended=3_610), started_at=after(10))))

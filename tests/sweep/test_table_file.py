@@ -103,11 +103,14 @@ def test_parquet_columns_may_be_stored_in_several_ways(
         (pa.array([1, 2**63], pa.uint64()), ": t.parquet: row 2 of column 'int' is 9223372036854775808: integers must"),
         (pa.array([1.5, float("nan")]), ": t.parquet: row 2 of column 'int' is nan: must be a finite number"),
         (pa.array([1.5, 2.0]), ".int: row 1: int = 1.5: must be an integer"),
-        (pa.array([0]).cast(pa.timestamp("ms")), ": t.parquet: column 'int' is timestamp[ms]: must hold numbers, text"),
-        (pa.array([b"x"]), ": t.parquet: column 'int' is binary: must hold numbers, text, true or false"),
+        (
+            pa.array([0]).cast(pa.timestamp("ms")),
+            ": t.parquet: column 'int' is timestamp[ms]: must hold integers, floats, text",
+        ),
+        (pa.array([b"x"]), ": t.parquet: column 'int' is binary: must hold integers, floats, text, true or false"),
         (pa.array([b"x"]).dictionary_encode(), ": t.parquet: column 'int' is dictionary<values=binary"),
-        (pa.array([[1]]), ": t.parquet: column 'int' is list<element: int64>: must hold numbers, text"),
-        (pa.array(["1.5"]).cast(pa.decimal128(9, 2)), ": t.parquet: column 'int' is decimal128(9, 2): must hold numb"),
+        (pa.array([[1]]), ": t.parquet: column 'int' is list<element: int64>: must hold integers, floats"),
+        (pa.array(["1.5"]).cast(pa.decimal128(9, 2)), ": t.parquet: column 'int' is decimal128(9, 2): must hold int"),
     ],
 )
 def test_parquet_columns_that_cannot_be_taken_are_named(
@@ -120,7 +123,7 @@ def test_parquet_columns_that_cannot_be_taken_are_named(
 def test_a_parquet_type_that_arrow_lacks_is_named(tmp_path: Path, engine: Engine) -> None:
     # Of Polars' type Int128, as Polars 2.1 writes it.
     shutil.copy(Path(__file__).parent / "int128.parquet", tmp_path / "t.parquet")
-    expected = ": t.parquet: column 'int': Integers with more than 64 bits not implemented: must hold numbers, text"
+    expected = ": t.parquet: column 'int': Integers with more than 64 bits not implemented: must hold integers"
     assert refused(tmp_path, engine, "t.parquet").startswith(expected)
 
 

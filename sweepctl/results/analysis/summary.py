@@ -91,6 +91,10 @@ def summarize(connection: "Connection", subject: Subject, top: int) -> Summary:
     ends = points.extremes(connection, subject, top)
     metrics = []
     for place, name in enumerate(subject.metrics):
+        if name in subject.extreme:
+            nothing = Sensitivity()
+            metrics.append(MetricSummary(name, spreads[place], (), {}, True, nothing, *ends[place], subject.expected))  # noqa: FBT003
+            continue
         own = [{level: [each[place]] for level, each in found.items()} for found in effects]
         by_dimension = tuple(zip(subject.dimensions, own, strict=True))
         paired = {

@@ -31,7 +31,8 @@ def section(overview: Overview, units: Mapping[str, str]) -> Markup:
     subject, rows = overview.summary.subject, overview.sample
     if not rows or not subject.dimensions or not subject.metrics:
         return Markup()
-    first = largest(overview.summary.metrics[0], 1)[0][0]
+    effects = largest(overview.summary.metrics[0], 1)
+    first = effects[0][0] if effects else subject.dimensions[0]
     across = [(each, _across(each, [row.parameters[each.name] for row in rows])) for each in subject.dimensions]
     up = [(name, *_up([row.metrics[name] for row in rows])) for name in subject.metrics]
     names = with_unit(up[0][0], units), with_unit(first.name, units)
