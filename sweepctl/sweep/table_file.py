@@ -17,7 +17,6 @@ from sweepctl.design import Table
 from sweepctl.names import Name
 from sweepctl.protocol import Parameter
 from sweepctl.records.design import encode_table, rule_of
-from sweepctl.records.footer import fixed_length_columns
 from sweepctl.spec import Value
 
 if TYPE_CHECKING:
@@ -83,6 +82,8 @@ def _read(path: Path) -> "pa.Table":
 def _parsed(path: Path) -> "pa.Table":
     import pyarrow as pa  # noqa: PLC0415  heavy, and for tables only
     from pyarrow import parquet  # noqa: PLC0415
+
+    from sweepctl.records.footer import fixed_length_columns  # noqa: PLC0415  imports pyarrow, too
 
     try:
         if path.stat().st_size > MAX_BYTES:

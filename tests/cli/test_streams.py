@@ -18,7 +18,7 @@ from sweepctl.cli import app
 MAIN = (sys.executable, "-P", "-c", "from sweepctl.cli import main; main()")
 MESSAGE = ROOT / "examples" / "queue" / "shard-0.json"
 # Of commands that end well, print much, and print little.
-GOOD = (("models",), ("models", "--json"), ("runs",), ("run-shard", str(MESSAGE)), ("--help",), ("--version",))
+GOOD = (("models",), ("models", "--json"), ("run-shard", str(MESSAGE)), ("--help",), ("--version",))
 # The JSON of the endings of each command: what cannot be understood, and what cannot be found.
 ENDINGS = (("--no-such-option",), ("one", "two", "three", "four"), ("none-such",), ())
 

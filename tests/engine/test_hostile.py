@@ -86,7 +86,7 @@ HOSTILE = {
     ),
     "has a long text for many points": (
         "say(points[0])\nsay(toy_model.in_columns(*points[1:3] * 50_000, effective_parameters_json=['x' * 2_000_000]))",
-        "engine_invalid_output",
+        "engine_wrong_index",
     ),
     "nests without end": (
         SAY_FIVE + 'say(\'{"record":"point","parameters":\' + \'[\' * 100000)',

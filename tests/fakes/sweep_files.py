@@ -60,6 +60,8 @@ def held_engine(folder: Path, shards: int) -> Path:
     """Write an engine that runs so many shards; of further ones, nothing comes until there is a file `free`."""
     path = folder / "held-engine"
     path.write_text(f"""#!/bin/sh
+# A process for each shard.
+if [ "$1" = describe ]; then {ENGINE} describe | sed s/.again.:true,//; exit; fi
 if [ "$1" = run ]; then
     touch {folder}/begun-$$
     # It ends with its parent, as engines do.

@@ -129,7 +129,9 @@ def test_a_table_is_proven_where_a_request_holds_no_more_than_a_shards_rows(
     run = list(shards(spec, 13, 3))
     space = DESIGN.validate_python(DESIGNS["table"])
     bounds = [(each.start_index, each.end_index_exclusive) for each in run]
-    requests = [protocol.encode_request(spec, space, *each, 1, report_seconds=REPORT_SECONDS) for each in bounds]
+    requests = [
+        protocol.encode_request(spec, space, *each, 1, report_seconds=REPORT_SECONDS, columns=True) for each in bounds
+    ]
     monkeypatch.setattr(protocol, "MAX_REQUEST_BYTES", max(map(len, requests)) + 10)
     for message in run:
         run_shard(message, ENGINE, store)

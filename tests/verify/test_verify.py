@@ -124,11 +124,14 @@ def test_a_run_through_every_crash_is_whole(tmp_path: Path) -> None:
 
 
 def crashing(folder: Path, times: int) -> Engine:
-    """Return an engine that dies in the middle of its first runs, and whose host does not start."""
+    """Return an engine that dies in the middle of its first runs, and whose host does not start.
+
+    Without `--again`: it would wait for its next request, and not hear that nobody reads.
+    """
     path = folder / "engine"
     path.write_text(
         f'#!/bin/sh\nif [ "$1" = run ]; then for n in $(seq {times}); do if mkdir {folder}/died-$n 2>/dev/null; then '
-        f'{ENGINE.path} "$@" | head -n 3; exit 3; fi; done; fi\n[ "$1" = host ] && exit 3\nexec {ENGINE.path} "$@"\n'
+        f'{ENGINE.path} run | head -n 3; exit 3; fi; done; fi\n[ "$1" = host ] && exit 3\nexec {ENGINE.path} "$@"\n'
     )
     path.chmod(0o755)
     return Engine(path)
