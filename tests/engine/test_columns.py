@@ -170,6 +170,7 @@ SHARDS: dict[str, dict[str, Any]] = {
         "end_index_exclusive": 185,
     },
     "a cell for each point": {"dimensions": RATES},
+    "cells that are all alike": {"dimensions": {"arrival_rate": [0.5] * 300}},
     "failures": {"dimensions": RATES, "base": {"customers": 5, "warmup": 5}, "replications": 2},
     "some failures": {"model": "faulty", "dimensions": {"x": list(range(30))}, "base": {"mode": "panic", "at": 7}},
     "a crash": {"model": "faulty", "dimensions": {"x": list(range(30))}, "base": {"mode": "abort", "at": 7}},

@@ -29,7 +29,8 @@ impl Columns {
         let end = object("parameters", plan.slots.iter().map(|slot| slot.parameter.name), &mut cells);
         cells.push(List::new(end + r#","effective_parameters_json":"#));
         cells.push(List::new(r#","parameter_fingerprint":"#));
-        points.push(List::new(r#","point_fingerprint":"#));
+        // So that a record has as many points as it has bytes for; those of repeated cells are equal.
+        points.push(List { folds: false, ..List::new(r#","point_fingerprint":"#) });
         points.push(List::new(r#","status":"#));
         let end = object("metrics", plan.metrics.iter().map(|metric| metric.name), &mut points);
         points.push(List::new(end + r#","error_code":"#));
@@ -137,11 +138,13 @@ struct List {
     count: usize,
     /// The length of the first, as long as all are equal to it.
     constant: Option<usize>,
+    /// Whether entries that are all equal are written once.
+    folds: bool,
 }
 
 impl List {
     fn new(head: impl Into<Vec<u8>>) -> Self {
-        Self { head: head.into(), texts: vec![], count: 0, constant: None }
+        Self { head: head.into(), texts: vec![], count: 0, constant: None, folds: true }
     }
 
     /// Appends an entry, and returns its length.
@@ -153,7 +156,7 @@ impl List {
         write(&mut self.texts);
         let bytes = self.texts.len() - start;
         match self.constant {
-            None if self.count == 0 => self.constant = Some(bytes),
+            None if self.count == 0 && self.folds => self.constant = Some(bytes),
             Some(first) if self.texts[start..] == self.texts[..first] => self.texts.truncate(first),
             Some(first) => self.repeat(first),
             None => {}
@@ -198,6 +201,17 @@ mod tests {
         list.push(|out| out.push(b'0'));
         list.finish(&mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn fingerprints_are_written_for_each_point() {
+        let mut list = List { folds: false, ..List::new("") };
+        for _ in 0..3 {
+            list.push(|out| out.push(b'1'));
+        }
+        let mut out = vec![];
+        list.finish(&mut out);
+        assert_eq!(out, b"[1,1,1]");
     }
 
     #[test]
