@@ -227,7 +227,7 @@ class OutOfTimeError(SweepctlError):
 class DefectError(SweepctlError):
     """An unexpected exception, which one message triggered: a bug."""
 
-    exit_code = 70
+    exit_code = 70  # EX_SOFTWARE of sysexits.h
     kind = "defect"
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sweepctl.athena.catalog_errors import catalog_error
+from sweepctl.athena.catalog_errors import catalog_error, catalog_errors
 from sweepctl.errors import CatalogError, DamagedError, UsageError
 from sweepctl.records.compact import Manifest, Part, find_manifest, remedy_of
 from sweepctl.records.outcome import RunRecord
@@ -62,7 +62,7 @@ def glue_catalog(region: str | None, endpoint_url: str | None) -> "Catalog":
         from pyiceberg.catalog.glue import GlueCatalog  # noqa: PLC0415  an extra
     except ImportError as error:
         raise UsageError("Iceberg tables need pyiceberg", remedy="pip install 'sweepctl[iceberg]'") from error
-    try:
+    with catalog_errors("Glue"):
         session = boto3.session.Session(region_name=region)
         credentials = session.get_credentials()
         found = None if credentials is None else credentials.get_frozen_credentials()
@@ -74,8 +74,6 @@ def glue_catalog(region: str | None, endpoint_url: str | None) -> "Catalog":
             "s3.endpoint": endpoint_url,
         }
         return GlueCatalog("glue", None, **{name: value for name, value in properties.items() if value})
-    except (BotoCoreError, ClientError) as error:
-        raise catalog_error(error, "Glue") from error
 
 
 def register(

@@ -33,6 +33,7 @@ from sweepctl.cli import (
 )
 from sweepctl.cli.app import app, wants_json
 from sweepctl.cli.terminal import open_console
+from sweepctl.errors import DefectError
 from sweepctl.texts import plain
 
 __all__ = [
@@ -55,7 +56,6 @@ __all__ = [
     "verify",
 ]
 
-DEFECT = 70  # EX_SOFTWARE of sysexits.h
 MOST_FRAMES = 8  # of a trace, the innermost
 MOST_TEXT = 500  # characters of an exception
 
@@ -76,9 +76,8 @@ def main() -> None:
         # Not the exception's own text as it is: it may quote what a store, a message or an engine says.
         typer.echo("\n".join(_defect_lines(error)), err=True)
         if wants_json(sys.argv[1:]):
-            defect = {"kind": "defect", "message": _said(error), "remedy": "Please report it."}
-            typer.echo(json.dumps({"error": defect, "exit_code": DEFECT}))
-        raise SystemExit(DEFECT) from None
+            typer.echo(json.dumps(DefectError(_said(error), remedy="Please report it.").to_json()))
+        raise SystemExit(DefectError.exit_code) from None
 
 
 def _run() -> None:

@@ -216,7 +216,7 @@ class RunProgress:
             "seconds": round(self.seconds, 3),
             "points_per_second": round(self.points_per_second, 1),
             "failures": [asdict(failure) for failure in self.failures],
-            "error": error and {"kind": error.kind, "message": error.message, "remedy": error.remedy},
+            "error": error and error.to_json()["error"],
         }
 
 
