@@ -6,12 +6,14 @@
 
 PYTHON ?=
 CARGO_DENY := 0.20.2
+ACTIONLINT := 1.7.12
 
 VENV := .venv
 BIN := $(VENV)/bin
 # A debug build: the tool runs for a second, and an optimized build would take a minute more. The path has the version,
 # so that a new version is a new file.
 DENY := target/tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
+WORKFLOWS := target/tools/actionlint-$(ACTIONLINT)/actionlint
 SAM := target/tools/sam
 # Directories too: deleting a file changes only its directory.
 SOURCES := pyproject.toml hatch_build.py rust-toolchain.toml Cargo.toml Cargo.lock \
@@ -89,6 +91,9 @@ lint: $(VENV)/.dev ## formatting and lints of Python, Rust and Markdown
 	@! LC_ALL=C.UTF-8 grep -rnE '^.{121}' --include '*.rs' rust
 	$(say) "lint: mdformat"
 	@$(BIN)/mdformat --check $(MARKDOWN) || { echo "  make format does it"; exit 1; }
+	$(say) "lint: actionlint"
+	@if command -v go > /dev/null; then $(MAKE) --no-print-directory $(WORKFLOWS) && $(WORKFLOWS); \
+	else echo "  not checked: go, which builds it, is not installed"; [ -z "$$CI" ]; fi
 	$(say) "lint: lock files name no index"
 	@! grep -nE '://|^-' requirements/*.txt
 
@@ -267,6 +272,10 @@ $(SAM)/.installed: requirements/sam.txt $(VENV)/.python
 	@$(BIN)/python -m venv --clear $(SAM)
 	@$(SAM)/bin/python -m pip --disable-pip-version-check --quiet install $(LOCKED) -r requirements/sam.txt
 	@touch $@
+
+$(WORKFLOWS):
+	$(say) "build: actionlint $(ACTIONLINT)"
+	@GOBIN=$(CURDIR)/$(@D) go install github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT)
 
 $(DENY): | preflight
 	$(say) "build: cargo-deny $(CARGO_DENY)"

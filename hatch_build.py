@@ -4,12 +4,15 @@ The wheel is for one platform and any Python 3: it contains a program, not an ex
 """
 
 import json
+import os
+import platform
 import shutil
 import subprocess
+import sys
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
-from packaging.tags import platform_tags
+from packaging.tags import mac_platforms, platform_tags
 
 PROGRAM = "sweep-engine"
 BUILD = ("cargo", "build", "--release", "--locked", "-p", PROGRAM, "--message-format", "json-render-diagnostics")
@@ -42,4 +45,9 @@ class EngineBuildHook(BuildHookInterface[Any]):
 
 def _platform() -> str:
     """Return this machine's platform tag; not manylinux or musllinux, which promise an old libc, unchecked here."""
+    # What the linker promises there: without it, a wheel would ask for the macOS that it was built on.
+    oldest = os.environ.get("MACOSX_DEPLOYMENT_TARGET")
+    if sys.platform == "darwin" and oldest is not None:
+        major, minor = map(int, oldest.split("."))
+        return next(mac_platforms((major, minor), platform.machine()))
     return next(tag for tag in platform_tags() if not tag.startswith(("manylinux", "musllinux")))

@@ -10,6 +10,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -17,6 +18,7 @@ from botocore.exceptions import ClientError
 from sweepctl.aws_errors import CLOCK, REGION, error_code
 from sweepctl.doctor import iam
 from sweepctl.doctor.account import Account, is_of_aws
+from sweepctl.doctor.filesystem import MOUNTS, check_file_system
 from sweepctl.doctor.preflight import Diagnosis, check_engine, check_queue, check_redrive, check_store, run_check
 from sweepctl.engine.client import Engine
 from sweepctl.errors import AccountError, QueueError, StoreError, SweepctlError
@@ -24,6 +26,7 @@ from sweepctl.queue.contract import QueueFacts
 from sweepctl.queue.sqs import Queue, open_queue
 from sweepctl.store.bucket import Bucket
 from sweepctl.store.contract import Store
+from sweepctl.store.local import LocalStore
 from sweepctl.store.s3 import S3Store
 
 # AWS recommends six times the function's timeout: time to retry a batch whose invocation was throttled.
@@ -73,6 +76,8 @@ def diagnose(
     if endpoints:
         found += _check_account(open_account, endpoints, bucket, now)
     found += no_store if store is None else run_check("store", lambda: check_store(store))
+    if isinstance(store, LocalStore) and MOUNTS.exists():
+        found.append(check_file_system(Path(store.url), MOUNTS.read_text()))
     if bucket is not None:
         found += _check_bucket(bucket, queue)
     if check_catalog is not None and store is not None:

@@ -38,6 +38,7 @@ _REMEDIES = {
     errno.EOPNOTSUPP: _ABILITY,  # the same number on Linux, another on macOS
     errno.EPERM: _ABILITY,  # Linux's answer on a file system without hard links
     errno.EROFS: "The file system is read-only: choose another directory.",
+    errno.EXDEV: _ABILITY,  # the answer where links do not cross folders
 }
 # A link; a socket, or a device that is not there.
 _NOT_FILES = {errno.ELOOP, errno.ENXIO, errno.ENODEV}

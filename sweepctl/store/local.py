@@ -202,9 +202,13 @@ class LocalStore:
     def _probe_links(self, folder: Path) -> None:
         file = folder / "file"
         file.touch()
-        with files.opened_folder(folder) as opened:
+        # In another folder, as an object is: some file systems have links within a folder alone (BeeGFS up to 7).
+        with files.opened_folder(folder, "object", create=True) as opened:
             if _link(file, "link", opened) is not Put.WRITTEN or _link(file, "link", opened) is not Put.EXISTS:
                 self._refuse("hard links")
+            # Or make a symbolic one, which is none once the work folder is gone.
+            if not stat.S_ISREG(os.stat("link", dir_fd=opened, follow_symlinks=False).st_mode):
+                self._refuse("hard links between folders")
 
     def _probe_locks(self, folder: Path) -> None:
         with files.locked(folder / "lock"):

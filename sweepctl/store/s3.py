@@ -21,7 +21,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from sweepctl.aws_errors import open_client
+from sweepctl.aws_errors import error_code, open_client
 from sweepctl.errors import DamagedError, NoRoomError, ScratchError, StoreError
 from sweepctl.store import files
 from sweepctl.store.bucket import Bucket
@@ -274,6 +274,9 @@ class S3Store:
                 send(Bucket=self._bucket, Key=self._prefix + key, Body=content)
             except ClientError as error:
                 status = _condition_status(error)
+                # Of a PUT, the condition is what a server may not implement (501). Nothing was written.
+                if error_code(error) == "NotImplemented":
+                    raise self._no_conditions("NotImplemented") from error
                 if status is None:
                     raise store_error(error, address) from error
                 return status
@@ -322,7 +325,8 @@ class S3Store:
     def _no_conditions(self, header: str) -> StoreError:
         return StoreError(
             f"{self.url} does not honour conditional writes ({header})",
-            remedy="Use AWS S3 or a server with conditional writes: otherwise two workers could overwrite each other.",
+            remedy="Use AWS S3 or a server with conditional writes (docs/stores.md lists some): otherwise two workers "
+            "could overwrite each other.",
         )
 
 

@@ -17,13 +17,15 @@ from typer.testing import CliRunner
 from sweepctl.cli import app
 from sweepctl.doctor import diagnose
 from sweepctl.doctor.account import is_of_aws, open_account
+from sweepctl.doctor.filesystem import MOUNTS
 from sweepctl.doctor.preflight import Diagnosis
 from sweepctl.errors import AccountError, StoreError
 from sweepctl.queue.contract import QueueFacts
 from sweepctl.store.bucket import Bucket
 
 NOW = dt.datetime(2026, 2, 14, 12, tzinfo=dt.UTC)
-LOCAL = ["versions", "extras", "engine", "store"]
+NOWHERE = ["versions", "extras", "engine", "store"]
+LOCAL = [*NOWHERE, *(["file system"] if MOUNTS.exists() else [])]
 AWS = [
     "versions",
     "extras",
@@ -315,7 +317,7 @@ def test_a_missing_region_is_a_finding_in_the_table(tmp_path: Path, monkeypatch:
 def test_a_profile_that_opens_neither_store_nor_queue_is_a_finding_of_both(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "none")
     found = told("--store", "s3://bucket/sweeps", "--queue-url", QUEUE_ELSEWHERE, exit_code=1)
-    assert list(found) == [*LOCAL, "queue"]
+    assert list(found) == [*NOWHERE, "queue"]
     assert found["store"]["state"] == found["queue"]["state"] == "error"
     assert "AWS_PROFILE" in found["store"]["remedy"]
 

@@ -235,6 +235,7 @@ def test_a_key_below_a_file_is_a_store_error(store: Store) -> None:
     [
         ("os.link", errno.EPERM, "hard links"),
         ("os.link", errno.EOPNOTSUPP, "hard links"),
+        ("os.link", errno.EXDEV, "hard links"),
         ("os.fsync", errno.EINVAL, "hard links"),
         ("os.fsync", errno.EIO, "Check the disk"),
         ("fcntl.flock", errno.ENOLCK, "hard links"),
@@ -262,6 +263,27 @@ def test_a_file_system_whose_locks_are_not_kept_is_refused(store: Store, monkeyp
 
 def test_a_file_system_whose_links_overwrite_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "link", lambda *_, **__: None)
+    _refused(store.probe, "local disk")
+
+
+def test_a_file_system_whose_links_stay_in_their_folder_is_refused(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def within(source: Path, name: str, *, dst_dir_fd: int) -> None:
+        if os.stat(dst_dir_fd).st_ino != source.parent.stat().st_ino:
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+        link(source, name, dst_dir_fd=dst_dir_fd)
+
+    monkeypatch.setattr(os, "link", within)
+    _refused(store.probe, "hard links")
+
+
+def test_a_file_system_that_makes_symbolic_links_of_hard_ones_is_refused(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "link", lambda source, name, *, dst_dir_fd: os.symlink(source, name, dir_fd=dst_dir_fd))
     _refused(store.probe, "local disk")
 
 

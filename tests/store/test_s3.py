@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 from botocore.retries.standard import ExponentialBackoff
+from botocore.stub import Stubber
 from fakes.fault_proxy import Fault, FaultProxy
 from fakes.servers import BUCKET, Server, moto_ignoring
 
@@ -274,6 +275,13 @@ def test_a_server_without_conditions_is_refused(ignored: list[str]) -> None:
             store.probe()
     assert f"({ignored[0]})" in caught.value.message
     assert "conditional writes" in str(caught.value.remedy)
+
+
+def test_a_server_that_knows_no_conditions_is_not_taken_for_overloaded(store: S3Store) -> None:
+    with Stubber(store._client) as stub:
+        stub.add_client_error("get_object", "NoSuchKey")
+        stub.add_client_error("put_object", "NotImplemented", http_status_code=501)
+        _refused(store.probe, "a server with conditional writes")
 
 
 def test_the_endpoint_may_come_from_the_environment(moto_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
