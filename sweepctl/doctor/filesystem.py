@@ -68,7 +68,7 @@ def check_file_system(root: Path, mounts: str) -> Diagnosis:
     if kind in _OF_MEMORY:
         return Diagnosis("file system", f"{kind}: in memory", "Results are lost with this machine's memory: copy them.")
     known = _known(kind, options)
-    return Diagnosis("file system", f"{known.finding}. Locks between nodes cannot be tried from one", known.remedy)
+    return Diagnosis("file system", f"{known.finding}. One node alone cannot try that", known.remedy)
 
 
 def find_mount(path: Path, mounts: str) -> tuple[str, frozenset[str]]:

@@ -49,8 +49,8 @@ def test_a_file_system_is_named_with_what_it_does_not_give(
 
 
 def test_no_shared_file_system_is_said_to_be_tried() -> None:
-    assert "cannot be tried" in check_file_system(STORE, mounted("ceph")).finding
-    assert "cannot be tried" not in check_file_system(STORE, mounted("xfs")).finding
+    assert "cannot try" in check_file_system(STORE, mounted("ceph")).finding
+    assert "cannot try" not in check_file_system(STORE, mounted("xfs")).finding
 
 
 def test_the_innermost_mount_counts_and_of_two_the_later() -> None:

@@ -4,14 +4,17 @@ Faults are put in by an HTTP proxy before moto. Waits of botocore and of the sto
 """
 
 import errno
+import io
 import os
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from botocore.response import StreamingBody
 from botocore.retries.standard import ExponentialBackoff
 from botocore.stub import Stubber
 from fakes.fault_proxy import Fault, FaultProxy
@@ -275,6 +278,44 @@ def test_a_server_without_conditions_is_refused(ignored: list[str]) -> None:
             store.probe()
     assert f"({ignored[0]})" in caught.value.message
     assert "conditional writes" in str(caught.value.remedy)
+
+
+@pytest.mark.parametrize(
+    ("status", "after", "refused"),
+    [(200, None, False), (409, None, False), (412, '"rival"', False), (412, '"mine"', True)],
+)
+def test_a_server_that_replaces_nothing_is_refused(
+    store: S3Store, status: int, after: str | None, *, refused: bool
+) -> None:
+    with Stubber(store._client) as stub:
+        stub.add_client_error("get_object", "NoSuchKey")
+        stub.add_client_error("put_object", http_status_code=412)
+        stub.add_client_error("put_object", http_status_code=412)
+        _say_etag(stub, '"mine"')
+        if status == HTTPStatus.OK:
+            stub.add_response("put_object", {})
+        else:
+            stub.add_client_error("put_object", http_status_code=status)
+        if after is not None:
+            _say_etag(stub, after)
+        if refused:
+            _refused(store.probe, "a server with conditional writes")
+        else:
+            store.probe()
+        stub.assert_no_pending_responses()
+
+
+def test_a_server_whose_object_exists_and_is_missing_is_refused(store: S3Store) -> None:
+    with Stubber(store._client) as stub:
+        stub.add_client_error("get_object", "NoSuchKey")
+        stub.add_client_error("put_object", http_status_code=412)
+        stub.add_client_error("put_object", http_status_code=412)
+        stub.add_client_error("get_object", "NoSuchKey")
+        _refused(store.probe, "a server with conditional writes")
+
+
+def _say_etag(stub: Stubber, etag: str) -> None:
+    stub.add_response("get_object", {"Body": StreamingBody(io.BytesIO(), 0), "ETag": etag})
 
 
 def test_a_server_that_knows_no_conditions_is_not_taken_for_overloaded(store: S3Store) -> None:
