@@ -92,7 +92,7 @@ lint: $(VENV)/.dev ## formatting and lints of Python, Rust and Markdown
 	$(say) "lint: mdformat"
 	@$(BIN)/mdformat --check $(MARKDOWN) || { echo "  make format does it"; exit 1; }
 	$(say) "lint: actionlint"
-	@if command -v go > /dev/null; then $(MAKE) --no-print-directory $(WORKFLOWS) && $(WORKFLOWS); \
+	@if command -v go > /dev/null; then $(MAKE) --no-print-directory --silent $(WORKFLOWS) && $(WORKFLOWS); \
 	else echo "  not checked: go, which builds it, is not installed"; [ -z "$$CI" ]; fi
 	$(say) "lint: lock files name no index"
 	@! grep -nE '://|^-' requirements/*.txt
