@@ -8,6 +8,7 @@ from sweepctl.engine.client import Engine
 from sweepctl.errors import SweepctlError
 from sweepctl.queue.contract import QueueFacts, refuse_fifo
 from sweepctl.store.contract import Store
+from sweepctl.store.s3 import S3Store
 
 if TYPE_CHECKING:
     from sweepctl.queue.sqs import Queue
@@ -65,6 +66,8 @@ def check_engine(engine: Engine) -> Sequence[Diagnosis]:
 def check_store(store: Store) -> Sequence[Diagnosis]:
     """Probe the store."""
     store.probe()
+    if isinstance(store, S3Store):
+        store.probe_replacing()
     return [Diagnosis("store", f"{store.url} is writable and supports conditional writes")]
 
 

@@ -7,12 +7,13 @@ from typing import Any, cast
 import pytest
 from fakes import toys
 
-from sweepctl.doctor.preflight import Diagnosis, examine
+from sweepctl.doctor.preflight import Diagnosis, check_store, examine
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import EngineUnavailableError, QueueError, StoreError
 from sweepctl.queue.contract import QueueFacts
 from sweepctl.queue.sqs import Queue
 from sweepctl.store import open_store
+from sweepctl.store.s3 import S3Store
 
 FACTS = QueueFacts(
     visible=3, in_flight=2, delayed=1, visibility_timeout=30, dead_letter_queue="dead", max_receive_count=10, fifo=False
@@ -82,3 +83,11 @@ def test_a_queue_that_may_lose_or_bury_messages_is_a_warning(
     found = examined(tmp_path, monkeypatch, **facts)["dead letters"]
     assert found.error is None
     assert remedy in str(found.remedy)
+
+
+def test_a_bucket_is_asked_whether_it_replaces_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    for name in ("probe", "probe_replacing"):
+        monkeypatch.setattr(S3Store, name, lambda _, name=name: asked.append(name))
+    check_store(open_store("s3://bucket/sweeps"))
+    assert asked == ["probe", "probe_replacing"]

@@ -288,9 +288,6 @@ def test_a_server_that_replaces_nothing_is_refused(
     store: S3Store, status: int, after: str | None, *, refused: bool
 ) -> None:
     with Stubber(store._client) as stub:
-        stub.add_client_error("get_object", "NoSuchKey")
-        stub.add_client_error("put_object", http_status_code=412)
-        stub.add_client_error("put_object", http_status_code=412)
         _say_etag(stub, '"mine"')
         if status == HTTPStatus.OK:
             stub.add_response("put_object", {})
@@ -299,19 +296,16 @@ def test_a_server_that_replaces_nothing_is_refused(
         if after is not None:
             _say_etag(stub, after)
         if refused:
-            _refused(store.probe, "a server with conditional writes")
+            _refused(store.probe_replacing, "a server with conditional writes")
         else:
-            store.probe()
+            store.probe_replacing()
         stub.assert_no_pending_responses()
 
 
 def test_a_server_whose_object_exists_and_is_missing_is_refused(store: S3Store) -> None:
     with Stubber(store._client) as stub:
         stub.add_client_error("get_object", "NoSuchKey")
-        stub.add_client_error("put_object", http_status_code=412)
-        stub.add_client_error("put_object", http_status_code=412)
-        stub.add_client_error("get_object", "NoSuchKey")
-        _refused(store.probe, "a server with conditional writes")
+        _refused(store.probe_replacing, "a server with conditional writes")
 
 
 def _say_etag(stub: Stubber, etag: str) -> None:
