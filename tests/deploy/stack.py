@@ -22,6 +22,7 @@ from sweepctl.doctor import iam
 
 TEMPLATE = ROOT / "examples" / "deploy" / "template.yaml"
 ECS = TEMPLATE.with_name("ecs-service.yaml")
+BATCH = TEMPLATE.with_name("batch.yaml")
 ACCOUNT = "123456789012"
 PSEUDO = {
     "AWS::AccountId": ACCOUNT,
