@@ -157,8 +157,12 @@ def _setting(what: str, permission: str, check: Callable[[], Sequence[Diagnosis]
     try:
         return check()
     except StoreError as error:
-        cause, remedy = error.__cause__, error.remedy
-        if isinstance(cause, ClientError) and error_code(cause) == "AccessDenied":
+        cause = error.__cause__
+        code = error_code(cause) if isinstance(cause, ClientError) else None
+        if code == "NotImplemented":
+            return [Diagnosis(what, "not checked: the server has no such setting")]
+        remedy = error.remedy
+        if code == "AccessDenied":
             remedy = f"Allow {permission} to include this check; workers do not need it."
         return [Diagnosis(what, error.message, remedy)]
 

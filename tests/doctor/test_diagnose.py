@@ -161,6 +161,19 @@ def test_a_bucket_as_it_is_made_without_a_template(place: Place) -> None:
     assert "examples/deploy/template.yaml" in found["bucket policy"]["remedy"]
 
 
+def test_a_server_without_a_setting_is_no_cause_for_a_remedy(place: Place) -> None:
+    with Stubber(place.server.s3) as answers:
+        answers.add_client_error("get_public_access_block", "NotImplemented", http_status_code=501)
+        answers.add_client_error("get_public_access_block", "ServiceUnavailable", http_status_code=503)
+        bucket = Bucket(place.name, "", place.server.s3)
+        found = [
+            diagnose._setting("public access", "", lambda: diagnose.check_privacy(is_private=bucket.is_private()))
+            for _ in range(2)
+        ]
+    assert found[0] == [Diagnosis("public access", "not checked: the server has no such setting")]
+    assert found[1][0].remedy
+
+
 def test_a_bucket_that_is_not_there(place: Place) -> None:
     found = told("--store", f"s3://{place.name}-none/sweeps", exit_code=1)
     assert found["store"]["state"] == "error"
