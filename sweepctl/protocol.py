@@ -135,6 +135,11 @@ class Description(_Reply):
     columns: bool = False  # whether it can write points in columns; the same of earlier ones
     models: Annotated[list[Model], AfterValidator(_distinct)]
 
+    @property
+    def limits_memory(self) -> bool:
+        """Whether it can limit what a point holds in memory: only Linux says what a process holds."""
+        return "linux" in self.target
+
 
 class Started(_Reply):
     """The engine accepted the request; points follow."""

@@ -3,8 +3,11 @@
 import importlib.util
 import platform
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -67,3 +70,22 @@ def test_a_release_expects_the_wheels_that_are_built() -> None:
     assert len(build) == len(runners)
     assert f"-eq {len(build)}\n" in WORKFLOWS["release.yml"]
     assert f"-eq {len(build) + 1}\n" in WORKFLOWS["release.yml"]
+
+
+@pytest.mark.parametrize("go", [None, "#!/bin/sh\necho 'dial tcp: no such host' >&2\nexit 1\n"])
+def test_workflows_are_not_checked_where_go_cannot_build_the_tool(tmp_path: Path, go: str | None) -> None:
+    if go is not None:
+        (tmp_path / "go").write_text(go)
+        (tmp_path / "go").chmod(0o755)
+    make = shutil.which("make")
+    assert make is not None
+    done = subprocess.run(
+        [make, "-f", ROOT / "Makefile", "workflows"],
+        cwd=tmp_path,  # without the tool that is built already
+        env={"PATH": str(tmp_path), "SHELL": "/bin/sh", "CI": "true"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "not checked: it is built by go, which is missing" in done.stdout

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from sweepctl.aws_errors import CLOCK, REGION, error_code
 from sweepctl.doctor import iam
 from sweepctl.doctor.account import Account, is_of_aws
-from sweepctl.doctor.filesystem import MOUNTS, check_file_system
+from sweepctl.doctor.filesystem import check_file_system
 from sweepctl.doctor.preflight import Diagnosis, check_engine, check_queue, check_redrive, check_store, run_check
 from sweepctl.engine.client import Engine
 from sweepctl.errors import AccountError, QueueError, StoreError, SweepctlError
@@ -28,6 +28,7 @@ from sweepctl.store.bucket import Bucket
 from sweepctl.store.contract import Store
 from sweepctl.store.local import LocalStore
 from sweepctl.store.s3 import S3Store
+from sweepctl.system import mounts
 
 # AWS recommends six times the function's timeout: time to retry a batch whose invocation was throttled.
 VISIBILITY_TIMES = 6
@@ -36,7 +37,7 @@ REFUSED_OFFSET = dt.timedelta(minutes=5)
 NOTABLE_OFFSET = dt.timedelta(seconds=30)
 # With the module that each is for, and the answers that need it.
 EXTRAS = {
-    "query": ("duckdb", "query, summary and report"),
+    "query": ("duckdb", "query, summary, report, compare and rounds by precision"),
     "sensitivity": ("SALib", "indices of samples, boxes of a condition"),
     "iceberg": ("pyiceberg", "athena iceberg"),
 }
@@ -76,8 +77,8 @@ def diagnose(
     if endpoints:
         found += _check_account(open_account, endpoints, bucket, now)
     found += no_store if store is None else run_check("store", lambda: check_store(store))
-    if isinstance(store, LocalStore) and MOUNTS.exists():
-        found.append(check_file_system(Path(store.url), MOUNTS.read_text()))
+    if isinstance(store, LocalStore):
+        found.append(check_file_system(Path(store.url), mounts()))
     if bucket is not None:
         found += _check_bucket(bucket, queue)
     if check_catalog is not None and store is not None:

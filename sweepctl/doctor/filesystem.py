@@ -1,6 +1,6 @@
 """Which file system a local store is on, and what its documentation says of locks between nodes.
 
-Reads the kernel's table of mounts. It tries nothing: what one node can try, the store's probe tries, and no node alone
+Reads Linux's table of mounts. It tries nothing: what one node can try, the store's probe tries, and no node alone
 can try a lock against another. docs/stores.md has the sources of each line.
 """
 
@@ -12,7 +12,6 @@ from pathlib import Path
 
 from sweepctl.doctor.preflight import Diagnosis
 
-MOUNTS = Path("/proc/self/mountinfo")  # of Linux
 _ESCAPE = re.compile(r"\\([0-7]{3})")  # how the table writes spaces and the like
 
 _OF_ONE_MACHINE = frozenset({"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "xfs", "zfs"})
@@ -55,13 +54,15 @@ _SHARED: Mapping[str, _Known] = {
 }
 
 
-def check_file_system(root: Path, mounts: str) -> Diagnosis:
+def check_file_system(root: Path, mounts: str | None) -> Diagnosis:
     """Name the file system that `root` is on, and what is known of it.
 
     Args:
         root: The store's folder, or where it will be.
-        mounts: The text of /proc/self/mountinfo.
+        mounts: The text of Linux's table; None elsewhere.
     """
+    if mounts is None:
+        return Diagnosis("file system", "not known: only Linux lists which one it is")
     kind, options = find_mount(Path(os.path.realpath(root)), mounts)
     if kind in _OF_ONE_MACHINE:
         return Diagnosis("file system", f"{kind}, of this machine")

@@ -4,33 +4,23 @@ It handles bytes; `engine.client` knows what they mean. Nothing here waits witho
 the child does: not reading its input, never writing a line, ignoring signals, or leaving a grandchild with the pipe.
 """
 
-import ctypes
-import fcntl
 import os
 import selectors
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from threading import Event
 from types import TracebackType
 from typing import IO, Self
 
+from sweepctl import system
 from sweepctl.errors import EngineFaultError, EngineUnavailableError, InterruptedRunError
 
 READ_BYTES = 1 << 20
-PIPE_BYTES = 1 << 20  # Linux's largest for an ordinary user; fewer, larger reads
 STDERR_BYTES = 4_096  # of standard error that an error quotes: the last ones
 KEPT_BYTES = 64 << 10  # of it that are kept: all problems of a program
 STOP_SECONDS = 0.1  # how late a stop or a deadline may be noticed
-PR_SET_DUMPABLE = 4  # of <sys/prctl.h>
-CPU_CLOCK = 2  # of all threads of a process together: CPUCLOCK_SCHED of the Linux kernel
-OOM_SCORE_TRIES = 100  # a millisecond apart
-MOST_OOM_SCORE = 1_000  # of /proc/PID/oom_score_adj: the system kills such a process first when memory is short
 
 
 class Child:
@@ -66,9 +56,9 @@ class Child:
         self._cpu_before = 0.0  # of earlier requests
         self.cpu_seconds = 0.0
         self.peak_bytes = 0
-        own_score = _oom_score()
+        own_score = system.oom_score()
         try:
-            _close_proc()
+            system.close_proc()
             self._process = subprocess.Popen(  # noqa: S603  the program is the operator's choice, never a message's
                 command,
                 stdin=subprocess.PIPE,
@@ -84,7 +74,7 @@ class Child:
                 msg,
                 remedy="Give the engine's path with --engine or SWEEPCTL_ENGINE.",
             ) from error
-        _offer_to_kill(self._process.pid, own_score)
+        system.offer_to_kill(self._process.pid, own_score)
         self._selector = selectors.DefaultSelector()
         self._watch(self._process.stdin, selectors.EVENT_WRITE, self._feed)
         self._watch(self._process.stdout, selectors.EVENT_READ, self._take_output)
@@ -137,7 +127,7 @@ class Child:
             if left <= 0:
                 break
             self._pump(min(left, STOP_SECONDS))
-            if not self._output and self._has_ended():
+            if not self._output and system.has_ended(self._process.pid):
                 # A grandchild may hold the pipe open forever; what the child itself wrote is in it by now.
                 self._pump(0)
                 if not self._output:
@@ -157,7 +147,7 @@ class Child:
         None if it still runs after `seconds`, or writes more output: that is not gathered.
         """
         until = self._monotonic() + seconds
-        while not self._has_ended():
+        while not system.has_ended(self._process.pid):
             self._check_limits()
             left = until - self._monotonic()
             if left <= 0 or self._output:
@@ -171,10 +161,8 @@ class Child:
 
     def pause(self) -> bool:
         """End a request, but not the child: take its CPU time (Linux); return False if that cannot be had."""
-        # The clock of another process's CPU time, which has no name in Python (clock_getcpuclockid of POSIX).
-        try:
-            total = time.clock_gettime((~self._process.pid << 3) | CPU_CLOCK)
-        except OSError:  # it has ended, or the system has no such clock
+        total = system.cpu_seconds(self._process.pid)
+        if total is None:
             return False
         self.cpu_seconds, self._cpu_before = total - self._cpu_before, total
         return True
@@ -182,7 +170,8 @@ class Child:
     def resume(self, stdin: bytes, timeout: float | None, stop: Event) -> bool:
         """Feed the child another request; return False if it has ended, or has written what nobody asked for."""
         self._pump(0)
-        if self._unsent or self._output or self._output_ended or self._has_ended() or self._process.stdin is None:
+        has_ended = self._output_ended or system.has_ended(self._process.pid)
+        if self._unsent or self._output or has_ended or self._process.stdin is None:
             return False
         self._timeout, self._deadline = timeout, None if timeout is None else self._monotonic() + timeout
         self._stop, self._stderr, self._unsent = stop, b"", memoryview(stdin)
@@ -193,9 +182,7 @@ class Child:
         if stream is None:  # cannot happen: all three are pipes
             return
         os.set_blocking(stream.fileno(), False)
-        if hasattr(fcntl, "F_SETPIPE_SZ"):
-            with suppress(OSError):  # the user's pipe memory is used up: slower, but correct
-                fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        system.widen_pipe(stream.fileno())
         self._selector.register(stream, event, serve)
 
     def _pump(self, seconds: float) -> None:
@@ -236,71 +223,15 @@ class Child:
             msg = f"the engine did not finish within {self._timeout:g} s"
             raise EngineFaultError("engine_timeout", msg)
 
-    def _has_ended(self) -> bool:
-        # WNOWAIT leaves the zombie in place, so that the group's id is not reused before the group has been killed.
-        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
     def _reap(self) -> int:
         if self._process.returncode is None:
             # Before the leader is reaped: until then its id cannot be reused for another group or session.
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            for group in _groups_of(self._process.pid) if self._has_groups else ():
-                with suppress(ProcessLookupError):
-                    os.killpg(group, signal.SIGKILL)
+            system.kill_group(self._process.pid)
+            for group in system.groups_of(self._process.pid) if self._has_groups else ():
+                system.kill_group(group)
             _, status, usage = os.wait4(self._process.pid, 0)
             self._process.returncode = os.waitstatus_to_exitcode(status)
             self.cpu_seconds = max(0.0, usage.ru_utime + usage.ru_stime - self._cpu_before)
             # Of the child or of one of its own children that it waited for, whichever was larger.
-            self.peak_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+            self.peak_bytes = system.peak_bytes(usage)
         return self._process.returncode
-
-
-def _close_proc() -> None:
-    """Close this process in /proc to other processes of its user, so that the child cannot read its environment.
-
-    Memory and open files are closed with it, and core dumps are off. Called before each start, not once, because the
-    kernel opens /proc again where a process changes its user.
-
-    Raises:
-        OSError: the kernel refused.
-    """
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.prctl(PR_SET_DUMPABLE, *(ctypes.c_ulong(0),) * 4) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-
-
-def _groups_of(session: int) -> set[int]:
-    """Return the process groups of a session but its first: a host has one for each of its children (Linux)."""
-    groups = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            # The second field, the program's name in parentheses, may hold anything.
-            _, _, group, of = stat.read_text().rpartition(")")[2].split()[:4]
-            if int(of) == session != int(group):
-                groups.add(int(group))
-    return groups
-
-
-@cache
-def _oom_score() -> int | None:
-    """Return how soon the system kills this process when memory is short; None except on Linux.
-
-    It is read once: a process whose files in /proc are closed may not read its own.
-    """
-    try:
-        return int(Path("/proc/self/oom_score_adj").read_bytes())
-    except OSError:
-        return None
-
-
-def _offer_to_kill(pid: int, own_score: int | None) -> None:
-    """Have the system kill an engine before its worker; the engine's own children come before it."""
-    # In the middle of its start, a process has its files in /proc still closed: moments, and more on a busy machine.
-    for _ in range(OOM_SCORE_TRIES if own_score is not None else 0):
-        with suppress(OSError):
-            Path(f"/proc/{pid}/oom_score_adj").write_bytes(b"%d" % (((own_score or 0) + MOST_OOM_SCORE) // 2))
-            return
-        time.sleep(0.001)

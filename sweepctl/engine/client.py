@@ -5,7 +5,6 @@ import os
 import shlex
 import shutil
 import stat
-import sys
 import sysconfig
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
-from sweepctl import protocol
+from sweepctl import protocol, system
 from sweepctl.engine.child import Child
 from sweepctl.engine.run import BAD_PROGRAM, EXIT_SECONDS, EngineRun, decode, first_line, require_short
 from sweepctl.engine.warm import Warm, WarmEngines
@@ -129,7 +128,7 @@ class Engine:
             raise WrongEngineError(
                 msg, remedy="Build the engine with this release's runtime, or give --engine another."
             )
-        if limits.point_memory is not None and "linux" not in self.description.target:
+        if limits.point_memory is not None and not self.description.limits_memory:
             msg = f"the run limits a point's memory, which an engine of {self.description.target} cannot keep"
             raise WrongEngineError(msg, remedy="Run it on Linux, or remove point_memory from the sweep file.")
 
@@ -173,7 +172,7 @@ class Engine:
     @property
     def _can_wait(self) -> bool:
         """Whether a process can be asked again: the files of programs are checked when one starts."""
-        return sys.platform == "linux" and self.description.again and not self.programs
+        return system.HAS_PROCESS_CLOCKS and self.description.again and not self.programs
 
     def _begin(self, request: bytes, spec: str, timeout: float | None, stop: Event) -> Warm:
         """Have a process that can be asked again begin with a request."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
+from sweepctl import system
 from sweepctl.errors import DamagedError, ScratchError, StoreError
 
 PART = "sweepctl-"  # begins the name of each part of a work area, and marks it as sweepctl's own
@@ -136,7 +137,7 @@ def sync(path: Path) -> None:
     """Return when a file's content, or a directory's names, would survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        system.sync(descriptor)
     finally:
         os.close(descriptor)
 

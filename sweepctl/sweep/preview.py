@@ -1,12 +1,12 @@
 """The report of `sweepctl plan`: the plan of a sweep, some of its points, and its estimated time and cost."""
 
 import datetime as dt
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from threading import Event
 from typing import Any
 
+from sweepctl import system
 from sweepctl.design import total_points
 from sweepctl.engine.client import Engine, identifying
 from sweepctl.messages import require_run_id
@@ -118,7 +118,7 @@ def report(
     pilot = None
     if pilot_points is not None:
         pilot = run_pilot(draft, engine, pilot_points, point_seconds=point_seconds, progress=progress, stop=stop)
-    cores = len(os.sched_getaffinity(0))
+    cores = system.usable_cores()
     return PlanReport(
         draft=draft,
         plan=plan,

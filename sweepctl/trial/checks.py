@@ -1,7 +1,6 @@
 """Every check of a model, each with what is wrong and how to mend it; a check that fails does not end the others."""
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from sweepctl.errors import EngineFaultError, EngineUnavailableError, RefusedErr
 from sweepctl.protocol import Model
 from sweepctl.records.outcome import MACHINE_DEPENDENT
 from sweepctl.spec import Limits
+from sweepctl.system import peak_bytes
 from sweepctl.texts import counted
 from sweepctl.trial.cells import Cell, cells_of
 from sweepctl.trial.points import Bench, Point, Points
@@ -82,7 +82,7 @@ def try_model(
     """
     model = engine.model(name)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    limits = Limits(point_seconds=point_seconds, point_memory=memory if sys.platform == "linux" else None)
+    limits = Limits(point_seconds=point_seconds, point_memory=memory if engine.description.limits_memory else None)
     bench = Bench(engine, model, time.monotonic() + seconds, limits, stop or Event())
     return Trial(model, list(_Checks(bench).findings(observe)))
 
@@ -261,7 +261,7 @@ class _Checks:
         each = f"{max(0.0, more) / repeats * 1e3:.3g} ms a point at the defaults"
         yield Finding("time", "ok", f"{each}; {alone.seconds * 1e3:.3g} ms for the first, with the engine's start")
         # A process begins with the memory of the one that started it, in the kernel's account.
-        own = getrusage(RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        own = peak_bytes(getrusage(RUSAGE_SELF))
         least = "at most" if peak <= own else ""
         yield Finding("memory", "ok", f"{least} {max(peak, own) / 1e6:,.0f} MB in the largest process".strip())
 

@@ -8,6 +8,7 @@ import datetime as dt
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -54,7 +55,8 @@ def evict(function: Function) -> None:
     os.sync()
     for path in files(function.task):
         with path.open("rb") as file:
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            if sys.platform == "linux":
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def cold(function: Function, store: Path, *, evicted: bool) -> tuple[float, float]:

@@ -17,7 +17,6 @@ from typer.testing import CliRunner
 from sweepctl.cli import app
 from sweepctl.doctor import diagnose
 from sweepctl.doctor.account import is_of_aws, open_account
-from sweepctl.doctor.filesystem import MOUNTS
 from sweepctl.doctor.preflight import Diagnosis
 from sweepctl.errors import AccountError, StoreError
 from sweepctl.queue.contract import QueueFacts
@@ -25,7 +24,7 @@ from sweepctl.store.bucket import Bucket
 
 NOW = dt.datetime(2026, 2, 14, 12, tzinfo=dt.UTC)
 NOWHERE = ["versions", "extras", "engine", "store"]
-LOCAL = [*NOWHERE, *(["file system"] if MOUNTS.exists() else [])]
+LOCAL = [*NOWHERE, "file system"]
 AWS = [
     "versions",
     "extras",

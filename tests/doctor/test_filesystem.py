@@ -73,3 +73,8 @@ def test_a_link_to_another_file_system_is_followed(tmp_path: Path) -> None:
 
 def test_where_nothing_is_mounted_nothing_is_known() -> None:
     assert "unknown: nothing is known" in check_file_system(STORE, "").finding
+
+
+def test_only_linux_lists_file_systems() -> None:
+    assert check_file_system(STORE, None).to_json()["state"] == "ok"
+    assert "only Linux" in check_file_system(STORE, None).finding

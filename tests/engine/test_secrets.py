@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from paths import ROOT
 
-from sweepctl.engine import child
+from sweepctl import system
 from sweepctl.engine.client import Engine
 from sweepctl.errors import EngineUnavailableError
 
@@ -71,6 +71,6 @@ def test_the_system_would_kill_an_engine_before_its_worker(rights: str) -> None:
 
 
 def test_no_engine_starts_where_that_cannot_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "PR_SET_DUMPABLE", 1 << 20)  # an option that no kernel has
+    monkeypatch.setattr(system, "PR_SET_DUMPABLE", 1 << 20)  # an option that no kernel has
     with pytest.raises(EngineUnavailableError, match="Invalid argument"):
         Engine(Path("/bin/true")).start(b"")

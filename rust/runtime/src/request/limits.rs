@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::request::refusal::Refusal;
 use crate::request::time::{REMEDY, ShardTime};
+use crate::system::LIMITS_MEMORY;
 
 /// Limits of one point; without one it may take what it wants.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -70,7 +71,7 @@ impl Limits {
         if self.point_memory == Some(0) {
             return Err(Refusal::bad_request("limits.point_memory: must be at least 1 byte"));
         }
-        if self.point_memory.is_some() && !cfg!(target_os = "linux") {
+        if self.point_memory.is_some() && !LIMITS_MEMORY {
             return Err(Refusal::bad_request("limits.point_memory: can be kept on Linux only"));
         }
         Ok(self)

@@ -1,13 +1,34 @@
-//! Resident memory of a group of processes.
+//! What Linux can do and macOS cannot: the one module that asks which of them it is built for.
+//!
+//! All else that the engine asks of its system is POSIX's.
 
 use std::fs;
 
 use rustix::process::Pid;
 
+/// Whether the memory of a process can be limited, because the system says what it holds.
+pub(crate) const LIMITS_MEMORY: bool = cfg!(target_os = "linux");
+
+/// Has this process end with its parent, which it would not notice in a model that never returns (Linux).
+///
+/// Elsewhere such a process outlives an engine that is killed, unless the engine's parent kills it.
+pub(crate) fn die_with_parent() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Signal, set_parent_process_death_signal};
+        set_parent_process_death_signal(Some(Signal::KILL)).expect("a valid signal");
+    }
+}
+
+/// When memory is short, the system ends this child first, and neither the engine nor its worker (Linux).
+pub(crate) fn end_first(child: u32) {
+    let _ = fs::write(format!("/proc/{child}/oom_score_adj"), "1000");
+}
+
 /// Bytes that the processes of a group hold in memory; pages that several of them share count for each.
 ///
 /// Linux only: elsewhere a request with a limit on memory is refused.
-pub(super) fn resident(group: Pid) -> u64 {
+pub(crate) fn resident(group: Pid) -> u64 {
     let pages: u64 = fs::read_dir("/proc")
         .into_iter()
         .flatten()
