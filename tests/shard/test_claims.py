@@ -37,11 +37,6 @@ def message(shard: Shard, points: int = POINTS) -> ShardMessage:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(str(tmp_path / "store"))
-
-
-@pytest.fixture
 def engine(tmp_path: Path) -> Engine:
     return toys.engine(tmp_path)
 

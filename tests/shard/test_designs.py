@@ -17,7 +17,6 @@ from sweepctl.records import layout
 from sweepctl.records.design import encode, put
 from sweepctl.shard.run import Conditions, run_shard
 from sweepctl.spec import Spec
-from sweepctl.store import open_store
 from sweepctl.store.contract import Store
 
 TABLE = {"kind": "table", "columns": ["x"], "rows": [[place] for place in range(10)]}
@@ -25,11 +24,6 @@ SOBOL = {"kind": "sobol", "samples": 10, "dimensions": {"x": {"integer": {"low":
 FIRST_THREE = "for p in [*points[:4], points[-1].replace('10', '3')]: say(p)"
 # What it was asked for goes beside its program.
 ASKED = f"open(os.path.dirname(sys.argv[0]) + '/asked', 'w').write(json.dumps(request))\n{FIRST_THREE}"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(str(tmp_path / "store"))
 
 
 @pytest.fixture

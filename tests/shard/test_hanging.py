@@ -15,15 +15,9 @@ from sweepctl.messages import decode
 from sweepctl.records.outcome import Outcome
 from sweepctl.records.table import POINT_OUTCOMES
 from sweepctl.shard.run import Conditions, run_shard
-from sweepctl.store import open_store
 from sweepctl.store.contract import Store
 
 POINTS = 12
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(str(tmp_path / "store"))
 
 
 class Watched(Engine):

@@ -32,11 +32,6 @@ def message(mode: str, shard: int = 2, *, limits: dict[str, Any] | None = None, 
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(str(tmp_path / "store"))
-
-
-@pytest.fixture
 def engine() -> Engine:
     return Engine(TEST_ENGINE)
 

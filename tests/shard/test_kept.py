@@ -21,7 +21,6 @@ from sweepctl.records.run import require_run
 from sweepctl.results.views import ask, connect
 from sweepctl.shard import attempt, commit
 from sweepctl.shard.run import Conditions, Disposition, run_shard
-from sweepctl.store import open_store
 from sweepctl.store.contract import Store
 from sweepctl.verify import Verdict, verify
 from sweepctl.verify.proof import Reexecution
@@ -50,11 +49,6 @@ case $1 in
 esac
 printf '{"y":%s}' $1 > $2
 """
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(str(tmp_path / "store"))
 
 
 def engine(folder: Path, keep_of: str = "") -> Engine:

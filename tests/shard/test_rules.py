@@ -12,7 +12,6 @@ from sweepctl.messages import ShardMessageV2
 from sweepctl.runs.status import StatusReader
 from sweepctl.shard.run import run_shard, utc_now
 from sweepctl.spec import Limits, Spec
-from sweepctl.store import open_store
 from sweepctl.store.contract import Store
 from sweepctl.verify import Verdict, verify
 
@@ -27,11 +26,6 @@ SPEC = Spec(
     derived={"warmup": "10 // (3 - servers) - 1"},
     constraints=("arrival_rate < servers * service_rate", "servers < 3 or arrival_rate > 1"),
 )
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(str(tmp_path / "store"))
 
 
 def message(spec: Spec = SPEC, **changes: Any) -> ShardMessageV2:  # noqa: ANN401  any JSON value

@@ -24,7 +24,6 @@ from sweepctl.records.outcome import UNKNOWN_CALLER
 from sweepctl.runs.local import run_shards
 from sweepctl.shard.run import Conditions, run_shard
 from sweepctl.shard.slow_point import SlowPoint, SlowPointLog
-from sweepctl.store import open_store
 from sweepctl.store.contract import Store
 from sweepctl.view.shard import show_result
 from sweepctl.worker.delivery import Delivery
@@ -32,11 +31,6 @@ from sweepctl.worker.events import Ending
 from sweepctl.worker.tally import Tally
 
 MESSAGE = toys.decoded(toys.message(0, 1))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(str(tmp_path / "store"))
 
 
 def test_the_point_that_stands_still_is_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
