@@ -4,18 +4,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from verify.damage import RUN_ID
-from verify.runs import make_run
-
-from sweepctl.store import open_store
+from verify.runs import whole_store
 
 
 @pytest.fixture(scope="package")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four shards of six points, one of which fails by itself."""
-    root = tmp_path_factory.mktemp("whole") / "store"
-    make_run(open_store(str(root)), RUN_ID)
-    return root
+    return whole_store(tmp_path_factory.mktemp("whole") / "store")
 
 
 @pytest.fixture

@@ -1,11 +1,16 @@
 """Small real runs for verify to look at: the engine's own queue model, four shards of six points."""
 
+from pathlib import Path
+
+from verify.damage import RUN_ID
+
 from sweepctl.design import DESIGN, total_points
 from sweepctl.engine.client import Engine, find_engine
-from sweepctl.messages import ShardMessage, ShardMessageV2
-from sweepctl.shard.run import run_shard
+from sweepctl.messages import ShardMessage, ShardMessageV2, decode
+from sweepctl.shard.run import run_shard, utc_now
 from sweepctl.spec import Spec
-from sweepctl.store.contract import Store
+from sweepctl.store import Store, open_store
+from sweepctl.verify import Report, verify
 
 ENGINE = Engine(find_engine())
 RUN_DATE = "2026-02-14"
@@ -19,6 +24,7 @@ SPEC = Spec(
     1,
     ("customers",),
 )
+WHOLE = Spec("queue", {"kind": "grid", "dimensions": {"servers": [1, 2, 3]}}, {"customers": 9}, 4, 1, ())
 
 
 def total(spec: Spec) -> int:
@@ -61,3 +67,43 @@ def of_huge_run(shard_id: int, index: int) -> ShardMessage:
         start_index=index,
         end_index_exclusive=index + 1,
     )
+
+
+def whole_store(root: Path) -> Path:
+    """Make a store of one run, which has the name that `damage` takes."""
+    make_run(open_store(str(root)), RUN_ID)
+    return root
+
+
+def run_all(store: Store, bodies: list[ShardMessage]) -> None:
+    for message in bodies:
+        run_shard(message, ENGINE, store)
+
+
+def missing(report: Report) -> list[ShardMessage]:
+    """Return the messages that the report gives."""
+    return [decode(body, utc_now().date()) for body in report.messages()]
+
+
+def repaired(store: Store, report: Report) -> Report:
+    """Run what the report says is missing, and look again."""
+    run_all(store, missing(report))
+    return verify(store, report.run_id, ENGINE)
+
+
+def codes(report: Report) -> set[str]:
+    return {finding.code for finding in report.findings}
+
+
+def crashing(folder: Path, times: int) -> Engine:
+    """Return an engine that dies in the middle of its first runs, and whose host does not start.
+
+    Without `--again`: it would wait for its next request, and not hear that nobody reads.
+    """
+    path = folder / "engine"
+    path.write_text(
+        f'#!/bin/sh\nif [ "$1" = run ]; then for n in $(seq {times}); do if mkdir {folder}/died-$n 2>/dev/null; then '
+        f'{ENGINE.path} run | head -n 3; exit 3; fi; done; fi\n[ "$1" = host ] && exit 3\nexec {ENGINE.path} "$@"\n'
+    )
+    path.chmod(0o755)
+    return Engine(path)

@@ -6,7 +6,6 @@ import shlex
 from pathlib import Path
 
 import pyarrow.parquet as pq
-import pytest
 from fakes import toys
 from rich.console import Console
 from typer.testing import CliRunner
@@ -18,7 +17,7 @@ from sweepctl.records import layout, table
 from sweepctl.records.outcome import EnginePin, Outcome
 from sweepctl.records.run import find_outcome, require_run
 from sweepctl.shard.run import run_shard
-from sweepctl.store import Store, open_store
+from sweepctl.store import Store
 from sweepctl.verify import Check, Reexecution, Report, Verdict, verify
 from sweepctl.verify.builds import build_name
 from sweepctl.verify.reexecute import draw_sample
@@ -43,11 +42,6 @@ if sys.argv[1] == "run":
     say(toy_model.finished(end - begin, 3))
     sys.exit(0)
 """
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(str(tmp_path / "store"))
 
 
 def build(folder: Path, behaviour: str = "") -> Engine:

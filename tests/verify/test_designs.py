@@ -62,11 +62,6 @@ DESIGNS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(str(tmp_path / "store"))
-
-
 @pytest.fixture(params=DESIGNS)
 def spec(request: pytest.FixtureRequest) -> Spec:
     return Spec("queue", DESIGNS[request.param], {"warmup": 1}, 3, 42, ())

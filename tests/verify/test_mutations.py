@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from verify.damage import RUN_ID, Damaged
 from verify.damages import CUSTOMERS, DAMAGES, OUTCOMES, PARAMETERS, Change, cell, drop_shard, flip, next_bit, swap_rows
-from verify.runs import ENGINE, SPEC, make_run
+from verify.runs import ENGINE, SPEC, codes, make_run
 
 from sweepctl.store import open_store
 from sweepctl.verify import Reexecution, Report, Verdict, artifacts, together, verify
@@ -36,10 +36,6 @@ def examined_one_by_one(root: Path) -> Report:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(artifacts, "SMALL_BYTES", -1)
         return examined(root)
-
-
-def codes(report: Report) -> set[str]:
-    return {finding.code for finding in report.findings}
 
 
 USUAL = {"failures.failed"}  # what the run has when nothing is wrong with it

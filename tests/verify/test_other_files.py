@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from verify.damage import MODEL, RUN_DATE, RUN_ID, Damaged
-from verify.runs import ENGINE, make_run
+from verify.runs import ENGINE, whole_store
 
 from sweepctl import open_run
 from sweepctl.compact.run import compact
@@ -31,9 +31,7 @@ HARMLESS = {
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("whole") / "store"
-    make_run(open_store(str(root)), RUN_ID)
-    return root
+    return whole_store(tmp_path_factory.mktemp("whole") / "store")
 
 
 @pytest.fixture

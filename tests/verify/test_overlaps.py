@@ -16,7 +16,7 @@ from sweepctl.records.outcome import Outcome
 from sweepctl.records.sharding import NO_PATTERN, Claim
 from sweepctl.shard import run
 from sweepctl.shard.run import run_shard
-from sweepctl.store import Store, open_store
+from sweepctl.store import Store
 from sweepctl.verify import Report, Verdict, verify
 from sweepctl.verify.outcomes import overlapping
 
@@ -26,11 +26,6 @@ WHOLE = replace(SPEC, design={"kind": "grid", "dimensions": {"servers": [*range(
 def message(shard: int, start: int, end: int) -> ShardMessage:
     bounds = {"shard_id": shard, "start_index": start, "end_index_exclusive": end}
     return ShardMessageV2.of(WHOLE, "r", RUN_DATE, total_points=total(WHOLE), **bounds)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(str(tmp_path / "store"))
 
 
 @pytest.fixture

@@ -14,16 +14,10 @@ from sweepctl.engine.client import Engine
 from sweepctl.messages import decode
 from sweepctl.records.table import POINT_OUTCOMES
 from sweepctl.shard.run import Conditions, run_shard
-from sweepctl.store import open_store
 from sweepctl.store.contract import Store
 from sweepctl.verify import Check, Finding, Reexecution, Report, Verdict, verify
 
 ENGINE = Engine(TEST_ENGINE)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(str(tmp_path / "store"))
 
 
 def make_run(store: Store, mode: str, **base: Any) -> None:  # noqa: ANN401  any JSON value

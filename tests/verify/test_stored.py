@@ -18,11 +18,6 @@ from sweepctl.verify import Reexecution, Verdict, verify
 POINTS = total(SPEC)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(str(tmp_path / "store"))
-
-
 def stored(store: Store, spec: Spec) -> Spec:
     """Return the spec with its design stored."""
     return replace(spec, design={"sha256": put(store, encode(DESIGN.validate_python(spec.design)))})

@@ -6,58 +6,38 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from threading import Event, Timer
 
-import process_memory
 import pytest
 from fakes.engines import scripted
 from fakes.faulty import Crash, FaultyStore, StoreFault, T
 from fakes.servers import BUCKET, Server
 from paths import ROOT
 from verify.damage import Damaged
-from verify.runs import ENGINE, RUN_DATE, make_run, messages, of_huge_run, total
+from verify.runs import (
+    ENGINE,
+    RUN_DATE,
+    WHOLE,
+    codes,
+    crashing,
+    make_run,
+    messages,
+    of_huge_run,
+    repaired,
+    total,
+)
 
 from sweepctl import open_run
 from sweepctl.engine.client import Engine
 from sweepctl.errors import InterruptedRunError, StoreError, UnknownRunError
-from sweepctl.messages import ShardMessage, ShardMessageV2, decode
+from sweepctl.messages import ShardMessageV2
 from sweepctl.runs.status import StatusReader
 from sweepctl.shard.run import run_shard, utc_now
-from sweepctl.spec import Spec
 from sweepctl.store import Store, open_store
-from sweepctl.verify import Check, Reexecution, Report, Severity, Verdict, proof, repair, verify
+from sweepctl.verify import Check, Reexecution, Severity, Verdict, proof, verify
 from sweepctl.verify.reexecute import draw_sample
-from sweepctl.verify.repair import ShardSeries
-from sweepctl.verify.report import CODES, MOST_LISTED, FailedPoints
-
-WHOLE = Spec("queue", {"kind": "grid", "dimensions": {"servers": [1, 2, 3]}}, {"customers": 9}, 4, 1, ())
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(str(tmp_path / "store"))
-
-
-def run_all(store: Store, bodies: list[ShardMessage]) -> None:
-    for message in bodies:
-        run_shard(message, ENGINE, store)
-
-
-def missing(report: Report) -> list[ShardMessage]:
-    """Return the messages that the report gives."""
-    return [decode(body, utc_now().date()) for body in report.messages()]
-
-
-def repaired(store: Store, report: Report) -> Report:
-    """Run what the report says is missing, and look again."""
-    run_all(store, missing(report))
-    return verify(store, report.run_id, ENGINE)
-
-
-def codes(report: Report) -> set[str]:
-    return {finding.code for finding in report.findings}
+from sweepctl.verify.report import CODES, FailedPoints
 
 
 def tree(store: Store) -> dict[Path, bytes]:
@@ -123,20 +103,6 @@ def test_a_run_through_every_crash_is_whole(tmp_path: Path) -> None:
             assert (verify(store, "r", ENGINE).findings, call) == ([], call)
 
 
-def crashing(folder: Path, times: int) -> Engine:
-    """Return an engine that dies in the middle of its first runs, and whose host does not start.
-
-    Without `--again`: it would wait for its next request, and not hear that nobody reads.
-    """
-    path = folder / "engine"
-    path.write_text(
-        f'#!/bin/sh\nif [ "$1" = run ]; then for n in $(seq {times}); do if mkdir {folder}/died-$n 2>/dev/null; then '
-        f'{ENGINE.path} run | head -n 3; exit 3; fi; done; fi\n[ "$1" = host ] && exit 3\nexec {ENGINE.path} "$@"\n'
-    )
-    path.chmod(0o755)
-    return Engine(path)
-
-
 def test_a_run_through_retries_tells_how_many_and_is_whole(store: Store, tmp_path: Path) -> None:
     engine = crashing(tmp_path, 2)
     run = messages("r", WHOLE)
@@ -173,83 +139,6 @@ def test_points_that_fail_by_themselves_are_failures_that_no_message_repairs(sto
     assert report.missing.count == 0
 
 
-@pytest.mark.parametrize("gone", [[0], [1], [3], [0, 1], [1, 2], [2, 3]])
-def test_missing_shards_come_back_with_their_own_numbers_and_bounds(store: Store, gone: list[int]) -> None:
-    run = messages("r", replace(WHOLE, replications=7))
-    run_all(store, [message for message in run if message.shard_id not in gone])
-    report = verify(store, "r", ENGINE)
-    assert (report.verdict, codes(report)) == (Verdict.INCOMPLETE, {"outcomes.gap"})
-    assert missing(report) == [run[shard] for shard in gone]
-    assert repaired(store, report).verdict is Verdict.WHOLE
-
-
-def uneven(bounds: list[tuple[int, int]]) -> list[ShardMessage]:
-    return [
-        ShardMessageV2.of(
-            WHOLE, "r", RUN_DATE, total_points=12, shard_id=shard, start_index=start, end_index_exclusive=end
-        )
-        for shard, (start, end) in enumerate(bounds)
-    ]
-
-
-def test_one_shard_between_its_neighbours_is_known_whatever_its_size(store: Store) -> None:
-    run = uneven([(0, 2), (2, 7), (7, 12)])
-    run_all(store, [run[0], run[2]])
-    report = verify(store, "r", ENGINE)
-    assert missing(report) == [run[1]]
-    assert repaired(store, report).verdict is Verdict.WHOLE
-
-
-def test_bounds_that_nothing_tells_are_never_invented(store: Store) -> None:
-    """The shards' own messages may still be on a queue: points under two shards would count twice."""
-    run = uneven([(0, 2), (2, 7), (7, 9), (9, 12)])
-    run_all(store, run[:1])
-    assert verify(store, "r", ENGINE).unknown_gaps == [(2, 12)]
-    run_all(store, run[3:])
-    report = verify(store, "r", ENGINE)
-    assert report.missing.count == 0
-    assert report.unknown_gaps == [(2, 9)]
-    assert report.verdict is Verdict.INCOMPLETE
-
-
-def test_an_attempt_tells_the_bounds_of_its_shard(store: Store, tmp_path: Path) -> None:
-    run = uneven([(0, 2), (2, 7), (7, 9), (9, 12)])
-    engine = crashing(tmp_path, 2)
-    run_shard(run[1], engine, store)
-    run_shard(run[2], engine, store)
-    run_all(store, [run[0], run[3]])
-    for shard in (1, 2):
-        Path(store.url, f"shard_outcomes/run_date={RUN_DATE}/run=r/shard-{shard:08d}.parquet").unlink()
-    report = verify(store, "r", ENGINE)
-    assert missing(report) == run[1:3]
-    assert report.unknown_gaps == []
-    assert repaired(store, report).verdict is Verdict.WHOLE
-
-
-def test_missing_shards_without_number_take_no_memory(store: Store) -> None:
-    run_all(store, [of_huge_run(0, 0), of_huge_run(5, 5)])
-    before = process_memory.begin()
-    report = verify(store, "r", ENGINE)
-    assert (report.verdict, report.missing.count) == (Verdict.INCOMPLETE, (1 << 62) - 2)
-    told = report.to_json()
-    assert told["shards_missing"] == (1 << 62) - 2
-    assert len(told["missing"]) == MOST_LISTED
-    assert [each["shard_id"] for each in told["missing"][:5]] == [1, 2, 3, 4, 6]
-    first = [decode(body, utc_now().date()) for body in islice(report.messages(), 5)]
-    assert first == [of_huge_run(shard, shard) for shard in (1, 2, 3, 4, 6)]
-    assert process_memory.peak() - before < 256 << 20
-
-
-@pytest.mark.parametrize(("limit", "count"), [("MOST_MESSAGES", 2), ("MOST_BYTES", 1_000)])
-def test_no_more_messages_are_made_at_once_than_a_disk_holds(
-    store: Store, monkeypatch: pytest.MonkeyPatch, limit: str, count: int
-) -> None:
-    run_shard(of_huge_run(0, 0), ENGINE, store)
-    run_shard(of_huge_run(5, 5), ENGINE, store)
-    monkeypatch.setattr(repair, limit, count)
-    assert len(list(verify(store, "r", ENGINE).messages())) == 2
-
-
 def test_a_shard_of_any_number_that_a_message_may_have_is_seen(store: Store) -> None:
     last = (1 << 63) - 1
     run_shard(of_huge_run(last, 7), ENGINE, store)
@@ -258,18 +147,6 @@ def test_a_shard_of_any_number_that_a_message_may_have_is_seen(store: Store) -> 
     assert not {"artifacts.stray", "artifacts.not_named"} & codes(report)
     assert StatusReader.of(store, "r").read(utc_now()).shards_succeeded == 1
     assert open_run("r", store.url).outcomes().arrow()["shard_id"].to_pylist() == [last]
-
-
-def test_a_series_of_shards_is_cut_where_some_are_hidden() -> None:
-    whole = ShardSeries(3, 30, 75, 10)
-    shards = list(whole)
-    assert [(each.shard_id, each.start_index, each.end_index_exclusive) for each in shards] == [
-        (3, 30, 40), (4, 40, 50), (5, 50, 60), (6, 60, 70), (7, 70, 75)
-    ]  # fmt: skip
-    for hidden in ([], [2, 8], [3], [7], [4, 5], [3, 7], [3, 4, 5, 6, 7]):
-        parts = list(whole.without(hidden))
-        assert [shard for part in parts for shard in part] == [each for each in shards if each.shard_id not in hidden]
-        assert sum(part.count for part in parts) == sum(each.shard_id not in hidden for each in shards)
 
 
 def test_a_store_without_the_run_says_so(store: Store) -> None:
@@ -396,37 +273,12 @@ def test_a_pin_is_missed_after_a_failure_too(store: Store, tmp_path: Path) -> No
     assert "run_record.pin_missing" in codes(verify(store, "r", ENGINE))
 
 
-def test_no_message_is_written_of_a_damaged_record(store: Store) -> None:
-    run_all(store, messages("r", replace(WHOLE, replications=8))[:2])
-    run = Damaged(Path(store.url))
-    run.edit(run.path("runs/run=r/run.parquet"), run_id="other")
-    report = verify(store, "r", ENGINE)
-    assert (report.verdict, report.missing.count, list(report.messages())) == (Verdict.CORRUPT, 0, [])
-
-
-def test_a_shard_whose_outcome_is_unreadable_is_in_no_message(store: Store) -> None:
-    run_all(store, messages("r", replace(WHOLE, replications=8)))
-    Path(store.url, f"shard_outcomes/run_date={RUN_DATE}/run=r/shard-00000001.parquet").write_bytes(b"")
-    report = verify(store, "r", ENGINE)
-    assert (report.verdict, report.missing.count) == (Verdict.CORRUPT, 0)
-
-
 def test_points_that_could_not_be_run_again_are_said(store: Store) -> None:
     make_run(store, "r", WHOLE)
     shutil.rmtree(Path(store.url, "point_outcomes"))
     report = verify(store, "r", ENGINE, Reexecution(3))
     assert report.unchecked[Check.REEXECUTION] == "3 points without a valid record"
     assert report.unchecked[Check.POINTS] == "12 points, whose files are damaged or missing"
-
-
-def test_bounds_beyond_all_measure_end_too(store: Store) -> None:
-    spec = replace(WHOLE, replications=1 << 32)
-    bounds = {"shard_id": 0, "start_index": 0, "end_index_exclusive": 5}
-    run_shard(ShardMessageV2.of(spec, "r", RUN_DATE, total_points=total(spec), **bounds), ENGINE, store)
-    run = Damaged(Path(store.url))
-    path = run.path(f"shard_outcomes/run_date={RUN_DATE}/run=r/shard-00000000.parquet")
-    run.edit(path, end_index_exclusive=10**10, points_succeeded=10**10)
-    assert "points.missing" in codes(verify(store, "r", ENGINE))
 
 
 def test_a_stop_ends_the_reading_of_outcomes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

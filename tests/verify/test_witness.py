@@ -10,7 +10,7 @@ from fakes import liars, toys
 from fakes.sweep_files import TEST_ENGINE
 from typer.testing import CliRunner
 from verify.damage import Damaged
-from verify.runs import ENGINE, RUN_DATE, SPEC, make_run, messages
+from verify.runs import ENGINE, RUN_DATE, SPEC, codes, make_run, messages
 
 from sweepctl import open_run, protocol
 from sweepctl.cli import app
@@ -21,17 +21,12 @@ from sweepctl.records.outcome import EnginePin
 from sweepctl.shard.run import run_shard
 from sweepctl.spec import Spec
 from sweepctl.store import Store, open_store
-from sweepctl.verify import Check, Reexecution, Report, Verdict, verify
+from sweepctl.verify import Check, Reexecution, Verdict, verify
 
 # It has none of the models that ENGINE has.
 STRANGER = Engine(TEST_ENGINE)
 WHOLE = replace(SPEC, design={"kind": "grid", "dimensions": {"servers": [1, 2, 3], "warmup": [0, 1]}}, outputs=())
 PIN = layout.engine_pin("r")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(str(tmp_path / "store"))
 
 
 def run_all(store: Store, engine: Engine, spec: Spec = WHOLE) -> None:
@@ -42,10 +37,6 @@ def run_all(store: Store, engine: Engine, spec: Spec = WHOLE) -> None:
 def edit_pin(store: Store, **changes: object) -> None:
     run = Damaged(Path(store.url))
     run.edit(run.path(PIN), **changes)
-
-
-def codes(report: Report) -> set[str]:
-    return {finding.code for finding in report.findings}
 
 
 LIES = {
