@@ -16,6 +16,7 @@ DENY := target/tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 WORKFLOWS := target/tools/actionlint-$(ACTIONLINT)/actionlint
 APPLE := aarch64-apple-darwin x86_64-apple-darwin
 SAM := target/tools/sam
+SLURM := target/tools/slurm
 # Directories too: deleting a file changes only its directory.
 SOURCES := pyproject.toml hatch_build.py rust-toolchain.toml Cargo.toml Cargo.lock \
            $(shell find sweepctl rust -not -name '*.pyc' -not -name __pycache__ 2>/dev/null)
@@ -123,7 +124,7 @@ test-rust: | preflight ## tests of the Rust workspace
 	@$(cargo_test)
 
 # Three at a time on two cores: tests that start servers and processes wait for a fifth of their time.
-test-python: $(VENV)/.dev $(VENV)/.sweepctl $(SAM)/.installed engines ## tests of the Python package, real servers included, with coverage
+test-python: $(VENV)/.dev $(VENV)/.sweepctl $(SAM)/.installed $(SLURM)/root engines ## tests of the Python package, real servers included, with coverage
 	$(say) "tests: Python"
 	@$(RUN) -m pytest -q $(INSTALLED) $(or $(ARGS),-n 3 --dist loadfile --cov --cov-report=term)
 
@@ -285,6 +286,11 @@ $(SAM)/.installed: requirements/sam.txt $(VENV)/.python
 	@$(BIN)/python -m venv --clear $(SAM)
 	@$(SAM)/bin/python -m pip --disable-pip-version-check --quiet install $(LOCKED) -r requirements/sam.txt
 	@touch $@
+
+# A folder that needs nothing: it is made where there is none, and what cannot be fetched now is tried again next time.
+$(SLURM)/root:
+	$(say) "unpack: Slurm"
+	@tools/unpack_slurm $(SLURM)
 
 $(DENY): | preflight
 	$(say) "build: cargo-deny $(CARGO_DENY)"

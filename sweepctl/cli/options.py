@@ -15,6 +15,12 @@ DEFAULT_REEXECUTION_SECONDS = 600.0  # of a point: it is known to have ended onc
 DEFAULT_TIMEOUT = 11.5 * 3600  # the rest is for the lease and the commit
 
 MessageArgument = Annotated[str, typer.Argument(metavar="MESSAGE", help="Shard message, a JSON file; - reads stdin.")]
+MessagesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="MESSAGE...", help="Shard messages, JSON files; a .jsonl file has one per line, and - reads stdin."
+    ),
+]
 StoreOption = Annotated[
     str,
     typer.Option(envvar="SWEEPCTL_STORE", help="Result store: a directory or s3://bucket/prefix."),

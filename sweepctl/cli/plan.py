@@ -39,7 +39,7 @@ def plan_command(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write the messages to a new folder, for `sweepctl send`."),
+        typer.Option(metavar="DIR", help="Write the messages to a new folder, for `sweepctl send` or `run-shard`."),
     ] = None,
     run_id: RunIdOption = None,
     engine: EngineOption = None,

@@ -166,7 +166,7 @@ def read_message(source: str) -> "ShardMessage":
     """Return the message read from a file, or from standard input for `-`."""
     from sweepctl.messages import decode
 
-    return decode(_read(source), _today())
+    return decode(_read(source), today())
 
 
 class Bodies:
@@ -209,7 +209,7 @@ def read_bodies(sources: Iterable[str]) -> Iterator[Bodies]:
             bodies = Bodies(stack.enter_context(TemporaryFile()))
             for where, body in chain.from_iterable(map(_bodies, sources)):
                 try:
-                    decode(body, _today())
+                    decode(body, today())
                 except MessageError as error:
                     raise MessageError(f"{where}: {error.message}", remedy=error.remedy) from error
                 bodies.add(body)
@@ -231,7 +231,8 @@ def _bodies(source: str) -> Iterator[tuple[str, bytes]]:
                 yield f"{source}:{number}", line.removesuffix(b"\n")
 
 
-def _today() -> dt.date:
+def today() -> dt.date:
+    """Return today's date, UTC, from which a message's date is judged."""
     return dt.datetime.now(dt.UTC).date()
 
 

@@ -34,7 +34,7 @@ from sweepctl.sweep.plan import Draft, Plan
 
 REPORT_SECONDS = 0.25  # the longest time between two reports
 MOST_FAILURES = 5  # kept for the summary, of each error code; each failure has its own log line
-
+OF_A_SHARD = (ConflictError, DamagedError)  # errors that are a shard's own failure
 # Runs one shard, and reports its progress to its second argument.
 RunOne = Callable[[ShardMessage, Progress], Result]
 
@@ -230,17 +230,19 @@ def run_shards(
     observe: Callable[[RunProgress], None] = lambda _: None,
     reused: Callable[[ShardMessage], int] = lambda _: 0,
     exceeded: Callable[[int, Caller], SweepctlError | None] = lambda *_: None,
+    of_a_shard: tuple[type[SweepctlError], ...] = OF_A_SHARD,
     caller: Caller = UNKNOWN_CALLER,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> RunProgress:
     """Run shards, `slots` at a time, and return what was done.
 
-    A shard that fails does not stop the others. An error of this worker or its store does: no further shard is started,
-    running ones finish, and the result has the error. So does `stop`, which `run_one` must obey too. `exceeded` is
-    called with the number of failed points; the error that it returns ends the run, and `stop` is set then, so that
-    running shards end as after a signal. `shared` is set once another process has completed one of the shards.
+    A shard that fails, also by an error `of_a_shard`, does not stop the others. An error of this worker or its store
+    does: no further shard is started, running ones finish, and the result has the error. So does `stop`, which
+    `run_one` must obey too. `exceeded` is called with the number of failed points; the error that it returns ends the
+    run, and `stop` is set then, so that running shards end as after a signal. `shared` is set once another process has
+    completed one of the shards.
     """
-    tally = _RunCounts(reused, monotonic(), shared or Event(), caller=caller)
+    tally = _RunCounts(reused, monotonic(), shared or Event(), of_a_shard, caller=caller)
     ended: SimpleQueue[_RunningShard] = SimpleQueue()
     waiting, running = iter(messages), list[_RunningShard]()
     while True:
@@ -301,6 +303,7 @@ class _RunCounts:
     reused_of: Callable[[ShardMessage], int]
     began_at: float
     shared: Event
+    of_a_shard: tuple[type[SweepctlError], ...]
     succeeded: int = 0
     failed: int = 0
     skipped: int = 0
@@ -318,7 +321,7 @@ class _RunCounts:
         """Count a shard that has ended, and log it."""
         if work.result is not None:
             self._settled(work.message, work.result)
-        elif isinstance(work.error, (ConflictError, DamagedError)):
+        elif isinstance(work.error, self.of_a_shard):
             error = work.error
             failure = FailedShard(
                 work.message.shard_id, error.kind, error.message, retryable=False, remedy=error.remedy

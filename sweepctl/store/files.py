@@ -6,6 +6,7 @@ Knows nothing about keys and conditions; both stores build on it.
 import errno
 import fcntl
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -20,6 +21,10 @@ from sweepctl import system
 from sweepctl.errors import DamagedError, ScratchError, StoreError
 
 PART = "sweepctl-"  # begins the name of each part of a work area, and marks it as sweepctl's own
+# Ends that name. What random characters mkdtemp draws has no `@`, so that no machine's ending is another's.
+MACHINE = "@" + re.sub(r"[^A-Za-z0-9.-]", "_", os.uname().nodename)
+# Where locks hold on one machine only, a part of another one looks abandoned while it is in use.
+OTHER_MACHINES_SECONDS = 7 * 86_400.0
 _PERMISSION = "Give this user permission, or choose another directory."
 _ABILITY = "Use a file system with hard links, locks and durable directories (ext4, xfs, btrfs, APFS), or an S3 store."
 _SPACE = "Free space there. What is committed is safe, and nothing half-written is in the tables."
@@ -174,7 +179,8 @@ class WorkArea:
 
     The first use claims a part of the area for this object's life, which makes every further folder cheap. What killed
     processes left behind is removed at the next claim, and nothing else: only folders of this user that carry the name
-    of a part, in an area of this user that no link leads to.
+    of a part, in an area of this user that no link leads to. What is of another machine is left for a week after its
+    last use.
     """
 
     def __init__(self, root: Path, *below: str) -> None:
@@ -219,29 +225,34 @@ def _claim(root: Path, below: Sequence[str]) -> Iterator[Path]:
             # One process at a time creates and locks a folder, and looks for abandoned ones: a folder that is created
             # but not yet locked would look abandoned.
             with locked("lock", area):
-                _sweep(area)
-                part = Path(tempfile.mkdtemp(prefix=PART, dir=place))
+                # The time of the area's own file server: machines' clocks may differ.
+                os.utime("lock", dir_fd=area, follow_symlinks=False)
+                _sweep(area, os.stat("lock", dir_fd=area, follow_symlinks=False).st_mtime)
+                part = Path(tempfile.mkdtemp(prefix=PART, suffix=MACHINE, dir=place))
                 claim.enter_context(locked(part / "lock"))
         # Before the lock is released; another process that removes it at that moment does no harm.
         claim.callback(shutil.rmtree, part, ignore_errors=True)
         yield part
 
 
-def _sweep(area: int) -> None:
+def _sweep(area: int, now: float) -> None:
     for name in os.listdir(area):
-        if name.startswith(PART) and _is_abandoned(name, area):
+        if name.startswith(PART) and _is_abandoned(name, area, now):
             # What cannot be removed now is tried again at the next claim.
             shutil.rmtree(name, ignore_errors=True, dir_fd=area)
 
 
-def _is_abandoned(name: str, area: int) -> bool:
-    """Whether `name` is a folder of this user, not a link, that no process holds."""
+def _is_abandoned(name: str, area: int, now: float) -> bool:
+    """Whether `name` is a folder of this user, not a link, that no process holds; another machine's also unused."""
     try:
         part = open_without_links(name, os.O_RDONLY | os.O_DIRECTORY, area)
     except OSError:
         return False
     try:
-        return os.fstat(part).st_uid == os.geteuid() and not is_locked("lock", part)
+        facts = os.fstat(part)
+        # Each folder that is made or removed in it counts as use.
+        is_due = name.endswith(MACHINE) or now - facts.st_mtime > OTHER_MACHINES_SECONDS
+        return is_due and facts.st_uid == os.geteuid() and not is_locked("lock", part)
     except OSError:
         return False
     finally:

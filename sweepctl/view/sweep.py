@@ -100,7 +100,7 @@ def show_done(console: Console, done: "Done") -> None:
     if done.failed:
         shards += f", [red]{done.failed:,} failed[/]"
     if done.skipped:
-        shards += f", {done.skipped:,} were completed by other workers"
+        shards += f", {done.skipped:,} were already complete"
     took = f"{done.seconds:.1f} s" if done.seconds < 10 else duration(done.seconds)  # noqa: PLR2004  two digits
     rate = f"{counted('points', done.points)} in {took}, {done.points_per_second:,.0f} points/s"
     _print(console, f"{shards}: {rate}")

@@ -9,11 +9,13 @@ import pytest
 
 from sweepctl.cli.terminal import written_whole
 from sweepctl.errors import StoreError
+from sweepctl.store.files import MACHINE
 from sweepctl.store.local import LocalStore
 
 KEY = "a/run=r/shard-00000000.parquet"
 BODY = b"body"
 SCRATCH = f".sweepctl/scratch-{os.geteuid()}"
+OURS = f"sweepctl-12345678{MACHINE}"  # as this user's worker on this machine names a work folder
 
 
 @pytest.fixture
@@ -166,9 +168,9 @@ def abandoned(root: Path, name: str) -> Path:
 
 def test_only_what_sweepctl_made_is_swept(root: Path, theirs: Path) -> None:
     mine = abandoned(root, "thesis")
-    ours = abandoned(root, "sweepctl-12345678")
-    (root / SCRATCH / "sweepctl-87654321").symlink_to(theirs)
-    linked_into = abandoned(root, "sweepctl-linked")
+    ours = abandoned(root, OURS)
+    (root / SCRATCH / f"sweepctl-87654321{MACHINE}").symlink_to(theirs)
+    linked_into = abandoned(root, f"sweepctl-linked{MACHINE}")
     (linked_into / "inner").symlink_to(theirs)
     before = contents(theirs)
     with LocalStore(root).scratch():
@@ -181,14 +183,14 @@ def test_only_what_sweepctl_made_is_swept(root: Path, theirs: Path) -> None:
 def test_what_another_user_left_in_the_work_area_stays(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with LocalStore(root).scratch():
         pass
-    theirs = abandoned(root, "sweepctl-12345678")
+    theirs = abandoned(root, OURS)
     _as_of_another(monkeypatch, theirs)
     with LocalStore(root).scratch():
         assert (theirs / "file").exists()
 
 
 def test_a_work_area_of_another_user_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = abandoned(root, "sweepctl-12345678")
+    folder = abandoned(root, OURS)
     _as_of_another(monkeypatch, folder.parent)
     with pytest.raises(StoreError, match="another user"):
         LocalStore(root).scratch().__enter__()

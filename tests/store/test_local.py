@@ -189,6 +189,28 @@ def test_scratch_of_the_killed_is_swept_and_of_the_living_kept(store: Store, roo
                 assert mine.exists()
 
 
+def test_scratch_of_another_machine_is_kept_where_locks_hold_on_one_machine_only(
+    store: Store, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.scratch() as theirs:
+        monkeypatch.setattr(files, "MACHINE", "@another")
+        monkeypatch.setattr(files, "is_locked", lambda *_: False)
+        with open_store(str(root)).scratch() as ours:
+            assert theirs.exists()
+            assert ours.parent.name.endswith("@another")
+
+
+@pytest.mark.parametrize("name", ["sweepctl-12345678@another", "sweepctl-12345678", "sweepctl-12345678@x@another"])
+def test_scratch_of_another_machine_is_swept_a_week_after_its_last_use(root: Path, name: str) -> None:
+    part = root / ".sweepctl" / SCRATCH / name
+    part.mkdir(parents=True)
+    now = part.stat().st_mtime
+    for days, is_left in ((6.9, True), (7.1, False)):
+        os.utime(part, (now, now - days * 86_400))
+        with open_store(str(root)).scratch():
+            assert part.exists() == is_left
+
+
 def test_readers_of_datasets_skip_the_work_area(store: Store, root: Path) -> None:
     with store.scratch() as folder:
         pq.write_table(pa.table({"x": [1]}), folder / "file.parquet")
