@@ -131,6 +131,7 @@ class _Shards:
     caller: "Caller"
     json_output: bool
     stop: Event = field(default_factory=Event)
+    failed_before: list[str] = field(default_factory=list)  # a run_id for each complete shard that has failed points
 
     def check(self, timeout: float) -> int:
         """Reject everything that can be rejected before the probe writes its object; return how many points there are.
@@ -185,7 +186,7 @@ class _Shards:
         """Run all shards, which have so many points, one while another commits; return the exit code."""
         from sweepctl.runs.local import OF_A_SHARD, run_shards
         from sweepctl.view.console import show_error
-        from sweepctl.view.sweep import running, show_done
+        from sweepctl.view.sweep import running, show_done, show_failed_before
 
         stderr = open_console(stderr=True)
         with running(stderr, points, 0, is_watched=is_watched) as observe, on_signals(self.stop.set):
@@ -200,18 +201,22 @@ class _Shards:
                 caller=self.caller,
             )
         show_done(self.console, done)
+        show_failed_before(self.console, self.failed_before, self.caller)
         if done.error is not None:
             show_error(stderr, done.error)
-        exit_code = _exit_code_of(done)
+        exit_code = _exit_code_of(done, has_failed_before=bool(self.failed_before))
         if self.json_output:
-            shards = {"shards": len(self.bodies), "skipped": done.skipped}
+            shards = {"shards": len(self.bodies), "skipped": done.skipped, "failed_before": len(self.failed_before)}
             print_json(shards | done.to_json() | {"exit_code": exit_code})
         return exit_code
 
     def _run(self, shard: "ShardMessage", progress: "Progress") -> "Result":
-        from sweepctl.shard.run import run_shard
+        from sweepctl.shard.run import Disposition, run_shard
 
-        return run_shard(shard, self.engine, self.store, self.conditions, progress=progress, stop=self.stop)
+        result = run_shard(shard, self.engine, self.store, self.conditions, progress=progress, stop=self.stop)
+        if result.disposition is Disposition.SKIPPED and result.outcome.status != "success":
+            self.failed_before.append(shard.run_id)
+        return result
 
 
 @app.command(
@@ -290,11 +295,11 @@ def _exit_code(outcome: "Outcome") -> int:
     return EngineFaultError.exit_code if outcome.retryable else 1
 
 
-def _exit_code_of(done: "RunProgress") -> int:
+def _exit_code_of(done: "RunProgress", *, has_failed_before: bool) -> int:
     if done.error is not None:
         return done.error.exit_code
     # At least one failure of each error code is in the list.
-    is_permanent = any(not failure.retryable for failure in done.failures)
+    is_permanent = has_failed_before or any(not failure.retryable for failure in done.failures)
     return 1 if is_permanent else EngineFaultError.exit_code if done.failed else 0
 
 

@@ -1,6 +1,6 @@
 """Local runs on a terminal: start, progress and result. Computes nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -93,8 +93,9 @@ def _seconds_left(done: "Done", points: int) -> float | None:
 
 def show_done(console: Console, done: "Done") -> None:
     """Print what was run, how fast, and what failed."""
-    if not (done.succeeded or done.failed or done.skipped or done.points):
-        _print(console, "  nothing was run")
+    if not (done.succeeded or done.failed or done.points):
+        complete = f": {counted('shards', done.skipped)} already complete" if done.skipped else ""
+        _print(console, f"  nothing was run{complete}")
         return
     shards = f"{counted('shards', done.succeeded)} succeeded"
     if done.failed:
@@ -114,6 +115,14 @@ def show_done(console: Console, done: "Done") -> None:
         _print(console, f"  [red]{foreign(failure.error_code)}[/] shard {failure.shard_id}: {foreign(failure.error)}")
     for remedy in dict.fromkeys(failure.remedy for failure in done.failures if failure.remedy is not None):
         _print(console, f"  [dim]→ {foreign(remedy)}[/]")
+
+
+def show_failed_before(console: Console, run_ids: Sequence[str], caller: "Caller") -> None:
+    """Print how many complete shards have failed points, given the run of each, and what explains them."""
+    if run_ids:
+        _print(console, f"  [red]{counted('shards', len(run_ids))} of these failed permanently before[/]")
+    for run_id in sorted(set(run_ids))[:_MOST_SHARDS]:
+        _print(console, f"  [dim]→ `sweepctl retry {foreign(run_id)}{caller.options}` explains it[/]")
 
 
 def show_proof(console: Console, report: "Report", caller: "Caller") -> None:

@@ -50,7 +50,7 @@ def test_shards_are_run_one_after_the_other_and_complete_ones_are_skipped(tmp_pa
     assert len(outcomes()) == 3
     again = told_by("run-shard", file)
     assert (again["exit_code"], again["succeeded"], again["skipped"], again["points"]) == (0, 0, 3, 0)
-    assert "3 were already complete" in sweepctl("run-shard", file).stdout
+    assert "nothing was run: 3 shards already complete" in sweepctl("run-shard", file).stdout
 
 
 def test_files_of_one_message_and_of_many_may_be_mixed(tmp_path: Path) -> None:
@@ -82,6 +82,15 @@ def test_a_shard_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     assert [(each["shard_id"], each["error_code"]) for each in told["failures"]] == [(0, "injected_failure")]
 
 
+def test_a_complete_shard_with_failed_points_is_not_run_again_and_not_called_a_success(tmp_path: Path) -> None:
+    file = written(tmp_path, run_id="r")
+    engine = scripted(tmp_path, "run(failing={4})")
+    first, again = (told_by("run-shard", file, "--engine", engine) for _ in range(2))
+    assert (first["exit_code"], first["succeeded"], first["failed"], first["failed_before"]) == (1, 2, 1, 0)
+    assert (again["exit_code"], again["skipped"], again["failed"], again["failed_before"]) == (1, 3, 0, 1)
+    assert "`sweepctl retry r --engine" in sweepctl("run-shard", file, "--engine", engine).stdout
+
+
 def test_a_message_that_conflicts_does_not_stop_the_others(tmp_path: Path) -> None:
     assert sweepctl("run-shard", written(tmp_path, model="queue", seed=2)).exit_code == 0
     others = written(tmp_path, model="queue").read_text()
@@ -108,10 +117,7 @@ def _files_of_a_shard(file: Path) -> Sequence[str]:
 
 
 def test_a_failure_that_may_pass_has_its_own_exit_code(tmp_path: Path) -> None:
-    engine = scripted(
-        tmp_path,
-        "if begin == 0: sys.exit(3)\nstart()\nfor n in range(begin, end): point(n)\nsay(toy_model.finished(4))",
-    )
+    engine = scripted(tmp_path, "sys.exit(3) if begin == 0 else run()")
     told = told_by("run-shard", written(tmp_path), "--engine", engine)
     assert (told["exit_code"], told["succeeded"], told["failed"]) == (4, 2, 1)
 

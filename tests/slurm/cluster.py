@@ -104,9 +104,8 @@ def running(folder: Path) -> Iterator[Cluster]:
         options = [f"--{name}={folder}/munge.{ending}" for name, ending in munge.items()]
         started.enter_context(_process(cluster, "munged", "--foreground", "--force", *options))
         wait_until((folder / "munge.socket").exists)
-        started.enter_context(_process(cluster, "slurmctld-wlm", "-D"))
-        step = SLURM / "usr" / "sbin" / "slurmstepd-wlm"
-        started.enter_context(_process(cluster, "slurmd-wlm", "-D", "-N", "node", "-d", step))
+        started.enter_context(_process(cluster, "slurmctld", "-D"))
+        started.enter_context(_process(cluster, "slurmd", "-D", "-N", "node", "-d", _daemon("slurmstepd")))
         wait_until(lambda: (folder / "slurmctld.pid").exists() and (folder / "slurmd.pid").exists())
         wait_until(lambda: cluster.run("sinfo", "--noheader", "--partition=low", "--format=%T") == "idle")
         try:
@@ -119,7 +118,7 @@ def running(folder: Path) -> Iterator[Cluster]:
 
 @contextmanager
 def _process(cluster: Cluster, name: str, *options: str | Path) -> Iterator[None]:
-    command = [SLURM / "usr" / "sbin" / name, *options]
+    command = [_daemon(name), *options]
     with (
         (cluster.folder / f"{name}.log").open("wb") as log,
         subprocess.Popen(command, env=cluster.environment, stdout=log, stderr=log) as process,
@@ -128,6 +127,12 @@ def _process(cluster: Cluster, name: str, *options: str | Path) -> Iterator[None
             yield
         finally:
             process.terminate()
+
+
+def _daemon(name: str) -> Path:
+    """Return a program that Debian calls `slurmd-wlm`, or `slurmd`, depending on the release."""
+    (path,) = SLURM.glob(f"usr/sbin/{name}*")
+    return path
 
 
 def _free_ports() -> list[int]:
