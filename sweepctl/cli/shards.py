@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     "run-shard",
     epilog="Examples:\n\n  sweepctl run-shard examples/queue/shard-0.json\n\n"
     "  sweepctl run-shard - --store s3://bucket/sweeps --json < message.json\n\n"
-    "  sweepctl run-shard messages.jsonl --log-format text",
+    "  sweepctl run-shard examples/queue/shard-*.json --log-format text",
 )
 def run_shard_command(
     context: typer.Context,
