@@ -47,7 +47,7 @@ def _platform() -> str:
     """Return this machine's platform tag; not manylinux or musllinux, which promise an old libc, unchecked here."""
     # What the linker promises there: without it, a wheel would ask for the macOS that it was built on.
     oldest = os.environ.get("MACOSX_DEPLOYMENT_TARGET")
-    if sys.platform == "darwin" and oldest is not None:
-        major, minor = map(int, oldest.split("."))
+    if sys.platform == "darwin" and oldest:
+        major, minor, *_ = (*map(int, oldest.split(".")), 0)
         return next(mac_platforms((major, minor), platform.machine()))
     return next(tag for tag in platform_tags() if not tag.startswith(("manylinux", "musllinux")))

@@ -20,6 +20,11 @@ def counted(kind: str, count: int) -> str:
     return f"{count:,} {first.removesuffix('s') if count == 1 else first}{space}{rest}"
 
 
+def extra_remedy(extra: str, package: str) -> str:
+    """Return what to do where a package is not installed that an extra brings."""
+    return f"Install {package}, which the extra `{extra}` brings (docs/installing.md#extras)."
+
+
 def _shown(character: str) -> str:
     if character.isprintable() or unicodedata.category(character) == "Zs":
         return character

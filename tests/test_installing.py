@@ -90,13 +90,13 @@ def do_a_query(machine: Machine) -> None:
     assert "200" in machine.sweepctl("query", "queue-demo", "SELECT count(*) FROM points")
 
 
-def test_pip_installs_the_wheel_and_what_doctor_says_is_missing(machine: Machine, wheel: Path) -> None:
+def test_pip_installs_the_wheel_and_what_an_extra_brings(machine: Machine, wheel: Path) -> None:
     machine.run(sys.executable, "-m", "venv", "--without-pip", machine.home)
     install = (sys.executable, "-m", "pip", "--python", machine.home / "bin" / "python", "install", "--quiet")
     machine.run(*install, wheel)
     do_a_run(machine)
     assert "not installed: query" in machine.sweepctl("doctor")
-    machine.run(*install, "sweepctl[query]")
+    machine.run(*install, "duckdb")
     do_a_query(machine)
 
 

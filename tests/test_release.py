@@ -58,7 +58,8 @@ def test_a_release_is_tested_and_needs_no_secret() -> None:
     jobs = _jobs("release.yml")
     assert set(jobs["publish"]["needs"]) == {"test", "wheels"} == set(jobs) - {"publish"}
     assert jobs["publish"]["permissions"] == {"id-token": "write"}
-    assert {"run": "make test"} in _jobs("test.yml")["test"]["steps"]
+    (tested,) = (step for step in _jobs("test.yml")["test"]["steps"] if step.get("run") == "make test")
+    assert tested["env"] == {"SWEEPCTL_TEST_EVERYTHING": "1"}
     for text in WORKFLOWS.values():
         assert "secrets." not in text
         assert yaml.safe_load(text)["permissions"] == {"contents": "read"}
@@ -72,8 +73,11 @@ def test_a_release_expects_the_wheels_that_are_built() -> None:
     assert f"-eq {len(build) + 1}\n" in WORKFLOWS["release.yml"]
 
 
+@pytest.mark.parametrize(("everything", "exit_code"), [("", 0), ("1", 2)])
 @pytest.mark.parametrize("go", [None, "#!/bin/sh\necho 'dial tcp: no such host' >&2\nexit 1\n"])
-def test_workflows_are_not_checked_where_go_cannot_build_the_tool(tmp_path: Path, go: str | None) -> None:
+def test_workflows_are_not_checked_where_go_cannot_build_the_tool(
+    tmp_path: Path, go: str | None, everything: str, exit_code: int
+) -> None:
     if go is not None:
         (tmp_path / "go").write_text(go)
         (tmp_path / "go").chmod(0o755)
@@ -82,10 +86,10 @@ def test_workflows_are_not_checked_where_go_cannot_build_the_tool(tmp_path: Path
     done = subprocess.run(
         [make, "-f", ROOT / "Makefile", "workflows"],
         cwd=tmp_path,  # without the tool that is built already
-        env={"PATH": str(tmp_path), "SHELL": "/bin/sh", "CI": "true"},
+        env={"PATH": str(tmp_path), "SHELL": "/bin/sh", "CI": "true", "SWEEPCTL_TEST_EVERYTHING": everything},
         check=False,
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == exit_code, done.stderr
     assert "not checked: it is built by go, which is missing" in done.stdout

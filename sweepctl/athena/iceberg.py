@@ -19,6 +19,7 @@ from sweepctl.records.compact import Manifest, Part, find_manifest, remedy_of
 from sweepctl.records.outcome import RunRecord
 from sweepctl.records.table import PARQUET_ERRORS, SHARD_OUTCOMES
 from sweepctl.store.contract import Store
+from sweepctl.texts import extra_remedy
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -61,7 +62,7 @@ def glue_catalog(region: str | None, endpoint_url: str | None) -> "Catalog":
     try:
         from pyiceberg.catalog.glue import GlueCatalog  # noqa: PLC0415  an extra
     except ImportError as error:
-        raise UsageError("Iceberg tables need pyiceberg", remedy="pip install 'sweepctl[iceberg]'") from error
+        raise UsageError("Iceberg tables need pyiceberg", remedy=extra_remedy("iceberg", "pyiceberg[glue]")) from error
     with catalog_errors("Glue"):
         session = boto3.session.Session(region_name=region)
         credentials = session.get_credentials()

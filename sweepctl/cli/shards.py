@@ -83,8 +83,8 @@ def run_shard_command(
 
     Exits with 0 if each shard's success is committed, 1 if one failed permanently, 3 for an invalid or conflicting
     message, 4 if the engine failed, 5 if the store failed, 130 if interrupted. A shard that is already complete is not
-    run again. Of several, none is run unless all messages are valid, and one that fails or conflicts (1) does not stop
-    the others; SIGTERM or SIGINT stops all, and the same command then runs what is missing.
+    run again. Of several, and of a .jsonl file, none is run unless all messages are valid, and one that fails or
+    conflicts (1) does not stop the others; SIGTERM or SIGINT stops all, and the same command then runs what is missing.
     """
     with error_exit(json_output=json_output) as console, read_bodies(messages) as bodies:
         from sweepctl import logs
@@ -109,7 +109,9 @@ def run_shard_command(
         )
         shards = _Shards(console, bodies, worker, results, conditions, calling(context), json_output)
         points = shards.check(timeout)
-        raise typer.Exit(shards.run_all(points, is_watched=is_text) if len(bodies) > 1 else shards.run_one())
+        # A list is answered as one, also if a task of a job array gets a single message.
+        is_list = len(bodies) > 1 or (messages[0].endswith(".jsonl") and not force)
+        raise typer.Exit(shards.run_all(points, is_watched=is_text) if is_list else shards.run_one())
 
 
 def _require_number(messages: int, *, force: bool) -> None:

@@ -104,7 +104,7 @@ def _extras() -> Diagnosis:
     lacking = {extra: gives for extra, (module, gives) in EXTRAS.items() if find_spec(module) is None}
     if not lacking:
         return Diagnosis("extras", f"installed: {', '.join(EXTRAS)}")
-    remedy = f"`pip install 'sweepctl[{','.join(lacking)}]'` if these answers are wanted on this machine."
+    remedy = "Install them (docs/installing.md#extras) if these answers are wanted on this machine."
     listed = ", ".join(f"{extra} ({gives})" for extra, gives in lacking.items())
     return Diagnosis("extras", f"not installed: {listed}", remedy)
 

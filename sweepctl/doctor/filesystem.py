@@ -90,22 +90,23 @@ def find_mount(path: Path, mounts: str) -> tuple[str, frozenset[str]]:
 
 def _known(kind: str, options: frozenset[str]) -> _Known:
     if kind in {"nfs", "nfs4"}:
-        return _nfs(options)
+        return _nfs(kind, options)
     if kind == "lustre":
         return next(known for option, known in _LUSTRE.items() if option in options or not option)
     return _SHARED.get(kind, _Known(f"{kind or 'unknown'}: nothing is known of its locks between nodes"))
 
 
-def _nfs(options: frozenset[str]) -> _Known:
-    if options & _NFS_LOCAL:
-        (option, *_) = sorted(options & _NFS_LOCAL)
+def _nfs(kind: str, options: frozenset[str]) -> _Known:
+    # NFSv4 has locks of its own, whatever `nolock` says.
+    if found := options & (_NFS_LOCAL - {"nolock"} if kind == "nfs4" else _NFS_LOCAL):
+        (option, *_) = sorted(found)
         return _Known(
             f"NFS, mounted with {option}: locks hold on one node only",
             f"Mount it without {option} {_OR_ONE_NODE}",
         )
     if lacking := [option for option in _NFS_FRESH if option not in options]:
         return _Known(
-            "NFS: locks hold between nodes, by its documentation, but a node may take a file of another for missing",
+            "NFS: locks hold between nodes, by its documentation, but a node may not see what another has written",
             f"Mount it with {' and '.join(lacking)} {_OR_ONE_NODE}",
         )
     return _Known("NFS: locks hold between nodes, by its documentation", None)

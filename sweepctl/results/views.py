@@ -29,6 +29,7 @@ from sweepctl.records.table import (
 )
 from sweepctl.results.files import RunTables
 from sweepctl.store.contract import Store
+from sweepctl.texts import extra_remedy
 
 if TYPE_CHECKING:
     import duckdb
@@ -95,7 +96,7 @@ def require_duckdb() -> None:
     try:
         import duckdb  # noqa: F401, PLC0415  an extra
     except ImportError as error:
-        raise UsageError("queries need DuckDB", remedy="pip install 'sweepctl[query]'") from error
+        raise UsageError("queries need DuckDB", remedy=extra_remedy("query", "duckdb")) from error
 
 
 def ask(database: "duckdb.DuckDBPyConnection", sql: str) -> "duckdb.DuckDBPyRelation":

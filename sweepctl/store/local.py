@@ -189,7 +189,7 @@ class LocalStore:
         return self._area.folder()
 
     def probe(self) -> None:
-        """Raise StoreError unless the directory can be written and its file system has links, locks and syncing."""
+        """Raise StoreError unless this can be written, on a file system that has links, renames, locks and syncing."""
         with files.store_errors("keep results in", self._root):
             self._root.mkdir(parents=True, exist_ok=True)
             self._sync_way_to_root()
@@ -209,6 +209,12 @@ class LocalStore:
             # Or make a symbolic one, which is none once the work folder is gone.
             if not stat.S_ISREG(os.stat("link", dir_fd=opened, follow_symlinks=False).st_mode):
                 self._refuse("hard links between folders")
+
+            other = folder / "other"
+            other.write_bytes(b"other")
+            os.replace(other, "link", dst_dir_fd=opened)
+            if other.exists() or os.stat("link", dir_fd=opened).st_size == 0:
+                self._refuse("renaming over a file")
 
     def _probe_locks(self, folder: Path) -> None:
         with files.locked(folder / "lock"):

@@ -252,7 +252,7 @@ def test_what_is_refused_leaves_nothing(sweep: Path, monkeypatch: pytest.MonkeyP
     assert (refused.exit_code, "shards: 12,000,000,000 shards of 1 point" in refused.stderr) == (3, True)
     monkeypatch.setitem(sys.modules, "duckdb", None)
     refused = sweepctl("run", precise(sweep))
-    assert (refused.exit_code, "sweepctl[query]" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "Install duckdb" in refused.stderr) == (2, True)
     assert not Path("sweep-results").exists()
 
 

@@ -60,6 +60,12 @@ def test_files_of_one_message_and_of_many_may_be_mixed(tmp_path: Path) -> None:
     assert told_by("run-shard", tmp_path / "rest.jsonl", tmp_path / "one.json")["succeeded"] == 3
 
 
+def test_a_list_of_one_is_answered_as_a_list(tmp_path: Path) -> None:
+    file = written(tmp_path, count=1, model="queue")
+    assert told_by("run-shard", file)["shards"] == 1
+    assert sweepctl("run-shard", file, "--force", "--json").exit_code == 0
+
+
 def test_an_engine_waits_for_the_next_shard(tmp_path: Path) -> None:
     engine = scripted(
         tmp_path,

@@ -17,6 +17,7 @@ from sweepctl.cli import app
 from sweepctl.engine.client import Engine, find_engine
 from sweepctl.errors import QueryError, UnknownRunError, UsageError
 from sweepctl.store import open_store
+from sweepctl.texts import extra_remedy
 from sweepctl.verify import Verdict
 
 
@@ -63,7 +64,7 @@ def test_without_duckdb_the_remedy_is_told(root: Path, monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "duckdb", None)
     with pytest.raises(UsageError) as told, connect(open_store(str(root)), "a"):
         pass
-    assert told.value.remedy == "pip install 'sweepctl[query]'"
+    assert told.value.remedy == extra_remedy("query", "duckdb")
 
 
 def test_a_run_is_compared_with_another_one(root: Path) -> None:

@@ -302,6 +302,12 @@ def test_a_file_system_whose_links_stay_in_their_folder_is_refused(
     _refused(store.probe, "hard links")
 
 
+def test_a_file_system_that_renames_over_nothing_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "replace", lambda *_, **__: None)
+    with pytest.raises(StoreError, match="renaming over a file"):
+        store.probe()
+
+
 def test_a_file_system_that_makes_symbolic_links_of_hard_ones_is_refused(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from sweepctl.errors import QueryError, UsageError
 from sweepctl.results import formats, views
 from sweepctl.results.analysis.subject import Subject, select
 from sweepctl.spec import Value
+from sweepctl.texts import extra_remedy
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -120,9 +121,8 @@ def discover(connection: "Connection", subject: Subject, where: str) -> Discover
     try:
         from sweepctl.results.analysis import prim  # noqa: PLC0415  imports NumPy and SciPy, which are optional
     except ImportError as error:
-        raise UsageError(
-            "boxes of a condition need NumPy and SciPy", remedy="pip install 'sweepctl[sensitivity]'"
-        ) from error
+        remedy = extra_remedy("sensitivity", "salib")
+        raise UsageError("boxes of a condition need NumPy and SciPy", remedy=remedy) from error
     if not subject.succeeded:  # there may be no columns yet
         return Discovery(where, 0, 0, 0, 0, why_not="no box: no point has succeeded")
     judged = _judged(connection, subject, where)

@@ -11,6 +11,7 @@ from results.analysis.views import cells_of, connect, grid, subject_of
 from sweepctl.errors import QueryError, UsageError
 from sweepctl.results.analysis import discovery
 from sweepctl.results.analysis.discovery import Discovery, Restriction, discover
+from sweepctl.texts import extra_remedy
 
 DESIGN = grid(a=[0.5, 1.0, 1.5, 2.0, 2.5, 3.0], b=[1, 2, 3], word=["x", "y", "z"])
 Function = Callable[[Mapping[str, Any], int], Any]
@@ -188,4 +189,4 @@ def test_without_scipy_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delattr("sweepctl.results.analysis.prim", raising=False)
     with pytest.raises(UsageError) as caught:
         found("m > 5", planted)
-    assert caught.value.remedy == "pip install 'sweepctl[sensitivity]'"
+    assert caught.value.remedy == extra_remedy("sensitivity", "salib")

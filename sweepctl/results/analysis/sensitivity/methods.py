@@ -10,11 +10,12 @@ from sweepctl.results.analysis.sensitivity.morris import of_morris
 from sweepctl.results.analysis.sensitivity.saltelli import of_saltelli
 from sweepctl.results.analysis.sensitivity.sample import of_sample
 from sweepctl.results.analysis.subject import Subject
+from sweepctl.texts import extra_remedy
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
-NO_NUMPY = "sensitivity of this design needs NumPy: pip install 'sweepctl[sensitivity]'"
+NO_NUMPY = f"sensitivity of this design needs NumPy. {extra_remedy('sensitivity', 'salib')}"
 
 
 def sensitivities(connection: "Connection", subject: Subject) -> list[Sensitivity]:

@@ -11,6 +11,7 @@ from sweepctl import numpy_gate
 from sweepctl.names import quoted
 from sweepctl.results.analysis.sensitivity.indices import Index, Influence, Sensitivity
 from sweepctl.results.analysis.subject import Subject, select
+from sweepctl.texts import extra_remedy
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -27,7 +28,7 @@ NO_TOTAL = (
     "total Sobol indices cannot be estimated from one sample of independent draws; kind `saltelli` or a full grid has "
     "them"
 )
-NO_SALIB = "first-order Sobol indices of a sample need SALib: pip install 'sweepctl[sensitivity]'"
+NO_SALIB = f"first-order Sobol indices of a sample need SALib. {extra_remedy('sensitivity', 'salib')}"
 
 
 def of_sample(connection: "Connection", subject: Subject, metric: str) -> Sensitivity:
