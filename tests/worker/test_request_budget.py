@@ -46,6 +46,7 @@ BUDGET = {
     "a shard of a run that nobody planned": (4, 3, 4),
     "the first shard of a run that nobody planned": (4, 5, 6),
     "a worker that starts": (1, 0, 3),
+    "a `drain` that starts": (2, 0, 4),
     "`verify`, a shard": (3, 0, 0),
     "the first `status`, a shard": (1, 0, 0),
 }
@@ -183,7 +184,7 @@ def test_drain(bench: Bench, tmp_path: Path) -> None:
     of_queue = {name: asked.pop(name) for name in list(asked) if not name.isupper()}
     assert of_queue == {"GetQueueAttributes": 1, "ReceiveMessage": SHARDS - 1, "DeleteMessage": SHARDS - 1}
     of_shards = [BUDGET["a shard of a planned run"]] * (SHARDS - 1)
-    assert of_store(asked) == _sum(BUDGET["a worker that starts"], *of_shards)
+    assert of_store(asked) == _sum(BUDGET["a `drain` that starts"], *of_shards)
 
 
 def test_submit_asks_nothing_for_a_shard_but_its_tenth_of_a_batch(bench: Bench, tmp_path: Path) -> None:
