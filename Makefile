@@ -51,7 +51,7 @@ cargo_test = report=$$(cargo test --quiet --workspace --all-features --locked $(
 .PHONY: help demo dev-servers test check format lint workflows macos types layers test-rust test-python licences advisories validate \
         validate-statistics bench bench-compact bench-designs bench-drain bench-host bench-lambda bench-programs bench-query \
         bench-report bench-ridehail bench-shards bench-stages bench-startup bench-submit bench-sweep bench-verify \
-        lambda program lock schema tables clean preflight engines simulate throttle mutants fuzz FORCE
+        lambda program lock schema tables clean preflight engines simulate throttle mutants damages fuzz FORCE
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -221,6 +221,9 @@ throttle: $(VENV)/.dev $(VENV)/.sweepctl ## simulate 1,000 workers with SHARDS s
 
 mutants: $(VENV)/.dev $(VENV)/.sweepctl ## break the protocol on purpose, and check that the simulation catches it
 	@PYTHONPATH=tests $(RUN) tests/simulation/mutants.py
+
+damages: $(VENV)/.dev $(VENV)/.sweepctl ## damage a store in every way of a list, and in N that are drawn (500): verify names it
+	@SWEEPCTL_TEST_DAMAGES=$(or $(N),500) $(RUN) -m pytest -q $(INSTALLED) tests/verify/test_full_damages.py
 
 fuzz: $(VENV)/.dev $(VENV)/.sweepctl ## fuzz messages and requests for SECONDS each (600); interesting inputs are kept
 	$(say) "fuzz: the decoder of messages"

@@ -21,10 +21,10 @@ Found = Outcome | DamagedError | None  # None: there is no such file
 class OutcomeReader:
     """Reads outcomes of one store; not for several threads at once."""
 
-    def __init__(self, store: Store) -> None:
-        """Read from `store`."""
+    def __init__(self, store: Store, *, exact: bool = False) -> None:
+        """Read from `store`; with `exact`, what has other bytes than its outcome is written with is damaged."""
         self._store = store
-        self._decoder = OutcomeDecoder()
+        self._decoder = OutcomeDecoder(exact)
 
     def read(self, keys: Iterable[str]) -> Iterator[tuple[str, Found]]:
         """Yield each key, in order, with what is there.

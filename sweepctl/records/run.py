@@ -55,15 +55,20 @@ def all_runs(store: Store) -> list[RunRecord]:
     return records
 
 
-def find_record(store: Store, kind: type[table.Record], key: str) -> table.Record | None:
+def find_record(store: Store, kind: type[table.Record], key: str, *, exact: bool = False) -> table.Record | None:
     """Return the record at `key`, or None.
 
     Raises:
-        DamagedError: it is not a record of this kind.
+        DamagedError: it is not a record of this kind, or, with `exact`, has other bytes than it is written with.
         StoreError: the store does not answer.
     """
     stored = store.read(key)
-    return None if stored is None else table.decode(kind, stored.body, store.locate(key))
+    if stored is None:
+        return None
+    record = table.decode(kind, stored.body, store.locate(key))
+    if exact:
+        table.require_as_written(record, stored.body, store.locate(key))
+    return record
 
 
 def headlines(store: Store, run_id: str) -> Collection[str]:

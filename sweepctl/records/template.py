@@ -3,8 +3,8 @@
 The files that a worker writes of a run's shards have the same length and the same bytes, but for the values and the
 statistics of them. A template is learnt from a file that `table.decode` has accepted. A file fits it if every other
 byte is the same: lengths, levels, encodings and the footer. These are read from the front, and what may differ never
-says where the next is: so what is at the places of the values is what Arrow would have read there. Statistics nobody
-reads.
+says where the next is: so what is at the places of the values is what Arrow would have read there. Statistics are not
+looked at, unless every byte is to be as it was written: they repeat the values.
 """
 
 import datetime as dt
@@ -47,6 +47,19 @@ class _Value:
     at: int
     code: str  # of `struct`
 
+    @property
+    def taken(self) -> slice:
+        """The bytes that it takes."""
+        return slice(self.at, self.at + struct.calcsize(f"<{self.code}"))
+
+
+@dataclass(frozen=True)
+class _Repeat:
+    """Where a statistic of a column is, and the values of which it is one."""
+
+    statistic: slice
+    values: tuple[slice, ...]
+
 
 @dataclass(frozen=True)
 class _Row:
@@ -80,12 +93,13 @@ class Template:
     constant: Mapping[str, Any]  # the columns that are null, or of one bit
     own: _Row
     artifacts: tuple[_Row, ...]
+    repeats: tuple[_Repeat, ...]
 
     @classmethod
     def learn(cls, body: bytes, outcome: Outcome) -> Self | None:
         """Return the template of a file from which `outcome` was decoded; None if it has a form of its own."""
         try:
-            values, free = _examine(body, outcome)
+            values, free, repeats = _examine(body, outcome)
         except (*table.PARQUET_ERRORS, _Unfit, LookupError, TypeError, AttributeError):
             return None
         mask = bytearray(b"\xff" * len(body))
@@ -99,7 +113,7 @@ class Template:
             _Row.of(each for each in values if each.artifact == number)
             for number in range(_OUTCOME, len(outcome.artifacts))
         )
-        found = cls(ones, int.from_bytes(body, "little") & ones, constant, own, tuple(artifacts))
+        found = cls(ones, int.from_bytes(body, "little") & ones, constant, own, tuple(artifacts), tuple(repeats))
         # Values of which one is not where it was looked for: nothing is taken for granted.
         return found if found.decode(body, {}) == outcome else None
 
@@ -121,6 +135,13 @@ class Template:
         except (ValueError, OverflowError):
             return None
 
+    def repeats_values(self, body: bytes) -> bool:
+        """Return whether the statistics of a file that fits are of the values that it has.
+
+        Of a list they are its ends: what an outcome says of each of its files is for the reader to compare with these.
+        """
+        return all(any(body[value] == body[each.statistic] for value in each.values) for each in self.repeats)
+
 
 def _text(name: str, found: bytes, words: dict[bytes, str]) -> str:
     if name in _DISTINCT:
@@ -133,8 +154,8 @@ def _text(name: str, found: bytes, words: dict[bytes, str]) -> str:
     return known
 
 
-def _examine(body: bytes, outcome: Outcome) -> tuple[list[_Value], list[slice]]:
-    """Return the places of the values, and all bytes that may differ."""
+def _examine(body: bytes, outcome: Outcome) -> tuple[list[_Value], list[slice], list[_Repeat]]:
+    """Return the places of the values, all bytes that may differ, and what they say twice."""
     with pq.ParquetFile(pa.BufferReader(body)) as file:
         group, schema = file.metadata.row_group(0), file.schema_arrow
     if any(table.OUTCOME.field(each.name).type != each.type for each in schema):
@@ -142,6 +163,7 @@ def _examine(body: bytes, outcome: Outcome) -> tuple[list[_Value], list[slice]]:
     described, _ = footer.struct(body, footer.footer_start(body))
     values: list[_Value] = []
     free: list[slice] = []
+    repeats: list[_Repeat] = []
     reached = 0
     for number, column in enumerate(described[_ROW_GROUPS][0][_COLUMNS]):
         chunk = group.column(number)
@@ -153,12 +175,17 @@ def _examine(body: bytes, outcome: Outcome) -> tuple[list[_Value], list[slice]]:
         if not reached <= chunk.data_page_offset < end <= footer.footer_start(body):
             raise _Unfit
         reached = end
-        free += _slices(column[_META_DATA].get(_COLUMN_STATISTICS)) + _slices(header[_PAGE].get(_PAGE_STATISTICS))
         own = list(_values_of(chunk.path_in_schema, outcome))
         if own and header[_PAGE][_ENCODING] != _PLAIN:
             raise _Unfit
-        values += _places(end, own, free)
-    return values, free
+        places = _places(end, own)
+        values += places
+        statistics = _slices(column[_META_DATA].get(_COLUMN_STATISTICS)) + _slices(header[_PAGE].get(_PAGE_STATISTICS))
+        if places:  # what has no place of its own is the same in all files, and so are its statistics
+            taken = tuple(each.taken for each in places)
+            free += [*taken, *statistics]
+            repeats += [_Repeat(each, taken) for each in statistics]
+    return values, free, repeats
 
 
 def _values_of(path: str, outcome: Outcome) -> Iterator[tuple[str, int, Any]]:
@@ -173,8 +200,8 @@ def _values_of(path: str, outcome: Outcome) -> Iterator[tuple[str, int, Any]]:
         yield name, number, getattr(artifact, name)
 
 
-def _places(end: int, own: Sequence[tuple[str, int, Any]], free: list[slice]) -> list[_Value]:
-    """Return where the values of a column are, whose page ends at `end`; what they take is added to `free`.
+def _places(end: int, own: Sequence[tuple[str, int, Any]]) -> list[_Value]:
+    """Return where the values of a column are, whose page ends at `end`.
 
     They are in Parquet's plain encoding: a text comes after its length, which is the same in all files.
     """
@@ -183,7 +210,6 @@ def _places(end: int, own: Sequence[tuple[str, int, Any]], free: list[slice]) ->
         code = _code(value)
         at = end - struct.calcsize(f"<{code}")
         places.append(_Value(name, artifact, at, code))
-        free.append(slice(at, end))
         end = at - (_LENGTH_BYTES if isinstance(value, str) else 0)
     return places
 
@@ -200,8 +226,12 @@ def _slices(statistics: Mapping[int, Any] | None) -> list[slice]:
 
 @dataclass
 class OutcomeDecoder:
-    """Decodes the outcomes of a run, or others: what it has learnt is of bounded size, and changes no result."""
+    """Decodes the outcomes of a run, or others: what it has learnt is of bounded size, and changes no result.
 
+    With `exact`, a file whose bytes are not those that its outcome is written with is damaged.
+    """
+
+    exact: bool = False
     _templates: dict[int, list[Template]] = field(default_factory=dict)  # by the length of their files
     _words: dict[bytes, str] = field(default_factory=dict)
     _count: int = 0
@@ -215,9 +245,11 @@ class OutcomeDecoder:
         known = self._templates.get(len(body), [])
         for template in known:
             found = template.decode(body, self._words)
-            if found is not None:
+            if found is not None and (not self.exact or template.repeats_values(body)):
                 return found
         found = table.decode(Outcome, body, where())
+        if self.exact:
+            table.require_as_written(found, body, where())
         if len(body) <= MAX_LEARNT_BYTES and len(known) < MAX_OF_A_LENGTH and self._count < MAX_TEMPLATES:
             learnt = Template.learn(body, found)
             if learnt is not None:

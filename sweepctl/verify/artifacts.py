@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 from sweepctl.errors import DamagedError
 from sweepctl.records import datafile
 from sweepctl.records.footer_forms import FooterForms
-from sweepctl.records.outcome import KEPT_FILES, Artifact, Outcome
-from sweepctl.records.table import PARQUET_ERRORS
+from sweepctl.records.outcome import KEPT_FILES, Artifact, Outcome, differ
+from sweepctl.records.table import CONTENT_DIGEST, PARQUET_ERRORS, schema_of
 from sweepctl.store.contract import Store, is_key
 from sweepctl.store.files import store_errors
 from sweepctl.texts import counted
 from sweepctl.verify.report import Finding
-from sweepctl.verify.run import ExaminedRun
+from sweepctl.verify.run import ExaminedRun, begins
 
 MOST_MORE = 1 << 30  # bytes beyond a file's own of which a digest is computed
 SMALL_BYTES = 1 << 18  # of a file that is read at once, with those of other shards
@@ -141,7 +141,8 @@ def open_rows(
 ) -> tuple[pq.ParquetFile | None, list[Finding]]:
     """Open a file to examine its rows; None if that is not possible, and findings about it."""
     artifact = file.artifact
-    schema = schemas.get(artifact.dataset)  # None if unknown
+    schema = schemas.get(artifact.dataset)  # None if unknown, but for the columns that all models share
+    common = schema_of(artifact.dataset, ())
     try:
         if isinstance(file.content, bytes):
             rows = datafile.open_body(file.content, forms)
@@ -151,14 +152,22 @@ def open_rows(
     except PARQUET_ERRORS as error:
         return None, [Finding("artifacts.unreadable", f"not a Parquet file: {error}", shard_id, artifact.key)]
     found = rows.metadata.schema.to_arrow_schema()
-    if schema is not None and not found.equals(schema):
+    if not (begins(found, common) if schema is None else found.equals(schema)):
         rows.close()
-        message = f"its columns are {_columns(found)}, but should be {_columns(schema)}"
+        message = f"its columns are {_columns(found)}, but should be {_columns(schema or common)}"
         return None, [Finding("artifacts.wrong_schema", message, shard_id, artifact.key)]
     if rows.metadata.num_rows != artifact.rows:
         message = f"it has {counted('rows', rows.metadata.num_rows)}, its outcome says {artifact.rows}"
         return rows, [Finding("artifacts.wrong_rows", message, shard_id, artifact.key)]
     return rows, []
+
+
+def examine_content(rows: pq.ParquetFile, key: str, outcome: Outcome) -> Iterator[Finding]:
+    """Compare the content digest that a file of points' results keeps, if any, with its outcome's."""
+    kept = (rows.metadata.metadata or {}).get(CONTENT_DIGEST.encode())
+    if kept is not None and differ(kept.decode(errors="replace"), outcome.content_sha256):
+        message = f"it has the content digest {kept.decode(errors='replace')}, its outcome {outcome.content_sha256}"
+        yield Finding("artifacts.wrong_sha256", message, outcome.shard_id, key)
 
 
 def _columns(schema: pa.Schema) -> str:

@@ -27,6 +27,7 @@ from sweepctl.texts import counted
 from sweepctl.verify.inventory import Inventory
 from sweepctl.verify.report import Finding
 from sweepctl.verify.rows import Differences
+from sweepctl.verify.run import begins
 from sweepctl.verify.shards import ShardsExaminer
 
 MAGIC = b"PAR1"  # how a Parquet file begins
@@ -136,7 +137,7 @@ class UnnamedFiles:
     def _examine(self, key: str, file: pq.ParquetFile) -> Leftover | Finding:
         dataset, shard_id, record = key.partition("/")[0], layout.shard_of(key) or 0, self._run.record
         common, columns = schema_of(dataset, []), file.schema_arrow
-        if not columns.equals(self._tables.schemas.get(dataset, columns)) or not _begins(columns, common):
+        if not columns.equals(self._tables.schemas.get(dataset, columns)) or not begins(columns, common):
             return _orphan(key, "its columns are not the table's")
         if record.shards is not None and shard_id >= record.shards:
             return _orphan(key, f"the run was planned with {counted('shards', record.shards or 0)}, numbered from 0")
@@ -188,10 +189,6 @@ class UnnamedFiles:
                 reached[dataset] = (end, each.key)
                 yield _uncommitted(each.key)
         yield from (each for each in examined if isinstance(each, Finding))
-
-
-def _begins(columns: pa.Schema, common: pa.Schema) -> bool:
-    return bool(pa.schema(list(columns)[: len(common)]).equals(common))
 
 
 def _orphan(key: str, why: str | None = None) -> Finding:

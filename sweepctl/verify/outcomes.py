@@ -32,7 +32,7 @@ class StoredOutcome:
 def read_outcomes(store: Store, keys: Iterable[str], unreadable: str) -> Iterator[StoredOutcome | Finding]:
     """Read outcomes or attempts; `unreadable` is the code of findings for files that are neither."""
     # The inventory has only keys that a store accepts.
-    for key, found in OutcomeReader(store).read(keys):
+    for key, found in OutcomeReader(store, exact=True).read(keys):
         if isinstance(found, Outcome):
             yield StoredOutcome(key, found)
         elif found is None:
@@ -98,9 +98,8 @@ def _examine(stored: StoredOutcome, run: ExaminedRun) -> Iterator[Finding]:
     expected = run.keys(outcome.shard_id).outcome
     if stored.key != expected:
         yield finding("misplaced", f"its key should be {expected}")
-    if not _in_range(outcome, run.total_points):
-        bounds = f"[{outcome.start_index}, {outcome.end_index_exclusive})"
-        yield finding("out_of_range", f"points {bounds} are outside the run's [0, {run.total_points})")
+    for code, wrong_bounds in _wrong_bounds(outcome, run):
+        yield finding(code, wrong_bounds)
     if outcome.spec_fingerprint != record.spec_fingerprint:
         yield finding("wrong_spec", f"it has spec {outcome.spec_fingerprint}, the run {record.spec_fingerprint}")
     if outcome.total_points != run.total_points:
@@ -117,6 +116,16 @@ def _examine(stored: StoredOutcome, run: ExaminedRun) -> Iterator[Finding]:
         yield finding("wrong_counts", wrong)
     if outcome.status == "failure" and outcome.retryable:
         yield finding("retryable", f"{outcome.error_code}: {outcome.error_message}")
+
+
+def _wrong_bounds(outcome: Outcome, run: ExaminedRun) -> Iterator[tuple[str, str]]:
+    bounds = (outcome.start_index, outcome.end_index_exclusive)
+    planned = run.record.shard_bounds(outcome.shard_id)
+    text = f"[{bounds[0]}, {bounds[1]})"
+    if planned is not None and planned != bounds:
+        yield "misplaced", f"it has points {text}, its shard was planned with [{planned[0]}, {planned[1]})"
+    if not _in_range(outcome, run.total_points):
+        yield "out_of_range", f"points {text} are outside the run's [0, {run.total_points})"
 
 
 def _in_range(outcome: Outcome, total_points: int) -> bool:

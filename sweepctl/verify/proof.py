@@ -16,7 +16,7 @@ from typing import TypeVar
 from sweepctl.engine.client import Engine
 from sweepctl.errors import EngineUnavailableError, InterruptedRunError, UnknownRunError
 from sweepctl.protocol import Model
-from sweepctl.records.outcome import Outcome, RunRecord
+from sweepctl.records.outcome import KEPT_FILES, Outcome, RunRecord
 from sweepctl.records.outcomes import AT_ONCE
 from sweepctl.store.contract import Store
 from sweepctl.texts import counted
@@ -249,7 +249,8 @@ class _DataChecks:
         for outcome in self._complete:
             with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
                 files, _ = self._files_of(outcome, Path(folder))
-                tables = Tables.observed(files) if set(files) == set(self._subject.datasets) else None
+                has_all = set(files) - {KEPT_FILES} == set(self._subject.datasets)
+                tables = Tables.observed(files) if has_all else None
             if tables is not None:
                 return tables
         return Tables({}, frozenset(), {})

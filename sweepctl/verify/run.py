@@ -85,11 +85,16 @@ class Tables:
                     found = file.schema_arrow
             except table.PARQUET_ERRORS:
                 return None
-            if pa.schema(list(found)[: len(common)]) != common:
+            if not begins(found, common):
                 return None
             schemas[name] = pa.schema(list(found))
         schemas[KEPT_FILES] = _KEPT
         return cls(schemas, frozenset(schemas[POINT_OUTCOMES].names), {})
+
+
+def begins(columns: pa.Schema, common: pa.Schema) -> bool:
+    """Return whether a file's columns begin with those that all models share."""
+    return bool(pa.schema(list(columns)[: len(common)]).equals(common))
 
 
 def read_record(store: Store, run_id: str) -> tuple[RunRecord | None, Spec | None, list[Finding]]:
@@ -99,7 +104,7 @@ def read_record(store: Store, run_id: str) -> tuple[RunRecord | None, Spec | Non
     """
     key = layout.run_record(run_id)
     try:
-        record = find_record(store, RunRecord, key)
+        record = find_record(store, RunRecord, key, exact=True)
     except DamagedError as error:
         return None, None, [Finding("run_record.unreadable", error.message, key=key)]
     if record is None:
@@ -143,7 +148,7 @@ def examine_pin(store: Store, run_id: str, spec: Spec, *, needed: bool) -> tuple
     """Return the engine pin and findings about it; `needed` if an engine has run, which sets the pin first."""
     key = layout.engine_pin(run_id)
     try:
-        pin = find_record(store, EnginePin, key)
+        pin = find_record(store, EnginePin, key, exact=True)
     except DamagedError as error:
         return None, [Finding("run_record.pin_unreadable", error.message, key=key)]
     if pin is None:

@@ -16,7 +16,7 @@ from sweepctl.errors import EngineFaultError, EngineUnavailableError, MessageErr
 from sweepctl.protocol import Model, encode_request
 from sweepctl.records import layout
 from sweepctl.records.footer_forms import FooterForms
-from sweepctl.records.outcome import Outcome
+from sweepctl.records.outcome import KEPT_FILES, Outcome
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, PARQUET_ERRORS, POINT_OUTCOMES, ROW_GROUP_ROWS
 from sweepctl.store.contract import Store
 from sweepctl.verify import artifacts
@@ -224,6 +224,8 @@ class ShardsExaminer:
             rows = self._open(file, outcome.shard_id, examined)
             if rows is not None:
                 closing.callback(rows.close)
+                if file.artifact.dataset == POINT_OUTCOMES:
+                    examined.findings += artifacts.examine_content(rows, file.artifact.key, outcome)
                 opened[file.artifact.dataset] = Opened(file, rows)
         return opened
 
@@ -288,11 +290,12 @@ class ShardsExaminer:
         failed: list[pa.Array] = [] if rows is None else rows.without_result
         if rows is None and EFFECTIVE_PARAMETERS in opened and POINT_OUTCOMES in opened:
             failed = self._examine_tables(outcome, opened, identities, differences, examined)
-        for name in self.run.spec.outputs:
+        for name in (*self.run.spec.outputs, KEPT_FILES):
             if name in opened and name in self.tables.schemas:
                 extra = ExtraExaminer(name, outcome, self.run, self.tables, differences)
                 with _damage(opened[name], outcome, examined):
-                    extra.examine(opened[name].rows, failed)
+                    # Files are kept above all of points that failed.
+                    extra.examine(opened[name].rows, [] if name == KEPT_FILES else failed)
         examined.findings += differences.findings
 
     def _examine_tables(

@@ -108,6 +108,29 @@ def test_a_file_with_any_byte_changed_is_what_arrow_makes_of_it() -> None:
     assert 0 < read < CHANGES
 
 
+def test_any_byte_that_is_changed_is_damage_where_all_are_to_be_as_written(by_arrow: list[bytes]) -> None:
+    decoder, random = OutcomeDecoder(exact=True), Random(1)
+    outcomes = [outcome(shard, artifacts=1) for shard in range(1, 10)]
+    assert [decoded(decoder, table.encode(each)) for each in outcomes] == outcomes
+    assert len(by_arrow) == 1
+    for _ in range(CHANGES):
+        body = table.encode(random.choice(outcomes))
+        at = random.randrange(body.index(b"parquet-cpp"))  # of another version of that, nothing is known
+        changed = body[:at] + bytes([body[at] ^ (1 << random.randrange(8))]) + body[at + 1 :]
+        assert isinstance(decoded(decoder, changed), str)
+    assert isinstance(decoded(decoder, body.replace(b"parquet-cpp", b"parquet-\xff\xff\xff")), str)
+
+
+@pytest.mark.parametrize("options", [{"compression": "zstd"}, {"write_statistics": False}])
+def test_what_another_writer_made_is_not_as_written(options: dict[str, Any]) -> None:
+    body = written(pq.read_table(pa.BufferReader(table.encode(outcome(1)))), **options)
+    assert "zstd" in options.values() or by_table(body) == outcome(1)
+    assert isinstance(decoded(OutcomeDecoder(exact=True), body), str)
+    # But of another version of Arrow, or of an earlier release, nothing can be told.
+    other = table.encode(outcome(1)).replace(b"parquet-cpp-arrow version 2", b"parquet-cpp-arrow version 1")
+    assert decoded(OutcomeDecoder(exact=True), other) == outcome(1)
+
+
 def test_every_byte_of_values_that_is_changed_is_seen_to_be_invalid_as_by_arrow() -> None:
     decoder, body = OutcomeDecoder(), table.encode(outcome(0))
     decoded(decoder, body)

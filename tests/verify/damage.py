@@ -27,6 +27,7 @@ class Damaged:
     """One run's files in a directory of their own."""
 
     root: Path
+    model: str = MODEL
 
     def keys(self, shard: int, run_date: str = RUN_DATE) -> layout.ShardKeys:
         return layout.ShardKeys(RUN_ID, run_date, shard)
@@ -35,7 +36,7 @@ class Damaged:
         return self.root / key
 
     def data(self, dataset: str, shard: int) -> Path:
-        return self.path(self.keys(shard).dataset(dataset, MODEL))
+        return self.path(self.keys(shard).dataset(dataset, self.model))
 
     @property
     def record(self) -> Path:
@@ -81,7 +82,7 @@ class Damaged:
 
         self.edit_rows(dataset, shard, change, reseal=reseal)
 
-    def reseal(self, dataset: str, shard: int, **changes: Any) -> None:  # noqa: ANN401  fields of an artifact
+    def reseal(self, dataset: str, shard: int, /, **changes: Any) -> None:  # noqa: ANN401  fields of an artifact
         """Have the outcome promise what the file is."""
         body = self.data(dataset, shard).read_bytes()
         found = {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest(), **changes}

@@ -13,6 +13,7 @@ from verify.damage import RUN_ID, Damaged
 from verify.damages import CUSTOMERS, DAMAGES, OUTCOMES, PARAMETERS, Change, cell, drop_shard, flip, next_bit, swap_rows
 from verify.runs import ENGINE, SPEC, codes, make_run
 
+from sweepctl.records import table
 from sweepctl.store import open_store
 from sweepctl.verify import Reexecution, Report, Verdict, artifacts, together, verify
 from sweepctl.verify.shards import ShardsExaminer
@@ -99,7 +100,11 @@ def test_a_bit_of_a_metric_is_found_by_running_the_point_again(whole: Path, tmp_
 def test_another_content_digest_is_found_by_running_all_again(whole: Path, tmp_path: Path) -> None:
     run = Damaged(tmp_path / "store")
     shutil.copytree(whole, run.root)
-    run.edit(run.outcome(1), content_sha256="v2:" + "0" * 64)
+    other = "v2:" + "0" * 64
+    run.edit(run.outcome(1), content_sha256=other)
+    # The file of the points' results keeps it, too.
+    assert codes(examined(run.root)) - USUAL == {"artifacts.wrong_sha256"}
+    run.edit_rows(OUTCOMES, 1, lambda rows: rows.replace_schema_metadata({table.CONTENT_DIGEST: other}))
     assert codes(examined(run.root, again=True)) - USUAL == {"reexecution.digest"}
 
 
