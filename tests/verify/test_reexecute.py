@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from fakes.crashing import AT, POINTS, SHARD, TEST_ENGINE, body
-from verify import damage
 from verify.damage import RUN_DATE, RUN_ID, Damaged
 
 from sweepctl.engine.client import Engine
@@ -54,13 +53,10 @@ def test_a_success_that_crashes_now_is_not_reproduced(store: Store, tmp_path: Pa
     assert finding.message.startswith(said)
 
 
-def test_a_crash_hides_no_wrong_metric_of_a_neighbour(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_crash_hides_no_wrong_metric_of_a_neighbour(store: Store, tmp_path: Path) -> None:
     marker = tmp_path / "crashes"
     make_run(store, "abort_in", marker=str(marker))
-    monkeypatch.setattr(damage, "MODEL", "faulty")
-    Damaged(Path(store.url)).set(POINT_OUTCOMES, 2, "half", 1.0, row=AT - 2 * SHARD + 1)
+    Damaged(Path(store.url), "faulty").set(POINT_OUTCOMES, 2, "half", 1.0, row=AT - 2 * SHARD + 1)
     marker.mkdir()
     report = examined(store)
     assert report.verdict is Verdict.CORRUPT
