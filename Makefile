@@ -225,9 +225,9 @@ mutants: $(VENV)/.dev $(VENV)/.sweepctl ## break the protocol on purpose, and ch
 damages: $(VENV)/.dev $(VENV)/.sweepctl ## damage a store in every way of a list, and in N that are drawn (500): verify names it
 	@SWEEPCTL_TEST_DAMAGES=$(or $(N),500) $(RUN) -m pytest -q $(INSTALLED) tests/verify/test_full_damages.py
 
-fuzz: $(VENV)/.dev $(VENV)/.sweepctl ## fuzz messages and requests for SECONDS each (600); interesting inputs are kept
-	$(say) "fuzz: the decoder of messages"
-	@PYTHONPATH=tests $(RUN) tests/fuzz/messages.py $(or $(SECONDS),600)
+fuzz: $(VENV)/.dev $(VENV)/.sweepctl engines ## fuzz what comes from outside, for SECONDS each (600); interesting messages and requests are kept
+	$(say) "fuzz: messages, sweep files, tables, manifests, expressions, the model protocol"
+	@PYTHONPATH=tests $(RUN) tests/fuzz/run.py $(or $(SECONDS),600)
 	$(say) "fuzz: the parser of requests"
 	@SWEEP_FUZZ_SECONDS=$(or $(SECONDS),600) cargo test --quiet --locked -p sweep-runtime fuzz -- --nocapture
 

@@ -53,8 +53,8 @@ class Shards(Strict):
 
     points: Count | None = Field(default=None, description="Points per shard; the last shard may have fewer.")
     count: Count | None = Field(default=None, description="Maximum number of shards; all but the last are equal.")
-    seconds: Annotated[float, BeforeValidator(lambda value: float(value) if type(value) is int else value)] | None = (
-        Field(default=None, gt=0, le=36_000, description="Target seconds per shard on one core, measured by a pilot.")
+    seconds: float | None = Field(
+        default=None, gt=0, le=36_000, description="Target seconds per shard on one core, measured by a pilot."
     )
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ Here is the rule alone, as the sweep file states it; `results.analysis.precision
 
 import math
 import re
+import sys
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, PlainValidator, model_validator
@@ -24,8 +25,8 @@ def _half_width(value: object) -> float | str:
     # A union of types would report one error for each of its members.
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     found = _SHARE.fullmatch(value) if isinstance(value, str) else None
-    size = float(found[1]) if found else float(value) if is_number else 0.0  # type: ignore[arg-type]
-    if not (size > 0 and math.isfinite(size)):
+    size = float(found[1]) if found else value if is_number else 0
+    if not 0 < size <= sys.float_info.max:  # type: ignore[operator]
         reject('must be a number above 0, in the metric\'s unit, or a share of the mean, such as "5%"')
     return value  # type: ignore[return-value]
 

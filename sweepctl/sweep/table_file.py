@@ -18,11 +18,13 @@ from sweepctl.names import Name
 from sweepctl.protocol import Parameter
 from sweepctl.records.design import encode_table, rule_of
 from sweepctl.spec import Value
+from sweepctl.texts import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MAX_BYTES = 64 << 20
+MAX_BYTES = 64 << 20  # of the file, and of the design that it becomes
+MAX_ENCODED = 6 * MAX_BYTES  # of a Parquet file's columns before compression: numbers have eight bytes, texts four more
 ROWS_AT_ONCE = 1 << 14
 BLANKS = " \t"  # around a number
 
@@ -76,12 +78,18 @@ def _read(path: Path) -> "pa.Table":
         raise _refuse(path, "must name each column once")
     if table.num_rows == 0:
         raise _refuse(path, "must have at least one row below its header")
+    _require_few(path, table.num_rows, table.num_columns)
     return table
+
+
+def _require_few(path: Path, rows: int, columns: int) -> None:
+    """Refuse more rows than a design can have, in which each value takes a character, and what separates them."""
+    if (most := MAX_BYTES // (2 * columns + 2)) < rows:
+        raise _refuse(path, f"it has {rows:,} rows of {counted('columns', columns)}: must be at most {most:,}")
 
 
 def _parsed(path: Path) -> "pa.Table":
     import pyarrow as pa  # noqa: PLC0415  heavy, and for tables only
-    from pyarrow import parquet  # noqa: PLC0415
 
     from sweepctl.records.footer import fixed_length_columns  # noqa: PLC0415  imports pyarrow, too
 
@@ -89,7 +97,7 @@ def _parsed(path: Path) -> "pa.Table":
         if path.stat().st_size > MAX_BYTES:
             raise _refuse(path, "must be at most 64 MiB")
         # In the file's order: a row's position is its cell.
-        return parquet.read_table(path) if is_parquet(path) else _csv(path)
+        return _parquet(path) if is_parquet(path) else _csv(path)
     except OSError as error:
         raise _refuse(path, error.strerror or str(error)) from error
     except pa.ArrowInvalid as error:
@@ -98,6 +106,56 @@ def _parsed(path: Path) -> "pa.Table":
         # Which names no column.
         suspects = ", ".join(map(repr, fixed_length_columns(path.read_bytes()))) or "of an unknown type"
         raise _refuse(path, f"column {suspects}: {error}: must hold integers, floats, text, true or false") from error
+
+
+def _parquet(path: Path) -> "pa.Table":
+    """Return the rows of a Parquet file, whose texts are dictionaries.
+
+    A short file can hold one value a billion times: what it takes in memory is bounded before it is read.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+    from pyarrow import parquet  # noqa: PLC0415
+
+    metadata = parquet.read_metadata(path)
+    schema = metadata.schema.to_arrow_schema()
+    for field in schema:
+        if not _is_plain(field.type):
+            rule = f"column {field.name!r} is {field.type}: must hold integers, floats, text, true or false"
+            raise _refuse(path, rule)
+    _require_few(path, metadata.num_rows, len(schema))
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
+    texts = [field.name for field in schema if _is_text(field.type)]
+    if sum(chunk.total_uncompressed_size for chunk in chunks) <= MAX_ENCODED:
+        table = parquet.read_table(path, read_dictionary=texts)
+        dictionaries = (column for column in table.columns if pa.types.is_dictionary(column.type))
+        if sum(map(_text_bytes, dictionaries)) <= MAX_BYTES:
+            return table
+    raise _refuse(path, "its values take more than 64 MiB")
+
+
+def _text_bytes(column: "pa.ChunkedArray") -> int:
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    if not _is_text(column.type.value_type):
+        return 0
+    lengths = (pc.take(pc.binary_length(chunk.dictionary), chunk.indices) for chunk in column.chunks)
+    return sum(pc.sum(each).as_py() or 0 for each in lengths)
+
+
+def _is_text(kind: "pa.DataType") -> bool:
+    import pyarrow as pa  # noqa: PLC0415
+
+    return any(of(kind) for of in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
+
+
+def _is_plain(kind: "pa.DataType") -> bool:
+    """Whether a column holds integers, floats, text, true and false, or nothing."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    numbers = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_null)
+    return _is_text(kind) or any(of(kind) for of in numbers)
 
 
 def _csv(path: Path) -> "pa.Table":
@@ -185,14 +243,6 @@ def _plain(path: Path, name: str, column: "pa.ChunkedArray") -> "pa.ChunkedArray
             row = pc.index(pc.greater(column, pa.scalar((1 << 63) - 1, kind)), True).as_py()
             rule = f"row {row + 1} of column {name!r} is {column[row]}: integers must fit in signed 64 bits"
             raise _refuse(path, rule) from error
-    if not any(
-        of(column.type)
-        for of in (
-            *(pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_null),
-            *(pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view),
-        )
-    ):
-        raise _refuse(path, f"column {name!r} is {kind}: must hold integers, floats, text, true or false")
     if (row := _first_not_finite(column)) is not None:
         raise _refuse(path, f"row {row + 1} of column {name!r} is {column[row]}: must be a finite number")
     return column

@@ -1,4 +1,4 @@
-"""Spoils JSON texts: at the bytes, at the tokens, and by joining two. Drawn from a seed."""
+"""Spoils texts: at the bytes, at the tokens, and by joining two. Drawn from a seed."""
 
 import re
 from collections.abc import Sequence
@@ -14,47 +14,47 @@ TOKENS = (
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|true|false|null|[\[\]{},:]')
 
 
-def mutate(text: bytes, corpus: Sequence[bytes], random: Random) -> bytes:
-    """Return `text` with a few things wrong, or right."""
+def mutate(text: bytes, corpus: Sequence[bytes], random: Random, tokens: Sequence[bytes] = TOKENS) -> bytes:
+    """Return `text` with a few things wrong, or right; `tokens` are what is put into it."""
     for _ in range(random.choice([1, 1, 1, 2, 5])):
-        text = random.choice(_WAYS)(text, corpus, random)[:MAX_BYTES]
+        text = random.choice(_WAYS)(text, corpus, random, tokens)[:MAX_BYTES]
     return text
 
 
-def _flip(text: bytes, _: Sequence[bytes], random: Random) -> bytes:
+def _flip(text: bytes, _: Sequence[bytes], random: Random, __: Sequence[bytes]) -> bytes:
     if not text:
         return b"{"
     at = random.randrange(len(text))
     return text[:at] + bytes([text[at] ^ (1 << random.randrange(8))]) + text[at + 1 :]
 
 
-def _cut(text: bytes, _: Sequence[bytes], random: Random) -> bytes:
+def _cut(text: bytes, _: Sequence[bytes], random: Random, __: Sequence[bytes]) -> bytes:
     start = random.randrange(len(text) + 1)
     return text[:start] + text[start + random.choice([1, 2, 8, 64]) :]
 
 
-def _repeat(text: bytes, _: Sequence[bytes], random: Random) -> bytes:
+def _repeat(text: bytes, _: Sequence[bytes], random: Random, __: Sequence[bytes]) -> bytes:
     start = random.randrange(len(text) + 1)
     return text[:start] + text[start : start + random.choice([1, 8, 64])] * random.choice([1, 2, 50]) + text[start:]
 
 
-def _insert(text: bytes, _: Sequence[bytes], random: Random) -> bytes:
+def _insert(text: bytes, _: Sequence[bytes], random: Random, tokens: Sequence[bytes]) -> bytes:
     at = random.randrange(len(text) + 1)
-    return text[:at] + random.choice(TOKENS) + text[at:]
+    return text[:at] + random.choice(tokens) + text[at:]
 
 
-def _exchange(text: bytes, corpus: Sequence[bytes], random: Random) -> bytes:
+def _exchange(text: bytes, corpus: Sequence[bytes], random: Random, tokens: Sequence[bytes]) -> bytes:
     """Put a token of somewhere else into a token's place."""
     mine = list(_TOKEN.finditer(text))
     others: list[bytes] = _TOKEN.findall(random.choice(corpus)) or [b"null"]
     if not mine:
         return random.choice(corpus)
     place = random.choice(mine)
-    new = random.choice([random.choice(TOKENS), random.choice(others)])
+    new = random.choice([random.choice(tokens), random.choice(others)])
     return text[: place.start()] + new + text[place.end() :]
 
 
-def _join(text: bytes, corpus: Sequence[bytes], random: Random) -> bytes:
+def _join(text: bytes, corpus: Sequence[bytes], random: Random, _: Sequence[bytes]) -> bytes:
     other = random.choice(corpus)
     return text[: random.randrange(len(text) + 1)] + other[random.randrange(len(other) + 1) :]
 

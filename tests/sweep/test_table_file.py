@@ -12,6 +12,7 @@ from fakes.sweep_files import TEST_ENGINE
 from sweep.files import draft, errors
 
 from sweepctl.engine.client import Engine
+from sweepctl.sweep import table_file
 
 TYPED = 'name = "t"\nmodel = "typed"\nseed = 1\n[design]\nkind = "table"\nfile = "{file}"\n'
 
@@ -125,6 +126,42 @@ def test_a_parquet_type_that_arrow_lacks_is_named(tmp_path: Path, engine: Engine
     shutil.copy(Path(__file__).parent / "int128.parquet", tmp_path / "t.parquet")
     expected = ": t.parquet: column 'int': Integers with more than 64 bits not implemented: must hold integers"
     assert refused(tmp_path, engine, "t.parquet").startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["x"] * 1_024, None),
+        ([1] * 1_025, ": t.parquet: it has 1,025 rows of 1 column: must be at most 1,024"),
+        (["x" * 500] * 9, ": t.parquet: its values take more than 64 MiB"),
+        (pa.array(["x" * 500] * 9).dictionary_encode(), ": t.parquet: its values take more than 64 MiB"),
+    ],
+)
+def test_a_short_parquet_file_cannot_fill_the_memory(
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch, values: object, expected: str | None
+) -> None:
+    """A value that repeats takes no bytes in the file."""
+    pq.write_table(pa.table({"text": values}), tmp_path / "t.parquet", compression="zstd")
+    monkeypatch.setattr(table_file, "MAX_BYTES", 4_096)
+    if expected is None:
+        assert len(rows(tmp_path, engine, "t.parquet")) == 1_024
+    else:
+        assert refused(tmp_path, engine, "t.parquet") == expected
+
+
+def test_nothing_of_parquet_is_read_that_is_too_much(
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq.write_table(pa.table({"text": ["x" * 1_000]}), tmp_path / "t.parquet", compression="zstd")
+    monkeypatch.setattr(table_file, "MAX_ENCODED", 500)
+    monkeypatch.setattr(pq, "read_table", None)
+    assert refused(tmp_path, engine, "t.parquet") == ": t.parquet: its values take more than 64 MiB"
+
+
+def test_a_csv_has_no_more_rows_than_a_design(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t.csv").write_text("int\n" + "1\n" * 1_025)
+    monkeypatch.setattr(table_file, "MAX_BYTES", 4_096)
+    assert refused(tmp_path, engine) == ": t.csv: it has 1,025 rows of 1 column: must be at most 1,024"
 
 
 def test_a_path_may_begin_at_home(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
