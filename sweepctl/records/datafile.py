@@ -28,6 +28,17 @@ def open_rows(path: Path, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
 
     Raises one of PARQUET_ERRORS if the file is none that a writer here makes.
     """
+    metadata = read_metadata(path)
+    require_bounded(metadata, lambda names: pq.ParquetFile(path, read_dictionary=names), dictionaries)
+    known = [name for name in dictionaries if name in metadata.schema.names]
+    return pq.ParquetFile(path, metadata=metadata, read_dictionary=known)
+
+
+def read_metadata(path: Path) -> pq.FileMetaData:
+    """Return what a file's footer says, of whose column chunks Arrow ends the process at none.
+
+    Raises one of PARQUET_ERRORS if there are such, or none can be read.
+    """
     with path.open("rb") as opened:
         size = opened.seek(0, os.SEEK_END)
         opened.seek(max(0, size - FOOTER_END))
@@ -36,9 +47,7 @@ def open_rows(path: Path, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
         footer = opened.read(length)
     metadata = pq.read_metadata(path)
     require_safe(footer)
-    require_bounded(metadata, lambda names: pq.ParquetFile(path, read_dictionary=names), dictionaries)
-    known = [name for name in dictionaries if name in metadata.schema.names]
-    return pq.ParquetFile(path, metadata=metadata, read_dictionary=known)
+    return metadata
 
 
 def open_body(body: bytes, forms: FooterForms) -> pq.ParquetFile:

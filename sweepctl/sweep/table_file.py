@@ -116,7 +116,9 @@ def _parquet(path: Path) -> "pa.Table":
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import parquet  # noqa: PLC0415
 
-    metadata = parquet.read_metadata(path)
+    from sweepctl.records.datafile import read_metadata  # noqa: PLC0415  imports pyarrow, too
+
+    metadata = read_metadata(path)
     schema = metadata.schema.to_arrow_schema()
     for field in schema:
         if not _is_plain(field.type):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from fakes.sweep_files import TEST_ENGINE
 from sweep.files import draft, errors
 
 from sweepctl.engine.client import Engine
+from sweepctl.records.footer import footer_of, require_safe
+from sweepctl.records.table import PARQUET_ERRORS
 from sweepctl.sweep import table_file
 
 TYPED = 'name = "t"\nmodel = "typed"\nseed = 1\n[design]\nkind = "table"\nfile = "{file}"\n'
@@ -156,6 +159,29 @@ def test_nothing_of_parquet_is_read_that_is_too_much(
     monkeypatch.setattr(table_file, "MAX_ENCODED", 500)
     monkeypatch.setattr(pq, "read_table", None)
     assert refused(tmp_path, engine, "t.parquet") == ": t.parquet: its values take more than 64 MiB"
+
+
+def test_a_footer_at_which_arrow_would_end_the_process_is_refused(tmp_path: Path, engine: Engine) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"int": [1]}), path)
+    body = path.read_bytes()
+    refusals = [refused(tmp_path, engine, path.name) for each in unsafe(body) if path.write_bytes(each)]
+    assert len(refusals) > 1
+    assert all(each.startswith(": t.parquet: must be CSV, or Parquet if it is named") for each in refusals)
+
+
+def unsafe(body: bytes) -> Iterator[bytes]:
+    """Yield files that Arrow opens, with a byte of the footer changed."""
+    for at in range(len(body) - 8 - len(footer_of(body)), len(body) - 8):
+        changed = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
+        try:
+            pq.read_metadata(pa.BufferReader(changed))
+        except PARQUET_ERRORS:
+            continue
+        try:
+            require_safe(footer_of(changed))
+        except pa.ArrowInvalid:
+            yield changed
 
 
 def test_a_csv_has_no_more_rows_than_a_design(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
