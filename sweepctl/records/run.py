@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from sweepctl.errors import DamagedError, UnknownRunError
 from sweepctl.protocol import Model
 from sweepctl.records import layout, table
+from sweepctl.records.as_written import require_as_written
 from sweepctl.records.outcome import EnginePin, Outcome, RunRecord
 from sweepctl.store.contract import Entry, Store, is_key
 
@@ -67,7 +68,7 @@ def find_record(store: Store, kind: type[table.Record], key: str, *, exact: bool
         return None
     record = table.decode(kind, stored.body, store.locate(key))
     if exact:
-        table.require_as_written(record, stored.body, store.locate(key))
+        require_as_written(record, stored.body, store.locate(key))
     return record
 
 

@@ -35,7 +35,7 @@ BUFFER_BYTES = 1 << 18
 COMPRESSION_LEVEL = 1  # higher levels make these columns 1 % smaller and take twice the time
 
 MAX_RECORD_BYTES = 64 << 20  # decoded
-_FOREIGN = "Another program wrote it. Move it away, or use another store or run_id."
+FOREIGN = "Another program wrote it. Move it away, or use another store or run_id."
 
 # What Arrow raises for a damaged file.
 PARQUET_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
@@ -329,27 +329,7 @@ def decode(kind: type[Record], body: bytes, where: str) -> Record:
     except (*PARQUET_ERRORS, ValueError, OverflowError) as error:
         reason = rule_of(error) if isinstance(error, ValueError) else str(error)
         msg = f"{where} is not a sweepctl record: {reason}"
-        raise DamagedError(msg, remedy=_FOREIGN) from error
-
-
-def require_as_written(record: Outcome | RunRecord | EnginePin, body: bytes, where: str) -> None:
-    """Raise DamagedError unless a record's file is, byte for byte, what `encode` writes of it.
-
-    Its columns have statistics, which repeat its values: a byte that was changed contradicts another. Nothing can be
-    told of what another version of Arrow wrote, or an earlier release with fewer columns.
-    """
-    own = encode(record)
-    if body != own and _writer_of(body) in (None, _writer_of(own)):
-        raise DamagedError(f"{where} has other bytes than its values are written with", remedy=_FOREIGN)
-
-
-def _writer_of(body: bytes) -> tuple[str, list[str]] | None:
-    """Return who wrote a record, and its columns; None if that is no text."""
-    metadata = pq.read_metadata(pa.BufferReader(body))
-    try:
-        return metadata.created_by, metadata.schema.to_arrow_schema().names
-    except UnicodeDecodeError:
-        return None
+        raise DamagedError(msg, remedy=FOREIGN) from error
 
 
 def record_of(kind: type[Record], fields: dict[str, Any]) -> Record:

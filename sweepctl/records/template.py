@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweepctl.records import footer, table
+from sweepctl.records.as_written import require_as_written
 from sweepctl.records.outcome import Outcome
 
 MAX_LEARNT_BYTES = 1 << 16  # of a file: longer ones are rare, and a template holds it twice
@@ -249,7 +250,7 @@ class OutcomeDecoder:
                 return found
         found = table.decode(Outcome, body, where())
         if self.exact:
-            table.require_as_written(found, body, where())
+            require_as_written(found, body, where())
         if len(body) <= MAX_LEARNT_BYTES and len(known) < MAX_OF_A_LENGTH and self._count < MAX_TEMPLATES:
             learnt = Template.learn(body, found)
             if learnt is not None:

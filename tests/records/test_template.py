@@ -126,9 +126,19 @@ def test_what_another_writer_made_is_not_as_written(options: dict[str, Any]) -> 
     body = written(pq.read_table(pa.BufferReader(table.encode(outcome(1)))), **options)
     assert "zstd" in options.values() or by_table(body) == outcome(1)
     assert isinstance(decoded(OutcomeDecoder(exact=True), body), str)
-    # But of another version of Arrow, or of an earlier release, nothing can be told.
-    other = table.encode(outcome(1)).replace(b"parquet-cpp-arrow version 2", b"parquet-cpp-arrow version 1")
-    assert decoded(OutcomeDecoder(exact=True), other) == outcome(1)
+
+
+def test_of_what_another_version_of_arrow_wrote_values_are_compared_with_their_statistics() -> None:
+    for column in ("started_at", "cpu_seconds", "attempt_id", "shard_id", "engine_version"):
+        body = table.encode(outcome(1)).replace(b"parquet-cpp-arrow version 2", b"parquet-cpp-arrow version 1")
+        assert decoded(OutcomeDecoder(exact=True), body) == outcome(1)
+        metadata = pq.read_metadata(pa.BufferReader(body))
+        chunk = metadata.row_group(0).column(table.OUTCOME.names.index(column))
+        end = chunk.data_page_offset + chunk.total_compressed_size
+        for change in (1, 2):
+            changed = body[: end - 8] + bytes([body[end - 8] ^ change]) + body[end - 7 :]
+            assert by_table(changed) != outcome(1)
+            assert isinstance(decoded(OutcomeDecoder(exact=True), changed), str)
 
 
 def test_every_byte_of_values_that_is_changed_is_seen_to_be_invalid_as_by_arrow() -> None:
