@@ -35,6 +35,9 @@ _DATA_PAGE, _PLAIN = 0, 0
 _LENGTH_BYTES = 4
 
 
+_Repeat = tuple[slice, slice]  # where a value is, and a statistic of its column
+
+
 class _Unfit(Exception):  # noqa: N818  no error: the file is decoded by Arrow alone
     """A file that nothing can be learnt from."""
 
@@ -52,14 +55,6 @@ class _Value:
     def taken(self) -> slice:
         """The bytes that it takes."""
         return slice(self.at, self.at + struct.calcsize(f"<{self.code}"))
-
-
-@dataclass(frozen=True)
-class _Repeat:
-    """Where a statistic of a column is, and the values of which it is one."""
-
-    statistic: slice
-    values: tuple[slice, ...]
 
 
 @dataclass(frozen=True)
@@ -94,7 +89,7 @@ class Template:
     constant: Mapping[str, Any]  # the columns that are null, or of one bit
     own: _Row
     artifacts: tuple[_Row, ...]
-    repeats: tuple[_Repeat, ...]
+    repeats: tuple[_Repeat, ...]  # of the outcome's own values
 
     @classmethod
     def learn(cls, body: bytes, outcome: Outcome) -> Self | None:
@@ -139,9 +134,9 @@ class Template:
     def repeats_values(self, body: bytes) -> bool:
         """Return whether the statistics of a file that fits are of the values that it has.
 
-        Of a list they are its ends: what an outcome says of each of its files is for the reader to compare with these.
+        Those of its list of files are not compared: the files are.
         """
-        return all(any(body[value] == body[each.statistic] for value in each.values) for each in self.repeats)
+        return all(body[value] == body[statistic] for value, statistic in self.repeats)
 
 
 def _text(name: str, found: bytes, words: dict[bytes, str]) -> str:
@@ -183,9 +178,8 @@ def _examine(body: bytes, outcome: Outcome) -> tuple[list[_Value], list[slice], 
         values += places
         statistics = _slices(column[_META_DATA].get(_COLUMN_STATISTICS)) + _slices(header[_PAGE].get(_PAGE_STATISTICS))
         if places:  # what has no place of its own is the same in all files, and so are its statistics
-            taken = tuple(each.taken for each in places)
-            free += [*taken, *statistics]
-            repeats += [_Repeat(each, taken) for each in statistics]
+            free += [*(each.taken for each in places), *statistics]
+            repeats += [(places[0].taken, each) for each in statistics if places[0].artifact == _OUTCOME]
     return values, free, repeats
 
 
