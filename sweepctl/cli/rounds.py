@@ -37,7 +37,7 @@ class RoundsCommand:
         """Return the fields of rounds in --json."""
         return {"rounds": self._told, "is_precise": self.is_precise}
 
-    def run(self, run: "RunOne", reuse: str | None) -> tuple[dict[str, Any], int]:
+    def run(self, run: "RunOne", reuse: tuple[str, ...]) -> tuple[dict[str, Any], int]:
         """Run rounds on this machine until they are precise enough; return what --json prints, and the exit code."""
         from sweepctl.records.run import require_run
 
@@ -46,7 +46,7 @@ class RoundsCommand:
         while following is not None:
             current, following = following, None
             # What another run knows, too: it may have more replications than the round before.
-            sources = tuple(each for each in (current.earlier, reuse) if each is not None)
+            sources = reuse if current.earlier is None else (current.earlier, *reuse)
             result, exit_code = run(current.draft, current.run_id, sources)
             self._rounds.begun[current.replications] = require_run(self._store, result["run_id"])
             is_settled = result["verdict"] in SETTLED

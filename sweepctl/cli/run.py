@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sweepctl.cli.app import app
+from sweepctl.cli.named import complete_run, named_run
 from sweepctl.cli.options import (
     DEFAULT_STORE,
     DEFAULT_TIMEOUT,
@@ -18,6 +19,7 @@ from sweepctl.cli.options import (
     LogOption,
     ProgramOption,
     RegionOption,
+    RunArgument,
     RunIdOption,
     StoreOption,
     SweepFileArgument,
@@ -61,7 +63,11 @@ def run_command(
     program: ProgramOption = None,
     reuse: Annotated[
         str | None,
-        typer.Option(metavar="RUN_ID", help="Reuse points that this run in the same store has already computed."),
+        typer.Option(
+            metavar="RUN_ID",
+            help="Reuse points that this run in the same store has already computed.",
+            autocompletion=complete_run,
+        ),
     ] = None,
     concurrency: ConcurrencyOption = 2,
     timeout: TimeoutOption = DEFAULT_TIMEOUT,
@@ -102,6 +108,7 @@ def run_command(
 
         drafted = draft(contents, worker)
         _require_reusable(drafted, reuse)
+        reused = () if reuse is None else (named_run(results, reuse),)
         show_design_notes(console, drafted, run_id)
         show_short_time(console, drafted.spec.limits, timeout)
         conditions = Conditions(threads, timeout)
@@ -111,9 +118,9 @@ def run_command(
         with on_signals(sweep.stop.set):
             run = partial(sweep.run, accept_failures=accept_failures)
             if rounds is None:
-                result, exit_code = run(drafted, run_id, () if reuse is None else (reuse,))
+                result, exit_code = run(drafted, run_id, reused)
             else:
-                result, exit_code = rounds.run(run, reuse)
+                result, exit_code = rounds.run(run, reused)
         if result["verdict"] is not None:
             show_next(
                 console,
@@ -299,7 +306,7 @@ class _RunCommand:
 )
 def retry_command(
     context: typer.Context,
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="Run whose failed shards to retry.")],
+    run_id: RunArgument,
     store: StoreOption = DEFAULT_STORE,
     engine: EngineOption = None,
     program: ProgramOption = None,
@@ -335,7 +342,7 @@ def retry_command(
         is_text = logs.configure(log_format) == "text"
         require_run_id(run_id)
         results = open_store(store, endpoint_url=endpoint_url, region=region)
-        caller = calling(context)
+        run_id, caller = named_run(results, run_id), calling(context)
         failed = failed_shards(results, run_id, caller)
         show_failed(console, failed)
         result, is_left = failed.to_json(), failed.is_left(accept_failures=accept_failures)

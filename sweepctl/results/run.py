@@ -6,7 +6,6 @@
 Nothing is kept open or cached: each conversion reads the store again.
 """
 
-import difflib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from sweepctl.results.analysis.discovery import Discovery, discover
 from sweepctl.results.analysis.subject import Subject
 from sweepctl.results.analysis.summary import Summary, summarize
 from sweepctl.store import Store, open_store
+from sweepctl.texts import did_you_mean
 from sweepctl.verify import Report, verify
 
 if TYPE_CHECKING:
@@ -84,9 +84,8 @@ class Rows:
     def _require_columns(self, known: Sequence[str]) -> None:
         for name in self.columns:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                remedy = f"Did you mean {near[0]!r}?" if near else f"Columns: {', '.join(known)}."
-                raise UsageError(f"run {self.run.run_id}: points have no column {name!r}", remedy=remedy)
+                msg = f"run {self.run.run_id}: points have no column {name!r}"
+                raise UsageError(msg, remedy=did_you_mean(name, known, "Columns"))
 
 
 @dataclass(frozen=True)
