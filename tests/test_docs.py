@@ -110,6 +110,19 @@ def test_queries_print_what_their_page_says(
     for command, printed in examples:
         assert shell(command).stdout == printed, command
     monkeypatch.chdir(tmp_path)
-    (python,) = re.findall(r"```pycon\n(.*?)```", page, re.DOTALL)
-    examples_of_python = doctest.DocTestParser().get_doctest(python, {}, "docs/queries.md", None, None)
-    assert doctest.DocTestRunner().run(examples_of_python) == (0, 15)
+    assert run_examples("queries.md") == 15
+
+
+def run_examples(page: str) -> int:
+    """Run the Python of a page of the docs, as one session, and return how many examples it has."""
+    blocks = re.findall(r"```pycon\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+    examples = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, page, None, None)
+    failed, tried = doctest.DocTestRunner().run(examples)
+    assert not failed
+    return tried
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_python_prints_what_its_page_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{find_engine().parent}:/usr/bin:/bin")
+    assert run_examples("python.md") == 11

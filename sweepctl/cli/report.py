@@ -29,7 +29,7 @@ from sweepctl.cli.terminal import (
     written_whole,
 )
 from sweepctl.cli.verify import find_prover
-from sweepctl.errors import EngineUnavailableError, InterruptedRunError, ScratchError, StoreError, UsageError
+from sweepctl.errors import EngineUnavailableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -235,25 +235,10 @@ def opened_views(results: "Store", runs: "Sequence[RunRecord]") -> "Iterator[Duc
     """Open the views of some runs; files that cannot be read are a StoreError."""
     from sweepctl.results import views
 
-    names = " and ".join(f"run {run.run_id}" for run in runs)
     with views.connect(results, runs) as connection, interrupted_by_signals(connection.interrupt):
-        import duckdb
-
         note_compact(results, runs)
-        try:
+        with views.reading_errors(runs):
             yield connection
-        except duckdb.InterruptException as error:
-            raise InterruptedRunError(
-                "stopped by a signal", remedy="Nothing was written; run the command again."
-            ) from error
-        except duckdb.OutOfMemoryException as error:
-            remedy = "Use a machine with more memory, or fewer metrics."
-            msg = f"{names} needs more memory: {error}"
-            raise ScratchError(msg, remedy=remedy) from error
-        # Other DuckDB errors are bugs of this program, not damaged files.
-        except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
-            remedy = f"{' or '.join(f'`sweepctl verify {run.run_id}`' for run in runs)} shows which files are damaged."
-            raise StoreError(f"the files of {names} cannot be read: {error}", remedy=remedy) from error
 
 
 def _units(engine: "Engine | None", record: "RunRecord") -> dict[str, str]:

@@ -17,7 +17,7 @@ from sweepctl.cli.options import (
     StoreOption,
     SweepFileArgument,
 )
-from sweepctl.cli.rounds import open_rounds
+from sweepctl.cli.report import opened_views
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json
 from sweepctl.errors import UsageError
 
@@ -81,6 +81,7 @@ def submit_command(
         path, sweep = find_engine(engine), read(file)
         worker = Engine(path, [*(program or ()), *sweep.programs])
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
+        from sweepctl.local_sweep.rounds import open_rounds
         from sweepctl.runs.rounds import Round
         from sweepctl.runs.start import pin
         from sweepctl.runs.submit import require_sendable, submit
@@ -92,7 +93,7 @@ def submit_command(
         drafted = draft(sweep, worker)
         show_design_notes(console, drafted, run_id)
         require_sendable(drafted, queue)
-        rounds = open_rounds(console, results, drafted, run_id)
+        rounds = open_rounds(console, results, drafted, run_id, opened_views)
         stop = Event()
         with on_signals(stop.set):
             found = Round(drafted, run_id, None) if rounds is None else rounds.to_submit()
