@@ -125,4 +125,4 @@ def run_examples(page: str) -> int:
 @pytest.mark.usefixtures("elsewhere")
 def test_python_prints_what_its_page_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{find_engine().parent}:/usr/bin:/bin")
-    assert run_examples("python.md") == 11
+    assert run_examples("python.md") == 13
