@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sweepctl.engine.client import Engine
+    from sweepctl.local_sweep.rounds import RoundsCommand
     from sweepctl.store import Store
     from sweepctl.sweep.plan import Draft
 
@@ -81,7 +82,6 @@ def submit_command(
         path, sweep = find_engine(engine), read(file)
         worker = Engine(path, [*(program or ()), *sweep.programs])
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
-        from sweepctl.local_sweep.rounds import open_rounds
         from sweepctl.runs.rounds import Round
         from sweepctl.runs.start import pin
         from sweepctl.runs.submit import require_sendable, submit
@@ -93,7 +93,7 @@ def submit_command(
         drafted = draft(sweep, worker)
         show_design_notes(console, drafted, run_id)
         require_sendable(drafted, queue)
-        rounds = open_rounds(console, results, drafted, run_id, opened_views)
+        rounds = _rounds(console, results, drafted, run_id)
         stop = Event()
         with on_signals(stop.set):
             found = Round(drafted, run_id, None) if rounds is None else rounds.to_submit()
@@ -125,6 +125,16 @@ def submit_command(
             show_submission(console, done)
         if rounds is not None and done is found and not rounds.is_precise:
             raise typer.Exit(1)
+
+
+def _rounds(console: "Console", results: "Store", drafted: "Draft", run_id: str | None) -> "RoundsCommand | None":
+    precision = drafted.file.sweep.precision
+    if precision is None:
+        return None
+    # What reads results takes long to import.
+    from sweepctl.local_sweep.rounds import open_rounds
+
+    return open_rounds(console, results, drafted, precision, run_id, opened=opened_views)
 
 
 def _shard_points(console: "Console", drafted: "Draft", worker: "Engine", stop: "Event") -> int:

@@ -17,6 +17,7 @@ from sweepctl.runs.submit import Submission
 from sweepctl.shard.run import utc_now
 from sweepctl.store import Store
 from sweepctl.sweep.plan import Draft
+from sweepctl.sweep.precision import Precision
 from sweepctl.view.rounds import show_end, show_round, show_unfinished
 
 if TYPE_CHECKING:
@@ -112,18 +113,14 @@ class RoundsCommand:
 
 
 def open_rounds(
-    console: Console, store: Store, drafted: Draft, run_id: str | None, opened: OpenViews
-) -> RoundsCommand | None:
-    """Return the rounds of a sweep; None if its file gives the number of replications.
+    console: Console, store: Store, drafted: Draft, precision: Precision, run_id: str | None, *, opened: OpenViews
+) -> RoundsCommand:
+    """Return the rounds of a sweep that chooses its replications by `precision`.
 
     Raises:
         UsageError: DuckDB is not installed, or the run_id is invalid.
         SweepFileError: the last round might have too many shards.
         StoreError: the store does not answer.
     """
-    precision = drafted.file.sweep.precision
-    if precision is None:
-        return None
-
     require_duckdb()
     return RoundsCommand(console, store, Rounds.find(drafted, precision, store, run_id), opened)

@@ -8,13 +8,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from sweepctl.engine.client import Engine, shipped_engine
 from sweepctl.errors import SweepctlError, UsageError
-from sweepctl.local_sweep.rounds import OpenViews, open_rounds
 from sweepctl.messages import ShardMessage
 from sweepctl.records.outcome import UNKNOWN_CALLER, Caller
 from sweepctl.runs.local import FailureLimit, RunOne, RunProgress, begin_run, run_shards
@@ -29,6 +28,9 @@ from sweepctl.view.design_notes import show_design_notes
 from sweepctl.view.limits import show_short_time
 from sweepctl.view.sweep import show_begun, show_done, show_proof, show_source, waiting
 from sweepctl.view.verify import examining
+
+if TYPE_CHECKING:
+    from sweepctl.local_sweep.rounds import OpenViews
 
 # Shows the progress of a run with so many points, of which so many are complete.
 Watch = Callable[[int, int], AbstractContextManager[Callable[[RunProgress], None]]]
@@ -61,7 +63,7 @@ class LocalSweep:
     _shared: Event = field(default_factory=Event)
 
     def run(
-        self, drafted: Draft, run_id: str | None, reuse: tuple[str, ...], opened: OpenViews, *, accept_failures: bool
+        self, drafted: Draft, run_id: str | None, reuse: tuple[str, ...], opened: "OpenViews", *, accept_failures: bool
     ) -> tuple[dict[str, Any], int]:
         """Run and verify a sweep, in rounds where it chooses its replications by precision.
 
@@ -77,9 +79,14 @@ class LocalSweep:
         """
         show_design_notes(self.console, drafted, run_id)
         show_short_time(self.console, drafted.spec.limits, self.timeout)
-        rounds = open_rounds(self.console, self.store, drafted, run_id, opened)
         one = partial(self._run_one, accept_failures=accept_failures)
-        return one(drafted, run_id, reuse) if rounds is None else rounds.run(one, reuse)
+        if drafted.file.sweep.precision is None:
+            return one(drafted, run_id, reuse)
+        # What reads results takes longer to import than a small run.
+        from sweepctl.local_sweep.rounds import open_rounds  # noqa: PLC0415
+
+        rounds = open_rounds(self.console, self.store, drafted, drafted.file.sweep.precision, run_id, opened=opened)
+        return rounds.run(one, reuse)
 
     def _run_one(
         self, drafted: Draft, run_id: str | None, reuse: tuple[str, ...], *, accept_failures: bool
