@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import commands_page
 import pytest
 import typer.main
 from paths import ROOT
@@ -44,6 +45,10 @@ def test_every_command_and_option_is_in_the_readme() -> None:
         variables = [parameter.envvar for parameter in command.params if getattr(parameter, "envvar", None)]
         for word in [*options, *variables]:
             assert f"`{word}`" in README, f"{name} {word}"
+
+
+def test_the_page_of_commands_is_that_of_the_code() -> None:
+    assert commands_page.PATH.read_text() == commands_page.page()
 
 
 def test_every_exit_code_is_in_the_readme() -> None:
