@@ -51,10 +51,11 @@ class Runs(list[StoredRun]):
 
     def __repr__(self) -> str:
         """Return a line for each run."""
-        return "\n".join(
+        lines = [
             f"{run.run_id}: {run.state}, {run.points_done:,} of {run.total_points:,} points of {run.model}"
             for run in self
-        )
+        ]
+        return "\n".join(lines or ["no runs"])
 
     def _repr_html_(self) -> str:
         head = ("run", "model", "state", "points", "done", "failed", "created (UTC)")

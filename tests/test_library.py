@@ -135,6 +135,7 @@ def test_runs_are_listed_and_opened_by_short_names(sweep: dict[str, Any]) -> Non
     runs = sweepctl.list_runs()
     assert [run.run_id for run in runs] == ["second", "first"]
     assert repr(runs).splitlines()[0] == "second: done, 12 of 12 points of queue"
+    assert repr(Runs()) == "no runs"
     assert [sweepctl.open_run(name).run_id for name in ("f", "latest")] == ["first", "second"]
     assert sweepctl.open_run("first").compare("sec").is_exact
     with pytest.raises(UnknownRunError) as caught:

@@ -42,6 +42,9 @@ def _plain_errors(arguments: Sequence[str]) -> Iterator[None]:
         yield
     except _UsageError as error:
         error.message = plain(error.message)
+        if near := getattr(error, "possibilities", None):  # of an option, the nearest first
+            error.message += f". Did you mean '{near[0]}'?"
+            error.possibilities = None
         if wants_json(arguments):
             typer.echo(json.dumps(UsageError(error.format_message(), remedy=_help(error.ctx)).to_json()))
         raise

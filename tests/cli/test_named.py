@@ -166,7 +166,8 @@ def test_h_is_help(command: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "meant"), [(["verfy", "r"], "'verify'"), (["verify", "r", "--acept-failures"], "--accept-failures")]
+    ("words", "meant"),
+    [(["verfy", "r"], "'verify'"), (["verify", "r", "--acept-failures"], "Did you mean '--accept-failures'?")],
 )
 def test_a_mistyped_command_or_option_gets_the_nearest(words: list[str], meant: str) -> None:
     shown = invoke(*words)
