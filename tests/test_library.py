@@ -187,6 +187,7 @@ def test_an_interrupt_stops_in_order_and_the_same_call_continues(tmp_path: Path)
     process.send_signal(signal.SIGINT)
     errors = process.communicate()[1]
     assert errors.rstrip().endswith("KeyboardInterrupt\n→ The same call continues: only missing shards are run.")
+    assert [run.outcomes for run in sweepctl.list_runs()] == [2]
     (tmp_path / "free").touch()
     swept = sweepctl.run_sweep(file, run_id="a", engine=str(engine), progress=False)
     assert (swept.details["skipped"], swept.details["succeeded"]) == (2, 4)
