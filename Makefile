@@ -51,7 +51,7 @@ cargo_test = report=$$(cargo test --quiet --workspace --all-features --locked $(
 .PHONY: help demo dev-servers test check format lint workflows macos types layers test-rust test-python licences advisories validate \
         validate-statistics bench bench-compact bench-designs bench-drain bench-host bench-lambda bench-programs bench-query \
         bench-report bench-ridehail bench-shards bench-stages bench-startup bench-submit bench-sweep bench-verify \
-        lambda program lock schema tables clean preflight engines simulate throttle mutants damages fuzz FORCE
+        lambda program commands lock schema tables clean preflight engines simulate throttle mutants damages fuzz FORCE
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -233,6 +233,9 @@ fuzz: $(VENV)/.dev $(VENV)/.sweepctl engines ## fuzz what comes from outside, fo
 
 schema: $(VENV)/.dev $(VENV)/.sweepctl ## regenerate the JSON Schema of sweep files
 	@$(RUN) tools/schema.py
+
+commands: $(VENV)/.dev $(VENV)/.sweepctl ## regenerate the page of all commands and options
+	@$(RUN) tools/commands_page.py
 
 tables: $(VENV)/.dev $(VENV)/.sweepctl ## regenerate the Glue tables of the deployment's template
 	@$(RUN) tools/glue_tables.py

@@ -1,14 +1,15 @@
 """sweepctl: bounded shards of large simulation sweeps, with results that can be trusted and queried.
 
-For Python there is `open_run`, which reads a run's results; all else is the command's.
+For Python there are `run_sweep`, `plan`, `list_runs` and `open_run` (docs/python.md); all else is the command's.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sweepctl.library import list_runs, plan, run_sweep
     from sweepctl.results.run import open_run
 
-__all__ = ["open_run"]
+__all__ = ["list_runs", "open_run", "plan", "run_sweep"]
 __version__ = "0.1.0"
 
 
@@ -18,4 +19,12 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  as the protocol of modules h
         from sweepctl.results.run import open_run  # noqa: PLC0415
 
         return open_run
+    if name in __all__:
+        from sweepctl import library  # noqa: PLC0415
+
+        return getattr(library, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

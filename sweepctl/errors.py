@@ -28,6 +28,8 @@ class SweepctlError(Exception):
         self.message = "\n".join(map(plain, lines))
         self.remedy = None if remedy is None else plain(remedy)
         super().__init__(self.message)
+        if self.remedy is not None:
+            self.add_note(f"→ {self.remedy}")  # which Python and notebooks show below the message
 
     def to_json(self) -> dict[str, Any]:
         """Return what `--json` prints of it, and the exit code."""

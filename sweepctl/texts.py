@@ -1,6 +1,10 @@
-"""Text to show: from elsewhere (an engine, a store, a message, a file name), made safe; and numbers of things."""
+"""Text to show: from elsewhere (an engine, a store, a message, a file name), made safe; numbers; and known names."""
 
 import unicodedata
+from collections.abc import Collection, Iterable
+from difflib import SequenceMatcher, get_close_matches
+
+MOST_NAMES = 10  # that a list shows
 
 
 def plain(text: str, most: int | None = None) -> str:
@@ -23,6 +27,26 @@ def counted(kind: str, count: int) -> str:
 def extra_remedy(extra: str, package: str) -> str:
     """Return what to do where a package is not installed that an extra brings."""
     return f"Install {package}, which the extra `{extra}` brings (docs/installing.md#extras)."
+
+
+def nearest(name: str, known: Collection[str]) -> str | None:
+    """Return the known name that `name` was probably meant to be; None if none is near."""
+    return next(iter(get_close_matches(name, known, n=1)), None)
+
+
+def did_you_mean(name: str, known: Collection[str], kind: str) -> str:
+    """Return what to say of a name that is not known: the one that was probably meant, or what there is of `kind`."""
+    near = nearest(name, known)
+    return f"Did you mean `{near}`?" if near is not None else f"{kind}: {listed(known, name)}."
+
+
+def listed(known: Iterable[str], near: str | None = None) -> str:
+    """Return known names as a list; of many the first, or those most like `near`, and how many there are."""
+    names = list(known)
+    if len(names) > MOST_NAMES and near is not None:
+        names.sort(key=lambda each: -SequenceMatcher(None, near, each).ratio())
+    more = f", … ({len(names):,} in all)" if len(names) > MOST_NAMES else ""
+    return (", ".join(names[:MOST_NAMES]) or "none") + more
 
 
 def _shown(character: str) -> str:

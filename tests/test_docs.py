@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import commands_page
 import pytest
 import typer.main
 from paths import ROOT
@@ -44,6 +45,10 @@ def test_every_command_and_option_is_in_the_readme() -> None:
         variables = [parameter.envvar for parameter in command.params if getattr(parameter, "envvar", None)]
         for word in [*options, *variables]:
             assert f"`{word}`" in README, f"{name} {word}"
+
+
+def test_the_page_of_commands_is_that_of_the_code() -> None:
+    assert commands_page.PATH.read_text() == commands_page.page()
 
 
 def test_every_exit_code_is_in_the_readme() -> None:
@@ -110,6 +115,19 @@ def test_queries_print_what_their_page_says(
     for command, printed in examples:
         assert shell(command).stdout == printed, command
     monkeypatch.chdir(tmp_path)
-    (python,) = re.findall(r"```pycon\n(.*?)```", page, re.DOTALL)
-    examples_of_python = doctest.DocTestParser().get_doctest(python, {}, "docs/queries.md", None, None)
-    assert doctest.DocTestRunner().run(examples_of_python) == (0, 15)
+    assert run_examples("queries.md") == 15
+
+
+def run_examples(page: str) -> int:
+    """Run the Python of a page of the docs, as one session, and return how many examples it has."""
+    blocks = re.findall(r"```pycon\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+    examples = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, page, None, None)
+    failed, tried = doctest.DocTestRunner().run(examples)
+    assert not failed
+    return tried
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_python_prints_what_its_page_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{find_engine().parent}:/usr/bin:/bin")
+    assert run_examples("python.md") == 13

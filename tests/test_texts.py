@@ -5,7 +5,7 @@ from fakes.hostile_texts import ALL
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweepctl.texts import counted, plain
+from sweepctl.texts import counted, did_you_mean, listed, plain
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,16 @@ def test_one_is_no_plural() -> None:
         "1,000 points",
     ]
     assert counted("attempts recorded beside", 1) == "1 attempt recorded beside"
+
+
+def test_an_unknown_name_gets_the_nearest_one() -> None:
+    assert did_you_mean("mean_wiat", ["max_wait", "mean_wait"], "Metrics") == "Did you mean `mean_wait`?"
+    assert did_you_mean("colour", ["max_wait", "mean_wait"], "Metrics") == "Metrics: max_wait, mean_wait."
+    assert did_you_mean("colour", [], "Metrics") == "Metrics: none."
+
+
+def test_of_many_names_ten_are_listed_the_nearest_first() -> None:
+    names = [f"parameter_{number}" for number in range(200)]
+    assert listed(names[:10]) == ", ".join(names[:10])
+    assert listed(names) == f"{', '.join(names[:10])}, … (200 in all)"
+    assert listed(names, "x_177").startswith("parameter_177, ")

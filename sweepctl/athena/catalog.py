@@ -1,6 +1,5 @@
 """The tables and views of an Athena database over one store; their names are checked together."""
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Collection
@@ -11,6 +10,7 @@ from sweepctl.athena.views import View, views
 from sweepctl.errors import UsageError
 from sweepctl.protocol import Description
 from sweepctl.store import place_in_s3
+from sweepctl.texts import did_you_mean
 
 # Names that both Glue and Athena accept when quoted, as they always are here: CloudFormation's have dashes.
 _DATABASE = re.compile(r"[a-z0-9_-]{1,255}")
@@ -38,8 +38,7 @@ def catalog(description: Description, names: Collection[str], *, database: str, 
     known = [each.name for each in description.models]
     for name in names:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1) or [", ".join(known)]
-            raise UsageError(f"the engine has no model {name!r}", remedy=f"It has {close[0]}.")
+            raise UsageError(f"the engine has no model {name!r}", remedy=did_you_mean(name, known, "Models"))
     models = [each for each in description.models if each.name in names or not names]
     found = Catalog(database, root_in_s3(store), tuple(tables(models)), tuple(views(models, database)))
     _require_distinct([*(table.name for table in found.tables), *(view.name for view in found.views)])

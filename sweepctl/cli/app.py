@@ -3,7 +3,7 @@
 import inspect
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -20,6 +20,16 @@ _UsageError: Any = typer.BadParameter.__base__
 
 JSON_VARIABLE = "SWEEPCTL_JSON"
 
+# Every command, under the heading that `--help` has it, in the order of use.
+PANELS: Mapping[str, Sequence[str]] = {
+    "Start": ("init", "models", "check-model", "plan", "doctor"),
+    "Run": ("run", "retry", "run-shard", "point"),
+    "Inspect": ("runs", "status", "verify", "summary", "report", "compare", "query", "compact"),
+    "Queue": ("submit", "send", "drain"),
+    "Cloud": ("athena",),
+}
+_PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
+
 
 def wants_json(arguments: Sequence[str]) -> bool:
     """Return whether a command line that was not understood asks for JSON."""
@@ -32,6 +42,9 @@ def _plain_errors(arguments: Sequence[str]) -> Iterator[None]:
         yield
     except _UsageError as error:
         error.message = plain(error.message)
+        if near := getattr(error, "possibilities", None):  # of an option, the nearest first
+            error.message += f". Did you mean '{near[0]}'?"
+            error.possibilities = None
         if wants_json(arguments):
             typer.echo(json.dumps(UsageError(error.format_message(), remedy=_help(error.ctx)).to_json()))
         raise
@@ -65,6 +78,17 @@ class _Commands(Group):
 
     _arguments: Sequence[str] = ()
 
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401  as Typer has it
+        """Return the names of all commands, in the order of their panels."""
+        return sorted(super().list_commands(ctx), key=list(_PANEL_OF).index)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401  as Typer has it
+        """Return a command by name, with its panel."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            command.rich_help_panel = _PANEL_OF[cmd_name]
+        return command
+
     def make_context(self, info_name: Any, args: list[str], *rest: Any, **options: Any) -> Any:  # noqa: ANN401  as Typer has it
         self._arguments = tuple(args)
         with _plain_errors(self._arguments):
@@ -81,7 +105,7 @@ app = typer.Typer(
     help="Run sharded simulation sweeps, with results that can be verified and queried.",
     epilog="Documentation: README.md and docs/ in the project's repository.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sweepctl.cli.app import Group, app
-from sweepctl.cli.options import EndpointOption, EngineOption, JsonOption, ProgramOption, RegionOption
+from sweepctl.cli.named import named_run
+from sweepctl.cli.options import EndpointOption, EngineOption, JsonOption, ProgramOption, RegionOption, RunArgument
 from sweepctl.cli.terminal import error_exit, print_json
 from sweepctl.errors import UsageError
 
@@ -135,7 +136,7 @@ def apply_command(
     "  sweepctl athena iceberg ridehail-surge --store s3://bucket/sweeps --database sweeps --json",
 )
 def iceberg_command(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="Run that is compact.")],
+    run_id: RunArgument,
     store: BucketOption,
     database: DatabaseOption = "sweeps",
     json_output: JsonOption = False,
@@ -159,6 +160,7 @@ def iceberg_command(
         from sweepctl.records.run import require_run
         from sweepctl.view.athena import show_registered
 
+        run_id = named_run(results, run_id)
         catalog, run = glue_catalog(region, endpoint_url), require_run(results, run_id)
         steps = register(catalog, database, results, run, require_manifest(results, run))
         if json_output:

@@ -9,6 +9,7 @@ from sweepctl.cli.app import app
 from sweepctl.cli.options import EngineOption, JsonOption, PointSecondsOption, ProgramOption
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json
 from sweepctl.errors import UsageError
+from sweepctl.texts import listed
 
 if TYPE_CHECKING:
     from sweepctl.protocol import Description
@@ -57,6 +58,6 @@ def _only(description: "Description") -> str:
     """Return the name of the only program, or else of the only model."""
     models = [model for model in description.models if model.program] or description.models
     if len(models) != 1:
-        names = ", ".join(model.name for model in models)
+        names = listed([model.name for model in models])
         raise UsageError(f"there are {len(models)} models: {names}", remedy="Name one of these.")
     return models[0].name

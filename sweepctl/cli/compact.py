@@ -1,12 +1,11 @@
 """The command that compacts a run, and what others say of a run that is compact."""
 
 from threading import Event
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from sweepctl.cli.app import app
-from sweepctl.cli.options import DEFAULT_STORE, EndpointOption, JsonOption, RegionOption, StoreOption
+from sweepctl.cli.named import named_run
+from sweepctl.cli.options import DEFAULT_STORE, EndpointOption, JsonOption, RegionOption, RunArgument, StoreOption
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json
 from sweepctl.texts import counted
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     "  sweepctl compact ridehail-surge --store s3://bucket/sweeps --json",
 )
 def compact_command(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="Run to compact.")],
+    run_id: RunArgument,
     store: StoreOption = DEFAULT_STORE,
     json_output: JsonOption = False,
     endpoint_url: EndpointOption = None,
@@ -48,6 +47,7 @@ def compact_command(
         from sweepctl.view.verify import examining
 
         results, stop = open_store(store, endpoint_url=endpoint_url, region=region), Event()
+        run_id = named_run(results, run_id)
         with examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):
             done = compact(results, run_id, observe=observe, stop=stop)
         parts = done.manifest.parts

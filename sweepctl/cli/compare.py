@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from sweepctl.cli.app import app
+from sweepctl.cli.named import complete_run, named_run
 from sweepctl.cli.options import DEFAULT_STORE, EndpointOption, JsonOption, RegionOption, StoreOption
 from sweepctl.cli.report import compare_runs
 from sweepctl.cli.terminal import error_exit, print_json
@@ -17,8 +18,12 @@ from sweepctl.cli.terminal import error_exit, print_json
     "  sweepctl compare ridehail-surge ridehail-surge-2 --metric conversion_rate --store s3://bucket/sweeps --json",
 )
 def compare_command(
-    first: Annotated[str, typer.Argument(metavar="RUN_A", help="The run to compare with.")],
-    second: Annotated[str, typer.Argument(metavar="RUN_B", help="The run whose differences are shown.")],
+    first: Annotated[
+        str, typer.Argument(metavar="RUN_A", help="The run to compare with.", autocompletion=complete_run)
+    ],
+    second: Annotated[
+        str, typer.Argument(metavar="RUN_B", help="The run whose differences are shown.", autocompletion=complete_run)
+    ],
     store: StoreOption = DEFAULT_STORE,
     metric: Annotated[
         list[str] | None, typer.Option("--metric", help="Metric to compare; repeatable.", show_default="all")
@@ -49,7 +54,7 @@ def compare_command(
         from sweepctl.view.compare import show_comparison
 
         results = open_store(store, endpoint_url=endpoint_url, region=region)
-        runs = [require_run(results, run_id) for run_id in (first, second)]
+        runs = [require_run(results, named_run(results, run_id)) for run_id in (first, second)]
         comparison = compare_runs(results, *runs, metrics=metric or (), top=top)
         if json_output:
             print_json(comparison.to_json())

@@ -10,6 +10,7 @@ from sweepctl.cli.app import app
 from sweepctl.cli.options import EngineOption, JsonOption
 from sweepctl.cli.terminal import error_exit, print_json
 from sweepctl.errors import ProgramError, UsageError
+from sweepctl.texts import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +97,7 @@ class _Start:
             names = sorted(each.name for each in Engine(find_engine(self._engine)).description.models)
             if STARTER_MODEL not in names:
                 if len(names) > 1:
-                    msg = f"the engine {self._engine} has several models: {', '.join(names)}"
+                    msg = f"the engine {self._engine} has several models: {listed(names)}"
                     raise UsageError(msg, remedy="Give one of them with --model.")
                 self._model = names[0]
                 return self.engine()

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 import typer
 
 from sweepctl.cli.app import JSON_VARIABLE
+from sweepctl.cli.named import complete_run
 
-MAX_THREADS = 1_024  # the engine's limit
 DEFAULT_STORE = "./sweep-results"
+MAX_THREADS = 1_024  # the engine's limit
 # SQS redelivers a message at the latest 12 hours after a worker received it: no shard may take longer.
 LONGEST_HOLD = 12 * 3600.0
 DEFAULT_REEXECUTION_SECONDS = 600.0  # of a point: it is known to have ended once
@@ -19,6 +20,12 @@ MessagesArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="MESSAGE...", help="Shard messages, JSON files; a .jsonl file has one per line, and - reads stdin."
+    ),
+]
+RunArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN_ID", help="Run: its ID, the beginning of it, or `latest`.", autocompletion=complete_run
     ),
 ]
 StoreOption = Annotated[

@@ -7,6 +7,7 @@ import typer
 
 from sweepctl.cli.app import app
 from sweepctl.cli.compact import note_compact
+from sweepctl.cli.named import complete_question, named_run
 from sweepctl.cli.options import DEFAULT_STORE, EndpointOption, JsonOption, RegionOption, StoreOption
 from sweepctl.cli.terminal import (
     error_exit,
@@ -37,7 +38,11 @@ BINARY = ("parquet", "arrow")
 def query_command(
     question: Annotated[
         list[str],
-        typer.Argument(metavar="RUN_ID SQL", help="Run ID and one SELECT statement; with --all, only the statement."),
+        typer.Argument(
+            metavar="RUN_ID SQL",
+            help="Run, as for other commands, and one SELECT statement; with --all, only the statement.",
+            autocompletion=complete_question,
+        ),
     ],
     all_runs: Annotated[bool, typer.Option("--all", help="Query all runs of the store.")] = False,
     store: StoreOption = DEFAULT_STORE,
@@ -82,7 +87,7 @@ def query_command(
         from sweepctl.view.query import show_answer
 
         results = open_store(store, endpoint_url=endpoint_url, region=region)
-        run = None if run_id is None else require_run(results, run_id)
+        run = None if run_id is None else require_run(results, named_run(results, run_id))
         with (
             views.connect(results, None if run is None else [run], sql) as database,
             interrupted_by_signals(database.interrupt),

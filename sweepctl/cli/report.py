@@ -9,6 +9,7 @@ import typer
 
 from sweepctl.cli.app import app
 from sweepctl.cli.compact import note_compact
+from sweepctl.cli.named import complete_run, named_run
 from sweepctl.cli.options import (
     DEFAULT_STORE,
     EndpointOption,
@@ -16,6 +17,7 @@ from sweepctl.cli.options import (
     JsonOption,
     ProgramOption,
     RegionOption,
+    RunArgument,
     StoreOption,
 )
 from sweepctl.cli.terminal import (
@@ -27,7 +29,7 @@ from sweepctl.cli.terminal import (
     written_whole,
 )
 from sweepctl.cli.verify import find_prover
-from sweepctl.errors import EngineUnavailableError, InterruptedRunError, ScratchError, StoreError, UsageError
+from sweepctl.errors import EngineUnavailableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +53,6 @@ WhereOption = Annotated[
         show_default=False,
     ),
 ]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN_ID", help="ID of the run.")]
 
 
 @app.command(
@@ -98,6 +99,7 @@ def summary_command(
         from sweepctl.view.summary import show_summary
 
         results = open_store(store, endpoint_url=endpoint_url, region=region)
+        run_id = named_run(results, run_id)
         record = require_run(results, run_id)
         space = resolve(results, record)
         with opened_views(results, [record]) as connection:
@@ -135,7 +137,13 @@ def report_command(
         ),
     ] = None,
     against: Annotated[
-        str | None, typer.Option("--against", metavar="RUN_ID", help="Another run of the model to compare with.")
+        str | None,
+        typer.Option(
+            "--against",
+            metavar="RUN_ID",
+            help="Another run of the model to compare with.",
+            autocompletion=complete_run,
+        ),
     ] = None,
     where: WhereOption = None,
     engine: EngineOption = None,
@@ -176,6 +184,7 @@ def report_command(
         from sweepctl.view.verify import examining, show_verdict
 
         results = open_store(store, endpoint_url=endpoint_url, region=region)
+        run_id = named_run(results, run_id)
         record = require_run(results, run_id)
         space = resolve(results, record)
         prover, stop, began_at = find_prover(engine, program), Event(), time.monotonic()
@@ -185,7 +194,9 @@ def report_command(
                 connection, record, space, metric or (), most=METRICS, headlines=headlines(results, run_id)
             )
             comparison = (
-                compare_runs(results, require_run(results, against), record, metrics=subject.metrics)
+                compare_runs(
+                    results, require_run(results, named_run(results, against)), record, metrics=subject.metrics
+                )
                 if against
                 else None
             )
@@ -224,25 +235,10 @@ def opened_views(results: "Store", runs: "Sequence[RunRecord]") -> "Iterator[Duc
     """Open the views of some runs; files that cannot be read are a StoreError."""
     from sweepctl.results import views
 
-    names = " and ".join(f"run {run.run_id}" for run in runs)
     with views.connect(results, runs) as connection, interrupted_by_signals(connection.interrupt):
-        import duckdb
-
         note_compact(results, runs)
-        try:
+        with views.reading_errors(runs):
             yield connection
-        except duckdb.InterruptException as error:
-            raise InterruptedRunError(
-                "stopped by a signal", remedy="Nothing was written; run the command again."
-            ) from error
-        except duckdb.OutOfMemoryException as error:
-            remedy = "Use a machine with more memory, or fewer metrics."
-            msg = f"{names} needs more memory: {error}"
-            raise ScratchError(msg, remedy=remedy) from error
-        # Other DuckDB errors are bugs of this program, not damaged files.
-        except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
-            remedy = f"{' or '.join(f'`sweepctl verify {run.run_id}`' for run in runs)} shows which files are damaged."
-            raise StoreError(f"the files of {names} cannot be read: {error}", remedy=remedy) from error
 
 
 def _units(engine: "Engine | None", record: "RunRecord") -> dict[str, str]:

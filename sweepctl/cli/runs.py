@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sweepctl.cli.app import app
+from sweepctl.cli.named import named_run
 from sweepctl.cli.options import (
     DEFAULT_STORE,
     EndpointOption,
@@ -14,6 +15,7 @@ from sweepctl.cli.options import (
     JsonOption,
     ProgramOption,
     RegionOption,
+    RunArgument,
     StoreOption,
 )
 from sweepctl.cli.terminal import calling, error_exit, on_signals, open_console, print_json
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 )
 def status_command(
     context: typer.Context,
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="ID of the run.")],
+    run_id: RunArgument,
     store: StoreOption = DEFAULT_STORE,
     watch: Annotated[bool, typer.Option("--watch", help="Refresh until the run is done, or Ctrl-C.")] = False,
     queue_url: Annotated[
@@ -67,7 +69,8 @@ def status_command(
         from sweepctl.view.runs import reading, show_program, show_status, watching
 
         queue = None if queue_url is None else _BacklogReader(queue_url, region)
-        reader = status.StatusReader.of(open_store(store, endpoint_url=endpoint_url, region=region), run_id)
+        results = open_store(store, endpoint_url=endpoint_url, region=region)
+        reader = status.StatusReader.of(results, named_run(results, run_id))
         reader.stop = stop = Event()
         reader.seen = remembered.load(reader.store, reader.run)
         facts, backlog, latest = None, None, None

@@ -40,6 +40,7 @@ from sweepctl.cli.terminal import (
 )
 from sweepctl.errors import EngineFaultError, MessageError, UsageError
 from sweepctl.shard.conditions import DEFAULT_MAX_POINTS, DEFAULT_MAX_SCRATCH_BYTES
+from sweepctl.texts import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -239,9 +240,7 @@ def models_command(
         description = Engine(find_engine(engine), program).description
         models = {model.name: model for model in description.models}
         if name is not None and name not in models:
-            raise UsageError(
-                f"unknown model {name!r}: the engine has {', '.join(sorted(models))}", remedy="Name one of these."
-            )
+            raise UsageError(f"the engine has no model {name!r}", remedy=did_you_mean(name, sorted(models), "Models"))
         if json_output:
             print_json((description if name is None else models[name]).model_dump())
         elif name is None:

@@ -17,7 +17,7 @@ from sweepctl.cli.options import (
     StoreOption,
     SweepFileArgument,
 )
-from sweepctl.cli.rounds import open_rounds
+from sweepctl.cli.report import opened_views
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json
 from sweepctl.errors import UsageError
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sweepctl.engine.client import Engine
+    from sweepctl.local_sweep.rounds import RoundsCommand
     from sweepctl.store import Store
     from sweepctl.sweep.plan import Draft
 
@@ -92,7 +93,7 @@ def submit_command(
         drafted = draft(sweep, worker)
         show_design_notes(console, drafted, run_id)
         require_sendable(drafted, queue)
-        rounds = open_rounds(console, results, drafted, run_id)
+        rounds = _rounds(console, results, drafted, run_id)
         stop = Event()
         with on_signals(stop.set):
             found = Round(drafted, run_id, None) if rounds is None else rounds.to_submit()
@@ -124,6 +125,16 @@ def submit_command(
             show_submission(console, done)
         if rounds is not None and done is found and not rounds.is_precise:
             raise typer.Exit(1)
+
+
+def _rounds(console: "Console", results: "Store", drafted: "Draft", run_id: str | None) -> "RoundsCommand | None":
+    precision = drafted.file.sweep.precision
+    if precision is None:
+        return None
+    # What reads results takes long to import.
+    from sweepctl.local_sweep.rounds import open_rounds
+
+    return open_rounds(console, results, drafted, precision, run_id, opened=opened_views)
 
 
 def _shard_points(console: "Console", drafted: "Draft", worker: "Engine", stop: "Event") -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sweepctl.cli.app import app
+from sweepctl.cli.named import named_run
 from sweepctl.cli.options import (
     DEFAULT_REEXECUTION_SECONDS,
     DEFAULT_STORE,
@@ -19,6 +20,7 @@ from sweepctl.cli.options import (
     PointSecondsOption,
     ProgramOption,
     RegionOption,
+    RunArgument,
     StoreOption,
 )
 from sweepctl.cli.terminal import calling, error_exit, on_signals, open_console, print_json, written_whole
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 )
 def verify_command(
     context: typer.Context,
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="Run to verify.")],
+    run_id: RunArgument,
     store: StoreOption = DEFAULT_STORE,
     engine: EngineOption = None,
     program: ProgramOption = None,
@@ -92,6 +94,7 @@ def verify_command(
         from sweepctl.view.verify import examining, show_report
 
         results = open_store(store, endpoint_url=endpoint_url, region=region)
+        run_id = named_run(results, run_id)
         prover, again, stop = find_prover(engine, program), _reexecution(reexecute, seed, point_seconds), Event()
         with examining(open_console(stderr=True), run_id) as observe, on_signals(stop.set):
             report = verify(results, run_id, prover, again, witness=shipped_engine(), observe=observe, stop=stop)

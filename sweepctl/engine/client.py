@@ -35,6 +35,7 @@ from sweepctl.protocol import (
     with_limits,
 )
 from sweepctl.spec import NO_LIMITS, Limits, Spec
+from sweepctl.texts import listed, nearest
 
 if TYPE_CHECKING:
     from sweepctl.design import Space
@@ -113,10 +114,10 @@ class Engine:
         """
         models = {model.name: model for model in self.description.models}
         if name not in models:
-            msg = f"model {name!r} is not in this engine ({self.path}); it has: {', '.join(sorted(models))}"
-            raise WrongEngineError(
-                msg, remedy="Use one of these models, or give --program its manifest, or --engine one that has it."
-            )
+            msg = f"model {name!r} is not in this engine ({self.path}); it has: {listed(sorted(models), name)}"
+            near = nearest(name, models)
+            first = "Use one of these models, or give" if near is None else f"Did you mean `{near}`? If not, give"
+            raise WrongEngineError(msg, remedy=f"{first} --program its manifest, or --engine one that has it.")
         return models[name]
 
     def require_limits(self, limits: Limits) -> None:

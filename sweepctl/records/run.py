@@ -9,12 +9,13 @@ from functools import lru_cache
 
 from pydantic import ValidationError
 
-from sweepctl.errors import DamagedError, UnknownRunError
+from sweepctl.errors import DamagedError
 from sweepctl.protocol import Model
 from sweepctl.records import layout, table
 from sweepctl.records.as_written import require_as_written
+from sweepctl.records.named import list_run_ids, unknown_run
 from sweepctl.records.outcome import EnginePin, Outcome, RunRecord
-from sweepctl.store.contract import Entry, Store, is_key
+from sweepctl.store.contract import Entry, Store
 
 
 def find_run(store: Store, run_id: str) -> RunRecord | None:
@@ -33,9 +34,7 @@ def require_run(store: Store, run_id: str) -> RunRecord:
     """
     record = find_run(store, run_id)
     if record is None:
-        msg = f"the store {store.url} has no run {run_id!r}"
-        remedy = "`sweepctl runs` lists the runs of a store: check the run_id and --store."
-        raise UnknownRunError(msg, remedy=remedy)
+        raise unknown_run(store, run_id)
     return record
 
 
@@ -45,8 +44,7 @@ def all_runs(store: Store) -> list[RunRecord]:
     Raises:
         StoreError: the store does not answer, or a record cannot be read.
     """
-    folders = [each for each in store.folders("runs/") if each.startswith(layout.RUN_PARTITION)]
-    keys = [layout.run_record(each.removeprefix(layout.RUN_PARTITION)) for each in folders if is_key(each)]
+    keys = [layout.run_record(each) for each in list_run_ids(store)]
     records = []
     for key, body in zip(keys, store.bodies(keys), strict=True):
         if isinstance(body, DamagedError):

@@ -6,20 +6,21 @@
 Nothing is kept open or cached: each conversion reads the store again.
 """
 
-import difflib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from sweepctl import notebook
 from sweepctl.engine.client import Engine, shipped_engine
 from sweepctl.errors import UsageError
 from sweepctl.messages import require_run_id
 from sweepctl.names import quoted
 from sweepctl.records.compact import find_manifest
 from sweepctl.records.design import resolve
+from sweepctl.records.named import find_run_id
 from sweepctl.records.outcome import RunRecord
 from sweepctl.records.run import headlines, require_run
 from sweepctl.results import formats, views
@@ -28,14 +29,16 @@ from sweepctl.results.analysis.discovery import Discovery, discover
 from sweepctl.results.analysis.subject import Subject
 from sweepctl.results.analysis.summary import Summary, summarize
 from sweepctl.store import Store, open_store
+from sweepctl.texts import did_you_mean
 from sweepctl.verify import Report, verify
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
+    from duckdb import DuckDBPyConnection
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Rows:
     """The rows of a query on one run; the query runs each time that they are loaded.
 
@@ -43,10 +46,14 @@ class Rows:
     if a package is not installed.
     """
 
-    store: Store = field(repr=False)
+    store: Store
     run: RunRecord
     sql: str
     columns: tuple[str, ...] = ()  # of the view `points` that the query selects
+
+    def __repr__(self) -> str:
+        """Return the query; its rows are only read when they are asked for."""
+        return f"<Rows of run {self.run.run_id}: {notebook.shown(self.sql)}>"
 
     def arrow(self) -> pa.Table:
         """Return all rows."""
@@ -84,17 +91,34 @@ class Rows:
     def _require_columns(self, known: Sequence[str]) -> None:
         for name in self.columns:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                remedy = f"Did you mean {near[0]!r}?" if near else f"Columns: {', '.join(known)}."
-                raise UsageError(f"run {self.run.run_id}: points have no column {name!r}", remedy=remedy)
+                msg = f"run {self.run.run_id}: points have no column {name!r}"
+                raise UsageError(msg, remedy=did_you_mean(name, known, "Columns"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """One run of a store, from `open_run`."""
 
-    store: Store = field(repr=False)
+    store: Store
     record: RunRecord
+
+    def __repr__(self) -> str:
+        """Return what the run is."""
+        return f"<Run {', '.join(f'{name} {notebook.shown(value)}' for name, value in self._facts())}>"
+
+    def _repr_html_(self) -> str:
+        return notebook.title(self.run_id) + notebook.facts(self._facts()[1:])
+
+    def _facts(self) -> list[tuple[str, object]]:
+        record = self.record
+        return [
+            ("run_id", self.run_id),
+            ("model", record.spec.model),
+            ("points", record.total_points),
+            ("shards", record.shards),
+            ("created", f"{record.created_at:%Y-%m-%d %H:%M} UTC"),
+            ("store", self.store.url),
+        ]
 
     @property
     def run_id(self) -> str:
@@ -138,31 +162,33 @@ class Run:
             top: The number of points at each end of a metric.
 
         Raises:
-            UsageError: a metric does not exist, or is text.
-            StoreError: the store does not answer.
+            UsageError: a metric does not exist, or is text; or `top` is negative.
+            StoreError: the store does not answer, or a file cannot be read.
         """
+        _require_count(top)
         space, telling = resolve(self.store, self.record), headlines(self.store, self.run_id)
-        with views.connect(self.store, [self.record]) as database:
+        with open_views(self.store, [self.record]) as database:
             return summarize(database, Subject.of(database, self.record, space, metrics, headlines=telling), top)
 
     def compare(self, run_id: str, *, metrics: Sequence[str] = (), top: int = 5) -> Comparison:
         """Compare with another run of the store, point by point: what differs is this run less that one.
 
         Args:
-            run_id: The run to compare with, of the same model; its version may differ.
+            run_id: The run to compare with, of the same model, as for `open_run`; its version may differ.
             metrics: The metrics to compare; all if empty.
             top: The number of points per metric, those with the largest differences.
 
         Raises:
             UnknownRunError: the store has no such run.
             UsageError: the runs are of different models, a parameter varies that only one of them has, or a metric does
-                not exist.
-            StoreError: the store does not answer.
+                not exist; or `top` is negative.
+            StoreError: the store does not answer, or a file cannot be read.
         """
+        _require_count(top)
         require_run_id(run_id)
-        other = require_run(self.store, run_id)
+        other = require_run(self.store, find_run_id(self.store, run_id))
         space = resolve(self.store, other)
-        with views.connect(self.store, [other, self.record]) as database:
+        with open_views(self.store, [other, self.record]) as database:
             return compare(database, other, self.record, space, metrics=metrics, top=top)
 
     def discover(self, where: str) -> Discovery:
@@ -174,10 +200,10 @@ class Run:
         Raises:
             QueryError: it is not one condition, or DuckDB refuses it.
             UsageError: NumPy or SciPy is not installed.
-            StoreError: the store does not answer.
+            StoreError: the store does not answer, or a file cannot be read.
         """
         space = resolve(self.store, self.record)
-        with views.connect(self.store, [self.record]) as database:
+        with open_views(self.store, [self.record]) as database:
             return discover(database, Subject.of(database, self.record, space), where)
 
     def verify(self, *, engine: Engine | None = None) -> Report:
@@ -193,13 +219,29 @@ class Run:
 
 
 def open_run(run_id: str, store: str = "./sweep-results") -> Run:
-    """Open a run of the store at `store`: a directory's path, or `s3://bucket/prefix` with boto3's own settings.
+    """Open a run of a store.
+
+    Args:
+        run_id: Its ID, or the beginning of it if no other run's begins so, or `"latest"`.
+        store: A directory's path, or `s3://bucket/prefix` with boto3's own settings.
 
     Raises:
-        UnknownRunError: the store has no such run.
+        UnknownRunError: the store has no such run, or several.
         UsageError: `run_id` or `store` is not valid.
         StoreError: the store does not answer.
     """
     require_run_id(run_id)
     opened = open_store(store)
-    return Run(opened, require_run(opened, run_id))
+    return Run(opened, require_run(opened, find_run_id(opened, run_id)))
+
+
+@contextmanager
+def open_views(store: Store, runs: Sequence[RunRecord]) -> "Iterator[DuckDBPyConnection]":
+    """Open the views of some runs; files that cannot be read are a StoreError."""
+    with views.connect(store, runs) as database, views.reading_errors(runs):
+        yield database
+
+
+def _require_count(top: int) -> None:
+    if top < 0:
+        raise UsageError(f"top is {top}, which is no number of points", remedy="Give 0 or more.")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sweepctl.errors import QueryError, StoreError, UsageError
+from sweepctl.errors import InterruptedRunError, QueryError, ScratchError, StoreError, UsageError
 from sweepctl.names import quoted
 from sweepctl.records import table
 from sweepctl.records.outcome import KEPT_FILES, RunRecord
@@ -89,6 +89,33 @@ def connect(
                         if damaged is not None:
                             raise damaged from error
             raise
+
+
+@contextmanager
+def reading_errors(runs: Sequence[RunRecord]) -> Iterator[None]:
+    """Have DuckDB's errors on sweepctl's own statements over some runs be errors of their files, or of this machine.
+
+    Raises:
+        InterruptedRunError: a statement was interrupted.
+        ScratchError: there is too little memory.
+        StoreError: a file cannot be read.
+    """
+    import duckdb  # noqa: PLC0415  as in `connect`
+
+    names = " and ".join(f"run {run.run_id}" for run in runs)
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise InterruptedRunError(
+            "stopped by a signal", remedy="Nothing was written; run the command again."
+        ) from error
+    except duckdb.OutOfMemoryException as error:
+        remedy = "Use a machine with more memory, or fewer metrics."
+        raise ScratchError(f"{names} needs more memory: {error}", remedy=remedy) from error
+    # Other DuckDB errors are bugs of this program, not damaged files.
+    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
+        remedy = f"{' or '.join(f'`sweepctl verify {run.run_id}`' for run in runs)} shows which files are damaged."
+        raise StoreError(f"the files of {names} cannot be read: {error}", remedy=remedy) from error
 
 
 def require_duckdb() -> None:
@@ -216,7 +243,11 @@ def _rows(database: "duckdb.DuckDBPyConnection", name: str, rows: "pa.Table | ds
 
 def _close_off(database: "duckdb.DuckDBPyConnection") -> None:
     """Deny statements access to everything but the views."""
+    # It would go to standard output, between the rows. In notebooks that lack a package for it, it is off, and DuckDB
+    # refuses to switch it off.
+    bar = "enable_progress_bar"
     for setting in (
+        *([f"{bar} = false"] if database.execute(f"SELECT current_setting('{bar}')").fetchall() == [(True,)] else []),
         # It could be written to, and its name can be asked for.
         "temp_directory = ''",
         "disabled_filesystems = 'LocalFileSystem'",
@@ -224,7 +255,6 @@ def _close_off(database: "duckdb.DuckDBPyConnection") -> None:
         "autoinstall_known_extensions = false",
         "autoload_known_extensions = false",
         "python_enable_replacements = false",
-        "enable_progress_bar = false",  # it would go to standard output, between the rows
         "TimeZone = 'UTC'",
         "lock_configuration = true",
     ):

@@ -228,7 +228,26 @@ def read(path: Path) -> SweepFile:
         require_bounded(parsed)
     except (ValueError, RecursionError) as error:
         raise _error(path, {(): f"must be valid TOML: {error}"}, {}) from error
-    fields, lines = as_values(parsed), lines_by_path(text)
+    return _checked(path, parsed, lines_by_path(text))
+
+
+def of_fields(fields: Mapping[str, Any]) -> SweepFile:
+    """Return a sweep that is given as the fields of a file; other files' paths are relative to the current folder.
+
+    Raises:
+        SweepFileError: the problems are too severe to check the rest.
+        UsageError: a table file cannot be read.
+    """
+    path = Path("sweep")  # as errors name it
+    try:
+        require_bounded(fields)
+    except ValueError as error:
+        raise _error(path, {(): str(error)}, {}) from error
+    return _checked(path, fields, {})
+
+
+def _checked(path: Path, parsed: Mapping[str, Any], lines: Mapping[TomlPath, int]) -> SweepFile:
+    fields = as_values(parsed)
     problems: dict[TomlPath, str] = {}
     try:
         sweep = Sweep.model_validate(fields)
@@ -304,6 +323,8 @@ def _in_design(error: ValidationError) -> dict[TomlPath, str]:
 def _error(path: Path, problems: Mapping[TomlPath, str], lines: Mapping[TomlPath, int]) -> SweepFileError:
     # Places in a list are ordered as numbers, and come after names.
     ordered = sorted(problems, key=lambda keys: (line_of(lines, keys), [(isinstance(key, int), key) for key in keys]))
-    placed = [(line_of(lines, keys), ".".join(map(str, keys)), problems[keys]) for keys in ordered]
-    errors = (f"{path}:{line}: {key}: {rule}" if key else f"{path}: {rule}" for line, key, rule in placed)
+    placed = [(f"{path}:{line_of(lines, keys)}" if lines else path, keys, problems[keys]) for keys in ordered]
+    errors = (
+        f"{place}: {'.'.join(map(str, keys))}: {rule}" if keys else f"{path}: {rule}" for place, keys, rule in placed
+    )
     return SweepFileError(tuple(errors), remedy="Correct the file; docs/sweep-files.md lists every field and its rule.")

@@ -3,7 +3,6 @@
 A plan is a pure value: the same sweep and shard size give the same plan everywhere.
 """
 
-import difflib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -24,7 +23,7 @@ from sweepctl.sweep.exclusion import Exclusion, find_excluded
 from sweepctl.sweep.file import NULL_HINT, SweepFile
 from sweepctl.sweep.pairing import paired
 from sweepctl.sweep.toml_lines import TomlPath
-from sweepctl.texts import counted
+from sweepctl.texts import counted, listed, nearest
 
 # A design with longer JSON is stored, and messages refer to it, so that they stay below 4 KB.
 MAX_INLINE_BYTES = 2_048
@@ -199,8 +198,8 @@ def _with_metric_checked(file: SweepFile, model: Model) -> SweepFile:
     if precision.metric in kinds:
         rule = f'metric "{precision.metric}" is text, which has no mean'
     else:
-        close = difflib.get_close_matches(precision.metric, numbers, n=1)
-        hint = f'did you mean "{close[0]}"?' if close else f"metrics: {', '.join(numbers) or 'none'}"
+        near = nearest(precision.metric, numbers)
+        hint = f"metrics: {listed(numbers, precision.metric)}" if near is None else f'did you mean "{near}"?'
         rule = f'unknown metric "{precision.metric}"; {hint}'
     return replace(file, problems=file.problems | {("replications", "metric"): rule})
 

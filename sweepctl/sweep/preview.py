@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from threading import Event
 from typing import Any
 
-from sweepctl import system
+from sweepctl import notebook, system
 from sweepctl.design import total_points
 from sweepctl.engine.client import Engine, identifying
 from sweepctl.messages import require_run_id
@@ -22,7 +22,7 @@ from sweepctl.sweep.repeats import Repeats, find_repeats
 SAMPLES = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PlanReport:
     """A plan, sample points, and the estimate if a pilot was run."""
 
@@ -36,6 +36,38 @@ class PlanReport:
     size_pilot: Pilot | None  # if the file leaves the number of points per shard to one
     pilot: Pilot | None
     estimate: CostEstimate | None
+
+    def __repr__(self) -> str:
+        """Return the run, its points and its shards."""
+        return "<Plan " + ", ".join(f"{name} {notebook.shown(value)}" for name, value in self._facts()) + ">"
+
+    def _repr_html_(self) -> str:
+        names = [*self.varied[0]] if self.varied else []
+        samples = (
+            (point.point_index, point.replicate, *row.values())
+            for point, row in zip(self.samples, self.varied, strict=True)
+        )
+        facts, head = self._facts(), ("point", "replicate", *names)
+        return (
+            notebook.title(facts[0][1])
+            + notebook.facts(facts[1:])
+            + notebook.note(f"{len(self.samples)} of its points:")
+            + notebook.table(head, samples)
+        )
+
+    def _facts(self) -> list[tuple[str, object]]:
+        plan = self.plan
+        facts: list[tuple[str, object]] = [
+            ("run_id", plan.run_id),
+            ("model", f"{plan.spec.model} {self.model_version}"),
+            ("cells", plan.space.cells),
+            ("replications", plan.spec.replications),
+            ("points", plan.total_points),
+            ("shards", plan.shards),
+        ]
+        if self.estimate is not None:
+            facts.append(("seconds on this machine", self.estimate.wall_seconds.mean))
+        return facts
 
     @property
     def message_bytes(self) -> int:

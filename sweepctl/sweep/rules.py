@@ -1,7 +1,6 @@
 """The rules that a sweep file breaks, in its own words."""
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -9,6 +8,7 @@ from pydantic import ValidationError
 from sweepctl.design import path_parts, rule_in
 from sweepctl.design.values import RuleError
 from sweepctl.sweep.toml_lines import TomlPath
+from sweepctl.texts import nearest
 
 # Pydantic's words for lengths, as a sweep file's other rules are.
 _LENGTHS = {
@@ -47,13 +47,13 @@ def _unknown(location: TomlPath, schema: Mapping[str, Any]) -> str:
     above = str(location[-2]) if len(location) > 1 else _TOP
     places = dict(_places(schema))
     here = places.get(_FORMS.get(above, above.strip("[]")), frozenset().union(*places.values()))
-    close = get_close_matches(name, here - {name}, n=1)
+    near = nearest(name, here - {name})
     owners = [place for place, fields in places.items() if name in fields]
     kinds = [place for place in owners if place != _TOP and not place.startswith("[")]
     if len(kinds) > MANY_KINDS:
         owners = ["[design]", *(place for place in owners if place not in kinds)]
-    meant = f"did you mean `{close[0]}`?" if close else ""
-    belongs = f"{f'`{name}`' if close else 'it'} belongs to {', '.join(owners)}" if owners else ""
+    meant = "" if near is None else f"did you mean `{near}`?"
+    belongs = f"{'it' if near is None else f'`{name}`'} belongs to {', '.join(owners)}" if owners else ""
     hint = " ".join(filter(None, (meant, belongs)))
     return f"unknown field; {hint}" if hint else "unknown field"
 

@@ -14,8 +14,9 @@ from threading import Event
 from typing import TypeVar
 
 from sweepctl.engine.client import Engine
-from sweepctl.errors import EngineUnavailableError, InterruptedRunError, UnknownRunError
+from sweepctl.errors import EngineUnavailableError, InterruptedRunError
 from sweepctl.protocol import Model
+from sweepctl.records.named import unknown_run
 from sweepctl.records.outcome import KEPT_FILES, Outcome, RunRecord
 from sweepctl.records.outcomes import AT_ONCE
 from sweepctl.store.contract import Store
@@ -129,9 +130,7 @@ def _verify(work: _Verification, run_id: str, reexecution: Reexecution | None) -
     work.observe("listing files", 0, 0)
     inventory = take_inventory(work.store, run_id, work.fetching)
     if inventory.is_empty:
-        raise UnknownRunError(
-            f"the store {work.store.url} has no run {run_id!r}", remedy="Check the run_id and --store."
-        )
+        raise unknown_run(work.store, run_id)
     # After the listing: a run may have started meanwhile, and its record is written before everything else.
     record, spec, findings = run.read_record(work.store, run_id)
     optional = {Check.COMPACT} if reexecution is not None else {Check.COMPACT, Check.REEXECUTION}

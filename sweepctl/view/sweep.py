@@ -1,5 +1,7 @@
 """Local runs on a terminal: start, progress and result. Computes nothing."""
 
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from sweepctl.runs.reuse import Source
     from sweepctl.verify.report import Report
 
+LINE_SECONDS = 0.5  # between two lines of progress, each of which is a message to a notebook
 _MOST_SHARDS = 10  # listed per group
 _FIRST_QUERY = "SELECT * FROM points LIMIT 5"
 _FOR_GOOD = "all is recorded, and another attempt would fail again; with --accept-failures the exit code is 0"
@@ -77,6 +80,25 @@ def running(console: Console, total: int, complete: int, *, is_watched: bool) ->
             bar.update(task, completed=reached, left=_seconds_left(done, total - reached))
 
         yield observe
+
+
+@contextmanager
+def counting(show: Callable[[str], None], total: int, complete: int) -> Iterator[Callable[["Done"], None]]:
+    """Show progress as one line of text; `show` puts each in the place of the one before."""
+    last, shown_at = "", -math.inf
+
+    def observe(done: "Done") -> None:
+        nonlocal last, shown_at
+        reached = complete + done.points + done.skipped_points
+        left = _seconds_left(done, total - reached)
+        about = "" if left is None or reached >= total else f", about {duration(left)} left"
+        last = f"{reached:,} of {counted('points', total)}, {_pace(done)}{about}"
+        if time.monotonic() - shown_at > LINE_SECONDS:
+            show(last)
+            shown_at = time.monotonic()
+
+    yield observe
+    show(last)
 
 
 def _pace(done: "Done") -> str:

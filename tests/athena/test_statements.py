@@ -254,7 +254,7 @@ def test_bad_input_is_told(changes: dict[str, Any], told: str) -> None:
 def test_remedies_name_what_is_near() -> None:
     with pytest.raises(UsageError) as caught:
         made_by(ENGINE.description, "qeue")
-    assert caught.value.remedy == "It has queue."
+    assert caught.value.remedy == "Did you mean `queue`?"
     with pytest.raises(UsageError) as caught:
         catalog(ENGINE.description, (), database="My Sweeps", store=STORE)
     assert caught.value.remedy == "Give --database my_sweeps."

@@ -132,7 +132,7 @@ def test_what_cannot_be_told_is_refused(command: str) -> None:
     assert (unknown.exit_code, "has no run 'nothing'" in unknown.stderr) == (1, True)
     make_run(open_store("sweep-results"), "r", WHOLE)
     metric = invoke(command, "r", "--metric", "mean_wiat")
-    assert (metric.exit_code, "Did you mean 'mean_wait'?" in metric.stderr) == (2, True)
+    assert (metric.exit_code, "Did you mean `mean_wait`?" in metric.stderr) == (2, True)
     (path,) = Path("sweep-results/point_outcomes").rglob("shard-00000001.parquet")
     path.write_bytes(b"spoiled")
     damaged = invoke(command, "r")

@@ -181,7 +181,7 @@ def test_what_an_earlier_shard_logged_is_in_no_error(tmp_path: Path) -> None:
     odd = "sys.stderr.write(f'shard {shard}\\n'); sys.stderr.flush(); shard and sys.exit(3)"
     engine = working(tmp_path, odd)
     ask(engine, 0)
-    with pytest.raises(EngineFaultError, match=r"exit status 3: shard 1$"):
+    with pytest.raises(EngineFaultError, match=r"(?m)exit status 3: shard 1$"):
         ask(engine, 1)
 
 

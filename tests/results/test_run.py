@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
+import duckdb
 import pandas as pd
 import polars as pl
 import pytest
@@ -15,7 +17,7 @@ from typer.testing import CliRunner
 import sweepctl
 from sweepctl.cli import app
 from sweepctl.engine.client import Engine, find_engine
-from sweepctl.errors import QueryError, UnknownRunError, UsageError
+from sweepctl.errors import QueryError, StoreError, UnknownRunError, UsageError
 from sweepctl.store import open_store
 from sweepctl.texts import extra_remedy
 from sweepctl.verify import Verdict
@@ -47,10 +49,10 @@ def test_an_opened_run_gives_outcomes_and_is_verified(root: Path) -> None:
 def test_what_an_opened_run_does_not_have(root: Path) -> None:
     with pytest.raises(UsageError) as told:
         sweepctl.open_run("a", str(root)).points(columns=["arrivalrate"]).arrow()
-    assert told.value.remedy == "Did you mean 'arrival_rate'?"
+    assert told.value.remedy == "Did you mean `arrival_rate`?"
     with pytest.raises(UsageError) as told:
         sweepctl.open_run("a", str(root)).points(columns=["qqq"]).arrow()
-    assert "mean_wait" in str(told.value.remedy)
+    assert str(told.value.remedy).endswith("(22 in all).")
     with pytest.raises(UnknownRunError):
         sweepctl.open_run("nope", str(root))
 
@@ -109,3 +111,21 @@ def test_an_opened_run_tells_where_a_condition_holds(tmp_path: Path) -> None:
     with pytest.raises(QueryError) as told:
         opened.discover("mean_wiat > 5")
     assert "mean_wait" in str(told.value)
+
+
+def test_a_number_of_points_is_not_negative(root: Path) -> None:
+    opened = sweepctl.open_run("a", str(root))
+    for ask in (lambda: opened.summary(top=-1), lambda: opened.compare("b", top=-1)):
+        with pytest.raises(UsageError, match="top is -1"):
+            ask()
+    assert opened.summary(top=0).metrics[0].lowest == []
+
+
+def test_a_file_that_cannot_be_read_is_an_error_of_the_store(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = sweepctl.open_run("a", str(root))
+    for name in ("summarize", "compare", "discover"):
+        monkeypatch.setattr(f"sweepctl.results.run.{name}", Mock(side_effect=duckdb.IOException("gone")))
+    for ask in (opened.summary, lambda: opened.compare("b"), lambda: opened.discover("servers = 2")):
+        with pytest.raises(StoreError, match="cannot be read: gone") as told:
+            ask()
+        assert "`sweepctl verify a`" in str(told.value.remedy)

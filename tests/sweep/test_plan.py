@@ -107,7 +107,7 @@ def test_a_run_id_means_one_sweep(tmp_path: Path, engine: Engine) -> None:
     store = open_store(str(tmp_path / "store"))
     pin(draft(tmp_path, engine), store, "r", NOW, never)
     before = sorted(path.name for path in (tmp_path / "store").rglob("*"))
-    with pytest.raises(ConflictError, match=r"was created with spec .* differ in seed 42 and 43$"):
+    with pytest.raises(ConflictError, match=r"(?m)was created with spec .* differ in seed 42 and 43$"):
         pin(draft(tmp_path, engine, SWEEP.replace("42", "43")), store, "r", NOW, never)
     assert sorted(path.name for path in (tmp_path / "store").rglob("*")) == before
 

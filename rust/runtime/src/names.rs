@@ -20,11 +20,18 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
         .map(|(_, candidate)| candidate)
 }
 
-/// A sentence that suggests the nearest known name, or lists all known names.
+/// How many names a sentence lists.
+const MOST_NAMES: usize = 10;
+
+/// A sentence that suggests the nearest known name, or lists those known, of many the first.
 pub(crate) fn suggestion<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    match nearest(name, known.clone()) {
-        Some(near) => format!("did you mean {near:?}?"),
-        None => format!("known names: {}", known.collect::<Vec<_>>().join(", ")),
+    if let Some(near) = nearest(name, known.clone()) {
+        return format!("did you mean {near:?}?");
+    }
+    let listed = known.clone().take(MOST_NAMES).collect::<Vec<_>>().join(", ");
+    match known.count() {
+        count if count > MOST_NAMES => format!("known names: {listed}, … ({count} in all)"),
+        _ => format!("known names: {listed}"),
     }
 }
 
@@ -54,5 +61,14 @@ mod tests {
         assert_eq!(nearest("server", known()), Some("servers"));
         assert_eq!(nearest("colour", known()), None);
         assert_eq!(edits(b"kitten", b"sitting"), 3);
+    }
+
+    #[test]
+    fn lists_ten_names_of_many() {
+        let names: Vec<String> = (0..200).map(|number| format!("parameter_{number}")).collect();
+        let known = |count| names.iter().take(count).map(String::as_str);
+        let ten = format!("known names: {}", names[..10].join(", "));
+        assert_eq!(suggestion("colour", known(10)), ten);
+        assert_eq!(suggestion("colour", known(200)), format!("{ten}, … (200 in all)"));
     }
 }

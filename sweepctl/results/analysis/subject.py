@@ -1,6 +1,5 @@
 """What is analysed of a run: its dimensions, with their levels, its metrics and its replicates."""
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from sweepctl.errors import UsageError
 from sweepctl.names import quoted
 from sweepctl.records.outcome import RunRecord
 from sweepctl.spec import Value
+from sweepctl.texts import did_you_mean
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -329,9 +329,7 @@ def _require_metric(name: str, numbers: Sequence[str], declared: Iterable[str]) 
 def require_known(name: str, metrics: Sequence[str]) -> None:
     """Raise UsageError unless a metric is one of these."""
     if name not in metrics:
-        close = difflib.get_close_matches(name, metrics, n=1)
-        remedy = f"Did you mean {close[0]!r}?" if close else f"Metrics: {', '.join(metrics)}."
-        raise UsageError(f"this run has no metric {name!r}", remedy=remedy)
+        raise UsageError(f"this run has no metric {name!r}", remedy=did_you_mean(name, metrics, "Metrics"))
 
 
 def _listed(connection: "Connection", space: Space, replications: int, name: str) -> Mapping[Value, int]:

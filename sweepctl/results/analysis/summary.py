@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sweepctl import notebook
 from sweepctl.results.analysis import points
 from sweepctl.results.analysis.differences import differences_by_level
 from sweepctl.results.analysis.effects import MeansByLevel, balanced, means_by_level
@@ -15,6 +16,7 @@ from sweepctl.results.analysis.points import Distribution, FailureCount, Row
 from sweepctl.results.analysis.sensitivity.indices import Sensitivity
 from sweepctl.results.analysis.sensitivity.methods import sensitivities
 from sweepctl.results.analysis.subject import TOO_EXTREME, Dimension, Subject, is_extreme
+from sweepctl.texts import counted, listed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -55,13 +57,34 @@ class MetricSummary:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Summary:
     """The summary of a run's results."""
 
-    subject: Subject = field(repr=False)
+    subject: Subject
     metrics: tuple[MetricSummary, ...]
     failures: Sequence[FailureCount]
+
+    def __repr__(self) -> str:
+        """Return how much is recorded, and a line for each metric."""
+        return "\n".join([self._recorded, *map(_in_a_line, self.metrics)])
+
+    def _repr_html_(self) -> str:
+        others = self.subject.other_metrics
+        return "".join(
+            [
+                notebook.title(self.subject.record.run_id, self._recorded.partition(": ")[2]),
+                *(_as_html(self.subject, metric) for metric in self.metrics),
+                *([notebook.note(f"other metrics: {listed(others)}")] if others else ()),
+            ]
+        )
+
+    @property
+    def _recorded(self) -> str:
+        subject = self.subject
+        failed = f", {subject.failed:,} failed" if subject.failed else ""
+        of = f"run {subject.record.run_id} of {subject.record.spec.model}"
+        return f"{of}: {subject.points:,} of {subject.record.total_points:,} points recorded{failed}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the summary as JSON values."""
@@ -115,6 +138,28 @@ def summarize(connection: "Connection", subject: Subject, top: int) -> Summary:
             )
         )
     return Summary(subject, tuple(metrics), points.failure_counts(connection))
+
+
+def _in_a_line(metric: MetricSummary) -> str:
+    spread, shown = metric.distribution, notebook.shown
+    ends = f"from {shown(spread.minimum)} to {shown(spread.maximum)}"
+    return f"{metric.name}: mean {shown(spread.mean)}, {ends}, {counted('points', spread.points)}"
+
+
+def _as_html(subject: Subject, metric: MetricSummary) -> str:
+    """Return the means by level of a metric, as `sweepctl summary` has them."""
+    shown = notebook.shown
+    rows = []
+    for dimension, found in metric.effects:
+        for (place,), (estimate,) in found.items():
+            level = dimension.levels[place]
+            span = shown(level.low) if level.low == level.high else f"{shown(level.low)} – {shown(level.high)}"
+            mean, half_width = (None, None) if estimate is None else (estimate.mean, estimate.half_width)
+            rows.append((dimension.name if place == 0 else "", span, mean, half_width, estimate and estimate.points))
+    head = ("dimension", "level", "mean", "± 95 %" if subject.replications > 1 else "±", "points")
+    warning = "" if metric.warning is None else notebook.note(metric.warning)
+    line = _in_a_line(metric).partition(": ")[2]
+    return notebook.title(metric.name, line) + warning + (notebook.table(head, rows) if rows else "")
 
 
 def _difference_json(metric: MetricSummary, dimension: Dimension, place: int) -> dict[str, Any] | None:

@@ -173,7 +173,7 @@ def test_bad_questions_are_refused() -> None:
 
     with pytest.raises(UsageError, match="no metric 'mean_wai'") as told:
         compared(one, one, metrics=("mean_wai",))
-    assert told.value.remedy == "Did you mean 'mean_wait'?"
+    assert told.value.remedy == "Did you mean `mean_wait`?"
     run = record_of(DESIGN, 1)
     other = replace(run, run_id="other", spec_json=run.spec_json.replace('"toy"', '"another"'))
     with connect_runs({"r": (CELLS, one)}) as connection:

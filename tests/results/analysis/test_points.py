@@ -72,7 +72,7 @@ def test_an_unknown_metric_is_refused_with_the_nearest() -> None:
     connection = connect(cells_of(NAN_FREE), lambda _cell, _: {"mean_wait": 1.0, "word": "w"})
     with pytest.raises(UsageError, match="no metric 'mean_wiat'") as caught:
         subject_of(connection, NAN_FREE, 1, "mean_wiat")
-    assert caught.value.remedy == "Did you mean 'mean_wait'?"
+    assert caught.value.remedy == "Did you mean `mean_wait`?"
     with pytest.raises(UsageError, match="is text"):
         subject_of(connection, NAN_FREE, 1, "word")
 
