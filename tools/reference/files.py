@@ -11,6 +11,7 @@ from reference.markdown import code, codes, table
 from sweepctl.protocol import Model
 from sweepctl.records import table as stored
 from sweepctl.records.outcome import KEPT_FILES
+from sweepctl.strict_json import INT64_MAX
 from sweepctl.sweep.file import json_schema
 
 PROGRAM_SCHEMA = Path(__file__).parents[2] / "sweepctl/sweep/starter/program.schema.json"
@@ -108,7 +109,7 @@ class _Types:
 
 def _limits(schema: Schema) -> Iterator[str]:
     for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<")):
-        if key in schema:
+        if key in schema and abs(schema[key]) < INT64_MAX:  # beyond, a number says nothing
             yield f"{sign} {schema[key]:,}"
 
 
