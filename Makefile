@@ -17,11 +17,8 @@ DENY := target/tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 WORKFLOWS := target/tools/actionlint-$(ACTIONLINT)/actionlint
 APPLE := aarch64-apple-darwin x86_64-apple-darwin
 SAM := target/tools/sam
-<<<<<<< HEAD
-SLURM := target/tools/slurm
-=======
 DOCS := target/tools/docs
->>>>>>> 839483d (A README of one page, docs as a site, a reference that is generated from the code)
+SLURM := target/tools/slurm
 # Directories too: deleting a file changes only its directory.
 SOURCES := pyproject.toml hatch_build.py rust-toolchain.toml Cargo.toml Cargo.lock \
            $(shell find sweepctl rust -not -name '*.pyc' -not -name __pycache__ 2>/dev/null)
@@ -67,11 +64,7 @@ dev-servers: $(VENV)/.dev $(VENV)/.sweepctl ## run S3 and SQS on this machine un
 ifdef ARGS
 test: test-python
 else
-<<<<<<< HEAD
-test: lint macos types layers test-rust target/.publishable test-python licences advisories ## set up, build, and check everything (make test ARGS="FILE -k WORD": these Python tests)
-=======
-test: lint types layers docs test-rust target/.publishable test-python licences advisories ## set up, build, and check everything (make test ARGS="FILE -k WORD": these Python tests)
->>>>>>> 839483d (A README of one page, docs as a site, a reference that is generated from the code)
+test: lint macos types layers docs test-rust target/.publishable test-python licences advisories ## set up, build, and check everything (make test ARGS="FILE -k WORD": these Python tests)
 	$(say) "everything passed"
 endif
 

@@ -72,6 +72,7 @@ CALLS = (
     ("retry", "retry first"),
     ("run-shard", "run-shard {examples}/queue/shard-0.json"),
     ("run-shard", "run-shard {examples}/queue/shard-0.json --force"),
+    ("run-shard of several messages", "run-shard {examples}/queue/shard-1.json {examples}/queue/shard-2.json"),
     ("point", "point {examples}/queue/shard-0.json 7"),
     ("status", "status first"),
     ("status", "status failing"),

@@ -97,7 +97,7 @@ def _names(option: ANY) -> list[str]:
 
 def _metavar(parameter: ANY) -> str:
     name: str = parameter.metavar or parameter.name.upper().replace("_", "-")
-    return name.strip("[]")
+    return name.strip("[].")
 
 
 def _value(option: ANY) -> str:
