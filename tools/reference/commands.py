@@ -52,11 +52,14 @@ class Command:
 
 
 def commands(group: ANY = None, prefix: str = "", panel: str | None = None) -> Iterator[Command]:
-    """Yield every visible command, those of groups too."""
-    for name, command in vars(group or typer.main.get_command(app))["commands"].items():
+    """Yield every visible command in the order of `--help`, those of groups too."""
+    group = group or typer.main.get_command(app)
+    context = typer.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         own = getattr(command, "rich_help_panel", None)
         shown_under = own if isinstance(own, str) else panel
-        if "commands" in vars(command):
+        if hasattr(command, "list_commands"):
             yield from commands(command, f"{prefix}{name} ", shown_under)
         elif not command.hidden:
             yield Command(f"{prefix}{name}", command, shown_under)

@@ -1,15 +1,17 @@
 """Markdown as this project's formatter leaves it."""
 
+import tomllib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import mdformat
 
-OPTIONS = {"wrap": 120, "number": True, "end_of_line": "lf", "plugin": {"tables": {"compact_tables": True}}}
+SETTINGS = Path(__file__).parents[2] / ".mdformat.toml"
 
 
 def formatted(text: str) -> str:
     """Return a page as `make format` would leave it."""
-    return mdformat.text(text, options=OPTIONS, extensions={"gfm", "tables"})
+    return mdformat.text(text, options=tomllib.loads(SETTINGS.read_text()), extensions={"gfm", "tables"})
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
