@@ -89,3 +89,13 @@ def test_code_blocks_are_in_their_language(path: Path) -> None:
             require_json(text)
         if language == "console":
             assert text.startswith("$ "), text
+
+
+def test_pictures_of_the_readme_are_there_small_and_fetch_nothing() -> None:
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / "README.md").read_text())
+    assert len(pictures) == 3
+    for name in pictures:
+        content = (ROOT / name).read_bytes()
+        assert len(content) < 300_000
+        if name.endswith(".svg"):
+            assert set(re.findall(rb"https?://[^\"' )]+", content)) <= {b"http://www.w3.org/2000/svg"}
