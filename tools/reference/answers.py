@@ -68,6 +68,8 @@ CALLS = (
     ("run", "run sweep.toml --run-id second --reuse first"),
     ("run", "run precise.toml --run-id precise"),
     ("run", "run failing.toml --run-id failing"),
+    ("run", "run sweep.toml --run-id late --timeout 0.001"),
+    ("retry", "retry late"),
     ("retry", "retry failing"),
     ("retry", "retry first"),
     ("run-shard", "run-shard {examples}/queue/shard-0.json"),
