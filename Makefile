@@ -239,9 +239,10 @@ reference: $(VENV)/.dev $(VENV)/.sweepctl ## regenerate docs/reference from the 
 pictures: $(VENV)/.dev $(VENV)/.sweepctl ## record the pictures of README.md again, with tmux and Chromium
 	@$(RUN) tools/pictures.py
 
+# Not with MkDocs' own --quiet, by which it counts no warnings.
 docs: $(DOCS)/.installed ## build the site of docs/ into target/site; links and anchors are checked
 	$(say) "docs: the site"
-	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
+	$(call quietly,NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict)
 
 lock: $(VENV)/.dev ## lock the Python versions from pyproject.toml again (the newest: make lock ARGS=--upgrade)
 	@$(BIN)/uv $(LOCK) --extra iceberg --extra query --extra lambda --extra sensitivity --group dev --output-file requirements/dev.txt $(ARGS)
