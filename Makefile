@@ -2,6 +2,7 @@
 #
 # requirements/demo.txt  to build, run and query the wheel: `make demo`, and deployments
 # requirements/dev.txt   all of that, and the tools of `make test`
+# requirements/docs.txt  MkDocs, in its own environment: it builds the site of docs/
 # requirements/sam.txt   AWS SAM, in its own environment: it checks examples/deploy/template.yaml
 
 PYTHON ?=
@@ -16,6 +17,7 @@ DENY := target/tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 WORKFLOWS := target/tools/actionlint-$(ACTIONLINT)/actionlint
 APPLE := aarch64-apple-darwin x86_64-apple-darwin
 SAM := target/tools/sam
+DOCS := target/tools/docs
 SLURM := target/tools/slurm
 # Directories too: deleting a file changes only its directory.
 SOURCES := pyproject.toml hatch_build.py rust-toolchain.toml Cargo.toml Cargo.lock \
@@ -51,7 +53,7 @@ cargo_test = report=$$(cargo test --quiet --workspace --all-features --locked $(
 .PHONY: help demo dev-servers test check format lint workflows macos types layers test-rust test-python licences advisories validate \
         validate-statistics bench bench-compact bench-designs bench-drain bench-host bench-lambda bench-programs bench-query \
         bench-report bench-ridehail bench-shards bench-stages bench-startup bench-submit bench-sweep bench-verify \
-        lambda program commands lock schema tables clean preflight engines simulate throttle mutants damages fuzz FORCE
+        lambda program lock schema tables reference pictures docs clean preflight engines simulate throttle mutants damages fuzz FORCE
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -65,7 +67,7 @@ dev-servers: $(VENV)/.dev $(VENV)/.sweepctl ## run S3 and SQS on this machine un
 ifdef ARGS
 test: test-python
 else
-test: lint macos types layers test-rust target/.publishable test-python licences advisories ## set up, build, and check everything (make test ARGS="FILE -k WORD": these Python tests)
+test: lint macos types layers docs test-rust target/.publishable test-python licences advisories ## set up, build, and check everything (make test ARGS="FILE -k WORD": these Python tests)
 	$(say) "everything passed"
 endif
 
@@ -234,17 +236,26 @@ fuzz: $(VENV)/.dev $(VENV)/.sweepctl engines ## fuzz what comes from outside, fo
 schema: $(VENV)/.dev $(VENV)/.sweepctl ## regenerate the JSON Schema of sweep files
 	@$(RUN) tools/schema.py
 
-commands: $(VENV)/.dev $(VENV)/.sweepctl ## regenerate the page of all commands and options
-	@$(RUN) tools/commands_page.py
-
 tables: $(VENV)/.dev $(VENV)/.sweepctl ## regenerate the Glue tables of the deployment's template
 	@$(RUN) tools/glue_tables.py
+
+reference: $(VENV)/.dev $(VENV)/.sweepctl ## regenerate docs/reference from the code
+	@PYTHONPATH=tools $(RUN) -m reference
+
+pictures: $(VENV)/.dev $(VENV)/.sweepctl ## record the pictures of README.md again, with tmux and Chromium
+	@$(RUN) tools/pictures.py
+
+# Not with MkDocs' own --quiet, by which it counts no warnings.
+docs: $(DOCS)/.installed ## build the site of docs/ into target/site; links and anchors are checked
+	$(say) "docs: the site"
+	$(call quietly,NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict)
 
 lock: $(VENV)/.dev ## lock the Python versions from pyproject.toml again (the newest: make lock ARGS=--upgrade)
 	@$(BIN)/uv $(LOCK) --extra iceberg --extra query --extra lambda --extra sensitivity --group dev --output-file requirements/dev.txt $(ARGS)
 	@$(BIN)/uv $(LOCK) --extra query --group build --output-file requirements/demo.txt --constraint requirements/dev.txt
 	@$(BIN)/uv $(LOCK) --extra lambda --output-file requirements/lambda.txt --constraint requirements/dev.txt
 	@$(BIN)/uv $(LOCK_ALONE) --group sam --output-file requirements/sam.txt $(ARGS)
+	@$(BIN)/uv $(LOCK_ALONE) --group docs --output-file requirements/docs.txt $(ARGS)
 LOCK_ALONE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
               --no-emit-index-url
 LOCK := $(LOCK_ALONE) pyproject.toml
@@ -290,10 +301,10 @@ $(VENV)/.sweepctl: $(SOURCES) $(VENV)/.demo
 	@mv $@.started $@
 
 # Created with the environment's Python, which preflight has chosen.
-$(SAM)/.installed: requirements/sam.txt $(VENV)/.python
-	$(say) "environment: requirements/sam.txt"
-	@$(BIN)/python -m venv --clear $(SAM)
-	@$(SAM)/bin/python -m pip --disable-pip-version-check --quiet install $(LOCKED) -r requirements/sam.txt
+$(SAM)/.installed $(DOCS)/.installed: target/tools/%/.installed: requirements/%.txt $(VENV)/.python
+	$(say) "environment: $<"
+	@$(BIN)/python -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip --disable-pip-version-check --quiet install $(LOCKED) -r $<
 	@touch $@
 
 # A folder that needs nothing: it is made where there is none, and what cannot be fetched now is tried again next time.

@@ -1,4 +1,4 @@
-"""docs/deploy.md: its commands exist with their options, and its numbers are those of the code."""
+"""docs/cloud.md and deploy.md: their commands exist with their options, and the numbers are those of the code."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from sweepctl.engine import client
 from sweepctl.sweep.cost import PRICES_OF, Interval, estimate_cost
 from sweepctl.worker.lease import LONGEST_DELAY
 
-DOC = (ROOT / "docs" / "deploy.md").read_text()
+DOC = "\n".join((ROOT / "docs" / name).read_text() for name in ("cloud.md", "deploy.md"))
 WORDS = " ".join(DOC.split())
 CONSOLE = [
     line.removeprefix("$ ")

@@ -1,4 +1,4 @@
-"""The examples of docs/your-model.md are models, and its commands run."""
+"""The examples of docs/your-model.md and python-functions.md are models, and the commands run."""
 
 import json
 import re
@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from sweepctl.cli import app
 
-TEN_MINUTES, _, REFERENCE = (ROOT / "docs/your-model.md").read_text().partition("## Python functions")
+TEN_MINUTES = (ROOT / "docs/your-model.md").read_text()
+REFERENCE = (ROOT / "docs/python-functions.md").read_text()
 
 
 def test_the_function_of_the_page_runs(tmp_path: Path) -> None:

@@ -1,0 +1,38 @@
+"""docs/reference is what the code gives: `make reference` writes it."""
+
+import pytest
+from reference.__main__ import FOLDER, PAGES, written
+from reference.commands import commands
+
+from sweepctl import errors
+
+
+def test_every_page_is_made_from_the_code() -> None:
+    assert {path.stem for path in FOLDER.iterdir()} == PAGES.keys()
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "json"])
+def test_a_page_is_what_the_code_gives(name: str) -> None:
+    assert (FOLDER / f"{name}.md").read_text() == written(name), "`make reference`"
+
+
+@pytest.mark.slow
+def test_the_fields_of_json_are_those_of_real_answers() -> None:
+    assert (FOLDER / "json.md").read_text() == written("json"), "`make reference`"
+
+
+def test_every_command_has_its_section_and_every_option_its_line() -> None:
+    sections = {part.partition("\n")[0]: part for part in (FOLDER / "commands.md").read_text().split("\n## ")}
+    assert len(list(commands())) > 20
+    for each in commands():
+        section = sections[f"sweepctl {each.name}"]
+        assert each.command.epilog, each.name
+        assert "Examples:" in each.command.epilog
+        for option in each.parameters("option"):
+            assert f"\n| `{option.opts[0]}`" in section, f"{each.name} {option.opts}"
+
+
+def test_every_exit_code_is_explained() -> None:
+    codes = {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "exit_code")}
+    table = (FOLDER / "exit-codes.md").read_text().partition("| exit code |")[2].partition("## Kinds")[0]
+    assert all(f"\n| {code} |" in table for code in codes | {0})
