@@ -41,10 +41,11 @@ class Case:
     workers: int
     concurrency: int
     max_receive_count: int
+    operators: int  # who compact the run, and send failed shards again, while the workers are at it
+    forces: bool  # some workers run shards again that are complete, and compare
 
-    @property
-    def conditions(self) -> Conditions:
-        return Conditions(timeout=TIMEOUT, allow_failure_injection=True)
+    def conditions(self, *, force: bool) -> Conditions:
+        return Conditions(timeout=TIMEOUT, allow_failure_injection=True, force=force)
 
     @property
     def shards(self) -> dict[int, ShardMessage]:
@@ -70,6 +71,8 @@ def draw(seed: int) -> Case:
     injected = frozenset({random.randrange(shards)} if _chance(random, 0.08) else ())
     message = partial(_message, shards, size, injected, stored, is_dated=_chance(random, 0.8))
     hosting = _hosting(Random(f"host {seed}"), points)
+    engines, people = Random(f"engines {seed}"), Random(f"people {seed}")
+    operators = people.choice([1, 1, 2]) if _chance(people, 0.15) else 0
     # An engine without a host is the wrong one for a run with limits.
     message = partial(message, limits=_limits(Random(f"limits {seed}")) if hosting else {})
     bodies = [message(shard) for shard in range(shards)]
@@ -89,16 +92,21 @@ def draw(seed: int) -> Case:
             failing=frozenset({random.randrange(points)} if _chance(random, 0.2) else ()),
             poison=frozenset({random.randrange(points)} if _chance(random, 0.1) else ()),
             **hosting,
+            columns=engines.choice([0, 0, 1, 2]),
+            again=_chance(engines, 0.6),
+            replaced=_chance(engines, 0.2),
             refuses=_chance(random, 0.03),
         ),
         other_version=_chance(random, 0.04),
         injected=injected,
         lies=_chance(random, 0.1),
         density=random.choice([0.01, 0.03, 0.06, 0.1, 0.15]),
-        focus=random.choice(FOCUSES) or ("" if stored is None else "specs/"),
+        focus=random.choice(FOCUSES) or ("" if stored is None else "specs/") or ("compact" if operators else ""),
         workers=random.choice([1, 2, 2, 3]),
         concurrency=random.choice([1, 2]),
         max_receive_count=random.choice([3, 4, 6]),
+        operators=operators,
+        forces=_chance(people, 0.1),
     )
 
 

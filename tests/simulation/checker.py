@@ -1,23 +1,26 @@
 """Judges a history: each write and each acknowledgement when it happens, and the whole store in the end.
 
 Findings, each of which must not be: overwritten, overwritten_success, downgraded, dangling, outcome_before_history,
-acknowledged_without_outcome, claimed_commit, stale_delete, late_delete, lease_ran_out, left_behind, lost, duplicated,
-unrecorded, false_conflict, false_rejection, wrong_worker, orphan, stray_task, unsettled, unended, verify.
+acknowledged_without_outcome, blamed, wrong_build, unfit, claimed_commit, stale_delete, late_delete, lease_ran_out,
+left_behind, lost, duplicated, unrecorded, false_conflict, false_rejection, wrong_worker, orphan, stray_task, unsettled,
+unended, compact_conflict, uncompacted, verify.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from fakes.bucket import Bucket
 from fakes.message_queue import HeldMessage, Message
+from fakes.simulated_engine import SimulatedChild
 from simulation.case import LEASE
 from simulation.log import Log
 
 from sweepctl.errors import ConflictError, InterruptedRunError
 from sweepctl.messages import ShardMessage
 from sweepctl.records import layout, table
-from sweepctl.records.outcome import Outcome, rank
+from sweepctl.records.compact import Manifest, Part
+from sweepctl.records.outcome import Artifact, Outcome, rank
 from sweepctl.shard.run import Disposition
 from sweepctl.worker.delivery import Delivery
 
@@ -40,6 +43,8 @@ class Checker:
             self._on_outcome(process, key, old, new)
         elif old is not None and not key.startswith(".sweepctl/"):
             self.log.find("overwritten", f"{process} wrote over {key}")
+        if key == layout.compact_manifest(self.run_id):
+            self._require_there(process, Manifest.model_validate_json(new).parts)
 
     def _on_outcome(self, process: str, key: str, old: bytes | None, new: bytes) -> None:
         outcome = self.outcome(new)
@@ -53,17 +58,20 @@ class Checker:
                 self.log.find(
                     "downgraded", f"{process} replaced {rank(standing).name} by {rank(outcome).name} at {key}"
                 )
-        for artifact in outcome.artifacts:
-            body = self.bucket.objects.get(artifact.key)
-            if body is None:
-                self.log.find("dangling", f"{process} names {artifact.key}, which is not there")
-            elif (len(body), hashlib.sha256(body).hexdigest()) != (artifact.bytes, artifact.sha256):
-                self.log.find("dangling", f"{process} names other bytes than stand at {artifact.key}")
+        self._require_there(process, outcome.artifacts)
         history = key.replace("shard_outcomes/", "shard_attempts/", 1).replace(
             ".parquet", f"-{outcome.attempt_id}.parquet"
         )
         if not outcome.complete and history not in self.bucket.objects:
             self.log.find("outcome_before_history", f"{process} wrote the failure {outcome.attempt_id} at {key}")
+
+    def _require_there(self, process: str, named: Sequence[Artifact | Part]) -> None:
+        for each in named:
+            body = self.bucket.objects.get(each.key)
+            if body is None:
+                self.log.find("dangling", f"{process} names {each.key}, which is not there")
+            elif (len(body), hashlib.sha256(body).hexdigest()) != (each.bytes, each.sha256):
+                self.log.find("dangling", f"{process} names other bytes than stand at {each.key}")
 
     def on_receive(self, message: Message, delivery: HeldMessage) -> None:
         """A lease that ran out while neither its holder nor the queue stood still was not looked after."""
@@ -93,6 +101,18 @@ class Checker:
             is_due = is_due and delivery.process.troubled_at["store"] < delivery.at
         if is_due and not any(key.endswith(f"-{work.attempt_id}.parquet") for key in self._rows()):
             self.log.find("unrecorded", f"attempt {work.attempt_id} ended as {work.ending.value}, and has no row")
+
+    def on_ended(self, delivery: Delivery, asked: Sequence[SimulatedChild]) -> None:
+        """Judge an execution by the processes that it asked."""
+        attempt = None if delivery.result is None else delivery.result.attempt
+        if attempt is None or not asked:
+            return
+        if attempt.engine_sha256 is not None and {attempt.engine_sha256} != {each.build for each in asked}:
+            self.log.find("wrong_build", f"{attempt.attempt_id} names a build that has not run it")
+        last = asked[-1]
+        is_fault = (attempt.error_code or "").startswith("engine_") and not attempt.points_recorded
+        if is_fault and last.requests > 1 and not last.was_late:
+            self.log.find("blamed", f"{attempt.attempt_id} failed by an engine that had run another shard")
 
     def _rows(self) -> list[str]:
         return [key for key in self.bucket.objects if key.startswith("shard_attempts/")]

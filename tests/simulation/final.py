@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 from fakes.simulated_engine import Behaviour, SimulatedEngine
 from fakes.toys import RUN_ID
@@ -11,6 +10,7 @@ from simulation.case import decoded
 from simulation.faults import Fault
 from simulation.gate import LONGEST_WAY
 from simulation.log import Op
+from simulation.operators import compact_in_the_end
 
 from sweepctl.messages import ShardMessage, body_digest
 from sweepctl.records import layout
@@ -165,11 +165,11 @@ def _judge_stranger(world: "_World", body: bytes, is_dead: bool) -> None:  # noq
 def _judge_by_verify(world: "_World", unfinished: set[int]) -> None:
     version = next(iter(sorted({world.checker.outcome(body).model_version for body in _outcomes(world)})), "1")
     engine = SimulatedEngine(Behaviour(version), None, lambda: 0.0)
-    with (
-        patch("sweepctl.verify.proof.ThreadPoolExecutor", Inline),
-        patch("sweepctl.store.s3.ThreadPoolExecutor", Inline),
-    ):
-        report = verify(world.store(), RUN_ID, engine)
+    refused = compact_in_the_end(world) if world.case.operators else None
+    report = verify(world.store(), RUN_ID, engine)
+    is_bad = any(each.severity in {Severity.DAMAGE, Severity.MISSING} for each in report.findings)
+    if refused and not is_bad and all(each.complete for each in report.committed):
+        world.log.find("uncompacted", refused)
     for finding in report.findings:
         severity = CODES[finding.code]
         if severity is Severity.DAMAGE:
@@ -177,7 +177,13 @@ def _judge_by_verify(world: "_World", unfinished: set[int]) -> None:
         elif severity is Severity.MISSING and not unfinished:
             world.log.find("verify", f"{finding.code} {finding.message}")
         elif finding.code in _LEFTOVERS:
-            _judge_leftover(world, finding.key or "", unfinished)
+            _judge_leftover(world, finding.key or "", unfinished | _refused_rivals(world))
+
+
+def _refused_rivals(world: "_World") -> set[int]:
+    """Return the rivals without an outcome: one may have been refused after it wrote, for a claim that came later."""
+    messages = [message for message in map(decoded, world.case.rivals) if message is not None]
+    return {each.shard_id for each in messages if world.checker.standing(each.shard_id) is None}
 
 
 def _judge_leftover(world: "_World", key: str, unfinished: set[int]) -> None:

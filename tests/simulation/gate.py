@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from botocore.exceptions import ClientError, ReadTimeoutError
-from simulation.faults import Fault, Plan
+from simulation.faults import OF_ENGINES, Fault, Plan
 from simulation.log import Log
 from simulation.scheduler import NEVER, Process, Scheduler
 
@@ -44,7 +44,7 @@ class Gate:
         fault = self.outside.plan.next(call, where)
         if fault is not None:
             self.outside.log.note(self.outside.scheduler.now, self.process.name, "fault", f"{call} {where}", fault.name)
-            if call != "engine" and fault not in _OF_NO_CALL:
+            if call not in OF_ENGINES and fault not in _OF_NO_CALL:
                 self.trouble(_service(call))
         return fault
 

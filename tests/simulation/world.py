@@ -9,8 +9,8 @@ the start of a task and the worker's inbox, the two clients of boto3, the engine
 
 import datetime as dt
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeVar, cast
@@ -23,19 +23,23 @@ from fakes.toys import RUN_ID
 from simulation.case import EPOCH, GRACE, LEASE, Case, decoded, draw
 from simulation.checker import Checker
 from simulation.faults import Fault, Plan
-from simulation.final import is_unfinished, judge_end
+from simulation.final import Inline, is_unfinished, judge_end
 from simulation.gate import Gate, Outside
 from simulation.log import Log
 from simulation.memory import in_memory
+from simulation.operators import start_operators
 from simulation.scheduler import Inbox, Lock, Process, Scheduler
 
+from sweepctl.compact import run
 from sweepctl.design import Space
 from sweepctl.errors import DefectError
 from sweepctl.queue.sqs import Queue, SqsClients
 from sweepctl.records import design as stored_design
 from sweepctl.shard import commit
+from sweepctl.store import s3
 from sweepctl.store.contract import Store
 from sweepctl.store.s3 import S3Store
+from sweepctl.verify import proof
 from sweepctl.worker import events, lease
 from sweepctl.worker.delivery import Delivery
 from sweepctl.worker.drain import Worker
@@ -51,11 +55,15 @@ LONGEST_POLL = 20  # seconds that SQS allows
 PATIENT_POLL = 600  # once nothing goes wrong with a poll any more: the fewer, the better
 
 
+@dataclass
 class StrictWorker(Worker):
     """Ends with the exceptions that nobody foresaw, each of which is a finding, and not its message's own failure."""
 
+    on_ended: Callable[[Delivery], None] = lambda _: None
+
     def _run(self, delivery: Delivery) -> events.Event:
         ended = super()._run(delivery)
+        self.on_ended(delivery)
         if isinstance(delivery.error, DefectError):
             raise delivery.error
         return ended
@@ -86,9 +94,10 @@ def quiet() -> Iterator[None]:
     logger = logging.getLogger("sweepctl")
     was, logger.disabled = logger.disabled, True
     try:
-        with (
-            patch.object(lease, "replace", _replaced),
-        ):
+        with ExitStack() as patches:
+            patches.enter_context(patch.object(lease, "replace", _replaced))
+            for module in (proof, s3, run):
+                patches.enter_context(patch.object(module, "ThreadPoolExecutor", Inline))
             yield
     finally:
         logger.disabled = was
@@ -125,6 +134,7 @@ class _World:
     scheduler: Scheduler = field(default_factory=Scheduler)
     workers: dict[str, Worker] = field(default_factory=dict)
     living: list[Process] = field(default_factory=list)
+    operators: list[Process] = field(default_factory=list)
     attempts: int = 0
 
     def __post_init__(self) -> None:
@@ -164,6 +174,7 @@ class _World:
             while len(self.living) < self.case.workers and len(self.workers) < MOST_WORKERS:
                 other = self.case.other_version and self.random.random() < 0.5
                 self._start_worker(self._behaviour(other=other), until_empty=self.random.random() < 0.25)
+            start_operators(self)
             self.scheduler.sleep(5 + 40 * self.random.random())
 
     def _settle(self) -> None:
@@ -198,7 +209,7 @@ class _World:
 
     def _end(self) -> None:
         """Leave no task behind."""
-        for process in (*self.living, self.outside.network):
+        for process in (*self.living, *self.operators, self.outside.network):
             self.scheduler.kill(process)
         self.scheduler.run(self.scheduler.now + 1, lambda: False)
         for name, error in self.scheduler.crashes:
@@ -213,9 +224,10 @@ class _World:
         skew = dt.timedelta(hours=self.random.choice([0, 0, -12, 12, self.random.uniform(-12, 12)]))
         clock = lambda: self.scheduler.now  # noqa: E731
         client: Any = message_queue.Client(self.queue, gate, LEASE)
+        engine = SimulatedEngine(behaviour, gate, clock)
         worker = StrictWorker(
             Queue("memory://queue", SqsClients(client, client, client), self.scheduler.sleep),
-            SimulatedEngine(behaviour, gate, clock),
+            engine,
             self.store(gate),
             Policy(
                 concurrency=self.case.concurrency,
@@ -224,13 +236,14 @@ class _World:
                 until_empty=until_empty,
                 poll_seconds=LONGEST_POLL,
             ),
-            self.case.conditions,
+            self.case.conditions(force=self.case.forces and self.random.random() < 0.5),
             now=lambda: self._utc_now(skew),
             monotonic=clock,
             start=lambda task: self.scheduler.start(process, task),
             new_attempt_id=self._new_attempt_id,
             report_seconds=3600.0,  # the loop reports to whoever watches: nobody does, and looking is dear
             _events=Inbox(self.scheduler),
+            on_ended=lambda delivery: self.checker.on_ended(delivery, engine.asked_by(self.scheduler.current)),
         )
         gate.stop = worker.stop
         self.workers[process.name] = worker
