@@ -8,7 +8,7 @@ time.
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +26,7 @@ from fakes.toy_model import (
     in_columns,
     point,
     refused,
+    rows,
 )
 from simulation.faults import Fault
 from simulation.gate import Gate
@@ -34,13 +35,14 @@ from simulation.scheduler import Task
 from sweepctl.engine.child import Child
 from sweepctl.engine.client import Engine
 from sweepctl.errors import EngineFaultError, InterruptedRunError
-from sweepctl.protocol import Description
+from sweepctl.protocol import Description, Model
 
 POINT_SECONDS = 4.0
 LISTEN_SECONDS = 5.0  # between two looks at the deadline and the stop
 WAIT_SECONDS = 0.5  # between two looks at what an engine waits for
 SEGFAULT = -11
 FAILURE = '"failure"'  # in a record of a point that failed
+ROWS = 2  # of `parts` that each point has
 CODES = {"crash": "point_crashed", "hang": "point_timeout", "memory": "point_out_of_memory"}
 
 # A record; how the process ends, instead of with 0 and after all records; or what it waits for.
@@ -55,7 +57,7 @@ class Behaviour:
     failing: frozenset[int] = frozenset()  # points that fail by themselves
     poison: frozenset[int] = frozenset()  # points that end the engine
     fragile: frozenset[int] = frozenset()  # points that end it now and then
-    ending: Literal["crash", "hang", "memory"] = "crash"  # what these do
+    ending: Literal["crash", "hang", "memory", "any"] = "crash"  # what these do
     is_once: bool = False  # whether fragile points do it the first time alone that an engine runs them
     hosts: bool = False  # whether its engine can run points in child processes
     columns: int = 0  # how many points it writes in a record of columns; 0 where it writes none
@@ -63,29 +65,50 @@ class Behaviour:
     replaced: bool = False  # whether its file is replaced now and then
     refuses: bool = False
 
-    def steps(self, command: str, request: dict[str, Any], strikes: Callable[[], bool]) -> Sequence[Step]:
-        """Return what an engine does that is asked for a shard; `strikes` says whether a fragile point kills."""
+    def steps(
+        self, command: str, request: dict[str, Any], strikes: Callable[[], str | None], blamed: int | None
+    ) -> Sequence[Step]:
+        """Return what an engine does that is asked for a shard.
+
+        `strikes` says what a fragile point does this time, if anything; `blamed` is a sound one that a host blames.
+        """
         if self.refuses:
             return [refused("x is too large", "x")]
         indices = range(request["start_index"], request["end_index_exclusive"])
         started = STARTED.replace('"model_version":"1"', f'"model_version":"{self.version}"')
-        has_children = command == "host"
+        if request["outputs"]:
+            started = started.replace('"datasets":{}', '"datasets":{"parts":{"p":"int"}}')
         # Without a limit of its time a point hangs in a child as well.
-        endures = self.ending == "hang" and not _limits_time(request)
-        hosted = has_children and not endures
-        points = [self._point(command, index, strikes, is_bounded=hosted) for index in indices]
+        bounded = () if command != "host" else CODES if _limits_time(request) else ("crash", "memory")
+        points = [
+            _crashed_point(index, CODES["crash"]) if index == blamed else self._point(command, index, strikes, bounded)
+            for index in indices
+        ]
         failed = sum(isinstance(each, str) and FAILURE in each for each in points)
+        if request["outputs"] and command != "points":
+            points = [_with_rows(each) for each in points]
         together = _together(points, self.columns) if request.get("columns") and command != "points" else points
         return [started, *together, finished(len(indices), failed)]
 
-    def _point(self, command: str, index: int, strikes: Callable[[], bool], *, is_bounded: bool) -> Step:
+    def _point(self, command: str, index: int, strikes: Callable[[], str | None], bounded: Collection[str]) -> Step:
         if command == "points":
             return _identity(index)
-        if index in self.poison or (index in self.fragile and strikes()):
-            if is_bounded:
-                return _crashed_point(index, CODES[self.ending])
-            return _for_ever if self.ending == "hang" else SEGFAULT
+        always = "hang" if self.ending == "any" else self.ending
+        ending = always if index in self.poison else strikes() if index in self.fragile else None
+        if ending is not None:
+            if ending in bounded:
+                return _crashed_point(index, CODES[ending])
+            return _for_ever if ending == "hang" else SEGFAULT
         return _failed_point(index) if index in self.failing else _point(index)
+
+
+@cache
+def _with_rows(step: Step) -> Step:
+    """Return the record of a point with its rows of `parts` before it, if it has succeeded."""
+    if not isinstance(step, str) or FAILURE in step:
+        return step
+    index = json.loads(step)["point_index"]
+    return f"{rows(index, *range(ROWS))}\n{step}"
 
 
 def _together(points: Sequence[Step], most: int) -> Iterator[Step]:
@@ -164,13 +187,22 @@ class SimulatedEngine(Engine):
 
     def steps(self, command: str, request: dict[str, Any]) -> list[Step]:
         """Return what a process does that is asked for some points."""
-        return list(self._behaviour.steps(command, request, self._strikes))
+        blamed = None
+        if self._gate is not None:
+            xs = request["design"].get("dimensions", {}).get("x", [])
+            if xs != list(range(len(xs))):
+                self._gate.outside.log.find("wrong_design", f"an engine is asked for points of {xs}")
+            if command == "host" and self._gate.fault("host", ""):
+                blamed = request["start_index"]
+        return list(self._behaviour.steps(command, request, self._strikes, blamed))
 
-    def _strikes(self) -> bool:
+    def _strikes(self) -> str | None:
         self._strikes_so_far += 1
-        if self._behaviour.is_once and self._strikes_so_far > 1:
-            return False
-        return self._gate is not None and self._gate.outside.plan.choice(2) == 1
+        is_over = self._behaviour.is_once and self._strikes_so_far > 1
+        if is_over or self._gate is None or self._gate.outside.plan.choice(2) == 0:
+            return None
+        ending = self._behaviour.ending
+        return [*CODES][self._gate.outside.plan.choice(len(CODES))] if ending == "any" else ending
 
 
 class SimulatedChild:
@@ -184,7 +216,7 @@ class SimulatedChild:
         self, engine: SimulatedEngine, command: str, gate: Gate | None, build: str, monotonic: Callable[[], float]
     ) -> None:
         self._engine = engine
-        self._command = command
+        self.command = command
         self._gate = gate
         self._monotonic = monotonic
         self.build = build
@@ -199,11 +231,12 @@ class SimulatedChild:
         """Begin with a request."""
         request = json.loads(stdin)
         self._call = "columns" if request.get("columns") else "engine"
+        self.has_limits = "limits" in request
         self._stop = stop
         self._timeout = timeout
         self._deadline = None if timeout is None else self._monotonic() + timeout
         self._ready_at: float | None = None
-        self._steps = self._engine.steps(self._command, request)
+        self._steps = self._engine.steps(self.command, request)
         self._said = list(self._steps)
         self.requests += 1
         self._engine.note(self)
@@ -261,7 +294,7 @@ class SimulatedChild:
             self._ready_at = self._monotonic() + WAIT_SECONDS
             return b""
         self._ready_at = None
-        fault = self._gate.fault(self._call, "")
+        fault = self._gate.fault(self._call, self.command)
         if fault is Fault.STALL_BEFORE:
             self._ready_at = self._monotonic() + self._gate.outside.plan.minutes()
             return b""
@@ -327,6 +360,11 @@ def _spoiled(steps: list[Step], fault: Fault | None) -> list[Step]:
 
 def _changed(step: Step, old: re.Pattern[str], new: str) -> Step:
     return old.sub(new, step) if isinstance(step, str) else step
+
+
+def declared(version: str) -> Model:
+    """Return the model as engines of a version declare it."""
+    return _description(version, Behaviour()).models[0]
 
 
 @cache

@@ -42,6 +42,7 @@ class Fault(Enum):
     ENGINE_LATE = "the engine ends when it is asked again, before its first record"
     ENGINE_FORMER = "the engine, asked again, answers for its former shard"
     ENGINE_OTHER = "the engine, asked again, says that it is of another version"
+    HOST_BLAMES = "a host says of a sound point that it ended its process"
     ENGINE_REPLACED = "the engine's file is replaced by another build of its version"
 
 
@@ -70,9 +71,13 @@ _ENGINE = (
 )
 
 RECORDS = frozenset({"engine", "columns"})  # one record of an engine, of a point or of several
-OF_ENGINES = RECORDS | {"resume", "build"}  # and what else goes wrong with engines, not with the store or the queue
+OF_ENGINES = RECORDS | {
+    "resume",
+    "build",
+    "host",
+}  # and what else goes wrong with engines, not with the store or the queue
 
-SELDOM = frozenset({"resume"})  # calls of which there are few: trouble is as likely as where it gathers
+SELDOM = frozenset({"resume", "host"})  # calls of which there are few: trouble is as likely as where it gathers
 
 # What can happen to a call of each kind.
 BY_CALL: Mapping[str, tuple[Fault, ...]] = {
@@ -87,6 +92,7 @@ BY_CALL: Mapping[str, tuple[Fault, ...]] = {
     "columns": (F.CRASH_BEFORE, F.FREEZE_BEFORE, F.SIGTERM, F.STALL_BEFORE, *_ENGINE, F.ENGINE_ENTRIES),
     "resume": (F.ENGINE_GONE, F.ENGINE_LATE, F.ENGINE_FORMER, F.ENGINE_OTHER),
     "build": (F.ENGINE_REPLACED,),
+    "host": (F.HOST_BLAMES,),
 }
 
 

@@ -30,7 +30,7 @@ from sweepctl.records import compact_source, datafile, table
 from sweepctl.records import design as stored_design
 from sweepctl.records.outcome import Artifact
 from sweepctl.records.table import DataFile, DatasetWriter
-from sweepctl.shard import attempt
+from sweepctl.shard import adopt, attempt
 from sweepctl.store.s3 import S3Store
 from sweepctl.verify import compacted, leftovers, proof, shards
 from sweepctl.worker import delivery, drain
@@ -49,6 +49,7 @@ def in_memory() -> Iterator[None]:
             (datafile, "pq", _Parquet),
             (S3Store, "_area", SimpleNamespace(folder=folder)),
             (attempt, "DatasetWriter", Writer),
+            (adopt, "DatasetWriter", Writer),
             (parts, "DatasetWriter", Writer),
             (parts, "pq", SimpleNamespace(ParquetWriter=_PlainWriter)),
             (compact_source, "pq", _Parquet),

@@ -25,6 +25,7 @@ from sweepctl.compact import parts
 from sweepctl.compact import run as compaction
 from sweepctl.engine import columns, points, reader, warm
 from sweepctl.engine.run import EngineRun
+from sweepctl.records import design as stored_design
 from sweepctl.records import outcome
 from sweepctl.shard import adopt, attempt, claim, commit, run
 from sweepctl.store.s3 import S3Store
@@ -177,6 +178,21 @@ MUTANTS = (
     Mutant("a compact file not written", (parts, compaction), "make_part",
            "store.create(planned.key, path) is Put.WRITTEN", "True"),
     Mutant("a run compacted that is not whole", (compaction, operators), "compact", "    _require_final(report)\n", ""),
+    Mutant("handed back without delay", (lease,), "_delay", "if ending in AT_ONCE:", "if True:"),
+    Mutant("a poll under way takes what is handed back", (lease,), "_close",
+           "if lease.ending in AT_ONCE and state.polling:", "if False:"),
+    Mutant("rows adopted that nobody has written", (commit,), "_commit_data",
+           "stands is not None and stands.missing and not exists(store, key)", "False"),
+    Mutant("rows kept of points that failed where they were first", (commit,), "_commit_data",
+           "file = without(file, stands.apart)", "pass"),
+    Mutant("a design not compared with its digest", (stored_design,), "_read",
+           "if hashlib.sha256(body).hexdigest() != sha256:", "if False:"),
+    Mutant("limits not given to the host", (points._Way,), "start",
+           'self.limits.model_copy(update={"point_seconds": self._point_seconds}) if self.is_hosted else NO_LIMITS',
+           "NO_LIMITS"),
+    Mutant("limits without a host", (points, attempt), "run_points", "requests.limits != NO_LIMITS", "False"),
+    Mutant("a model's declaration not kept", (commit,), "agree_engine", "layout.engine_pin(pin.run_id), pin,",
+           "layout.engine_pin(pin.run_id), dataclasses.replace(pin, declaration_json=None),"),
     Mutant("metrics of a failed point in columns", (columns,), "_of_successes", "if pc.all(succeeded).as_py():",
            "if True:"),
 )  # fmt: skip

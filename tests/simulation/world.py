@@ -20,7 +20,7 @@ from fakes import bucket, message_queue
 from fakes.message_queue import HeldMessage
 from fakes.simulated_engine import Behaviour, SimulatedEngine
 from fakes.toys import RUN_ID
-from simulation.case import EPOCH, GRACE, LEASE, Case, decoded, draw
+from simulation.case import EPOCH, FIRST_DELAY, LEASE, Case, decoded, draw
 from simulation.checker import Checker
 from simulation.faults import Fault, Plan
 from simulation.final import Inline, is_unfinished, judge_end
@@ -35,6 +35,7 @@ from sweepctl.design import Space
 from sweepctl.errors import DefectError
 from sweepctl.queue.sqs import Queue, SqsClients
 from sweepctl.records import design as stored_design
+from sweepctl.records import layout
 from sweepctl.shard import commit
 from sweepctl.store import s3
 from sweepctl.store.contract import Store
@@ -155,9 +156,10 @@ class _World:
     def _play(self) -> None:
         if self.case.stored is not None:
             stored_design.put(self.store(), self.case.stored)
+        self._lose_design()
         if self.case.planned is not None:
             commit.pin_run(self.store(), self.case.planned)
-        for body in (*self.case.bodies, *self.case.strangers, *self.case.rivals):
+        for body in (*self.case.bodies, *self.case.strangers, *self.case.rivals, *self.case.usurpers):
             self.queue.send(body)
         director = Process("director")
         self.scheduler.start(director, self._direct)
@@ -167,6 +169,24 @@ class _World:
         self._settle()
         judge_end(self)
 
+    def _lose_design(self) -> None:
+        stored = self.case.stored
+        if not self.case.lost_design or stored is None:
+            return
+        del self.bucket.objects[self._design_key]
+        if self.case.lost_design == "altered":
+            self.bucket.objects[self._design_key] = stored.replace(b"[0", b"[8")
+
+    def _restore_design(self) -> None:
+        """As an operator does who reads that a design is missing or altered."""
+        if self.case.stored is not None:
+            self.bucket.objects[self._design_key] = self.case.stored
+
+    @property
+    def _design_key(self) -> str:
+        assert self.case.stored is not None
+        return layout.stored_design(stored_design.digest(self.case.stored))
+
     def _direct(self) -> None:
         """Start the workers, and others where some have ended."""
         while len(self.workers) < MOST_WORKERS:
@@ -175,11 +195,14 @@ class _World:
                 other = self.case.other_version and self.random.random() < 0.5
                 self._start_worker(self._behaviour(other=other), until_empty=self.random.random() < 0.25)
             start_operators(self)
+            if self.case.lost_design and self.random.random() < 0.1:
+                self._restore_design()
             self.scheduler.sleep(5 + 40 * self.random.random())
 
     def _settle(self) -> None:
         """Without faults, with sound workers and with every message given another chance, all must come to an end."""
         self.plan.enabled = False
+        self._restore_design()
         self.outside.down_until = {"store": 0.0, "queue": 0.0}
         self.living = [process for process in self.living if process.tasks]
         for other in (False, True) if self.case.other_version else (False,):
@@ -232,8 +255,9 @@ class _World:
             Policy(
                 concurrency=self.case.concurrency,
                 lease=LEASE,
-                grace=GRACE,
+                grace=self.case.grace,
                 until_empty=until_empty,
+                first_delay=FIRST_DELAY,
                 poll_seconds=LONGEST_POLL,
             ),
             self.case.conditions(force=self.case.forces and self.random.random() < 0.5),
