@@ -134,6 +134,8 @@ def run_shard(
                 former_content=former_content(existing),
             )
             executed_at = monotonic()
+            if engine.sha256 != attempt.engine_sha256:
+                attempt = replace(attempt, engine_sha256=None)  # replaced meanwhile: which build has run is not known
             outcome = attempt.outcome(execution, now())
             if existing is not None and outcome.complete:
                 commit.require_named(store, run, existing, outcome, execution.files)

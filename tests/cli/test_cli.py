@@ -150,7 +150,9 @@ def test_usage_errors() -> None:
 def test_a_bad_message_is_one_line_and_writes_nothing(tmp_path: Path) -> None:
     result = sweepctl(*toy(tmp_path, seed="1"))
     assert result.exit_code == 3
-    assert result.stderr.splitlines()[0] == "bad message: seed: Input should be a valid integer"
+    assert (
+        result.stderr.splitlines()[0] == f"bad message: {tmp_path}/message.json: seed: Input should be a valid integer"
+    )
     assert not (tmp_path / "sweep-results").exists()
     error = error_of(sweepctl(*toy(tmp_path, seed="1"), "--json"))
     assert error["kind"] == "bad_message"

@@ -12,6 +12,8 @@ from simulation.faults import Fault
 from simulation.gate import Gate, Outside, refusal
 from simulation.scheduler import Process
 
+from sweepctl.worker.events import Ending
+
 INVALID = "ReceiptHandleIsInvalid"
 
 
@@ -28,6 +30,8 @@ class HeldMessage:
     asked_at: float  # when its holder last asked for more time, or had it closed
     told_lost: bool = False
     handed_back: bool = False
+    ending: Ending | None = None  # of its shard, once it is closed
+    returned_at: float | None = None  # when the queue had it back
     excused: bool = True  # its end is nobody's fault: so it is until the delivery has arrived
 
 
@@ -157,6 +161,7 @@ class Client:
             granted = held or self._gate.outside.plan.choice(2) == 1
             if granted and is_latest:
                 message.visible_at = scheduler.now + VisibilityTimeout
+                delivery.returned_at = None if is_renewal else scheduler.now
             effect = "held" if held else "granted" if granted else "lost"
             self._note("extend", ReceiptHandle, f"{VisibilityTimeout} {effect}")
             return granted

@@ -145,6 +145,15 @@ def test_only_an_engine_that_runs_is_hashed(
     assert run(message(), sound, store).disposition is Disposition.SKIPPED
 
 
+def test_an_engine_whose_file_is_replaced_while_a_shard_runs_is_an_unknown_build(
+    store: Store, engine: Callable[..., Engine]
+) -> None:
+    replace_it = "text = open(sys.argv[0]).read(); os.unlink(sys.argv[0]); open(sys.argv[0], 'w').write(text + '#')"
+    result = run(message(), engine(f"{replace_it}; os.chmod(sys.argv[0], 0o755)\n{GOOD}"), store)
+    assert result.outcome.status == "success"
+    assert result.outcome.engine_sha256 is None
+
+
 def test_another_date_than_the_runs_is_a_conflict(store: Store, engine: Callable[..., Engine]) -> None:
     run(message(run_date="2026-02-01"), engine(), store)
     with pytest.raises(ConflictError, match="2026-02-01"):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 from fakes import toys
 from fakes.simulated_engine import Behaviour
@@ -19,7 +19,9 @@ from sweepctl.records.outcome import RunRecord
 from sweepctl.shard.run import Conditions
 
 EPOCH = dt.datetime(2026, 2, 14, 18, tzinfo=dt.UTC)  # of virtual time; +-12 hours stay within what a run_date may be
-LEASE, GRACE, TIMEOUT = 60, 30.0, 250.0
+LEASE, TIMEOUT = 60, 250.0
+GRACES = [30.0, 3.0]  # seconds; a poll outlasts the second
+FIRST_DELAY = 5  # seconds, before a failed message is delivered again; the least that there is
 FOCUSES = ("", "", "", "shard_outcomes", "shard_outcomes", "shard_attempts", "point_", "delete", "extend")
 
 
@@ -41,10 +43,14 @@ class Case:
     workers: int
     concurrency: int
     max_receive_count: int
+    grace: float
+    operators: int  # who compact the run, and send failed shards again, while the workers are at it
+    usurpers: tuple[bytes, ...]  # of another spec under the run_id, which nobody planned: who comes first is right
+    lost_design: Literal["", "missing", "altered"]  # what became of the stored design, until it is restored
+    forces: bool  # some workers run shards again that are complete, and compare
 
-    @property
-    def conditions(self) -> Conditions:
-        return Conditions(timeout=TIMEOUT, allow_failure_injection=True)
+    def conditions(self, *, force: bool) -> Conditions:
+        return Conditions(timeout=TIMEOUT, allow_failure_injection=True, force=force)
 
     @property
     def shards(self) -> dict[int, ShardMessage]:
@@ -65,6 +71,8 @@ def draw(seed: int) -> Case:
     random = Random(f"case {seed}")
     shards, size = random.choice([1, 2, 2, 3]), random.choice([1, 1, 2, 3])
     points = shards * size
+    engines, people = Random(f"engines {seed}"), Random(f"people {seed}")
+    operators = people.choice([1, 1, 2]) if _chance(people, 0.15) else 0
     stored = _stored(points) if _chance(Random(f"design {seed}"), 0.15) else None
     planned = _chance(random, 0.4)
     injected = frozenset({random.randrange(shards)} if _chance(random, 0.08) else ())
@@ -72,6 +80,9 @@ def draw(seed: int) -> Case:
     hosting = _hosting(Random(f"host {seed}"), points)
     # An engine without a host is the wrong one for a run with limits.
     message = partial(message, limits=_limits(Random(f"limits {seed}")) if hosting else {})
+    has_outputs = _chance(people, 0.5 if hosting else 0.1)
+    if has_outputs:
+        message = partial(message, outputs=["parts"])
     bodies = [message(shard) for shard in range(shards)]
     if _chance(random, 0.4):
         bodies.append(random.choice(bodies))
@@ -89,16 +100,26 @@ def draw(seed: int) -> Case:
             failing=frozenset({random.randrange(points)} if _chance(random, 0.2) else ()),
             poison=frozenset({random.randrange(points)} if _chance(random, 0.1) else ()),
             **hosting,
+            columns=engines.choice([0, 0, 1, 2]),
+            again=_chance(engines, 0.6),
+            replaced=_chance(engines, 0.2),
             refuses=_chance(random, 0.03),
         ),
         other_version=_chance(random, 0.04),
         injected=injected,
         lies=_chance(random, 0.1),
         density=random.choice([0.01, 0.03, 0.06, 0.1, 0.15]),
-        focus=random.choice(FOCUSES) or ("" if stored is None else "specs/"),
+        focus=random.choice(FOCUSES)
+        or ("" if stored is None else "specs/")
+        or ("compact" if operators else "put parts/" if has_outputs else ""),
         workers=random.choice([1, 2, 2, 3]),
         concurrency=random.choice([1, 2]),
         max_receive_count=random.choice([3, 4, 6]),
+        grace=people.choice(GRACES),
+        operators=operators,
+        forces=_chance(people, 0.1),
+        usurpers=_usurpers(people, message, shards) if not planned and not rivals else (),
+        lost_design=people.choice(["", "", "missing", "altered"]) if stored else "",
     )
 
 
@@ -106,13 +127,13 @@ def _hosting(random: Random, points: int) -> dict[str, Any]:
     if not _chance(random, 0.4):
         return {}
     fragile = frozenset({random.randrange(points)} if _chance(random, 0.6) else ())
-    ending = random.choice(["crash", "hang", "memory"])
+    ending = random.choice(["crash", "hang", "memory", "any"])
     return {"hosts": True, "fragile": fragile, "ending": ending, "is_once": _chance(random, 0.3)}
 
 
 def _limits(random: Random) -> dict[str, Any]:
     """Return what a run allows its points; nothing in most runs."""
-    if not _chance(random, 0.15):
+    if not _chance(random, 0.3):
         return {}
     return random.choice(
         [{"point_seconds": 60.0}, {"point_memory": 1 << 30}, {"point_seconds": 9.0, "failed_points": 1}]
@@ -180,6 +201,10 @@ def _rivals(random: Random, message: Callable[..., bytes], shards: int, points: 
         shard_id = random.choice([shards + number, shards + number, random.randrange(shards)])
         found.append(message(0, shard_id=shard_id, start_index=start, end_index_exclusive=end))
     return found
+
+
+def _usurpers(random: Random, message: Callable[..., bytes], shards: int) -> tuple[bytes, ...]:
+    return tuple(message(shard, seed=2) for shard in range(shards)) if _chance(random, 0.15) else ()
 
 
 def _planned(body: bytes, size: int) -> RunRecord:

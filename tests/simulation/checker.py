@@ -1,24 +1,30 @@
 """Judges a history: each write and each acknowledgement when it happens, and the whole store in the end.
 
-Findings, each of which must not be: overwritten, overwritten_success, downgraded, dangling, outcome_before_history,
-acknowledged_without_outcome, claimed_commit, stale_delete, late_delete, lease_ran_out, left_behind, lost, duplicated,
-unrecorded, false_conflict, false_rejection, wrong_worker, orphan, stray_task, unsettled, unended, verify.
+Findings, each of which must not be: overwritten, overwritten_success, downgraded, dangling, rows_lost,
+outcome_before_history, acknowledged_without_outcome, blamed, wrong_build, unfit, claimed_commit, stale_delete,
+late_delete, lease_ran_out, left_behind, used_up, unlimited, wrong_design, undeclared, lost, duplicated, unrecorded,
+false_conflict, false_rejection, wrong_worker, orphan, stray_task, unsettled, unended, compact_conflict, uncompacted,
+verify.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from fakes.bucket import Bucket
 from fakes.message_queue import HeldMessage, Message
-from simulation.case import LEASE
+from fakes.simulated_engine import ROWS, SimulatedChild
+from simulation.case import FIRST_DELAY, LEASE
 from simulation.log import Log
 
 from sweepctl.errors import ConflictError, InterruptedRunError
 from sweepctl.messages import ShardMessage
 from sweepctl.records import layout, table
-from sweepctl.records.outcome import Outcome, rank
+from sweepctl.records.compact import Manifest, Part
+from sweepctl.records.outcome import Artifact, Outcome, rank
 from sweepctl.shard.run import Disposition
+from sweepctl.spec import NO_LIMITS
+from sweepctl.worker import lease
 from sweepctl.worker.delivery import Delivery
 
 
@@ -33,6 +39,7 @@ class Checker:
     decoded: Callable[[bytes], ShardMessage | None]
     work_of: Callable[[HeldMessage], Delivery | None] = lambda _delivery: None
     stood: set[str] = field(default_factory=set)  # attempts whose outcome stood once
+    lacking: set[str] = field(default_factory=set)  # attempts without rows that another had, which nobody has written
     _decoded: dict[bytes, Outcome] = field(default_factory=dict)
 
     def on_put(self, process: str, key: str, old: bytes | None, new: bytes) -> None:
@@ -40,6 +47,10 @@ class Checker:
             self._on_outcome(process, key, old, new)
         elif old is not None and not key.startswith(".sweepctl/"):
             self.log.find("overwritten", f"{process} wrote over {key}")
+        if key.startswith("shard_attempts/"):
+            self._on_attempt(self.outcome(new))
+        if key == layout.compact_manifest(self.run_id):
+            self._require_there(process, Manifest.model_validate_json(new).parts)
 
     def _on_outcome(self, process: str, key: str, old: bytes | None, new: bytes) -> None:
         outcome = self.outcome(new)
@@ -53,23 +64,37 @@ class Checker:
                 self.log.find(
                     "downgraded", f"{process} replaced {rank(standing).name} by {rank(outcome).name} at {key}"
                 )
-        for artifact in outcome.artifacts:
-            body = self.bucket.objects.get(artifact.key)
-            if body is None:
-                self.log.find("dangling", f"{process} names {artifact.key}, which is not there")
-            elif (len(body), hashlib.sha256(body).hexdigest()) != (artifact.bytes, artifact.sha256):
-                self.log.find("dangling", f"{process} names other bytes than stand at {artifact.key}")
+        self._require_there(process, outcome.artifacts)
+        if any(each.dataset == "parts" and each.rows != ROWS * outcome.points_succeeded for each in outcome.artifacts):
+            self.log.find("rows_lost", f"{process} names a file without the rows of its points at {key}")
         history = key.replace("shard_outcomes/", "shard_attempts/", 1).replace(
             ".parquet", f"-{outcome.attempt_id}.parquet"
         )
         if not outcome.complete and history not in self.bucket.objects:
             self.log.find("outcome_before_history", f"{process} wrote the failure {outcome.attempt_id} at {key}")
 
+    def _on_attempt(self, attempt: Outcome) -> None:
+        """Note a conflict about a file that is not there: points of the attempt failed that had rows in another."""
+        key, found, _ = (
+            (attempt.error_message or "").removeprefix("s3://memory/").partition(" holds a different result")
+        )
+        if found and key not in self.bucket.objects:
+            self.lacking.add(attempt.attempt_id)
+
+    def _require_there(self, process: str, named: Sequence[Artifact | Part]) -> None:
+        for each in named:
+            body = self.bucket.objects.get(each.key)
+            if body is None:
+                self.log.find("dangling", f"{process} names {each.key}, which is not there")
+            elif (len(body), hashlib.sha256(body).hexdigest()) != (each.bytes, each.sha256):
+                self.log.find("dangling", f"{process} names other bytes than stand at {each.key}")
+
     def on_receive(self, message: Message, delivery: HeldMessage) -> None:
         """A lease that ran out while neither its holder nor the queue stood still was not looked after."""
         if not message.deliveries:
             return
         last = message.deliveries[-1]
+        self._judge_receive(last, delivery)
         holder, since = last.process, last.at - 30
         # Those who leave messages behind are judged when they end.
         is_ended = holder.dead or not holder.tasks
@@ -80,11 +105,21 @@ class Checker:
         if holder.troubled_at["queue"] < since or not is_asking:
             self.log.find("lease_ran_out", f"{last.receipt} of {holder.name}, before {delivery.receipt}")
 
+    def _judge_receive(self, last: HeldMessage, delivery: HeldMessage) -> None:
+        """A receive is not wasted: a message comes back after a pause, and not to the worker that stops."""
+        if last.returned_at is None or last.ending is None:
+            return
+        if last.ending not in lease.AT_ONCE and self.now() < last.returned_at + FIRST_DELAY:
+            self.log.find("used_up", f"{delivery.receipt} is received at once after {last.ending.value}")
+        if last.ending in lease.AT_ONCE and last.process is delivery.process:
+            self.log.find("used_up", f"{delivery.receipt} is received by {last.process.name}, which has handed it back")
+
     def on_close(self, delivery: HeldMessage) -> None:
         """An attempt that is over and is not the shard's success, or may not be, has left its row."""
         work = self.work_of(delivery)
         if work is None:
             return
+        delivery.ending = work.ending
         if work.result is not None:
             is_due = work.result.attempt is not None and not work.result.attempt.complete
         else:
@@ -93,6 +128,21 @@ class Checker:
             is_due = is_due and delivery.process.troubled_at["store"] < delivery.at
         if is_due and not any(key.endswith(f"-{work.attempt_id}.parquet") for key in self._rows()):
             self.log.find("unrecorded", f"attempt {work.attempt_id} ended as {work.ending.value}, and has no row")
+
+    def on_ended(self, delivery: Delivery, asked: Sequence[SimulatedChild]) -> None:
+        """Judge an execution by the processes that it asked."""
+        attempt = None if delivery.result is None else delivery.result.attempt
+        if attempt is None or not asked:
+            return
+        if attempt.engine_sha256 is not None and {attempt.engine_sha256} != {each.build for each in asked}:
+            self.log.find("wrong_build", f"{attempt.attempt_id} names a build that has not run it")
+        limits = NO_LIMITS if delivery.message is None else delivery.message.spec.limits.of_points
+        if limits != NO_LIMITS and not all(each.has_limits for each in asked):
+            self.log.find("unlimited", f"{attempt.attempt_id} ran points of a run with limits without them")
+        last = asked[-1]
+        is_fault = (attempt.error_code or "").startswith("engine_") and not attempt.points_recorded
+        if is_fault and last.requests > 1 and not last.was_late:
+            self.log.find("blamed", f"{attempt.attempt_id} failed by an engine that had run another shard")
 
     def _rows(self) -> list[str]:
         return [key for key in self.bucket.objects if key.startswith("shard_attempts/")]

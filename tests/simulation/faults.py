@@ -37,6 +37,13 @@ class Fault(Enum):
     ENGINE_NAN = "a metric is no number"
     ENGINE_MORE = "the engine writes more after its last record"
     ENGINE_VALUE = "a metric is another number"
+    ENGINE_ENTRIES = "a column has more entries than its record has points"
+    ENGINE_GONE = "the engine ends while it waits for its next shard"
+    ENGINE_LATE = "the engine ends when it is asked again, before its first record"
+    ENGINE_FORMER = "the engine, asked again, answers for its former shard"
+    ENGINE_OTHER = "the engine, asked again, says that it is of another version"
+    HOST_BLAMES = "a host says of a sound point that it ended its process"
+    ENGINE_REPLACED = "the engine's file is replaced by another build of its version"
 
 
 FOCUS = 0.3
@@ -63,6 +70,15 @@ _ENGINE = (
     F.ENGINE_MORE,
 )
 
+RECORDS = frozenset({"engine", "columns"})  # one record of an engine, of a point or of several
+OF_ENGINES = RECORDS | {
+    "resume",
+    "build",
+    "host",
+}  # and what else goes wrong with engines, not with the store or the queue
+
+SELDOM = frozenset({"resume", "host"})  # calls of which there are few: trouble is as likely as where it gathers
+
 # What can happen to a call of each kind.
 BY_CALL: Mapping[str, tuple[Fault, ...]] = {
     "put": (*_ANYWHERE, F.UNAVAILABLE, F.CONFLICT, F.LOST, F.RESENT, F.LOST, F.RESENT, F.CRASH_AFTER),
@@ -73,6 +89,10 @@ BY_CALL: Mapping[str, tuple[Fault, ...]] = {
     "delete": (*_ANYWHERE, F.UNAVAILABLE, F.LOST, F.RESENT, F.UNDELETED),
     "facts": (*_ANYWHERE, F.UNAVAILABLE, F.LOST),
     "engine": (F.CRASH_BEFORE, F.FREEZE_BEFORE, F.SIGTERM, F.STALL_BEFORE, *_ENGINE),
+    "columns": (F.CRASH_BEFORE, F.FREEZE_BEFORE, F.SIGTERM, F.STALL_BEFORE, *_ENGINE, F.ENGINE_ENTRIES),
+    "resume": (F.ENGINE_GONE, F.ENGINE_LATE, F.ENGINE_FORMER, F.ENGINE_OTHER),
+    "build": (F.ENGINE_REPLACED,),
+    "host": (F.HOST_BLAMES,),
 }
 
 
@@ -100,12 +120,13 @@ class Plan:
         """Return what goes wrong with the next call."""
         number, self.calls = self.calls, self.calls + 1
         # Both are drawn for each call, so that a fault left out changes as little as it can.
-        likely = FOCUS if self.focus and self.focus in f"{call} {where}" else self.density
+        is_focus = call in SELDOM or (self.focus and self.focus in f"{call} {where}")
+        likely = FOCUS if is_focus else self.density
         strikes, which = self._faults.random() < likely, self._faults.random()
         if not self.enabled:
             return None
         choices = BY_CALL[call]
-        if self.lies and call == "engine":
+        if self.lies and call in RECORDS:
             choices = (*choices, F.ENGINE_VALUE, F.ENGINE_VALUE)
         if self.only is not None:
             # The history is another one where earlier faults are left out: this call may be of another kind by now.

@@ -2,19 +2,18 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
-from fakes.simulated_engine import Behaviour, SimulatedEngine
+from fakes.simulated_engine import Behaviour, SimulatedEngine, declared
 from fakes.toys import RUN_ID
-from simulation.case import decoded
-from simulation.faults import Fault
-from simulation.gate import LONGEST_WAY
-from simulation.log import Op
+from simulation.case import Case, decoded
+from simulation.operators import compact_in_the_end
 
 from sweepctl.messages import ShardMessage, body_digest
 from sweepctl.records import layout
-from sweepctl.records.outcome import Outcome
+from sweepctl.records.outcome import EnginePin, Outcome
+from sweepctl.records.run import find_record, find_run
 from sweepctl.records.sharding import Claim
 from sweepctl.verify import verify
 from sweepctl.verify.report import CODES, Severity
@@ -25,13 +24,6 @@ if TYPE_CHECKING:
 
 # What may be left where an attempt was killed, or was in conflict with what stood.
 _LEFTOVERS = {"artifacts.uncommitted"}
-_CRASHES = {Fault.CRASH_BEFORE.name, Fault.CRASH_AFTER.name}
-# They keep no attempt that has partial data from being recorded.
-_HARMLESS = {fault.name for fault in Fault if fault.name.startswith("ENGINE_")} | {
-    *(Fault.SIGTERM.name, Fault.FREEZE_BEFORE.name, Fault.FREEZE_AFTER.name),
-    *(Fault.STORE_OUTAGE.name, Fault.QUEUE_OUTAGE.name),
-    *(Fault.HEARTBEAT_DEATH.name, Fault.DUPLICATE.name, Fault.UNDELETED.name, Fault.TRUNCATED.name),
-}
 
 
 class Inline(Executor):
@@ -51,7 +43,8 @@ class Inline(Executor):
 
 def judge_end(world: "_World") -> None:
     """Add what is wrong in the end to the log's findings."""
-    case, log = world.case, world.log
+    case, log = _as_settled(world), world.log
+    world.case = case
     dead = {message.body for message in world.queue.dead}
     unfinished = set()
     for shard_id, message in case.shards.items():
@@ -73,6 +66,17 @@ def judge_end(world: "_World") -> None:
     _judge_by_verify(world, unfinished)
 
 
+def _as_settled(world: "_World") -> Case:
+    """Return the case in which messages of the spec that came second are strangers."""
+    case, record = world.case, find_run(world.store(), RUN_ID)
+    if not case.usurpers or record is None:
+        return case
+    first = decoded(case.bodies[0])
+    if first is not None and first.spec.fingerprint == record.spec_fingerprint:
+        return replace(case, strangers=(*case.strangers, *case.usurpers))
+    return replace(case, bodies=case.usurpers, strangers=(*case.strangers, *case.bodies))
+
+
 def is_unfinished(world: "_World", body: bytes) -> bool:
     """Say whether a message is of a shard that should have a verdict, and has none."""
     message = decoded(body)
@@ -87,6 +91,8 @@ def is_unfinished(world: "_World", body: bytes) -> bool:
 def _judge_conflicts(world: "_World", message: ShardMessage) -> None:
     if not (world.case.lies or _has_stranger(world, message.shard_id) or _has_rival(world)):
         for attempt in _conflicts(world, message):
+            if attempt.attempt_id in world.checker.lacking:
+                continue
             world.log.find("false_conflict", f"shard {message.shard_id}: {attempt.error_message}")
 
 
@@ -138,7 +144,8 @@ def _judge_rejections(world: "_World") -> None:
     """No sound message is rejected, and no worker takes its engine for the wrong one where all are of one version."""
     unsound = {layout.rejection(body_digest(body)) for body in world.case.strangers if decoded(body) is None}
     for key in world.bucket.objects:
-        if key.startswith("rejected/") and key not in unsound:
+        # Without its design no message is sound.
+        if key.startswith("rejected/") and key not in unsound and not world.case.lost_design:
             world.log.find("false_rejection", key)
     if not world.case.other_version:
         for name, worker in world.workers.items():
@@ -165,11 +172,12 @@ def _judge_stranger(world: "_World", body: bytes, is_dead: bool) -> None:  # noq
 def _judge_by_verify(world: "_World", unfinished: set[int]) -> None:
     version = next(iter(sorted({world.checker.outcome(body).model_version for body in _outcomes(world)})), "1")
     engine = SimulatedEngine(Behaviour(version), None, lambda: 0.0)
-    with (
-        patch("sweepctl.verify.proof.ThreadPoolExecutor", Inline),
-        patch("sweepctl.store.s3.ThreadPoolExecutor", Inline),
-    ):
-        report = verify(world.store(), RUN_ID, engine)
+    refused = compact_in_the_end(world) if world.case.operators else None
+    report = verify(world.store(), RUN_ID, engine)
+    is_bad = any(each.severity in {Severity.DAMAGE, Severity.MISSING} for each in report.findings)
+    if refused and not is_bad and all(each.complete for each in report.committed):
+        world.log.find("uncompacted", refused)
+    _judge_pin(world)
     for finding in report.findings:
         severity = CODES[finding.code]
         if severity is Severity.DAMAGE:
@@ -177,32 +185,41 @@ def _judge_by_verify(world: "_World", unfinished: set[int]) -> None:
         elif severity is Severity.MISSING and not unfinished:
             world.log.find("verify", f"{finding.code} {finding.message}")
         elif finding.code in _LEFTOVERS:
-            _judge_leftover(world, finding.key or "", unfinished)
+            _judge_leftover(world, finding.key or "", unfinished | _refused_rivals(world))
+
+
+def _judge_pin(world: "_World") -> None:
+    """The run keeps its model as the engine declared it."""
+    pin = find_record(world.store(), EnginePin, layout.engine_pin(RUN_ID))
+    if pin is not None and pin.declaration_json != declared(pin.model_version).to_json():
+        world.log.find("undeclared", f"the pin declares {pin.declaration_json}")
+
+
+def _refused_rivals(world: "_World") -> set[int]:
+    """Return the rivals without an outcome: one may have been refused after it wrote, for a claim that came later."""
+    messages = [message for message in map(decoded, world.case.rivals) if message is not None]
+    return {each.shard_id for each in messages if world.checker.standing(each.shard_id) is None}
 
 
 def _judge_leftover(world: "_World", key: str, unfinished: set[int]) -> None:
-    """Data without an outcome belongs to a shard without a verdict; partial data to a worker that failed after it.
-
-    An outage of the store, whoever met it first, is everybody's: the attempt of partial data may be unrecorded then.
-    """
-    if not key.startswith("partial/"):
-        if layout.shard_of(key) not in unfinished:
-            world.log.find("orphan", key)
-        return
-    written = next(op for op in world.log.ops if op.what == "put" and op.where == key)
-    faults = (op for op in world.log.ops if op.what == "fault" and op.process == written.process)
-    # An outage is drawn when a call begins, and may begin minutes later: where that call's process stands still.
-    if world.outside.store_last_down_at < written.at and not any(_keeps_row_away(fault, written) for fault in faults):
+    """Data without an outcome belongs to a shard without a verdict; partial data to an attempt that could not go on."""
+    is_partial = key.startswith("partial/")
+    if not (_could_not_go_on(world, key) if is_partial else layout.shard_of(key) in unfinished):
         world.log.find("orphan", key)
 
 
-def _keeps_row_away(fault: Op, written: Op) -> bool:
-    """Say whether its own fault may be why an attempt has no row, whose partial data was written."""
-    if fault.effect in _HARMLESS:
+def _could_not_go_on(world: "_World", key: str) -> bool:
+    """Say why an attempt has partial data and no row: its process died, or a write of its own was not confirmed.
+
+    Nothing else excuses it, whatever went wrong with other calls.
+    """
+    attempt_id = key.removesuffix(".parquet").rpartition("-")[2]
+    if attempt_id in world.checker.stood:
         return False
-    # A fault is drawn when its call begins, and may strike when it ends; that of a crash may have taken long.
-    is_later = fault.at >= written.at - LONGEST_WAY
-    return is_later or fault.effect in _CRASHES or fault.where == f"put {written.where}"
+    own = [op for op in world.log.ops if attempt_id in op.where]
+    writer = own[0].process
+    is_dead = any(op.what == "life" and op.where == "dies" and op.process == writer for op in world.log.ops)
+    return is_dead or any(op.what == "failed" and op.where.startswith("put ") for op in own)
 
 
 def _outcomes(world: "_World") -> list[bytes]:

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from botocore.exceptions import ClientError, ReadTimeoutError
-from simulation.faults import Fault, Plan
+from simulation.faults import OF_ENGINES, Fault, Plan
 from simulation.log import Log
-from simulation.scheduler import NEVER, Process, Scheduler
+from simulation.scheduler import Process, Scheduler
 
 T = TypeVar("T")
 LATENCY = 0.5  # seconds on the way there, or back; mostly
-LONGEST_WAY = 20 * LATENCY  # as `Plan.latency` draws
 GIVES_UP_AFTER = {"store": 60.0, "queue": 10.0}  # seconds that a client waits for a reply
 _STORE_CALLS = frozenset({"put", "get", "list"})
 # They befall the worker or everybody; which calls they spoil shows later.
@@ -27,7 +26,6 @@ class Outside:
     plan: Plan
     log: Log
     down_until: dict[str, float] = field(default_factory=lambda: {"store": 0.0, "queue": 0.0})
-    store_last_down_at: float = NEVER
     network: Process = field(default_factory=lambda: Process("network"))
 
 
@@ -44,7 +42,7 @@ class Gate:
         fault = self.outside.plan.next(call, where)
         if fault is not None:
             self.outside.log.note(self.outside.scheduler.now, self.process.name, "fault", f"{call} {where}", fault.name)
-            if call != "engine" and fault not in _OF_NO_CALL:
+            if call not in OF_ENGINES and fault not in _OF_NO_CALL:
                 self.trouble(_service(call))
         return fault
 
@@ -61,14 +59,16 @@ class Gate:
         service = _service(call)
         if fault is Fault.UNAVAILABLE or fault is Fault.CONFLICT or scheduler.now < self.outside.down_until[service]:
             self.trouble(service)
+            if fault is not Fault.CONFLICT:  # which is asked again
+                self.outside.log.note(scheduler.now, self.process.name, "failed", f"{call} {where}")
             raise refusal(409 if fault is Fault.CONFLICT else 503)
         if fault is Fault.STALL_BEFORE:
-            self._later(lambda: effect(None), service)
+            self._later(lambda: effect(None), f"{call} {where}", service)
         if fault is Fault.RESENT:
             with suppress(ClientError):
                 effect(None)
         answer = effect(fault)
-        self._after(fault, service)
+        self._after(fault, f"{call} {where}", service)
         scheduler.sleep(plan.latency(LATENCY))
         return answer
 
@@ -77,7 +77,7 @@ class Gate:
         scheduler, plan = self.outside.scheduler, self.outside.plan
         match fault:
             case Fault.CRASH_BEFORE:
-                scheduler.kill(self.process)
+                self._die()
             case Fault.FREEZE_BEFORE:
                 self._freeze()
             case Fault.SIGTERM:
@@ -85,29 +85,31 @@ class Gate:
             case Fault.STORE_OUTAGE | Fault.QUEUE_OUTAGE:
                 service = "store" if fault is Fault.STORE_OUTAGE else "queue"
                 self.outside.down_until[service] = scheduler.now + plan.minutes() / 2
-                if service == "store":
-                    self.outside.store_last_down_at = scheduler.now
 
-    def _after(self, fault: Fault | None, service: str) -> None:
+    def _after(self, fault: Fault | None, what: str, service: str) -> None:
         scheduler, plan = self.outside.scheduler, self.outside.plan
         match fault:
             case Fault.CRASH_AFTER:
-                scheduler.kill(self.process)
+                self._die()
             case Fault.FREEZE_AFTER:
                 self._freeze()
             case Fault.LOST:
-                self._give_up(service)
+                self._give_up(what, service)
             case Fault.STALL_AFTER if service == "queue":
-                self._give_up(service)
+                self._give_up(what, service)
             case Fault.STALL_AFTER:
                 scheduler.sleep(plan.minutes())
                 self.trouble(service)
+
+    def _die(self) -> None:
+        self.outside.log.note(self.outside.scheduler.now, self.process.name, "life", "dies")
+        self.outside.scheduler.kill(self.process)
 
     def _freeze(self) -> None:
         self.outside.scheduler.freeze(self.process, self.outside.plan.minutes())
         self.outside.scheduler.sleep(0)
 
-    def _later(self, effect: Callable[[], object], service: str) -> None:
+    def _later(self, effect: Callable[[], object], what: str, service: str) -> None:
         """Have something done after the client has given up: the request was on its way."""
         scheduler, minutes = self.outside.scheduler, self.outside.plan.minutes()
 
@@ -117,11 +119,12 @@ class Gate:
                 effect()
 
         scheduler.start(self.outside.network, arrive)
-        self._give_up(service)
+        self._give_up(what, service)
 
-    def _give_up(self, service: str) -> None:
+    def _give_up(self, what: str, service: str) -> None:
         self.outside.scheduler.sleep(GIVES_UP_AFTER[service])
         self.trouble(service)
+        self.outside.log.note(self.outside.scheduler.now, self.process.name, "failed", what)
         raise ReadTimeoutError(endpoint_url="memory:")
 
 

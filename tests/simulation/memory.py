@@ -23,15 +23,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sweepctl import messages
-from sweepctl.engine import checks, reader
+from sweepctl.compact import parts
+from sweepctl.engine import checks, columns, reader
 from sweepctl.errors import StoreError
-from sweepctl.records import datafile, table
+from sweepctl.records import compact_source, datafile, table
 from sweepctl.records import design as stored_design
 from sweepctl.records.outcome import Artifact
 from sweepctl.records.table import DataFile, DatasetWriter
-from sweepctl.shard import attempt
+from sweepctl.shard import adopt, attempt
 from sweepctl.store.s3 import S3Store
-from sweepctl.verify import shards
+from sweepctl.verify import compacted, leftovers, proof, shards
 from sweepctl.worker import delivery, drain
 
 MANY = 4096  # of each kind are remembered: most histories hold the same few tables
@@ -48,17 +49,21 @@ def in_memory() -> Iterator[None]:
             (datafile, "pq", _Parquet),
             (S3Store, "_area", SimpleNamespace(folder=folder)),
             (attempt, "DatasetWriter", Writer),
-            (shards, "TemporaryDirectory", folder),
-            (shards, "Path", File),
-            (stored_design, "TemporaryDirectory", folder),
-            (stored_design, "Path", File),
+            (adopt, "DatasetWriter", Writer),
+            (parts, "DatasetWriter", Writer),
+            (parts, "pq", SimpleNamespace(ParquetWriter=_PlainWriter)),
+            (compact_source, "pq", _Parquet),
             (reader, "parse_records", _parse_records),
             (reader, "check_points", _check_points),
             (reader, "_datasets", _datasets),
+            (reader, "unfold", _unfold),
             (delivery, "decode", decode_message),
             (drain, "decode", decode_message),
         ):
             patches.enter_context(patch.object(owner, name, stand_in))
+        for module in (compacted, leftovers, proof, shards, stored_design):
+            patches.enter_context(patch.object(module, "TemporaryDirectory", folder))
+            patches.enter_context(patch.object(module, "Path", File))
         yield
 
 
@@ -81,6 +86,9 @@ class File(PosixPath):
 
     def stat(self, **_: Any) -> Any:  # noqa: ANN401  as of pathlib
         return SimpleNamespace(st_size=len(self.read_bytes()))
+
+    def mkdir(self, *_: Any, **__: Any) -> None:  # noqa: ANN401  as of pathlib
+        pass
 
     def unlink(self, missing_ok: bool = False) -> None:  # noqa: FBT001, FBT002  as of pathlib
         assert not missing_ok
@@ -138,6 +146,25 @@ class Writer:
             stream.write_table(rows)
         File.files[str(self._path)] = _file_of(self._dataset, sink.getvalue().to_pybytes(), content_sha256)
         return DataFile(self._dataset, self._path, rows.num_rows)
+
+
+class _PlainWriter:
+    """A `ParquetWriter` of a file."""
+
+    def __init__(self, path: File, schema: pa.Schema, **options: Any) -> None:  # noqa: ANN401  as of Arrow
+        self._path = path
+        self._sink = pa.BufferOutputStream()
+        self._writer = pq.ParquetWriter(self._sink, schema, **options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+        File.files[str(self._path)] = self._sink.getvalue().to_pybytes()
+
+    def write_table(self, rows: pa.Table, row_group_size: int) -> None:
+        self._writer.write_table(rows, row_group_size=row_group_size)
 
 
 @lru_cache(MANY)
@@ -228,9 +255,19 @@ def _decoded(kind: Callable[..., object], body: bytes) -> object:
     return kind(**fields | times | ({"artifacts": found} if name == "Outcome" else {}))
 
 
+_all_known: list[dict[tuple[int, ...], tuple[object, Any]]] = []
+
+
+def forget() -> None:
+    """Forget what came of values: the code that makes it of them is another."""
+    for known in _all_known:
+        known.clear()
+
+
 def _once(function: Callable[..., Any]) -> Callable[..., Any]:
     """Remember what came of values that never change and have no hash, as Arrow's: by which they are."""
     known: dict[tuple[int, ...], tuple[object, Any]] = {}
+    _all_known.append(known)
 
     def remembered(*values: object) -> Any:  # noqa: ANN401  whatever it returns
         key = tuple(map(id, values))
@@ -246,4 +283,12 @@ def _once(function: Callable[..., Any]) -> Callable[..., Any]:
 _check_points = _once(checks.check_points)
 _datasets = _once(reader._datasets)
 _parse_records = lru_cache(MANY)(checks.parse_records)
+_unfolded = _once(columns.unfold)
+_same = lru_cache(MANY)(lambda value: value)  # the first of equal values
+
+
+def _unfold(records: pa.Table, points: pa.Schema, replications: int, most: int) -> pa.Table:
+    return _unfolded(records, _same(points), replications, most)
+
+
 decode_message = lru_cache(MANY)(messages.decode)

@@ -19,7 +19,13 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from sweepctl.engine import points, reader
+from simulation import memory, operators
+
+from sweepctl.compact import parts
+from sweepctl.compact import run as compaction
+from sweepctl.engine import columns, points, reader, warm
+from sweepctl.engine.run import EngineRun
+from sweepctl.records import design as stored_design
 from sweepctl.records import outcome
 from sweepctl.shard import adopt, attempt, claim, commit, run
 from sweepctl.store.s3 import S3Store
@@ -58,6 +64,8 @@ class Mutant:
         with ExitStack() as patches:
             for owner in self.owners:
                 patches.enter_context(patch.object(owner, self.function, made[self.function]))
+            memory.forget()
+            patches.callback(memory.forget)
             yield
 
 
@@ -158,6 +166,35 @@ MUTANTS = (
            "points_failed=self.failed", "points_failed=own.points_failed"),
     Mutant("adopted rows under one's own digest", (adopt.Standing,), "outcome",
            "content_sha256=self.content_sha256", "content_sha256=own.content_sha256"),
+    Mutant("an engine asked again after a failed point", (EngineRun,), "__exit__", " and not self.finished.failed", ""),
+    Mutant("a shard that fails by what another left", (points, attempt), "run_points", "run.was_asked", "False"),
+    Mutant("an engine of another build asked again", (warm.WarmEngines,), "take",
+           "(warm.sha256, warm.spec) == (sha256, spec)", "warm.spec == spec"),
+    Mutant("a build named that was replaced meanwhile", (run, delivery), "run_shard",
+           "if engine.sha256 != attempt.engine_sha256:", "if False:"),
+    Mutant("entries of a column not counted", (columns._Span,), "places", "if entries == self.count else None", ""),
+    Mutant("an entry that holds for all taken from the first record", (columns._Span,), "places",
+           "pa.repeat(pa.scalar(first, INT), self.count)", "pa.repeat(pa.scalar(0, INT), self.count)"),
+    Mutant("a compact file not written", (parts, compaction), "make_part",
+           "store.create(planned.key, path) is Put.WRITTEN", "True"),
+    Mutant("a run compacted that is not whole", (compaction, operators), "compact", "    _require_final(report)\n", ""),
+    Mutant("handed back without delay", (lease,), "_delay", "if ending in AT_ONCE:", "if True:"),
+    Mutant("a poll under way takes what is handed back", (lease,), "_close",
+           "if lease.ending in AT_ONCE and state.polling:", "if False:"),
+    Mutant("rows adopted that nobody has written", (commit,), "_commit_data",
+           "stands is not None and stands.missing and not exists(store, key)", "False"),
+    Mutant("rows kept of points that failed where they were first", (commit,), "_commit_data",
+           "file = without(file, stands.apart)", "pass"),
+    Mutant("a design not compared with its digest", (stored_design,), "_read",
+           "if hashlib.sha256(body).hexdigest() != sha256:", "if False:"),
+    Mutant("limits not given to the host", (points._Way,), "start",
+           'self.limits.model_copy(update={"point_seconds": self._point_seconds}) if self.is_hosted else NO_LIMITS',
+           "NO_LIMITS"),
+    Mutant("limits without a host", (points, attempt), "run_points", "requests.limits != NO_LIMITS", "False"),
+    Mutant("a model's declaration not kept", (commit,), "agree_engine", "layout.engine_pin(pin.run_id), pin,",
+           "layout.engine_pin(pin.run_id), dataclasses.replace(pin, declaration_json=None),"),
+    Mutant("metrics of a failed point in columns", (columns,), "_of_successes", "if pc.all(succeeded).as_py():",
+           "if True:"),
 )  # fmt: skip
 
 
@@ -176,11 +213,11 @@ def hunt(mutant: Mutant) -> Kill:
     """Play schedules until one catches the mutant."""
     from simulation.world import play  # noqa: PLC0415  the workers' modules, before anything is patched
 
-    for seed in range(MOST_SCHEDULES):
-        with mutant.applied():
+    with mutant.applied():
+        for seed in range(MOST_SCHEDULES):
             history = play(seed)
-        if history.findings:
-            return Kill(mutant.name, seed + 1, history.findings[0])
+            if history.findings:
+                return Kill(mutant.name, seed + 1, history.findings[0])
     return Kill(mutant.name, MOST_SCHEDULES, None)
 
 

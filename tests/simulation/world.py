@@ -9,8 +9,8 @@ the start of a task and the worker's inbox, the two clients of boto3, the engine
 
 import datetime as dt
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeVar, cast
@@ -20,22 +20,27 @@ from fakes import bucket, message_queue
 from fakes.message_queue import HeldMessage
 from fakes.simulated_engine import Behaviour, SimulatedEngine
 from fakes.toys import RUN_ID
-from simulation.case import EPOCH, GRACE, LEASE, Case, decoded, draw
+from simulation.case import EPOCH, FIRST_DELAY, LEASE, Case, decoded, draw
 from simulation.checker import Checker
 from simulation.faults import Fault, Plan
-from simulation.final import is_unfinished, judge_end
+from simulation.final import Inline, is_unfinished, judge_end
 from simulation.gate import Gate, Outside
 from simulation.log import Log
 from simulation.memory import in_memory
+from simulation.operators import start_operators
 from simulation.scheduler import Inbox, Lock, Process, Scheduler
 
+from sweepctl.compact import run
 from sweepctl.design import Space
 from sweepctl.errors import DefectError
 from sweepctl.queue.sqs import Queue, SqsClients
 from sweepctl.records import design as stored_design
+from sweepctl.records import layout
 from sweepctl.shard import commit
+from sweepctl.store import s3
 from sweepctl.store.contract import Store
 from sweepctl.store.s3 import S3Store
+from sweepctl.verify import proof
 from sweepctl.worker import events, lease
 from sweepctl.worker.delivery import Delivery
 from sweepctl.worker.drain import Worker
@@ -51,11 +56,15 @@ LONGEST_POLL = 20  # seconds that SQS allows
 PATIENT_POLL = 600  # once nothing goes wrong with a poll any more: the fewer, the better
 
 
+@dataclass
 class StrictWorker(Worker):
     """Ends with the exceptions that nobody foresaw, each of which is a finding, and not its message's own failure."""
 
+    on_ended: Callable[[Delivery], None] = lambda _: None
+
     def _run(self, delivery: Delivery) -> events.Event:
         ended = super()._run(delivery)
+        self.on_ended(delivery)
         if isinstance(delivery.error, DefectError):
             raise delivery.error
         return ended
@@ -86,9 +95,10 @@ def quiet() -> Iterator[None]:
     logger = logging.getLogger("sweepctl")
     was, logger.disabled = logger.disabled, True
     try:
-        with (
-            patch.object(lease, "replace", _replaced),
-        ):
+        with ExitStack() as patches:
+            patches.enter_context(patch.object(lease, "replace", _replaced))
+            for module in (proof, s3, run):
+                patches.enter_context(patch.object(module, "ThreadPoolExecutor", Inline))
             yield
     finally:
         logger.disabled = was
@@ -125,6 +135,7 @@ class _World:
     scheduler: Scheduler = field(default_factory=Scheduler)
     workers: dict[str, Worker] = field(default_factory=dict)
     living: list[Process] = field(default_factory=list)
+    operators: list[Process] = field(default_factory=list)
     attempts: int = 0
 
     def __post_init__(self) -> None:
@@ -145,9 +156,10 @@ class _World:
     def _play(self) -> None:
         if self.case.stored is not None:
             stored_design.put(self.store(), self.case.stored)
+        self._lose_design()
         if self.case.planned is not None:
             commit.pin_run(self.store(), self.case.planned)
-        for body in (*self.case.bodies, *self.case.strangers, *self.case.rivals):
+        for body in (*self.case.bodies, *self.case.strangers, *self.case.rivals, *self.case.usurpers):
             self.queue.send(body)
         director = Process("director")
         self.scheduler.start(director, self._direct)
@@ -157,6 +169,24 @@ class _World:
         self._settle()
         judge_end(self)
 
+    def _lose_design(self) -> None:
+        stored = self.case.stored
+        if not self.case.lost_design or stored is None:
+            return
+        del self.bucket.objects[self._design_key]
+        if self.case.lost_design == "altered":
+            self.bucket.objects[self._design_key] = stored.replace(b"[0", b"[8")
+
+    def _restore_design(self) -> None:
+        """As an operator does who reads that a design is missing or altered."""
+        if self.case.stored is not None:
+            self.bucket.objects[self._design_key] = self.case.stored
+
+    @property
+    def _design_key(self) -> str:
+        assert self.case.stored is not None
+        return layout.stored_design(stored_design.digest(self.case.stored))
+
     def _direct(self) -> None:
         """Start the workers, and others where some have ended."""
         while len(self.workers) < MOST_WORKERS:
@@ -164,11 +194,15 @@ class _World:
             while len(self.living) < self.case.workers and len(self.workers) < MOST_WORKERS:
                 other = self.case.other_version and self.random.random() < 0.5
                 self._start_worker(self._behaviour(other=other), until_empty=self.random.random() < 0.25)
+            start_operators(self)
+            if self.case.lost_design and self.random.random() < 0.1:
+                self._restore_design()
             self.scheduler.sleep(5 + 40 * self.random.random())
 
     def _settle(self) -> None:
         """Without faults, with sound workers and with every message given another chance, all must come to an end."""
         self.plan.enabled = False
+        self._restore_design()
         self.outside.down_until = {"store": 0.0, "queue": 0.0}
         self.living = [process for process in self.living if process.tasks]
         for other in (False, True) if self.case.other_version else (False,):
@@ -198,7 +232,7 @@ class _World:
 
     def _end(self) -> None:
         """Leave no task behind."""
-        for process in (*self.living, self.outside.network):
+        for process in (*self.living, *self.operators, self.outside.network):
             self.scheduler.kill(process)
         self.scheduler.run(self.scheduler.now + 1, lambda: False)
         for name, error in self.scheduler.crashes:
@@ -213,24 +247,27 @@ class _World:
         skew = dt.timedelta(hours=self.random.choice([0, 0, -12, 12, self.random.uniform(-12, 12)]))
         clock = lambda: self.scheduler.now  # noqa: E731
         client: Any = message_queue.Client(self.queue, gate, LEASE)
+        engine = SimulatedEngine(behaviour, gate, clock)
         worker = StrictWorker(
             Queue("memory://queue", SqsClients(client, client, client), self.scheduler.sleep),
-            SimulatedEngine(behaviour, gate, clock),
+            engine,
             self.store(gate),
             Policy(
                 concurrency=self.case.concurrency,
                 lease=LEASE,
-                grace=GRACE,
+                grace=self.case.grace,
                 until_empty=until_empty,
+                first_delay=FIRST_DELAY,
                 poll_seconds=LONGEST_POLL,
             ),
-            self.case.conditions,
+            self.case.conditions(force=self.case.forces and self.random.random() < 0.5),
             now=lambda: self._utc_now(skew),
             monotonic=clock,
             start=lambda task: self.scheduler.start(process, task),
             new_attempt_id=self._new_attempt_id,
             report_seconds=3600.0,  # the loop reports to whoever watches: nobody does, and looking is dear
             _events=Inbox(self.scheduler),
+            on_ended=lambda delivery: self.checker.on_ended(delivery, engine.asked_by(self.scheduler.current)),
         )
         gate.stop = worker.stop
         self.workers[process.name] = worker

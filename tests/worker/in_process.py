@@ -68,8 +68,10 @@ Script = Callable[[int, list[Step]], list[Step]]  # of a shard and the steps of 
 class Scripted(Behaviour):
     script: Script = field(kw_only=True)
 
-    def steps(self, command: str, request: dict[str, Any], strikes: Callable[[], bool]) -> Sequence[Step]:
-        good = list(super().steps(command, request, strikes))
+    def steps(
+        self, command: str, request: dict[str, Any], strikes: Callable[[], str | None], blamed: int | None
+    ) -> Sequence[Step]:
+        good = list(super().steps(command, request, strikes, blamed))
         return self.script(request["start_index"] // toys.POINTS, good) if command == "run" else good
 
 
