@@ -64,7 +64,7 @@ def on_page_markdown(markdown: str, page: Any, **_: object) -> str:  # noqa: ANN
     """Point links at the site's pages, and indent what is inside lists as Python-Markdown wants it."""
     source = PROJECT.get(page.file.src_uri, f"docs/{page.file.src_uri}")
     return "".join(
-        part if part.lstrip().startswith("```") else _prose(part, source, page.file.src_uri)
+        _indented(part) if part.lstrip(" ").startswith("```") else _prose(part, source, page.file.src_uri)
         for part in FENCE.split(markdown)
     )
 
@@ -89,6 +89,12 @@ def _prose(text: str, source: str, uri: str) -> str:
     text = LINK.sub(moved, text)
     text = BARE.sub(lambda name: f"[{name[1]}]({posixpath.relpath(name[1], folder or '.')})", text)
     return re.sub(r"^ {2,3}(?=\S)", "    ", text, flags=re.MULTILINE)
+
+
+def _indented(block: str) -> str:
+    """Return a code block; one inside a list as far in as Python-Markdown wants it."""
+    spaces = len(block) - len(block.lstrip(" "))
+    return re.sub(r"^(?=.)", " " * (4 - spaces), block, flags=re.MULTILINE) if spaces in (2, 3) else block
 
 
 def _outside(uri: str, link: str) -> str | None:
