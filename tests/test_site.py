@@ -81,6 +81,7 @@ def require_json(text: str) -> None:
 def test_code_blocks_are_in_their_language(path: Path) -> None:
     for language, text in FENCE.findall(path.read_text()):
         assert language.partition(",")[0] in LANGUAGES, language
+        assert not re.search(r"\]\([\w./-]+\.md\)", text), f"a link, which code shows as it is: {text}"
         if language == "python":
             ast.parse(text)
         if language == "toml":
