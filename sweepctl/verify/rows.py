@@ -133,7 +133,12 @@ class RowsExaminer:
         self.by_code: dict[str, FailedPoints] = {}
 
     def add(self, pair: Pair) -> None:
-        """Examine the next rows, whose points are the expected ones."""
+        """Examine the next rows, whose points are the expected ones.
+
+        Raises ArrowException if a text is not UTF-8, which Arrow does not look at when it reads one.
+        """
+        for table in (pair.parameters, pair.outcomes):
+            table.validate(full=True)
         wanted = _replicates(pa.arange(pair.first, pair.first + pair.points), self._run)
         for name, table in ((EFFECTIVE_PARAMETERS, pair.parameters), (POINT_OUTCOMES, pair.outcomes)):
             self._differences.constants(name, table, pair.first)
@@ -220,6 +225,7 @@ class ExtraExaminer:
         """
         without = pa.chunked_array(without_result, INT)
         for table in tables_of(file):
+            table.validate(full=True)
             self._differences.constants(self._name, table, self._reached)
             self._points(table["point_index"].combine_chunks(), table["replicate"], without)
             self._values(table)

@@ -256,9 +256,9 @@ class ShardsExaminer:
         try:
             files = [(opened[EFFECTIVE_PARAMETERS].rows, opened[POINT_OUTCOMES].rows) for _, opened in shards]
             pair = gather(outcomes, files)
+            rows = None if pair is None else examine_together(outcomes, pair, self.run, self.tables)
         except PARQUET_ERRORS:
             return None
-        rows = None if pair is None else examine_together(outcomes, pair, self.run, self.tables)
         if pair is None or rows is None:
             return None
         derived = [identities.take(each.start_index, each.points, each.end_index_exclusive) for each in outcomes]
@@ -325,8 +325,8 @@ class ShardsExaminer:
         except PARQUET_ERRORS:
             for each in both:
                 with _damage(each, outcome, examined):
-                    for _ in each.rows.iter_batches():
-                        pass
+                    for batch in each.rows.iter_batches():
+                        batch.validate(full=True)
             return rows.without_result
         rows.finish()
         examined.add_failed(rows.by_code)

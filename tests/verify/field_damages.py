@@ -206,6 +206,18 @@ def constant(column: str, value: object) -> Callable[[pa.Table], pa.Table]:
     return change
 
 
+def _not_utf8(dataset: str) -> Damage:
+    """Spoil a text of a row, whose file is otherwise as it was."""
+
+    def change(rows: pa.Table) -> pa.Table:
+        place = next(place for place, field in enumerate(rows.schema) if field.type == pa.string())
+        values = pa.array([b"\xff", *(b"whole" for _ in range(len(rows) - 1))])
+        texts = pa.StringArray.from_buffers(len(rows), *values.buffers()[1:])
+        return rows.set_column(place, rows.schema.field(place), texts)
+
+    return _sealed(dataset, change)
+
+
 def _rows() -> Iterator[tuple[str, tuple[str, Damage]]]:
     for dataset in DATASETS:
         yield f"{dataset} of another run, sealed", ("run_record.row_disagrees", _of_other(dataset, 0, OTHER))
@@ -216,6 +228,7 @@ def _rows() -> Iterator[tuple[str, tuple[str, Damage]]]:
             yield f"{dataset}: another {column}, sealed", (code, _sealed(dataset, constant(column, value)))
         code = "points.replicate"
         yield f"{dataset}: another replicate, sealed", (code, _sealed(dataset, constant("replicate", 7)))
+        yield f"{dataset}: a text that is not UTF-8, sealed", ("artifacts.unreadable", _not_utf8(dataset))
         reverse = lambda rows: rows.take(list(reversed(range(len(rows)))))  # noqa: E731
         yield f"{dataset}: in another order, sealed", ("points.order", _sealed(dataset, reverse))
 

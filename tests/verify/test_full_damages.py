@@ -70,6 +70,7 @@ CHOSEN = dict.fromkeys(
         "kept_files of another run, sealed",
         "kept_files of another shard, sealed",
         "kept_files: in another order, sealed",
+        *(f"{dataset}: a text that is not UTF-8, sealed" for dataset in DATASETS),
         *list(NAMED)[:: len(NAMED) // FEW],
     )
 )
