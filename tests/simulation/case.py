@@ -72,7 +72,7 @@ def draw(seed: int) -> Case:
     shards, size = random.choice([1, 2, 2, 3]), random.choice([1, 1, 2, 3])
     points = shards * size
     engines, people = Random(f"engines {seed}"), Random(f"people {seed}")
-    operators = people.choice([1, 1, 2]) if _chance(people, 0.15) else 0
+    operators = people.choice([1, 1, 2]) if _chance(people, 0.1) else 0
     stored = _stored(points) if _chance(Random(f"design {seed}"), 0.15) else None
     planned = _chance(random, 0.4)
     injected = frozenset({random.randrange(shards)} if _chance(random, 0.08) else ())
@@ -80,7 +80,7 @@ def draw(seed: int) -> Case:
     hosting = _hosting(Random(f"host {seed}"), points)
     # An engine without a host is the wrong one for a run with limits.
     message = partial(message, limits=_limits(Random(f"limits {seed}")) if hosting else {})
-    has_outputs = _chance(people, 0.5 if hosting else 0.1)
+    has_outputs = _chance(people, 0.4 if hosting else 0.05)
     if has_outputs:
         message = partial(message, outputs=["parts"])
     bodies = [message(shard) for shard in range(shards)]

@@ -24,9 +24,10 @@ import pyarrow.parquet as pq
 
 from sweepctl import messages
 from sweepctl.compact import parts
-from sweepctl.engine import checks, columns, reader
+from sweepctl.engine import checks, columns, reader, run
 from sweepctl.errors import StoreError
-from sweepctl.records import compact_source, datafile, table
+from sweepctl.protocol import Model
+from sweepctl.records import compact_source, datafile, footer, footer_forms, table
 from sweepctl.records import design as stored_design
 from sweepctl.records.outcome import Artifact
 from sweepctl.records.table import DataFile, DatasetWriter
@@ -53,10 +54,14 @@ def in_memory() -> Iterator[None]:
             (parts, "DatasetWriter", Writer),
             (parts, "pq", SimpleNamespace(ParquetWriter=_PlainWriter)),
             (compact_source, "pq", _Parquet),
+            (datafile, "require_safe", _require_safe),
+            (footer_forms.FooterForms, "require_safe", lambda _forms, footer: _require_safe(footer)),
             (reader, "parse_records", _parse_records),
             (reader, "check_points", _check_points),
             (reader, "_datasets", _datasets),
             (reader, "unfold", _unfold),
+            (run, "decode", _decode_reply),
+            (Model, "to_json", _to_json),
             (delivery, "decode", decode_message),
             (drain, "decode", decode_message),
         ):
@@ -282,6 +287,9 @@ def _once(function: Callable[..., Any]) -> Callable[..., Any]:
 
 _check_points = _once(checks.check_points)
 _datasets = _once(reader._datasets)
+_decode_reply = lru_cache(MANY)(run.decode)
+_to_json = _once(Model.to_json)
+_require_safe = lru_cache(MANY)(footer.require_safe)
 _parse_records = lru_cache(MANY)(checks.parse_records)
 _unfolded = _once(columns.unfold)
 _same = lru_cache(MANY)(lambda value: value)  # the first of equal values

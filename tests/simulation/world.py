@@ -46,6 +46,7 @@ from sweepctl.worker.delivery import Delivery
 from sweepctl.worker.drain import Worker
 from sweepctl.worker.events import Ending
 from sweepctl.worker.lease import Policy
+from sweepctl.worker.tally import WorkerProgress
 
 T = TypeVar("T")
 TROUBLE_SECONDS = 600.0  # of faults, at the most
@@ -56,11 +57,18 @@ LONGEST_POLL = 20  # seconds that SQS allows
 PATIENT_POLL = 600  # once nothing goes wrong with a poll any more: the fewer, the better
 
 
+_UNSEEN = cast("WorkerProgress", None)
+
+
 @dataclass
 class StrictWorker(Worker):
     """Ends with the exceptions that nobody foresaw, each of which is a finding, and not its message's own failure."""
 
     on_ended: Callable[[Delivery], None] = lambda _: None
+
+    def _progress(self, state: lease.WorkerState) -> WorkerProgress:
+        # Nobody looks before the end: what is shown would take a twentieth of the time.
+        return super()._progress(state) if state.finished else _UNSEEN
 
     def _run(self, delivery: Delivery) -> events.Event:
         ended = super()._run(delivery)
