@@ -11,11 +11,29 @@ Cell = Value | Markup
 LONG = 40  # characters; longer cells may wrap
 
 
-def table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, sortable: bool = False) -> Markup:
-    """Return a table; columns of numbers are right-aligned."""
+def table(
+    caption: str,
+    headings: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    sortable: bool = False,
+    orders: Mapping[int, str] | None = None,
+) -> Markup:
+    """Return a table; columns of numbers are right-aligned.
+
+    Args:
+        caption: Its name for those who cannot see it.
+        headings: One per column.
+        rows: The cells of each row.
+        sortable: Whether a script sorts it, by a button in each heading.
+        orders: `ascending` or `descending`, of columns by which it is sorted already.
+    """
     cells = [list(row) for row in rows]
     numbers = [all(_is_number(row[place]) for row in cells) for place in range(len(headings))]
-    head = (_heading(text, is_number=number, sortable=sortable) for text, number in zip(headings, numbers, strict=True))
+    head = (
+        _heading(text, is_number=number, sortable=sortable, order=(orders or {}).get(place))
+        for place, (text, number) in enumerate(zip(headings, numbers, strict=True))
+    )
     body = (
         element("tr", *(_cell(value, is_number=number) for value, number in zip(row, numbers, strict=True)))
         for row in cells
@@ -34,10 +52,10 @@ def _is_number(value: Cell) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
-def _heading(text: str, *, is_number: bool, sortable: bool) -> Markup:
+def _heading(text: str, *, is_number: bool, sortable: bool, order: str | None) -> Markup:
     kind = "n" if is_number else None
     if not sortable:
-        return element("th", text, scope="col", class_=kind)
+        return element("th", text, scope="col", class_=kind, aria_sort=order)
     return element("th", element("button", text, type="button"), scope="col", class_=kind, aria_sort="none")
 
 
