@@ -8,8 +8,9 @@ import json
 import resource
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,66 +34,75 @@ from sweepctl.view.page.page import render, report_policy
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MEMORY = "2GB"  # of a statement; DuckDB says so when it needs more
-MOST_BYTES = 4 << 30  # of the process: what DuckDB does not count, such as one long text
 
 Answer = Mapping[str, Any]
 
 
-def means(place: Place, store: Store, record: RunRecord, *, metric: str | None) -> Answer:
+@dataclass(frozen=True)
+class Asked:
+    """The run that a question is about."""
+
+    place: Place
+    store: Store
+    record: RunRecord
+    memory: str  # of DuckDB
+
+    @property
+    def prover(self) -> Engine | None:
+        """The engine that verifies the run, and knows units; None if there is none."""
+        found = shipped_engine() if self.place.engine is None else Engine(find_engine(self.place.engine))
+        return (
+            found if found is None or not self.place.programs else Engine(found.path, [*map(Path, self.place.programs)])
+        )
+
+    @contextmanager
+    def opened(self, statement: str | None = None) -> "Iterator[DuckDBPyConnection]":
+        """Open the run's views, for one statement or for any."""
+        with views.connect(self.store, [self.record], statement, memory=self.memory) as connection:
+            import duckdb  # noqa: PLC0415  an extra
+
+            try:
+                yield connection
+            except duckdb.Error as error:
+                raise views.refused(error) from error
+
+    def subject(self, connection: "DuckDBPyConnection", metrics: Sequence[str], most: int) -> Subject:
+        """Return what can be analysed of the run."""
+        space, first = resolve(self.store, self.record), headlines(self.store, self.record.run_id)
+        return Subject.of(connection, self.record, space, metrics, most=most, headlines=first)
+
+
+def means(asked: Asked, *, metric: str | None) -> Answer:
     """Answer with the means of one metric: by default of the one that `summary` shows."""
-    space, prover = resolve(store, record), _prover(place)
-    with _opened(store, record) as connection:
-        wanted, first = [metric] if metric else [], headlines(store, record.run_id)
-        subject = Subject.of(connection, record, space, wanted, headlines=first)
-        summary = summarize(connection, subject, 0)
-    units = units_of(prover, record.spec.model)
-    return means_parts(summary, units)
+    with asked.opened() as connection:
+        summary = summarize(connection, asked.subject(connection, [metric] if metric else [], 1), 0)
+    return means_parts(summary, units_of(asked.prover, asked.record.spec.model))
 
 
-def points(
-    _place: Place, store: Store, record: RunRecord, *, where: str, sort: str, descending: bool, page: int
-) -> Answer:
+def points(asked: Asked, **wanted: Any) -> Answer:  # noqa: ANN401  fields of `Wanted`
     """Answer with a page of the points for which a condition holds."""
-    space = resolve(store, record)
-    with _opened(store, record, "points") as connection:
-        return {"html": tables.points(connection, record, space, tables.Wanted(where, sort, descending, page))}
+    space = resolve(asked.store, asked.record)
+    with asked.opened("points") as connection:
+        return {"html": tables.points(connection, asked.record, space, tables.Wanted(**wanted))}
 
 
-def sql(_place: Place, store: Store, record: RunRecord, *, statement: str) -> Answer:
+def sql(asked: Asked, *, statement: str) -> Answer:
     """Answer with the first rows of a statement."""
-    with _opened(store, record, statement) as connection:
+    with asked.opened(statement) as connection:
         return {"html": tables.rows(connection, statement)}
 
 
-def report(place: Place, store: Store, record: RunRecord) -> Answer:
+def report(asked: Asked) -> Answer:
     """Answer with the report's page."""
-    space, prover = resolve(store, record), _prover(place)
-    with _opened(store, record) as connection:
-        first = headlines(store, record.run_id)
-        subject = Subject.of(connection, record, space, most=place.metrics, headlines=first)
-        proof = verify(store, record.run_id, prover, witness=shipped_engine())
+    prover = asked.prover
+    with asked.opened() as connection:
+        subject = asked.subject(connection, (), asked.place.metrics)
+        proof = verify(asked.store, asked.record.run_id, prover, witness=shipped_engine())
         overview = make_overview(connection, subject)
-    return {"html": render(proof, overview, units_of(prover, record.spec.model)), "policy": report_policy()}
+    return {"html": render(proof, overview, units_of(prover, asked.record.spec.model)), "policy": report_policy()}
 
 
 QUESTIONS: Mapping[str, Callable[..., Answer]] = {"means": means, "points": points, "sql": sql, "report": report}
-
-
-def _prover(place: Place) -> Engine | None:
-    found = shipped_engine() if place.engine is None else Engine(find_engine(place.engine))
-    return found if found is None or not place.programs else Engine(found.path, [*map(Path, place.programs)])
-
-
-@contextmanager
-def _opened(store: Store, record: RunRecord, statement: str | None = None) -> "Iterator[DuckDBPyConnection]":
-    with views.connect(store, [record], statement, memory=MEMORY) as connection:
-        import duckdb  # noqa: PLC0415  an extra
-
-        try:
-            yield connection
-        except duckdb.Error as error:
-            raise views.refused(error) from error
 
 
 def answer(question: Mapping[str, Any]) -> Answer:
@@ -101,14 +111,23 @@ def answer(question: Mapping[str, Any]) -> Answer:
         place = Place(**question["place"])
         store = open_store(place.store, endpoint_url=place.endpoint_url, region=place.region)
         record = require_run(store, question["run_id"])
-        return QUESTIONS[question["kind"]](place, store, record, **question["arguments"])
+        asked = Asked(place, store, record, f"{question['bytes'] // 2}B")
+        return QUESTIONS[question["kind"]](asked, **question["arguments"])
     except SweepctlError as error:
         return error.to_json()
+
+
+def _reserved() -> int:
+    """Return the bytes that the libraries have reserved, and hardly use: a gigabyte."""
+    sizes = Path("/proc/self/statm")
+    return int(sizes.read_text().split()[5]) * resource.getpagesize() if sizes.exists() else 0
 
 
 def main() -> None:
     """Answer the question on standard input."""
     question = json.load(sys.stdin)
     signal.alarm(question["seconds"])  # should the server be gone
-    resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
+    # DuckDB says so when it reaches its own limit, but does not count all that it takes, such as one long text.
+    most = _reserved() + question["bytes"]
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     json.dump(answer(question), sys.stdout)

@@ -16,6 +16,7 @@ from sweepctl.ui.problem import Problem
 AT_ONCE = 2  # processes: each may use all cores
 # Statements of people end early; a report may prove 100,000 shards, as long as its page is open.
 SECONDS = {"means": 600.0, "points": 60.0, "sql": 60.0, "report": 3_600.0}
+MOST_BYTES = 4 << 30  # of memory; DuckDB may take half of it
 MARGIN = 10  # seconds after which a process ends itself, if nobody else has ended it
 ANSWER = "sweepctl.ui"  # its `__main__`
 QUOTED = 2_000  # characters of a traceback
@@ -25,9 +26,9 @@ NARROWER = "Ask for less: fewer columns or rows, or a narrower condition. `sweep
 class Desk:
     """Has questions answered, a few at a time."""
 
-    def __init__(self, place: Place, seconds: Mapping[str, float] = SECONDS) -> None:
-        """Answer questions about a store, each in so many seconds at most."""
-        self._place, self._seconds = place, seconds
+    def __init__(self, place: Place) -> None:
+        """Answer questions about a store."""
+        self._place = place
         self._free = asyncio.Semaphore(AT_ONCE)
 
     async def ask(self, run_id: str, kind: str, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401  any JSON value
@@ -36,15 +37,9 @@ class Desk:
         Raises:
             Problem: the question has no answer, or not within its limits.
         """
-        seconds = self._seconds[kind]
-        place = asdict(self._place)
-        question = {
-            "place": place,
-            "run_id": run_id,
-            "kind": kind,
-            "arguments": arguments,
-            "seconds": int(seconds) + MARGIN,
-        }
+        seconds = SECONDS[kind]
+        limits = {"seconds": int(seconds) + MARGIN, "bytes": MOST_BYTES}
+        question = {"place": asdict(self._place), "run_id": run_id, "kind": kind, "arguments": arguments, **limits}
         async with self._free:
             try:
                 async with asyncio.timeout(seconds):

@@ -13,10 +13,14 @@ const replace = (id, html) => {
   if (focused !== null) part.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 };
 
+// The place for it may be in a part of the page that is still to come.
+let said = "";
 const tell = (text) => {
+  said = text;
   const place = document.getElementById("live");
-  if (place !== null) place.textContent = `These pages only read. ${text}`;
+  if (place !== null) place.textContent = `These pages only read. ${said}`;
 };
+document.addEventListener("DOMContentLoaded", () => tell(said));
 
 const open = () => {
   source = new EventSource(main.dataset.events + location.search);

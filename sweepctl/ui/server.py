@@ -19,20 +19,17 @@ GRACE = 1  # seconds that open pages have at the end
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound to an address.
+    """Return a socket that listens, so that whoever has its address may ask at once.
 
     Raises:
         UsageError: the address cannot be used.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        bound = socket.socket(family, socket.SOCK_STREAM)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
+        return socket.create_server(address[:2], family=family)
     except (OSError, UnicodeError) as error:
         msg = f"cannot listen on {host}, port {port}: {error}"
         raise UsageError(msg, remedy="Choose another --port or --host.") from error
-    return bound
 
 
 class Server:
