@@ -63,8 +63,7 @@ def points_page(run_id: str, wanted: Wanted, found: Markup) -> str:
         element("button", "Filter", type="submit"),
         class_="ask",
     )
-    note = "A heading sorts by its column; again, in the other direction."
-    main = element("main", element("section", element("h2", "Points"), form, found, element("p", note, class_="note")))
+    main = element("main", element("section", element("h2", "Points"), form, found))
     return _page(f"Points of {run_id}", _header(run_id, "", Markup(), "points"), main)
 
 

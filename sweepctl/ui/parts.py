@@ -110,8 +110,11 @@ def _next(status: Status, caller: Caller) -> Markup:
 
 
 def problem_part(message: str, remedy: str | None) -> Markup:
-    """Return what went wrong, and what to do."""
-    return element("div", element("p", message), element("p", remedy) if remedy else "", class_="problem", role="alert")
+    """Return what went wrong, line by line, and what to do."""
+    lines = (element("p", line) for line in message.split("\n"))
+    return element(
+        "div", *lines, element("p", remedy, class_="remedy") if remedy else "", class_="problem", role="alert"
+    )
 
 
 def runs_part(runs: Sequence[StoredRun], malformed: Sequence[MalformedRun]) -> Markup:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PAGE_ROWS = 100
 MOST_ROWS, MOST_CELLS, MOST_CHARACTERS = 1_000, 20_000, 200  # of an answer to SQL, and of a cell
 LAST_PAGE = 10**9
+SORTING = "A heading sorts by its column; again, in the other direction."
 _NUMBERS = frozenset(
     {
         *("boolean", "tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger", "ubigint"),
@@ -77,6 +78,7 @@ def points(connection: "Connection", record: RunRecord, space: Space, wanted: Wa
         (
             element("p", _how_many(record, recorded, count, bool(condition)), class_="lead"),
             table("Points", headings, found, orders=orders) if found else "",
+            element("p", SORTING, class_="note") if found else "",
             _pages(wanted, -(-count // PAGE_ROWS)),
         )
     )

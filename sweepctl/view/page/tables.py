@@ -1,5 +1,6 @@
 """Tables of the page: sortable by a button in each heading, and scrollable if they are wide."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from sweepctl.results.analysis.points import Row
@@ -9,6 +10,7 @@ from sweepctl.view.wording import shown
 
 Cell = Value | Markup
 LONG = 40  # characters; longer cells may wrap
+_TAG = re.compile("<[^>]*>")
 
 
 def table(
@@ -62,7 +64,8 @@ def _heading(text: str, *, is_number: bool, sortable: bool, order: str | None) -
 def _cell(value: Cell, *, is_number: bool) -> Markup:
     text = value if isinstance(value, Markup) else shown(value)
     # Most cells are numbers: they go without a class, which the largest table would have thousands of times.
-    return element("td", text, class_=None if is_number else "long" if len(text) > LONG else "word")
+    length = len(_TAG.sub("", text)) if isinstance(text, Markup) else len(text)
+    return element("td", text, class_=None if is_number else "long" if length > LONG else "word")
 
 
 def points_table(
