@@ -53,7 +53,7 @@ cargo_test = report=$$(cargo test --quiet --workspace --all-features --locked $(
 .DELETE_ON_ERROR:
 .PHONY: help demo dev-servers test check format lint workflows macos types layers test-rust test-python licences advisories validate \
         validate-statistics bench bench-compact bench-designs bench-drain bench-host bench-lambda bench-programs bench-query \
-        bench-report bench-ridehail bench-shards bench-stages bench-startup bench-submit bench-sweep bench-verify \
+        bench-report bench-ridehail bench-shards bench-stages bench-startup bench-submit bench-sweep bench-ui bench-verify \
         lambda program lock schema tables reference pictures docs clean preflight engines simulate throttle mutants damages fuzz FORCE
 
 help: ## list the commands
@@ -213,6 +213,9 @@ bench-sweep: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of whole runs
 
 bench-lambda: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of the function's package under AWS's runtime client
 	@PYTHONPATH=tests:tools $(BIN)/python tests/benchmarks/lambda.py
+
+bench-ui: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of the pages of a run of many shards
+	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/ui.py
 
 bench-verify: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of verify
 	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/verify.py
