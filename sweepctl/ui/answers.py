@@ -5,7 +5,6 @@ What it calls is what the commands call: `summarize`, `ask`, `verify`, `make_ove
 """
 
 import json
-import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sweepctl import system
 from sweepctl.engine.client import Engine, find_engine, shipped_engine, units_of
 from sweepctl.errors import SweepctlError
 from sweepctl.records.design import resolve
@@ -117,17 +117,10 @@ def answer(question: Mapping[str, Any]) -> Answer:
         return error.to_json()
 
 
-def _reserved() -> int:
-    """Return the bytes that the libraries have reserved, and hardly use: a gigabyte."""
-    sizes = Path("/proc/self/statm")
-    return int(sizes.read_text().split()[5]) * resource.getpagesize() if sizes.exists() else 0
-
-
 def main() -> None:
     """Answer the question on standard input."""
     question = json.load(sys.stdin)
     signal.alarm(question["seconds"])  # should the server be gone
     # DuckDB says so when it reaches its own limit, but does not count all that it takes, such as one long text.
-    most = _reserved() + question["bytes"]
-    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    system.bound_own_memory(question["bytes"])
     json.dump(answer(question), sys.stdout)

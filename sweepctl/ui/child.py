@@ -3,13 +3,12 @@
 import asyncio
 import json
 import os
-import signal
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
+from sweepctl.system import kill_group
 from sweepctl.ui.place import Place
 from sweepctl.ui.problem import Problem
 
@@ -70,8 +69,7 @@ async def _run(question: bytes) -> tuple[int, bytes, bytes]:
         output, errors = await process.communicate(question)
     finally:
         if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            kill_group(process.pid)
             await process.wait()
     return process.returncode or 0, output, errors
 

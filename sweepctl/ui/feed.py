@@ -12,7 +12,7 @@ class Feed(Generic[Value]):
     """Reads on demand: what was read lately serves everybody, and a read that nobody waits for is cancelled."""
 
     def __init__(
-        self, read: Callable[[], Awaitable[Value]], rest: Callable[[Value], float], times: float = 2.0
+        self, read: Callable[[], Awaitable[Value]], rest: Callable[[Value], float], times: float = 1.0
     ) -> None:
         """Read by `read`.
 
