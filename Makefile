@@ -19,6 +19,7 @@ APPLE := aarch64-apple-darwin x86_64-apple-darwin
 SAM := target/tools/sam
 DOCS := target/tools/docs
 SLURM := target/tools/slurm
+AXE := target/tools/axe
 # Directories too: deleting a file changes only its directory.
 SOURCES := pyproject.toml hatch_build.py rust-toolchain.toml Cargo.toml Cargo.lock \
            $(shell find sweepctl rust -not -name '*.pyc' -not -name __pycache__ 2>/dev/null)
@@ -52,7 +53,7 @@ cargo_test = report=$$(cargo test --quiet --workspace --all-features --locked $(
 .DELETE_ON_ERROR:
 .PHONY: help demo dev-servers test check format lint workflows macos types layers test-rust test-python licences advisories validate \
         validate-statistics bench bench-compact bench-designs bench-drain bench-host bench-lambda bench-programs bench-query \
-        bench-report bench-ridehail bench-shards bench-stages bench-startup bench-submit bench-sweep bench-verify \
+        bench-report bench-ridehail bench-shards bench-stages bench-startup bench-submit bench-sweep bench-ui bench-verify \
         lambda program lock schema tables reference pictures docs clean preflight engines simulate throttle mutants damages fuzz FORCE
 
 help: ## list the commands
@@ -100,6 +101,7 @@ lint: $(VENV)/.dev workflows ## formatting and lints of Python, Rust and Markdow
 	@$(BIN)/mdformat --check $(MARKDOWN) || { echo "  make format does it"; exit 1; }
 	$(say) "lint: lock files name no index"
 	@! grep -nE '://|^-' requirements/*.txt
+	@! grep -n '://' tests/ui/axe/package-lock.json
 
 # A tool that cannot be built here is no fault of the workflows.
 workflows: ## lint the workflows (actionlint, which Go builds)
@@ -129,7 +131,7 @@ test-rust: | preflight ## tests of the Rust workspace
 	@$(cargo_test)
 
 # Three at a time on two cores: tests that start servers and processes wait for a fifth of their time.
-test-python: $(VENV)/.dev $(VENV)/.sweepctl $(SAM)/.installed $(SLURM)/root engines ## tests of the Python package, real servers included, with coverage
+test-python: $(VENV)/.dev $(VENV)/.sweepctl $(SAM)/.installed $(SLURM)/root $(AXE)/.installed engines ## tests of the Python package, real servers included, with coverage
 	$(say) "tests: Python"
 	@$(RUN) -m pytest -q $(INSTALLED) $(or $(ARGS),-n 3 --dist loadfile --cov --cov-report=term)
 
@@ -212,6 +214,9 @@ bench-sweep: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of whole runs
 bench-lambda: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of the function's package under AWS's runtime client
 	@PYTHONPATH=tests:tools $(BIN)/python tests/benchmarks/lambda.py
 
+bench-ui: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of the pages of a run of many shards
+	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/ui.py
+
 bench-verify: $(VENV)/.dev $(VENV)/.sweepctl ## benchmarks of verify
 	@PYTHONPATH=tests $(BIN)/python tests/benchmarks/verify.py
 
@@ -251,8 +256,8 @@ docs: $(DOCS)/.installed ## build the site of docs/ into target/site; links and 
 	$(call quietly,NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict)
 
 lock: $(VENV)/.dev ## lock the Python versions from pyproject.toml again (the newest: make lock ARGS=--upgrade)
-	@$(BIN)/uv $(LOCK) --extra iceberg --extra query --extra lambda --extra sensitivity --group dev --output-file requirements/dev.txt $(ARGS)
-	@$(BIN)/uv $(LOCK) --extra query --group build --output-file requirements/demo.txt --constraint requirements/dev.txt
+	@$(BIN)/uv $(LOCK) --extra iceberg --extra query --extra lambda --extra sensitivity --extra ui --group dev --output-file requirements/dev.txt $(ARGS)
+	@$(BIN)/uv $(LOCK) --extra query --extra ui --group build --output-file requirements/demo.txt --constraint requirements/dev.txt
 	@$(BIN)/uv $(LOCK) --extra lambda --output-file requirements/lambda.txt --constraint requirements/dev.txt
 	@$(BIN)/uv $(LOCK_ALONE) --group sam --output-file requirements/sam.txt $(ARGS)
 	@$(BIN)/uv $(LOCK_ALONE) --group docs --output-file requirements/docs.txt $(ARGS)
@@ -311,6 +316,18 @@ $(SAM)/.installed $(DOCS)/.installed: target/tools/%/.installed: requirements/%.
 $(SLURM)/root:
 	$(say) "unpack: Slurm"
 	@tools/unpack_slurm $(SLURM)
+
+# Checks pages against WCAG 2.2; MPL-2.0: tests only, used unchanged.
+$(AXE)/.installed: $(addprefix tests/ui/axe/,package.json package-lock.json .npmrc)
+	$(say) "environment: tests/ui/axe"
+	@mkdir -p $(AXE) && cp $^ $(AXE)
+	@if command -v npm > /dev/null; then \
+		npm ci --prefix $(AXE) --ignore-scripts --no-audit --no-fund --silent && touch $@; \
+	else echo "  left out: npm, which installs it, is not installed"; [ -z "$$CI" ]; fi
+
+$(WORKFLOWS):
+	$(say) "build: actionlint $(ACTIONLINT)"
+	@GOBIN=$(CURDIR)/$(@D) go install github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT)
 
 $(DENY): | preflight
 	$(say) "build: cargo-deny $(CARGO_DENY)"

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 
 import sweepctl
 
-pytest_plugins = ["fakes.servers", "fakes.aws_runtime", "fakes.aws", "results.runs"]
+pytest_plugins = ["fakes.servers", "fakes.aws_runtime", "fakes.aws", "fakes.chromium", "results.runs"]
 
 # What tests start as a process takes the same sweepctl, the tree's or the installed one.
 os.environ["PYTHONPATH"] = str(Path(sweepctl.__file__).parents[1])

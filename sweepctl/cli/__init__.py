@@ -29,6 +29,7 @@ from sweepctl.cli import (
     shards,
     streams,
     submit,
+    ui,
     verify,
 )
 from sweepctl.cli.app import app, wants_json
@@ -53,6 +54,7 @@ __all__ = [
     "runs",
     "shards",
     "submit",
+    "ui",
     "verify",
 ]
 

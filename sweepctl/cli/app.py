@@ -24,7 +24,7 @@ JSON_VARIABLE = "SWEEPCTL_JSON"
 PANELS: Mapping[str, Sequence[str]] = {
     "Start": ("init", "models", "check-model", "plan", "doctor"),
     "Run": ("run", "retry", "run-shard", "point"),
-    "Inspect": ("runs", "status", "verify", "summary", "report", "compare", "query", "compact"),
+    "Inspect": ("runs", "status", "ui", "verify", "summary", "report", "compare", "query", "compact"),
     "Queue": ("submit", "send", "drain"),
     "Cloud": ("athena",),
 }

@@ -29,14 +29,13 @@ from sweepctl.cli.terminal import (
     written_whole,
 )
 from sweepctl.cli.verify import find_prover
-from sweepctl.errors import EngineUnavailableError, UsageError
+from sweepctl.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from duckdb import DuckDBPyConnection
 
-    from sweepctl.engine.client import Engine
     from sweepctl.records.outcome import RunRecord
     from sweepctl.results.analysis.comparison import Comparison
     from sweepctl.store.contract import Store
@@ -173,6 +172,7 @@ def report_command(
             remedy = "Write several pages, each with its own --out."
             raise UsageError(f"a page shows at most {MOST_METRICS} metrics, not {len(metric)}", remedy=remedy)
         # These import pyarrow: only after the arguments are checked, so that their errors are printed at once.
+        from sweepctl.engine.client import units_of
         from sweepctl.records.design import resolve
         from sweepctl.records.run import headlines, require_run
         from sweepctl.results.analysis.discovery import discover
@@ -205,7 +205,7 @@ def report_command(
                 proof = verify(results, run_id, prover, witness=shipped_engine(), observe=observe, stop=stop)
             proven_at = time.monotonic()
             overview = make_overview(connection, subject)
-            page = render(proof, overview, _units(prover, record), comparison, discovery).encode()
+            page = render(proof, overview, units_of(prover, record.spec.model), comparison, discovery).encode()
         with written_whole(out) as file:
             file.write(page)
         seconds = {"verify": proven_at - began_at, "page": time.monotonic() - proven_at}
@@ -239,12 +239,3 @@ def opened_views(results: "Store", runs: "Sequence[RunRecord]") -> "Iterator[Duc
         note_compact(results, runs)
         with views.reading_errors(runs):
             yield connection
-
-
-def _units(engine: "Engine | None", record: "RunRecord") -> dict[str, str]:
-    """Return the units of parameters and metrics; none without an engine that has the model."""
-    try:
-        model = None if engine is None else engine.model(record.spec.model)
-    except EngineUnavailableError:
-        model = None
-    return {} if model is None else {column.name: column.unit for column in (*model.parameters, *model.metrics)}

@@ -40,6 +40,7 @@ EXTRAS = {
     "query": ("duckdb", "query, summary, report, compare and rounds by precision"),
     "sensitivity": ("SALib", "indices of samples, boxes of a condition"),
     "iceberg": ("pyiceberg", "athena iceberg"),
+    "ui": ("uvicorn", "ui"),
 }
 LIBRARIES = ("boto3", "pyarrow", "pydantic")
 TEMPLATE = "see examples/deploy/template.yaml"

@@ -301,6 +301,15 @@ def shipped_engine() -> Engine | None:
         return None
 
 
+def units_of(engine: Engine | None, model: str) -> dict[str, str]:
+    """Return the units of a model's parameters and metrics; none without an engine that has it."""
+    try:
+        found = None if engine is None else engine.model(model)
+    except EngineUnavailableError:
+        found = None
+    return {} if found is None else {column.name: column.unit for column in (*found.parameters, *found.metrics)}
+
+
 @lru_cache(maxsize=16)
 def _file_digest(path: Path, *_identity: int) -> str:
     with path.open("rb") as file:

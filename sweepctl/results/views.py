@@ -49,7 +49,7 @@ _LEAST = {
 
 @contextmanager
 def connect(
-    store: Store, runs: Sequence[RunRecord] | None, sql: str | None = None
+    store: Store, runs: Sequence[RunRecord] | None, sql: str | None = None, *, memory: str | None = None
 ) -> "Iterator[duckdb.DuckDBPyConnection]":
     """Open a database with the views of some runs, or of all runs of the store.
 
@@ -59,6 +59,7 @@ def connect(
         store: Where the runs are.
         runs: The records of the runs, each counted once; None for all.
         sql: The only statement that will be asked: tables that it does not name are not looked into.
+        memory: What statements may take, such as `2GB`; by default, most of the machine's.
 
     Raises:
         DamagedError: a file cannot be read; also where a statement in the block finds that.
@@ -72,7 +73,7 @@ def connect(
     filesystem, root = store.filesystem()
     tables = [RunTables(store, each, filesystem, root) for each in runs]
     with duckdb.connect(":memory:") as database:
-        _close_off(database)
+        _close_off(database, memory)
         try:
             _make_views(database, tables, sql)
         except duckdb.Error as error:
@@ -241,13 +242,14 @@ def _rows(database: "duckdb.DuckDBPyConnection", name: str, rows: "pa.Table | ds
     return f"SELECT * FROM {quoted(f'arrow: {name}')}"  # noqa: S608  quoted
 
 
-def _close_off(database: "duckdb.DuckDBPyConnection") -> None:
+def _close_off(database: "duckdb.DuckDBPyConnection", memory: str | None) -> None:
     """Deny statements access to everything but the views."""
     # It would go to standard output, between the rows. In notebooks that lack a package for it, it is off, and DuckDB
     # refuses to switch it off.
     bar = "enable_progress_bar"
     for setting in (
         *([f"{bar} = false"] if database.execute(f"SELECT current_setting('{bar}')").fetchall() == [(True,)] else []),
+        *(() if memory is None else (f"memory_limit = '{memory}'",)),
         # It could be written to, and its name can be asked for.
         "temp_directory = ''",
         "disabled_filesystems = 'LocalFileSystem'",

@@ -1,4 +1,4 @@
-"""What `status` and `runs` have read of a run, kept in the user's cache folder for the next call; for nothing else.
+"""What `status`, `runs` and `ui` have read of a run, kept in the user's cache folder for the next call, and no more.
 
 It may be lost, damaged or of another run of that name at any time: then outcomes are read again. An outcome that was
 replaced has another version in the listing, and is read again too.

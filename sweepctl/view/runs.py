@@ -120,7 +120,7 @@ def _status(status: Status, facts: QueueFacts | None, backlog: Backlog | None, c
         rows.add_row("  queue", _queue(facts, backlog))
     name = f"run [bold]{foreign(status.run_id)}[/] of {foreign(status.model)}, {foreign(status.run_date)}"
     head = f"{name}: [bold]{_STATES[status.state]}[/]"
-    return Group(Text.from_markup(head), rows, *(Text(f"→ {line}", style="dim") for line in _advice(status, caller)))
+    return Group(Text.from_markup(head), rows, *(Text(f"→ {line}", style="dim") for line in advice(status, caller)))
 
 
 def _shards(status: Status) -> str:
@@ -169,7 +169,8 @@ def _queue(facts: QueueFacts, backlog: Backlog | None) -> str:
     return f"about {facts.visible:,} visible, {facts.in_flight:,} in flight, {facts.delayed:,} delayed{empty}"
 
 
-def _advice(status: Status, caller: Caller) -> Iterator[str]:
+def advice(status: Status, caller: Caller) -> Iterator[str]:
+    """Yield what to do next, as commands."""
     run = f"{status.run_id}{caller.options}"
     if status.shards_retryable:
         yield f"sweepctl retry {run} runs the failed shards again here, or sends them with --queue-url."

@@ -17,6 +17,7 @@ from results.runs import asked, connect, run
 from sweepctl.errors import DamagedError, InterruptedRunError, QueryError, StoreError
 from sweepctl.records import table
 from sweepctl.records.outcome import RunRecord
+from sweepctl.records.run import require_run
 from sweepctl.results import files, formats, views
 from sweepctl.store import Store, open_store
 from sweepctl.store.contract import Entry
@@ -310,3 +311,11 @@ def test_outcomes_are_read_in_bulk(store: Store, monkeypatch: pytest.MonkeyPatch
     assert found == [{"shard_id": shard, "files": 2} for shard in range(3)]
     assert "point_outcomes" in opened
     assert "shard_outcomes" not in opened
+
+
+def test_memory_is_bounded_where_that_is_asked_for(root: Path) -> None:
+    store = open_store(str(root))
+    with views.connect(store, [require_run(store, "a")], memory="50MB") as database:
+        assert database.execute("SELECT current_setting('memory_limit')").fetchall() == [("47.6 MiB",)]
+        with pytest.raises(duckdb.Error, match="configuration has been locked"):
+            database.execute("SET memory_limit = '1GB'")

@@ -12,7 +12,7 @@ from sweepctl.results.analysis.summary import MetricSummary
 from sweepctl.view.page import plots
 from sweepctl.view.page.axes import cut, label
 from sweepctl.view.page.heat_map import heat_map
-from sweepctl.view.page.markup import Markup, element
+from sweepctl.view.page.markup import Markup, element, join
 from sweepctl.view.page.parallel import parallel
 from sweepctl.view.page.strips import NOTE, quantile_scale, strips
 from sweepctl.view.page.tables import crossed, definitions, points_table, table, with_unit
@@ -63,22 +63,9 @@ def _panel(
     pairs: Sequence[Pair],
     units: Mapping[str, str],
 ) -> Markup:
-    name, spread = with_unit(metric.name, units), metric.distribution
-    missing = f", {spread.missing:,} without" if spread.missing else ""
-    facts = definitions(
-        [
-            ("mean", spread.mean),
-            ("standard deviation", spread.deviation),
-            ("lowest", spread.minimum),
-            ("highest", spread.maximum),
-            ("points with a value", f"{spread.points:,}{missing}"),
-        ]
-    )
+    name = with_unit(metric.name, units)
     parts = [
-        element("h3", name),
-        facts,
-        element("p", metric.warning, class_="warning") if metric.warning else "",
-        _effects(subject, metric, name, units),
+        means(subject, metric, units),
         _differences(subject, metric, units),
         _strips(subject, metric, quantiles, units),
         _indices(metric.name, metric.sensitivity),
@@ -91,6 +78,23 @@ def _panel(
             element("div", *drawn, class_="maps"),
         ]
     return element("article", *parts, *_ends(subject, metric, units), data_metric=metric.name)
+
+
+def means(subject: Subject, metric: MetricSummary, units: Mapping[str, str]) -> Markup:
+    """Return a metric's distribution, and its means by level with their intervals."""
+    name, spread = with_unit(metric.name, units), metric.distribution
+    missing = f", {spread.missing:,} without" if spread.missing else ""
+    facts = definitions(
+        [
+            ("mean", spread.mean),
+            ("standard deviation", spread.deviation),
+            ("lowest", spread.minimum),
+            ("highest", spread.maximum),
+            ("points with a value", f"{spread.points:,}{missing}"),
+        ]
+    )
+    warning = element("p", metric.warning, class_="warning") if metric.warning else ""
+    return join((element("h3", name), facts, warning, _effects(subject, metric, name, units)))
 
 
 def _ends(subject: Subject, metric: MetricSummary, units: Mapping[str, str]) -> list[Markup]:

@@ -6,7 +6,7 @@ Equal values give equal bytes.
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 
 from sweepctl.results.analysis.comparison import Comparison
@@ -34,25 +34,11 @@ def render(
         found: Where a condition holds.
     """
     subject = overview.summary.subject
-    style, script = _read("style.css"), _read("script.js")
-    policy = (
-        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", f"{subject.record.run_id}: sweep report"),
-        element("style", Markup(style)),
-    )
     main = element(
         "main",
         run.verdict(report),
         run.facts(overview),
-        run.completeness(overview),
+        run.completeness(overview.shard_map),
         metrics.section(overview, units),
         explore.section(overview, units),
         discovery.section(found, subject.dimensions, units) if found else "",
@@ -62,12 +48,46 @@ def render(
         run.points(overview, units),
     )
     foot = element("footer", "How the numbers are estimated: docs/report.md of sweepctl.")
-    body = element("body", run.header(report, subject), main, foot, element("script", Markup(script)))
+    parts = (run.header(report, subject), main, foot)
+    policy = element("meta", http_equiv="Content-Security-Policy", content=policy_of(*_report_texts()))
+    return document(f"{subject.record.run_id}: sweep report", parts, *_report_texts(), policy)
+
+
+def report_policy() -> str:
+    """Return the Content-Security-Policy of a report."""
+    return policy_of(*_report_texts())
+
+
+def document(title: str, parts: Iterable[str], style: str, script: str, more: str = "") -> str:
+    """Return a whole page of a body's parts; `more` goes into its head."""
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        more,
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", title),
+        element("style", Markup(style)),
+    )
+    body = element("body", *parts, element("script", Markup(script)) if script else "")
     return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
 
 
-def _read(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+def policy_of(style: str, script: str) -> str:
+    """Return the Content-Security-Policy of a page that loads nothing: it allows this style and this script alone."""
+    return (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def read(package: str, name: str) -> str:
+    """Return the text of a package's file."""
+    return files(package).joinpath(name).read_text(encoding="utf-8")
+
+
+def _report_texts() -> tuple[str, str]:
+    return read(__package__, "style.css"), read(__package__, "script.js")
 
 
 def _digest(text: str) -> str:

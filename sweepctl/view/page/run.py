@@ -129,9 +129,8 @@ _STATES = {  # of a cell's shards: colour and meaning
 }
 
 
-def completeness(overview: Overview) -> Markup:
+def completeness(found: ShardMap) -> Markup:
     """Return the map of shards and its legend."""
-    found = overview.shard_map
     if not found.cells:
         return _section("Shards", element("p", "No shard has an outcome yet."))
     many = f" Each square is {found.shards_a_cell:,} shards, coloured by the worst of them." * (found.shards_a_cell > 1)

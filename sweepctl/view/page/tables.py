@@ -1,5 +1,6 @@
 """Tables of the page: sortable by a button in each heading, and scrollable if they are wide."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from sweepctl.results.analysis.points import Row
@@ -9,13 +10,32 @@ from sweepctl.view.wording import shown
 
 Cell = Value | Markup
 LONG = 40  # characters; longer cells may wrap
+_TAG = re.compile("<[^>]*>")
 
 
-def table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, sortable: bool = False) -> Markup:
-    """Return a table; columns of numbers are right-aligned."""
+def table(
+    caption: str,
+    headings: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    sortable: bool = False,
+    orders: Mapping[int, str] | None = None,
+) -> Markup:
+    """Return a table; columns of numbers are right-aligned.
+
+    Args:
+        caption: Its name for those who cannot see it.
+        headings: One per column.
+        rows: The cells of each row.
+        sortable: Whether a script sorts it, by a button in each heading.
+        orders: `ascending` or `descending`, of columns by which it is sorted already.
+    """
     cells = [list(row) for row in rows]
     numbers = [all(_is_number(row[place]) for row in cells) for place in range(len(headings))]
-    head = (_heading(text, is_number=number, sortable=sortable) for text, number in zip(headings, numbers, strict=True))
+    head = (
+        _heading(text, is_number=number, sortable=sortable, order=(orders or {}).get(place))
+        for place, (text, number) in enumerate(zip(headings, numbers, strict=True))
+    )
     body = (
         element("tr", *(_cell(value, is_number=number) for value, number in zip(row, numbers, strict=True)))
         for row in cells
@@ -34,17 +54,18 @@ def _is_number(value: Cell) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
-def _heading(text: str, *, is_number: bool, sortable: bool) -> Markup:
+def _heading(text: str, *, is_number: bool, sortable: bool, order: str | None) -> Markup:
     kind = "n" if is_number else None
     if not sortable:
-        return element("th", text, scope="col", class_=kind)
+        return element("th", text, scope="col", class_=kind, aria_sort=order)
     return element("th", element("button", text, type="button"), scope="col", class_=kind, aria_sort="none")
 
 
 def _cell(value: Cell, *, is_number: bool) -> Markup:
     text = value if isinstance(value, Markup) else shown(value)
     # Most cells are numbers: they go without a class, which the largest table would have thousands of times.
-    return element("td", text, class_=None if is_number else "long" if len(text) > LONG else "word")
+    length = len(_TAG.sub("", text)) if isinstance(text, Markup) else len(text)
+    return element("td", text, class_=None if is_number else "long" if length > LONG else "word")
 
 
 def points_table(

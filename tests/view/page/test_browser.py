@@ -1,7 +1,6 @@
 """The page in a real browser: it renders, asks for nothing, works by keyboard, and has a dark and a printed form."""
 
 import base64
-import os
 import re
 import struct
 from collections.abc import Iterator
@@ -9,27 +8,11 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from fakes.chromium import violations
+from playwright.sync_api import Browser, Page
 from view.page.pages import HOSTILE, page_of
 
 pytestmark = [pytest.mark.servers, pytest.mark.filterwarnings("default::DeprecationWarning")]
-
-CHROMIUM = "/usr/bin/chromium"
-QUIET = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--no-first-run",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not Path(CHROMIUM).exists():
-        message = f"no {CHROMIUM}: install Debian's chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET) as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +176,7 @@ def test_print_is_light_and_has_every_panel(page: Page) -> None:
     page.set_viewport_size({"width": 700, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.pdf().startswith(b"%PDF")
+
+
+def test_everybody_can_read_it(page: Page) -> None:
+    assert violations(page) == []

@@ -178,7 +178,7 @@ def test_the_legend_of_the_map_counts_shards_where_a_square_is_several(monkeypat
              "content_sha256": "c", "started_at": at, "finished_at": at, "cpu_seconds": 1.0}  # fmt: skip
     register_outcomes(connection, [{**usual, "shard_id": 0}, {**usual, "shard_id": 1}, {**usual, "shard_id": 4}])
     overview = make_overview(connection, subject_of(connection, grid(a=[1])))
-    text = Outline(completeness(overview)).text
+    text = Outline(completeness(overview.shard_map)).text
     assert "5 shards in point order. Each square is 5 shards" in text
     assert text.endswith(" 3 succeeded 1 squares with some outcomes missing 2 no outcome yet")
 
