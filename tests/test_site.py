@@ -68,6 +68,12 @@ def test_pages_that_errors_and_comments_name_exist() -> None:
         assert anchor is None or anchor[1:] in anchors(DOCS / page), page + anchor
 
 
+def test_nobody_is_sent_to_an_index_that_has_no_sweepctl() -> None:
+    """Until it is published: whoever registers the name there could have it installed."""
+    for path in [*MARKDOWN, *(ROOT / "sweepctl").rglob("*.py")]:
+        assert not re.search(r"""install ['"]?sweepctl\[""", path.read_text()), path
+
+
 def require_json(text: str) -> None:
     """Raise ValueError unless a text is a JSON value, or one in each line."""
     try:

@@ -17,6 +17,7 @@ from sweepctl.cli.options import (
 from sweepctl.cli.report import METRICS
 from sweepctl.cli.terminal import STORE_OPTIONS, calling, error_exit, on_signals, print_json
 from sweepctl.errors import UsageError
+from sweepctl.texts import extra_remedy
 
 
 @app.command("ui", epilog="Examples:\n\n  sweepctl ui\n\n  sweepctl ui --store s3://bucket/sweeps --port 8080")
@@ -76,4 +77,5 @@ def _require_installed() -> None:
     from importlib.util import find_spec
 
     if not all(map(find_spec, ("duckdb", "starlette", "uvicorn"))):
-        raise UsageError("the pages need DuckDB, Starlette and uvicorn", remedy="pip install 'sweepctl[ui]'")
+        remedy = extra_remedy("ui", "duckdb, starlette and uvicorn")
+        raise UsageError("the pages need DuckDB, Starlette and uvicorn", remedy=remedy)

@@ -66,4 +66,4 @@ def test_without_the_extra_it_says_what_to_install(package: str, monkeypatch: py
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == package else usual(name))
     done = CliRunner().invoke(app, ["ui", "--json"])
     assert done.exit_code == 2
-    assert "pip install 'sweepctl[ui]'" in json.loads(done.stdout)["error"]["remedy"]
+    assert "duckdb, starlette and uvicorn, which the extra `ui` brings" in json.loads(done.stdout)["error"]["remedy"]
