@@ -1,18 +1,28 @@
-"""The pages of docs/: each is in the navigation, what errors point to exists, and code blocks are what they claim."""
+"""The pages of docs/: each is in the navigation, what errors point to exists, and code blocks are what they claim.
+
+And the site of them is searched in a browser.
+"""
 
 import ast
 import json
+import os
 import re
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from fakes.chromium import require
 from paths import ROOT
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 DOCS = ROOT / "docs"
+MKDOCS = ROOT / "target" / "tools" / "docs" / "bin" / "mkdocs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if path.parent.name != "decisions")
 MARKDOWN = [*DOCS.rglob("*.md"), *ROOT.glob("*.md"), *ROOT.glob("rust/*/README.md")]
 FENCE = re.compile(r"^ *```([^\n]*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
@@ -106,3 +116,18 @@ def test_pictures_of_the_readme_are_there_small_and_fetch_nothing() -> None:
         assert len(content) < 300_000
         if name.endswith(".svg"):
             assert set(re.findall(rb"https?://[^\"' )]+", content)) <= {b"http://www.w3.org/2000/svg"}
+
+
+@pytest.mark.slow
+def test_the_search_of_the_site_works_from_a_folder_and_fetches_nothing(browser: "Browser", tmp_path: Path) -> None:
+    require(MKDOCS, "`make docs` installs it")
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    subprocess.run([MKDOCS, "build", "--quiet", "--site-dir", tmp_path], cwd=ROOT, env=environment, check=True)
+    page = browser.new_page()
+    fetched = list[str]()
+    page.on("request", lambda request: fetched.append(request.url))
+    page.goto((tmp_path / "reference" / "commands.html").as_uri())
+    page.get_by_placeholder("Search").click()
+    page.keyboard.type("lotka")
+    page.locator(".md-search-result__link").first.wait_for()
+    assert {url.partition(":")[0] for url in fetched} == {"file"}
