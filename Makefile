@@ -59,8 +59,8 @@ cargo_test = report=$$(cargo test --quiet --workspace --all-features --locked $(
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/.sweepctl ## set up, build, and run one small sweep
-	@$(BIN)/python examples/demo.py
+demo: $(VENV)/.sweepctl ## set up, build, run one small sweep, and write its report to report.html
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/demo.py
 
 dev-servers: $(VENV)/.dev $(VENV)/.sweepctl ## run S3 and SQS on this machine until Ctrl-C, for a first drain
 	@exec $(BIN)/python tools/dev_servers.py

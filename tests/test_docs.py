@@ -37,6 +37,16 @@ def test_the_readme_is_short() -> None:
     assert len(README.split()) <= MOST_WORDS
 
 
+def test_the_readmes_cloud_has_a_store_of_its_own_and_a_run_that_no_local_one_is_taken_for() -> None:
+    local, _, cloud = README.partition("## The cloud")
+    variables, sweepctl, commands = cloud.partition("sweepctl doctor")
+    assert sweepctl
+    assert re.findall(r"^export (\w+)=", variables, re.MULTILINE) == ["SWEEPCTL_STORE", "SWEEPCTL_QUEUE_URL"]
+    named = re.compile(r"--run-id ([\w-]+)")
+    assert len(named.findall(commands)) == 1
+    assert not {*named.findall(local)} & {*named.findall(commands)}
+
+
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], subprocess.CompletedProcess[str]]:
     """Return a shell in an empty folder with the project's examples and a `sweepctl` to activate."""
@@ -85,6 +95,18 @@ def test_the_queue_of_the_tutorial_is_worked_off(moto_server: Server, monkeypatc
         done = CliRunner().invoke(app, [*shlex.split(command)[1:], *no_long_poll])
         assert done.exit_code == 0, f"{command}: {done.output}"
     assert "WHOLE" in done.output
+
+
+@pytest.mark.slow
+def test_the_demo_ends_with_a_report(
+    tmp_path: Path, shell: Callable[[str], subprocess.CompletedProcess[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWEEPCTL_STORE", "elsewhere")
+    shown = shell(f"{sys.executable} examples/demo.py").stdout
+    assert '"surge_enabled","num_drivers","conversion"' in shown
+    assert shown.splitlines()[-2] == f"Open it in a browser: {tmp_path / 'report.html'}"
+    assert "180 of 180 points" in (tmp_path / "report.html").read_text()
+    assert {path.name for path in tmp_path.iterdir()} == {".venv", "examples", "report.html", "sweep-results"}
 
 
 # What an example of help needs and this repository does not have: a queue, a bucket, one's own files; and what serves

@@ -1,7 +1,8 @@
 """Records the pictures of README.md and the site from a real session: `make pictures`.
 
-docs/figures/terminal.svg is the screen of a terminal in which a sweep is run, interrupted with Ctrl-C and run again.
-docs/figures/report.png is the report of that run, in Chromium. Needs tmux and /usr/bin/chromium.
+docs/figures/report.png is the report of the sweep that `sweepctl init` writes, in Chromium. docs/figures/terminal.svg
+is the screen of a terminal in which that sweep, with more points, is run, interrupted with Ctrl-C and run again. Needs
+tmux and /usr/bin/chromium.
 """
 
 import io
@@ -34,8 +35,8 @@ THEME = TerminalTheme(
 )
 # Rich's own template loads a font from elsewhere.
 SVG = """\
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="A sweep is run, \
-interrupted with Ctrl-C, and run again: it does what is missing, and is whole">
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="A sweep of 5,400 points \
+is run, interrupted with Ctrl-C, and run again: it does what is missing, and is whole">
 <style>
 .{unique_id}-matrix {{ font: {char_height}px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace }}
 {styles}
@@ -102,15 +103,17 @@ def main() -> None:
         terminal = Terminal(folder)
         try:
             terminal.wait_for(r"^\$$")
-            terminal.run("sweepctl init my-sweep > /dev/null && clear")
-            terminal.wait_for(r"^\$$")
+            terminal.run("sweepctl init my-sweep && sweepctl run my-sweep/sweep.toml --run-id first")
+            terminal.wait_for("sweepctl query")
+            terminal.run("sweepctl report first")
+            terminal.wait_for("report written")
+            photograph(folder / "report.html")
+            terminal.run("clear")
+            terminal.wait_for(r"\A\$$")
             enlarge(folder / "my-sweep" / "sweep.toml")
             record(terminal)
-            terminal.run("sweepctl report surge")
-            terminal.wait_for("report written")
         finally:
             terminal.close()
-        photograph(folder / "report.html")
 
 
 def enlarge(sweep: Path) -> None:
@@ -136,14 +139,15 @@ def record(terminal: Terminal) -> None:
 
 
 def photograph(page: Path) -> None:
-    """Take a picture of a report, from its metrics on."""
+    """Take a picture of a report, from its metrics on, of one whose intervals are wide enough to be seen."""
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=CHROMIUM) as browser:
         view = browser.new_page(viewport={"width": 1100, "height": 860}, color_scheme="light", device_scale_factor=1.5)
         view.goto(page.as_uri())
+        view.get_by_text("avg_time_to_match_ms", exact=True).first.click()
         place = view.get_by_role("heading", name="Metrics").bounding_box()
         if place is None:
             raise SystemExit("the report has no metrics")
-        part = FloatRect(x=0, y=place["y"] - 24, width=1100, height=545)
+        part = FloatRect(x=0, y=place["y"] + view.evaluate("scrollY") - 24, width=1100, height=545)
         view.screenshot(path=FIGURES / "report.png", full_page=True, clip=part)
 
 
