@@ -1,7 +1,6 @@
 """What a newcomer does first: start the dev servers, paste what they print, look at the outcome."""
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -12,9 +11,6 @@ import boto3
 import pytest
 from fakes.servers import free_ports
 from paths import ROOT
-
-README = (ROOT / "README.md").read_text()
-COMMANDS = re.search(r"\n```\n(sweepctl send .*?)```", README, re.DOTALL)
 
 
 def printed_by(server: subprocess.Popen[str]) -> str:
@@ -40,8 +36,6 @@ def test_a_newcomers_first_queue(tmp_path: Path) -> None:
     with subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE) as server:
         try:
             pasted = printed_by(server).partition("In another terminal:")[2].partition("Ctrl-C")[0]
-            assert COMMANDS is not None
-            assert COMMANDS[1] in pasted, "the README shows what is printed"
             done = subprocess.run(["/bin/sh", "-ec", pasted], cwd=tmp_path, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
             assert "4 messages sent" in done.stdout
