@@ -23,7 +23,7 @@ pytestmark = pytest.mark.servers
 
 TOO_LITTLE_DISK = "3m"
 # What only queries and extras of sweepctl take, and the function has not.
-EXTRAS = {"duckdb", "SALib", "numpy", "scipy", "polars", "pandas", "pyarrow.dataset"}
+EXTRAS = {"duckdb", "SALib", "numpy", "scipy", "polars", "pandas", "pyarrow.dataset", "starlette", "uvicorn"}
 IMPORT_ALL = f"""
 import importlib, pkgutil, sys
 import pyarrow, sweepctl
