@@ -27,4 +27,4 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  as the protocol of modules h
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted([*__all__, "__version__"])

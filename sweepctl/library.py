@@ -21,6 +21,7 @@ from rich.console import Console
 
 from sweepctl import notebook
 from sweepctl.engine.client import Engine, find_engine
+from sweepctl.errors import UsageError
 from sweepctl.local_sweep.run import LocalSweep, Watch, require_reusable
 from sweepctl.messages import require_run_id
 from sweepctl.records.named import find_run_id
@@ -30,6 +31,7 @@ from sweepctl.runs.index import MalformedRun, StoredRun
 from sweepctl.runs.local import RunProgress
 from sweepctl.shard.run import utc_now
 from sweepctl.store import open_store
+from sweepctl.strict_json import short
 from sweepctl.sweep.file import SweepFile, of_fields, read
 from sweepctl.sweep.plan import draft
 from sweepctl.sweep.preview import PlanReport, report
@@ -212,8 +214,13 @@ def run_sweep(
     return Swept(run_of, Verdict(details["verdict"]), {**details, "exit_code": exit_code})
 
 
-def _read(sweep: Sweep) -> SweepFile:
-    return of_fields(_plain(sweep)) if isinstance(sweep, Mapping) else read(Path(sweep))
+def _read(sweep: object) -> SweepFile:
+    if isinstance(sweep, Mapping):
+        return of_fields(_plain(sweep))
+    if isinstance(sweep, str | Path):
+        return read(Path(sweep))
+    msg = f"not a sweep: {short(repr(sweep))} ({type(sweep).__name__})"
+    raise UsageError(msg, remedy="Give a sweep file's path, or its fields as a dict.")
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  anything that a sweep may be given

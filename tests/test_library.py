@@ -17,7 +17,7 @@ from waiting import wait_until
 
 import sweepctl
 from sweepctl.cli import app
-from sweepctl.errors import FailedPointsError, SweepFileError, UnknownRunError, UsageError
+from sweepctl.errors import FailedPointsError, StoreError, SweepFileError, UnknownRunError, UsageError
 from sweepctl.library import Runs, Swept
 from sweepctl.records.run import find_run
 from sweepctl.results.run import Run
@@ -41,11 +41,24 @@ def told(*arguments: object) -> dict[str, Any]:
 
 
 def test_the_package_has_what_it_offers_in_its_list() -> None:
-    assert {"list_runs", "open_run", "plan", "run_sweep"} <= set(dir(sweepctl))
+    assert dir(sweepctl) == ["__version__", "list_runs", "open_run", "plan", "run_sweep"]
     assert all(callable(getattr(sweepctl, name)) for name in sweepctl.__all__)
     assert Path(sweepctl.__file__).with_name("py.typed").exists()
     with pytest.raises(AttributeError, match="no attribute 'run_swep'"):
         sweepctl.run_swep  # noqa: B018  it raises
+
+
+def test_what_is_no_sweep_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match=r"not a sweep: 5 \(int\)"):
+        sweepctl.run_sweep(5)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"not a sweep: None \(NoneType\)"):
+        sweepctl.plan(None)  # type: ignore[arg-type]
+
+
+def test_a_store_that_is_not_there_is_told_to_python_too() -> None:
+    with pytest.raises(StoreError, match="does not exist") as caught:
+        sweepctl.list_runs("nope")
+    assert "`store` in Python" in (caught.value.remedy or "")
 
 
 def test_a_sweep_as_a_dict_runs_as_its_file_does(

@@ -2,6 +2,7 @@
 
 import pytest
 from reference.__main__ import FOLDER, PAGES, written
+from reference.answers import CALLS
 from reference.commands import commands
 
 from sweepctl import errors
@@ -30,6 +31,19 @@ def test_every_command_has_its_section_and_every_option_its_line() -> None:
         assert "Examples:" in each.command.epilog
         for option in each.parameters("option"):
             assert f"\n| `{option.opts[0]}`" in section, f"{each.name} {option.opts}"
+
+
+def test_a_variables_meaning_is_that_of_most_commands() -> None:
+    rows = (FOLDER / "environment.md").read_text()
+    assert "| `SWEEPCTL_STORE` | `--store` | Result store: a directory or s3://bucket/prefix. |" in rows
+    assert "| `SWEEPCTL_QUEUE_URL` | `--queue-url` | SQS queue URL. |" in rows
+
+
+def test_every_command_with_json_is_called_for_its_fields() -> None:
+    called = [call for _, call in CALLS]
+    with_json = [each.name for each in commands() if any("--json" in one.opts for one in each.parameters("option"))]
+    assert "ui" in with_json
+    assert [name for name in with_json if not any(f"{call} ".startswith(f"{name} ") for call in called)] == []
 
 
 def test_every_exit_code_is_explained() -> None:

@@ -3,16 +3,17 @@
 import inspect
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from typer.core import TyperGroup
 
 from sweepctl import __version__
 from sweepctl.errors import UsageError
-from sweepctl.texts import plain
+from sweepctl.texts import nearest, plain
 
 # Typer has Click's exceptions under a private name, this one's subclass apart.
 _UsageError: Any = typer.BadParameter.__base__
@@ -41,13 +42,23 @@ def _plain_errors(arguments: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except _UsageError as error:
-        error.message = plain(error.message)
+        error.message = plain(_in_own_words(error))
         if near := getattr(error, "possibilities", None):  # of an option, the nearest first
             error.message += f". Did you mean '{near[0]}'?"
             error.possibilities = None
         if wants_json(arguments):
             typer.echo(json.dumps(UsageError(error.format_message(), remedy=_help(error.ctx)).to_json()))
         raise
+
+
+def _in_own_words(error: Any) -> str:  # noqa: ANN401  Typer has Click's types under private names
+    """Return the message of an error; of a bad value without pydantic's words, and with the choice that is nearest."""
+    said: str = error.message.removeprefix("Value error, ").replace("Input should", "must", 1)
+    said = re.sub(r", unable to parse string as an? \w+$", "", said)
+    choices = get_args(error.param.type_descriptor.annotation) if getattr(error, "param", None) else ()
+    given = error.__cause__.errors()[0]["input"] if choices and error.__cause__ else None
+    near = nearest(given, choices) if isinstance(given, str) else None
+    return said if near is None else f"{said.removesuffix('.')}. Did you mean '{near}'?"
 
 
 def _help(context: Any) -> str:  # noqa: ANN401  Typer has Click's types under private names

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import math
 import os
+import re
 import signal
 import sys
 from array import array
@@ -21,6 +22,7 @@ from sweepctl.errors import InterruptedRunError, MessageError, ScratchError, Swe
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.segment import Segment
 
     from sweepctl.messages import ShardMessage
     from sweepctl.records.outcome import Caller
@@ -290,7 +292,11 @@ def open_console(*, stderr: bool) -> "Console":
     from sweepctl.view.console import ANY_WIDTH
 
     class PipeSafeConsole(Console):
-        """Drops its output once the reader has closed the pipe."""
+        """Drops its output once the reader has closed the pipe. Outside of a terminal no line ends in blanks."""
+
+        def _render_buffer(self, buffer: Iterable["Segment"]) -> str:
+            text = super()._render_buffer(buffer)
+            return text if self.is_terminal else re.sub(" +(?=\n)", "", text)
 
         def on_broken_pipe(self) -> None:
             drop_output()

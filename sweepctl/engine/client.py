@@ -114,9 +114,12 @@ class Engine:
         """
         models = {model.name: model for model in self.description.models}
         if name not in models:
-            msg = f"model {name!r} is not in this engine ({self.path}); it has: {listed(sorted(models), name)}"
+            msg = f"model {name!r} is not in this engine ({self.path})"
             near = nearest(name, models)
-            first = "Use one of these models, or give" if near is None else f"Did you mean `{near}`? If not, give"
+            if near is None:
+                msg, first = f"{msg}; it has: {listed(sorted(models), name)}", "Use one of these models, or give"
+            else:
+                first = f"Did you mean `{near}`? If not, give"
             raise WrongEngineError(msg, remedy=f"{first} --program its manifest, or --engine one that has it.")
         return models[name]
 

@@ -7,7 +7,7 @@ from sweepctl.store.contract import Store, exists, is_key
 from sweepctl.texts import counted, listed, nearest
 
 LATEST = "latest"
-_REMEDY = "`sweepctl runs` lists the runs of a store: check the run_id and --store."
+_REMEDY = "`sweepctl runs` (`list_runs` in Python) lists the runs of a store: check run_id and store."
 
 
 def find_run_id(store: Store, name: str) -> str:

@@ -113,7 +113,10 @@ class LocalStore:
         """Raise an error if there is no such folder."""
         if not self._root.is_dir():
             what = "is a file, not a folder" if self._root.exists() else "does not exist"
-            remedy = "Correct --store or SWEEPCTL_STORE: `sweepctl run` and workers make a store where there is none."
+            remedy = (
+                "Correct the store (--store, SWEEPCTL_STORE, or `store` in Python): "
+                "`sweepctl run` and workers make one where there is none."
+            )
             raise StoreError(f"the store {self._url} {what}", remedy=remedy)
 
     def folders(self, prefix: str) -> list[str]:

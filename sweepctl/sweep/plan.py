@@ -145,7 +145,9 @@ def draft(file: SweepFile, engine: Engine) -> Draft:
     try:
         model = engine.model(sweep.model)
     except WrongEngineError as error:
+        near = nearest(sweep.model, [each.name for each in engine.description.models])
         hint = "" if sweep.program else '; that of a program needs `program = "FILE"`'
+        hint = hint if near is None else f"; did you mean `{near}`?"
         raise file.error({("model",): error.message + hint}) from error
     file = _with_metric_checked(file, model).of_model(model)
     engine.require_limits(sweep.limits)

@@ -1,5 +1,6 @@
 """The rules that a sweep file breaks, in its own words."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ from pydantic import ValidationError
 
 from sweepctl.design import path_parts, rule_in
 from sweepctl.design.values import RuleError
+from sweepctl.strict_json import short
 from sweepctl.sweep.toml_lines import TomlPath
 from sweepctl.texts import nearest
 
@@ -36,9 +38,21 @@ def broken_rules(error: ValidationError, schema: Mapping[str, Any]) -> Iterator[
             rule = "is required"
         elif each["type"] in _LENGTHS:
             rule = _LENGTHS[each["type"]].format(**each["ctx"])
+        elif each["type"] == "design" and (near := _nearest_kind(each["input"], path, schema)):
+            rule = near
         elif rule.startswith("Input should"):
             rule = rule.replace("Input should", "must", 1)
         yield path, rule
+
+
+def _nearest_kind(design: object, path: TomlPath, schema: Mapping[str, Any]) -> str | None:
+    """Return what to say of a kind of design that does not exist; None if none is near, or the kind is no text."""
+    kind = design.get("kind") if isinstance(design, Mapping) else None
+    if not isinstance(kind, str):
+        return None
+    kinds = {place for place, _ in _places(schema) if place != _TOP and not place.startswith("[")}
+    near = nearest(kind, sorted(kinds - ({"cross"} if "parts" in path else {kind})))
+    return None if near is None else f"kind: there is no {json.dumps(short(kind))}; did you mean `{near}`?"
 
 
 def _unknown(location: TomlPath, schema: Mapping[str, Any]) -> str:

@@ -178,3 +178,21 @@ def test_a_mistyped_command_or_option_gets_the_nearest(words: list[str], meant: 
 def test_a_mistyped_model_gets_the_nearest() -> None:
     shown = invoke("models", "quee")
     assert (shown.exit_code, "Did you mean `queue`?" in shown.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            "query r x --format cvs",
+            "'cvs' is not one of 'table', 'csv', 'json', 'parquet', 'arrow'. Did you mean 'csv'?",
+        ),
+        ("query r x --format zzz", "'zzz' is not one of 'table', 'csv', 'json', 'parquet', 'arrow'."),
+        ("ui --port x", "must be a valid integer"),
+        ("ui --port 65536", "must be less than or equal to 65535"),
+        ("plan s.toml --point-seconds x", "must be a valid number"),
+    ],
+)
+def test_a_bad_value_is_told_in_few_words(words: str, said: str) -> None:
+    error = told(*words.split())["error"]
+    assert error["message"].partition(": ")[2] == said

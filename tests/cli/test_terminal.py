@@ -1,5 +1,6 @@
 """Signals while the main thread is inside a library, where Python runs no handler."""
 
+import io
 import signal
 import subprocess
 import sys
@@ -7,6 +8,9 @@ from pathlib import Path
 
 import pytest
 from waiting import LIMIT
+
+from sweepctl.cli.terminal import open_console
+from sweepctl.view.console import new_table, show_table
 
 STUCK = """
 import hashlib, sys
@@ -59,3 +63,17 @@ def test_what_does_not_heed_an_interruption_is_ended(tmp_path: Path) -> None:
         assert child.communicate(timeout=LIMIT)[1] == b"interrupted: the query was ended\n"
         assert child.returncode == 130
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_no_line_of_a_pipe_ends_in_blanks(monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool) -> None:
+    output = io.StringIO()
+    monkeypatch.setattr(output, "isatty", lambda: is_terminal)
+    monkeypatch.setattr(sys, "stdout", output)
+    monkeypatch.setenv("COLUMNS", "80")
+    table = new_table("run", "state")
+    table.add_row("first", "done")
+    show_table(open_console(stderr=False), table)
+    lines = output.getvalue().splitlines()
+    assert any(line.endswith(" ") for line in lines) == is_terminal
+    assert any("first   done" in line for line in lines)

@@ -116,6 +116,25 @@ def test_a_function_that_cannot_be_read_leaves_a_manifest_to_complete(tmp_path: 
     require_plannable(tmp_path / "s/sweep.toml")
 
 
+@pytest.mark.parametrize(
+    ("given", "message", "remedy"),
+    [
+        ("m.py:simulat", "there is no function simulat at the top", "Did you mean `simulate`?"),
+        ("m.py:g", "there is no function g at the top", "Functions: simulate, later."),
+        ("m.py", "m.py: which function?", "Give m.py:FUNCTION. Functions: simulate, later."),
+        ("m.py:", "m.py: which function?", "Give m.py:FUNCTION. Functions: simulate, later."),
+        ("none.py", "none.py: no such file", "Give file.py:function."),
+    ],
+)
+def test_a_function_that_is_not_there_leaves_nothing(given: str, message: str, remedy: str) -> None:
+    Path("m.py").write_text("def simulate(x=1.0):\n    return {'y': x}\nasync def later():\n    pass\n")
+    error = init("s", "--python", given, exit_code=2)["error"]
+    assert message in error["message"]  # type: ignore[call-overload]
+    assert error["remedy"] == remedy  # type: ignore[call-overload]
+    assert list(Path().iterdir()) == [Path("m.py")]
+    init("s", "--python", "m.py:simulate")
+
+
 def test_a_command(tmp_path: Path) -> None:
     Path("cannon").write_text('#!/bin/sh\necho "result: $1"\n')
     Path("cannon").chmod(0o755)

@@ -69,4 +69,5 @@ def test_an_unknown_run_gets_the_nearest_name(store: Store) -> None:
     with pytest.raises(UnknownRunError) as caught:
         require_run(store, "dem0")
     assert caught.value.remedy is not None
-    assert caught.value.remedy.startswith("Did you mean `demo`? `sweepctl runs` lists")
+    assert caught.value.remedy.startswith("Did you mean `demo`? `sweepctl runs` (`list_runs` in Python) lists")
+    assert "--" not in caught.value.remedy

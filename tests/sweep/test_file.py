@@ -70,6 +70,8 @@ def test_a_good_file_is_a_spec(tmp_path: Path, engine: Engine) -> None:
         ("customers = 50", "customers = 2026-01-01", ["s.toml:6: base.customers: must be a number, a string, true"]),
         ("customers = 50", "customers = nan", ["s.toml:6: base.customers: must be a finite number"]),
         ("kind", "kin", ["s.toml:7: design: kind: must be one of grid, zip"]),
+        ('"grid"', '"gird"', ['s.toml:7: design: kind: there is no "gird"; did you mean `grid`?']),
+        ('"grid"', '"halton"', ["s.toml:7: design: kind: must be one of grid, zip"]),
         ("[1, 2]", "[1, 2.5]", ["s.toml:11: design.dimensions.servers: servers = 2.5: must be an integer"]),
         ("[1, 2]", "[]", ["s.toml:11: design.dimensions.servers: must have at least one value"]),
         ("servers = [1", "server = [1", ['s.toml:11: design.dimensions.server: unknown parameter "server"; did']),
@@ -100,6 +102,14 @@ def test_an_error_names_line_key_and_rule(
     assert len(found) == len(expected)
     for line, start in zip(found, expected, strict=True):
         assert line.startswith(start)
+
+
+def test_a_model_that_is_not_there_is_one_of_these(tmp_path: Path, engine: Engine) -> None:
+    (near,) = errors(tmp_path, GOOD.replace('"queue"', '"quue"'), engine)
+    assert near.endswith("; did you mean `queue`?")
+    assert "it has" not in near
+    (far,) = errors(tmp_path, GOOD.replace('"queue"', '"zzz"'), engine)
+    assert far.endswith("""; it has: epidemic, queue, ridehail; that of a program needs `program = "FILE"`""")
 
 
 @pytest.mark.parametrize(
@@ -144,6 +154,8 @@ def test_an_error_names_line_key_and_rule(
         ),
         (CROSS, "samples", "sample", ["s.toml:9: design.parts.1.samples: is required", "s.toml:11: design.parts.1.sa"]),
         (CROSS, "latin_hypercube", "latin", ["s.toml:9: design.parts.1: kind: must be one of grid, zip"]),
+        (CROSS, "latin_hypercube", "sobl", ['s.toml:9: design.parts.1: kind: there is no "sobl"; did']),
+        (CROSS, "latin_hypercube", "cros", ["s.toml:9: design.parts.1: kind: must be one of grid, zip"]),
         (CROSS, "latin_hypercube", "cross", ["s.toml:9: design.parts.1: kind: must be one of grid, zip"]),
         (CROSS, CROSS.partition("2]\n")[2], "", ["s.toml:6: design.parts: must have at least 2 item(s)"]),
         (

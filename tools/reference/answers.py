@@ -27,7 +27,7 @@ AWS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFA
 ERROR = "An error"
 # Objects whose keys are names.
 NAMED = {
-    *("parameters", "metrics", "checked", "repeated_values", "derived", "spellings"),
+    *("parameters", "metrics", "checked", "repeated_values", "derived", "spellings", "files"),
     *("point_failures", "failures", "attempts", "rows", "rows[]"),
 }
 
@@ -55,38 +55,74 @@ PRECISE = SWEEP.replace(
     "replications = 2", "replications = { min = 2, max = 4, metric = 'mean_wait', half_width = 100.0 }"
 )
 FAILING = SWEEP.replace("customers = 500", "customers = 500\nwarmup = 500")
+LIMITED = f"{FAILING}\n[limits]\nfailed_points = 0\n"
+UNDEFINED = SWEEP.replace("arrival_rate < 0.95", "1 / (servers - 1) > 0")
+RESEEDED = SWEEP.replace("seed = 1", "seed = 2")
+SAMPLED = (
+    RESEEDED.replace('"grid"', '"random"\nsamples = 120').partition("arrival_rate = [")[0]
+    + """
+arrival_rate = { uniform = { low = 0.1, high = 0.9 } }
+service_rate = { uniform = { low = 1.0, high = 2.0 } }
+"""
+)
+FILES = {
+    "sweep": SWEEP,
+    "precise": PRECISE,
+    "failing": FAILING,
+    "limited": LIMITED,
+    "undefined": UNDEFINED,
+    "reseeded": RESEEDED,
+    "sampled": SAMPLED,
+    "wrong": "model = 1",
+}
 
 # What each command is called with, in this order; {queue} is a queue's URL, and {s3} a store in S3.
 CALLS = (
     ("init", "init my-sweep"),
     ("models", "models"),
+    ("models", "models --program {examples}/lotka-volterra/lv.toml"),
     ("models NAME", "models queue"),
+    ("models NAME", "models lotka_volterra --program {examples}/lotka-volterra/lv.toml"),
     ("check-model", "check-model epidemic --point-seconds 1"),
     ("plan", "plan sweep.toml --pilot 4"),
     ("plan", "plan precise.toml"),
+    ("plan", "plan failing.toml --pilot 4 --out messages"),
+    ("plan", "plan undefined.toml"),
     ("run", "run sweep.toml --run-id first"),
     ("run", "run sweep.toml --run-id second --reuse first"),
     ("run", "run precise.toml --run-id precise"),
     ("run", "run failing.toml --run-id failing"),
+    ("run", "run limited.toml --run-id limited"),
+    ("run", "run reseeded.toml --run-id reseeded"),
+    ("run", "run sampled.toml --run-id sampled --reuse first"),
     ("run", "run sweep.toml --run-id late --timeout 0.001"),
     ("retry", "retry late"),
     ("retry", "retry failing"),
     ("retry", "retry first"),
     ("run-shard", "run-shard {examples}/queue/shard-0.json"),
     ("run-shard", "run-shard {examples}/queue/shard-0.json --force"),
+    ("run-shard", "run-shard {examples}/queue/shard-0.json --store late --timeout 0.001"),
+    ("run-shard", "run-shard failing.json"),
+    ("point", "point failing.json 0"),
     ("point", "point {examples}/queue/shard-0.json 7"),
     ("status", "status first"),
     ("status", "status failing"),
+    ("status", "status limited"),
     ("runs", "runs"),
+    ("ui", "ui"),
     ("verify", "verify first --reexecute 2"),
     ("verify", "verify failing"),
     ("verify", "verify queue-demo"),
     ("run-shard of several messages", "run-shard {examples}/queue/shard-1.json {examples}/queue/shard-2.json"),
+    ("run-shard of several messages", "run-shard failing.json messages/messages.jsonl"),
     ("verify", "verify queue-demo"),
     ("summary", "summary first --where mean_wait>1"),
+    ("summary", "summary first"),
     ("summary", "summary failing"),
+    ("summary", "summary sampled"),
     ("report", "report first --out first.html"),
     ("compare", "compare first second"),
+    ("compare", "compare first reseeded"),
     ("compact", "compact first"),
     ("query", "query first 'SELECT servers, mean_wait FROM points'"),
     ("query --out", "query first 'SELECT servers FROM points' --out waits.csv"),
@@ -124,14 +160,17 @@ def _elsewhere() -> Iterator[Mapping[str, str]]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     url = "http://{}:{}".format(*server.get_host_and_port())
+    at_once = mock.patch("uvicorn.Server.run", lambda _, sockets: sockets[0].close())  # `ui` ends
     environment = {**AWS, "AWS_ENDPOINT_URL": url, "SWEEPCTL_ENDPOINT_URL": url}
     try:
-        with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, environment):
+        with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, environment), at_once:
             os.chdir(folder)
             boto3.client("s3").create_bucket(Bucket=BUCKET)
             queue = boto3.client("sqs").create_queue(QueueName="shards")["QueueUrl"]
-            for name, text in (("sweep", SWEEP), ("precise", PRECISE), ("failing", FAILING), ("wrong", "model = 1")):
+            for name, text in FILES.items():
                 Path(f"{name}.toml").write_text(text)
+            shard = (EXAMPLES / "queue" / "shard-0.json").read_text().replace("queue-demo", "failing-demo")
+            Path("failing.json").write_text(shard.replace('"warmup": 2000', '"warmup": 20000'))
             yield {"examples": str(EXAMPLES), "s3": f"s3://{BUCKET}/demo", "queue": queue}
     finally:
         os.chdir(before)
@@ -178,7 +217,7 @@ def _walk(value: Any, path: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401  
     if path:
         yield path, _kind(value)
     if isinstance(value, dict):
-        is_named = path.rpartition(".")[2] in NAMED
+        is_named = path.rpartition(".")[2] in NAMED or path.endswith("program.files")
         for key, each in value.items():
             yield from _walk(each, ".".join(filter(None, [path, "NAME" if is_named else key])))
     if isinstance(value, list):

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,14 +174,14 @@ def _takers(takers: list[Command], every: list[Command]) -> str:
 
 
 def environment_table() -> str:
-    """Return the table of variables that are options."""
-    options = {
-        option.envvar: (code(option.envvar), code(option.opts[0]), option.help or "")
-        for each in commands()
-        for option in each.parameters("option")
-        if option.envvar
-    }
-    return table(["variable", "option", "meaning"], [options[name] for name in sorted(options)])
+    """Return the table of variables that are options, each with the meaning that most commands have for it."""
+    options: dict[str, Counter[tuple[str, str, str]]] = {}
+    for each in commands():
+        for option in each.parameters("option"):
+            if option.envvar:
+                row = code(option.envvar), code(option.opts[0]), option.help or ""
+                options.setdefault(option.envvar, Counter())[row] += 1
+    return table(["variable", "option", "meaning"], [options[name].most_common(1)[0][0] for name in sorted(options)])
 
 
 def errors_table() -> str:

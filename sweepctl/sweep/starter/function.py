@@ -24,11 +24,7 @@ class Function:
 
 def read_function(path: Path, name: str) -> Function:
     """Read the function `name` of a file."""
-    try:
-        module = ast.parse(path.read_bytes())
-    except (OSError, ValueError, SyntaxError, RecursionError):
-        return Function()  # the engine says what is wrong
-    functions = [node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == name]
+    functions = [node for node in _statements(path) if isinstance(node, ast.FunctionDef) and node.name == name]
     if not functions:
         return Function()
     function, returned = functions[-1], dict[str, ast.expr]()
@@ -37,6 +33,19 @@ def read_function(path: Path, name: str) -> Function:
     metrics = {key: _type(value) for key, value in returned.items() if not isinstance(value, _ROWS)}
     datasets = {key: list(_members(value)) for key, value in returned.items() if key not in metrics}
     return Function(dict(_without_defaults(function)), metrics, datasets)
+
+
+def function_names(path: Path) -> Sequence[str]:
+    """Return the names of the functions at the top of a file; none of one that cannot be read as Python."""
+    functions = [node for node in _statements(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return list(dict.fromkeys(node.name for node in functions))
+
+
+def _statements(path: Path) -> Sequence[ast.stmt]:
+    try:
+        return ast.parse(path.read_bytes()).body
+    except (OSError, ValueError, SyntaxError, RecursionError):
+        return []  # the engine says what is wrong
 
 
 def _members(value: ast.expr) -> Mapping[str, ast.expr]:

@@ -11,8 +11,9 @@ from sweepctl.engine.client import Engine
 from sweepctl.errors import ProgramError, UsageError
 from sweepctl.names import IDENTITY_COLUMNS
 from sweepctl.protocol import Model
-from sweepctl.sweep.starter.function import read_function
+from sweepctl.sweep.starter.function import function_names, read_function
 from sweepctl.sweep.starter.write import PROGRAM_SCHEMA
+from sweepctl.texts import did_you_mean
 
 MAX_NAME = 60  # with room for `my_`
 _EXAMPLE, _GUESS = "# an example: replace it", "# guessed: correct it"
@@ -82,13 +83,14 @@ def of_function(given: str, folder: Path, name: str | None) -> Manifest:
     """Return the manifest of `file.py:function`, beside the file, which is looked for here and in `folder`.
 
     Raises:
-        UsageError: there is no such file.
+        UsageError: there is no such file, or it lacks the function.
     """
-    file, _, function = given.rpartition(":")
+    file, _, function = given.rpartition(":") if ":" in given else (given, "", "")
     path = next((each for each in (Path(file), folder / file) if file and each.is_file()), None)
     if path is None:
         raise UsageError(f"--python {given}: no such file", remedy="Give file.py:function.")
     require_printable(given)
+    _require_function(path, function)
     found = read_function(path, function)
     beside = next((each for each in (".venv/bin/python", "venv/bin/python") if (path.parent / each).exists()), None)
     interpreter = f'interpreter = "{beside}"' if beside else '# interpreter = ".venv/bin/python" # python3 of the PATH'
@@ -99,6 +101,17 @@ def of_function(given: str, folder: Path, name: str | None) -> Manifest:
     manifest = path.with_suffix(".toml")
     head = _head(manifest, name or name_of(path.stem), way, parameters)
     return Manifest(manifest, head, f"{metrics}{rows}" if found.metrics else None)
+
+
+def _require_function(path: Path, name: str) -> None:
+    names = function_names(path)
+    if not name:
+        raise UsageError(
+            f"{path}: which function?", remedy=f"Give {path}:FUNCTION. {did_you_mean('', names, 'Functions')}"
+        )
+    if names and name not in names:
+        msg = f"{path}: there is no function {name} at the top of the file"
+        raise UsageError(msg, remedy=did_you_mean(name, names, "Functions"))
 
 
 def of_process(key: str, words: str, name: str | None) -> Manifest:
