@@ -137,7 +137,7 @@ def test_memory_is_in_bytes_everywhere(macos: pytest.MonkeyPatch) -> None:
 
 
 def test_no_other_module_asks_which_system_it_is() -> None:
-    asks = ("sys.platform", "os.uname", "platform.system", "/proc/", "waitid(", "prctl(", "killpg(", "F_SETPIPE_SZ")
+    asks = ("sys.platform", ".sysname", "platform.system", "/proc/", "waitid(", "prctl(", "killpg(", "F_SETPIPE_SZ")
     root = Path(system.__file__).parent
     asking = {
         str(path.relative_to(root))

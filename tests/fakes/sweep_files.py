@@ -64,8 +64,8 @@ def held_engine(folder: Path, shards: int) -> Path:
 if [ "$1" = describe ]; then {ENGINE} describe | sed s/.again.:true,//; exit; fi
 if [ "$1" = run ]; then
     touch {folder}/begun-$$
-    # It ends with its parent, as engines do.
-    [ -e {folder}/free ] || [ "$(ls {folder} | grep -c begun-)" -le {shards} ] || exec cat > /dev/null
+    # It ends with its parent, as engines do. Its output stays open: an engine without one would be ended after a while.
+    [ -e {folder}/free ] || [ "$(ls {folder} | grep -c begun-)" -le {shards} ] || {{ cat > /dev/null; exit 1; }}
 fi
 exec {ENGINE} "$@"
 """)
