@@ -1,5 +1,6 @@
 """The command that serves pages about a store's runs."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -18,6 +19,8 @@ from sweepctl.cli.report import METRICS
 from sweepctl.cli.terminal import STORE_OPTIONS, calling, error_exit, on_signals, print_json
 from sweepctl.errors import UsageError
 from sweepctl.texts import extra_remedy
+
+SECONDS_TO_END = 3  # at most, after a signal; open pages have one of them
 
 
 @app.command("ui", epilog="Examples:\n\n  sweepctl ui\n\n  sweepctl ui --store s3://bucket/sweeps --port 8080")
@@ -42,6 +45,8 @@ def ui_command(
     Ends with Ctrl-C.
     """
     with error_exit(json_output=json_output) as console:
+        from threading import Timer
+
         from sweepctl.store import open_store
 
         _require_installed()
@@ -69,7 +74,15 @@ def ui_command(
             console.print(
                 f"[dim]→ Pages about the runs of {foreign(results.url)}. Ctrl-C ends them.[/]", soft_wrap=True
             )
-        with on_signals(server.stop):
+
+        def stop() -> None:
+            server.stop()
+            # A thread may hang in a store that does not answer, which nothing ends. There is nothing to lose.
+            ending = Timer(SECONDS_TO_END, os._exit, [0])
+            ending.daemon = True
+            ending.start()
+
+        with on_signals(stop):
             server.run()
 
 

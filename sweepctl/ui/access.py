@@ -34,7 +34,8 @@ def require_allowed(method: str, host: str, path: str, token: str, own_name: str
         Problem: it may not.
     """
     if not is_own_host(host, own_name):
-        raise Problem(421, f"This server does not answer for the host {host[:100]!r}.", ADDRESS)
+        remedy = f"{ADDRESS} In it, the IP address of this machine may stand for its name."
+        raise Problem(421, f"This server does not answer for the host {host[:100]!r}.", remedy)
     first, _, _ = path.removeprefix("/").partition("/")
     if not hmac.compare_digest(first.encode(), token.encode()):
         raise Problem(403, "The address lacks this server's token.", ADDRESS)

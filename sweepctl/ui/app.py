@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sweepctl.messages import require_run_id
 from sweepctl.texts import counted
 from sweepctl.ui import pages
 from sweepctl.ui.access import HEADERS, require_allowed
@@ -24,6 +25,7 @@ from sweepctl.ui.tables import LAST_PAGE, Wanted
 from sweepctl.view.page.markup import Markup
 
 MOST_TEXT = 20_000  # characters of a statement or condition
+MOST_DIGITS = 10  # of the number of a page
 BACK = (("../../", "All runs"), ("./", "The run"))
 
 
@@ -66,7 +68,12 @@ class Pages:
     async def run_events(self, request: Request) -> Response:
         """Tell of changes to a run."""
         run, metric = self._run(request), request.query_params.get("metric")
-        await run.status.fresh()  # a run that is unknown has no events
+        try:
+            await run.status.fresh()
+        except Exception as error:
+            # A browser does not come back after a refusal. What may pass is told in the stream, which goes on.
+            if Problem.from_exception(error).status in {400, 404}:
+                raise
         return _Events([_parts(run.status.watch()), run.means(metric).watch()])
 
     async def points(self, request: Request) -> Response:
@@ -93,7 +100,7 @@ class Pages:
     async def report(self, request: Request) -> Response:
         """Show the report of a run, as `sweepctl report` writes it."""
         run_id = request.path_params["run_id"]
-        self._run(request)
+        require_run_id(run_id)
         found = await self._runs.desk.ask(run_id, "report")
         policy = f"{found['policy']}; frame-ancestors 'none'"
         return HTMLResponse(found["html"], headers={"Content-Security-Policy": policy})
@@ -103,7 +110,7 @@ class Pages:
 
     async def _asked(self, draw: Callable[[Markup], str], run_id: str, kind: str, **arguments: Any) -> Response:  # noqa: ANN401  JSON
         """Answer with a form's page: with what was asked for, or with what is wrong with it."""
-        self._runs.run(run_id)
+        require_run_id(run_id)
         try:
             found = await self._runs.desk.ask(run_id, kind, **arguments)
         except Problem as problem:
@@ -145,9 +152,13 @@ def _text(text: str) -> str:
 
 
 def _page(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:12]) <= LAST_PAGE):
+    # Python makes no number of thousands of digits.
+    if not (len(text) <= MOST_DIGITS and text.isascii() and text.isdecimal() and 1 <= int(text) <= LAST_PAGE):
         raise Problem(400, f"{text[:50]!r} is not the number of a page.")
     return int(text)
+
+
+ENDED = Problem(503, "The server has ended.", "Start `sweepctl ui` again.")
 
 
 class Gate:
@@ -156,17 +167,22 @@ class Gate:
     def __init__(self, app: ASGIApp, token: str, own_name: str) -> None:
         """Stand before `app`."""
         self._app, self._token, self._own_name = app, token, own_name
+        self._ended = asyncio.Event()
+
+    def end(self) -> None:
+        """End all answers, those that go on as long as their page is open too."""
+        self._ended.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         asking = asyncio.create_task(self._answer(scope, _with_headers(send)))
-        closing = asyncio.create_task(_closed(receive))
+        tasks = (asking, asyncio.create_task(_closed(receive)), asyncio.create_task(self._ended.wait()))
         try:
-            await asyncio.wait({asking, closing}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for each in (asking, closing):
+            for each in tasks:
                 each.cancel()
-            await asyncio.gather(asking, closing, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _answer(self, scope: Scope, send: Send) -> None:
         host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
@@ -177,18 +193,24 @@ class Gate:
             begun = True
             await send(message)
 
+        async def refuse(problem: Problem) -> None:
+            back = BACK if "/runs/" in scope["path"] and problem.status not in {403, 421} else ()
+            await HTMLResponse(pages.problem_page(problem, back), problem.status)(scope, _never, send)
+
         try:
             require_allowed(scope["method"], host, scope["path"], self._token, self._own_name)
             await self._app({**scope, "root_path": f"/{self._token}"}, _never, begin)
+        except asyncio.CancelledError:
+            # The server waits until each answer is complete, and shows those that are not as errors.
+            if self._ended.is_set():
+                await (send({"type": "http.response.body"}) if begun else refuse(ENDED))
+            raise
         except Exception as error:  # noqa: BLE001  the server goes on
             problem = Problem.from_exception(error)
             if problem.status == 500:  # noqa: PLR2004
                 traceback.print_exception(error, file=sys.stderr)
             if not begun:
-                page = pages.problem_page(
-                    problem, BACK if "/runs/" in scope["path"] and problem.status not in {403, 421} else ()
-                )
-                await HTMLResponse(page, problem.status)(scope, _never, send)
+                await refuse(problem)
 
 
 def _with_headers(send: Send) -> Send:
@@ -216,7 +238,7 @@ async def _unknown(_scope: Scope, _receive: Receive, _send: Send) -> None:
     raise Problem(404, "There is no such page.")
 
 
-def make_app(runs: Runs, store: str, token: str, own_name: str) -> ASGIApp:
+def make_app(runs: Runs, store: str, token: str, own_name: str) -> Gate:
     """Return the application."""
     # Not Starlette's application, which answers errors itself.
     router = Router(Pages(runs, store).routes(), redirect_slashes=False, default=_unknown)

@@ -1,6 +1,7 @@
 """The server: listens on this machine alone unless it is told otherwise, with a token that is drawn at each start."""
 
 import datetime as dt
+import ipaddress
 import secrets
 import socket
 from collections.abc import Callable, Generator
@@ -32,6 +33,21 @@ def listen(host: str, port: int) -> socket.socket:
         raise UsageError(msg, remedy="Choose another --port or --host.") from error
 
 
+def _reachable(host: str, listening: socket.socket) -> str:
+    """Return the host for a browser: the one that was told or, instead of "all addresses", one of this machine."""
+    if not ipaddress.ip_address(listening.getsockname()[0].partition("%")[0]).is_unspecified:
+        return host
+    family = listening.family
+    elsewhere, alone = ("192.0.2.1", "127.0.0.1") if family == socket.AF_INET else ("2001:db8::1", "::1")
+    # Nothing is sent: the system says which of its addresses it would send from (RFC 5737, RFC 3849).
+    with socket.socket(family, socket.SOCK_DGRAM) as unused:
+        try:
+            unused.connect((elsewhere, 9))
+        except OSError:  # there is no network
+            return alone
+        return str(unused.getsockname()[0])
+
+
 class Server:
     """A server of one store's pages."""
 
@@ -43,8 +59,8 @@ class Server:
         """
         self._socket = listen(host, port)
         token = secrets.token_urlsafe(32)
-        shown, port = f"[{host}]" if ":" in host else host, self._socket.getsockname()[1]
-        self.url = f"http://{shown}:{port}/{token}/"
+        shown, port = _reachable(host, self._socket), self._socket.getsockname()[1]
+        self.url = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/{token}/"
         app = make_app(Runs(store, Desk(place), place.options, now), store.url, token, host)
         self._server = _Server(
             uvicorn.Config(
@@ -58,7 +74,8 @@ class Server:
                 proxy_headers=False,
                 server_header=False,
                 timeout_graceful_shutdown=GRACE,
-            )
+            ),
+            app.end,
         )
 
     def run(self) -> None:
@@ -71,6 +88,15 @@ class Server:
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, end: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end = end
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the answers first: some go on as long as their page is open."""
+        self._end()
+        await super().shutdown(sockets)
+
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """Leave signals to the command."""

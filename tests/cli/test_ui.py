@@ -3,6 +3,7 @@
 import http.client
 import json
 import signal
+import socket
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -18,10 +19,15 @@ from sweepctl.cli import app
 START = [sys.executable, "-P", "-c", "from sweepctl.cli import main; main()", "ui"]
 
 
-def answer(url: str) -> int:
+def begin(url: str) -> http.client.HTTPConnection:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=LIMIT)
     connection.request("GET", parts.path)
+    return connection
+
+
+def answer(url: str) -> int:
+    connection = begin(url)
     try:
         return connection.getresponse().status
     finally:
@@ -39,8 +45,31 @@ def test_it_prints_the_address_serves_and_ends_with_a_signal(tmp_path: Path, sto
         assert printed["store"] == str(tmp_path / "store")
         assert answer(printed["url"]) == 200
         assert answer(printed["url"].rsplit("/", 2)[0] + "/") == 403
+        page = begin(printed["url"] + "events")
+        events = page.getresponse()
+        assert events.readline().startswith(b"data: ")
         process.send_signal(stop)
         _, errors = process.communicate(timeout=LIMIT)
+        page.close()
+    assert (process.returncode, errors) == (0, "")
+
+
+@pytest.mark.slow
+def test_it_ends_with_a_signal_while_the_store_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "none")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = [*START, "--store", "s3://bucket/x", "--endpoint-url", endpoint, "--region", "eu-west-1", "--json"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            page = begin(json.loads(process.stdout.readline())["url"])
+            asked, _ = silent.accept()
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=LIMIT)
+            assert page.getresponse().status == 503
+            page.close()
+            asked.close()
     assert (process.returncode, errors) == (0, "")
 
 

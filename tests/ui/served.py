@@ -61,9 +61,9 @@ def now() -> dt.datetime:
 
 
 @contextmanager
-def served(store: Store) -> Iterator[Client]:
+def served(store: Store, host: str = "127.0.0.1") -> Iterator[Client]:
     """Serve a store's pages while the block lasts."""
-    server = Server(store, Place(store.url, engine=str(ENGINE)), "127.0.0.1", 0, now)
+    server = Server(store, Place(store.url, engine=str(ENGINE)), host, 0, now)
     thread = Thread(target=server.run)
     thread.start()
     try:

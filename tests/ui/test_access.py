@@ -1,6 +1,7 @@
 """Who is let in: promises of docs/reliability.md."""
 
 import datetime as dt
+import ipaddress
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +76,20 @@ def test_this_machine_has_several_names(host: str) -> None:
 def test_the_name_that_was_given_is_its_own_too() -> None:
     assert is_own_host("pc.lan:80", "pc.lan")
     assert not is_own_host("pc.lan:80", "127.0.0.1")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "0", "::"])  # noqa: S104  what is tested
+def test_on_all_addresses_it_prints_one_that_others_can_use(tmp_path: Path, host: str) -> None:
+    (tmp_path / "runs").mkdir()
+    if host == "::" and not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with served(open_store(str(tmp_path)), host) as client:
+        assert not ipaddress.ip_address(client.address[0]).is_unspecified
+        assert client.get().status == 200
+
+
+def test_a_name_that_is_not_its_own_is_told_of_ip_addresses(client: Client) -> None:
+    assert "the IP address of this machine may stand for its name" in client.get(host="pc.lan").text
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE"])

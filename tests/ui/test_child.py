@@ -97,11 +97,15 @@ def test_a_query_that_takes_much_memory_ends(client: Client, monkeypatch: pytest
     assert client.get(ask("SELECT 1")).status == 200
 
 
-def test_the_processes_end_with_the_server(tmp_path: Path, started: list[int]) -> None:
+def test_the_processes_end_quietly_with_the_server(
+    tmp_path: Path, started: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
     store = open_store(str(tmp_path))
     run(store, "a", "queue")
     with served(store) as client:
         connection = client.begin(ask(ENDLESS))
         wait_until(lambda: started)
     wait_until(lambda: not is_there(started[0]))
+    assert "The server has ended." in connection.getresponse().read().decode()
     connection.close()
+    assert not caplog.records

@@ -132,6 +132,18 @@ def test_a_store_that_does_not_answer_is_told_and_followed_again(store: Store) -
         watcher.close()
 
 
+def test_updates_that_are_asked_for_at_a_bad_moment_come_later(store: Store) -> None:
+    record = Path(store.url) / layout.run_record("r")
+    body = record.read_bytes()
+    record.write_bytes(b"damaged")
+    with served(store) as client:
+        watcher = Watcher(client)
+        assert record.name in watcher.next()["problem"]
+        record.write_bytes(body)
+        assert watcher.until("progress", "0 of 40 points done")["problem"] == ""
+        watcher.close()
+
+
 def test_the_list_of_runs_is_followed_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "RUNS_SECONDS", 0.01)
     with served(store) as client:
@@ -142,8 +154,13 @@ def test_the_list_of_runs_is_followed_too(store: Store, monkeypatch: pytest.Monk
         watcher.close()
 
 
-def test_the_server_ends_while_pages_are_open(store: Store) -> None:
+def test_the_server_ends_quietly_while_pages_are_open(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     with served(store) as client:
-        watcher = Watcher(client)
-        watcher.next()
-    watcher.close()
+        watchers = [Watcher(client), Watcher(client, "events")]
+        for each in watchers:
+            each.next()
+    for each in watchers:
+        while each.answer.readline():  # to the end of the stream, or an error
+            pass
+        each.close()
+    assert not caplog.records

@@ -7,6 +7,7 @@ from threading import Event
 import pytest
 
 from sweepctl.ui.feed import Feed, in_thread
+from sweepctl.ui.problem import Problem
 
 REST = 0.05
 
@@ -31,8 +32,8 @@ class Source:
             raise self.error
         return self.reads
 
-    def feed(self, rest: float = 3_600) -> Feed[int]:
-        return Feed(self.read, lambda _value: rest)
+    def feed(self, rest: float = 3_600, patience: float | None = None) -> Feed[int]:
+        return Feed(self.read, lambda _value: rest, patience=patience)
 
 
 def together(test: Callable[[], Awaitable[None]]) -> None:
@@ -113,6 +114,41 @@ def test_an_error_is_everybodys_and_passes() -> None:
             await feed.fresh()
         source.error = None
         assert isinstance(await anext(watched), int)
+
+    together(test)
+
+
+def test_a_read_that_takes_too_long_is_a_problem_for_who_waits_and_is_cancelled() -> None:
+    async def test() -> None:
+        source = Source()
+        feed = source.feed(patience=REST)
+        with pytest.raises(Problem, match="The store has not answered") as caught:
+            await feed.fresh()
+        assert caught.value.status == 503
+        source.gate.set()
+        assert isinstance(await anext(feed.watch()), int)
+        assert source.cancelled == 1
+
+    together(test)
+
+
+def test_it_is_watched_while_somebody_waits_for_this_value_or_the_next_one() -> None:
+    async def test() -> None:
+        source = Source()
+        feed = source.feed()
+        found = [feed.is_watched]
+        asking = asyncio.create_task(feed.fresh())
+        await source.begun.wait()
+        found.append(feed.is_watched)
+        source.gate.set()
+        await asking
+        found.append(feed.is_watched)
+        watched = feed.watch()
+        await anext(watched)
+        found.append(feed.is_watched)
+        await watched.aclose()  # type: ignore[attr-defined]
+        found.append(feed.is_watched)
+        assert found == [False, True, False, True, False]
 
     together(test)
 

@@ -5,9 +5,11 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from urllib.parse import quote
 
 import pytest
+from fakes.faulty import FaultyStore
 from results.runs import run
 from runs.test_status import RUN, file, key, outcome
 from ui.served import Answer, Client, served
@@ -16,6 +18,8 @@ from waiting import wait_until
 from sweepctl.records import layout
 from sweepctl.shard import commit
 from sweepctl.store import open_store
+from sweepctl.store.contract import Stored
+from sweepctl.ui import runs
 
 pytestmark = pytest.mark.slow
 
@@ -125,6 +129,7 @@ def test_a_heading_sorts_and_sorts_back(client: Client) -> None:
         ({"page": "0"}, "'0' is not the number of a page."),
         ({"page": "-1"}, "is not the number of a page."),
         ({"page": "9" * 40}, "is not the number of a page."),
+        ({"page": "9" * 5_000}, "is not the number of a page."),
         ({"page": "²"}, "is not the number of a page."),
         ({"where": "x" * 20_001}, "A statement may have 20,000 characters here."),
     ],
@@ -230,6 +235,24 @@ def test_a_store_that_is_not_there_is_a_clear_page(tmp_path: Path) -> None:
         assert client.get("runs/whole/").status == 404
         run(store, "whole", "queue")
         wait_until(lambda: client.get("runs/whole/").status == 200)
+
+
+def test_a_store_that_is_silent_is_a_clear_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent(FaultyStore):
+        def read(self, key: str) -> Stored | None:
+            speaks.wait()
+            return super().read(key)
+
+    monkeypatch.setattr(runs, "PATIENCE", 0.1)
+    speaks = Event()
+    with served(Silent(open_store(str(folder)))) as client:
+        for path in ("", "runs/r/", "runs/r/query"):
+            answer = client.get(path)
+            assert answer.status == 503
+            assert "The store has not answered for 0.1 seconds." in text(answer)
+        speaks.set()
+        monkeypatch.setattr(runs, "PATIENCE", 30.0)
+        wait_until(lambda: client.get("runs/half/").status == 200)
 
 
 def test_an_outcome_that_cannot_be_read_is_told(folder: Path, tmp_path: Path) -> None:
