@@ -9,8 +9,6 @@ from sweepctl.cli.options import DEFAULT_STORE, EndpointOption, JsonOption, Regi
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json
 from sweepctl.texts import counted
 
-MANY_SHARDS = 5_000  # of which the files take more than a second to open
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -77,17 +75,11 @@ def note_compact(results: "Store", runs: "Sequence[RunRecord]") -> bool:
         Whether any is.
     """
     from sweepctl.records.compact import find_manifest
+    from sweepctl.results.recorded import many_shards
 
     found = [find_manifest(results, run) is not None for run in runs]
     for run, is_compact in zip(runs, found, strict=True):
-        if is_compact:
-            note = f"run {run.run_id} is read from its compact files"
-        elif (run.shards or 0) >= MANY_SHARDS:
-            files = f"the files of {counted('shards', run.shards or 0)}"
-            note = (
-                f"run {run.run_id}: opening {files} takes long; once it is whole, use `sweepctl compact {run.run_id}`"
-            )
-        else:
-            continue
-        open_console(stderr=True).print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+        note = f"run {run.run_id} is read from its compact files" if is_compact else many_shards(run)
+        if note is not None:
+            open_console(stderr=True).print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
     return any(found)

@@ -18,7 +18,6 @@ from sweepctl.cli.terminal import (
     written_whole,
 )
 from sweepctl.errors import UsageError
-from sweepctl.texts import counted
 
 if TYPE_CHECKING:
     from sweepctl.records.outcome import RunRecord
@@ -113,19 +112,13 @@ def query_command(
 
 
 def _gaps(store: "Store", run: "RunRecord | None") -> str | None:
-    """Return a warning that shards are not recorded yet; None if all are."""
-    from sweepctl.records.run import list_outcomes
+    """Return a warning that shards are not recorded yet, or no run at all; None if all are."""
+    from sweepctl.results.recorded import missing_shards
 
-    if run is None:
-        store.require_present()
-        return None if store.folders("runs/") else f"the store {store.url} has no runs"
-    recorded = sum(1 for _ in list_outcomes(store, run.run_id, run.run_date, run.shards))
-    if run.shards is not None and recorded >= run.shards:
-        return None
-    progress = f"recorded of run {run.run_id}: {counted('shards', recorded)}; total unknown: the run was not planned"
-    if run.shards is not None:
-        progress = f"recorded of run {run.run_id}: {recorded:,} of {counted('shards', run.shards)}"
-    return f"{progress}; see `sweepctl status {run.run_id}`"
+    if run is not None:
+        return missing_shards(store, run)
+    store.require_present()
+    return None if store.folders("runs/") else f"the store {store.url} has no runs"
 
 
 def _parse_arguments(question: list[str], *, all_runs: bool) -> tuple[str | None, str]:

@@ -5,17 +5,20 @@ What it calls is what the commands call: `summarize`, `ask`, `verify`, `make_ove
 """
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from sweepctl import system
 from sweepctl.engine.client import Engine, find_engine, shipped_engine, units_of
 from sweepctl.errors import SweepctlError
+from sweepctl.records.compact import find_manifest
 from sweepctl.records.design import resolve
 from sweepctl.records.outcome import RunRecord
 from sweepctl.records.run import headlines, require_run
@@ -23,9 +26,10 @@ from sweepctl.results import views
 from sweepctl.results.analysis.overview import make_overview
 from sweepctl.results.analysis.subject import Subject
 from sweepctl.results.analysis.summary import summarize
+from sweepctl.results.recorded import missing_shards
 from sweepctl.store import open_store
 from sweepctl.store.contract import Store
-from sweepctl.ui import tables
+from sweepctl.ui import pages, tables
 from sweepctl.ui.means import means_parts
 from sweepctl.ui.place import Place
 from sweepctl.verify import verify
@@ -88,8 +92,11 @@ def points(asked: Asked, **wanted: Any) -> Answer:  # noqa: ANN401  fields of `W
 
 def sql(asked: Asked, *, statement: str) -> Answer:
     """Answer with the first rows of a statement."""
+    # Compact files are of a run that is whole.
+    is_compact = find_manifest(asked.store, asked.record) is not None
+    missing = None if is_compact else missing_shards(asked.store, asked.record)
     with asked.opened(statement) as connection:
-        return {"html": tables.rows(connection, statement)}
+        return {"html": tables.rows(connection, statement, missing)}
 
 
 def report(asked: Asked) -> Answer:
@@ -99,7 +106,8 @@ def report(asked: Asked) -> Answer:
         subject = asked.subject(connection, (), asked.place.metrics)
         proof = verify(asked.store, asked.record.run_id, prover, witness=shipped_engine())
         overview = make_overview(connection, subject)
-    return {"html": render(proof, overview, units_of(prover, asked.record.spec.model)), "policy": report_policy()}
+    page = render(proof, overview, units_of(prover, asked.record.spec.model), links=pages.report_links())
+    return {"html": page, "policy": report_policy()}
 
 
 QUESTIONS: Mapping[str, Callable[..., Answer]] = {"means": means, "points": points, "sql": sql, "report": report}
@@ -117,10 +125,16 @@ def answer(question: Mapping[str, Any]) -> Answer:
         return error.to_json()
 
 
+def _end_with_server() -> None:
+    os.read(sys.stdin.fileno(), 1)  # not by Python's reader, whose lock would be held when the process ends
+    os._exit(1)  # whatever the other threads compute
+
+
 def main() -> None:
-    """Answer the question on standard input."""
-    question = json.load(sys.stdin)
-    signal.alarm(question["seconds"])  # should the server be gone
+    """Answer the question on standard input, a line; end where standard input ends, since the server is gone then."""
+    question = json.loads(sys.stdin.readline())
+    Thread(target=_end_with_server, daemon=True).start()
+    signal.alarm(question["seconds"])  # should the server hang
     # DuckDB says so when it reaches its own limit, but does not count all that it takes, such as one long text.
     system.bound_own_memory(question["bytes"])
     json.dump(answer(question), sys.stdout)

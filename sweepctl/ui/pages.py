@@ -80,6 +80,12 @@ def query_page(run_id: str, statement: str, found: Markup) -> str:
     return _page(f"Query of {run_id}", _header(run_id, "", Markup(), "query"), main)
 
 
+def report_links() -> Markup:
+    """Return the way back from a run's report, whose style has no tabs."""
+    all_runs, run = element("a", "All runs", href="../../"), element("a", "The run", href="./")
+    return element("nav", all_runs, " · ", run, aria_label="Pages")
+
+
 def runs_page(store: str, found: Markup) -> str:
     """Return the page of all runs."""
     head = element("header", element("div", element("h1", "Runs"), element("p", store)))
@@ -107,7 +113,7 @@ def _page(title: str, head: Markup, main: Markup, *, script: str | None = None) 
     icon = element("link", rel="icon", href="data:,")
     foot = element(
         "footer",
-        element("span", "These pages only read. ", id="live"),
-        element("noscript", "Without script they do not refresh: load them again."),
+        element("span", "Read-only. ", id="live"),
+        element("noscript", "Without script, pages do not update: reload them."),
     )
     return document(f"{title} · sweepctl", (head, main, foot), style, usual if script is None else script, icon)

@@ -1,6 +1,6 @@
-"""The parts of a run's page. Each is replaced by itself when it changes, so each has an id (its name in `PARTS`)."""
+"""The parts of a run's page. Each is replaced by itself when it changes, so each has an id, its name here."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from sweepctl.records.outcome import Caller
 from sweepctl.runs.index import MalformedRun, StoredRun
@@ -13,13 +13,6 @@ from sweepctl.view.page.pace import pace_figure
 from sweepctl.view.page.tables import Cell, definitions, table
 from sweepctl.view.runs import advice
 from sweepctl.view.wording import duration, shown, time
-
-STATES: Mapping[State, str] = {
-    "done": "done",
-    "under_way": "under way",
-    "standing_still": "standing still",
-    "not_begun": "not begun",
-}
 
 
 def live_parts(snapshot: Snapshot, caller: Caller) -> dict[str, Markup]:
@@ -38,8 +31,12 @@ def live_parts(snapshot: Snapshot, caller: Caller) -> dict[str, Markup]:
 def state_chip(status: Status) -> Markup:
     """Return the verdict on how the run goes."""
     failed = status.shards_failed + status.shards_retryable + status.shards_unreadable
-    text = STATES[status.state] + (", with failures" if failed and status.is_done else "")
+    text = _words(status.state) + (", with failures" if failed and status.is_done else "")
     return element("p", text, class_=f"verdict {'whole' if status.is_done and not failed else status.state}")
+
+
+def _words(state: State) -> str:
+    return state.replace("_", " ")
 
 
 def _progress(status: Status) -> Markup:
@@ -128,7 +125,7 @@ def runs_part(runs: Sequence[StoredRun], malformed: Sequence[MalformedRun]) -> M
 def _run_row(each: StoredRun) -> Sequence[Cell]:
     return [
         element("a", each.run_id, href=f"runs/{each.run_id}/"),
-        element("span", STATES[each.state], class_=f"state {each.state}"),
+        element("span", _words(each.state), class_=f"state {each.state}"),
         each.points_done,
         each.total_points,
         each.points_failed,

@@ -5,12 +5,19 @@
 const main = document.querySelector("main[data-events]");
 let source = null;
 
+// What finds an element again in its part, once that is replaced.
+const selector = (element) => ["id", "href", "aria-label"]
+  .filter((name) => element.hasAttribute(name))
+  .map((name) => `[${name}="${CSS.escape(element.getAttribute(name))}"]`)[0];
+
 const replace = (id, html) => {
   const part = document.getElementById(id);
   if (part === null) return;
-  const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+  const focused = part.contains(document.activeElement) ? selector(document.activeElement) : undefined;
+  const scrolled = [...part.querySelectorAll(".scroll")].map((each) => [selector(each), each.scrollLeft, each.scrollTop]);
   part.innerHTML = html;
-  if (focused !== null) part.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  for (const [place, left, top] of scrolled) part.querySelector(place)?.scrollTo(left, top);
+  if (focused !== undefined) part.querySelector(focused)?.focus({ preventScroll: true });
 };
 
 // The place for it may be in a part of the page that is still to come.
@@ -18,20 +25,20 @@ let said = "";
 const tell = (text) => {
   said = text;
   const place = document.getElementById("live");
-  if (place !== null) place.textContent = `These pages only read. ${said}`;
+  if (place !== null) place.textContent = `Read-only. ${said}`;
 };
 document.addEventListener("DOMContentLoaded", () => tell(said));
 
 const open = () => {
   source = new EventSource(main.dataset.events + location.search);
-  source.addEventListener("open", () => tell("This one follows the store."));
+  source.addEventListener("open", () => tell("Updating."));
   source.addEventListener("message", (event) => {
     for (const [id, html] of Object.entries(JSON.parse(event.data))) replace(id, html);
   });
   source.addEventListener("error", () => {
     tell(source.readyState === EventSource.CLOSED
-      ? "This one gets no updates any more: load it again."
-      : "The server does not answer: this one may be out of date.");
+      ? "Updates have stopped: reload the page."
+      : "The server does not answer: this page may be out of date.");
   });
 };
 

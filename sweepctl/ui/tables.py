@@ -119,8 +119,8 @@ def _pages(wanted: Wanted, pages: int) -> Markup:
     )
 
 
-def rows(connection: "Connection", statement: str) -> Markup:
-    """Return the first rows of a statement, each cell cut to some characters.
+def rows(connection: "Connection", statement: str, missing: str | None) -> Markup:
+    """Return the first rows of a statement, each cell cut to some characters, below a warning of what is missing.
 
     Raises:
         QueryError: it is not one SELECT statement, or DuckDB refuses it.
@@ -128,11 +128,12 @@ def rows(connection: "Connection", statement: str) -> Markup:
     asked = views.ask(connection, statement)
     most = max(1, min(MOST_ROWS, MOST_CELLS // len(asked.columns)))
     found = _fetched(_cut(asked).limit(most + 1), most + 1)
+    warning = element("p", missing, class_="warning") if missing else ""
     if not found:
-        return element("p", "No rows.", class_="lead")
+        return join((warning, element("p", "No rows.", class_="lead")))
     text = counted("rows", len(found)) if len(found) <= most else f"The first {counted('rows', most)}; there are more"
     shown = table("Rows", [plain(name, MOST_CHARACTERS) for name in asked.columns], found[:most])
-    return join((element("p", f"{text}.", class_="lead"), shown))
+    return join((warning, element("p", f"{text}.", class_="lead"), shown))
 
 
 def _cut(asked: "Relation") -> "Relation":

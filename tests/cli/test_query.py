@@ -19,9 +19,10 @@ from results.runs import asked
 from typer.testing import CliRunner
 from waiting import LIMIT, wait_until
 
-from sweepctl.cli import app, compact
+from sweepctl.cli import app
 from sweepctl.records import table
 from sweepctl.records.outcome import RunRecord
+from sweepctl.results import recorded
 from sweepctl.store import open_store
 
 
@@ -181,9 +182,9 @@ def test_a_run_of_many_shards_is_better_made_compact(
     shutil.copytree(root, tmp_path, dirs_exist_ok=True)
     path = tmp_path / "runs/run=a/run.parquet"
     path.write_bytes(table.encode(dataclasses.replace(table.decode(RunRecord, path.read_bytes(), ""), shard_points=4)))
-    monkeypatch.setattr(compact, "MANY_SHARDS", 3)
+    monkeypatch.setattr(recorded, "MANY_SHARDS", 3)
     assert "once it is whole, use `sweepctl compact a`" in invoke(tmp_path, "a", "SELECT 1").stderr
-    monkeypatch.setattr(compact, "MANY_SHARDS", 4)
+    monkeypatch.setattr(recorded, "MANY_SHARDS", 4)
     assert invoke(tmp_path, "a", "SELECT 1").stderr == ""
 
 

@@ -74,7 +74,7 @@ def test_it_follows_a_run_of_two_processes_of_which_one_is_killed(browser: Brows
     ):
         wait_until(lambda: client.get("runs/r/").status == 200)
         with opened(browser, client, "runs/r/") as page:
-            shows(page, "#live", "This one follows the store.")
+            shows(page, "#live", "Updating.")
             with subprocess.Popen(start, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as second:
                 shows(page, "#progress", "6 of 24 points done (25.0%)")
                 shows(page, "#state", "under way")
@@ -146,7 +146,7 @@ def test_without_script_they_filter_sort_and_ask(browser: Browser, client: Clien
         page.get_by_label("Metric").select_option("utilisation")
         page.get_by_role("button", name="Show").click()
         shows(page, "#means h3", "utilisation")
-        assert page.locator("noscript").inner_text() == "Without script they do not refresh: load them again."
+        assert page.locator("noscript").inner_text() == "Without script, pages do not update: reload them."
 
 
 def test_by_keyboard_a_table_keeps_the_focus_when_it_is_replaced(browser: Browser, tmp_path: Path) -> None:
@@ -154,16 +154,41 @@ def test_by_keyboard_a_table_keeps_the_focus_when_it_is_replaced(browser: Browse
     commit.pin_run(store, RUN)
     file(store, outcome(0, "permanent"))
     with served(store) as client, opened(browser, client, "runs/r/") as page:
-        shows(page, "#live", "This one follows the store.")
+        shows(page, "#live", "Updating.")
         page.locator("#failures .scroll").focus()
         file(store, outcome(1, "points"))
         shows(page, "#failures", "point_failed")
         assert page.evaluate("document.activeElement.ariaLabel") == "Failed shards by error code"
 
 
+def test_by_keyboard_a_link_keeps_the_focus_when_it_is_replaced(browser: Browser, tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "store"))
+    run(store, "first", "queue")
+    with served(store) as client, opened(browser, client, "") as page:
+        shows(page, "#live", "Updating.")
+        page.get_by_role("link", name="first").focus()
+        run(store, "second", "queue")
+        shows(page, "#runs", "second")
+        assert page.evaluate("document.activeElement.innerText") == "first"
+
+
+def test_a_table_that_is_replaced_stays_where_it_was_scrolled_to(browser: Browser, tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "store"))
+    commit.pin_run(store, RUN)
+    file(store, outcome(0, "permanent"))
+    with served(store) as client, opened(browser, client, "runs/r/", bypass_csp=True) as page:
+        page.add_style_tag(content=".scroll { width: 5rem; height: 2rem }")
+        shows(page, "#live", "Updating.")
+        table = "document.querySelector('#failures .scroll')"
+        page.evaluate(f"{table}.scrollTo(9, 7)")
+        file(store, outcome(1, "points"))
+        shows(page, "#failures", "point_failed")
+        assert page.evaluate(f"[{table}.scrollLeft, {table}.scrollTop]") == [9, 7]
+
+
 def test_a_page_that_nobody_sees_asks_for_nothing(browser: Browser, client: Client) -> None:
     with opened(browser, client, "runs/whole/") as page:
-        shows(page, "#live", "This one follows the store.")
+        shows(page, "#live", "Updating.")
         page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         assert page.evaluate("source") is None

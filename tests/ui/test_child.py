@@ -1,20 +1,27 @@
 """What a page may take: a question ends with its page, with its time and with its memory, and the server goes on."""
 
 import asyncio
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from results.runs import run
+from runs.test_status import RUN
 from ui.served import Client, served
 from waiting import wait_until
 
+from sweepctl.results import recorded
+from sweepctl.shard import commit
 from sweepctl.store import open_store
 from sweepctl.ui import child
 
 pytestmark = pytest.mark.slow
 
+COMMAND = "from sweepctl.cli import main; main()"
 # Takes minutes, whatever the machine, and no memory.
 ENDLESS = "SELECT count(*) FROM range(1000000) a, range(1000000) b, range(1000) c WHERE a.range + b.range = -c.range"
 LARGE = "SELECT count(DISTINCT repeat(CAST(range AS VARCHAR), 20)) FROM range(30000000)"
@@ -88,6 +95,43 @@ def test_a_query_ends_after_its_time(client: Client, monkeypatch: pytest.MonkeyP
     assert not is_there(started[0])
 
 
+def test_what_took_too_long_has_a_remedy_that_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[int]
+) -> None:
+    monkeypatch.setattr(child, "SECONDS", dict.fromkeys(child.SECONDS, 0.01))
+    store = open_store(str(tmp_path))
+    commit.pin_run(store, RUN)
+    many = "Run r: opening the files of 10 shards takes long; once it is whole, use `sweepctl compact r`."
+    with served(store) as client:
+        for path, command in {"": "summary", "points": "query", "report": "report"}.items():
+            text = client.get(f"runs/r/{path}").text
+            assert f"`sweepctl {command}` has no such limit." in text
+            assert many not in text
+        monkeypatch.setattr(recorded, "MANY_SHARDS", 10)
+        assert f"{many} Ask for less, with a narrower condition." in client.get("runs/r/points").text
+    assert not any(map(is_there, started))
+
+
+ENDS = {
+    "raise MemoryError": (422, "This takes more memory than a page may"),
+    "raise RuntimeError('can\\'t start new thread')": (422, "This takes more memory than a page may"),
+    "os.kill(os.getpid(), signal.SIGKILL)": (503, "was killed. The system does that where memory is short."),
+    "os.kill(os.getpid(), signal.SIGSEGV)": (500, f"crashed: signal {signal.SIGSEGV:d}, "),
+    "raise RuntimeError": (500, "it is a bug of sweepctl"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_process_that_ends_without_an_answer(
+    client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, end: str
+) -> None:
+    (tmp_path / "ended.py").write_text(f"import os, signal\n{end}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(child, "ANSWER", "ended")
+    answer, (status, told) = client.get(ask("SELECT 1")), ENDS[end]
+    assert (answer.status, told in answer.text) == (status, True)
+
+
 @pytest.mark.parametrize("statement", [LARGE, LONG])
 def test_a_query_that_takes_much_memory_ends(client: Client, monkeypatch: pytest.MonkeyPatch, statement: str) -> None:
     monkeypatch.setattr(child, "MOST_BYTES", 300 << 20)
@@ -109,3 +153,19 @@ def test_the_processes_end_quietly_with_the_server(
     assert "The server has ended." in connection.getresponse().read().decode()
     connection.close()
     assert not caplog.records
+
+
+def test_the_processes_end_with_a_server_that_is_killed(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    run(store, "a", "queue")
+    command = (sys.executable, "-P", "-c", COMMAND, "ui", "--store", store.url)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        url = next(line for line in server.stdout if "http://" in line)
+        connection = Client(url[url.index("http://") :].split()[0]).begin(ask(ENDLESS))
+        children = Path(f"/proc/{server.pid}/task/{server.pid}/children")
+        wait_until(children.read_text)
+        (asked,) = map(int, children.read_text().split())
+        server.kill()
+    wait_until(lambda: not is_there(asked))
+    connection.close()

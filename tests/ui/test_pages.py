@@ -15,6 +15,7 @@ from runs.test_status import RUN, file, key, outcome
 from ui.served import Answer, Client, served
 from waiting import wait_until
 
+from sweepctl.compact.run import compact
 from sweepctl.records import layout
 from sweepctl.shard import commit
 from sweepctl.store import open_store
@@ -154,6 +155,18 @@ def test_sql_is_answered_with_the_first_rows(client: Client) -> None:
     assert "<img" not in answer.text
 
 
+def test_sql_over_a_part_of_a_run_says_so(client: Client, folder: Path, tmp_path: Path) -> None:
+    some = "recorded of run r: 4 of 10 shards; see `sweepctl status r`"
+    assert f"{some} 1 row." in text(client.get("runs/r/query?sql=SELECT+1"))
+    assert f"{some} No rows." in text(client.get("runs/r/query?sql=SELECT+1+WHERE+false"))
+    asked = "runs/whole/query?sql=SELECT+1"
+    assert "recorded of run whole: 1 shard; total unknown" in text(client.get(asked))
+    shutil.copytree(folder, tmp_path / "store")
+    compact(store := open_store(str(tmp_path / "store")), "whole")
+    with served(store) as of_compact:
+        assert "recorded" not in text(of_compact.get(asked)), "only a run that is whole is compact"
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -266,6 +279,8 @@ def test_the_report_is_the_one_of_the_command(client: Client) -> None:
     answer = client.get("runs/whole/report")
     assert answer.status == 200
     assert "every point exists exactly once" in text(answer).lower()
+    assert "All runs · The run" in text(answer)
+    assert re.findall(r'<a href="([^"]*)"', answer.text)[:2] == ["../../", "./"]
     own = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', answer.text)
     assert answer.headers["content-security-policy"] == f"{html.unescape(own[0])}; frame-ancestors 'none'"
 

@@ -23,6 +23,8 @@ def render(
     units: Mapping[str, str],
     against: Comparison | None = None,
     found: Discovery | None = None,
+    *,
+    links: str = "",
 ) -> str:
     """Return the page.
 
@@ -32,6 +34,7 @@ def render(
         units: The known units of parameters and metrics.
         against: The comparison with another run, which is the first of both.
         found: Where a condition holds.
+        links: Markup of links to other pages, where there are any.
     """
     subject = overview.summary.subject
     main = element(
@@ -48,7 +51,7 @@ def render(
         run.points(overview, units),
     )
     foot = element("footer", "How the numbers are estimated: docs/report.md of sweepctl.")
-    parts = (run.header(report, subject), main, foot)
+    parts = (links, run.header(report, subject), main, foot)
     policy = element("meta", http_equiv="Content-Security-Policy", content=policy_of(*_report_texts()))
     return document(f"{subject.record.run_id}: sweep report", parts, *_report_texts(), policy)
 
