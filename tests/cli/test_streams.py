@@ -107,6 +107,7 @@ def test_every_ending_is_one_json_object(tmp_path: Path) -> None:
         (*command, "--json", *arguments)
         for command in [("none-such",), *commands(typer.main.get_command(app))]
         for arguments in ENDINGS
+        if command != ("ui",) or arguments  # alone it would go on
     ]
     results = [CliRunner().invoke(app, ending) for ending in endings]
     for ending, each, value in zip(endings, results, parsed([each.stdout for each in results]), strict=True):
