@@ -21,7 +21,8 @@ from sweepctl.ui import child
 
 pytestmark = pytest.mark.slow
 
-COMMAND = "from sweepctl.cli import main; main()"
+# Pages without an early end of their own.
+COMMAND = "from sweepctl.ui import child; child.SECONDS['sql'] = 1e6; from sweepctl.cli import main; main()"
 # Takes minutes, whatever the machine, and no memory.
 ENDLESS = "SELECT count(*) FROM range(1000000) a, range(1000000) b, range(1000) c WHERE a.range + b.range = -c.range"
 LARGE = "SELECT count(DISTINCT repeat(CAST(range AS VARCHAR), 20)) FROM range(30000000)"
