@@ -100,6 +100,9 @@ def test_a_run_that_is_watched_is_kept_whatever_is_asked_for(store: Store) -> No
                 await kept.run(f"nope-{place}").status.fresh()
         assert kept.run("r") is run
         assert len(kept._runs) == 1, "none that is unknown is kept"
+        for place in range(3 * MOST_KEPT):
+            kept.run(f"r-{place}").was_found = True
+        assert kept.run("r") is run
         await pages.aclose()  # type: ignore[attr-defined]
 
     asyncio.run(test())
