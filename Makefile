@@ -315,7 +315,7 @@ $(SAM)/.installed $(DOCS)/.installed: target/tools/%/.installed: requirements/%.
 # A folder that needs nothing: it is made where there is none, and what cannot be fetched now is tried again next time.
 $(SLURM)/root:
 	$(say) "unpack: Slurm"
-	@tools/unpack_slurm $(SLURM)
+	@tools/unpack_slurm $(CURDIR)/$(SLURM)
 
 # Checks pages against WCAG 2.2; MPL-2.0: tests only, used unchanged.
 $(AXE)/.installed: $(addprefix tests/ui/axe/,package.json package-lock.json .npmrc)

@@ -56,6 +56,7 @@ class MessageQueue:
     on_delete: Callable[[Message, HeldMessage], None] = lambda _message, _delivery: None
     on_close: Callable[[HeldMessage], None] = lambda _delivery: None
     on_receive: Callable[[Message, HeldMessage], None] = lambda _message, _delivery: None
+    on_arrive: Callable[[HeldMessage], None] = lambda _delivery: None  # where the answer came before the client gave up
     _bodies: dict[str, Message] = field(default_factory=dict)
 
     def send(self, body: bytes) -> None:
@@ -128,6 +129,7 @@ class Client:
         for delivery in self._gate.call("receive", "", take):
             delivery.known_until = asked_at + self._lease
             delivery.excused = twice
+            self._queue.on_arrive(delivery)
             received.append(
                 {
                     "MessageId": delivery.message.message_id,

@@ -106,13 +106,19 @@ class Checker:
             self.log.find("lease_ran_out", f"{last.receipt} of {holder.name}, before {delivery.receipt}")
 
     def _judge_receive(self, last: HeldMessage, delivery: HeldMessage) -> None:
-        """A receive is not wasted: a message comes back after a pause, and not to the worker that stops."""
+        """A receive is not wasted: a message comes back after a pause."""
         if last.returned_at is None or last.ending is None:
             return
         if last.ending not in lease.AT_ONCE and self.now() < last.returned_at + FIRST_DELAY:
             self.log.find("used_up", f"{delivery.receipt} is received at once after {last.ending.value}")
-        if last.ending in lease.AT_ONCE and last.process is delivery.process:
-            self.log.find("used_up", f"{delivery.receipt} is received by {last.process.name}, which has handed it back")
+
+    def on_arrive(self, delivery: HeldMessage) -> None:
+        """A worker that stops takes back nothing: not by a request whose answer it was still waiting for, either."""
+        deliveries = delivery.message.deliveries
+        before = deliveries[: deliveries.index(delivery)]
+        if before and before[-1].ending in lease.AT_ONCE and before[-1].process is delivery.process:
+            found = f"{delivery.receipt} is received by {delivery.process.name}, which has handed it back"
+            self.log.find("used_up", found)
 
     def on_close(self, delivery: HeldMessage) -> None:
         """An attempt that is over and is not the shard's success, or may not be, has left its row."""

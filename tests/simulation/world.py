@@ -156,6 +156,7 @@ class _World:
         self.queue.on_delete = self.checker.on_delete
         self.queue.on_close = self.checker.on_close
         self.queue.on_receive = self.checker.on_receive
+        self.queue.on_arrive = self.checker.on_arrive
 
     def play(self) -> None:
         with patch.object(stored_design, "_kept", _Kept(self.scheduler)):
