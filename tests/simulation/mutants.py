@@ -173,8 +173,6 @@ MUTANTS = (
     Mutant("a build named that was replaced meanwhile", (run, delivery), "run_shard",
            "if engine.sha256 != attempt.engine_sha256:", "if False:"),
     Mutant("entries of a column not counted", (columns._Span,), "places", "if entries == self.count else None", ""),
-    Mutant("an entry that holds for all taken from the first record", (columns._Span,), "places",
-           "pa.repeat(pa.scalar(first, INT), self.count)", "pa.repeat(pa.scalar(0, INT), self.count)"),
     Mutant("a compact file not written", (parts, compaction), "make_part",
            "store.create(planned.key, path) is Put.WRITTEN", "True"),
     Mutant("a run compacted that is not whole", (compaction, operators), "compact", "    _require_final(report)\n", ""),
