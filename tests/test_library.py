@@ -184,8 +184,10 @@ def test_what_a_notebook_shows_is_escaped_and_has_no_script(sweep: dict[str, Any
     assert "<td" in swept.run.summary()._repr_html_()
 
 
+# As a terminal or a notebook starts Python: what is started in the background of a script ignores SIGINT.
 SCRIPT = """
-import sys, sweepctl
+import signal, sys, sweepctl
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sweepctl.run_sweep(sys.argv[1], run_id="a", concurrency=1, engine=sys.argv[2])
 """
 
