@@ -29,8 +29,10 @@ from sweepctl.results.run import Run, open_run, open_views
 from sweepctl.runs import index
 from sweepctl.runs.index import MalformedRun, StoredRun
 from sweepctl.runs.local import RunProgress
+from sweepctl.shard.conditions import DEFAULT_TIMEOUT
 from sweepctl.shard.run import utc_now
 from sweepctl.store import open_store
+from sweepctl.store.open import DEFAULT_STORE
 from sweepctl.strict_json import short
 from sweepctl.sweep.file import SweepFile, of_fields, read
 from sweepctl.sweep.plan import draft
@@ -38,8 +40,6 @@ from sweepctl.sweep.preview import PlanReport, report
 from sweepctl.verify.report import Verdict
 from sweepctl.view.sweep import counting, running
 
-DEFAULT_STORE = "./sweep-results"
-DEFAULT_TIMEOUT = 11.5 * 3600  # seconds of a shard, as `sweepctl run` has it
 WIDTH = 100  # columns of what a notebook shows as text
 
 Sweep = str | Path | Mapping[str, Any]

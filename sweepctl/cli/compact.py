@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from sweepctl.cli.app import app
 from sweepctl.cli.named import named_run
-from sweepctl.cli.options import DEFAULT_STORE, EndpointOption, JsonOption, RegionOption, RunArgument, StoreOption
+from sweepctl.cli.options import EndpointOption, JsonOption, RegionOption, RunArgument, StoreOption
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json
+from sweepctl.store.open import DEFAULT_STORE
 from sweepctl.texts import counted
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ import typer
 
 from sweepctl.cli.app import app
 from sweepctl.cli.named import complete_run, named_run
-from sweepctl.cli.options import DEFAULT_STORE, EndpointOption, JsonOption, RegionOption, StoreOption
+from sweepctl.cli.options import EndpointOption, JsonOption, RegionOption, StoreOption
 from sweepctl.cli.report import compare_runs
 from sweepctl.cli.terminal import error_exit, print_json
+from sweepctl.store.open import DEFAULT_STORE
 
 
 @app.command(

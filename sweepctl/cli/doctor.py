@@ -7,7 +7,6 @@ import typer
 from sweepctl import __version__
 from sweepctl.cli.app import app
 from sweepctl.cli.options import (
-    DEFAULT_STORE,
     EndpointOption,
     EngineOption,
     JsonOption,
@@ -17,6 +16,7 @@ from sweepctl.cli.options import (
 )
 from sweepctl.cli.terminal import error_exit, print_json
 from sweepctl.errors import UsageError
+from sweepctl.store.open import DEFAULT_STORE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

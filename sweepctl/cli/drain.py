@@ -8,8 +8,6 @@ import typer
 
 from sweepctl.cli.app import app
 from sweepctl.cli.options import (
-    DEFAULT_STORE,
-    DEFAULT_TIMEOUT,
     LONGEST_HOLD,
     ConcurrencyOption,
     EndpointOption,
@@ -28,7 +26,8 @@ from sweepctl.cli.options import (
 )
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json, read_bodies
 from sweepctl.errors import UsageError
-from sweepctl.shard.conditions import DEFAULT_MAX_POINTS, DEFAULT_MAX_SCRATCH_BYTES
+from sweepctl.shard.conditions import DEFAULT_MAX_POINTS, DEFAULT_MAX_SCRATCH_BYTES, DEFAULT_TIMEOUT
+from sweepctl.store.open import DEFAULT_STORE
 from sweepctl.texts import counted
 
 if TYPE_CHECKING:

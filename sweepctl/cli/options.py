@@ -8,12 +8,10 @@ import typer
 from sweepctl.cli.app import JSON_VARIABLE
 from sweepctl.cli.named import complete_run
 
-DEFAULT_STORE = "./sweep-results"
 MAX_THREADS = 1_024  # the engine's limit
 # SQS redelivers a message at the latest 12 hours after a worker received it: no shard may take longer.
 LONGEST_HOLD = 12 * 3600.0
 DEFAULT_REEXECUTION_SECONDS = 600.0  # of a point: it is known to have ended once
-DEFAULT_TIMEOUT = 11.5 * 3600  # the rest is for the lease and the commit
 
 MessageArgument = Annotated[str, typer.Argument(metavar="MESSAGE", help="Shard message, a JSON file; - reads stdin.")]
 MessagesArgument = Annotated[

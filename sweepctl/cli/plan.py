@@ -7,7 +7,6 @@ import typer
 
 from sweepctl.cli.app import app
 from sweepctl.cli.options import (
-    DEFAULT_TIMEOUT,
     EngineOption,
     JsonOption,
     ProgramOption,
@@ -15,6 +14,7 @@ from sweepctl.cli.options import (
     SweepFileArgument,
 )
 from sweepctl.cli.terminal import calling, error_exit, on_signals, open_console, print_json
+from sweepctl.shard.conditions import DEFAULT_TIMEOUT
 
 if TYPE_CHECKING:
     from sweepctl.sweep.plan import Plan

@@ -8,7 +8,7 @@ import typer
 from sweepctl.cli.app import app
 from sweepctl.cli.compact import note_compact
 from sweepctl.cli.named import complete_question, named_run
-from sweepctl.cli.options import DEFAULT_STORE, EndpointOption, JsonOption, RegionOption, StoreOption
+from sweepctl.cli.options import EndpointOption, JsonOption, RegionOption, StoreOption
 from sweepctl.cli.terminal import (
     error_exit,
     interrupted_by_signals,
@@ -18,6 +18,7 @@ from sweepctl.cli.terminal import (
     written_whole,
 )
 from sweepctl.errors import UsageError
+from sweepctl.store.open import DEFAULT_STORE
 
 if TYPE_CHECKING:
     from sweepctl.records.outcome import RunRecord

@@ -11,7 +11,6 @@ from sweepctl.cli.app import app
 from sweepctl.cli.compact import note_compact
 from sweepctl.cli.named import complete_run, named_run
 from sweepctl.cli.options import (
-    DEFAULT_STORE,
     EndpointOption,
     EngineOption,
     JsonOption,
@@ -28,8 +27,8 @@ from sweepctl.cli.terminal import (
     print_json,
     written_whole,
 )
-from sweepctl.cli.verify import find_prover
 from sweepctl.errors import UsageError
+from sweepctl.store.open import DEFAULT_STORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -159,7 +158,7 @@ def report_command(
     with error_exit(json_output=json_output) as console:
         from threading import Event
 
-        from sweepctl.engine.client import shipped_engine
+        from sweepctl.engine.client import find_prover, shipped_engine
         from sweepctl.messages import require_run_id
         from sweepctl.store import open_store
 

@@ -8,8 +8,6 @@ import typer
 from sweepctl.cli.app import app
 from sweepctl.cli.named import complete_run, named_run
 from sweepctl.cli.options import (
-    DEFAULT_STORE,
-    DEFAULT_TIMEOUT,
     AcceptFailuresOption,
     ConcurrencyOption,
     EndpointOption,
@@ -27,6 +25,8 @@ from sweepctl.cli.options import (
 )
 from sweepctl.cli.report import opened_views
 from sweepctl.cli.terminal import STORE_OPTIONS, calling, error_exit, on_signals, open_console, print_json
+from sweepctl.shard.conditions import DEFAULT_TIMEOUT
+from sweepctl.store.open import DEFAULT_STORE
 
 if TYPE_CHECKING:
     from rich.console import Console

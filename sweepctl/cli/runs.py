@@ -9,7 +9,6 @@ import typer
 from sweepctl.cli.app import app
 from sweepctl.cli.named import named_run
 from sweepctl.cli.options import (
-    DEFAULT_STORE,
     EndpointOption,
     EngineOption,
     JsonOption,
@@ -19,6 +18,7 @@ from sweepctl.cli.options import (
     StoreOption,
 )
 from sweepctl.cli.terminal import calling, error_exit, on_signals, open_console, print_json
+from sweepctl.store.open import DEFAULT_STORE
 
 if TYPE_CHECKING:
     from sweepctl.queue.backlog import Backlog

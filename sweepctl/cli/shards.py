@@ -9,8 +9,6 @@ import typer
 
 from sweepctl.cli.app import app
 from sweepctl.cli.options import (
-    DEFAULT_STORE,
-    DEFAULT_TIMEOUT,
     ConcurrencyOption,
     EndpointOption,
     EngineOption,
@@ -39,7 +37,8 @@ from sweepctl.cli.terminal import (
     today,
 )
 from sweepctl.errors import EngineFaultError, MessageError, UsageError
-from sweepctl.shard.conditions import DEFAULT_MAX_POINTS, DEFAULT_MAX_SCRATCH_BYTES
+from sweepctl.shard.conditions import DEFAULT_MAX_POINTS, DEFAULT_MAX_SCRATCH_BYTES, DEFAULT_TIMEOUT
+from sweepctl.store.open import DEFAULT_STORE
 from sweepctl.texts import did_you_mean
 
 if TYPE_CHECKING:

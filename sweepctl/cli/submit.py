@@ -6,7 +6,6 @@ import typer
 
 from sweepctl.cli.app import app
 from sweepctl.cli.options import (
-    DEFAULT_STORE,
     EndpointOption,
     EngineOption,
     JsonOption,
@@ -20,6 +19,7 @@ from sweepctl.cli.options import (
 from sweepctl.cli.report import opened_views
 from sweepctl.cli.terminal import error_exit, on_signals, open_console, print_json
 from sweepctl.errors import UsageError
+from sweepctl.store.open import DEFAULT_STORE
 
 if TYPE_CHECKING:
     from threading import Event

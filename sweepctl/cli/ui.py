@@ -7,7 +7,6 @@ import typer
 
 from sweepctl.cli.app import app
 from sweepctl.cli.options import (
-    DEFAULT_STORE,
     EndpointOption,
     EngineOption,
     JsonOption,
@@ -18,6 +17,7 @@ from sweepctl.cli.options import (
 from sweepctl.cli.report import METRICS
 from sweepctl.cli.terminal import STORE_OPTIONS, calling, error_exit, on_signals, print_json
 from sweepctl.errors import UsageError
+from sweepctl.store.open import DEFAULT_STORE
 from sweepctl.texts import extra_remedy
 
 SECONDS_TO_END = 3  # at most, after a signal; open pages have one of them

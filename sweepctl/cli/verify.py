@@ -12,7 +12,6 @@ from sweepctl.cli.app import app
 from sweepctl.cli.named import named_run
 from sweepctl.cli.options import (
     DEFAULT_REEXECUTION_SECONDS,
-    DEFAULT_STORE,
     AcceptFailuresOption,
     EndpointOption,
     EngineOption,
@@ -25,12 +24,12 @@ from sweepctl.cli.options import (
 )
 from sweepctl.cli.terminal import calling, error_exit, on_signals, open_console, print_json, written_whole
 from sweepctl.errors import UsageError
+from sweepctl.store.open import DEFAULT_STORE
 from sweepctl.texts import counted
 
 SENT_AT_ONCE = 10_000  # messages in memory
 
 if TYPE_CHECKING:
-    from sweepctl.engine.client import Engine
     from sweepctl.verify import Reexecution, Report
 
 
@@ -77,7 +76,7 @@ def verify_command(
     also for FAILURES), else with 1. Never writes to the store.
     """
     with error_exit(json_output=json_output) as console:
-        from sweepctl.engine.client import shipped_engine
+        from sweepctl.engine.client import find_prover, shipped_engine
         from sweepctl.messages import require_run_id
         from sweepctl.store import open_store
 
@@ -112,23 +111,6 @@ def verify_command(
         if json_output:
             print_json(payload)
         raise typer.Exit(0 if report.is_done(accept_failures=accept_failures) else 1)
-
-
-def find_prover(path: str | None, programs: list[Path] | None) -> "Engine | None":
-    """Return the engine for verify; None if no path was given and none is found.
-
-    Raises:
-        EngineUnavailableError: the path is not one of an engine, or it cannot use a program.
-    """
-    from sweepctl.engine.client import Engine, find_engine, shipped_engine
-
-    # Without one, the report lists what could not be checked.
-    found = shipped_engine() if path is None else Engine(find_engine(path))
-    if found is None or not programs:
-        return found
-    engine = Engine(found.path, programs)
-    _ = engine.description  # a wrong manifest is the user's mistake, not one of the run
-    return engine
 
 
 def _reexecution(wanted: str | None, seed: int, point_seconds: float) -> "Reexecution | None":

@@ -7,7 +7,7 @@ import shutil
 import stat
 import sysconfig
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -302,6 +302,21 @@ def shipped_engine() -> Engine | None:
         return Engine(find_engine())
     except EngineUnavailableError:
         return None
+
+
+def find_prover(path: str | None, programs: Sequence[str | Path] | None) -> Engine | None:
+    """Return the engine for verify; None if no path was given and none is found.
+
+    Raises:
+        EngineUnavailableError: the path is not one of an engine, or it cannot use a program.
+    """
+    # Without one, the report lists what could not be checked.
+    found = shipped_engine() if path is None else Engine(find_engine(path))
+    if found is None or not programs:
+        return found
+    engine = Engine(found.path, map(Path, programs))
+    _ = engine.description  # a wrong manifest is the user's mistake, not one of the run
+    return engine
 
 
 def units_of(engine: Engine | None, model: str) -> dict[str, str]:

@@ -105,7 +105,6 @@ class RoundsCommand:
         return attained.is_enough or not attained.means or current.replications >= self._rounds.precision.max
 
     def _measured(self, current: Round) -> Attained:
-
         record, precision = self._rounds.begun[current.replications], self._rounds.precision
         with self._opened(self._store, [record]) as connection:
             subject = Subject.of(connection, record, current.draft.file.space, [precision.metric])

@@ -29,6 +29,7 @@ from sweepctl.results.analysis.discovery import Discovery, discover
 from sweepctl.results.analysis.subject import Subject
 from sweepctl.results.analysis.summary import Summary, summarize
 from sweepctl.store import Store, open_store
+from sweepctl.store.open import DEFAULT_STORE
 from sweepctl.texts import did_you_mean
 from sweepctl.verify import Report, verify
 
@@ -218,7 +219,7 @@ class Run:
         return verify(self.store, self.run_id, engine, witness=shipped_engine())
 
 
-def open_run(run_id: str, store: str = "./sweep-results") -> Run:
+def open_run(run_id: str, store: str = DEFAULT_STORE) -> Run:
     """Open a run of a store.
 
     Args:

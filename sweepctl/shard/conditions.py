@@ -7,6 +7,7 @@ from shutil import disk_usage
 from sweepctl.errors import MessageError, NoRoomError, ScratchError
 from sweepctl.texts import counted
 
+DEFAULT_TIMEOUT = 11.5 * 3600  # seconds; of the 12 hours that SQS allows, the rest is for the lease and the commit
 DEFAULT_MAX_POINTS = 10_000_000  # ten times what a pilot plans at most
 DEFAULT_MAX_SCRATCH_BYTES = 5_000_000_000  # 500 bytes for each of these points; S3 takes 5 GiB in one request
 # Of free space, for a shard to begin: a worker with less would fail one message of its queue after the other.

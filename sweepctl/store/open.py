@@ -8,6 +8,7 @@ from sweepctl.errors import UsageError
 from sweepctl.store.contract import Store
 from sweepctl.urls import refuse_password
 
+DEFAULT_STORE = "./sweep-results"
 _S3 = re.compile(r"s3://(?P<bucket>[A-Za-z0-9._-]{3,63})(?:/(?P<prefix>.*))?")
 # The characters that AWS calls safe: a prefix is the same in every tool and never needs quoting.
 _PREFIX = re.compile(r"[A-Za-z0-9!_.*'()=-]+(?:/[A-Za-z0-9!_.*'()=-]+)*")

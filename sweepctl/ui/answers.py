@@ -11,12 +11,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from sweepctl import system
-from sweepctl.engine.client import Engine, find_engine, shipped_engine, units_of
+from sweepctl.engine.client import Engine, find_prover, shipped_engine, units_of
 from sweepctl.errors import SweepctlError
 from sweepctl.records.compact import find_manifest
 from sweepctl.records.design import resolve
@@ -54,10 +53,7 @@ class Asked:
     @property
     def prover(self) -> Engine | None:
         """The engine that verifies the run, and knows units; None if there is none."""
-        found = shipped_engine() if self.place.engine is None else Engine(find_engine(self.place.engine))
-        return (
-            found if found is None or not self.place.programs else Engine(found.path, [*map(Path, self.place.programs)])
-        )
+        return find_prover(self.place.engine, self.place.programs)
 
     @contextmanager
     def opened(self, statement: str | None = None) -> "Iterator[DuckDBPyConnection]":

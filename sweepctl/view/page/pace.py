@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sweepctl.view.page.axes import Scale, labels
 from sweepctl.view.page.markup import Markup, element
-from sweepctl.view.page.plots import drawing, y_axis
+from sweepctl.view.page.plots import bars_of, drawing, y_axis
 from sweepctl.view.wording import duration, shown
 
 WIDTH, HEIGHT = 900, 150
@@ -25,21 +25,12 @@ class Pace:
 def pace_figure(pace: Pace) -> Markup:
     """Draw a bar for each part of the time."""
     y = Scale(0, max(pace.bars) or 1.0, BOTTOM, TOP)
-    step = (RIGHT - LEFT) / len(pace.bars)
     seconds = (pace.until - pace.since).total_seconds()
-    bars = (
-        element(
-            "rect",
-            element("title", f"{_time(seconds * (bar + 0.5) / len(pace.bars))}: {shown(float(value))} points/s"),
-            x=LEFT + bar * step + 0.5,
-            y=y.at(value),
-            width=step - 1,
-            height=BOTTOM - y.at(value),
-            class_="bar",
-        )
+    titles = (
+        f"{_time(seconds * (bar + 0.5) / len(pace.bars))}: {shown(float(value))} points/s"
         for bar, value in enumerate(pace.bars)
-        if value
     )
+    bars = bars_of(pace.bars, titles, y, LEFT, RIGHT)
     x = Scale(0, seconds, LEFT, RIGHT)
     below = labels((x.at(part * seconds / 4), _time(part * seconds / 4)) for part in range(5))
     return drawing(

@@ -1,6 +1,6 @@
 """The figures, as inline SVG. Colours come from the style sheet, so that one figure serves light and dark mode."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from sweepctl.results.analysis.effects import MeanEstimate, MeansByLevel
 from sweepctl.results.analysis.points import Distribution
@@ -91,25 +91,32 @@ def estimate_text(each: MeanEstimate) -> str:
     return f"{shown(each.mean)} ± {shown(each.half_width)}, {counted('points', each.points)}"
 
 
+def bars_of(values: Sequence[float], titles: Iterable[str], y: Scale, left: float, right: float) -> Iterator[Markup]:
+    """Draw side by side a bar for each value that is not 0, from the foot of the scale up, with its title."""
+    foot, step = y.at(0), (right - left) / len(values)
+    for place, (value, title) in enumerate(zip(values, titles, strict=True)):
+        if value:
+            yield element(
+                "rect",
+                element("title", title),
+                x=left + place * step + 0.5,
+                y=y.at(value),
+                width=step - 1,
+                height=foot - y.at(value),
+                class_="bar",
+            )
+
+
 def histogram(metric: str, spread: Distribution) -> Markup:
     """Draw the number of points by value."""
     low, high = spread.minimum or 0.0, spread.maximum or 0.0
     x = Scale(low, high, LEFT, RIGHT)
     y = Scale(0, max(spread.counts), BOTTOM, TOP)
-    step = (RIGHT - LEFT) / len(spread.counts)
-    bars = (
-        element(
-            "rect",
-            element("title", f"{span(low + bar * spread.width, low + (bar + 1) * spread.width)}: {count:,}"),
-            x=LEFT + bar * step + 0.5,
-            y=y.at(count),
-            width=step - 1,
-            height=BOTTOM - y.at(count),
-            class_="bar",
-        )
+    titles = (
+        f"{span(low + bar * spread.width, low + (bar + 1) * spread.width)}: {count:,}"
         for bar, count in enumerate(spread.counts)
-        if count
     )
+    bars = bars_of(spread.counts, titles, y, LEFT, RIGHT)
     below = labels((x.at(tick), shown(float(tick))) for tick in ticks(low, high, 4))
     return drawing(
         f"Distribution of {metric}",
