@@ -54,7 +54,7 @@ cargo_test = report=$$(cargo test --quiet --workspace --all-features --locked $(
 .PHONY: help demo dev-servers test check format lint workflows macos types layers test-rust test-python licences advisories validate \
         validate-statistics bench bench-compact bench-designs bench-drain bench-host bench-lambda bench-programs bench-query \
         bench-report bench-ridehail bench-shards bench-stages bench-startup bench-submit bench-sweep bench-ui bench-verify \
-        lambda program lock schema tables reference pictures docs clean preflight engines simulate throttle mutants damages fuzz FORCE
+        lambda program lock schema tables reference pictures docs clean preflight engines simulate throttle mutants damages fuzz coverage FORCE
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -74,7 +74,7 @@ endif
 
 # The engine lies where the wheel would put it, so that the tree finds it as an installed sweepctl does. It replaces the
 # wheel's: what needs the wheel installs it again.
-check: lint types layers engines ## the loop while writing: all but servers, slow tests, the wheel and coverage
+check: lint types layers engines ## the loop while writing: all but servers, slow tests and the wheel
 	$(say) "tests: Rust, without the statistical and the slow"
 	@$(call cargo_test,-- --skip statistical:: --skip slow::)
 	$(say) "tests: Python, from the tree"
@@ -131,9 +131,13 @@ test-rust: | preflight ## tests of the Rust workspace
 	@$(cargo_test)
 
 # Three at a time on two cores: tests that start servers and processes wait for a fifth of their time.
-test-python: $(VENV)/.dev $(VENV)/.sweepctl $(SAM)/.installed $(SLURM)/root $(AXE)/.installed engines ## tests of the Python package, real servers included, with coverage
+test-python: $(VENV)/.dev $(VENV)/.sweepctl $(SAM)/.installed $(SLURM)/root $(AXE)/.installed engines ## tests of the Python package, real servers included
 	$(say) "tests: Python"
-	@$(RUN) -m pytest -q $(INSTALLED) $(or $(ARGS),-n 3 --dist loadfile --cov --cov-report=term)
+	@$(RUN) -m pytest -q $(INSTALLED) $(or $(ARGS),-n 3 --dist loadfile)
+
+# Of its own: measuring doubles what tests in Python take.
+coverage: $(VENV)/.dev $(VENV)/.sweepctl engines ## the tests of the Python package, and which lines and branches they leave out
+	@$(RUN) -m pytest -q $(INSTALLED) -n 3 --dist loadfile --cov --cov-report=term
 
 # Asks the registry, so only where the crates have changed.
 target/.publishable: Cargo.toml Cargo.lock rust-toolchain.toml $(shell find rust/space rust/runtime) | preflight
