@@ -54,7 +54,8 @@ cargo_test = report=$$(cargo test --quiet --workspace --all-features --locked $(
 .PHONY: help demo dev-servers test check format lint workflows macos types layers test-rust test-python licences advisories validate \
         validate-statistics bench bench-compact bench-designs bench-drain bench-host bench-lambda bench-programs bench-query \
         bench-report bench-ridehail bench-shards bench-stages bench-startup bench-submit bench-sweep bench-ui bench-verify \
-        lambda program lock schema tables reference pictures docs clean preflight engines simulate throttle mutants damages fuzz coverage FORCE
+        lambda program lock schema tables reference pictures docs clean preflight engines simulate throttle mutants damages fuzz soak coverage \
+        FORCE
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -241,6 +242,9 @@ fuzz: $(VENV)/.dev $(VENV)/.sweepctl engines ## fuzz what comes from outside, fo
 	@PYTHONPATH=tests $(RUN) tests/fuzz/run.py $(or $(SECONDS),600)
 	$(say) "fuzz: the parser of requests"
 	@SWEEP_FUZZ_SECONDS=$(or $(SECONDS),600) cargo test --quiet --locked -p sweep-runtime fuzz -- --nocapture
+
+soak: $(VENV)/.dev $(VENV)/.sweepctl engines ## soak two drains among faults for SECONDS (7200); every sample is written to target/soak.jsonl
+	@PYTHONPATH=tests $(RUN) tests/soak/run.py $(or $(SECONDS),7200) target/soak.jsonl
 
 schema: $(VENV)/.dev $(VENV)/.sweepctl ## regenerate the JSON Schema of sweep files
 	@$(RUN) tools/schema.py

@@ -140,7 +140,7 @@ class Attempt:
             error_point_index=execution.error_point_index,
             retryable=execution.retryable,
             started_at=self.started_at,
-            finished_at=finished_at,
+            finished_at=max(self.started_at, finished_at),  # a clock may be set back meanwhile
             cpu_seconds=execution.cpu_seconds,
             engine_version=self.engine_version,
             model=self.model.name,

