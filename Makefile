@@ -54,8 +54,8 @@ cargo_test = report=$$(cargo test --quiet --workspace --all-features --locked $(
 .PHONY: help demo dev-servers test check format lint workflows macos types layers test-rust test-python licences advisories validate \
         validate-statistics bench bench-compact bench-designs bench-drain bench-host bench-lambda bench-programs bench-query \
         bench-report bench-ridehail bench-shards bench-stages bench-startup bench-submit bench-sweep bench-ui bench-verify \
-        lambda program lock schema tables reference pictures docs clean preflight engines simulate throttle mutants damages fuzz soak coverage \
-        FORCE
+        lambda program lock schema tables reference pictures docs clean preflight engines simulate throttle mutants damages \
+        fuzz soak coverage FORCE
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
