@@ -73,6 +73,12 @@ def require_footer(end: bytes) -> int:
     return length
 
 
+def require_damage(error: Exception) -> None:
+    """Raise one of PARQUET_ERRORS again if it is the disk's own, and says nothing about the file: a full disk's."""
+    if isinstance(error, OSError) and error.errno is not None:  # those of Arrow about a file have no number
+        raise error
+
+
 def require_bounded(metadata: pq.FileMetaData, reopen: Reopen, dictionaries: Sequence[str] = ()) -> None:
     """Raise ArrowInvalid unless each row group takes bounded memory when it is read.
 
@@ -111,12 +117,13 @@ def _text_bytes(reopen: Reopen, group: int, name: str) -> int:
 
 
 def same_rows(one: Path, other: Path) -> bool:
-    """Return whether two data files hold equal rows in equal order; an unreadable file equals no other."""
+    """Return whether two data files hold equal rows in equal order; a damaged file equals no other."""
     try:
         with open_rows(one) as first, open_rows(other) as second:
             groups = first.metadata.num_row_groups
             return groups == second.metadata.num_row_groups and all(
                 first.read_row_group(group).equals(second.read_row_group(group)) for group in range(groups)
             )
-    except PARQUET_ERRORS:
+    except PARQUET_ERRORS as error:
+        require_damage(error)
         return False

@@ -32,7 +32,7 @@ from sweepctl.design import (
     table_part,
 )
 from sweepctl.design.values import Count, Scalar, Strict, reject
-from sweepctl.errors import AlteredDesignError, DamagedError, MessageError, MissingDesignError, UsageError
+from sweepctl.errors import AlteredDesignError, DamagedError, MessageError, MissingDesignError, ScratchError, UsageError
 from sweepctl.messages import ShardMessage
 from sweepctl.names import Name
 from sweepctl.records import layout
@@ -170,7 +170,8 @@ def _read(store: Store, sha256: str) -> bytes:
     """Return the bytes that are stored under a digest; raise unless they have that digest."""
     key = layout.stored_design(sha256)
     where = store.locate(key)
-    with TemporaryDirectory(prefix="sweepctl-design-") as folder:
+    temporary = store_errors("write in", Path("TMPDIR or /tmp"), ScratchError)
+    with temporary, TemporaryDirectory(prefix="sweepctl-design-") as folder:
         # Not `read`, which would load an object of any size into memory.
         path = store.borrow(key, Path(folder))
         if path is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sweepctl.records.datafile import open_rows, same_rows
+from sweepctl.records.datafile import open_rows, require_damage, same_rows
 from sweepctl.records.outcome import EXCLUDED, MACHINE_DEPENDENT, POINT_FAILED, Outcome
 from sweepctl.records.rows import RowBuffer, tables_of
 from sweepctl.records.table import (
@@ -84,7 +84,8 @@ def standing(found: Path, own: Path) -> Standing | None:
                 if first is None and failures.num_rows:
                     row = failures.slice(0, 1).to_pylist()[0]
                     first = (row["point_index"], row["error_code"], row["error_message"])
-    except PARQUET_ERRORS:
+    except PARQUET_ERRORS as error:
+        require_damage(error)
         return None
     points = pa.chunked_array(apart, pa.int64())
     return Standing(points, missing, succeeded, failed, dependent, excluded, first, digest)
@@ -114,7 +115,8 @@ def same_without(found: DataFile, own: DataFile, points: pa.Array) -> bool:
     """Return whether the rows of an extra dataset, without those of these points, are the rows of `own`."""
     try:
         return same_rows(without(found, points).path, own.path)
-    except PARQUET_ERRORS:
+    except PARQUET_ERRORS as error:
+        require_damage(error)
         return False
 
 

@@ -17,7 +17,7 @@ from sweepctl.errors import ConflictError, MessageError, StoreError, WrongEngine
 from sweepctl.messages import ShardMessage, body_digest
 from sweepctl.protocol import Model
 from sweepctl.records import layout, table
-from sweepctl.records.datafile import open_rows, same_rows
+from sweepctl.records.datafile import open_rows, require_damage, same_rows
 from sweepctl.records.outcome import (
     KEPT_FILES,
     TWO_RESULTS,
@@ -166,6 +166,7 @@ def _create_or_read(
     for _ in range(MAX_JUDGEMENTS):
         stored = store.read(key)
         if stored is not None:
+            store.make_durable(key)  # its writer may not have, and everything that follows is based on it
             return decode(stored.body, store.locate(key))
         if store.create(key, table.encode(proposed)) is Put.WRITTEN:
             return proposed
@@ -253,6 +254,7 @@ def _commit_kept(store: Store, run: RunRecord, outcome: Outcome, file: DataFile)
         with open_rows(found.path) as opened:
             rows = opened.metadata.num_rows
     except table.PARQUET_ERRORS as error:
+        require_damage(error)
         raise _other_result(store, key) from error
     return _artifact(dataclasses.replace(found, rows=rows), key)
 
@@ -299,6 +301,8 @@ def _commit_outcome(store: Store, run: RunRecord, outcome: Outcome) -> Outcome:
         existing = None if stored is None else table.decode(Outcome, stored.body, store.locate(key))
         # This attempt's own outcome, written before its reply was lost, has equal rank and is kept like any other.
         if existing is not None and judge(existing, outcome) is Precedence.KEEP:
+            # Before the caller acknowledges: its writer may have died in between.
+            store.make_durable(key)
             return existing
         try:
             # The etag of the body that was judged: a newer outcome must be judged before it is replaced.
@@ -308,6 +312,7 @@ def _commit_outcome(store: Store, run: RunRecord, outcome: Outcome) -> Outcome:
             # outcome with this attempt_id is this attempt's. Otherwise the error is raised.
             found = find_outcome(store, run, outcome.shard_id)
             if found is not None and found.attempt_id == outcome.attempt_id:
+                store.make_durable(key)  # if that is what failed
                 return outcome
             raise
         if put is Put.WRITTEN:

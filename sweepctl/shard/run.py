@@ -18,6 +18,7 @@ from sweepctl.engine.points import Clock, Requests
 from sweepctl.errors import ConflictError, InterruptedRunError, MessageError, StoreError
 from sweepctl.messages import ShardMessage
 from sweepctl.records import design as stored_design
+from sweepctl.records import layout
 from sweepctl.records.outcome import Outcome, former_content, require_same_shard
 from sweepctl.records.run import find_outcome
 from sweepctl.shard import commit
@@ -114,6 +115,8 @@ def run_shard(
         if existing is not None:
             require_same_shard(existing, run.spec_fingerprint, message.start_index, message.end_index_exclusive)
             if existing.complete and not conditions.force:
+                # Before the caller acknowledges: its writer may have died in between.
+                store.make_durable(layout.ShardKeys.of(run, message.shard_id).outcome)
                 return Result(existing, Disposition.SKIPPED, None, {})
         attempt = replace(attempt, engine_sha256=engine.sha256)
         commit.agree_engine(store, attempt.engine_pin)

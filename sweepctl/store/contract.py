@@ -149,6 +149,13 @@ class Store(Protocol):
     def replace(self, key: str, body: bytes, etag: str) -> Put:
         """Write `body` if the object's etag is still `etag`: WRITTEN or CHANGED. Durable on return."""
 
+    def make_durable(self, key: str) -> None:
+        """Return when the object that was read at `key` would survive a power cut.
+
+        What is read may be there before its writer's `create` or `replace` has made it durable. Whoever acknowledges a
+        message because of it, or writes what depends on it, calls this first.
+        """
+
     def scratch(self) -> AbstractContextManager[Path]:
         """A private directory for files not yet in the store; removed on exit, or after a crash by a later process."""
 

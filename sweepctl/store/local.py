@@ -2,8 +2,8 @@
 
 A crash at any instruction leaves the old object or the new one, never half of one, and a power cut never leaves a name
 without its content. Work in progress is in `.sweepctl` inside the directory: next to the tables, never in one. pyarrow
-and pandas skip it even from the root; DuckDB's `**` does so only from a table down. Not covered: a power cut between
-another writer's link and its sync can undo an object that was already read.
+and pandas skip it even from the root; DuckDB's `**` does so only from a table down. A power cut between a writer's link
+and its sync can undo an object that was already read: whoever builds on what was read calls `make_durable`.
 """
 
 import datetime as dt
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pyarrow import fs
 
 _WORK = ".sweepctl"
+KNOWN_DURABLE = 1000  # objects whose durability is remembered
 READERS = 8  # threads that read many objects
 KEYS_AT_ONCE = 125  # by one of them: a thread's turn costs as much as reading some
 
@@ -41,6 +42,7 @@ class LocalStore:
         # Each user's own: whoever owns a folder may exchange what is in it.
         self._area = files.WorkArea(self._root, _WORK, f"scratch-{os.geteuid()}")
         self._durable: set[Path] = set()  # folders whose own names this process has synced, up to the root
+        self._known_durable: set[tuple[str, int, int]] = set()  # objects of which this process has synced the name
 
     @property
     def url(self) -> str:
@@ -186,6 +188,19 @@ class LocalStore:
                     os.replace(source, path.name, dst_dir_fd=parent)
                 self._sync_folders(path.parent)
                 return Put.WRITTEN
+
+    def make_durable(self, key: str) -> None:
+        """Sync the name, and those of the folders above: content is durable before it has a name."""
+        path = self._path(key)
+        with files.store_errors("sync", path):
+            facts = path.lstat()
+            version = (key, facts.st_ino, facts.st_mtime_ns)
+            if version in self._known_durable:
+                return  # as a run's record is for each of its shards
+            self._sync_folders(path.parent)
+            if len(self._known_durable) == KNOWN_DURABLE:
+                self._known_durable.clear()
+            self._known_durable.add(version)
 
     def scratch(self) -> AbstractContextManager[Path]:
         """Provide a private folder on the store's own file system."""

@@ -215,6 +215,9 @@ class S3Store:
         """Replace the object if its etag is still `etag`."""
         return self._replace(require_key(key), body, etag)
 
+    def make_durable(self, key: str) -> None:
+        """Do nothing: what a bucket shows is durable."""
+
     def scratch(self) -> AbstractContextManager[Path]:
         """Provide a private folder in this user's temporary directory."""
         return self._area.folder()

@@ -79,6 +79,9 @@ class FaultyStore:
     def replace(self, key: str, body: bytes, etag: str) -> Put:
         return self._call("replace", key, lambda: self.inner.replace(key, body, etag))
 
+    def make_durable(self, key: str) -> None:
+        self.inner.make_durable(key)
+
     def filesystem(self) -> tuple[fs.FileSystem, str]:
         return self.inner.filesystem()
 

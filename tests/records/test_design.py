@@ -1,7 +1,9 @@
 """A stored design is what its digest names, or nothing: absent, altered and false ones never reach an engine."""
 
+import errno
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweepctl.design import DESIGN, Design
-from sweepctl.errors import AlteredDesignError, MessageError, MissingDesignError, UsageError
+from sweepctl.errors import AlteredDesignError, MessageError, MissingDesignError, ScratchError, UsageError
 from sweepctl.messages import ShardMessageV2
 from sweepctl.records import design as stored_design
 from sweepctl.records import layout
@@ -120,6 +122,17 @@ def test_an_absent_design_is_told_with_what_to_do(store: Store) -> None:
         load(store, sha256)
     put(store, encode(design(SOBOL)))
     assert load(store, sha256).cells == 4
+
+
+def test_a_full_disk_is_told_as_such(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    sha256 = written(store, encode(design(SOBOL)))
+    monkeypatch.setattr(stored_design, "TemporaryDirectory", full)
+    with pytest.raises(ScratchError, match="No space left on device") as caught:
+        load(store, sha256)
+    assert "Free space" in str(caught.value.remedy)
 
 
 def test_altered_bytes_are_never_taken_and_never_overwritten(store: Store) -> None:

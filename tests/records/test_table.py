@@ -94,6 +94,9 @@ def test_equal_rows_are_equal_in_any_encoding_and_damaged_ones_never(tmp_path: P
     assert not same_rows(path, other)
     other.write_bytes(b"no Parquet")
     assert not same_rows(path, other)
+    other.unlink()
+    with pytest.raises(FileNotFoundError):  # which says nothing about rows
+        same_rows(path, other)
 
 
 def test_no_unsigned_integers_and_no_partition_among_the_columns() -> None:

@@ -1,5 +1,7 @@
 """Files that are compared with what an attempt computed: they come from a store, and may be anything."""
 
+import errno
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sweepctl.records.table import POINT_OUTCOMES, ROW_GROUP_ROWS, SHARED_COLUMNS, DataFile
+from sweepctl.shard import adopt
 from sweepctl.shard.adopt import same_without, standing
 
 ROWS = ROW_GROUP_ROWS + 1
@@ -49,3 +52,21 @@ def test_a_damaged_file_of_an_extra_dataset_is_another_result(tmp_path: Path, ow
     damaged.write_bytes(body)
     mine = DataFile(POINT_OUTCOMES, own, ROWS)
     assert not same_without(DataFile(POINT_OUTCOMES, damaged, ROWS), mine, pa.array([0], pa.int64()))
+
+
+def test_a_disk_that_fails_makes_no_file_another_result(
+    tmp_path: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise, a full disk would be recorded as a conflict."""
+    missing = tmp_path / "missing.parquet"
+    with pytest.raises(FileNotFoundError):
+        standing(missing, own)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(adopt, "DatasetWriter", full)
+    mine = DataFile(POINT_OUTCOMES, own, ROWS)
+    found = DataFile(POINT_OUTCOMES, file(tmp_path / "found.parquet"), ROWS)
+    with pytest.raises(OSError, match="No space left on device"):
+        same_without(found, mine, pa.array([0], pa.int64()))

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
 from typing import Any, Literal
@@ -23,6 +23,11 @@ LEASE, TIMEOUT = 60, 250.0
 GRACES = [30.0, 3.0]  # seconds; a poll outlasts the second
 FIRST_DELAY = 5  # seconds, before a failed message is delivered again; the least that there is
 FOCUSES = ("", "", "", "shard_outcomes", "shard_outcomes", "shard_attempts", "point_", "delete", "extend")
+
+
+LOCAL_FOCUSES = ("", "rename", "sync shard_outcomes", "sync runs", "link shard_outcomes", "lock .sweepctl/replace")
+# Of one history in eight. Whether it is this one hangs together with no other draw: the others are as they always were.
+DISKS: tuple[Literal["", "scratch", "local"], ...] = ("", "", "", "scratch", "local", "", "", "")
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,9 @@ class Case:
     operators: int  # who compact the run, and send failed shards again, while the workers are at it
     usurpers: tuple[bytes, ...]  # of another spec under the run_id, which nobody planned: who comes first is right
     lost_design: Literal["", "missing", "altered"]  # what became of the stored design, until it is restored
+    disk: Literal[
+        "", "scratch", "local"
+    ]  # whether temporary files find no space now and then; or a LocalStore is on it
     forces: bool  # some workers run shards again that are complete, and compare
 
     def conditions(self, *, force: bool) -> Conditions:
@@ -73,6 +81,7 @@ def draw(seed: int) -> Case:
     points = shards * size
     engines, people = Random(f"engines {seed}"), Random(f"people {seed}")
     operators = people.choice([1, 1, 2]) if _chance(people, 0.1) else 0
+    disk = Random(f"disk {seed}").choice(DISKS)
     stored = _stored(points) if _chance(Random(f"design {seed}"), 0.15) else None
     planned = _chance(random, 0.4)
     injected = frozenset({random.randrange(shards)} if _chance(random, 0.08) else ())
@@ -90,7 +99,7 @@ def draw(seed: int) -> Case:
     if _chance(random, 0.06):
         strangers.append(b'{"run_id": "r"}')
     rivals = [] if planned else _rivals(Random(f"rivals {seed}"), message, shards, points)
-    return Case(
+    case = Case(
         bodies=tuple(bodies),
         strangers=tuple(strangers),
         rivals=tuple(rivals),
@@ -117,10 +126,20 @@ def draw(seed: int) -> Case:
         max_receive_count=random.choice([3, 4, 6]),
         grace=people.choice(GRACES),
         operators=operators,
+        disk=disk,
         forces=_chance(people, 0.1),
         usurpers=_usurpers(people, message, shards) if not planned and not rivals else (),
         lost_design=people.choice(["", "", "missing", "altered"]) if stored else "",
     )
+    return _on_disk(case, Random(f"local {seed}")) if disk == "local" else case
+
+
+def _on_disk(case: Case, random: Random) -> Case:
+    """Return a case of a LocalStore: more workers meet at a shard, and trouble gathers where only a disk has any."""
+    focus = random.choice(LOCAL_FOCUSES)
+    if _chance(random, 0.5):
+        case = replace(case, bodies=case.bodies * 2, workers=3)
+    return replace(case, focus=focus, operators=0)
 
 
 def _hosting(random: Random, points: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Judges a history: each write and each acknowledgement when it happens, and the whole store in the end.
 
 Findings, each of which must not be: overwritten, overwritten_success, downgraded, dangling, rows_lost,
-outcome_before_history, acknowledged_without_outcome, blamed, wrong_build, unfit, claimed_commit, stale_delete,
+outcome_before_history, acknowledged_without_outcome, torn, blamed, wrong_build, unfit, claimed_commit, stale_delete,
 late_delete, lease_ran_out, left_behind, used_up, unlimited, wrong_design, undeclared, lost, duplicated, unrecorded,
 false_conflict, false_rejection, wrong_worker, orphan, stray_task, unsettled, unended, compact_conflict, uncompacted,
 verify.
@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from fakes.bucket import Bucket
+from fakes.disk import STORE
 from fakes.message_queue import HeldMessage, Message
 from fakes.simulated_engine import ROWS, SimulatedChild
 from simulation.case import FIRST_DELAY, LEASE
@@ -27,6 +28,8 @@ from sweepctl.spec import NO_LIMITS
 from sweepctl.worker import lease
 from sweepctl.worker.delivery import Delivery
 
+POWER = "power loss"
+
 
 @dataclass
 class Checker:
@@ -40,6 +43,7 @@ class Checker:
     work_of: Callable[[HeldMessage], Delivery | None] = lambda _delivery: None
     stood: set[str] = field(default_factory=set)  # attempts whose outcome stood once
     lacking: set[str] = field(default_factory=set)  # attempts without rows that another had, which nobody has written
+    acknowledged: list[tuple[str, ShardMessage]] = field(default_factory=list)  # by whom, and what
     _decoded: dict[bytes, Outcome] = field(default_factory=dict)
 
     def on_put(self, process: str, key: str, old: bytes | None, new: bytes) -> None:
@@ -64,6 +68,10 @@ class Checker:
                 self.log.find(
                     "downgraded", f"{process} replaced {rank(standing).name} by {rank(outcome).name} at {key}"
                 )
+        self._judge_named(process, key, outcome)
+
+    def _judge_named(self, process: str, key: str, outcome: Outcome) -> None:
+        """What an outcome is based on is there."""
         self._require_there(process, outcome.artifacts)
         if any(each.dataset == "parts" and each.rows != ROWS * outcome.points_succeeded for each in outcome.artifacts):
             self.log.find("rows_lost", f"{process} names a file without the rows of its points at {key}")
@@ -76,10 +84,25 @@ class Checker:
     def _on_attempt(self, attempt: Outcome) -> None:
         """Note a conflict about a file that is not there: points of the attempt failed that had rows in another."""
         key, found, _ = (
-            (attempt.error_message or "").removeprefix("s3://memory/").partition(" holds a different result")
+            (attempt.error_message or "")
+            .removeprefix("s3://memory/")
+            .removeprefix(f"{STORE}/")
+            .partition(" holds a different result")
         )
         if found and key not in self.bucket.objects:
             self.lacking.add(attempt.attempt_id)
+
+    def on_power_loss(self, torn: Sequence[str]) -> None:
+        """Each name has its content, each outcome what it is based on, and each acknowledged message its outcome."""
+        for key in torn:
+            self.log.find("torn", f"{key} has lost its content")
+        if torn:
+            return
+        for key, body in self.bucket.objects.items():
+            if key.startswith("shard_outcomes/"):
+                self._judge_named(POWER, key, self.outcome(body))
+        for what, meant in self.acknowledged:
+            self._judge_acknowledged(f"{POWER}, {what}", meant)
 
     def _require_there(self, process: str, named: Sequence[Artifact | Part]) -> None:
         for each in named:
@@ -161,21 +184,26 @@ class Checker:
         # Who stood still between the decision and the request could not know; nobody else is excused.
         if self.now() >= delivery.known_until and holder.frozen_until != self.now():
             self.log.find("late_delete", f"{holder.name} deletes {receipt} after its lease's end")
-        meant = self.decoded(message.body)
-        outcome = None if meant is None else self.standing(meant.shard_id)
-        if meant is None or outcome is None:
-            self.log.find("acknowledged_without_outcome", f"{holder.name} deletes {receipt}")
+        what, meant = f"{holder.name} deletes {receipt}", self.decoded(message.body)
+        if not self._judge_acknowledged(what, meant) or meant is None:
             return
-        bounds = (outcome.start_index, outcome.end_index_exclusive)
-        if outcome.retryable or bounds != (meant.start_index, meant.end_index_exclusive):
-            self.log.find(
-                "acknowledged_without_outcome", f"{holder.name} deletes {receipt}: {outcome.error_code}, {bounds}"
-            )
-        if outcome.spec_fingerprint != meant.spec.fingerprint:
-            self.log.find("acknowledged_without_outcome", f"{holder.name} deletes {receipt} of another spec")
+        self.acknowledged.append((what, meant))
         work = self.work_of(delivery)
         if work is not None and _claims(work) and work.attempt_id not in self.stood:
             self.log.find("claimed_commit", f"{holder.name} takes another's outcome for its own at {receipt}")
+
+    def _judge_acknowledged(self, what: str, meant: ShardMessage | None) -> bool:
+        """Say whether the shard of a message has an outcome, and judge this one."""
+        outcome = None if meant is None else self.standing(meant.shard_id)
+        if meant is None or outcome is None:
+            self.log.find("acknowledged_without_outcome", what)
+            return False
+        bounds = (outcome.start_index, outcome.end_index_exclusive)
+        if outcome.retryable or bounds != (meant.start_index, meant.end_index_exclusive):
+            self.log.find("acknowledged_without_outcome", f"{what}: {outcome.error_code}, {bounds}")
+        if outcome.spec_fingerprint != meant.spec.fingerprint:
+            self.log.find("acknowledged_without_outcome", f"{what} of another spec")
+        return True
 
     def standing(self, shard_id: int) -> Outcome | None:
         """Return the outcome of a shard, wherever it lies."""

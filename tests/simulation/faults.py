@@ -44,6 +44,9 @@ class Fault(Enum):
     ENGINE_OTHER = "the engine, asked again, says that it is of another version"
     HOST_BLAMES = "a host says of a sound point that it ended its process"
     ENGINE_REPLACED = "the engine's file is replaced by another build of its version"
+    DISK_FULL = "ENOSPC, nothing is done"
+    DISK_ERROR = "EIO, nothing is done"
+    POWER_LOSS = "all processes die, and what was not synced may be gone"
 
 
 FOCUS = 0.3
@@ -70,14 +73,31 @@ _ENGINE = (
     F.ENGINE_MORE,
 )
 
+_SYSTEM_CALL = (
+    F.CRASH_BEFORE,
+    F.CRASH_AFTER,
+    F.FREEZE_BEFORE,
+    F.FREEZE_AFTER,
+    F.SIGTERM,
+    F.STALL_AFTER,
+    F.DISK_ERROR,
+    F.POWER_LOSS,
+)
+
 RECORDS = frozenset({"engine", "columns"})  # one record of an engine, of a point or of several
 OF_ENGINES = RECORDS | {
     "resume",
     "build",
     "host",
+    "scratch",
 }  # and what else goes wrong with engines, not with the store or the queue
 
 SELDOM = frozenset({"resume", "host"})  # calls of which there are few: trouble is as likely as where it gathers
+
+# System calls of the local store, and writes to temporary files. They have faults and numbers of their own: as if there
+# were none of them in a history, every other call has those that it always had.
+ON_DISK = frozenset({"look", "change", "scratch"})
+OF_A_REQUEST = 10  # system calls are about as many as take the place of a request to a bucket
 
 # What can happen to a call of each kind.
 BY_CALL: Mapping[str, tuple[Fault, ...]] = {
@@ -93,6 +113,9 @@ BY_CALL: Mapping[str, tuple[Fault, ...]] = {
     "resume": (F.ENGINE_GONE, F.ENGINE_LATE, F.ENGINE_FORMER, F.ENGINE_OTHER),
     "build": (F.ENGINE_REPLACED,),
     "host": (F.HOST_BLAMES,),
+    "look": _SYSTEM_CALL,
+    "change": (*_SYSTEM_CALL, F.CRASH_AFTER, F.DISK_FULL, F.DISK_FULL, F.POWER_LOSS),
+    "scratch": (F.DISK_FULL,),
 }
 
 
@@ -110,19 +133,22 @@ class Plan:
     only: Mapping[int, Fault] | None = None
     enabled: bool = True
     calls: int = 0
+    calls_on_disk: int = 0  # numbered downwards from -1
     happened: dict[int, Fault] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._faults = Random(self.seed * 2 + 1)
+        self._faults_on_disk = Random(f"faults on disk {self.seed}")
         self._times = Random(self.seed * 2)
 
     def next(self, call: str, where: str) -> Fault | None:
         """Return what goes wrong with the next call."""
-        number, self.calls = self.calls, self.calls + 1
+        number, faults = self._number(call)
         # Both are drawn for each call, so that a fault left out changes as little as it can.
         is_focus = call in SELDOM or (self.focus and self.focus in f"{call} {where}")
-        likely = FOCUS if is_focus else self.density
-        strikes, which = self._faults.random() < likely, self._faults.random()
+        density = self.density / OF_A_REQUEST if call in {"look", "change"} else self.density
+        likely = FOCUS if is_focus else density
+        strikes, which = faults.random() < likely, faults.random()
         if not self.enabled:
             return None
         choices = BY_CALL[call]
@@ -137,6 +163,13 @@ class Plan:
         if fault is not None:
             self.happened[number] = fault
         return fault
+
+    def _number(self, call: str) -> tuple[int, Random]:
+        if call in ON_DISK:
+            self.calls_on_disk += 1
+            return -self.calls_on_disk, self._faults_on_disk
+        self.calls += 1
+        return self.calls - 1, self._faults
 
     def latency(self, usual: float) -> float:
         """Draw how long something takes: mostly little, sometimes much more, so that every order of things occurs."""

@@ -1,5 +1,7 @@
 """Between a worker and everything outside it: each call takes time, and may meet a fault."""
 
+import errno
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,8 +14,10 @@ from simulation.scheduler import Process, Scheduler
 
 T = TypeVar("T")
 LATENCY = 0.5  # seconds on the way there, or back; mostly
+DISK_LATENCY = 0.02  # of a system call
+_ERRORS = {Fault.DISK_FULL: errno.ENOSPC, Fault.DISK_ERROR: errno.EIO}
 GIVES_UP_AFTER = {"store": 60.0, "queue": 10.0}  # seconds that a client waits for a reply
-_STORE_CALLS = frozenset({"put", "get", "list"})
+_STORE_CALLS = frozenset({"put", "get", "list", "look", "change"})
 # They befall the worker or everybody; which calls they spoil shows later.
 _OF_NO_CALL = frozenset({Fault.SIGTERM, Fault.STORE_OUTAGE, Fault.QUEUE_OUTAGE})
 
@@ -27,6 +31,7 @@ class Outside:
     log: Log
     down_until: dict[str, float] = field(default_factory=lambda: {"store": 0.0, "queue": 0.0})
     network: Process = field(default_factory=lambda: Process("network"))
+    lose_power: Callable[[Process], None] = lambda _process: None
 
 
 @dataclass
@@ -71,6 +76,24 @@ class Gate:
         self._after(fault, f"{call} {where}", service)
         scheduler.sleep(plan.latency(LATENCY))
         return answer
+
+    def disk(self, call: str, where: str, effect: Callable[[], T]) -> T:
+        """Have a system call carried out."""
+        scheduler, fault = self.outside.scheduler, self.fault(call, where)
+        scheduler.sleep(self.outside.plan.latency(DISK_LATENCY))
+        if fault is Fault.POWER_LOSS:
+            self.outside.lose_power(self.process)
+        self.before(fault)
+        if fault in _ERRORS:
+            raise OSError(_ERRORS[fault], os.strerror(_ERRORS[fault]))
+        answer = effect()
+        self._after(fault, f"{call} {where}", "store")
+        return answer
+
+    def write_temporary(self, where: str) -> None:
+        """Have something written to temporary files, for which there may be no space."""
+        if self.fault("scratch", where) is Fault.DISK_FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def before(self, fault: Fault | None) -> None:
         """Have happen what happens to the process before anything else."""

@@ -25,13 +25,14 @@ import pyarrow.parquet as pq
 from sweepctl import messages
 from sweepctl.compact import parts
 from sweepctl.engine import checks, columns, reader, run
-from sweepctl.errors import StoreError
+from sweepctl.errors import ScratchError, StoreError
 from sweepctl.protocol import Model
 from sweepctl.records import compact_source, datafile, footer, footer_forms, table
 from sweepctl.records import design as stored_design
 from sweepctl.records.outcome import Artifact
 from sweepctl.records.table import DataFile, DatasetWriter
 from sweepctl.shard import adopt, attempt
+from sweepctl.store.files import store_errors
 from sweepctl.store.s3 import S3Store
 from sweepctl.verify import compacted, leftovers, proof, shards
 from sweepctl.worker import delivery, drain
@@ -48,7 +49,7 @@ def in_memory() -> Iterator[None]:
             (table, "decode", decode),
             (table, "pq", _Parquet),
             (datafile, "pq", _Parquet),
-            (S3Store, "_area", SimpleNamespace(folder=folder)),
+            (S3Store, "_area", SimpleNamespace(folder=scratch)),
             (attempt, "DatasetWriter", Writer),
             (adopt, "DatasetWriter", Writer),
             (parts, "DatasetWriter", Writer),
@@ -76,6 +77,7 @@ class File(PosixPath):
     """The path of a file that lies in memory."""
 
     files: ClassVar[dict[str, bytes]] = {}
+    on_write: ClassVar[Callable[[str], None]] = lambda _name: None  # may raise OSError
 
     def open(self, mode: str = "r", *_: Any, **__: Any) -> Any:  # noqa: ANN401  as of pathlib
         if mode == "wb":
@@ -88,6 +90,11 @@ class File(PosixPath):
             return self.files[str(self)]
         except KeyError:
             raise FileNotFoundError(str(self)) from None
+
+    def write_bytes(self, data: Any) -> int:  # noqa: ANN401  as of pathlib
+        File.on_write(self.name)
+        self.files[str(self)] = data
+        return len(data)
 
     def stat(self, **_: Any) -> Any:  # noqa: ANN401  as of pathlib
         return SimpleNamespace(st_size=len(self.read_bytes()))
@@ -105,6 +112,10 @@ class _Sink(io.BytesIO):
         super().__init__()
         self._name = name
 
+    def write(self, body: Any) -> int:  # noqa: ANN401  as of io
+        File.on_write("a download")
+        return super().write(body)
+
     def close(self) -> None:
         if not self.closed:
             File.files[self._name] = self.getvalue()
@@ -118,6 +129,7 @@ _numbers = count()
 def folder(*, prefix: str = "") -> Iterator[File]:
     """Lend a private folder, gone on exit."""
     name = f"/memory/{prefix}{next(_numbers)}"
+    File.on_write("a folder")
     try:
         yield File(name)
     finally:
@@ -125,12 +137,22 @@ def folder(*, prefix: str = "") -> Iterator[File]:
             del File.files[each]
 
 
+@contextmanager
+def scratch() -> Iterator[File]:
+    """Lend a folder as a `WorkArea` does."""
+    with ExitStack() as lent:
+        with store_errors("create a work folder in", Path("/memory"), ScratchError):
+            path = lent.enter_context(folder())
+        yield path
+
+
 class Writer:
     """`DatasetWriter`, whose file is made when its rows are known."""
 
-    def __init__(self, dataset: str, schema: pa.Schema, folder: File) -> None:
+    def __init__(self, dataset: str, schema: pa.Schema, folder: Path) -> None:
         self._dataset = dataset
         self._path = folder / f"{dataset}.parquet"
+        self._path.write_bytes(b"")
         self._schema = schema
         self._rows: list[pa.Table] = []
 
@@ -149,7 +171,7 @@ class Writer:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, rows.schema) as stream:
             stream.write_table(rows)
-        File.files[str(self._path)] = _file_of(self._dataset, sink.getvalue().to_pybytes(), content_sha256)
+        self._path.write_bytes(_file_of(self._dataset, sink.getvalue().to_pybytes(), content_sha256))
         return DataFile(self._dataset, self._path, rows.num_rows)
 
 
@@ -166,7 +188,7 @@ class _PlainWriter:
 
     def __exit__(self, *_: object) -> None:
         self._writer.close()
-        File.files[str(self._path)] = self._sink.getvalue().to_pybytes()
+        self._path.write_bytes(self._sink.getvalue().to_pybytes())
 
     def write_table(self, rows: pa.Table, row_group_size: int) -> None:
         self._writer.write_table(rows, row_group_size=row_group_size)

@@ -28,6 +28,8 @@ from sweepctl.engine.run import EngineRun
 from sweepctl.records import design as stored_design
 from sweepctl.records import outcome
 from sweepctl.shard import adopt, attempt, claim, commit, run
+from sweepctl.store import local
+from sweepctl.store.local import LocalStore
 from sweepctl.store.s3 import S3Store
 from sweepctl.worker import delivery, lease
 from sweepctl.worker.drain import Worker
@@ -191,6 +193,27 @@ MUTANTS = (
     Mutant("limits without a host", (points, attempt), "run_points", "requests.limits != NO_LIMITS", "False"),
     Mutant("a model's declaration not kept", (commit,), "agree_engine", "layout.engine_pin(pin.run_id), pin,",
            "layout.engine_pin(pin.run_id), dataclasses.replace(pin, declaration_json=None),"),
+    Mutant("content not synced before its name", (LocalStore,), "create", "files.sync(source)", "pass"),
+    Mutant("a new outcome's content not synced before its name", (LocalStore,), "replace", "files.sync(source)",
+           "pass"),
+    Mutant("a name not synced", (LocalStore,), "_sync_folders", "files.sync(folder)", "pass"),
+    Mutant("the folders above a name not synced", (LocalStore,), "_sync_folders", "files.sync(above)", "pass"),
+    Mutant("a file replaced without the lock", (LocalStore,), "replace",
+           'files.locked(self._work / "replace.lock")', "ExitStack()"),
+    Mutant("a file replaced unseen", (LocalStore,), "replace", "current is None or current.etag != etag",
+           "current is None"),
+    Mutant("a rename instead of a link", (local,), "_link", "os.link", "os.replace"),
+    Mutant("a file that exists taken for durable", (LocalStore,), "create", "self._sync_folders(path.parent)",
+           "if put is Put.WRITTEN:\n            self._sync_folders(path.parent)"),
+    Mutant("a file that was read taken for durable", (LocalStore,), "make_durable",
+           "self._sync_folders(path.parent)", "pass"),
+    Mutant("a record that was read taken for durable", (commit,), "_create_or_read", "store.make_durable(key)", "pass"),
+    Mutant("an outcome that stands taken for durable", (commit,), "_commit_outcome",
+           "store.make_durable(key)\n            return existing", "return existing"),
+    Mutant("a write that failed taken for durable", (commit,), "_commit_outcome",
+           "store.make_durable(key)  # if that is what failed", "pass"),
+    Mutant("a shard that is complete taken for durable", (run, delivery), "run_shard",
+           "store.make_durable(layout.ShardKeys.of(run, message.shard_id).outcome)", "pass"),
     Mutant("metrics of a failed point in columns", (columns,), "_of_successes", "if pc.all(succeeded).as_py():",
            "if True:"),
 )  # fmt: skip

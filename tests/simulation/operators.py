@@ -20,7 +20,7 @@ from sweepctl.errors import (
     UnknownRunError,
 )
 from sweepctl.runs.retry import failed_shards
-from sweepctl.store.s3 import S3Store
+from sweepctl.store.contract import Store
 
 if TYPE_CHECKING:
     from simulation.world import _World
@@ -52,7 +52,7 @@ def _work(world: "_World", process: Process) -> None:
             continue
 
 
-def _compact(world: "_World", store: S3Store, name: str, stop: Event) -> bool:
+def _compact(world: "_World", store: Store, name: str, stop: Event) -> bool:
     try:
         already = compact(store, RUN_ID, stop=stop).already
     except NotWholeError:

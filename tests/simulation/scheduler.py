@@ -80,6 +80,11 @@ class Scheduler:
         return not self._done()
 
     @property
+    def running(self) -> Process | None:
+        """The process whose task runs; None outside of all tasks."""
+        return None if self._current is None else self._current.process
+
+    @property
     def current(self) -> Task:
         assert self._current is not None, "only a task can wait"
         return self._current

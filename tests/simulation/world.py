@@ -3,8 +3,9 @@
     history = play(seed)
     history.findings  # nothing, or what must not be
 
-The production code from `drain` down to `S3Store`, `Queue` and `EngineRun` runs unchanged. Handed in are clock, sleep,
-the start of a task and the worker's inbox, the two clients of boto3, the engine's child process, and its files.
+The production code from `drain` down to `S3Store` or `LocalStore`, `Queue` and `EngineRun` runs unchanged. Handed
+in are clock, sleep, the start of a task and the worker's inbox, the two clients of boto3 or the system calls of the
+store, the engine's child process, and its files.
 """
 
 import datetime as dt
@@ -25,8 +26,9 @@ from simulation.checker import Checker
 from simulation.faults import Fault, Plan
 from simulation.final import Inline, is_unfinished, judge_end
 from simulation.gate import Gate, Outside
+from simulation.local import Machine
 from simulation.log import Log
-from simulation.memory import in_memory
+from simulation.memory import File, in_memory
 from simulation.operators import start_operators
 from simulation.scheduler import Inbox, Lock, Process, Scheduler
 
@@ -39,6 +41,7 @@ from sweepctl.records import layout
 from sweepctl.shard import commit
 from sweepctl.store import s3
 from sweepctl.store.contract import Store
+from sweepctl.store.local import LocalStore
 from sweepctl.store.s3 import S3Store
 from sweepctl.verify import proof
 from sweepctl.worker import events, lease
@@ -144,6 +147,8 @@ class _World:
     workers: dict[str, Worker] = field(default_factory=dict)
     living: list[Process] = field(default_factory=list)
     operators: list[Process] = field(default_factory=list)
+    gates: dict[str, Gate] = field(default_factory=dict)  # of workers
+    machine: Machine | None = None  # of all workers, where their store is a folder
     attempts: int = 0
 
     def __post_init__(self) -> None:
@@ -159,8 +164,20 @@ class _World:
         self.queue.on_arrive = self.checker.on_arrive
 
     def play(self) -> None:
-        with patch.object(stored_design, "_kept", _Kept(self.scheduler)):
-            self._play()
+        with (
+            patch.object(stored_design, "_kept", _Kept(self.scheduler)),
+            patch.object(File, "on_write", self._write_temporary),
+        ):
+            if self.case.disk == "local":
+                with Machine.of(self) as self.machine:
+                    self._play()
+            else:
+                self._play()
+
+    def _write_temporary(self, where: str) -> None:
+        process = self.scheduler.running
+        if self.case.disk and process is not None and process.name in self.gates:
+            self.gates[process.name].write_temporary(where)
 
     def _play(self) -> None:
         if self.case.stored is not None:
@@ -168,12 +185,17 @@ class _World:
         self._lose_design()
         if self.case.planned is not None:
             commit.pin_run(self.store(), self.case.planned)
+        if self.machine is not None:
+            self.machine.install(self.bucket.objects)
         for body in (*self.case.bodies, *self.case.strangers, *self.case.rivals, *self.case.usurpers):
             self.queue.send(body)
         director = Process("director")
         self.scheduler.start(director, self._direct)
         self.scheduler.run(TROUBLE_SECONDS, lambda: not self.queue.messages)
         self.scheduler.kill(director)
+        if self.machine is not None and self.machine.is_damaged:
+            self._end()
+            return
         self.queue.least_wait = PATIENT_POLL
         self._settle()
         judge_end(self)
@@ -190,6 +212,8 @@ class _World:
         """As an operator does who reads that a design is missing or altered."""
         if self.case.stored is not None:
             self.bucket.objects[self._design_key] = self.case.stored
+            if self.machine is not None:
+                self.machine.install({self._design_key: self.case.stored})
 
     @property
     def _design_key(self) -> str:
@@ -279,6 +303,7 @@ class _World:
             on_ended=lambda delivery: self.checker.on_ended(delivery, engine.asked_by(self.scheduler.current)),
         )
         gate.stop = worker.stop
+        self.gates[process.name] = gate
         self.workers[process.name] = worker
         self.living.append(process)
         self.log.note(self.scheduler.now, process.name, "life", "starts", f"skew {skew}")
@@ -288,10 +313,14 @@ class _World:
         progress = worker.drain()
         if worker._deliveries:
             self.log.find("left_behind", f"{process.name} ends, and holds {sorted(worker._deliveries)}")
+        if self.machine is not None:
+            self.machine.end(process)
         self.log.note(self.scheduler.now, process.name, "life", "ends", str(progress.why))
 
-    def store(self, gate: Gate | None = None) -> S3Store:
-        """Open the bucket; without a gate, nothing goes wrong."""
+    def store(self, gate: Gate | None = None) -> S3Store | LocalStore:
+        """Open the store; without a gate, nothing goes wrong, and it is a bucket."""
+        if gate is not None and self.machine is not None:
+            return self.machine.store(gate)
         sleep = (lambda _seconds: None) if gate is None else self.scheduler.sleep
         return S3Store("memory", "", cast("Any", bucket.Client(self.bucket, gate)), sleep)
 

@@ -161,6 +161,12 @@ def test_a_judged_body_is_replaced(store: Store) -> None:
     assert _read(store).body == b"new"
 
 
+def test_what_was_read_can_be_made_durable(store: Store) -> None:
+    store.create(KEY, b"body")
+    store.make_durable(KEY)
+    assert _read(store).body == b"body"
+
+
 def test_a_stale_etag_replaces_nothing(store: Store) -> None:
     store.create(KEY, b"old")
     stale = _read(store).etag

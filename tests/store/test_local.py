@@ -19,7 +19,7 @@ import pytest
 from store import crasher
 
 from sweepctl.errors import StoreError
-from sweepctl.store import Put, Store, files, open_store
+from sweepctl.store import Put, Store, files, local, open_store
 from sweepctl.store.local import LocalStore
 
 KEY = "runs/run=r/run.parquet"
@@ -103,6 +103,35 @@ def test_what_exists_is_durable_before_anyone_builds_on_it(root: Path, steps: li
     steps.clear()
     assert open_store(str(root)).create(KEY, b"other") is Put.EXISTS
     assert steps == [("sync", "*"), SYNCED_NAME, *WAY_TO_ROOT]
+
+
+def test_what_was_read_is_made_durable_once(root: Path, steps: list[tuple[str, str]]) -> None:
+    open_store(str(root)).create(KEY, b"body")
+    steps.clear()
+    reader = open_store(str(root))
+    reader.make_durable(KEY)
+    assert steps == [SYNCED_NAME, *WAY_TO_ROOT]
+    steps.clear()
+    reader.make_durable(KEY)
+    assert steps == []
+    stored = reader.read(KEY)
+    assert stored is not None
+    open_store(str(root)).replace(KEY, b"new", stored.etag)
+    steps.clear()
+    reader.make_durable(KEY)
+    assert steps == [SYNCED_NAME]
+
+
+def test_what_is_remembered_as_durable_is_bounded(
+    store: Store, monkeypatch: pytest.MonkeyPatch, steps: list[tuple[str, str]]
+) -> None:
+    monkeypatch.setattr(local, "KNOWN_DURABLE", 1)
+    for key in ("runs/a", "runs/b"):
+        store.create(key, b"body")
+        store.make_durable(key)
+    steps.clear()
+    store.make_durable("runs/a")
+    assert steps == [("sync", "store/runs")]
 
 
 def test_a_replacement_is_durable_before_its_name_and_renamed_under_the_lock(

@@ -1,0 +1,117 @@
+"""The machine of workers whose store is a folder: its disk, and what becomes of all of them when the power fails.
+
+The store's objects are in the history's bucket as well, which is what is judged: each link and rename that gives one
+its name is a write there, and after a power loss the bucket holds what the disk has left. The queue is elsewhere.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from unittest.mock import patch
+
+from fakes.disk import STORE, Disk, DiskPath, stand_ins
+from simulation.gate import Gate
+from simulation.scheduler import Lock, Process
+
+from sweepctl.errors import StoreError
+from sweepctl.store import files, local
+from sweepctl.store.contract import Put
+from sweepctl.store.local import LocalStore
+
+if TYPE_CHECKING:
+    from simulation.world import _World
+
+
+class _Store(LocalStore):
+    """Says in the log which writes were not confirmed."""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__(STORE)
+        self._gate = gate
+
+    def create(self, key: str, body: bytes | Path) -> Put:
+        with self._noting(key):
+            return super().create(key, body)
+
+    def replace(self, key: str, body: bytes, etag: str) -> Put:
+        with self._noting(key):
+            return super().replace(key, body, etag)
+
+    @contextmanager
+    def _noting(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except StoreError:
+            outside = self._gate.outside
+            outside.log.note(outside.scheduler.now, self._gate.process.name, "failed", f"put {key}")
+            raise
+
+
+@dataclass
+class Machine:
+    world: "_World"
+    is_damaged: bool = False  # so that nothing else can be judged
+
+    def __post_init__(self) -> None:
+        self._disk = Disk(self.world.scheduler, self._call, self._on_name)
+        self.world.outside.lose_power = self._lose_power
+
+    @classmethod
+    @contextmanager
+    def of(cls, world: "_World") -> Iterator[Self]:
+        """Have the store's modules on the disk of a history."""
+        machine = cls(world)
+        with ExitStack() as patches:
+            patches.enter_context(patch.object(DiskPath, "disk", machine._disk, create=True))
+            patches.enter_context(patch.object(files, "Lock", partial(Lock, world.scheduler)))
+            for name, stand_in in stand_ins(machine._disk):
+                for module in (files, local):
+                    if hasattr(module, name):
+                        patches.enter_context(patch.object(module, name, stand_in))
+            # Of processes that died, too: otherwise it would be done whenever their memory is freed.
+            patches.callback(machine._end_all)
+            yield machine
+
+    def install(self, objects: Mapping[str, bytes]) -> None:
+        """Have these objects on the disk, for good."""
+        for key, body in objects.items():
+            self._disk.place(key, body)
+
+    def _end_all(self) -> None:
+        for closes in self._disk.at_exit.values():
+            for close in closes:
+                close()
+
+    def store(self, gate: Gate) -> LocalStore:
+        return _Store(gate)
+
+    def end(self, process: Process) -> None:
+        """Do what a process does as it ends."""
+        for close in self._disk.at_exit.pop(process.name, ()):
+            close()
+
+    def _call(self, process: Process, kind: str, where: str, effect: Callable[[], Any]) -> Any:  # noqa: ANN401  its answer
+        return self.world.gates[process.name].disk(kind, where, effect)
+
+    def _on_name(self, process: str, key: str, old: bytes | None, new: bytes) -> None:
+        world = self.world
+        world.bucket.objects[key] = new
+        world.bucket.written_at[key] = dt.datetime.now(dt.UTC)
+        world.log.note(world.scheduler.now, process, "put", key, "created" if old is None else "replaced")
+        world.checker.on_put(process, key, old, new)
+
+    def _lose_power(self, process: Process) -> None:
+        world = self.world
+        for each in (*(each for each in world.living if each is not process), process):
+            world.log.note(world.scheduler.now, each.name, "life", "dies")
+            if each is not process:
+                world.scheduler.kill(each)
+        torn = self._disk.lose_power(world.plan.choice)
+        world.bucket.objects = self._disk.objects()
+        self.is_damaged = self.is_damaged or bool(torn)
+        world.checker.on_power_loss(torn)
+        world.scheduler.kill(process)
