@@ -77,7 +77,7 @@ class Disk:
         self._opened: dict[int, Opened] = {}
         self.top = self._new(is_folder=True)
         self.place(".sweepctl", None)  # so that the store's folder is there, as `probe` of a worker has it
-        self.at_exit: dict[str, list[Callable[[], None]]] = {}  # what processes do in the end, as `weakref.finalize`
+        self.at_exit: list[Callable[[], None]] = []  # what `weakref.finalize` is to do, unless processes die
 
     # What no process does.
 
@@ -331,8 +331,7 @@ class Disk:
         return path
 
     def finalize(self, _owner: object, close: Callable[[], None]) -> None:
-        process = self._process
-        self.at_exit.setdefault("" if process is None else process.name, []).append(close)
+        self.at_exit.append(close)
 
 
 FCNTL = SimpleNamespace(LOCK_EX=2, LOCK_NB=4)

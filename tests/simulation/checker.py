@@ -4,7 +4,7 @@ Findings, each of which must not be: overwritten, overwritten_success, downgrade
 outcome_before_history, acknowledged_without_outcome, torn, blamed, wrong_build, unfit, claimed_commit, stale_delete,
 late_delete, lease_ran_out, left_behind, used_up, unlimited, wrong_design, undeclared, lost, duplicated, unrecorded,
 false_conflict, false_rejection, wrong_worker, orphan, stray_task, unsettled, unended, compact_conflict, uncompacted,
-verify.
+litter, verify.
 """
 
 import hashlib

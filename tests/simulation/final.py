@@ -63,6 +63,8 @@ def judge_end(world: "_World") -> None:
     for body in case.rivals:
         _judge_rival(world, body)
     _judge_rejections(world)
+    if world.machine is not None:
+        world.machine.judge_end()
     _judge_by_verify(world, unfinished)
 
 

@@ -57,6 +57,7 @@ class Machine:
     is_damaged: bool = False  # so that nothing else can be judged
 
     def __post_init__(self) -> None:
+        self._at_exit: dict[str, Callable[[], None]] = {}  # of each process
         self._disk = Disk(self.world.scheduler, self._call, self._on_name)
         self.world.outside.lose_power = self._lose_power
 
@@ -82,17 +83,24 @@ class Machine:
             self._disk.place(key, body)
 
     def _end_all(self) -> None:
-        for closes in self._disk.at_exit.values():
-            for close in closes:
-                close()
+        for close in (*self._at_exit.values(), *self._disk.at_exit):
+            close()
 
     def store(self, gate: Gate) -> LocalStore:
-        return _Store(gate)
+        store = _Store(gate)
+        self._at_exit[gate.process.name] = self._disk.at_exit.pop()
+        return store
 
     def end(self, process: Process) -> None:
         """Do what a process does as it ends."""
-        for close in self._disk.at_exit.pop(process.name, ()):
-            close()
+        self._at_exit.pop(process.name)()
+
+    def judge_end(self) -> None:
+        """Whoever starts next removes the work folders of all that ended, however they did."""
+        with LocalStore(STORE).scratch() as own:
+            left = self._disk.find(own.parent.parent).names.keys() - {"lock", own.parent.name}
+        if left:
+            self.world.log.find("litter", f"{sorted(left)}")
 
     def _call(self, process: Process, kind: str, where: str, effect: Callable[[], Any]) -> Any:  # noqa: ANN401  its answer
         return self.world.gates[process.name].disk(kind, where, effect)

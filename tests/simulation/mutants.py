@@ -28,7 +28,7 @@ from sweepctl.engine.run import EngineRun
 from sweepctl.records import design as stored_design
 from sweepctl.records import outcome
 from sweepctl.shard import adopt, attempt, claim, commit, run
-from sweepctl.store import local
+from sweepctl.store import files, local
 from sweepctl.store.local import LocalStore
 from sweepctl.store.s3 import S3Store
 from sweepctl.worker import delivery, lease
@@ -207,6 +207,7 @@ MUTANTS = (
            "if put is Put.WRITTEN:\n            self._sync_folders(path.parent)"),
     Mutant("a file that was read taken for durable", (LocalStore,), "make_durable",
            "self._sync_folders(path.parent)", "pass"),
+    Mutant("work folders of the dead left there", (files,), "_is_abandoned", "is_due and", "False and"),
     Mutant("a record that was read taken for durable", (commit,), "_create_or_read", "store.make_durable(key)", "pass"),
     Mutant("an outcome that stands taken for durable", (commit,), "_commit_outcome",
            "store.make_durable(key)\n            return existing", "return existing"),
