@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from unittest.mock import patch
 
-from fakes.disk import STORE, Disk, DiskPath, stand_ins
+from fakes.disk import STORE, Disk
+from fakes.disk_modules import DiskPath, stand_ins
 from simulation.gate import Gate
 from simulation.scheduler import Lock, Process
 
