@@ -74,27 +74,22 @@ class Disk:
         self._drawn = 0  # names of temporary folders
         self._opened: dict[int, Opened] = {}
         self.top = self._new(is_folder=True)
-        self.place(".sweepctl", None)  # so that the store's folder is there, as `probe` of a worker has it
+        self.place(".sweepctl/replace.lock", b"")  # so that the store's folder is there, as a worker's probe has it
         self.at_exit: list[Callable[[], None]] = []  # what `weakref.finalize` is to do, unless processes die
 
     # What no process does.
 
-    def place(self, key: str, body: bytes | None) -> None:
-        """Have an object of the store with this body, or none; durable."""
+    def place(self, key: str, body: bytes) -> None:
+        """Have an object of the store with this body; durable."""
         folder = self.top
         *above, name = f"{STORE}/{key}".strip("/").split("/")
         for each in above:
-            folder = folder.names.setdefault(each, self._new(is_folder=True))
-        folder.names.pop(name, None)
-        if body is not None:
-            folder.names[name] = self._new(is_folder=False)
-            folder.names[name].body = body
-        self._sync_all(self.top)
-
-    def _sync_all(self, inode: Inode) -> None:
-        inode.sync()
-        for each in inode.names.values():
-            self._sync_all(each)
+            inode = folder.names.get(each) or self._new(is_folder=True)
+            folder.names[each] = folder.synced_names[each] = inode
+            folder = inode
+        inode = self._new(is_folder=False)
+        inode.body = inode.synced = body
+        folder.names[name] = folder.synced_names[name] = inode
 
     def lose_power(self, choice: Callable[[int], int]) -> list[str]:
         """Lose what was not synced, as `choice` draws it; return the keys of objects that are no longer whole."""
