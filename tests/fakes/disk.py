@@ -134,7 +134,7 @@ class Disk:
             return effect()
         if process.dead:
             raise Crash(process.name)
-        answer: T = self._call(process, kind, f"{what} {path.removeprefix(f'{STORE}/')}", effect)
+        answer: T = self._call(process, kind, f"{what} {path.removeprefix(f'{STORE}/')}".strip(), effect)
         return answer
 
     @property
@@ -241,7 +241,7 @@ class Disk:
             self._put(folder, name, self.path(name, dst_dir_fd), inode)
             del above.names[last]
 
-        self._do("change", "rename", self.path(name, dst_dir_fd), effect)
+        self._do("rename", "", self.path(name, dst_dir_fd), effect)
 
     def _put(self, folder: Inode, name: str, path: str, inode: Inode) -> None:
         old = folder.names.get(name)

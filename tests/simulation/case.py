@@ -25,7 +25,7 @@ FIRST_DELAY = 5  # seconds, before a failed message is delivered again; the leas
 FOCUSES = ("", "", "", "shard_outcomes", "shard_outcomes", "shard_attempts", "point_", "delete", "extend")
 
 
-LOCAL_FOCUSES = ("", "rename", "sync shard_outcomes", "sync runs", "link shard_outcomes", "lock .sweepctl/replace")
+LOCAL_FOCUSES = ("", "rename", "rename", "rename", "sync shard_outcomes", "sync shard_outcomes", "sync runs", "link")
 # Of one history in eight. Whether it is this one hangs together with no other draw: the others are as they always were.
 DISKS: tuple[Literal["", "scratch", "local"], ...] = ("", "", "", "scratch", "local", "", "", "")
 
@@ -55,6 +55,7 @@ class Case:
     disk: Literal[
         "", "scratch", "local"
     ]  # whether temporary files find no space now and then; or a LocalStore is on it
+    failed_before: bool  # each shard has an outcome to be replaced, of an attempt whose engine failed
     forces: bool  # some workers run shards again that are complete, and compare
 
     def conditions(self, *, force: bool) -> Conditions:
@@ -127,6 +128,7 @@ def draw(seed: int) -> Case:
         grace=people.choice(GRACES),
         operators=operators,
         disk=disk,
+        failed_before=False,
         forces=_chance(people, 0.1),
         usurpers=_usurpers(people, message, shards) if not planned and not rivals else (),
         lost_design=people.choice(["", "", "missing", "altered"]) if stored else "",
@@ -137,6 +139,8 @@ def draw(seed: int) -> Case:
 def _on_disk(case: Case, random: Random) -> Case:
     """Return a case of a LocalStore: more workers meet at a shard, and trouble gathers where only a disk has any."""
     focus = random.choice(LOCAL_FOCUSES)
+    if focus == "rename" and not case.behaviour.hosts and case.stored is None:
+        case = replace(case, failed_before=True)
     if _chance(random, 0.5):
         case = replace(case, bodies=case.bodies * 2, workers=3)
     return replace(case, focus=focus, operators=0)

@@ -96,7 +96,8 @@ SELDOM = frozenset({"resume", "host"})  # calls of which there are few: trouble 
 
 # System calls of the local store, and writes to temporary files. They have faults and numbers of their own: as if there
 # were none of them in a history, every other call has those that it always had.
-ON_DISK = frozenset({"look", "change", "scratch"})
+OF_THE_SYSTEM = frozenset({"look", "change", "rename"})
+ON_DISK = OF_THE_SYSTEM | {"scratch"}
 OF_A_REQUEST = 10  # system calls are about as many as take the place of a request to a bucket
 
 # What can happen to a call of each kind.
@@ -115,6 +116,7 @@ BY_CALL: Mapping[str, tuple[Fault, ...]] = {
     "host": (F.HOST_BLAMES,),
     "look": _SYSTEM_CALL,
     "change": (*_SYSTEM_CALL, F.CRASH_AFTER, F.DISK_FULL, F.DISK_FULL, F.POWER_LOSS),
+    "rename": (*_SYSTEM_CALL, F.DISK_FULL, *(6 * (F.FREEZE_BEFORE,))),  # the one that needs a lock
     "scratch": (F.DISK_FULL,),
 }
 
@@ -146,7 +148,7 @@ class Plan:
         number, faults = self._number(call)
         # Both are drawn for each call, so that a fault left out changes as little as it can.
         is_focus = call in SELDOM or (self.focus and self.focus in f"{call} {where}")
-        density = self.density / OF_A_REQUEST if call in {"look", "change"} else self.density
+        density = self.density / OF_A_REQUEST if call in OF_THE_SYSTEM else self.density
         likely = FOCUS if is_focus else density
         strikes, which = faults.random() < likely, faults.random()
         if not self.enabled:

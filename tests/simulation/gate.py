@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from botocore.exceptions import ClientError, ReadTimeoutError
-from simulation.faults import OF_ENGINES, Fault, Plan
+from simulation.faults import OF_ENGINES, OF_THE_SYSTEM, Fault, Plan
 from simulation.log import Log
 from simulation.scheduler import Process, Scheduler
 
@@ -17,7 +17,7 @@ LATENCY = 0.5  # seconds on the way there, or back; mostly
 DISK_LATENCY = 0.02  # of a system call
 _ERRORS = {Fault.DISK_FULL: errno.ENOSPC, Fault.DISK_ERROR: errno.EIO}
 GIVES_UP_AFTER = {"store": 60.0, "queue": 10.0}  # seconds that a client waits for a reply
-_STORE_CALLS = frozenset({"put", "get", "list", "look", "change"})
+_STORE_CALLS = OF_THE_SYSTEM | {"put", "get", "list"}
 # They befall the worker or everybody; which calls they spoil shows later.
 _OF_NO_CALL = frozenset({Fault.SIGTERM, Fault.STORE_OUTAGE, Fault.QUEUE_OUTAGE})
 

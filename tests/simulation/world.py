@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any, TypeVar, cast
 from unittest.mock import patch
@@ -39,6 +40,7 @@ from sweepctl.queue.sqs import Queue, SqsClients
 from sweepctl.records import design as stored_design
 from sweepctl.records import layout
 from sweepctl.shard import commit
+from sweepctl.shard.run import run_shard
 from sweepctl.store import s3
 from sweepctl.store.contract import Store
 from sweepctl.store.local import LocalStore
@@ -185,6 +187,8 @@ class _World:
         self._lose_design()
         if self.case.planned is not None:
             commit.pin_run(self.store(), self.case.planned)
+        if self.case.failed_before:
+            self._fail_shards()
         if self.machine is not None:
             self.machine.install(self.bucket.objects)
         for body in (*self.case.bodies, *self.case.strangers, *self.case.rivals, *self.case.usurpers):
@@ -199,6 +203,21 @@ class _World:
         self.queue.least_wait = PATIENT_POLL
         self._settle()
         judge_end(self)
+
+    def _fail_shards(self) -> None:
+        """Have each shard tried, and end the engine at each point."""
+        for message in self.case.shards.values():
+            points = frozenset(range(message.total_points))
+            engine = SimulatedEngine(Behaviour(poison=points), None, lambda: 0.0)
+            now = partial(self._utc_now, dt.timedelta())
+            run_shard(
+                message,
+                engine,
+                self.store(),
+                self.case.conditions(force=False),
+                now=now,
+                new_attempt_id=self._new_attempt_id,
+            )
 
     def _lose_design(self) -> None:
         stored = self.case.stored
