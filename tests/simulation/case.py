@@ -25,7 +25,16 @@ FIRST_DELAY = 5  # seconds, before a failed message is delivered again; the leas
 FOCUSES = ("", "", "", "shard_outcomes", "shard_outcomes", "shard_attempts", "point_", "delete", "extend")
 
 
-LOCAL_FOCUSES = ("", "rename", "rename", "rename", "sync shard_outcomes", "sync shard_outcomes", "sync runs", "link")
+LOCAL_FOCUSES = (
+    "",
+    "rename",
+    "rename",
+    "sync point_outcomes",
+    "sync shard_outcomes",
+    "sync shard_outcomes",
+    "sync runs",
+    "link",
+)
 # Of one history in eight. Whether it is this one hangs together with no other draw: the others are as they always were.
 DISKS: tuple[Literal["", "scratch", "local"], ...] = ("", "", "", "scratch", "local", "", "", "")
 
