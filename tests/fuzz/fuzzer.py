@@ -24,7 +24,7 @@ MOST_KEPT = 50
 
 def kind_of(message: str) -> str:
     """Return an error's message without what of it is the input's own."""
-    return re.sub(r"[0-9]+|'[^']*'|\"[^\"]*\"|`[^`]*`|[^ -~]", "", message)[-40:]
+    return re.sub(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`|/\S+|[0-9]+|[^ -~]", "", message)[-40:]
 
 
 def refusal(error: SweepctlError) -> str:
@@ -42,6 +42,7 @@ class Fuzzer:
     corpus: list[bytes]
     seed: int = 0
     tokens: Sequence[bytes] = TOKENS
+    spoil: Callable[[bytes, Sequence[bytes], Random, Sequence[bytes]], bytes] = mutate
     inputs: int = 0
     accepted: int = 0
     found: list[bytes] = field(default_factory=list)
@@ -60,15 +61,17 @@ class Fuzzer:
         """Fuzz for so long."""
         random, until = self._random, time.monotonic() + seconds
         while time.monotonic() < until:
-            # Half of the time a sound one: what is refused stays refused, mostly.
-            whence = random.choice([self._sound, self.corpus])
-            text = mutate(random.choice(whence), self.corpus, random, self.tokens)
+            # Mostly a sound one: what is refused stays refused.
+            whence = random.choice([self._sound, self._sound, self.corpus])
+            text = self.spoil(random.choice(whence), self.corpus, random, self.tokens)
             answer = self.answer(text)
             if answer not in self._answers:
                 self._answers.add(answer)
                 if len(text) <= LONGEST_KEPT and len(self.found) < MOST_KEPT:
                     self.corpus.append(text)
                     self.found.append(text)
+                    if answer.startswith(ACCEPTED):
+                        self._sound.append(text)
         assert process_memory.peak() - self._memory < MEMORY_BYTES, self.seed
 
     def answer(self, text: bytes) -> str:

@@ -138,7 +138,9 @@ SAID = (
     b'{"protocol":"v1"}\n{"id":ID,"metrics":{"total":1.5},"rows":{"rows":{"at":[0.5,1]}}}\n',
     b'{"protocol":"v1"}\n{"id":ID,"metrics":{"total":"NaN","note":"x"}}\n',
     b'{"protocol":"v1"}\n{"id":ID,"error_code":"no_coin","error_message":"bias = 2: must be at most 1"}\n',
-    b'{"protocol":"v1","model":{"name":"sum","version":"1","doc":"","parameters":[],"metrics":[],"datasets":[]}}\n{}\n',
+    b"""{"protocol":"v1","model":{"name":"sum","version":"2","doc":"","parameters":[{"name":"count","type":"int"}],\
+"metrics":[{"name":"total","type":"float","doc":"","nullable":false}],"datasets":[]}}
+{"id":ID,"metrics":{"total":"Infinity","note":null},"rows":{"rows":{"at":[]}}}\n""",
 )
 
 
@@ -161,7 +163,7 @@ def replies(seed: int, folder: Path) -> Fuzzer:
         found = [json.loads(each) for each in output]
         (point,) = (each for each in found if each["record"] == "point")
         assert found[-1]["record"] == "finished"
-        accepted = ACCEPTED if point["status"] == "success" else ""
+        accepted = "" if point.get("error_code") == "point_crashed" else ACCEPTED
         return f"{accepted} {point.get('error_code')} {kind_of(point.get('error_message', ''))} {len(found)}"
 
     return Fuzzer(answer, list(SAID), seed, [*TOKENS, b'"id":ID,', b"\n", b'"NaN"', b'"Infinity"', b'"rows":{},'])
