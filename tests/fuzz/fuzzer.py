@@ -7,6 +7,7 @@ is a function from bytes to the kind of answer; its own assertions, and whatever
 import re
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from random import Random
 
@@ -18,6 +19,7 @@ from sweepctl.errors import SweepctlError
 ACCEPTED = "accepted"  # begins the answer to what is sound
 SECONDS_AN_INPUT = 2.0  # of 64 KiB; usual are from some ten microseconds to some ten milliseconds
 MEMORY_BYTES = 256 << 20  # that all may take, beside what the interpreter has
+LEAST = 10  # inputs, whatever a machine takes for them
 LONGEST_KEPT = 2_000
 MOST_KEPT = 50
 
@@ -43,6 +45,7 @@ class Fuzzer:
     seed: int = 0
     tokens: Sequence[bytes] = TOKENS
     spoil: Callable[[bytes, Sequence[bytes], Random, Sequence[bytes]], bytes] = mutate
+    ends: ExitStack = field(default_factory=ExitStack)  # of what the subject needs as long as it is asked
     inputs: int = 0
     accepted: int = 0
     found: list[bytes] = field(default_factory=list)
@@ -58,9 +61,9 @@ class Fuzzer:
         self._memory = process_memory.begin()
 
     def run(self, seconds: float) -> None:
-        """Fuzz for so long."""
-        random, until = self._random, time.monotonic() + seconds
-        while time.monotonic() < until:
+        """Fuzz for so long, and some inputs at least."""
+        random, until, least = self._random, time.monotonic() + seconds, self.inputs + LEAST
+        while time.monotonic() < until or self.inputs < least:
             # Mostly a sound one: what is refused stays refused.
             whence = random.choice([self._sound, self._sound, self.corpus])
             text = self.spoil(random.choice(whence), self.corpus, random, self.tokens)

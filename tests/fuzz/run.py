@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from fuzz import compact, messages, processes, sweeps
+from fuzz import compact, messages, pages, processes, sweeps
 from fuzz.fuzzer import Fuzzer
 
 SUBJECTS: Mapping[str, Callable[[int, Path], Fuzzer]] = {
@@ -24,6 +24,8 @@ SUBJECTS: Mapping[str, Callable[[int, Path], Fuzzer]] = {
     "manifests of programs": processes.manifests,
     "replies of programs": processes.replies,
     "requests to programs": processes.requests,
+    "requests of pages": pages.requests,
+    "SQL of pages": pages.statements,
 }
 
 
@@ -31,7 +33,8 @@ def fuzz(name: str, seconds: float, seed: int) -> Fuzzer:
     """Fuzz one of them; return the fuzzer."""
     with tempfile.TemporaryDirectory(prefix="sweepctl-fuzz-") as folder:
         fuzzer = SUBJECTS[name](seed, Path(folder))
-        fuzzer.run(seconds)
+        with fuzzer.ends:
+            fuzzer.run(seconds)
     return fuzzer
 
 
