@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from fuzz import compact, messages, pages, processes, sweeps
+from fuzz import compact, functions, messages, pages, processes, sweeps
 from fuzz.fuzzer import Fuzzer
 
 SUBJECTS: Mapping[str, Callable[[int, Path], Fuzzer]] = {
@@ -24,6 +24,8 @@ SUBJECTS: Mapping[str, Callable[[int, Path], Fuzzer]] = {
     "manifests of programs": processes.manifests,
     "replies of programs": processes.replies,
     "requests to programs": processes.requests,
+    "sources of functions": functions.sources,
+    "requests to functions": functions.requests,
     "requests of pages": pages.requests,
     "SQL of pages": pages.statements,
 }
