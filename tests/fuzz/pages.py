@@ -39,7 +39,7 @@ STATUSES = {200, 400, 403, 404, 405, 421, 422}
 NO_HTTP = b"Invalid HTTP request received."  # the server's own answer, before any page is asked
 SECONDS = 3.0  # of a question
 OTHER_RUN = "elsewhere"
-RUNS = "Runs · sweepctl"  # the title of the one page that names other runs
+RUNS = "Runs · sweepctl"  # the title of the page that names all runs
 PATHS = (
     "", "events", "runs/a/", "runs/a/?metric=utilisation", "runs/a/events?metric=mean_wait", "runs/nothing/", "nothing",
     "runs/a/points?where=servers+%3D+2&sort=mean_wait&order=desc&page=1", "runs/a/points?page=2", "runs/a/report",
@@ -157,7 +157,9 @@ class _Asker:
         title = "".join(re.findall("<title>(.*?)</title>", text)[:1])
         # A page may repeat what was asked for, but not where the token belongs.
         asked = sent.decode(errors="replace").removeprefix(f"GET {self.client.root}")
-        hidden = [self.client.root.strip("/"), OF_OTHERS, *([] if title == RUNS else [OTHER_RUN])]
+        hidden = [self.client.root.strip("/"), OF_OTHERS]
+        if title != RUNS and response.status != 404:  # which may ask whether another run was meant
+            hidden.append(OTHER_RUN)
         assert not [each for each in hidden if each in text and each not in asked]
         said = re.search('(?:<div class="problem"[^>]*><p>|<p class="lead">)(.*?)</p>', text)
         status = ACCEPTED if response.status == 200 else str(response.status)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from fuzz import compact, functions, messages, pages, processes, sweeps
+from fuzz import compact, functions, messages, pages, processes, records, sweeps
 from fuzz.fuzzer import Fuzzer
 
 SUBJECTS: Mapping[str, Callable[[int, Path], Fuzzer]] = {
@@ -22,6 +22,7 @@ SUBJECTS: Mapping[str, Callable[[int, Path], Fuzzer]] = {
     "compact manifests": compact.manifests,
     "expressions": processes.expressions,
     "manifests of programs": processes.manifests,
+    "records of engines": records.fuzzer,
     "replies of programs": processes.replies,
     "requests to programs": processes.requests,
     "sources of functions": functions.sources,
