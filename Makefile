@@ -238,7 +238,7 @@ damages: $(VENV)/.dev $(VENV)/.sweepctl ## damage a store in every way of a list
 	@SWEEPCTL_TEST_DAMAGES=$(or $(N),500) $(RUN) -m pytest -q $(INSTALLED) tests/verify/test_full_damages.py
 
 fuzz: $(VENV)/.dev $(VENV)/.sweepctl engines ## fuzz what comes from outside, for SECONDS each (600); interesting messages and requests are kept
-	$(say) "fuzz: messages, sweep files, tables, manifests, expressions, the model protocol"
+	$(say) "fuzz: messages, sweep files, tables, manifests, expressions, the model protocol, functions, pages"
 	@PYTHONPATH=tests $(RUN) tests/fuzz/run.py $(or $(SECONDS),600)
 	$(say) "fuzz: the parser of requests"
 	@SWEEP_FUZZ_SECONDS=$(or $(SECONDS),600) cargo test --quiet --locked -p sweep-runtime fuzz -- --nocapture

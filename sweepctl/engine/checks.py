@@ -25,6 +25,8 @@ def parse_records(lines: bytes, schema: pa.Schema) -> pa.Table:
     Raises:
         EngineFaultError: a line is not a record that matches `schema`.
     """
+    # At a first value that is null, Arrow's parser does not fail but ends this process.
+    require(lines.startswith(RECORD_START), "a line does not hold one record")
     # One block for all lines: Arrow refuses a line that is longer than its block. UTF-8 is checked first, since Arrow's
     # parser does not.
     try:

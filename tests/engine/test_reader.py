@@ -136,6 +136,13 @@ def test_more_points_than_were_asked_for() -> None:
     assert indices(batch) == list(range(COUNT))
 
 
+@pytest.mark.parametrize("line", ["null", " null", "null" + point(0)])
+def test_a_first_line_that_is_null_is_a_fault_and_ends_no_process(line: str) -> None:
+    batch = reader().read(joined([line, point(0)]))
+    assert batch.fault is not None
+    assert batch.fault.error_code == "engine_invalid_output"
+
+
 def test_invalid_utf8() -> None:
     raw = joined([point(0), failed_point(1)]).replace(b"x is odd", b"x is \xff")
     batch = reader().read(raw)

@@ -1,6 +1,7 @@
 """Manifests of compact files, to be fuzzed: one that is accepted names the parts that its run can have."""
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import cast
 
@@ -46,7 +47,8 @@ def manifests(seed: int, _: Path) -> Fuzzer:
         for number in range(2)
     ]
     manifest = Manifest(run_id="r", spec_fingerprint=RUN.spec_fingerprint, parts=tuple(parts))
-    return Fuzzer(_answer, [manifest.encode(), b"{}"], seed)
+    texts = [manifest.encode(), json.dumps(json.loads(manifest.encode()), separators=(",", ":")).encode(), b"{}"]
+    return Fuzzer(_answer, texts, seed)
 
 
 def _answer(text: bytes) -> str:
@@ -58,4 +60,4 @@ def _answer(text: bytes) -> str:
     for name in datasets_of(RUN):
         keys = [each.key for each in manifest.of(name)]
         assert keys == [part_key(RUN, name, number) for number in range(len(keys))]
-    return ACCEPTED
+    return f"{ACCEPTED} {len(manifest.parts)} {manifest.datasets}"

@@ -7,6 +7,7 @@ is a function from bytes to the kind of answer; its own assertions, and whatever
 import re
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from random import Random
 
@@ -18,13 +19,14 @@ from sweepctl.errors import SweepctlError
 ACCEPTED = "accepted"  # begins the answer to what is sound
 SECONDS_AN_INPUT = 2.0  # of 64 KiB; usual are from some ten microseconds to some ten milliseconds
 MEMORY_BYTES = 256 << 20  # that all may take, beside what the interpreter has
+LEAST = 10  # inputs, whatever a machine takes for them
 LONGEST_KEPT = 2_000
 MOST_KEPT = 50
 
 
 def kind_of(message: str) -> str:
     """Return an error's message without what of it is the input's own."""
-    return re.sub(r"[0-9]+|'[^']*'|\"[^\"]*\"|`[^`]*`|[^ -~]", "", message)[-40:]
+    return re.sub(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`|/\S+|[0-9]+|[^ -~]", "", message)[-40:]
 
 
 def refusal(error: SweepctlError) -> str:
@@ -42,6 +44,8 @@ class Fuzzer:
     corpus: list[bytes]
     seed: int = 0
     tokens: Sequence[bytes] = TOKENS
+    spoil: Callable[[bytes, Sequence[bytes], Random, Sequence[bytes]], bytes] = mutate
+    ends: ExitStack = field(default_factory=ExitStack)  # of what the subject needs as long as it is asked
     inputs: int = 0
     accepted: int = 0
     found: list[bytes] = field(default_factory=list)
@@ -57,18 +61,20 @@ class Fuzzer:
         self._memory = process_memory.begin()
 
     def run(self, seconds: float) -> None:
-        """Fuzz for so long."""
-        random, until = self._random, time.monotonic() + seconds
-        while time.monotonic() < until:
-            # Half of the time a sound one: what is refused stays refused, mostly.
-            whence = random.choice([self._sound, self.corpus])
-            text = mutate(random.choice(whence), self.corpus, random, self.tokens)
+        """Fuzz for so long, and some inputs at least."""
+        random, until, least = self._random, time.monotonic() + seconds, self.inputs + LEAST
+        while time.monotonic() < until or self.inputs < least:
+            # Mostly a sound one: what is refused stays refused.
+            whence = random.choice([self._sound, self._sound, self.corpus])
+            text = self.spoil(random.choice(whence), self.corpus, random, self.tokens)
             answer = self.answer(text)
             if answer not in self._answers:
                 self._answers.add(answer)
                 if len(text) <= LONGEST_KEPT and len(self.found) < MOST_KEPT:
                     self.corpus.append(text)
                     self.found.append(text)
+                    if answer.startswith(ACCEPTED):
+                        self._sound.append(text)
         assert process_memory.peak() - self._memory < MEMORY_BYTES, self.seed
 
     def answer(self, text: bytes) -> str:

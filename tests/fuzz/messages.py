@@ -29,7 +29,7 @@ def answer(text: bytes) -> str:
         return refusal(error)
     assert decode(message.to_json(), TODAY) == message
     assert decode(message.to_json(), TODAY).spec.fingerprint == message.spec.fingerprint
-    return f"{ACCEPTED} {type(message).__name__}"
+    return f"{ACCEPTED} {message.spec.design.get('kind')} {sorted(message.model_fields_set)}"
 
 
 def keep(found: list[bytes]) -> None:

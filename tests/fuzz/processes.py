@@ -28,8 +28,8 @@ Subject = Callable[[bytes], str]
 
 
 @dataclass(frozen=True)
-class _Engine:
-    """An engine's command, which reads its input from a file."""
+class BoundedCommand:
+    """A command that reads its input from a file: an engine's, unless told otherwise."""
 
     folder: Path
     arguments: Sequence[str]
@@ -74,7 +74,7 @@ WORDS = (
 
 def expressions(seed: int, folder: Path) -> Fuzzer:
     """An expression derives a parameter of three points, or constrains them."""
-    engine = _Engine(folder, ["points"], {0})
+    engine = BoundedCommand(folder, ["points"], {0})
 
     def answer(text: bytes) -> str:
         expression, kinds = text.decode(errors="replace"), []
@@ -112,7 +112,7 @@ def manifests(seed: int, folder: Path) -> Fuzzer:
     for name, text in {"child.sh": "exit 1", "f.py": FUNCTION, "shot.in": "${speed}", "data/a.csv": "1"}.items():
         (folder / name).write_text(text)
     (folder / "child.sh").chmod(0o755)
-    engine = _Engine(folder, ["--program", str(folder / "m.toml"), "describe"], {0, BAD_PROGRAM})
+    engine = BoundedCommand(folder, ["--program", str(folder / "m.toml"), "describe"], {0, BAD_PROGRAM})
 
     def answer(text: bytes) -> str:
         (folder / "m.toml").write_bytes(text)
@@ -138,7 +138,9 @@ SAID = (
     b'{"protocol":"v1"}\n{"id":ID,"metrics":{"total":1.5},"rows":{"rows":{"at":[0.5,1]}}}\n',
     b'{"protocol":"v1"}\n{"id":ID,"metrics":{"total":"NaN","note":"x"}}\n',
     b'{"protocol":"v1"}\n{"id":ID,"error_code":"no_coin","error_message":"bias = 2: must be at most 1"}\n',
-    b'{"protocol":"v1","model":{"name":"sum","version":"1","doc":"","parameters":[],"metrics":[],"datasets":[]}}\n{}\n',
+    b"""{"protocol":"v1","model":{"name":"sum","version":"2","doc":"","parameters":[{"name":"count","type":"int"}],\
+"metrics":[{"name":"total","type":"float","doc":"","nullable":false}],"datasets":[]}}
+{"id":ID,"metrics":{"total":"Infinity","note":null},"rows":{"rows":{"at":[]}}}\n""",
 )
 
 
@@ -150,7 +152,7 @@ def replies(seed: int, folder: Path) -> Fuzzer:
     (folder / "sum.toml").write_bytes(PROGRAMS[0])
     design = {"kind": "grid", "dimensions": {"count": [3]}}
     request = {**REQUEST, "model": "sum", "design": design, "end_index_exclusive": 1, "outputs": ["rows"]}
-    engine = _Engine(folder, ["--program", str(folder / "sum.toml"), "host"], {0, BAD_PROGRAM})
+    engine = BoundedCommand(folder, ["--program", str(folder / "sum.toml"), "host"], {0, BAD_PROGRAM})
 
     def answer(text: bytes) -> str:
         (folder / "said").write_bytes(text)
@@ -161,7 +163,7 @@ def replies(seed: int, folder: Path) -> Fuzzer:
         found = [json.loads(each) for each in output]
         (point,) = (each for each in found if each["record"] == "point")
         assert found[-1]["record"] == "finished"
-        accepted = ACCEPTED if point["status"] == "success" else ""
+        accepted = "" if point.get("error_code") == "point_crashed" else ACCEPTED
         return f"{accepted} {point.get('error_code')} {kind_of(point.get('error_message', ''))} {len(found)}"
 
     return Fuzzer(answer, list(SAID), seed, [*TOKENS, b'"id":ID,', b"\n", b'"NaN"', b'"Infinity"', b'"rows":{},'])
@@ -169,7 +171,7 @@ def replies(seed: int, folder: Path) -> Fuzzer:
 
 def requests(seed: int, folder: Path) -> Fuzzer:
     """What the host asks of a child: each request has its reply, up to one that is none, with which the child ends."""
-    engine = _Engine(folder, ["serve", "typed"], {0, 1}, TEST_ENGINE)
+    engine = BoundedCommand(folder, ["serve", "typed"], {0, 1}, TEST_ENGINE)
     parameters = {
         "flag": True, "flag_or_null": None, "int": -5, "int_or_null": None, "real": 0.5, "real_or_null": None,
         "rows": 2, "text": "ä", "text_or_null": None,

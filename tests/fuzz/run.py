@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from fuzz import compact, messages, processes, sweeps
+from fuzz import compact, functions, messages, pages, processes, records, sweeps
 from fuzz.fuzzer import Fuzzer
 
 SUBJECTS: Mapping[str, Callable[[int, Path], Fuzzer]] = {
@@ -22,8 +22,13 @@ SUBJECTS: Mapping[str, Callable[[int, Path], Fuzzer]] = {
     "compact manifests": compact.manifests,
     "expressions": processes.expressions,
     "manifests of programs": processes.manifests,
+    "records of engines": records.fuzzer,
     "replies of programs": processes.replies,
     "requests to programs": processes.requests,
+    "sources of functions": functions.sources,
+    "requests to functions": functions.requests,
+    "requests of pages": pages.requests,
+    "SQL of pages": pages.statements,
 }
 
 
@@ -31,7 +36,8 @@ def fuzz(name: str, seconds: float, seed: int) -> Fuzzer:
     """Fuzz one of them; return the fuzzer."""
     with tempfile.TemporaryDirectory(prefix="sweepctl-fuzz-") as folder:
         fuzzer = SUBJECTS[name](seed, Path(folder))
-        fuzzer.run(seconds)
+        with fuzzer.ends:
+            fuzzer.run(seconds)
     return fuzzer
 
 

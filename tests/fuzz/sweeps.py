@@ -2,14 +2,16 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fakes.sweep_files import ENGINE
 from fuzz.fuzzer import ACCEPTED, Fuzzer, refusal
-from fuzz.mutate import TOKENS
+from fuzz.mutate import TOKENS, mutate
 from paths import ROOT
 
 from sweepctl.engine.client import Engine
@@ -18,8 +20,8 @@ from sweepctl.sweep import file as sweep_file
 from sweepctl.sweep.plan import draft
 
 MODELS = Engine(ENGINE)
-SWEEPS = Path(__file__).parent / "sweep_files"  # in addition to the examples
-TABLE = 'name = "t"\nmodel = "queue"\nseed = 1\n[design]\nkind = "table"\nfile = "{name}"\n[shards]\npoints = 2\n'
+SWEEPS = Path(__file__).parent / "sweep_files"  # in addition to an example
+TABLE = 'name = "t"\nmodel = "ridehail"\nseed = 1\n[design]\nkind = "table"\nfile = "{name}"\n[shards]\npoints = 2\n'
 KINDS = (
     "grid", "zip", "table", "random", "latin_hypercube", "sobol", "saltelli", "morris", "cross", "plackett_burman",
     "box_behnken", "central_composite", "fractional_factorial", "maximin_latin_hypercube",
@@ -32,18 +34,25 @@ WORDS = (
     b"\n", b"inf", b"nan", b"0x1f", b"1_000", b"'", b'"""', b"{ linspace = { start = 0, stop = 1, num = 1000000000 } }",
     b"{ range = { start = 0, stop = 1e300, step = 1e-300 } }", b"{ logspace = { start = -400, stop = 400, num = 3 } }",
 )  # fmt: skip
+# Parameters of each type: two integers, of which one may be null, two floats, a text and a truth value.
 CSV = (
-    b"servers,arrival_rate\n1,0.5\n2,0.75\n",
-    b'warmup,service_rate\n"5",1e-3\n,2\n',
-    b"customers\n7\n\n9\n",
-    b"\xef\xbb\xbfservers;arrival_rate\r\n1;0,5\r\n",
+    b"match_radius,base_fare\n1,0.5\n2,0.75\n3,1e-3\n",
+    b"epoch_ms,match_radius\n,1\n1750000000000,2\n",
+    b'traffic_profile,surge_enabled\r\n"flat",true\r\n"two_peak",false\r\n',
+    b"base_speed_kmh\n30\n32.5\n,\n",
+    b"match_radius\n7\n\n9\n",
+    b"\xef\xbb\xbfmatch_radius;base_fare\r\n1;0,5\r\n",
 )
-ARRAYS: Sequence[Mapping[str, object]] = (
-    {"servers": [1, 2], "arrival_rate": [0.5, 0.75]},
-    {"warmup": pa.array([1, 2, None], pa.uint64()), "customers": pa.array([5, 6, 7], pa.int8())},
-    {"servers": pa.array(["a", "b", "a"]).dictionary_encode(), "service_rate": pa.array([1.0, 2.0, 3.0], pa.float32())},
-    {"servers": pa.array([[1], [2]]), "customers": pa.array([1, 2], pa.decimal128(9, 2))},
-)
+COLUMNS: Mapping[str, Sequence[object]] = {
+    "match_radius": [1, 2, 3], "epoch_ms": [None, 1_750_000_000_000, 0], "base_fare": [0.5, 2.0, 0.0],
+    "base_speed_kmh": [None, 30.0, 32.5], "traffic_profile": ["flat", "two_peak", "flat"],
+    "surge_enabled": [True, False, True],
+}  # fmt: skip
+TYPES = (
+    pa.int8(), pa.int64(), pa.uint64(), pa.float16(), pa.float32(), pa.float64(), pa.bool_(), pa.string(), pa.binary(),
+    pa.large_string(), pa.dictionary(pa.int8(), pa.string()), pa.decimal128(20, 2), pa.date32(), pa.timestamp("ns"),
+    pa.list_(pa.int64()), pa.null(), pa.binary(4), pa.string_view(), pa.time64("us"), pa.duration("s"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,13 +68,14 @@ class _Reader:
             path.write_text(TABLE.format(name=self.table))
         (self.folder / (self.table or path.name)).write_bytes(text)
         try:
-            return f"{ACCEPTED} {draft(sweep_file.read(path), MODELS).file.sweep.model}"
+            sweep = draft(sweep_file.read(path), MODELS).file.sweep
         except SweepctlError as error:
             return refusal(error)
+        return f"{ACCEPTED} {sweep.design.kind} {sorted(sweep.model_fields_set)}"
 
 
 def sweep_files(seed: int, folder: Path) -> Fuzzer:
-    files = [*sorted((ROOT / "examples").glob("*/sweep.toml")), *sorted(SWEEPS.glob("*.toml"))]
+    files = [ROOT / "examples/ridehail-surge/sweep.toml", *sorted(SWEEPS.glob("*.toml"))]
     return Fuzzer(_Reader(folder), [each.read_bytes() for each in files], seed, WORDS)
 
 
@@ -74,14 +84,32 @@ def csv_tables(seed: int, folder: Path) -> Fuzzer:
 
 
 def parquet_tables(seed: int, folder: Path) -> Fuzzer:
-    return Fuzzer(_Reader(folder, "fuzzed.parquet"), list(_parquet_files()), seed)
+    """Half are spoiled in bytes; the others are sound files, of columns and types that may not fit the model."""
+    random = Random(seed)
+
+    def spoil(text: bytes, corpus: Sequence[bytes], random: Random, tokens: Sequence[bytes]) -> bytes:
+        return _parquet(random) if random.random() < 0.5 else mutate(text, corpus, random, tokens)
+
+    corpus = [_parquet(random) for _ in range(20)]
+    return Fuzzer(_Reader(folder, "fuzzed.parquet"), corpus, seed, spoil=spoil)
 
 
-def _parquet_files() -> list[bytes]:
-    found = []
-    for arrays in ARRAYS:
-        for compression in ("none", "snappy", "zstd"):
-            sink = io.BytesIO()
-            pq.write_table(pa.table(dict(arrays)), sink, compression=compression)
-            found.append(sink.getvalue())
-    return found
+def _parquet(random: Random) -> bytes:
+    columns, sink = dict[str, pa.Array](), io.BytesIO()
+    for name in random.sample([*COLUMNS], random.choice([1, 2, 3])):
+        values = [random.choice(COLUMNS[name]) for _ in range(3)] * random.choice([1, 1, 100])
+        columns[name] = pa.array(values)
+        with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            columns[name] = columns[name].cast(random.choice(TYPES)) if random.random() < 0.3 else columns[name]
+    table = pa.table({name: column[: min(map(len, columns.values()))] for name, column in columns.items()})
+    pq.write_table(
+        table,
+        sink,
+        compression=random.choice(["none", "snappy", "zstd", "gzip"]),
+        use_dictionary=random.choice([True, False]),
+        store_schema=random.choice([True, False]),
+        data_page_version=random.choice(["1.0", "2.0"]),
+        row_group_size=random.choice([None, 2]),
+        write_statistics=random.choice([True, False]),
+    )
+    return sink.getvalue()

@@ -10,5 +10,4 @@ SECONDS = {"messages": 5.0}
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_whatever_comes_is_answered(name: str) -> None:
     fuzzer = fuzz(name, SECONDS.get(name, 1.0), seed=0)
-    assert fuzzer.inputs > len(fuzzer.corpus)
     assert fuzzer.accepted > 0

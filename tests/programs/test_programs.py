@@ -56,6 +56,18 @@ def test_programs_are_beside_the_engines_own_models(tmp_path: Path, monkeypatch:
     assert not models() & {"double", "other"}
 
 
+def test_a_results_class_may_have_rows_and_needs_types_of_its_metrics(tmp_path: Path) -> None:
+    source = "class Out(NamedTuple):\n  y: float\n  path: list\ndef simulate(x: float = 1) -> Out: pass\n"
+    manifest = write_program(tmp_path, source)
+    text = manifest.read_text().partition("[metrics]")[0]
+    manifest.write_text(text)
+    with pytest.raises(ProgramError, match=r"metrics\.path: has no type; annotate it .* or name the metrics in"):
+        _ = Engine(ENGINE, [manifest]).description
+    manifest.write_text(text + '[datasets.path.columns]\nat = "float"\n')
+    (model,) = (each for each in Engine(ENGINE, [manifest]).description.models if each.name == "double")
+    assert [each.name for each in model.metrics] == ["y"]
+
+
 def test_models_shows_what_a_program_is_made_of(tmp_path: Path) -> None:
     manifest = write_program(tmp_path, needs=["LICENSE"])
     (tmp_path / "data.csv").write_text("")

@@ -187,6 +187,7 @@ def test_other_results_say_nothing_of_metrics(tmp_path: Path, source: str) -> No
         ("def simulate(x, /): pass", "lv.py:1: simulate takes x by position only: remove the `/` after it"),
         ("async def simulate(): pass", "lv.py:1: simulate is async: define it with `def`"),
         ("def simulate():\n  for x in []: yield x", "lv.py:1: simulate is a generator (it has `yield`): return"),
+        ("def simulate(x='\\ud800'): pass", "lv.py: a text of the function has '\\ud800', which is no character"),
     ],
 )
 def test_what_cannot_be_a_model_says_what_to_do(tmp_path: Path, source: str, problem: str) -> None:
@@ -199,6 +200,17 @@ def test_a_generator_inside_is_the_functions_own_affair(tmp_path: Path) -> None:
     file = tmp_path / "lv.py"
     file.write_text("def simulate():\n  def inner():\n    yield 5\n  return sum(inner())\n")
     assert "problem" not in declared(file)
+
+
+@pytest.mark.parametrize("interpreter", interpreters())
+@pytest.mark.parametrize(
+    "annotation", ["Optional[()]", "'\\0'", "'\\ud800'", f"'{'-' * 9999}1'", f"int{'|None' * 700}"]
+)
+def test_an_annotation_that_no_sweep_knows_says_nothing(tmp_path: Path, annotation: str, interpreter: str) -> None:
+    file = tmp_path / "lv.py"
+    file.write_text(f"def simulate(x: {annotation} = 5): pass\n")
+    (parameter,) = declared(file, interpreter=interpreter)["parameters"]
+    assert (parameter["type"], parameter["default"]) == (None, 5)
 
 
 def test_a_long_formula_is_read(tmp_path: Path) -> None:

@@ -102,9 +102,11 @@ impl Dice {
 
     fn mutate(&mut self, text: &[u8], corpus: &[Vec<u8>]) -> Vec<u8> {
         let mut text = text.to_vec();
+        // Half of them stay well-formed, mostly: what is refused at once says nothing of what comes later.
+        let gently = self.next(2) == 0;
         for _ in 0..[1, 1, 1, 2, 5][self.next(5)] {
             let (at, other) = (self.next(text.len() + 1), &corpus[self.next(corpus.len())]);
-            match self.next(8) {
+            match if gently { 8 } else { self.next(8) } {
                 0 if at < text.len() => text[at] ^= 1 << self.next(8),
                 1 => drop(text.drain(at..(at + [1, 2, 8, 64][self.next(4)]).min(text.len()))),
                 2 => {
@@ -120,25 +122,38 @@ impl Dice {
                     text.truncate(at);
                     text.extend_from_slice(&other[self.next(other.len() + 1)..]);
                 }
-                _ => self.exchange(&mut text, other),
+                _ => self.exchange(&mut text, other, gently),
             }
             text.truncate(LONGEST);
         }
         text
     }
 
-    /// Replaces a token by one from elsewhere.
-    fn exchange(&mut self, text: &mut Vec<u8>, other: &[u8]) {
-        let (mine, others) = (tokens(text), tokens(other));
-        if mine.is_empty() || others.is_empty() {
+    /// Replaces a token by one from elsewhere: by any, or by one that is written in the same way.
+    fn exchange(&mut self, text: &mut Vec<u8>, other: &[u8], alike: bool) {
+        let mine = tokens(text);
+        if mine.is_empty() {
             return;
         }
         let (start, end) = mine[self.next(mine.len())];
-        let (from, to) = others[self.next(others.len())];
-        let new =
-            if self.next(2) == 0 { TOKENS[self.next(TOKENS.len())].as_bytes() } else { &other[from..to] };
-        text.splice(start..end, new.iter().copied());
+        let others: Vec<&[u8]> = if self.next(2) == 0 {
+            TOKENS.map(str::as_bytes).to_vec()
+        } else {
+            tokens(other).into_iter().map(|(from, to)| &other[from..to]).collect()
+        };
+        let fitting: Vec<_> =
+            others.into_iter().filter(|new| !alike || kind_of(new) == kind_of(&text[start..end])).collect();
+        if !fitting.is_empty() {
+            text.splice(start..end, fitting[self.next(fitting.len())].iter().copied());
+        }
     }
+}
+
+/// How a token is written: whether it opens and closes a string, and whether it is a number.
+fn kind_of(token: &[u8]) -> (bool, bool, bool) {
+    let is_quote = |byte: Option<&u8>| byte == Some(&b'"');
+    let is_number = token.iter().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(byte));
+    (is_quote(token.first()), is_quote(token.last()), is_number)
 }
 
 /// Where a text's words, numbers and strings are.
@@ -186,14 +201,50 @@ fn answer(text: &[u8]) -> String {
     }
 }
 
+fn is_plan(answer: &str) -> bool {
+    answer.starts_with("planned")
+}
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
 }
 
-fn corpus() -> Vec<Vec<u8>> {
-    let mut paths: Vec<_> = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    paths.iter().map(|path| fs::read(path).unwrap()).collect()
+/// What is mutated, and the kinds of answer to it.
+#[derive(Default)]
+struct Corpus {
+    texts: Vec<Vec<u8>>,
+    /// Those that are valid requests.
+    sound: Vec<usize>,
+    answers: BTreeSet<String>,
+}
+
+impl Corpus {
+    fn kept() -> Self {
+        let mut paths: Vec<_> = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        let mut corpus = Self::default();
+        for text in paths.iter().map(|path| fs::read(path).unwrap()) {
+            let found = answer(&text);
+            corpus.add(text, found);
+        }
+        corpus
+    }
+
+    fn add(&mut self, text: Vec<u8>, answer: String) {
+        if is_plan(&answer) {
+            self.sound.push(self.texts.len());
+        }
+        self.texts.push(text);
+        self.answers.insert(answer);
+    }
+
+    /// Mostly of a valid request: mutations of a refused one are mostly refused, too.
+    fn mutation(&self, dice: &mut Dice) -> Vec<u8> {
+        let is_any = dice.next(3) == 0;
+        let place =
+            if is_any { dice.next(self.texts.len()) } else { self.sound[dice.next(self.sound.len())] };
+        dice.mutate(&self.texts[place], &self.texts)
+    }
 }
 
 /// This process's peak memory, KiB.
@@ -218,35 +269,30 @@ mod slow {
         });
         println!("seed {seed}");
         let (began_at, for_long) = (Instant::now(), Duration::from_secs(asked.unwrap_or(3)));
-        let mut corpus = corpus();
-        let sound = corpus.len();
-        let mut answers: BTreeSet<_> = corpus.iter().map(|text| answer(text)).collect();
-        let mut dice = Dice(seed);
+        let (mut corpus, mut dice) = (Corpus::kept(), Dice(seed));
         let (mut inputs, mut planned, mut slowest, mut kept) = (0_u64, 0_u64, Duration::ZERO, 0);
         while began_at.elapsed() < for_long {
-            // Half of the time a valid request: mutations of a refused one are mostly refused, too.
-            let place = if dice.next(2) == 0 { dice.next(sound) } else { dice.next(corpus.len()) };
-            let text = dice.mutate(&corpus[place], &corpus);
+            let text = corpus.mutation(&mut dice);
             let asked_at = Instant::now();
             let shown = || text.escape_ascii().to_string();
             let found = catch_unwind(|| answer(&text)).unwrap_or_else(|_| panic!("it panics: {}", shown()));
             slowest = slowest.max(asked_at.elapsed());
             assert!(asked_at.elapsed() < MOST_TIME, "it takes {:?}: {}", asked_at.elapsed(), shown());
             inputs += 1;
-            planned += u64::from(found.starts_with("planned"));
-            if text.len() <= LONGEST_KEPT && kept < MOST_KEPT && answers.insert(found) {
+            planned += u64::from(is_plan(&found));
+            if text.len() <= LONGEST_KEPT && kept < MOST_KEPT && !corpus.answers.contains(&found) {
                 if asked.is_some() {
                     fs::write(folder().join(format!("{:016x}.json", seed << 32 | kept)), &text).unwrap();
                 }
                 kept += 1;
-                corpus.push(text);
+                corpus.add(text, found);
             }
         }
         assert!(peak() < MOST_KIB, "it took {} KiB", peak());
         assert!(planned > 10, "{planned} of {inputs}");
         println!(
             "{inputs} inputs, {planned} planned, {} kinds of answer, {kept} new ones, slowest {slowest:?}",
-            answers.len()
+            corpus.answers.len()
         );
     }
 }

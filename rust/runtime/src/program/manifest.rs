@@ -121,8 +121,14 @@ impl Reader<'_> {
         };
         declaration.datasets = datasets;
         let known = way.and_then(|(_, signature)| signature.as_ref());
-        let returned = || known.and_then(|known| known.metrics.as_ref()).into_iter().flatten();
-        declaration.metrics = metrics.unwrap_or_else(|| returned().map(of_signature).collect());
+        // Rows may be returned beside the metrics.
+        let is_rows = |name: &str| declaration.datasets.iter().any(|dataset| dataset.name == name);
+        let returned = || {
+            let members = known.and_then(|known| known.metrics.as_ref()).into_iter().flatten();
+            members.filter(|metric| !is_rows(&metric.name))
+        };
+        declaration.metrics =
+            metrics.unwrap_or_else(|| returned().map(|metric| self.of_signature(metric)).collect());
         if declaration.doc.is_empty() {
             declaration.doc = kept(known.map_or("", |known| &known.doc));
         }
@@ -130,6 +136,22 @@ impl Reader<'_> {
             self.problems.add_whole("metrics: there must be one at least: [metrics] name = \"float\"");
         }
         declaration
+    }
+
+    /// A metric as the class of the function's result declares it; one whose type is wrong is a float.
+    fn of_signature(&mut self, metric: &SignatureMetric) -> Column {
+        if metric.kind.is_none() {
+            self.problems.add_whole(format!(
+                "metrics.{}: has no type; annotate it in the function's result as int, float, bool or str, or name \
+                the metrics in [metrics]",
+                metric.name
+            ));
+        }
+        Column {
+            nullable: metric.nullable,
+            doc: kept(&metric.doc),
+            ..Column::new(kept(&metric.name), metric.kind.unwrap_or(Type::Float))
+        }
     }
 
     /// Adds what `files` names.
@@ -316,14 +338,6 @@ impl Reader<'_> {
             datasets.push(Dataset { name: kept(entry.name), doc: kept(doc), columns });
         }
         datasets
-    }
-}
-
-fn of_signature(metric: &SignatureMetric) -> Column {
-    Column {
-        nullable: metric.nullable,
-        doc: kept(&metric.doc),
-        ..Column::new(kept(&metric.name), metric.kind)
     }
 }
 

@@ -58,6 +58,14 @@ class Kind(NamedTuple):
 
 def kind_of(annotation: ast.expr | None) -> Kind:
     """Return the type of an annotation; none, if it says nothing that a sweep knows."""
+    try:
+        return kind_inside(annotation)
+    except RecursionError:
+        return Kind()
+
+
+def kind_inside(annotation: ast.expr | None) -> Kind:
+    """Return the type of an annotation that is not nested too deeply."""
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         return kind_of(parsed(annotation.value))
     if isinstance(annotation, (ast.Name, ast.Attribute)):
@@ -67,6 +75,8 @@ def kind_of(annotation: ast.expr | None) -> Kind:
     if isinstance(annotation, ast.Subscript):
         inner = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
         outer = name_of(annotation.value)
+        if not inner:  # Optional[()]
+            return Kind()
         if outer == "Literal":
             return one_of(inner)
         if outer == "Union":
@@ -79,10 +89,10 @@ def kind_of(annotation: ast.expr | None) -> Kind:
 
 
 def parsed(text: str) -> ast.expr | None:
-    """Return an annotation that was written as text."""
+    """Return an annotation that was written as text, which may be any."""
     try:
         return ast.parse(text, mode="eval").body
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 
@@ -332,12 +342,26 @@ def declaration(file: str, name: str) -> dict[str, object]:
     }
 
 
+def require_unicode(answer: dict[str, object]) -> None:
+    """Refuse texts that JSON cannot carry.
+
+    Raises:
+        ProblemError: There is one.
+    """
+    try:
+        json.dumps(answer, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        text = ascii(error.object[error.start : error.end])
+        raise ProblemError(f"a text of the function has {text}, which is no character: remove it") from error
+
+
 def main() -> None:
     """Answer the one request."""
     task = json.loads(sys.stdin.readline())
     answer: dict[str, object]
     try:
         answer = declaration(task["file"], task["function"])
+        require_unicode(answer)
     except ProblemError as problem:
         place = os.path.basename(task["file"]) + (f":{problem.line}" if problem.line else "")
         answer = {"problem": f"{place}: {problem}"}

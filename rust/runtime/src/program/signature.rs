@@ -40,7 +40,7 @@ pub(super) struct SignatureParameter {
 pub(super) struct SignatureMetric {
     pub(super) name: String,
     #[serde(rename = "type")]
-    pub(super) kind: Type,
+    pub(super) kind: Option<Type>,
     pub(super) nullable: bool,
     pub(super) doc: String,
 }
