@@ -32,7 +32,7 @@ from sweepctl.records import design as stored_design
 from sweepctl.records.outcome import Artifact
 from sweepctl.records.table import DataFile, DatasetWriter
 from sweepctl.shard import adopt, attempt
-from sweepctl.store.s3 import S3Store
+from sweepctl.store import s3
 from sweepctl.verify import compacted, leftovers, proof, shards
 from sweepctl.worker import delivery, drain
 
@@ -48,7 +48,6 @@ def in_memory() -> Iterator[None]:
             (table, "decode", decode),
             (table, "pq", _Parquet),
             (datafile, "pq", _Parquet),
-            (S3Store, "_area", SimpleNamespace(folder=folder)),
             (attempt, "DatasetWriter", Writer),
             (adopt, "DatasetWriter", Writer),
             (parts, "DatasetWriter", Writer),
@@ -66,9 +65,8 @@ def in_memory() -> Iterator[None]:
             (drain, "decode", decode_message),
         ):
             patches.enter_context(patch.object(owner, name, stand_in))
-        for module in (compacted, leftovers, proof, shards, stored_design):
-            patches.enter_context(patch.object(module, "TemporaryDirectory", folder))
-            patches.enter_context(patch.object(module, "Path", File))
+        for module in (s3, compacted, leftovers, proof, shards, stored_design):
+            patches.enter_context(patch.object(module, "temporary_folder", folder))
         yield
 
 
@@ -115,9 +113,9 @@ _numbers = count()
 
 
 @contextmanager
-def folder(*, prefix: str = "") -> Iterator[File]:
+def folder() -> Iterator[File]:
     """Lend a private folder, gone on exit."""
-    name = f"/memory/{prefix}{next(_numbers)}"
+    name = f"/memory/{next(_numbers)}"
     try:
         yield File(name)
     finally:
