@@ -55,7 +55,7 @@ cargo_test = report=$$(cargo test --quiet --workspace --all-features --locked $(
         validate-statistics bench bench-compact bench-designs bench-drain bench-host bench-lambda bench-programs bench-query \
         bench-report bench-ridehail bench-shards bench-stages bench-startup bench-submit bench-sweep bench-ui bench-verify \
         lambda program lock schema tables reference pictures docs clean preflight engines simulate throttle mutants damages \
-        fuzz soak coverage FORCE
+        fuzz kills soak coverage FORCE
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -233,6 +233,11 @@ throttle: $(VENV)/.dev $(VENV)/.sweepctl ## simulate 1,000 workers with SHARDS s
 
 mutants: $(VENV)/.dev $(VENV)/.sweepctl ## break the protocol on purpose, and check that the simulation catches it
 	@PYTHONPATH=tests $(RUN) tests/simulation/mutants.py
+
+kills: $(VENV)/.dev $(VENV)/.sweepctl ## kill real commands before and after each system call by which they write
+	@folder=$$(mktemp -d) && export PYTHONPATH=tests && \
+	$(RUN) tests/kills/play.py $$folder/steps $(ARGS) && \
+	{ [ -n "$(ARGS)" ] || $(RUN) tests/kills/mutants.py $$folder/mutants; } && rm -rf $$folder
 
 damages: $(VENV)/.dev $(VENV)/.sweepctl ## damage a store in every way of a list, and in N that are drawn (500): verify names it
 	@SWEEPCTL_TEST_DAMAGES=$(or $(N),500) $(RUN) -m pytest -q $(INSTALLED) tests/verify/test_full_damages.py

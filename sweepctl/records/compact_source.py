@@ -7,7 +7,6 @@ a table of points has one row for each point, in order. `verify` examines the re
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,6 +25,7 @@ from sweepctl.records.table import (
 )
 from sweepctl.store.contract import Store
 from sweepctl.store.files import store_errors
+from sweepctl.store.temporary import temporary_folder
 
 BYTES_AT_ONCE = 4 << 20  # of files in memory, as they are stored; a larger one stays on disk
 OUTCOMES_AT_ONCE = 4_096
@@ -72,8 +72,8 @@ def _sources(store: Store, files: Sequence[Artifact]) -> Iterator[tuple[Artifact
     """Yield each file that is the one that its outcome names: its content, or its path if it is large."""
     for some in _batches(files):
         if some[0].bytes > BYTES_AT_ONCE:
-            with TemporaryDirectory(prefix="sweepctl-source-") as folder:
-                yield some[0], _borrowed(store, some[0], Path(folder))
+            with temporary_folder() as folder:
+                yield some[0], _borrowed(store, some[0], folder)
             continue
         for artifact, body in zip(some, store.bodies([each.key for each in some]), strict=True):
             if isinstance(body, DamagedError):

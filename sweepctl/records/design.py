@@ -13,8 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from io import BytesIO
 from itertools import accumulate, chain
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any, Literal
 
@@ -32,7 +30,7 @@ from sweepctl.design import (
     table_part,
 )
 from sweepctl.design.values import Count, Scalar, Strict, reject
-from sweepctl.errors import AlteredDesignError, DamagedError, MessageError, MissingDesignError, ScratchError, UsageError
+from sweepctl.errors import AlteredDesignError, DamagedError, MessageError, MissingDesignError, UsageError
 from sweepctl.messages import ShardMessage
 from sweepctl.names import Name
 from sweepctl.records import layout
@@ -40,6 +38,7 @@ from sweepctl.records.outcome import RunRecord
 from sweepctl.spec import Value
 from sweepctl.store.contract import Put, Store
 from sweepctl.store.files import store_errors
+from sweepctl.store.temporary import temporary_folder
 from sweepctl.strict_json import parse
 
 MAX_BYTES = 64 << 20
@@ -170,10 +169,9 @@ def _read(store: Store, sha256: str) -> bytes:
     """Return the bytes that are stored under a digest; raise unless they have that digest."""
     key = layout.stored_design(sha256)
     where = store.locate(key)
-    temporary = store_errors("write in", Path("TMPDIR or /tmp"), ScratchError)
-    with temporary, TemporaryDirectory(prefix="sweepctl-design-") as folder:
+    with temporary_folder() as folder:
         # Not `read`, which would load an object of any size into memory.
-        path = store.borrow(key, Path(folder))
+        path = store.borrow(key, folder)
         if path is None:
             remedy = "Store the design again and redrive the message, or start the worker with the run's own --store."
             raise MissingDesignError(f"design_sha256 {sha256}: {where} does not exist", remedy=remedy)

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice, repeat
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event
 from typing import Any, Literal, TypeVar
 
@@ -37,6 +35,7 @@ from sweepctl.records.table import PARQUET_ERRORS, POINT_OUTCOMES, columns_of
 from sweepctl.spec import NO_LIMITS, Limits
 from sweepctl.store.contract import Store
 from sweepctl.store.files import store_errors
+from sweepctl.store.temporary import temporary_folder
 
 # A point takes about 250 bytes of memory, and 8 for each metric: 1.5 GB at most.
 MAX_POINTS = 4_000_000
@@ -236,8 +235,8 @@ def _body(store: Store, key: str, size: int) -> bytes | None:
 
     None if it does not have that size, or is larger than MAX_FILE_BYTES.
     """
-    with TemporaryDirectory(prefix="sweepctl-reuse-") as folder:
-        path = store.borrow(key, Path(folder))
+    with temporary_folder() as folder:
+        path = store.borrow(key, folder)
         if path is None:
             return None
         with store_errors("read", path):

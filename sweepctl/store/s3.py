@@ -5,9 +5,6 @@ own earlier success and return EXISTS or CHANGED: the contract's callers read ba
 """
 
 import io
-import os
-import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,13 +19,14 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from sweepctl.aws_errors import error_code, open_client
-from sweepctl.errors import DamagedError, NoRoomError, ScratchError, StoreError
+from sweepctl.errors import DamagedError, NoRoomError, StoreError
 from sweepctl.store import files
 from sweepctl.store.bucket import Bucket
 from sweepctl.store.contract import MAX_BODY, MAX_OBJECT, Entry, Put, Stored, body_at, require_key, too_large
 from sweepctl.store.listing import Page, list_parts
 from sweepctl.store.s3_errors import store_error
 from sweepctl.store.s3_gets import SignedGets
+from sweepctl.store.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -220,12 +218,7 @@ class S3Store:
 
     def scratch(self) -> AbstractContextManager[Path]:
         """Provide a private folder in this user's temporary directory."""
-        return self._area.folder()
-
-    @cached_property
-    def _area(self) -> files.WorkArea:
-        area = _work_area()
-        return files.WorkArea(area.parent, area.name)
+        return temporary_folder()
 
     def probe(self) -> None:
         """Raise StoreError unless the bucket can be read and written and honours both conditions.
@@ -369,18 +362,3 @@ def _require_one_put(body: bytes | Path, address: str) -> None:
             f"{address}: {size} bytes are more than the 5 GiB that S3 accepts in one request",
             remedy="Plan smaller shards.",
         )
-
-
-def _work_area() -> Path:
-    """Return this user's own folder for work in progress; a folder of another user's under that name is refused."""
-    # Python finds a temporary directory by writing a file: on a full disk it finds none.
-    with files.store_errors("write in", Path("TMPDIR or /tmp"), ScratchError):
-        area = Path(tempfile.gettempdir()) / f"sweepctl-{os.getuid()}"
-    with files.store_errors("create a work folder in", area, ScratchError):
-        area.mkdir(mode=0o700, exist_ok=True)
-        found = area.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise StoreError(
-            f"{area} is not a private directory of this user", remedy="Set TMPDIR to a directory of your own."
-        )
-    return area

@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from sweepctl.errors import DamagedError
 from sweepctl.records import layout
@@ -22,6 +21,7 @@ from sweepctl.records.rows import tables_of
 from sweepctl.records.table import PARQUET_ERRORS
 from sweepctl.store.contract import Store
 from sweepctl.store.files import store_errors
+from sweepctl.store.temporary import temporary_folder
 from sweepctl.texts import counted
 from sweepctl.verify.report import Coverage, Finding
 
@@ -54,8 +54,8 @@ class ExaminedPart:
 def examine_part(store: Store, part: Part, outcomes: Sequence[Outcome]) -> ExaminedPart:
     """Examine a compact file; `outcomes` are those of all shards, in order of their points."""
     found = ExaminedPart(part)
-    with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
-        found.findings += _of_file(store, part, Path(folder))
+    with temporary_folder() as folder:
+        found.findings += _of_file(store, part, folder)
     within = [each for each in outcomes if part.start_index <= each.start_index < part.end_index_exclusive]
     try:
         digest = digest_of(*source_rows(store, part.dataset, within))

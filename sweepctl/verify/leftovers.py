@@ -8,8 +8,6 @@ import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +21,7 @@ from sweepctl.records.sharding import Claim
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, PARQUET_ERRORS, POINT_OUTCOMES, ROW_GROUP_ROWS, schema_of
 from sweepctl.store.contract import is_key
 from sweepctl.store.files import store_errors
+from sweepctl.store.temporary import temporary_folder
 from sweepctl.texts import counted
 from sweepctl.verify.inventory import Inventory
 from sweepctl.verify.report import Finding
@@ -104,9 +103,9 @@ class UnnamedFiles:
             or key.rpartition("/")[2].startswith("_")
         ):
             return False
-        with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
+        with temporary_folder() as folder:
             try:
-                path = self._store.borrow(key, Path(folder))
+                path = self._store.borrow(key, folder)
             except DamagedError:
                 return True  # a reader may wait for a pipe, or follow a link
             if path is None:
@@ -124,9 +123,9 @@ class UnnamedFiles:
 
     def examine(self, key: str) -> Leftover | Finding | None:
         """Read the rows of a candidate, a row group at a time; None if it is gone."""
-        with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
+        with temporary_folder() as folder:
             try:
-                path = self._store.borrow(key, Path(folder))
+                path = self._store.borrow(key, folder)
                 if path is None:
                     return None
                 with open_rows(path) as file:

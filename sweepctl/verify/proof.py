@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event
 from typing import TypeVar
 
@@ -20,6 +19,7 @@ from sweepctl.records.named import unknown_run
 from sweepctl.records.outcome import KEPT_FILES, Outcome, RunRecord
 from sweepctl.records.outcomes import AT_ONCE
 from sweepctl.store.contract import Store
+from sweepctl.store.temporary import temporary_folder
 from sweepctl.texts import counted
 from sweepctl.verify import artifacts, compacted, outcomes, repair, run
 from sweepctl.verify.builds import builds_of, why_unproven
@@ -246,8 +246,8 @@ class _DataChecks:
     def _observed(self) -> Tables:
         """Return the schemas of the first complete shard whose files can serve as the example for all."""
         for outcome in self._complete:
-            with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
-                files, _ = self._files_of(outcome, Path(folder))
+            with temporary_folder() as folder:
+                files, _ = self._files_of(outcome, folder)
                 has_all = set(files) - {KEPT_FILES} == set(self._subject.datasets)
                 tables = Tables.observed(files) if has_all else None
             if tables is not None:
@@ -317,8 +317,8 @@ class _DataChecks:
         sample = draw_sample(candidates, reexecution.points, reexecution.seed)
 
         def rerun(outcome: Outcome) -> Reexecuted:
-            with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
-                files, lost = self._files_of(outcome, Path(folder))
+            with temporary_folder() as folder:
+                files, lost = self._files_of(outcome, folder)
                 found = reexecute(
                     outcome,
                     self._subject,

@@ -5,7 +5,6 @@ from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event
 from typing import TYPE_CHECKING, Self
 
@@ -19,6 +18,7 @@ from sweepctl.records.footer_forms import FooterForms
 from sweepctl.records.outcome import KEPT_FILES, Outcome
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, PARQUET_ERRORS, POINT_OUTCOMES, ROW_GROUP_ROWS
 from sweepctl.store.contract import Store
+from sweepctl.store.temporary import temporary_folder
 from sweepctl.verify import artifacts
 from sweepctl.verify.artifacts import Borrowed
 from sweepctl.verify.identity import Deriver, engine_identities, examine_identity
@@ -170,9 +170,9 @@ class ShardsExaminer:
     def examine(self, batch: Sequence[Outcome]) -> Examined:
         """Examine complete shards with consecutive points."""
         examined = Examined()
-        with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
+        with temporary_folder() as folder:
             small = artifacts.read_small(self.store, batch)
-            held = [(outcome, self._borrow(outcome, Path(folder), small, examined)) for outcome in batch]
+            held = [(outcome, self._borrow(outcome, folder, small, examined)) for outcome in batch]
             with EngineIdentities(self, batch[-1].end_index_exclusive) as identities:
                 if all(isinstance(file.content, bytes) for _, files in held for file in files):
                     self._examine_small(held, identities, examined)
@@ -192,8 +192,8 @@ class ShardsExaminer:
     def examine_partial(self, outcome: Outcome) -> Examined:
         """Examine the files of an attempt that did not run every point; its rows are in no table."""
         examined = Examined()
-        with TemporaryDirectory(prefix="sweepctl-verify-") as folder:
-            for file in self._borrow(outcome, Path(folder), {}, examined):
+        with temporary_folder() as folder:
+            for file in self._borrow(outcome, folder, {}, examined):
                 opened = self._open(file, outcome.shard_id, examined)
                 if opened is not None:
                     opened.close()

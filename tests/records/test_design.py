@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -125,11 +126,11 @@ def test_an_absent_design_is_told_with_what_to_do(store: Store) -> None:
 
 
 def test_a_full_disk_is_told_as_such(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(**_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     sha256 = written(store, encode(design(SOBOL)))
-    monkeypatch.setattr(stored_design, "TemporaryDirectory", full)
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
     with pytest.raises(ScratchError, match="No space left on device") as caught:
         load(store, sha256)
     assert "Free space" in str(caught.value.remedy)

@@ -32,8 +32,8 @@ from sweepctl.records import design as stored_design
 from sweepctl.records.outcome import Artifact
 from sweepctl.records.table import DataFile, DatasetWriter
 from sweepctl.shard import adopt, attempt
+from sweepctl.store import s3
 from sweepctl.store.files import store_errors
-from sweepctl.store.s3 import S3Store
 from sweepctl.verify import compacted, leftovers, proof, shards
 from sweepctl.worker import delivery, drain
 
@@ -49,7 +49,6 @@ def in_memory() -> Iterator[None]:
             (table, "decode", decode),
             (table, "pq", _Parquet),
             (datafile, "pq", _Parquet),
-            (S3Store, "_area", SimpleNamespace(folder=scratch)),
             (attempt, "DatasetWriter", Writer),
             (adopt, "DatasetWriter", Writer),
             (parts, "DatasetWriter", Writer),
@@ -67,9 +66,8 @@ def in_memory() -> Iterator[None]:
             (drain, "decode", decode_message),
         ):
             patches.enter_context(patch.object(owner, name, stand_in))
-        for module in (compacted, leftovers, proof, shards, stored_design):
-            patches.enter_context(patch.object(module, "TemporaryDirectory", folder))
-            patches.enter_context(patch.object(module, "Path", File))
+        for module in (s3, compacted, leftovers, proof, shards, stored_design):
+            patches.enter_context(patch.object(module, "temporary_folder", folder))
         yield
 
 
@@ -126,24 +124,16 @@ _numbers = count()
 
 
 @contextmanager
-def folder(*, prefix: str = "") -> Iterator[File]:
-    """Lend a private folder, gone on exit."""
-    name = f"/memory/{prefix}{next(_numbers)}"
-    File.on_write("a folder")
+def folder() -> Iterator[File]:
+    """Lend a private folder as `temporary_folder` does."""
+    name = f"/memory/{next(_numbers)}"
+    with store_errors("create a work folder in", Path("/memory"), ScratchError):
+        File.on_write("a folder")
     try:
         yield File(name)
     finally:
         for each in [each for each in File.files if each.startswith(f"{name}/")]:
             del File.files[each]
-
-
-@contextmanager
-def scratch() -> Iterator[File]:
-    """Lend a folder as a `WorkArea` does."""
-    with ExitStack() as lent:
-        with store_errors("create a work folder in", Path("/memory"), ScratchError):
-            path = lent.enter_context(folder())
-        yield path
 
 
 class Writer:
