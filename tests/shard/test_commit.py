@@ -28,6 +28,7 @@ from sweepctl.shard import commit
 from sweepctl.shard.run import Disposition, Result, run_shard
 from sweepctl.store import open_store
 from sweepctl.store.contract import Store
+from sweepctl.store.local import LocalStore
 
 POINTS = 4
 SHARD = layout.ShardKeys("r", "2026-02-14", 0)
@@ -216,6 +217,25 @@ def test_the_order_of_an_incomplete_attempt(fresh: Callable[[], Store], engines:
         SHARD.attempt(attempt_id),
         SHARD.outcome,
     ]
+
+
+def test_what_is_read_is_durable_before_anything_builds_on_it(
+    fresh: Callable[[], Store], engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run's records before its shards, an outcome before its message is acknowledged."""
+    made: list[str] = []
+    monkeypatch.setattr(LocalStore, "make_durable", lambda _, key: made.append(key))
+    store, record, pin = fresh(), layout.run_record("r"), layout.engine_pin("r")
+    expected = {"crash": [record, pin, SHARD.outcome], "good": [record, pin]}
+    run_shard(MESSAGE, engines["crash"], store)
+    assert made == []
+    for behaviour, keys in expected.items():
+        made.clear()
+        run_shard(MESSAGE, engines[behaviour], store)
+        assert made == keys
+    made.clear()
+    assert run_shard(MESSAGE, engines["good"], store).disposition is Disposition.SKIPPED
+    assert made == [record, SHARD.outcome]
 
 
 def test_an_attempt_that_ran_nothing_leaves_no_partial_data(
