@@ -10,6 +10,7 @@ import json
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from io import BytesIO
 from itertools import accumulate, chain
@@ -86,7 +87,7 @@ def put(store: Store, body: bytes) -> str:
         raise UsageError(msg, remedy="Write it as a formula, or split it into several runs.")
     sha256 = digest(body)
     if store.create(layout.stored_design(sha256), body) is Put.EXISTS:
-        _read(store, sha256)
+        _read(store, sha256, store.scratch())
     return sha256
 
 
@@ -135,7 +136,11 @@ def load(store: Store, sha256: str) -> Space:
     Raises:
         MissingDesignError, AlteredDesignError, MessageError, StoreError: as `space_of`.
     """
-    body = _read(store, sha256)
+    return _load(store, sha256, TemporaryDirectory(prefix="sweepctl-design-"))
+
+
+def _load(store: Store, sha256: str, folder: AbstractContextManager[Path | str]) -> Space:
+    body = _read(store, sha256, folder)
     try:
         return decode(body)
     except ValueError as error:
@@ -155,7 +160,8 @@ class _Kept:
         # Held while loading too: a worker's threads start with the same design, and only one should fetch it.
         with self._lock:
             if place not in self._spaces:
-                self._spaces[place] = load(store, sha256)
+                # In a work folder: what a killed worker leaves of it is removed by the next.
+                self._spaces[place] = _load(store, sha256, store.scratch())
             self._spaces.move_to_end(place)
             if len(self._spaces) > KEPT:
                 self._spaces.popitem(last=False)
@@ -166,11 +172,11 @@ _kept = _Kept()
 _STORE_ANOTHER = "Correct the design, store it, and send messages with its new digest."
 
 
-def _read(store: Store, sha256: str) -> bytes:
+def _read(store: Store, sha256: str, in_folder: AbstractContextManager[Path | str]) -> bytes:
     """Return the bytes that are stored under a digest; raise unless they have that digest."""
     key = layout.stored_design(sha256)
     where = store.locate(key)
-    with TemporaryDirectory(prefix="sweepctl-design-") as folder:
+    with in_folder as folder:
         # Not `read`, which would load an object of any size into memory.
         path = store.borrow(key, Path(folder))
         if path is None:
