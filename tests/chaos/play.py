@@ -132,11 +132,12 @@ class Crew:
                 self.hurt.add(victim.engine)
 
     def stop(self) -> None:
-        """Have all workers end in order; one that has just been started may not know the signal yet."""
+        """Have all workers end in order, but for the last one killed, and one too young to know the signal."""
         for worker in self.workers:
             worker.send_signal(signal.SIGTERM)
         codes = [worker.wait() for worker in self.workers]
-        self.ended += [f"a stopped worker exited with {code}" for code in codes if code not in {0, -signal.SIGTERM}]
+        orderly = {0, -signal.SIGTERM, -signal.SIGKILL}
+        self.ended += [f"a stopped worker exited with {code}" for code in codes if code not in orderly]
 
 
 def disturb(crew: Crew, draw: random.Random, held: Callable[[], int]) -> None:
