@@ -8,6 +8,7 @@
 PYTHON ?=
 CARGO_DENY := 0.20.2
 ACTIONLINT := 1.7.12
+VERSITYGW := 1.8.0
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,6 +16,7 @@ BIN := $(VENV)/bin
 # so that a new version is a new file.
 DENY := target/tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 WORKFLOWS := target/tools/actionlint-$(ACTIONLINT)/actionlint
+VERSITY := target/tools/versitygw-$(VERSITYGW)/versitygw
 APPLE := aarch64-apple-darwin x86_64-apple-darwin
 SAM := target/tools/sam
 DOCS := target/tools/docs
@@ -55,7 +57,7 @@ cargo_test = report=$$(cargo test --quiet --workspace --all-features --locked $(
         validate-statistics bench bench-compact bench-designs bench-drain bench-host bench-lambda bench-programs bench-query \
         bench-report bench-ridehail bench-shards bench-stages bench-startup bench-submit bench-sweep bench-ui bench-verify \
         lambda program lock schema tables reference pictures docs clean preflight engines simulate throttle mutants damages \
-        fuzz kills soak coverage FORCE
+        kills kills-servers fuzz soak coverage FORCE
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -242,6 +244,9 @@ kills: $(VENV)/.dev $(VENV)/.sweepctl ## kill real commands before and after eac
 damages: $(VENV)/.dev $(VENV)/.sweepctl ## damage a store in every way of a list, and in N that are drawn (500): verify names it
 	@SWEEPCTL_TEST_DAMAGES=$(or $(N),500) $(RUN) -m pytest -q $(INSTALLED) tests/verify/test_full_damages.py
 
+kills-servers: $(VENV)/.dev $(VENV)/.sweepctl $(VERSITY) engines ## kill a process a second of SEEDS runs (20) of SHARDS shards (1000), on two S3 servers
+	@PYTHONPATH=tests $(RUN) tests/chaos/run.py $(or $(SEEDS),20) $(or $(SHARDS),1000) $(or $(FIRST),0)
+
 fuzz: $(VENV)/.dev $(VENV)/.sweepctl engines ## fuzz what comes from outside, for SECONDS each (600); interesting messages and requests are kept
 	$(say) "fuzz: messages, sweep files, tables, manifests, expressions, the model protocol, functions, pages"
 	@PYTHONPATH=tests $(RUN) tests/fuzz/run.py $(or $(SECONDS),600)
@@ -337,6 +342,10 @@ $(AXE)/.installed: $(addprefix tests/ui/axe/,package.json package-lock.json .npm
 	@if command -v npm > /dev/null; then \
 		npm ci --prefix $(AXE) --ignore-scripts --no-audit --no-fund --silent && touch $@; \
 	else echo "  left out: npm, which installs it, is not installed"; [ -z "$$CI" ]; fi
+
+$(VERSITY):
+	$(say) "build: the Versity S3 Gateway $(VERSITYGW)"
+	@GOBIN=$(CURDIR)/$(@D) go install github.com/versity/versitygw/cmd/versitygw@v$(VERSITYGW)
 
 $(WORKFLOWS):
 	$(say) "build: actionlint $(ACTIONLINT)"

@@ -123,10 +123,12 @@ def on_disk(shown: Table) -> None:
 @contextmanager
 def bucket() -> Iterator[tuple[str, str]]:
     """Provide the endpoints of a bucket of SeaweedFS: its own, and one with latency."""
-    with tempfile.TemporaryDirectory() as folder:
-        weed = str(Path(sys.executable).parent / "weed")
-        with servers._weed(weed, Path(folder)) as server, delayed(server.endpoint_url, LATENCY) as slow:
-            yield server.endpoint_url, slow
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        servers.weed(Path(folder)) as server,
+        delayed(server.endpoint_url, LATENCY) as slow,
+    ):
+        yield server.endpoint_url, slow
 
 
 def in_s3(shown: Table) -> None:

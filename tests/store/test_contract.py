@@ -45,7 +45,10 @@ class Place:
     list: Callable[[], list[str]]
 
 
-@pytest.fixture(params=["local", "memory", "moto", pytest.param("weed", marks=pytest.mark.servers)])
+SERVERS = [pytest.param(name, marks=pytest.mark.servers) for name in ("weed", "versity")]
+
+
+@pytest.fixture(params=["local", "memory", "moto", *SERVERS])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "local":
         root = tmp_path / "store"

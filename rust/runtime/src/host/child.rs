@@ -51,15 +51,19 @@ pub(crate) fn end_all() {
 /// # Errors
 /// Why there is none.
 pub(crate) fn ask_once(path: &Path, arguments: &[String], request: &[u8]) -> Result<Vec<u8>, String> {
-    let mut command = Command::new(path);
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child =
-        Child::spawn(command).map_err(|error| format!("cannot start {}: {error}", path.display()))?;
-    match child.line(request, Some(now() + HELLO), None) {
-        Ok(line) => Ok(line.to_vec()),
-        Err(Ending::Crashed(how)) => Err(format!("{} {how}: {}", path.display(), child.last_words())),
-        Err(_) => Err(format!("{} said nothing within {} s", path.display(), HELLO.as_secs())),
-    }
+    let ask = || {
+        let mut command = Command::new(path);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child =
+            Child::spawn(command).map_err(|error| format!("cannot start {}: {error}", path.display()))?;
+        match child.line(request, Some(now() + HELLO), None) {
+            Ok(line) => Ok(Ok(line.to_vec())),
+            Err(Ending::Crashed(how)) => Ok(Err(format!("{} {how}: {}", path.display(), child.last_words()))),
+            Err(_) => Err(format!("{} said nothing within {} s", path.display(), HELLO.as_secs())),
+        }
+    };
+    // A second time, as a child is started.
+    ask()?.or_else(|_how| ask()?)
 }
 
 /// A running child.
@@ -84,12 +88,18 @@ impl Child {
     }
 
     fn start_within(launch: &Launch, hello: Duration) -> Result<Self, String> {
+        // A second time: when memory is short, the system ends children first, also those that have just begun.
+        Self::begin(launch, hello)?.or_else(|_how| Self::begin(launch, hello)?)
+    }
+
+    /// Starts a child once; the inner error is how it ended before its first line.
+    fn begin(launch: &Launch, hello: Duration) -> Result<Result<Self, String>, String> {
         let mut child = Self::spawn(launch.command()?)
             .map_err(|error| format!("cannot start {}: {error}", launch.shown()))?;
         match child.line(&launch.setup, Some(now() + hello), None) {
-            Ok(line) => launch.check_hello(line).map(|()| child),
+            Ok(line) => launch.check_hello(line).map(|()| Ok(child)),
             Err(Ending::Crashed(how)) => {
-                Err(format!("it {how} before its first line: {}", child.last_words()))
+                Ok(Err(format!("it {how} before its first line: {}", child.last_words())))
             }
             Err(_) => Err(format!("it said nothing within {} s of its start", hello.as_secs_f64())),
         }
@@ -401,6 +411,19 @@ mod tests {
                     || problem.contains("before its first line")
             );
         }
+    }
+
+    #[test]
+    fn a_child_that_ends_before_its_hello_is_started_once_more() {
+        let first = std::env::temp_dir().join(format!("sweep-first-start-{}", process::id()));
+        let killed = format!("mkdir {} && kill -9 $$;", first.display());
+        let script = format!("{killed} echo hello; read line; echo $line");
+        let mut child = Child::start(&program(&script)).unwrap();
+        assert_eq!(child.ask(b"point\n", &Limits::default()).unwrap(), b"point\n");
+        std::fs::remove_dir(&first).unwrap();
+        let arguments = ["-c".to_owned(), format!("{killed} read line; echo $line")];
+        assert_eq!(ask_once(Path::new("/bin/sh"), &arguments, b"declare\n").unwrap(), b"declare\n");
+        std::fs::remove_dir(&first).unwrap();
     }
 
     #[cfg(target_os = "linux")]
