@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.faulty import FaultyStore
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -220,18 +219,3 @@ def test_a_worker_reads_a_design_once_and_keeps_the_last_few(store: Store) -> No
         kept.get(store, digest)
     assert kept.get(store, digests[-1]) is kept.get(store, digests[-1])
     assert kept.get(store, digests[0]) is not first
-
-
-class Watched(FaultyStore):
-    folder: Path
-
-    def borrow(self, key: str, folder: Path) -> Path | None:
-        self.folder = folder
-        return super().borrow(key, folder)
-
-
-def test_a_worker_reads_a_design_in_a_work_folder_that_is_removed_if_it_is_killed(store: Store) -> None:
-    watched = Watched(store)
-    stored_design._Kept().get(watched, put(store, encode(table([[5, 0]]))))
-    with store.scratch() as work:
-        assert watched.folder.parent == work.parent
