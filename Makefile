@@ -242,7 +242,7 @@ kills: $(VENV)/.dev $(VENV)/.sweepctl ## kill real commands before and after eac
 	{ [ -n "$(ARGS)" ] || $(RUN) tests/kills/mutants.py $$folder/mutants; } && rm -rf $$folder
 
 damages: $(VENV)/.dev $(VENV)/.sweepctl ## damage a store in every way of a list, and in N that are drawn (500): verify names it
-	@SWEEPCTL_TEST_DAMAGES=$(or $(N),500) $(RUN) -m pytest -q $(INSTALLED) tests/verify/test_full_damages.py
+	@SWEEPCTL_TEST_DAMAGES=$(or $(N),500) $(RUN) -m pytest -q $(INSTALLED) tests/verify/test_full_damages.py tests/cli/test_damaged_stores.py
 
 kills-servers: $(VENV)/.dev $(VENV)/.sweepctl $(VERSITY) engines ## kill a process a second of SEEDS runs (20) of SHARDS shards (1000), on two S3 servers
 	@PYTHONPATH=tests $(RUN) tests/chaos/run.py $(or $(SEEDS),20) $(or $(SHARDS),1000) $(or $(FIRST),0)

@@ -17,12 +17,21 @@ from typing import Any
 
 import duckdb  # noqa: F401  imported once, for all
 import pyarrow.dataset  # noqa: F401
+import rich.progress  # noqa: F401
 
 import sweepctl.cli
+import sweepctl.local_sweep.run
 import sweepctl.results.run
+import sweepctl.runs.retry
 import sweepctl.runs.reuse
 import sweepctl.verify.proof
+import sweepctl.view.compare
 import sweepctl.view.page.page
+import sweepctl.view.query
+import sweepctl.view.shard
+import sweepctl.view.summary
+import sweepctl.view.sweep
+import sweepctl.view.verify
 
 LIMIT = 120  # seconds of a command
 SPACE = 16 << 30
