@@ -11,14 +11,15 @@ import pyarrow.parquet as pq
 
 from sweepctl.compact.plan import PlannedPart
 from sweepctl.compact.stop import until_stopped
-from sweepctl.errors import ConflictError, StoreError, SweepctlError
+from sweepctl.errors import ConflictError, ScratchError, StoreError, SweepctlError
 from sweepctl.records.compact import Part
 from sweepctl.records.compact_source import source_rows
-from sweepctl.records.datafile import open_rows
+from sweepctl.records.datafile import open_rows, require_damage
 from sweepctl.records.row_digest import RowDigest, digest_of
 from sweepctl.records.rows import tables_of
 from sweepctl.records.table import COMPRESSION_LEVEL, PARQUET_ERRORS, ROW_GROUP_ROWS, SHARD_OUTCOMES, DatasetWriter
 from sweepctl.store.contract import Put, Store
+from sweepctl.store.files import store_errors
 
 
 def make_part(store: Store, planned: PlannedPart, stop: Event) -> Part:
@@ -27,10 +28,10 @@ def make_part(store: Store, planned: PlannedPart, stop: Event) -> Part:
     Raises:
         ConflictError: the one that is there has other rows.
         DamagedError: a file of its shards is missing, or is not the one that its outcome names.
-        StoreError: the store does not answer.
+        StoreError: the store does not answer, or there is no space for the file (ScratchError).
         InterruptedRunError: `stop` was set.
     """
-    with store.scratch() as folder:
+    with store.scratch() as folder, store_errors("copy rows to", folder, ScratchError):
         found = store.borrow(planned.key, folder)
         if found is None:
             path, source = _copy(store, planned, folder, stop)
@@ -42,6 +43,7 @@ def make_part(store: Store, planned: PlannedPart, stop: Event) -> Part:
             (folder / "found").mkdir()
             found = store.borrow(planned.key, folder / "found")
         else:
+            store.make_durable(planned.key)  # its writer may not have, and the manifest will name it
             source = _digest_of_source(store, planned, stop)
         if found is None:
             raise StoreError(f"inconsistent store: {planned.key} exists on create but cannot be read")
@@ -102,6 +104,8 @@ def _require_rows(path: Path, source: RowDigest, otherwise: SweepctlError) -> No
         with open_rows(path) as file:
             found = digest_of(file.schema_arrow.remove_metadata(), tables_of(file))
     except PARQUET_ERRORS as error:
+        with store_errors("read", path):
+            require_damage(error)
         raise otherwise from error
     if found.hexdigest() != source.hexdigest():
         raise otherwise

@@ -53,7 +53,7 @@ def compact(
         UnknownRunError: the store has no such run.
         NotWholeError: points lack their record, or verify finds damage; no manifest was written.
         ConflictError: a compact file is there that has other rows; nothing was overwritten.
-        StoreError: the store does not answer, or the run's manifest is damaged.
+        StoreError: the store does not answer or has no space, or the run's manifest is damaged.
         InterruptedRunError: `stop` was set.
     """
     stop = stop or Event()
@@ -63,6 +63,8 @@ def compact(
         return Compacted(existing, already=True)
     report = verify(store, run_id, None, observe=observe, stop=stop)
     _require_final(report)
+    # Before anything is made of them: one that a power cut takes back may be another when its shard has run again.
+    store.make_all_durable([layout.ShardKeys.of(run, each.shard_id).outcome for each in report.committed])
     try:
         # What verify has proved is not taken for what is copied: each file is digested again as it is read.
         parts = _make_parts(store, run, report.committed, observe, stop)

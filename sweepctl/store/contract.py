@@ -6,7 +6,7 @@ relative, with `/` between their parts, and hold only characters that a validate
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
@@ -155,6 +155,9 @@ class Store(Protocol):
         What is read may be there before its writer's `create` or `replace` has made it durable. Whoever acknowledges a
         message because of it, or writes what depends on it, calls this first.
         """
+
+    def make_all_durable(self, keys: Iterable[str]) -> None:
+        """`make_durable` for many objects at a time, which takes no longer than for one of each folder."""
 
     def scratch(self) -> AbstractContextManager[Path]:
         """A private directory for files not yet in the store; removed on exit, or after a crash by a later process."""

@@ -51,7 +51,7 @@ _NOT_FILES = {errno.ELOOP, errno.ENXIO, errno.ENODEV}
 
 
 @contextmanager
-def store_errors(action: str, path: Path, kind: type[StoreError] = StoreError) -> Iterator[None]:
+def store_errors(action: str, path: Path | str, kind: type[StoreError] = StoreError) -> Iterator[None]:
     """Turn an OSError in the block into a StoreError, of that kind, that names `path` and a remedy."""
     try:
         yield

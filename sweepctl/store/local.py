@@ -12,7 +12,7 @@ import itertools
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
@@ -201,6 +201,13 @@ class LocalStore:
             if len(self._known_durable) == KNOWN_DURABLE:
                 self._known_durable.clear()
             self._known_durable.add(version)
+
+    def make_all_durable(self, keys: Iterable[str]) -> None:
+        """Sync each folder once, whatever is known of one object or another in it."""
+        for prefix in dict.fromkeys(require_key(key).rpartition("/")[0] for key in keys):
+            folder = self._root / prefix
+            with files.store_errors("sync", folder):
+                self._sync_folders(folder)
 
     def scratch(self) -> AbstractContextManager[Path]:
         """Provide a private folder on the store's own file system."""

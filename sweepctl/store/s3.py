@@ -6,7 +6,7 @@ own earlier success and return EXISTS or CHANGED: the contract's callers read ba
 
 import io
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from functools import cached_property, partial
@@ -215,6 +215,9 @@ class S3Store:
 
     def make_durable(self, key: str) -> None:
         """Do nothing: what a bucket shows is durable."""
+
+    def make_all_durable(self, keys: Iterable[str]) -> None:
+        """Do nothing, either."""
 
     def scratch(self) -> AbstractContextManager[Path]:
         """Provide a private folder in this user's temporary directory."""

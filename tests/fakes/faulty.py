@@ -6,7 +6,7 @@ Calls are counted from 0 and logged in `calls`; the schedule says which of them 
 schedule to learn how many calls there are, then once for each call and fault.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -81,6 +81,9 @@ class FaultyStore:
 
     def make_durable(self, key: str) -> None:
         self.inner.make_durable(key)
+
+    def make_all_durable(self, keys: Iterable[str]) -> None:
+        self.inner.make_all_durable(keys)
 
     def filesystem(self) -> tuple[fs.FileSystem, str]:
         return self.inner.filesystem()

@@ -167,6 +167,7 @@ def test_a_judged_body_is_replaced(store: Store) -> None:
 def test_what_was_read_can_be_made_durable(store: Store) -> None:
     store.create(KEY, b"body")
     store.make_durable(KEY)
+    store.make_all_durable([KEY])
     assert _read(store).body == b"body"
 
 

@@ -122,6 +122,17 @@ def test_what_was_read_is_made_durable_once(root: Path, steps: list[tuple[str, s
     assert steps == [SYNCED_NAME]
 
 
+def test_many_objects_are_made_durable_by_a_sync_of_each_folder(root: Path, steps: list[tuple[str, str]]) -> None:
+    writer, reader = open_store(str(root)), open_store(str(root))
+    keys = ["runs/a", "runs/b", "specs/c"]
+    for key in keys:
+        writer.create(key, b"body")
+    reader.make_durable("runs/a")
+    steps.clear()
+    reader.make_all_durable(keys)
+    assert steps == [("sync", "store/runs"), ("sync", "store/specs"), ("sync", "store")]
+
+
 def test_what_is_remembered_as_durable_is_bounded(
     store: Store, monkeypatch: pytest.MonkeyPatch, steps: list[tuple[str, str]]
 ) -> None:
