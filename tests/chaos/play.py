@@ -31,6 +31,7 @@ WORKERS = 4
 LEASE = 5  # seconds: little beside the run, so that shards of killed workers come back
 RECEIVES = 1_000  # before a message is a dead letter: none may be
 GAP = 1.0  # seconds between kills, on average
+MOST_LOOKS = 1_500  # at a queue that no message leaves, five a second: some sixty leases
 RUN_ID = "disturbed"
 ROWS = "SELECT point_index, replicate, x, point_fingerprint, status, y, z FROM points ORDER BY point_index"
 DELIVERIES = "SELECT sum(attempt_number), max(attempt_number) FROM shard_outcomes"
@@ -132,22 +133,25 @@ class Crew:
                 self.hurt.add(victim.engine)
 
     def stop(self) -> None:
-        """Have all workers end in order, but for the last one killed, and one too young to know the signal."""
+        """Have all workers end in order, but for the last one killed. A young one does once it knows the signal."""
         for worker in self.workers:
+            wait_until(lambda each=worker: each.poll() is not None or processes.catches(each.pid, signal.SIGTERM))
             worker.send_signal(signal.SIGTERM)
         codes = [worker.wait() for worker in self.workers]
-        orderly = {0, -signal.SIGTERM, -signal.SIGKILL}
-        self.ended += [f"a stopped worker exited with {code}" for code in codes if code not in orderly]
+        self.ended += [f"a stopped worker exited with {code}" for code in codes if code not in {0, -signal.SIGKILL}]
 
 
-def disturb(crew: Crew, draw: random.Random, held: Callable[[], int]) -> None:
-    """Kill a process about every second until the queue is empty.
+def disturb(crew: Crew, draw: random.Random, held: Callable[[], int], sent: int) -> None:
+    """Kill a process about every second until the queue is empty, one at least.
 
     No kill comes before a message has left the queue since the last one: so the run ends on the slowest machine, too.
+
+    Raises:
+        AssertionError: no message leaves the queue any more.
     """
-    former = left = held()
-    due = time.monotonic() + GAP
-    while left:
+    former = least = left = sent
+    due, looks = time.monotonic(), 0
+    while left or not crew.kills:
         if left < former and time.monotonic() >= due:
             kind = draw.choice(processes.KINDS)
             # There is a host only where an engine has just ended.
@@ -156,7 +160,10 @@ def disturb(crew: Crew, draw: random.Random, held: Callable[[], int]) -> None:
             former, due = left, time.monotonic() + draw.uniform(0.5, 1.5) * GAP
         crew.renew()
         time.sleep(GAP / 5)
-        left = held()
+        left, looks = held(), looks + 1
+        if left < least:
+            least, looks = left, 0
+        assert looks < MOST_LOOKS, f"{left} messages stay in the queue"
 
 
 def strike(crew: Crew, kind: str, draw: random.Random) -> None:
@@ -200,9 +207,9 @@ def undisturbed(place: Place) -> list[list[str]]:
 def play(place: Place, seed: int, expected: list[list[str]]) -> Played:
     """Play one run in a new place."""
     place.sweepctl("submit", "sweep.toml", "--run-id", RUN_ID)
-    started = time.monotonic()
+    started, sent = time.monotonic(), place.held()
     with Crew(place) as crew:
-        disturb(crew, random.Random(seed), place.held)
+        disturb(crew, random.Random(seed), place.held, sent)
         seconds = time.monotonic() - started
         crew.stop()
     # What killed processes have left is removed by the next that runs a shard.

@@ -42,6 +42,13 @@ def with_temporary(folder: Path) -> list[int]:
     return [pid for pid in pids if setting in _read(pid, "environ").split(b"\0")]  # one that has ended has none
 
 
+def catches(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal."""
+    lines = _read(pid, "status").decode().splitlines()
+    caught = next((line.split()[1] for line in lines if line.startswith("SigCgt:")), "0")
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
 def _children(pid: int) -> Iterator[int]:
     with suppress(OSError):  # it has ended
         for task in (PROC / str(pid) / "task").iterdir():

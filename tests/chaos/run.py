@@ -1,6 +1,6 @@
 """Kill the processes of runs, one a second: `run.py SEEDS SHARDS FIRST`, half of the seeds on each S3 server.
 
-A run that breaks a promise is named, and its folder kept.
+A run that breaks a promise is named, and its folder kept; one that never ends stops everything.
 """
 
 import os
@@ -21,6 +21,7 @@ def main(seeds: int, shards: int, first: int) -> int:
     rows: dict[str, list[list[str]]] = {}  # of each model, where nothing is killed
     os.environ |= servers.SETTINGS
     folder = Path(tempfile.mkdtemp(prefix="sweepctl-chaos-"))
+    print(f"runs are in {folder}", flush=True)
     with ExitStack() as running:
         for name in ("ministack", "weed", "versity"):
             (folder / name).mkdir()
@@ -30,15 +31,15 @@ def main(seeds: int, shards: int, first: int) -> int:
             store, model = stores[seed % 2], MODELS[seed // 2 % len(MODELS)]
             place = new_place(folder / str(seed), queues, store, model, shards)
             rows[model] = rows.get(model) or undisturbed(place)
+            print(f"seed {seed}, {store.name}, {model}, {shards:,} shards: ", end="", flush=True)
             played = play(place, seed, rows[model])
-            print(f"seed {seed}, {store.name}, {model}, {shards:,} shards: {played}", flush=True)
+            print(played, flush=True)
             if not played.findings:
                 shutil.rmtree(folder / str(seed))
             is_good = is_good and not played.findings
     if is_good:
         shutil.rmtree(folder)
         return 0
-    print(f"kept: {folder}")
     return 1
 
 

@@ -10,6 +10,7 @@ serves, by one that notes each request. Each serves on 127.0.0.1 alone.
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -286,7 +287,11 @@ def weed(folder: Path, at: Sequence[int] = ()) -> Iterator[Server]:
 
 
 def find_versity() -> Path | None:
-    return max((ROOT / "target" / "tools").glob("versitygw-*/versitygw"), default=None)
+    """Return the program of the Makefile's version."""
+    found = re.search(r"^VERSITYGW := (\S+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert found is not None
+    program = ROOT / "target" / "tools" / f"versitygw-{found[1]}" / "versitygw"
+    return program if program.exists() else None
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from sweepctl.errors import SweepctlError
 ACCEPTED = "accepted"  # begins the answer to what is sound
 SECONDS_AN_INPUT = 2.0  # of 64 KiB; usual are from some ten microseconds to some ten milliseconds
 MEMORY_BYTES = 256 << 20  # that all may take, beside what the interpreter has
-LEAST = 10  # inputs, whatever a machine takes for them
+LEAST = 60  # inputs, whatever a machine takes for them: of so many each subject accepts some
 LONGEST_KEPT = 2_000
 MOST_KEPT = 50
 
@@ -52,12 +52,13 @@ class Fuzzer:
     slowest: float = 0.0
 
     def __post_init__(self) -> None:
-        """Have the corpus answered."""
+        """Have the corpus answered, which does not count."""
         self._random = Random(self.seed)
         kinds = [(text, self.answer(text)) for text in self.corpus]
         self._answers = {kind for _, kind in kinds}
         self._sound = [text for text, kind in kinds if kind.startswith(ACCEPTED)]
         assert self._sound
+        self.inputs = self.accepted = 0
         self._memory = process_memory.begin()
 
     def run(self, seconds: float) -> None:

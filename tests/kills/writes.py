@@ -1,6 +1,7 @@
 """Which system calls a traced process stops at: those that may write.
 
-A filter of the kernel's own (seccomp) decides, so that every other call runs at full speed.
+A filter of the kernel's own (seccomp) decides, so that every other call runs at full speed. What is stored in a file
+that is mapped into memory (mmap) is no call, and is left out.
 """
 
 import ctypes
@@ -18,6 +19,7 @@ CALLS = {
     73: ("flock", DESCRIPTOR, 0),
     74: ("fsync", DESCRIPTOR, 0),
     75: ("fdatasync", DESCRIPTOR, 0),
+    76: ("truncate", PATH, 0),
     77: ("ftruncate", DESCRIPTOR, 0),
     82: ("rename", PATH, 1),
     83: ("mkdir", PATH, 0),
@@ -32,12 +34,14 @@ CALLS = {
     264: ("renameat", AT_FOLDER, 2),
     265: ("linkat", AT_FOLDER, 2),
     266: ("symlinkat", AT_FOLDER, 1),
+    275: ("splice", DESCRIPTOR, 2),
     280: ("utimensat", AT_FOLDER, 0),
     285: ("fallocate", DESCRIPTOR, 0),
     296: ("pwritev", DESCRIPTOR, 0),
     316: ("renameat2", AT_FOLDER, 2),
     326: ("copy_file_range", DESCRIPTOR, 2),
     328: ("pwritev2", DESCRIPTOR, 0),
+    437: ("openat2", AT_FOLDER, 0),  # for reading, too: the filter does not see its flags
 }
 OPEN = 2  # of old programs; `openat` in all others
 OPENAT = 257

@@ -1,12 +1,15 @@
 """A short soak, as `make soak` runs long ones; and its judge, before series that grow."""
 
+import mmap
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from soak import judge
 from soak.soak import Plan, Soak
-from soak.watch import Sample
+from soak.watch import Sample, memory_of
 
 FLAT = Sample(0.0, 100 << 20, 90 << 20, 12, 4, 2, 0, 0.0, 0.0)
 
@@ -18,6 +21,19 @@ def test_drains_prove_every_run_among_faults_and_leave_nothing(tmp_path: Path) -
     assert report.findings() == []
     assert all(runs > 1 for runs in report.runs.values())
     assert report.struck.keys() >= {"queue restarted", "store restarted"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_memory_is_what_a_process_has_for_itself(tmp_path: Path) -> None:
+    size = 32 << 20
+    (tmp_path / "file").write_bytes(bytes(size))
+    before = memory_of(os.getpid())
+    with (tmp_path / "file").open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as shared:
+        assert shared.find(b"x") == -1  # each page has been read
+        assert memory_of(os.getpid()) < before + size // 2
+    with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as own:
+        own.write(b"x" * size)
+        assert memory_of(os.getpid()) > before + size // 2
 
 
 def test_a_series_that_rises_and_falls_is_flat() -> None:

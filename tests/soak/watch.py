@@ -15,7 +15,7 @@ class Sample:
     """One look at a drain; bytes and seconds."""
 
     at: float
-    memory: int  # of the drain and all below it, shared pages shared out (Pss)
+    memory: int  # of the drain and all below it, as `memory_of` counts it
     own_memory: int  # of the drain's process alone
     descriptors: int  # of the drain's process
     threads: int
@@ -47,10 +47,10 @@ class Watch:
         files = _files(self.drain.scratch) | _files(self.drain.cache)
         self._seen = {each: self._seen.get(each, now) for each in files}
         below = descendants(process.pid)
-        own = _pss(process.pid)
+        own = memory_of(process.pid)
         sample = Sample(
             at=round(now, 1),
-            memory=own + sum(map(_pss, below)),
+            memory=own + sum(map(memory_of, below)),
             own_memory=own,
             descriptors=_entries(process.pid, "fd"),
             threads=_entries(process.pid, "task"),
@@ -79,12 +79,13 @@ def _entries(pid: int, name: str) -> int:
     return sum(1 for _ in Path(f"/proc/{pid}/{name}").iterdir())
 
 
-def _pss(pid: int) -> int:
+def memory_of(pid: int) -> int:
+    """Return a process's memory without the pages of files: what it has of these changes with others that map them."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):  # it has ended
         return 0
-    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:")), 0)
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("Pss_Anon:")), 0)
 
 
 def _cpu(pid: int) -> float:

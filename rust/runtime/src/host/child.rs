@@ -58,11 +58,12 @@ pub(crate) fn ask_once(path: &Path, arguments: &[String], request: &[u8]) -> Res
             Child::spawn(command).map_err(|error| format!("cannot start {}: {error}", path.display()))?;
         match child.line(request, Some(now() + HELLO), None) {
             Ok(line) => Ok(Ok(line.to_vec())),
-            Err(Ending::Crashed(how)) => Ok(Err(format!("{} {how}: {}", path.display(), child.last_words()))),
+            Err(Ending::Killed(how)) => Ok(Err(format!("{} {how}: {}", path.display(), child.last_words()))),
+            Err(Ending::Crashed(how)) => Err(format!("{} {how}: {}", path.display(), child.last_words())),
             Err(_) => Err(format!("{} said nothing within {} s", path.display(), HELLO.as_secs())),
         }
     };
-    // A second time, as a child is started.
+    // A second time where a signal ended it, as a child is started.
     ask()?.or_else(|_how| ask()?)
 }
 
@@ -88,21 +89,25 @@ impl Child {
     }
 
     fn start_within(launch: &Launch, hello: Duration) -> Result<Self, String> {
-        // A second time: when memory is short, the system ends children first, also those that have just begun.
+        // A second time where a signal ended it: when memory is short, the system ends children first, also those that
+        // have just begun. One that exits means it, and may have changed something that must not be changed twice.
         Self::begin(launch, hello)?.or_else(|_how| Self::begin(launch, hello)?)
     }
 
-    /// Starts a child once; the inner error is how it ended before its first line.
+    /// Starts a child once; the inner error is that a signal ended it before its first line.
     fn begin(launch: &Launch, hello: Duration) -> Result<Result<Self, String>, String> {
         let mut child = Self::spawn(launch.command()?)
             .map_err(|error| format!("cannot start {}: {error}", launch.shown()))?;
         match child.line(&launch.setup, Some(now() + hello), None) {
             Ok(line) => launch.check_hello(line).map(|()| Ok(child)),
-            Err(Ending::Crashed(how)) => {
-                Ok(Err(format!("it {how} before its first line: {}", child.last_words())))
-            }
+            Err(Ending::Killed(how)) => Ok(Err(child.before_its_first_line(&how))),
+            Err(Ending::Crashed(how)) => Err(child.before_its_first_line(&how)),
             Err(_) => Err(format!("it said nothing within {} s of its start", hello.as_secs_f64())),
         }
+    }
+
+    fn before_its_first_line(&mut self, how: &str) -> String {
+        format!("it {how} before its first line: {}", self.last_words())
     }
 
     fn spawn(mut command: Command) -> io::Result<Self> {
@@ -414,8 +419,8 @@ mod tests {
     }
 
     #[test]
-    fn a_child_that_ends_before_its_hello_is_started_once_more() {
-        let first = std::env::temp_dir().join(format!("sweep-first-start-{}", process::id()));
+    fn a_child_that_is_killed_before_its_hello_is_started_once_more() {
+        let first = std::env::temp_dir().join(format!("sweep-killed-start-{}", process::id()));
         let killed = format!("mkdir {} && kill -9 $$;", first.display());
         let script = format!("{killed} echo hello; read line; echo $line");
         let mut child = Child::start(&program(&script)).unwrap();
@@ -423,6 +428,19 @@ mod tests {
         std::fs::remove_dir(&first).unwrap();
         let arguments = ["-c".to_owned(), format!("{killed} read line; echo $line")];
         assert_eq!(ask_once(Path::new("/bin/sh"), &arguments, b"declare\n").unwrap(), b"declare\n");
+        std::fs::remove_dir(&first).unwrap();
+    }
+
+    #[test]
+    fn a_child_that_exits_before_its_hello_is_not_started_again() {
+        let first = std::env::temp_dir().join(format!("sweep-exited-start-{}", process::id()));
+        let script = format!("mkdir {} && exit 3; echo hello", first.display());
+        let problem = Child::start(&program(&script)).err().unwrap();
+        assert_eq!(problem, "it exited with status 3 before its first line: ");
+        std::fs::remove_dir(&first).unwrap();
+        let arguments = ["-c".to_owned(), script];
+        let problem = ask_once(Path::new("/bin/sh"), &arguments, b"declare\n").unwrap_err();
+        assert_eq!(problem, "/bin/sh exited with status 3: ");
         std::fs::remove_dir(&first).unwrap();
     }
 

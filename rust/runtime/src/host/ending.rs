@@ -10,6 +10,8 @@ use crate::request::limits::Limits;
 pub(super) enum Ending {
     /// It ended by itself, or did what no child may do.
     Crashed(String),
+    /// A signal ended it.
+    Killed(String),
     /// It passed the limit of time.
     TooLong,
     /// It held this many bytes of memory, which is more than the limit.
@@ -19,13 +21,16 @@ pub(super) enum Ending {
 impl Ending {
     /// A child that exited, or was killed by a signal.
     pub(super) fn exited(status: ExitStatus) -> Self {
-        Self::Crashed(how_ended(status))
+        let how = how_ended(status);
+        if status.code().is_some() { Self::Crashed(how) } else { Self::Killed(how) }
     }
 
     /// The same with the end of what the child wrote to standard error.
     pub(super) fn with_last_words(self, words: &str) -> Self {
         match self {
-            Self::Crashed(how) if !words.is_empty() => Self::Crashed(format!("{how}: {words}")),
+            Self::Crashed(how) | Self::Killed(how) if !words.is_empty() => {
+                Self::Crashed(format!("{how}: {words}"))
+            }
             other => other,
         }
     }
@@ -34,7 +39,7 @@ impl Ending {
     pub(super) fn error(self, limits: &Limits) -> DomainError {
         let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         match self {
-            Self::Crashed(how) => {
+            Self::Crashed(how) | Self::Killed(how) => {
                 DomainError::new("point_crashed", format!("its process {how} (tried twice)"))
             }
             Self::TooLong => DomainError::new("point_timeout", limits.passed()),
