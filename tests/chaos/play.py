@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -135,10 +136,14 @@ class Crew:
     def stop(self) -> None:
         """Have all workers end in order, but for the last one killed. A young one does once it knows the signal."""
         for worker in self.workers:
-            wait_until(lambda each=worker: each.poll() is not None or processes.catches(each.pid, signal.SIGTERM))
+            wait_until(partial(_knows_its_stop, worker))
             worker.send_signal(signal.SIGTERM)
         codes = [worker.wait() for worker in self.workers]
         self.ended += [f"a stopped worker exited with {code}" for code in codes if code not in {0, -signal.SIGKILL}]
+
+
+def _knows_its_stop(worker: "subprocess.Popen[str]") -> bool:
+    return worker.poll() is not None or processes.catches(worker.pid, signal.SIGTERM)
 
 
 def disturb(crew: Crew, draw: random.Random, held: Callable[[], int], sent: int) -> None:

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 from chaos.play import Crew, Place, disturb, new_place, play, undisturbed
-from fakes.servers import Server
+from fakes.servers import Server, find_versity
 
 SHARDS = 50
 
@@ -48,3 +48,14 @@ def test_a_queue_that_no_message_leaves_any_more_ends_the_kills(idle: Crew) -> N
     with pytest.raises(AssertionError, match="3 messages stay in the queue"):
         disturb(idle, random.Random(1), lambda: 3, sent=5)
     assert idle.kills
+
+
+def test_the_gateway_is_the_one_that_the_makefile_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fakes.servers.ROOT", tmp_path)
+    (tmp_path / "Makefile").write_text("VERSITYGW := 1.10.0\n")
+    programs = [tmp_path / "target" / "tools" / f"versitygw-{version}" / "versitygw" for version in ("1.8.0", "1.10.0")]
+    for program in programs:
+        assert find_versity() is None
+        program.parent.mkdir(parents=True)
+        program.touch()
+    assert find_versity() == programs[1]
