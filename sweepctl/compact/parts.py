@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event
 
@@ -31,8 +31,8 @@ def make_part(store: Store, planned: PlannedPart, stop: Event) -> Part:
         StoreError: the store does not answer, or there is no space for the file (ScratchError).
         InterruptedRunError: `stop` was set.
     """
-    with store.scratch() as folder, store_errors("copy rows to", folder, ScratchError):
-        found = store.borrow(planned.key, folder)
+    with store.scratch() as folder, store_errors("copy rows to", folder, ScratchError), ExitStack() as lent:
+        found = lent.enter_context(store.borrow(planned.key))
         if found is None:
             path, source = _copy(store, planned, folder, stop)
             _require_rows(path, source, StoreError(f"{planned.key} was written with other rows than its source has"))
@@ -40,8 +40,7 @@ def make_part(store: Store, planned: PlannedPart, stop: Event) -> Part:
             if store.create(planned.key, path) is Put.WRITTEN:
                 return _entry(planned, source, path.stat().st_size, digest)
             # Of another compaction at the same time; other bytes, where its libraries are others.
-            (folder / "found").mkdir()
-            found = store.borrow(planned.key, folder / "found")
+            found = lent.enter_context(store.borrow(planned.key))
         else:
             store.make_durable(planned.key)  # its writer may not have, and the manifest will name it
             source = _digest_of_source(store, planned, stop)

@@ -26,7 +26,6 @@ from sweepctl.records.table import (
 )
 from sweepctl.store.contract import Store
 from sweepctl.store.files import store_errors
-from sweepctl.store.temporary import temporary_folder
 
 BYTES_AT_ONCE = 4 << 20  # of files in memory, as they are stored; a larger one stays on disk
 OUTCOMES_AT_ONCE = 4_096
@@ -75,8 +74,8 @@ def _sources(store: Store, files: Sequence[Artifact]) -> Iterator[tuple[Artifact
     """Yield each file that is the one that its outcome names: its content, or its path if it is large."""
     for some in _batches(files):
         if some[0].bytes > BYTES_AT_ONCE:
-            with temporary_folder() as folder:
-                yield some[0], _borrowed(store, some[0], folder)
+            with store.borrow(some[0].key) as path:
+                yield some[0], _checked(store, some[0], path)
             continue
         for artifact, body in zip(some, store.bodies([each.key for each in some]), strict=True):
             if isinstance(body, DamagedError):
@@ -99,8 +98,7 @@ def _batches(files: Iterable[Artifact]) -> Iterator[list[Artifact]]:
     yield some
 
 
-def _borrowed(store: Store, artifact: Artifact, folder: Path) -> Path:
-    path = store.borrow(artifact.key, folder)
+def _checked(store: Store, artifact: Artifact, path: Path | None) -> Path:
     if path is None:
         raise _not_named(store, artifact, is_missing=True)
     with store_errors("read", path), path.open("rb") as file:

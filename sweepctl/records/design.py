@@ -38,7 +38,6 @@ from sweepctl.records.outcome import RunRecord
 from sweepctl.spec import Value
 from sweepctl.store.contract import Put, Store
 from sweepctl.store.files import store_errors
-from sweepctl.store.temporary import temporary_folder
 from sweepctl.strict_json import parse
 
 MAX_BYTES = 64 << 20
@@ -169,9 +168,8 @@ def _read(store: Store, sha256: str) -> bytes:
     """Return the bytes that are stored under a digest; raise unless they have that digest."""
     key = layout.stored_design(sha256)
     where = store.locate(key)
-    with temporary_folder() as folder:
-        # Not `read`, which would load an object of any size into memory.
-        path = store.borrow(key, folder)
+    # Not `read`, which would load an object of any size into memory.
+    with store.borrow(key) as path:
         if path is None:
             remedy = "Store the design again and redrive the message, or start the worker with the run's own --store."
             raise MissingDesignError(f"design_sha256 {sha256}: {where} does not exist", remedy=remedy)

@@ -35,7 +35,6 @@ from sweepctl.records.table import PARQUET_ERRORS, POINT_OUTCOMES, columns_of
 from sweepctl.spec import NO_LIMITS, Limits
 from sweepctl.store.contract import Store
 from sweepctl.store.files import store_errors
-from sweepctl.store.temporary import temporary_folder
 
 # A point takes about 250 bytes of memory, and 8 for each metric: 1.5 GB at most.
 MAX_POINTS = 4_000_000
@@ -235,8 +234,7 @@ def _body(store: Store, key: str, size: int) -> bytes | None:
 
     None if it does not have that size, or is larger than MAX_FILE_BYTES.
     """
-    with temporary_folder() as folder:
-        path = store.borrow(key, folder)
+    with store.borrow(key) as path:
         if path is None:
             return None
         with store_errors("read", path):

@@ -121,8 +121,8 @@ class Store(Protocol):
     def fetch(self, key: str, destination: Path, most: int = MAX_OBJECT) -> bool:
         """Copy the object at `key`, of at most `most` bytes, into a new file; False, and no file, if missing."""
 
-    def borrow(self, key: str, folder: Path) -> Path | None:
-        """A file with the object's content, only for reading: its own, or a copy in `folder`. None if missing."""
+    def borrow(self, key: str) -> AbstractContextManager[Path | None]:
+        """A file with the object's content, only for reading: its own, or a copy, gone on exit. None if missing."""
 
     def require_present(self) -> None:
         """Raise `StoreError` if the store is a folder that does not exist. A missing bucket is one anyway."""

@@ -14,7 +14,7 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -101,15 +101,15 @@ class LocalStore:
                 shutil.copyfileobj(source, target)
         return True
 
-    def borrow(self, key: str, folder: Path) -> Path | None:  # noqa: ARG002  no copy is needed
-        """Return the object's own path."""
+    def borrow(self, key: str) -> AbstractContextManager[Path | None]:
+        """Provide the object's own path."""
         path = self._path(key)
         with files.store_errors("read", path):
             try:
                 with self._opened(key):
-                    return path
+                    return nullcontext(path)
             except FileNotFoundError:
-                return None
+                return nullcontext()
 
     def require_present(self) -> None:
         """Raise an error if there is no such folder."""

@@ -151,10 +151,12 @@ class S3Store:
             destination.unlink()
         return found
 
-    def borrow(self, key: str, folder: Path) -> Path | None:
-        """Stream the object into a file of `folder`."""
-        copy = folder / key.replace("/", "_")
-        return copy if self.fetch(key, copy) else None
+    @contextmanager
+    def borrow(self, key: str) -> Iterator[Path | None]:
+        """Stream the object into a temporary file."""
+        with temporary_folder() as folder:
+            copy = folder / "copy"
+            yield copy if self.fetch(key, copy) else None
 
     def require_present(self) -> None:
         """Do nothing: any request to a bucket that does not exist is an error."""

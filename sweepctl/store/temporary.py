@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 
-from sweepctl.errors import ScratchError, StoreError
+from sweepctl.errors import ScratchError
 from sweepctl.store.files import WorkArea, store_errors
 
 
@@ -19,7 +19,7 @@ def temporary_folder() -> AbstractContextManager[Path]:
     """Provide a private folder in this user's temporary directory, removed on exit.
 
     Raises:
-        StoreError: there is none that is this user's alone.
+        ScratchError: there is none that is this user's alone.
     """
     return _area(_place()).folder()
 
@@ -39,7 +39,7 @@ def _place() -> Path:
         place.mkdir(mode=0o700, exist_ok=True)
         found = place.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise StoreError(
+        raise ScratchError(
             f"{place} is not a private directory of this user", remedy="Set TMPDIR to a directory of your own."
         )
     return place

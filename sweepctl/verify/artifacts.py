@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -76,11 +77,13 @@ def read_small(store: Store, outcomes: Sequence[Outcome]) -> dict[str, bytes | N
 def borrow(
     store: Store,
     outcome: Outcome,
-    folder: Path,
+    lent: ExitStack,
     pool: Executor,
     small: Mapping[str, bytes | None] = MappingProxyType({}),
 ) -> tuple[list[Borrowed], list[Finding]]:
-    """Fetch every file that an outcome names, several at a time, but for those that were read as `small`.
+    """Borrow every file that an outcome names, several at a time, but for those that were read as `small`.
+
+    They stay until `lent` is closed.
 
     A listing is not used: data may have been written after the listing and before its outcome was read.
     """
@@ -90,7 +93,8 @@ def borrow(
 
     def fetched(key: str) -> Path | DamagedError | None:
         try:
-            return store.borrow(key, folder) if is_key(key) else None
+            # Threads may share the stack: each only appends to it.
+            return lent.enter_context(store.borrow(key)) if is_key(key) else None
         except DamagedError as error:
             return error
 

@@ -21,7 +21,6 @@ from sweepctl.records.rows import tables_of
 from sweepctl.records.table import PARQUET_ERRORS
 from sweepctl.store.contract import Store
 from sweepctl.store.files import store_errors
-from sweepctl.store.temporary import temporary_folder
 from sweepctl.texts import counted
 from sweepctl.verify.report import Coverage, Finding
 
@@ -54,8 +53,11 @@ class ExaminedPart:
 def examine_part(store: Store, part: Part, outcomes: Sequence[Outcome]) -> ExaminedPart:
     """Examine a compact file; `outcomes` are those of all shards, in order of their points."""
     found = ExaminedPart(part)
-    with temporary_folder() as folder:
-        found.findings += _of_file(store, part, folder)
+    try:
+        with store.borrow(part.key) as path:
+            found.findings += _of_file(part, path)
+    except DamagedError as error:
+        found.findings.append(Finding("compact.altered", error.message, key=part.key))
     within = [each for each in outcomes if part.start_index <= each.start_index < part.end_index_exclusive]
     try:
         digest = digest_of(*source_rows(store, part.dataset, within))
@@ -68,12 +70,7 @@ def examine_part(store: Store, part: Part, outcomes: Sequence[Outcome]) -> Exami
     return found
 
 
-def _of_file(store: Store, part: Part, folder: Path) -> Iterator[Finding]:
-    try:
-        path = store.borrow(part.key, folder)
-    except DamagedError as error:
-        yield Finding("compact.altered", error.message, key=part.key)
-        return
+def _of_file(part: Part, path: Path | None) -> Iterator[Finding]:
     if path is None:
         yield Finding("compact.missing", "the manifest names it, but it does not exist", key=part.key)
         return

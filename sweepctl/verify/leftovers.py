@@ -21,7 +21,6 @@ from sweepctl.records.sharding import Claim
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, PARQUET_ERRORS, POINT_OUTCOMES, ROW_GROUP_ROWS, schema_of
 from sweepctl.store.contract import is_key
 from sweepctl.store.files import store_errors
-from sweepctl.store.temporary import temporary_folder
 from sweepctl.texts import counted
 from sweepctl.verify.inventory import Inventory
 from sweepctl.verify.report import Finding
@@ -103,15 +102,14 @@ class UnnamedFiles:
             or key.rpartition("/")[2].startswith("_")
         ):
             return False
-        with temporary_folder() as folder:
-            try:
-                path = self._store.borrow(key, folder)
-            except DamagedError:
-                return True  # a reader may wait for a pipe, or follow a link
-            if path is None:
-                return False
-            with store_errors("read", path), path.open("rb") as file:
-                return file.read(len(MAGIC)) == MAGIC
+        try:
+            with self._store.borrow(key) as path:
+                if path is None:
+                    return False
+                with store_errors("read", path), path.open("rb") as file:
+                    return file.read(len(MAGIC)) == MAGIC
+        except DamagedError:
+            return True  # a reader may wait for a pipe, or follow a link
 
     def of_shard(self, shard_id: int) -> set[str]:
         """Return the keys of a shard's outcome, rows and claims, as far as these files exist."""
@@ -123,15 +121,14 @@ class UnnamedFiles:
 
     def examine(self, key: str) -> Leftover | Finding | None:
         """Read the rows of a candidate, a row group at a time; None if it is gone."""
-        with temporary_folder() as folder:
-            try:
-                path = self._store.borrow(key, folder)
+        try:
+            with self._store.borrow(key) as path:
                 if path is None:
                     return None
                 with open_rows(path) as file:
                     return self._examine(key, file)
-            except (*PARQUET_ERRORS, DamagedError) as error:
-                return _orphan(key, f"it cannot be read: {error}")
+        except (*PARQUET_ERRORS, DamagedError) as error:
+            return _orphan(key, f"it cannot be read: {error}")
 
     def _examine(self, key: str, file: pq.ParquetFile) -> Leftover | Finding:
         dataset, shard_id, record = key.partition("/")[0], layout.shard_of(key) or 0, self._run.record

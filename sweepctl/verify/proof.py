@@ -7,6 +7,7 @@ counts as passed (docs/verify.md).
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -19,7 +20,6 @@ from sweepctl.records.named import unknown_run
 from sweepctl.records.outcome import KEPT_FILES, Outcome, RunRecord
 from sweepctl.records.outcomes import AT_ONCE
 from sweepctl.store.contract import Store
-from sweepctl.store.temporary import temporary_folder
 from sweepctl.texts import counted
 from sweepctl.verify import artifacts, compacted, outcomes, repair, run
 from sweepctl.verify.builds import builds_of, why_unproven
@@ -238,16 +238,16 @@ class _DataChecks:
         tables = self._observed() if declared is None else Tables.declared(declared, subject)
         self._examiner = ShardsExaminer(work.store, subject, tables, deriver, work.fetching, work.stop)
 
-    def _files_of(self, outcome: Outcome, folder: Path) -> tuple[dict[str, Path], list[Finding]]:
-        """Fetch a shard's files, by dataset."""
-        held, lost = artifacts.borrow(self._work.store, outcome, folder, self._work.fetching)
+    def _files_of(self, outcome: Outcome, lent: ExitStack) -> tuple[dict[str, Path], list[Finding]]:
+        """Borrow a shard's files, by dataset."""
+        held, lost = artifacts.borrow(self._work.store, outcome, lent, self._work.fetching)
         return {each.artifact.dataset: each.content for each in held if isinstance(each.content, Path)}, lost
 
     def _observed(self) -> Tables:
         """Return the schemas of the first complete shard whose files can serve as the example for all."""
         for outcome in self._complete:
-            with temporary_folder() as folder:
-                files, _ = self._files_of(outcome, folder)
+            with ExitStack() as lent:
+                files, _ = self._files_of(outcome, lent)
                 has_all = set(files) - {KEPT_FILES} == set(self._subject.datasets)
                 tables = Tables.observed(files) if has_all else None
             if tables is not None:
@@ -317,8 +317,8 @@ class _DataChecks:
         sample = draw_sample(candidates, reexecution.points, reexecution.seed)
 
         def rerun(outcome: Outcome) -> Reexecuted:
-            with temporary_folder() as folder:
-                files, lost = self._files_of(outcome, folder)
+            with ExitStack() as lent:
+                files, lost = self._files_of(outcome, lent)
                 found = reexecute(
                     outcome,
                     self._subject,

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Self
 
@@ -18,7 +17,6 @@ from sweepctl.records.footer_forms import FooterForms
 from sweepctl.records.outcome import KEPT_FILES, Outcome
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, PARQUET_ERRORS, POINT_OUTCOMES, ROW_GROUP_ROWS
 from sweepctl.store.contract import Store
-from sweepctl.store.temporary import temporary_folder
 from sweepctl.verify import artifacts
 from sweepctl.verify.artifacts import Borrowed
 from sweepctl.verify.identity import Deriver, engine_identities, examine_identity
@@ -170,9 +168,9 @@ class ShardsExaminer:
     def examine(self, batch: Sequence[Outcome]) -> Examined:
         """Examine complete shards with consecutive points."""
         examined = Examined()
-        with temporary_folder() as folder:
+        with ExitStack() as lent:
             small = artifacts.read_small(self.store, batch)
-            held = [(outcome, self._borrow(outcome, folder, small, examined)) for outcome in batch]
+            held = [(outcome, self._borrow(outcome, lent, small, examined)) for outcome in batch]
             with EngineIdentities(self, batch[-1].end_index_exclusive) as identities:
                 if all(isinstance(file.content, bytes) for _, files in held for file in files):
                     self._examine_small(held, identities, examined)
@@ -192,18 +190,18 @@ class ShardsExaminer:
     def examine_partial(self, outcome: Outcome) -> Examined:
         """Examine the files of an attempt that did not run every point; its rows are in no table."""
         examined = Examined()
-        with temporary_folder() as folder:
-            for file in self._borrow(outcome, folder, {}, examined):
+        with ExitStack() as lent:
+            for file in self._borrow(outcome, lent, {}, examined):
                 opened = self._open(file, outcome.shard_id, examined)
                 if opened is not None:
                     opened.close()
         return examined
 
     def _borrow(
-        self, outcome: Outcome, folder: Path, small: Mapping[str, bytes | None], examined: Examined
+        self, outcome: Outcome, lent: ExitStack, small: Mapping[str, bytes | None], examined: Examined
     ) -> list[Borrowed]:
         examined.findings += artifacts.examine_names(outcome, self.run)
-        files, findings = artifacts.borrow(self.store, outcome, folder, self.fetching, small)
+        files, findings = artifacts.borrow(self.store, outcome, lent, self.fetching, small)
         examined.findings += findings
         return files
 

@@ -7,7 +7,7 @@ schedule to learn how many calls there are, then once for each call and fault.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -61,8 +61,10 @@ class FaultyStore:
     def fetch(self, key: str, destination: Path, most: int = MAX_OBJECT) -> bool:
         return self._call("fetch", key, lambda: self.inner.fetch(key, destination, most))
 
-    def borrow(self, key: str, folder: Path) -> Path | None:
-        return self._call("borrow", key, lambda: self.inner.borrow(key, folder))
+    @contextmanager
+    def borrow(self, key: str) -> Iterator[Path | None]:
+        with ExitStack() as lent:
+            yield self._call("borrow", key, lambda: lent.enter_context(self.inner.borrow(key)))
 
     def require_present(self) -> None:
         self.inner.require_present()

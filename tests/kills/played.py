@@ -81,7 +81,7 @@ def left_behind(place: Place) -> list[str]:
     So may the file by which Python itself finds out whether a temporary folder can be written to.
     """
     work = place.store / ".sweepctl"
-    areas = {work, *work.glob("scratch-*"), *place.temporary.glob("sweepctl-*")}
+    areas = {work, *work.glob("scratch-*")}
     found = [*work.rglob("*"), *place.temporary.rglob("*")]
     left = [each for each in found if each not in areas and not (each.name in _LOCKS and each.parent in areas)]
     return [str(each.relative_to(place.written)) for each in left if not (each.is_file() and _is_pythons(each))]

@@ -14,7 +14,6 @@ from kills.played import Ending, left_behind, unreadable
 from kills.scenes import Place, Scene
 from kills.tracer import Kill, trace
 
-from sweepctl.store.files import WorkArea
 from sweepctl.store.local import LocalStore
 
 # Of a command that is killed, or whose engine is.
@@ -89,8 +88,7 @@ def _ending(place: Place, scene: Scene) -> Ending:
     def work() -> int:
         command(place, _proof(scene))
         # A command that finds all done has no work folder, and so removes none.
-        area = WorkArea(place.temporary, f"sweepctl-{os.getuid()}")
-        with LocalStore(place.store).scratch(), area.folder():
+        with LocalStore(place.store).scratch():
             return _write(kept, Ending.of(place).encode())
 
     assert in_fork(work) == 0, place.said.read_text()

@@ -6,11 +6,13 @@ import json
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from fakes.bucket import Bucket, Client
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +25,10 @@ from sweepctl.records.design import MAX_BYTES, encode, load, put, space_of
 from sweepctl.spec import Spec
 from sweepctl.store import Put, open_store
 from sweepctl.store.contract import Store
+from sweepctl.store.s3 import S3Store
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 SOBOL = {
     "kind": "sobol",
@@ -125,10 +131,11 @@ def test_an_absent_design_is_told_with_what_to_do(store: Store) -> None:
     assert load(store, sha256).cells == 4
 
 
-def test_a_full_disk_is_told_as_such(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    store = S3Store("memory", "", cast("S3Client", Client(Bucket())), time.sleep)
     sha256 = written(store, encode(design(SOBOL)))
     monkeypatch.setattr(tempfile, "mkdtemp", full)
     with pytest.raises(ScratchError, match="No space left on device") as caught:

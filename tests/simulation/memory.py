@@ -28,13 +28,11 @@ from sweepctl.engine import checks, columns, reader, run
 from sweepctl.errors import ScratchError, StoreError
 from sweepctl.protocol import Model
 from sweepctl.records import compact_source, datafile, footer, footer_forms, table
-from sweepctl.records import design as stored_design
 from sweepctl.records.outcome import Artifact
 from sweepctl.records.table import DataFile, DatasetWriter
 from sweepctl.shard import adopt, attempt
 from sweepctl.store import s3
 from sweepctl.store.files import store_errors
-from sweepctl.verify import compacted, leftovers, proof, shards
 from sweepctl.worker import delivery, drain
 
 MANY = 4096  # of each kind are remembered: most histories hold the same few tables
@@ -66,8 +64,7 @@ def in_memory() -> Iterator[None]:
             (drain, "decode", decode_message),
         ):
             patches.enter_context(patch.object(owner, name, stand_in))
-        for module in (s3, compacted, leftovers, proof, shards, stored_design):
-            patches.enter_context(patch.object(module, "temporary_folder", folder))
+        patches.enter_context(patch.object(s3, "temporary_folder", folder))
         yield
 
 

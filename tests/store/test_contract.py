@@ -284,12 +284,16 @@ def test_a_listing_of_more_than_a_page_is_whole(place: Place) -> None:
     assert place.store.folders("t/") == [key.split("/")[1] for key in names]
 
 
-def test_a_borrowed_object_is_a_file_with_its_content(store: Store, tmp_path: Path) -> None:
+def test_a_borrowed_object_is_its_own_file_or_a_copy_that_is_gone_on_exit(store: Store) -> None:
     store.create(KEY, b"body")
-    path = store.borrow(KEY, tmp_path)
-    assert path is not None
-    assert path.read_bytes() == b"body"
-    assert store.borrow("absent/key", tmp_path) is None
+    with store.borrow(KEY) as path, store.borrow(KEY) as other, store.borrow("absent/key") as absent:
+        assert path is not None
+        assert other is not None
+        assert [path.read_bytes(), other.read_bytes(), absent] == [b"body", b"body", None]
+        is_own = not isinstance(store, S3Store)
+        assert (path == other == Path(store.locate(KEY))) is is_own
+    assert path.exists() is is_own
+    assert path.parent.exists() is is_own
 
 
 def test_scratch_is_private_and_gone_on_exit(store: Store) -> None:

@@ -54,7 +54,7 @@ def read(root: Path) -> None:
     store = LocalStore(root)
     store.read(KEY)
     list(store.bodies([KEY]))
-    store.borrow(KEY, root)
+    store.borrow(KEY).__enter__()
     store.fetch(KEY, root / "copy")
     list(store.objects("a/run=r/"))
 
@@ -131,9 +131,10 @@ def test_a_way_back_from_a_linked_folder_is_the_systems(root: Path, theirs: Path
         LocalStore(place).create(KEY, body)
     (tmp_path / "elsewhere/link").symlink_to(theirs)
     store = LocalStore(tmp_path / "elsewhere/link/../store")
-    stored, borrowed = store.read(KEY), store.borrow(KEY, tmp_path)
+    stored = store.read(KEY)
+    with store.borrow(KEY) as borrowed:
+        assert borrowed is not None
     assert stored is not None
-    assert borrowed is not None
     assert store.fetch(KEY, tmp_path / "copy")
     system, start = store.filesystem()
     with system.open_input_file(start + KEY) as file:
@@ -150,7 +151,7 @@ def test_no_way_back_is_listed_or_read(root: Path, theirs: Path, way: str) -> No
         lambda: list(store.objects(way)),
         lambda: store.folders(way),
         lambda: store.read(f"{way}shard-00000000.parquet"),
-        lambda: store.borrow(f"{way}shard-00000000.parquet", root),
+        lambda: store.borrow(f"{way}shard-00000000.parquet").__enter__(),
         lambda: store.fetch(f"{way}shard-00000000.parquet", root / "copy"),
     ):
         with pytest.raises(ValueError, match="not a key"):

@@ -9,6 +9,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from uuid import uuid4
@@ -382,13 +383,24 @@ def test_nothing_is_ever_deleted_or_written_without_a_condition(
     assert {(method, condition) for method, condition in seen if method != "GET"} == {("PUT", True)}
 
 
+def test_a_borrowed_copy_lies_where_the_next_process_removes_it_if_this_one_is_killed(store: S3Store) -> None:
+    store.create(KEY, b"body")
+    with store.borrow(KEY) as path, store.scratch() as work:
+        assert path is not None
+        assert path.parent.parent == work.parent
+
+
 def test_scratch_in_a_folder_that_another_user_took_is_refused(
     store: S3Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     (tmp_path / f"sweepctl-{os.getuid()}").mkdir(mode=0o777)
     (tmp_path / f"sweepctl-{os.getuid()}").chmod(0o777)
-    _refused(lambda: store.scratch().__enter__(), "TMPDIR")
+    store.create(KEY, b"body")
+    for provide in (store.scratch, partial(store.borrow, KEY)):
+        with pytest.raises(ScratchError, match="not a private directory of this user") as caught:
+            provide().__enter__()
+        assert "TMPDIR" in str(caught.value.remedy)
 
 
 def test_a_disk_without_room_for_any_temporary_folder_is_told_as_such(

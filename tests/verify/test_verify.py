@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -72,6 +73,15 @@ def test_a_reader_needs_no_permission_to_write(store: Store) -> None:
     watched = FaultyStore(store)
     assert verify(watched, "r", ENGINE).verdict is Verdict.WHOLE
     assert {call.method for call in watched.calls} <= {"read", "borrow", "folders", "objects"}
+
+
+def test_a_folder_as_a_store_is_verified_without_temporary_files(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    (tmp_path / f"sweepctl-{os.getuid()}").touch()  # in the way of a folder for them
+    make_run(store, "r", WHOLE)
+    assert verify(store, "r", ENGINE, Reexecution(5)).verdict is Verdict.WHOLE
 
 
 @pytest.mark.slow
