@@ -185,6 +185,8 @@ def _judge_by_verify(world: "_World", unfinished: set[int]) -> None:
     _judge_pin(world)
     for finding in report.findings:
         severity = CODES[finding.code]
+        if finding.code == "artifacts.orphan" and layout.shard_of(finding.key or "") in _refused_rivals(world):
+            continue  # it was refused after it wrote, and so was the run's own shard of its number
         if severity is Severity.DAMAGE:
             world.log.find("verify", f"{finding.code} {finding.message} {finding.key or ''}")
         elif severity is Severity.MISSING and not unfinished:
@@ -201,9 +203,11 @@ def _judge_pin(world: "_World") -> None:
 
 
 def _refused_rivals(world: "_World") -> set[int]:
-    """Return the rivals without an outcome: one may have been refused after it wrote, for a claim that came later."""
+    """Return the rivals with a claim and no outcome: one may have been refused after it wrote, for a later claim."""
+    claims = set(map(Claim.of_key, world.bucket.objects))
     messages = [message for message in map(decoded, world.case.rivals) if message is not None]
-    return {each.shard_id for each in messages if world.checker.standing(each.shard_id) is None}
+    claimed = [each for each in messages if Claim.of(each) in claims]
+    return {each.shard_id for each in claimed if world.checker.standing(each.shard_id) is None}
 
 
 def _judge_leftover(world: "_World", key: str, unfinished: set[int]) -> None:
