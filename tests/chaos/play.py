@@ -9,7 +9,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -23,11 +22,10 @@ from chaos import models, processes
 from chaos.processes import Process
 from fakes.servers import BUCKET, Server
 from waiting import wait_until
-from worker.processes import environment
+from worker.processes import SWEEPCTL, environment
 
 from sweepctl.queue.sqs import Queue, open_queue
 
-SWEEPCTL = (sys.executable, "-P", "-c", "from sweepctl.cli import main; main()")
 WORKERS = 4
 LEASE = 5  # seconds: little beside the run, so that shards of killed workers come back
 RECEIVES = 1_000  # before a message is a dead letter: none may be

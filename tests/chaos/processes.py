@@ -25,13 +25,13 @@ class Process:
 def of_workers(workers: Sequence[int]) -> list[Process]:
     """Return the workers, and what they have started to run shards."""
     found = [Process("worker", worker) for worker in workers]
-    for engine in (pid for worker in workers for pid in _children(worker)):
+    for engine in (pid for worker in workers for pid in children(worker)):
         words = _read(engine, "cmdline").split(b"\0")
         if b"run" in words or b"host" in words:
             found.append(Process("engine" if b"run" in words else "host", engine))
-            for child in _children(engine):
+            for child in children(engine):
                 found.append(Process("child", child, engine))
-                found += [Process("command", pid, engine) for pid in _children(child)]
+                found += [Process("command", pid, engine) for pid in children(child)]
     return found
 
 
@@ -49,7 +49,8 @@ def catches(pid: int, number: int) -> bool:
     return bool(int(caught, 16) >> (number - 1) & 1)
 
 
-def _children(pid: int) -> Iterator[int]:
+def children(pid: int) -> Iterator[int]:
+    """Yield the processes that one has started, and that have not ended."""
     with suppress(OSError):  # it has ended
         for task in (PROC / str(pid) / "task").iterdir():
             yield from map(int, (task / "children").read_text().split())

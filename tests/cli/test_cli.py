@@ -16,6 +16,7 @@ from fakes.toy_model import line
 from paths import ROOT
 from typer.testing import CliRunner, Result
 from waiting import LIMIT, wait_until
+from worker.processes import SWEEPCTL
 
 from sweepctl.cli import app, main
 from sweepctl.design import DESIGN
@@ -24,7 +25,6 @@ from sweepctl.store import open_store
 
 EXAMPLES = ROOT / "examples"
 SHARD = EXAMPLES / "queue" / "shard-0.json"
-SWEEPCTL = (sys.executable, "-P", "-c", "from sweepctl.cli import main; main()")
 REFUSED = line(record="refused", error_code="invalid_parameters", message="x = 0: must be > 0", parameter="x")
 TOY = {
     "run_id": "r",

@@ -18,6 +18,7 @@ from fakes.servers import Server
 from fakes.sweep_files import ENGINE, TEST_ENGINE, failing_engine, faulty_sweep, held_engine, queue_sweep
 from typer.testing import CliRunner, Result
 from waiting import LIMIT, wait_until
+from worker.processes import SWEEPCTL
 
 from sweepctl.cli import app
 from sweepctl.engine.client import Engine
@@ -26,9 +27,6 @@ from sweepctl.queue.sqs import open_queue
 from sweepctl.records.outcome import UNKNOWN_CALLER
 from sweepctl.shard.run import Conditions, run_shard
 from sweepctl.store import open_store
-
-SWEEPCTL = (sys.executable, "-P", "-c", "from sweepctl.cli import main; main()")
-
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli.test_cli import SWEEPCTL, TOY, error_of, sweepctl
+from cli.test_cli import TOY, error_of, sweepctl
 from fakes.engines import scripted
 from fakes.sweep_files import held_engine
 from waiting import wait_until
+from worker.processes import SWEEPCTL
 
 QUEUE = TOY | {"run_id": "q", "model": "queue", "dimensions": {"arrival_rate": [0.5]}, "base": {"customers": 9}}
 

@@ -18,10 +18,9 @@ from fakes.sweep_files import ENGINE
 from paths import ROOT
 from typer.testing import CliRunner
 from waiting import wait_until
+from worker.processes import SWEEPCTL
 
 from sweepctl.cli import app
-
-SWEEPCTL = (sys.executable, "-P", "-c", "from sweepctl.cli import main; main()")
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("elsewhere")]
 

@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Self
 
 from soak.models import Work
 from waiting import LIMIT
-from worker.processes import environment
+from worker.processes import SWEEPCTL, environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SWEEPCTL = (sys.executable, "-P", "-c", "from sweepctl.cli import main; main()")
 OFFSET_BYTES = 8
 DISK_BYTES = 16 << 20
 OWN_DISK = 'mount -t tmpfs -o "size=$1" tmpfs "$TMPDIR" && shift && exec "$@"'

@@ -13,9 +13,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from fakes.servers import BUCKET, Server
-from soak.drains import SWEEPCTL
 from soak.models import Work
 from waiting import LIMIT
+from worker.processes import SWEEPCTL
 
 from sweepctl.errors import QueueError
 from sweepctl.queue.sqs import open_queue

@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chaos.processes import children
 from soak.drains import FILLER, Drain
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -65,14 +66,7 @@ class Watch:
 
 def descendants(pid: int) -> list[int]:
     """Return the processes below one, at any depth."""
-    found: list[int] = []
-    try:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in map(int, (task / "children").read_text().split()):
-                found += [child, *descendants(child)]
-    except (FileNotFoundError, ProcessLookupError):  # it has ended
-        pass
-    return found
+    return [each for child in children(pid) for each in (child, *descendants(child))]
 
 
 def _entries(pid: int, name: str) -> int:

@@ -6,6 +6,7 @@
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from sweepctl.store import open_store
 if TYPE_CHECKING:
     import subprocess
 
+# The command, as the environment below has it.
+SWEEPCTL = (sys.executable, "-P", "-c", "from sweepctl.cli import main; main()")
 # What every worker's lease is, but where a test is about its end: none ends by itself, however slow the machine.
 LONG_LEASE = 3_600
 LEASE = 3

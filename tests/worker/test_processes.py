@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from worker import whole
 from worker.processes import (
     LEASE,
     SCENARIOS,
+    SWEEPCTL,
     MakePlace,
     Nursery,
     Place,
@@ -30,7 +30,6 @@ from worker.processes import (
     heal,
 )
 
-SWEEPCTL = (sys.executable, "-P", "-c", "from sweepctl.cli import main; main()")
 SEEDS = int(os.environ.get("SWEEPCTL_TEST_SEEDS", "1"))
 SHARDS = int(os.environ.get("SWEEPCTL_TEST_SHARDS", "60"))
 WORKERS = 4
