@@ -79,11 +79,13 @@ def _require_free(store: Store, run: RunRecord, claim: Claim, own: str, patterns
     differs = f"run {run.run_id} is sharded differently: shard {claim.shard_id} has points {claim} in this message"
     for other, key in others.items():
         if claim.contradicts(other):
+            store.make_durable(key)  # its writer may not have, and the conflict that is recorded names it
             msg = f"{differs}, but shard {other.shard_id} has {other} ({store.locate(key)})"
             raise ConflictError(msg, remedy=_REMEDY)
     # One shard shows no pattern.
     is_regular = len(patterns) == 1 and patterns != [NO_PATTERN] and len(others) > 1
     if is_regular and not all(map(claim.is_in_order_with, others)):
+        store.make_all_durable(others.values())
         msg = f"{differs}, which no shard of this number can have beside {len(others)} of the pattern {patterns[0]}"
         raise ConflictError(msg, remedy=_REMEDY)
 

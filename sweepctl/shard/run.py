@@ -113,10 +113,10 @@ def run_shard(
         commit.require_same_run(run, message)
         existing = find_outcome(store, run, message.shard_id)
         if existing is not None:
+            # Before a conflict names it or the caller acknowledges: its writer may have died in between.
+            store.make_durable(layout.ShardKeys.of(run, message.shard_id).outcome)
             require_same_shard(existing, run.spec_fingerprint, message.start_index, message.end_index_exclusive)
             if existing.complete and not conditions.force:
-                # Before the caller acknowledges: its writer may have died in between.
-                store.make_durable(layout.ShardKeys.of(run, message.shard_id).outcome)
                 return Result(existing, Disposition.SKIPPED, None, {})
         attempt = replace(attempt, engine_sha256=engine.sha256)
         commit.agree_engine(store, attempt.engine_pin)

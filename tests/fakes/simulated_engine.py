@@ -299,6 +299,7 @@ class SimulatedChild:
             self._ready_at = self._monotonic() + self._gate.outside.plan.minutes()
             return b""
         self._gate.before(fault)
+        self.was_late = self._is_late  # for whoever stood still meanwhile
         self._misbehave(fault)
         return self._next()
 
@@ -330,11 +331,15 @@ class SimulatedChild:
             case _:
                 self._steps = _spoiled(self._steps, fault)
 
+    @property
+    def _is_late(self) -> bool:
+        return self._deadline is not None and self._monotonic() > self._deadline
+
     def _check_limits(self) -> None:
         if self._stop.is_set():
             raise InterruptedRunError("stopped by a signal")
-        if self._deadline is not None and self._monotonic() > self._deadline:
-            self.was_late = True
+        self.was_late = self._is_late
+        if self.was_late:
             raise EngineFaultError("engine_timeout", f"the engine did not finish within {self._timeout:g} s")
 
 

@@ -23,6 +23,7 @@ from sweepctl.shard.conditions import Conditions
 from sweepctl.shard.run import Disposition, run_shard, utc_now
 from sweepctl.store import open_store
 from sweepctl.store.contract import Store
+from sweepctl.store.local import LocalStore
 from sweepctl.verify import Verdict, verify
 
 POINTS = 16
@@ -108,6 +109,30 @@ def test_a_message_that_is_rejected_while_it_runs_claims_nothing(store: Store, e
     assert not [key for key in bodies(store) if key.startswith("shard_claims/")]
     for shard in USUAL:
         assert run_shard(message(shard), engine, store).disposition is Disposition.COMMITTED
+
+
+def test_a_claim_is_durable_before_a_conflict_names_it(
+    store: Store, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    assert claimed(store, USUAL[0])
+    (claim,) = (key for key in bodies(store) if key.startswith("shard_claims/"))
+    monkeypatch.setattr(LocalStore, "make_durable", lambda _, key: steps.append(key))
+    monkeypatch.setattr(commit, "record_attempt", lambda *_: steps.append("the conflict"))
+    with pytest.raises(ConflictError, match="is sharded differently"):
+        run_shard(message((0, 0, 16)), engine, store)
+    assert steps[-2:] == [claim, "the conflict"]
+
+
+def test_claims_are_durable_before_a_conflict_is_based_on_all_of_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert all(claimed(store, each) for each in USUAL[:2])
+    claims = {key for key in bodies(store) if key.startswith("shard_claims/")}
+    made: set[str] = set()
+    monkeypatch.setattr(LocalStore, "make_all_durable", lambda _, keys: made.update(keys))
+    assert not claimed(store, (9, 8, 12))
+    assert made == claims
 
 
 def test_what_contradicts_a_claim_does_not_run(store: Store, engine: Engine) -> None:

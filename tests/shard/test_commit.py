@@ -226,7 +226,7 @@ def test_what_is_read_is_durable_before_anything_builds_on_it(
     made: list[str] = []
     monkeypatch.setattr(LocalStore, "make_durable", lambda _, key: made.append(key))
     store, record, pin = fresh(), layout.run_record("r"), layout.engine_pin("r")
-    expected = {"crash": [record, pin, SHARD.outcome], "good": [record, pin]}
+    expected = {"crash": [record, SHARD.outcome, pin, SHARD.outcome], "good": [record, SHARD.outcome, pin]}
     run_shard(MESSAGE, engines["crash"], store)
     assert made == []
     for behaviour, keys in expected.items():

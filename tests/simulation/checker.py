@@ -44,9 +44,13 @@ class Checker:
     stood: set[str] = field(default_factory=set)  # attempts whose outcome stood once
     lacking: set[str] = field(default_factory=set)  # attempts without rows that another had, which nobody has written
     acknowledged: list[tuple[str, ShardMessage]] = field(default_factory=list)  # by whom, and what
+    began_at: dict[str, float] = field(default_factory=dict)  # of attempts
+    _created_at: dict[str, float] = field(default_factory=dict)  # of objects
     _decoded: dict[bytes, Outcome] = field(default_factory=dict)
 
     def on_put(self, process: str, key: str, old: bytes | None, new: bytes) -> None:
+        if old is None:
+            self._created_at[key] = self.now()
         if key.startswith("shard_outcomes/"):
             self._on_outcome(process, key, old, new)
         elif old is not None and not key.startswith(".sweepctl/"):
@@ -82,14 +86,15 @@ class Checker:
             self.log.find("outcome_before_history", f"{process} wrote the failure {outcome.attempt_id} at {key}")
 
     def _on_attempt(self, attempt: Outcome) -> None:
-        """Note a conflict about a file that is not there: points of the attempt failed that had rows in another."""
+        """Note a conflict about a file that was not there: points of the attempt failed that had rows in another."""
         key, found, _ = (
             (attempt.error_message or "")
             .removeprefix("s3://memory/")
             .removeprefix(f"{STORE}/")
             .partition(" holds a different result")
         )
-        if found and key not in self.bucket.objects:
+        # Between its look and this row another attempt may have made it.
+        if found and (key not in self.bucket.objects or self._created_at[key] > self.began_at[attempt.attempt_id]):
             self.lacking.add(attempt.attempt_id)
 
     def on_power_loss(self, torn: Sequence[str]) -> None:

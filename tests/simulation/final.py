@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fakes.simulated_engine import Behaviour, SimulatedEngine, declared
 from fakes.toys import RUN_ID
 from simulation.case import Case, decoded
+from simulation.faults import Fault
 from simulation.operators import compact_in_the_end
 
 from sweepctl.messages import ShardMessage, body_digest
@@ -203,11 +204,12 @@ def _judge_pin(world: "_World") -> None:
 
 
 def _refused_rivals(world: "_World") -> set[int]:
-    """Return the rivals with a claim and no outcome: one may have been refused after it wrote, for a later claim."""
+    """Return the rivals with a claim and no verdict: one may have been refused after it wrote, for a later claim."""
     claims = set(map(Claim.of_key, world.bucket.objects))
     messages = [message for message in map(decoded, world.case.rivals) if message is not None]
     claimed = [each for each in messages if Claim.of(each) in claims]
-    return {each.shard_id for each in claimed if world.checker.standing(each.shard_id) is None}
+    outcomes = {each.shard_id: world.checker.standing(each.shard_id) for each in claimed}
+    return {shard_id for shard_id, outcome in outcomes.items() if outcome is None or outcome.retryable}
 
 
 def _judge_leftover(world: "_World", key: str, unfinished: set[int]) -> None:
@@ -218,7 +220,7 @@ def _judge_leftover(world: "_World", key: str, unfinished: set[int]) -> None:
 
 
 def _could_not_go_on(world: "_World", key: str) -> bool:
-    """Say why an attempt has partial data and no row: its process died, or a write of its own was not confirmed.
+    """Say why an attempt has partial data and no row: its process died, or a write or its own files met an error.
 
     Nothing else excuses it, whatever went wrong with other calls.
     """
@@ -228,7 +230,16 @@ def _could_not_go_on(world: "_World", key: str) -> bool:
     own = [op for op in world.log.ops if attempt_id in op.where]
     writer = own[0].process
     is_dead = any(op.what == "life" and op.where == "dies" and op.process == writer for op in world.log.ops)
-    return is_dead or any(op.what == "failed" and op.where.startswith("put ") for op in own)
+    return is_dead or any(op.what == "failed" and op.where.startswith("put ") for op in own) or _met_error(world, key)
+
+
+def _met_error(world: "_World", key: str) -> bool:
+    """Say whether the disk refused something in the folder of temporary files from which an object was made."""
+    if world.machine is None:
+        return False
+    folder = f"/{world.machine.source_folders[key]}/"
+    errors = {Fault.DISK_FULL.name, Fault.DISK_ERROR.name}
+    return any(op.what == "fault" and op.effect in errors and folder in op.where for op in world.log.ops)
 
 
 def _outcomes(world: "_World") -> list[bytes]:

@@ -28,13 +28,16 @@ if TYPE_CHECKING:
 
 
 class _Store(LocalStore):
-    """Says in the log which writes were not confirmed."""
+    """Says in the log which writes were not confirmed, and notes from which folder an object was made."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, source_folders: dict[str, str]) -> None:
         super().__init__(STORE)
         self._gate = gate
+        self._source_folders = source_folders
 
     def create(self, key: str, body: bytes | Path) -> Put:
+        if isinstance(body, Path):
+            self._source_folders[key] = body.parent.name
         with self._noting(key):
             return super().create(key, body)
 
@@ -59,6 +62,7 @@ class Machine:
 
     def __post_init__(self) -> None:
         self._at_exit: dict[str, Callable[[], None]] = {}  # of each process
+        self.source_folders: dict[str, str] = {}  # of objects
         self._disk = Disk(self.world.scheduler, self._call, self._on_name)
         self.world.outside.lose_power = self._lose_power
 
@@ -88,7 +92,7 @@ class Machine:
             close()
 
     def store(self, gate: Gate) -> LocalStore:
-        store = _Store(gate)
+        store = _Store(gate, self.source_folders)
         self._at_exit[gate.process.name] = self._disk.at_exit.pop()
         return store
 

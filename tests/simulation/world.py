@@ -151,7 +151,6 @@ class _World:
     operators: list[Process] = field(default_factory=list)
     gates: dict[str, Gate] = field(default_factory=dict)  # of workers
     machine: Machine | None = None  # of all workers, where their store is a folder
-    attempts: int = 0
 
     def __post_init__(self) -> None:
         self.random = Random(f"world {self.seed}")
@@ -348,8 +347,9 @@ class _World:
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def _new_attempt_id(self) -> str:
-        self.attempts += 1
-        return f"{self.attempts:032x}"
+        attempt_id = f"{len(self.checker.began_at) + 1:032x}"
+        self.checker.began_at[attempt_id] = self.scheduler.now
+        return attempt_id
 
     def _work_of(self, delivery: HeldMessage) -> Delivery | None:
         return self.workers[delivery.process.name]._deliveries.get(delivery.receipt)
