@@ -13,6 +13,7 @@ from sweepctl.worker.delivery import Delivery
 from sweepctl.worker.events import Ending, Why
 
 MOST_FAILURES = 5  # in a summary; each failure has its own log line
+MOST_RETURNED = 10_000  # messages that are remembered: in a fleet, other workers receive most of them again
 
 _FAULTS = (Ending.FAILED, Ending.REJECTED, Ending.RETRY, Ending.WRONG_WORKER, Ending.STORE_DOWN)
 # Of messages returned to the queue, most severe first. The shard is not done, and another worker may run it.
@@ -95,18 +96,19 @@ class WorkerProgress:
 
 @dataclass
 class Tally:
-    """A worker's counts; their size does not grow with the number of settled messages."""
+    """A worker's counts; their size does not grow with the number of messages."""
 
     endings: Counter[Ending] = field(default_factory=Counter)
     lost: int = 0
     points: int = 0
     _returned: dict[str, Ending] = field(default_factory=dict)
+    _returned_before: set[Ending] = field(default_factory=set)  # of messages that are not remembered any more
     _failures: dict[tuple[str | None, str | None], FailedMessage] = field(default_factory=dict)
 
     @property
     def returned(self) -> frozenset[Ending]:
-        """The last endings of messages returned to the queue and not received again."""
-        return frozenset(self._returned.values())
+        """The last endings of messages returned to the queue and not received again, as far as that is remembered."""
+        return frozenset((*self._returned.values(), *self._returned_before))
 
     @property
     def failures(self) -> tuple[FailedMessage, ...]:
@@ -121,6 +123,8 @@ class Tally:
         message_id = delivery.received.message_id
         self._returned.pop(message_id, None)
         if delivery.ending in _EXIT_CODES:
+            if len(self._returned) >= MOST_RETURNED:
+                self._returned_before.add(self._returned.pop(next(iter(self._returned))))
             self._returned[message_id] = delivery.ending
         failure = _failure(delivery)
         kind = failure.run_id, failure.error_code
