@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pyarrow import fs
 
 _WORK = ".sweepctl"
-KNOWN_DURABLE = 1000  # objects whose durability is remembered
+KNOWN_DURABLE = 1000  # objects, and folders, whose durability is remembered
 READERS = 8  # threads that read many objects
 KEYS_AT_ONCE = 125  # by one of them: a thread's turn costs as much as reading some
 
@@ -198,7 +198,7 @@ class LocalStore:
             if version in self._known_durable:
                 return  # as a run's record is for each of its shards
             self._sync_folders(path.parent)
-            if len(self._known_durable) == KNOWN_DURABLE:
+            if len(self._known_durable) >= KNOWN_DURABLE:  # several threads may add one at the same moment
                 self._known_durable.clear()
             self._known_durable.add(version)
 
@@ -273,6 +273,8 @@ class LocalStore:
             files.sync(above)
             if above == self._root:
                 break
+        if len(self._durable) >= KNOWN_DURABLE:
+            self._durable.clear()
         self._durable.add(folder)
 
     def _path(self, key: str) -> Path:

@@ -145,6 +145,20 @@ def test_what_is_remembered_as_durable_is_bounded(
     assert steps == [("sync", "store/runs")]
 
 
+def test_folders_that_are_remembered_as_durable_are_bounded(
+    root: Path, monkeypatch: pytest.MonkeyPatch, steps: list[tuple[str, str]]
+) -> None:
+    monkeypatch.setattr(local, "KNOWN_DURABLE", 1)
+    writer, reader = open_store(str(root)), open_store(str(root))
+    for key in ("runs/a", "specs/b"):
+        writer.create(key, b"body")
+    for key in ("runs/a", "specs/b"):
+        reader.make_durable(key)
+    steps.clear()
+    reader.make_durable("runs/a")
+    assert steps == [("sync", "store/runs"), ("sync", "store")]
+
+
 def test_a_replacement_is_durable_before_its_name_and_renamed_under_the_lock(
     store: Store, steps: list[tuple[str, str]]
 ) -> None:
