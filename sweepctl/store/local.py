@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from sweepctl.errors import DamagedError, StoreError
 from sweepctl.store import files
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pyarrow import fs
 
 _WORK = ".sweepctl"
+_Durable = TypeVar("_Durable")
 KNOWN_DURABLE = 1000  # objects, and folders, whose durability is remembered
 READERS = 8  # threads that read many objects
 KEYS_AT_ONCE = 125  # by one of them: a thread's turn costs as much as reading some
@@ -198,9 +199,7 @@ class LocalStore:
             if version in self._known_durable:
                 return  # as a run's record is for each of its shards
             self._sync_folders(path.parent)
-            if len(self._known_durable) >= KNOWN_DURABLE:  # several threads may add one at the same moment
-                self._known_durable.clear()
-            self._known_durable.add(version)
+            _remember(self._known_durable, version)
 
     def make_all_durable(self, keys: Iterable[str]) -> None:
         """Sync each folder once, whatever is known of one object or another in it."""
@@ -264,7 +263,7 @@ class LocalStore:
         """Make the names from `folder` up to the root durable.
 
         Also after a link that failed: another process may have created any of them and died before its own sync, and
-        the caller is about to build on what exists there. Each folder's own name is synced once per process.
+        the caller is about to build on what exists there. Each folder's own name is synced once while remembered.
         """
         files.sync(folder)
         if folder == self._root or folder in self._durable:
@@ -273,9 +272,7 @@ class LocalStore:
             files.sync(above)
             if above == self._root:
                 break
-        if len(self._durable) >= KNOWN_DURABLE:
-            self._durable.clear()
-        self._durable.add(folder)
+        _remember(self._durable, folder)
 
     def _path(self, key: str) -> Path:
         return self._root / require_key(key)
@@ -288,6 +285,12 @@ class LocalStore:
 
     def _opened(self, key: str) -> AbstractContextManager[BinaryIO]:
         return files.opened_file(self._root, *key.split("/"))
+
+
+def _remember(known: set[_Durable], one: _Durable) -> None:
+    if len(known) >= KNOWN_DURABLE:  # several threads may add one at the same moment
+        known.clear()
+    known.add(one)
 
 
 def _fill(path: Path, body: bytes | Path) -> None:

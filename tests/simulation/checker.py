@@ -42,7 +42,7 @@ class Checker:
     decoded: Callable[[bytes], ShardMessage | None]
     work_of: Callable[[HeldMessage], Delivery | None] = lambda _delivery: None
     stood: set[str] = field(default_factory=set)  # attempts whose outcome stood once
-    lacking: set[str] = field(default_factory=set)  # attempts without rows that another had, which nobody has written
+    lacking: set[str] = field(default_factory=set)  # attempts without rows of another, which were not there yet
     acknowledged: list[tuple[str, ShardMessage]] = field(default_factory=list)  # by whom, and what
     began_at: dict[str, float] = field(default_factory=dict)  # of attempts
     _created_at: dict[str, float] = field(default_factory=dict)  # of objects

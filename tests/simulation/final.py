@@ -220,7 +220,7 @@ def _judge_leftover(world: "_World", key: str, unfinished: set[int]) -> None:
 
 
 def _could_not_go_on(world: "_World", key: str) -> bool:
-    """Say why an attempt has partial data and no row: its process died, or a write or its own files met an error.
+    """Say why an attempt has partial data and no row: its process died, or a write or temporary file of its own failed.
 
     Nothing else excuses it, whatever went wrong with other calls.
     """
