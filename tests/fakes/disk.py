@@ -202,6 +202,9 @@ class Disk:
         opened = self._opened[descriptor]
         return self._do("look", "read", opened.path, lambda: opened.inode.body[: size if size >= 0 else None])
 
+    def read_file(self, name: Any) -> bytes:  # noqa: ANN401  a path
+        return self._do("file", "read", self.path(name), lambda: self.find(name).body)
+
     def write(self, descriptor: int, body: bytes) -> None:
         opened = self._opened[descriptor]
 

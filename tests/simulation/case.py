@@ -35,6 +35,7 @@ LOCAL_FOCUSES = (
     "sync runs",
     "link",
 )
+OPERATED_FOCUSES = ("", "", "link compact", "sync shard_outcomes", "sync shard_outcomes")
 # Of one history in eight. Whether it is this one hangs together with no other draw: the others are as they always were.
 DISKS: tuple[Literal["", "scratch", "local"], ...] = ("", "", "", "scratch", "local", "", "", "")
 
@@ -142,16 +143,21 @@ def draw(seed: int) -> Case:
         usurpers=_usurpers(people, message, shards) if not planned and not rivals else (),
         lost_design=people.choice(["", "", "missing", "altered"]) if stored else "",
     )
-    return _on_disk(case, Random(f"local {seed}")) if disk == "local" else case
+    return _on_disk(case, seed) if disk == "local" else case
 
 
-def _on_disk(case: Case, random: Random) -> Case:
+def _on_disk(case: Case, seed: int) -> Case:
     """Return a case of a LocalStore: more workers meet at a shard, and trouble gathers where only a disk has any."""
+    random = Random(f"local {seed}")
+    # The number is one with which the kept histories of local stores have no operators, as when they were kept.
+    people = Random(f"operators on a disk 69 {seed}")
     focus = random.choice(LOCAL_FOCUSES)
     if focus == "rename" and not case.behaviour.hosts and case.stored is None:
         case = replace(case, failed_before=True)
     if _chance(random, 0.5):
         case = replace(case, bodies=case.bodies * 2, workers=3)
+    if _chance(people, 0.15):
+        return replace(case, focus=people.choice(OPERATED_FOCUSES), operators=people.choice([1, 2]))
     return replace(case, focus=focus, operators=0)
 
 

@@ -106,6 +106,8 @@ class Checker:
         for key, body in self.bucket.objects.items():
             if key.startswith("shard_outcomes/"):
                 self._judge_named(POWER, key, self.outcome(body))
+            if key == layout.compact_manifest(self.run_id):
+                self._require_there(POWER, Manifest.model_validate_json(body).parts)
         for what, meant in self.acknowledged:
             self._judge_acknowledged(f"{POWER}, {what}", meant)
 

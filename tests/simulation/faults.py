@@ -92,12 +92,14 @@ OF_ENGINES = RECORDS | {
     "scratch",
 }  # and what else goes wrong with engines, not with the store or the queue
 
-SELDOM = frozenset({"resume", "host"})  # calls of which there are few: trouble is as likely as where it gathers
+# Calls of which there are few: trouble is as likely as where it gathers.
+SELDOM = frozenset({"resume", "host", "compacted"})
 
 # System calls of the local store, and writes to temporary files. They have faults and numbers of their own: as if there
 # were none of them in a history, every other call has those that it always had.
-OF_THE_SYSTEM = frozenset({"look", "change", "rename"})
+OF_THE_SYSTEM = frozenset({"look", "change", "rename", "file", "compacted"})
 ON_DISK = OF_THE_SYSTEM | {"scratch"}
+FIRST_FILE = -1_000_000
 OF_A_REQUEST = 10  # system calls are about as many as take the place of a request to a bucket
 
 # What can happen to a call of each kind.
@@ -117,6 +119,8 @@ BY_CALL: Mapping[str, tuple[Fault, ...]] = {
     "look": _SYSTEM_CALL,
     "change": (*_SYSTEM_CALL, F.CRASH_AFTER, F.DISK_FULL, F.DISK_FULL, F.POWER_LOSS),
     "rename": (*_SYSTEM_CALL, F.DISK_FULL, *(6 * (F.FREEZE_BEFORE,))),  # the one that needs a lock
+    "file": (F.DISK_ERROR,),  # read at once, as Arrow does: it takes no time
+    "compacted": (F.POWER_LOSS,),  # no call: the moment after it, when all that it is based on must be durable
     "scratch": (F.DISK_FULL,),
 }
 
@@ -136,11 +140,13 @@ class Plan:
     enabled: bool = True
     calls: int = 0
     calls_on_disk: int = 0  # numbered downwards from -1
+    files_read: int = 0  # likewise, from where no other call comes
     happened: dict[int, Fault] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._faults = Random(self.seed * 2 + 1)
         self._faults_on_disk = Random(f"faults on disk {self.seed}")
+        self._faults_of_files = Random(f"faults of files {self.seed}")
         self._times = Random(self.seed * 2)
 
     def next(self, call: str, where: str) -> Fault | None:
@@ -167,6 +173,9 @@ class Plan:
         return fault
 
     def _number(self, call: str) -> tuple[int, Random]:
+        if call == "file":
+            self.files_read += 1
+            return FIRST_FILE - self.files_read, self._faults_of_files
         if call in ON_DISK:
             self.calls_on_disk += 1
             return -self.calls_on_disk, self._faults_on_disk

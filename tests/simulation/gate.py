@@ -79,8 +79,9 @@ class Gate:
 
     def disk(self, call: str, where: str, effect: Callable[[], T]) -> T:
         """Have a system call carried out."""
-        scheduler, fault = self.outside.scheduler, self.fault(call, where)
-        scheduler.sleep(self.outside.plan.latency(DISK_LATENCY))
+        fault = self.fault(call, where)
+        if call != "file":
+            self.outside.scheduler.sleep(self.outside.plan.latency(DISK_LATENCY))
         if fault is Fault.POWER_LOSS:
             self.outside.lose_power(self.process)
         self.before(fault)

@@ -1,4 +1,4 @@
-"""The machine of workers whose store is a folder: its disk, and what becomes of all of them when the power fails.
+"""The machine of processes whose store is a folder: its disk, and what becomes of all of them when the power fails.
 
 The store's objects are in the history's bucket as well, which is what is judged: each link and rename that gives one
 its name is a write there, and after a power loss the bucket holds what the disk has left. The queue is elsewhere.
@@ -61,7 +61,8 @@ class Machine:
     is_damaged: bool = False  # so that nothing else can be judged
 
     def __post_init__(self) -> None:
-        self._at_exit: dict[str, Callable[[], None]] = {}  # of each process
+        self._gates: dict[str, Gate] = {}  # of each process
+        self._at_exit: dict[str, Callable[[], None]] = {}  # likewise
         self.source_folders: dict[str, str] = {}  # of objects
         self._disk = Disk(self.world.scheduler, self._call, self._on_name)
         self.world.outside.lose_power = self._lose_power
@@ -93,12 +94,17 @@ class Machine:
 
     def store(self, gate: Gate) -> LocalStore:
         store = _Store(gate, self.source_folders)
+        self._gates[gate.process.name] = gate
         self._at_exit[gate.process.name] = self._disk.at_exit.pop()
         return store
 
     def end(self, process: Process) -> None:
         """Do what a process does as it ends."""
         self._at_exit.pop(process.name)()
+
+    def pass_compaction(self, name: str) -> None:
+        """Have the power fail, now and then, just after a process has compacted the run."""
+        self._gates[name].disk("compacted", "", lambda: None)
 
     def judge_end(self) -> None:
         """Whoever starts next removes the work folders of all that ended, however they did."""
@@ -108,7 +114,7 @@ class Machine:
             self.world.log.find("litter", f"{sorted(left)}")
 
     def _call(self, process: Process, kind: str, where: str, effect: Callable[[], Any]) -> Any:  # noqa: ANN401  its answer
-        return self.world.gates[process.name].disk(kind, where, effect)
+        return self._gates[process.name].disk(kind, where, effect)
 
     def _on_name(self, process: str, key: str, old: bytes | None, new: bytes) -> None:
         world = self.world
@@ -119,7 +125,8 @@ class Machine:
 
     def _lose_power(self, process: Process) -> None:
         world = self.world
-        for each in (*(each for each in world.living if each is not process), process):
+        others = [each for each in (*world.living, *world.operators) if each.tasks and each is not process]
+        for each in (*others, process):
             world.log.note(world.scheduler.now, each.name, "life", "dies")
             if each is not process:
                 world.scheduler.kill(each)

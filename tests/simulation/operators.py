@@ -34,19 +34,24 @@ def start_operators(world: "_World") -> None:
     if len(living) < world.case.operators and len(world.operators) < MOST_OPERATORS:
         process = Process(f"o{len(world.operators)}")
         world.operators.append(process)
-        world.scheduler.start(process, lambda: _work(world, process))
+        world.scheduler.start(process, lambda: _live(world, process))
 
 
-def _work(world: "_World", process: Process) -> None:
+def _live(world: "_World", process: Process) -> None:
     stop = Event()
-    store = world.store(Gate(world.outside, process, stop.set))
+    _work(world, world.store(Gate(world.outside, process, stop.set)), process.name, stop)
+    if world.machine is not None:
+        world.machine.end(process)
+
+
+def _work(world: "_World", store: Store, name: str, stop: Event) -> None:
     while not stop.is_set():
         world.scheduler.sleep(60 * world.random.random())
         try:
             if world.case.planned is not None and world.random.random() < 0.3:
                 for body in failed_shards(store, RUN_ID).bodies():
                     world.queue.send(body)
-            if _compact(world, store, process.name, stop):
+            if _compact(world, store, name, stop):
                 return
         except (StoreError, UnknownRunError, InterruptedRunError):
             continue
@@ -61,6 +66,8 @@ def _compact(world: "_World", store: Store, name: str, stop: Event) -> bool:
         world.log.find("compact_conflict", error.message)
         return True
     world.log.note(world.scheduler.now, name, "compact", RUN_ID, "already" if already else "done")
+    if world.machine is not None:
+        world.machine.pass_compaction(name)
     return True
 
 

@@ -41,7 +41,7 @@ from sweepctl.records import design as stored_design
 from sweepctl.records import layout
 from sweepctl.shard import commit
 from sweepctl.shard.run import run_shard
-from sweepctl.store import s3
+from sweepctl.store import local, s3
 from sweepctl.store.contract import Store
 from sweepctl.store.local import LocalStore
 from sweepctl.store.s3 import S3Store
@@ -110,7 +110,7 @@ def quiet() -> Iterator[None]:
     try:
         with ExitStack() as patches:
             patches.enter_context(patch.object(lease, "replace", _replaced))
-            for module in (proof, s3, run):
+            for module in (proof, s3, local, run):
                 patches.enter_context(patch.object(module, "ThreadPoolExecutor", Inline))
             yield
     finally:
@@ -194,7 +194,7 @@ class _World:
             self.queue.send(body)
         director = Process("director")
         self.scheduler.start(director, self._direct)
-        self.scheduler.run(TROUBLE_SECONDS, lambda: not self.queue.messages)
+        self.scheduler.run(TROUBLE_SECONDS, self._is_quiet)
         self.scheduler.kill(director)
         if self.machine is not None and self.machine.is_damaged:
             self._end()
@@ -202,6 +202,11 @@ class _World:
         self.queue.least_wait = PATIENT_POLL
         self._settle()
         judge_end(self)
+
+    def _is_quiet(self) -> bool:
+        """Say whether nothing is left that faults could disturb; on buckets, operators meet enough of them before."""
+        operators = [] if self.machine is None else self.operators
+        return not self.queue.messages and not any(process.tasks for process in operators)
 
     def _fail_shards(self) -> None:
         """Have each shard tried, and end the engine at each point."""
