@@ -14,7 +14,7 @@ from sweepctl.compact.stop import until_stopped
 from sweepctl.errors import ConflictError, ScratchError, StoreError, SweepctlError
 from sweepctl.records.compact import Part
 from sweepctl.records.compact_source import source_rows
-from sweepctl.records.datafile import open_rows, require_damage
+from sweepctl.records.datafile import open_rows, require_damage_of
 from sweepctl.records.row_digest import RowDigest, digest_of
 from sweepctl.records.rows import tables_of
 from sweepctl.records.table import COMPRESSION_LEVEL, PARQUET_ERRORS, ROW_GROUP_ROWS, SHARD_OUTCOMES, DatasetWriter
@@ -103,8 +103,7 @@ def _require_rows(path: Path, source: RowDigest, otherwise: SweepctlError) -> No
         with open_rows(path) as file:
             found = digest_of(file.schema_arrow.remove_metadata(), tables_of(file))
     except PARQUET_ERRORS as error:
-        with store_errors("read", path):
-            require_damage(error)
+        require_damage_of(path, error)
         raise otherwise from error
     if found.hexdigest() != source.hexdigest():
         raise otherwise

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from sweepctl.errors import DamagedError
 from sweepctl.records import table
-from sweepctl.records.datafile import require_damage
+from sweepctl.records.datafile import require_damage_of
 from sweepctl.records.outcome import Artifact, Outcome
 from sweepctl.records.rows import tables_of
 from sweepctl.records.table import (
@@ -65,8 +65,7 @@ def _rows(store: Store, files: Sequence[Artifact]) -> Iterator[pa.Table]:
                     raise _damaged(store, artifact, "it has other columns than the others, or not its number of rows")
                 yield from tables_of(file)
         except PARQUET_ERRORS as error:
-            with store_errors("read", store.locate(artifact.key)):
-                require_damage(error)
+            require_damage_of(store.locate(artifact.key), error)
             raise _damaged(store, artifact, f"it cannot be read: {error}") from error
 
 

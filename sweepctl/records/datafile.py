@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from sweepctl.records.footer import footer_of, require_safe
 from sweepctl.records.footer_forms import FooterForms
 from sweepctl.records.table import PARQUET_ERRORS, ROW_GROUP_BYTES, ROW_GROUP_ROWS
+from sweepctl.store.files import store_errors
 
 MAX_GROUP_BYTES = 2 * ROW_GROUP_BYTES  # decoded; a writer ends a group with the row that reaches half of it
 MAX_FOOTER_BYTES = 64 << 20
@@ -77,6 +78,12 @@ def require_damage(error: Exception) -> None:
     """Raise one of PARQUET_ERRORS again if it is the disk's own, and says nothing about the file: a full disk's."""
     if isinstance(error, OSError) and error.errno is not None:  # those of Arrow about a file have no number
         raise error
+
+
+def require_damage_of(what: Path | str, error: Exception) -> None:
+    """Raise a StoreError that names `what` was read, if one of PARQUET_ERRORS is the disk's own."""
+    with store_errors("read", what):
+        require_damage(error)
 
 
 def require_bounded(metadata: pq.FileMetaData, reopen: Reopen, dictionaries: Sequence[str] = ()) -> None:

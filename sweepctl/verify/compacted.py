@@ -14,7 +14,7 @@ from sweepctl.errors import DamagedError
 from sweepctl.records import layout
 from sweepctl.records.compact import Manifest, Part, find_manifest
 from sweepctl.records.compact_source import source_rows
-from sweepctl.records.datafile import open_rows
+from sweepctl.records.datafile import open_rows, require_damage_of
 from sweepctl.records.outcome import Outcome, RunRecord
 from sweepctl.records.row_digest import digest_of
 from sweepctl.records.rows import tables_of
@@ -86,6 +86,7 @@ def _of_file(part: Part, path: Path | None) -> Iterator[Finding]:
         with open_rows(path) as file:
             digest = digest_of(file.schema_arrow.remove_metadata(), tables_of(file))
     except PARQUET_ERRORS as error:
+        require_damage_of(path, error)
         yield Finding("compact.altered", f"it cannot be read: {error}", key=part.key)
         return
     if (digest.rows, digest.hexdigest()) != (part.rows, part.rows_sha256):

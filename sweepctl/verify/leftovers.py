@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from sweepctl.errors import DamagedError
 from sweepctl.records import layout
-from sweepctl.records.datafile import open_rows
+from sweepctl.records.datafile import open_rows, require_damage_of
 from sweepctl.records.outcome import KEPT_FILES, Outcome
 from sweepctl.records.sharding import Claim
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, PARQUET_ERRORS, POINT_OUTCOMES, ROW_GROUP_ROWS, schema_of
@@ -128,6 +128,7 @@ class UnnamedFiles:
                 with open_rows(path) as file:
                     return self._examine(key, file)
         except (*PARQUET_ERRORS, DamagedError) as error:
+            require_damage_of(self._store.locate(key), error)
             return _orphan(key, f"it cannot be read: {error}")
 
     def _examine(self, key: str, file: pq.ParquetFile) -> Leftover | Finding:

@@ -20,6 +20,7 @@ from sweepctl.records.named import unknown_run
 from sweepctl.records.outcome import KEPT_FILES, Outcome, RunRecord
 from sweepctl.records.outcomes import AT_ONCE
 from sweepctl.store.contract import Store
+from sweepctl.store.files import store_errors
 from sweepctl.texts import counted
 from sweepctl.verify import artifacts, compacted, outcomes, repair, run
 from sweepctl.verify.builds import builds_of, why_unproven
@@ -317,7 +318,7 @@ class _DataChecks:
         sample = draw_sample(candidates, reexecution.points, reexecution.seed)
 
         def rerun(outcome: Outcome) -> Reexecuted:
-            with ExitStack() as lent:
+            with ExitStack() as lent, store_errors("read", f"the rows of shard {outcome.shard_id}"):
                 files, lost = self._files_of(outcome, lent)
                 found = reexecute(
                     outcome,

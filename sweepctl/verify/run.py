@@ -13,7 +13,7 @@ from sweepctl.design import Space, total_points
 from sweepctl.errors import DamagedError, MessageError, MissingDesignError
 from sweepctl.protocol import Column, Model
 from sweepctl.records import layout, table
-from sweepctl.records.datafile import open_rows
+from sweepctl.records.datafile import open_rows, require_damage_of
 from sweepctl.records.design import resolve
 from sweepctl.records.outcome import KEPT_FILES, EnginePin, RunRecord
 from sweepctl.records.run import find_record
@@ -83,7 +83,8 @@ class Tables:
             try:
                 with open_rows(path) as file:
                     found = file.schema_arrow
-            except table.PARQUET_ERRORS:
+            except table.PARQUET_ERRORS as error:
+                require_damage_of(path, error)
                 return None
             if not begins(found, common):
                 return None

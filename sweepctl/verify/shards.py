@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from sweepctl.errors import EngineFaultError, EngineUnavailableError, MessageError, RefusedError
 from sweepctl.protocol import Model, encode_request
 from sweepctl.records import layout
+from sweepctl.records.datafile import require_damage_of
 from sweepctl.records.footer_forms import FooterForms
 from sweepctl.records.outcome import KEPT_FILES, Outcome
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, PARQUET_ERRORS, POINT_OUTCOMES, ROW_GROUP_ROWS
@@ -320,7 +321,8 @@ class ShardsExaminer:
                 if derived is not None:
                     examine_identity(pair, derived, differences)
                     examined.identified += pair.points
-        except PARQUET_ERRORS:
+        except PARQUET_ERRORS as error:
+            require_damage_of(f"the rows of shard {outcome.shard_id}", error)
             for each in both:
                 with _damage(each, outcome, examined):
                     for batch in each.rows.iter_batches():
@@ -346,6 +348,7 @@ def _damage(opened: Opened, outcome: Outcome, examined: Examined) -> Iterator[No
     try:
         yield
     except PARQUET_ERRORS as error:
+        opened.file.require_damage(error)
         message = f"its pages are damaged: {error}"
         key = opened.file.artifact.key
         examined.findings.append(Finding("artifacts.unreadable", message, outcome.shard_id, key))
