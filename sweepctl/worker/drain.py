@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sweepctl import logs
 from sweepctl.engine.client import Engine
-from sweepctl.errors import QueueError, QueueRefusedError, StoreError, SweepctlError
+from sweepctl.errors import QueueError, QueueRefusedError, ScratchError, StoreError, SweepctlError
 from sweepctl.messages import decode
 from sweepctl.queue.backlog import MOST_DEPTHS, Backlog, DepthSample, estimate_backlog
 from sweepctl.shard.run import Conditions, draw_attempt_id, utc_now
@@ -128,7 +128,8 @@ class Worker:
             case events.Ended(receipt, Ending.STORE_DOWN) if not self._store_down:
                 self._store_down = True
                 error = self._deliveries[receipt].error
-                logs.warn("store_unreachable", error=error and error.message, remedy=error and error.remedy)
+                name = "scratch_unusable" if isinstance(error, ScratchError) else "store_unreachable"
+                logs.warn(name, error=error and error.message, remedy=error and error.remedy)
             case events.Ended(_, ending) if ending in lease.SETTLED:
                 self._store_down = False
 

@@ -11,7 +11,7 @@ from simulation.scheduler import Process
 from worker import whole
 from worker.in_process import Draining, Place, Script, crash, drained, failed, times, well
 
-from sweepctl.errors import QueueError, QueueRefusedError, StoreError
+from sweepctl.errors import QueueError, QueueRefusedError, ScratchError, StoreError
 from sweepctl.worker.drain import DEPTH_SECONDS
 from sweepctl.worker.events import Ending, Why
 
@@ -119,20 +119,24 @@ def test_a_message_for_another_engine_leaves_the_exit_code_of_an_engine(place: P
     assert drained(place, place.worker(max_shards=1)).exit_code == 4
 
 
-def test_a_store_that_kept_a_message_from_being_done_leaves_its_exit_code(
-    place: Place, log: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("error", "name"), [(StoreError, "store_unreachable"), (ScratchError, "scratch_unusable")], ids=["store", "scratch"]
+)
+def test_what_kept_a_message_from_being_done_leaves_its_exit_code(
+    place: Place, log: pytest.LogCaptureFixture, error: type[StoreError], name: str
 ) -> None:
     place.send(toys.messages(2))
 
     def refuse(call: Call) -> None:
         if call.method != "probe":
-            raise StoreError("503", remedy="Wait.")
+            raise error("full", remedy="Wait.")
 
     place.store.before = refuse
     progress = drained(place, place.worker(max_shards=3))
     assert progress.endings == {Ending.STORE_DOWN: 3}
     assert progress.exit_code == 5
-    assert lines(log, "store_unreachable") == [{"error": "503", "remedy": "Wait."}], "once an outage"
+    logged = {each: lines(log, each) for each in ("store_unreachable", "scratch_unusable") if lines(log, each)}
+    assert logged == {name: [{"error": "full", "remedy": "Wait."}]}, "once an outage"
 
 
 def test_a_drain_that_was_stopped_leaves_messages_behind_and_no_exit_code(place: Place) -> None:
