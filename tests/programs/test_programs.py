@@ -20,7 +20,7 @@ from sweepctl.engine.client import Engine
 from sweepctl.errors import EngineFaultError, EngineUnavailableError, ProgramError, WrongEngineError
 from sweepctl.messages import ShardMessage, ShardMessageV1
 from sweepctl.protocol import Program
-from sweepctl.shard.run import run_shard
+from sweepctl.shard.run import Conditions, run_shard
 from sweepctl.store import open_store
 
 RUNNER = CliRunner()
@@ -231,7 +231,7 @@ def test_no_engine_asks_for_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def require_unrecorded(engine: Engine, folder: Path, says: str) -> None:
     store = folder / "store"
     with pytest.raises(EngineUnavailableError, match=says) as caught:
-        run_shard(shard(), engine, open_store(str(store)))
+        run_shard(shard(), engine, open_store(str(store)), Conditions(threads=1))
     assert caught.value.exit_code == 4
     assert not list(store.glob("shard_*/**/*.parquet"))
 
@@ -248,6 +248,20 @@ def test_what_a_program_says_as_it_dies_is_told_once_with_what_to_do(tmp_path: P
 def test_a_program_that_lacks_a_variable_is_the_workers_fault(tmp_path: Path) -> None:
     engine = Engine(ENGINE, [write_program(tmp_path, needs=["NOT_SET_ANYWHERE"])])
     require_unrecorded(engine, tmp_path, "NOT_SET_ANYWHERE is not set")
+
+
+def test_a_program_that_is_killed_at_both_its_starts_is_the_workers_fault(tmp_path: Path) -> None:
+    starts = tmp_path / "starts"
+    source = f"""\
+import os
+with open({str(starts)!r}, "a") as file:
+    file.write("started\\n")
+os.kill(os.getpid(), 9)
+def simulate(x: float = 1.0, steps: int = 3): return {{'y': x}}
+"""
+    engine = Engine(ENGINE, [write_program(tmp_path, source)])
+    require_unrecorded(engine, tmp_path, "ended by signal 9 .*before its first line")
+    assert starts.read_text() == "started\n" * 2
 
 
 def test_a_program_that_changed_runs_nothing_until_it_is_restored(tmp_path: Path) -> None:
