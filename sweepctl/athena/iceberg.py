@@ -93,6 +93,7 @@ def register(
         CatalogError: the catalog refuses a step, a name is taken, or a table has the run with other files; the steps
             before it stay done.
         DamagedError: a compact file cannot be read.
+        StoreError: the store does not answer, or refuses.
     """
     from pyiceberg import exceptions  # noqa: PLC0415  an extra
 
@@ -150,6 +151,8 @@ def _schema_of(store: Store, run: RunRecord, part: Part) -> pa.Schema:
     try:
         return pq.read_schema(root + part.key, filesystem=filesystem).remove_metadata()
     except PARQUET_ERRORS as error:
+        with store.borrow(part.key):
+            pass  # a store that does not answer, or refuses, raises its own error: Arrow's cannot be told from damage
         msg = f"{store.locate(part.key)} cannot be read: {error}"
         raise DamagedError(msg, remedy=remedy_of(store, run.run_id)) from error
 

@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fakes.faulty import FaultyStore, StoreFault
 from fakes.servers import BUCKET, Server
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import SqlCatalog
@@ -20,7 +21,7 @@ from verify.runs import SPEC, make_run
 from sweepctl.athena.iceberg import Registered, register, require_manifest
 from sweepctl.cli import app
 from sweepctl.compact.run import compact
-from sweepctl.errors import CatalogError, DamagedError, UsageError
+from sweepctl.errors import CatalogError, DamagedError, StoreError, UsageError
 from sweepctl.records.run import require_run
 from sweepctl.store import open_store
 from sweepctl.verify import verify
@@ -189,6 +190,20 @@ def test_a_compact_file_that_cannot_be_read_is_named(catalog: Catalog, root: Pat
     path.unlink()
     with pytest.raises(DamagedError, match=r"effective_parameters.*part-00000.parquet cannot be read"):
         registered(catalog, root, "one")
+
+
+def test_a_store_that_refuses_makes_no_file_a_damaged_one(
+    catalog: Catalog, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("AWS Error ACCESS_DENIED during HeadObject operation")  # as Arrow: no number
+
+    store = open_store(str(root))
+    run = require_run(store, "one")
+    manifest = require_manifest(store, run)
+    monkeypatch.setattr(pq, "read_schema", refuse)
+    with pytest.raises(StoreError, match="scheduled before"):
+        next(register(catalog, "sweeps", FaultyStore(store, {0: StoreFault.ERROR_BEFORE}), run, manifest))
 
 
 @pytest.mark.servers
