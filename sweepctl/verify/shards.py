@@ -47,7 +47,7 @@ class Examined:
     identified: int = 0  # whose identity was compared
     engine_error: str | None = None
     by_code: dict[str, FailedPoints] = field(default_factory=dict)
-    sound: list[int] = field(default_factory=list)  # shards with exactly the rows of their points, in order
+    sound: list[int] = field(default_factory=list)  # shards whose files can be read, with a row of each point, in order
 
     def add(self, other: "Examined") -> None:
         """Add the results of other shards."""
@@ -59,6 +59,10 @@ class Examined:
         self.engine_error = self.engine_error or other.engine_error
         self.add_failed(other.by_code)
         self.sound += other.sound
+
+    def leave_out(self, shard_id: int) -> None:
+        """Take a shard out of the sound ones: it cannot be compared with its points run again."""
+        self.sound = [each for each in self.sound if each != shard_id]
 
     def add_failed(self, by_code: Mapping[str, FailedPoints]) -> None:
         """Add failed points."""
@@ -295,6 +299,8 @@ class ShardsExaminer:
                 with _damage(opened[name], outcome, examined):
                     # Files are kept above all of points that failed.
                     extra.examine(opened[name].rows, [] if name == KEPT_FILES else failed)
+        if not opened.keys() >= {*self.run.datasets}:
+            examined.leave_out(outcome.shard_id)
         examined.findings += differences.findings
 
     def _examine_tables(
@@ -352,3 +358,4 @@ def _damage(opened: Opened, outcome: Outcome, examined: Examined) -> Iterator[No
         message = f"its pages are damaged: {error}"
         key = opened.file.artifact.key
         examined.findings.append(Finding("artifacts.unreadable", message, outcome.shard_id, key))
+        examined.leave_out(outcome.shard_id)

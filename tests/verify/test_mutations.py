@@ -2,6 +2,7 @@
 
 import random
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from verify.runs import ENGINE, SPEC, codes, make_run
 
 from sweepctl.records import table
 from sweepctl.store import open_store
-from sweepctl.verify import Reexecution, Report, Verdict, artifacts, together, verify
+from sweepctl.verify import Check, Reexecution, Report, Verdict, artifacts, together, verify
 from sweepctl.verify.shards import ShardsExaminer
 
 
@@ -129,6 +130,38 @@ def test_values_of_extra_rows_are_compared_by_running_all_again(whole: Path, tmp
         run.reseal(CUSTOMERS, 1, rows=len(pq.read_table(run.data(CUSTOMERS, 1))))
         assert codes(examined(run.root)) == USUAL
         assert codes(examined(run.root, again=True)) - USUAL == {"reexecution.rows"}
+
+
+def scramble_page(path: Path) -> None:
+    """Damage the header of a page: what the footer says stays as it was."""
+    metadata = pq.read_metadata(path)
+    start = metadata.row_group(0).column(metadata.num_columns - 1).data_page_offset
+    body = bytearray(path.read_bytes())
+    body[start : start + 20] = bytes(byte ^ 0x5A for byte in body[start : start + 20])
+    path.write_bytes(body)
+
+
+@pytest.mark.parametrize(
+    ("code", "damage"),
+    [
+        ("artifacts.unreadable", scramble_page),
+        ("artifacts.unreadable", lambda path: path.write_bytes(b"not Parquet")),
+        ("artifacts.wrong_schema", lambda path: pq.write_table(pq.read_table(path).drop_columns("arrival"), path)),
+        ("artifacts.missing", Path.unlink),
+    ],
+    ids=["page", "file", "columns", "missing"],
+)
+def test_a_shard_whose_extra_rows_cannot_be_read_is_not_run_again(
+    whole: Path, tmp_path: Path, code: str, damage: Callable[[Path], object]
+) -> None:
+    run = Damaged(tmp_path / "store")
+    shutil.copytree(whole, run.root)
+    damage(run.data(CUSTOMERS, 1))
+    before, report = examined(run.root), examined(run.root, again=True)
+    assert code in codes(report)
+    assert (report.verdict, report.findings) == (Verdict.CORRUPT, before.findings)
+    covered = report.coverage[Check.REEXECUTION]
+    assert (covered.checked, covered.not_checked) == ({"points": 18}, "6 points without a valid record")
 
 
 @pytest.mark.slow
