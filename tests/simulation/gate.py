@@ -82,7 +82,8 @@ class Gate:
         fault = self.fault(call, where)
         if call != "file":
             self.outside.scheduler.sleep(self.outside.plan.latency(DISK_LATENCY))
-        if fault is Fault.POWER_LOSS:
+        # One that comes when the time of faults is over would end the workers that settle the rest.
+        if fault is Fault.POWER_LOSS and self.outside.plan.enabled:
             self.outside.lose_power(self.process)
         self.before(fault)
         if fault in _ERRORS:
