@@ -28,6 +28,8 @@ SOURCES := pyproject.toml hatch_build.py rust-toolchain.toml Cargo.toml Cargo.lo
 
 # Tests look for the engines here, so cargo's own settings are overridden.
 export CARGO_TARGET_DIR := $(CURDIR)/target
+# Empty is unset: where it is set, each of pytest's processes compiles all tests again.
+export PYTHONDONTWRITEBYTECODE :=
 # `-P`: the tests import the installed wheel, not the current folder.
 RUN := $(BIN)/python -P
 # --compile: start-up time matters, and an environment variable may have disabled byte code.
