@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from statistics import fmean, stdev
 from typing import Any
@@ -150,21 +150,34 @@ def test_one_replicate_of_a_sample_is_tested_over_its_cells_and_one_of_a_grid_no
 
 
 @pytest.mark.slow
-def test_intervals_of_a_difference_that_is_known_cover_it_in_95_of_100_runs() -> None:
-    """Noise is shared by all cells of a replicate, as it is with common random numbers."""
-    covered = 0
-    runs = 400
-    for run in range(runs):
-        noise = [random.Random(f"{run} {replicate}").gauss(0, 1) for replicate in range(8)]
+def test_intervals_of_a_difference_that_is_known_cover_it_in_95_of_100_samples() -> None:
+    """Noise is shared by all cells of a replicate, as it is with common random numbers.
 
-        def second(cell: Mapping[str, Any], replicate: int, noise: list[float] = noise) -> dict[str, Value]:
-            return {"m": value(cell, replicate) + 0.5 + noise[replicate] * cell["a"]}
+    Each sample is a metric, which is compared by its own values alone. A true coverage of 95 % is outside the bounds in
+    5 of 100 sets of 400 samples, and one of 90 % within them in 2 of 100; these samples are the same each time.
+    """
+    covered, samples, at_once = 0, 400, 25  # of more metrics at once each takes longer
+    for start in range(0, samples, at_once):
+        noise = {
+            f"m{sample}": [random.Random(f"{sample} {replicate}").gauss(0, 1) for replicate in range(8)]
+            for sample in range(start, start + at_once)
+        }
 
-        (metric,) = compared(lambda cell, r: {"m": value(cell, r)}, second, 8).metrics
-        assert metric.test is not None
-        assert metric.mean_difference is not None
-        covered += abs(metric.mean_difference - 0.5) <= metric.test.half_width
-    assert 0.93 <= covered / runs <= 0.97
+        def first(cell: Mapping[str, Any], replicate: int, names: Collection[str] = noise) -> dict[str, Value]:
+            return dict.fromkeys(names, value(cell, replicate))
+
+        def second(
+            cell: Mapping[str, Any], replicate: int, noise: Mapping[str, list[float]] = noise
+        ) -> dict[str, Value]:
+            return {name: value(cell, replicate) + 0.5 + each[replicate] * cell["a"] for name, each in noise.items()}
+
+        found = compared(first, second, 8).metrics
+        assert len(found) == at_once
+        for metric in found:
+            assert metric.test is not None
+            assert metric.mean_difference is not None
+            covered += abs(metric.mean_difference - 0.5) <= metric.test.half_width
+    assert 0.93 <= covered / samples <= 0.97
 
 
 def test_bad_questions_are_refused() -> None:
