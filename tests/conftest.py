@@ -1,9 +1,11 @@
 """Fixtures for every test; servers and stand-ins are in fakes/."""
 
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
+import typer.testing
 from hypothesis import HealthCheck, settings
 
 import sweepctl
@@ -12,6 +14,9 @@ pytest_plugins = ["fakes.servers", "fakes.aws_runtime", "fakes.aws", "fakes.chro
 
 # What tests start as a process takes the same sweepctl, the tree's or the installed one.
 os.environ["PYTHONPATH"] = str(Path(sweepctl.__file__).parents[1])
+
+# Typer builds all commands again for each call of its CliRunner, though they are the same.
+typer.testing._get_command = cache(typer.testing._get_command)  # type: ignore[attr-defined]
 
 # However slow the machine is: what an example takes is no property of what is tested.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
