@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import duckdb
@@ -13,8 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 from fakes.faulty import FaultyStore, StoreFault
 from fakes.servers import BUCKET, Server
-from pyiceberg.catalog import Catalog
-from pyiceberg.catalog.sql import SqlCatalog
 from typer.testing import CliRunner
 from verify.runs import SPEC, make_run
 
@@ -25,6 +23,9 @@ from sweepctl.errors import CatalogError, DamagedError, StoreError, UsageError
 from sweepctl.records.run import require_run
 from sweepctl.store import open_store
 from sweepctl.verify import verify
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
 
 DATASETS = ("effective_parameters", "point_outcomes", "customers", "shard_outcomes")
 OUTCOMES = "sweeps.point_outcomes_queue_compact"
@@ -48,20 +49,22 @@ def root(two: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
+def catalog(tmp_path: Path) -> Iterator["Catalog"]:
     """Return a catalog in a file."""
+    from pyiceberg.catalog.sql import SqlCatalog  # noqa: PLC0415  takes seconds, in each process that collects tests
+
     made = SqlCatalog("test", uri=f"sqlite:///{tmp_path}/catalog.db")
     yield made
     made.close()
 
 
-def registered(catalog: Catalog, root: Path, run_id: str) -> list[Registered]:
+def registered(catalog: "Catalog", root: Path, run_id: str) -> list[Registered]:
     store = open_store(str(root))
     run = require_run(store, run_id)
     return list(register(catalog, "sweeps", store, run, require_manifest(store, run)))
 
 
-def rows(catalog: Catalog, name: str) -> pa.Table:
+def rows(catalog: "Catalog", name: str) -> pa.Table:
     return catalog.load_table(name).scan().to_arrow()
 
 
@@ -70,7 +73,7 @@ def source(root: Path, dataset: str) -> pa.Table:
     return pa.concat_tables([pq.ParquetFile(each).read() for each in files])
 
 
-def test_a_table_has_the_rows_of_the_compact_files_in_place(catalog: Catalog, root: Path) -> None:
+def test_a_table_has_the_rows_of_the_compact_files_in_place(catalog: "Catalog", root: Path) -> None:
     steps = registered(catalog, root, "one")
     names = [f"sweeps.{each}_queue_compact" for each in DATASETS[:3]] + ["sweeps.shard_outcomes_compact"]
     assert [each.table for each in steps] == names
@@ -87,7 +90,7 @@ def test_a_table_has_the_rows_of_the_compact_files_in_place(catalog: Catalog, ro
             assert table.scan().to_duckdb("t", database).execute("SELECT count(*) FROM t").fetchall() == count
 
 
-def test_a_run_is_registered_once_and_only_when_it_is_asked_for(catalog: Catalog, root: Path) -> None:
+def test_a_run_is_registered_once_and_only_when_it_is_asked_for(catalog: "Catalog", root: Path) -> None:
     registered(catalog, root, "one")
     again = registered(catalog, root, "one")
     assert all(each.already for each in again)
@@ -100,7 +103,7 @@ def test_a_run_is_registered_once_and_only_when_it_is_asked_for(catalog: Catalog
     assert sorted(rows(catalog, OUTCOMES)["run_id"].to_pylist()) == ["one"] * 24 + ["other"] * 24
 
 
-def test_what_was_interrupted_goes_on(catalog: Catalog, root: Path) -> None:
+def test_what_was_interrupted_goes_on(catalog: "Catalog", root: Path) -> None:
     store = open_store(str(root))
     run = require_run(store, "one")
     steps = register(catalog, "sweeps", store, run, require_manifest(store, run))
@@ -109,7 +112,7 @@ def test_what_was_interrupted_goes_on(catalog: Catalog, root: Path) -> None:
     assert rows(catalog, OUTCOMES).num_rows == 24
 
 
-def test_a_new_column_is_null_in_older_runs(catalog: Catalog, root: Path) -> None:
+def test_a_new_column_is_null_in_older_runs(catalog: "Catalog", root: Path) -> None:
     (path,) = (root / "compact-v1" / "point_outcomes").rglob("*.parquet")
     whole = pq.ParquetFile(path).read()
     registered(catalog, root, "one")
@@ -128,7 +131,7 @@ def test_a_new_column_is_null_in_older_runs(catalog: Catalog, root: Path) -> Non
     assert rows(catalog, OUTCOMES)["new"].drop_null().to_pylist() == [1.5] * whole.num_rows
 
 
-def test_a_column_of_another_type_is_refused(catalog: Catalog, root: Path) -> None:
+def test_a_column_of_another_type_is_refused(catalog: "Catalog", root: Path) -> None:
     registered(catalog, root, "one")
     store = open_store(str(root))
     compact(store, "other")
@@ -142,7 +145,7 @@ def test_a_column_of_another_type_is_refused(catalog: Catalog, root: Path) -> No
     assert rows(catalog, "sweeps.effective_parameters_queue_compact").num_rows == 24
 
 
-def test_other_files_of_a_registered_run_are_told(catalog: Catalog, root: Path) -> None:
+def test_other_files_of_a_registered_run_are_told(catalog: "Catalog", root: Path) -> None:
     registered(catalog, root, "one")
     store = open_store(str(root))
     run = require_run(store, "one")
@@ -158,7 +161,7 @@ def test_other_files_of_a_registered_run_are_told(catalog: Catalog, root: Path) 
     assert rows(catalog, OUTCOMES).num_rows == 24
 
 
-def test_a_table_of_another_store_is_left_alone(catalog: Catalog, root: Path, tmp_path: Path) -> None:
+def test_a_table_of_another_store_is_left_alone(catalog: "Catalog", root: Path, tmp_path: Path) -> None:
     registered(catalog, root, "one")
     copy = Path(shutil.copytree(root, tmp_path / "copy"))
     with pytest.raises(CatalogError, match="of another store"):
@@ -166,7 +169,7 @@ def test_a_table_of_another_store_is_left_alone(catalog: Catalog, root: Path, tm
 
 
 def test_a_file_that_is_missing_registers_nothing_of_its_table(
-    catalog: Catalog, root: Path, monkeypatch: pytest.MonkeyPatch
+    catalog: "Catalog", root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sweepctl.compact.plan.PART_BYTES", 1)
     compact(open_store(str(root)), "other")
@@ -177,7 +180,7 @@ def test_a_file_that_is_missing_registers_nothing_of_its_table(
     assert rows(catalog, "sweeps.effective_parameters_queue_compact").num_rows == 0
 
 
-def test_metadata_in_the_store_is_of_no_run(catalog: Catalog, root: Path) -> None:
+def test_metadata_in_the_store_is_of_no_run(catalog: "Catalog", root: Path) -> None:
     store = open_store(str(root))
     before = verify(store, "one", None)
     registered(catalog, root, "one")
@@ -185,7 +188,7 @@ def test_metadata_in_the_store_is_of_no_run(catalog: Catalog, root: Path) -> Non
     assert verify(store, "one", None).findings == before.findings
 
 
-def test_a_compact_file_that_cannot_be_read_is_named(catalog: Catalog, root: Path) -> None:
+def test_a_compact_file_that_cannot_be_read_is_named(catalog: "Catalog", root: Path) -> None:
     (path,) = (root / "compact-v1" / "effective_parameters").rglob("*.parquet")
     path.unlink()
     with pytest.raises(DamagedError, match=r"effective_parameters.*part-00000.parquet cannot be read"):
@@ -193,7 +196,7 @@ def test_a_compact_file_that_cannot_be_read_is_named(catalog: Catalog, root: Pat
 
 
 def test_a_store_that_refuses_makes_no_file_a_damaged_one(
-    catalog: Catalog, root: Path, monkeypatch: pytest.MonkeyPatch
+    catalog: "Catalog", root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError("AWS Error ACCESS_DENIED during HeadObject operation")  # as Arrow: no number

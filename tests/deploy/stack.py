@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from cfnlint.decode.cfn_yaml import load
 from fakes.servers import REGION, Server
 from paths import ROOT
 
@@ -72,6 +71,8 @@ class Stack:
 
 @cache
 def raw(path: Path = TEMPLATE) -> dict[str, Any]:
+    from cfnlint.decode.cfn_yaml import load  # noqa: PLC0415  takes a second, in each process that collects tests
+
     template: dict[str, Any] = load(str(path))
     return template
 
