@@ -6,6 +6,7 @@ A command that hangs is ended by a signal, whatever it waits for, and the fork w
 only one without threads may fork.
 """
 
+import functools
 import json
 import os
 import resource
@@ -18,12 +19,17 @@ from typing import Any
 import duckdb  # noqa: F401  imported once, for all
 import pyarrow.dataset  # noqa: F401
 import rich.progress  # noqa: F401
+import scipy.special  # noqa: F401
+import typer.main
 
 import sweepctl.cli
 import sweepctl.local_sweep.run
+import sweepctl.results.recorded
 import sweepctl.results.run
 import sweepctl.runs.retry
 import sweepctl.runs.reuse
+import sweepctl.runs.status
+import sweepctl.store.local
 import sweepctl.verify.proof
 import sweepctl.view.compare
 import sweepctl.view.page.page
@@ -33,6 +39,8 @@ import sweepctl.view.summary
 import sweepctl.view.sweep
 import sweepctl.view.verify
 
+typer.main.get_command = functools.cache(typer.main.get_command)
+typer.main.get_command(sweepctl.cli.app)  # the tree of all commands, once for all forks
 LIMIT = 120  # seconds of a command
 SPACE = 16 << 30
 

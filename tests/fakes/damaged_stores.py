@@ -19,7 +19,9 @@ from sweepctl.records import table
 from sweepctl.records.outcome import Artifact, EnginePin, Outcome, RunRecord
 
 Damage = Callable[[Path], object]
-MANY = 5_000_000
+MANY = 5_000_000  # rows of a table
+MANY_RECORDS = 2_000_000  # which are longer
+MANY_ARTIFACTS = 1_000_000
 LONG = 400 << 20  # characters of a text
 
 
@@ -125,12 +127,27 @@ def column(name: str, values: pa.Array, **options: Any) -> Damage:  # noqa: ANN4
     return damage
 
 
+def first_row(found: pa.Table, count: int) -> pa.Table:
+    """Return the first row, `count` times. Its texts are as dictionaries: millions of them would take seconds here."""
+    texts = {field.name for field in found.schema if pa.types.is_string(field.type)}
+    columns = [found[name].dictionary_encode() if name in texts else found[name] for name in found.column_names]
+    return pa.table(columns, found.column_names).take(pa.repeat(pa.scalar(0), count))
+
+
 def repeated(count: int) -> Damage:
     def damage(path: Path) -> None:
-        row = pq.read_table(path)
-        pq.write_table(row.take(pa.repeat(pa.scalar(0), count)), path, **RECORD | {"use_dictionary": count > 2})
+        rows = first_row(pq.read_table(path), count)
+        pq.write_table(rows, path, **RECORD | {"use_dictionary": count > 2})
 
     return damage
+
+
+def many_artifacts(path: Path) -> None:
+    """As many artifacts of one outcome as have no room in the memory of a command."""
+    field(artifacts=(Artifact("point_outcomes", "point_outcomes/x", 1, 1, "0" * 64),))(path)
+    one = pq.read_table(path)["artifacts"].combine_chunks()
+    values = one.values.take(pa.repeat(pa.scalar(0), MANY_ARTIFACTS))
+    column("artifacts", pa.ListArray.from_arrays([0, MANY_ARTIFACTS], values, type=one.type))(path)
 
 
 def long_text(name: str) -> Damage:
@@ -175,7 +192,7 @@ def varint(number: int, least: int = 0) -> bytes:
 ROWS: dict[str, Damage] = {
     "no row": repeated(0),
     "two rows": repeated(2),
-    "millions of rows": repeated(MANY),
+    "millions of rows": repeated(MANY_RECORDS),
     "a column of another type": column("run_id", pa.array([[1.5]])),
     "a value that is missing": column("run_id", pa.array([None], pa.string())),
     "a text that is not UTF-8": column("run_id", pa.array([b"\xff\xfe"], pa.binary())),
@@ -251,9 +268,7 @@ OUTCOMES: dict[str, Damage] = {
     "an error of megabytes": long_text("error_message"),
     "a start beyond all years": column("started_at", pa.array([1 << 62]).cast(table.TIME)),
     "an artifact that is a path": field(artifacts=(Artifact("point_outcomes", "../../etc/passwd", 1, 1, "0" * 64),)),
-    "artifacts by the million": field(
-        artifacts=tuple([Artifact("point_outcomes", "point_outcomes/x", 1, 1, "0" * 64)] * 1_000_000)
-    ),
+    "artifacts by the million": many_artifacts,
 }
 PINS: dict[str, Damage] = {
     "a version that is very long": long_text("model_version"),
@@ -282,8 +297,12 @@ def repeated_text(count: int) -> pa.Array:
 
 
 TABLES: dict[str, Damage] = {
-    "millions of rows in a group": rows(lambda found: found.take(pa.repeat(pa.scalar(0), MANY)), row_group_size=MANY),
-    "a long text": rows(with_text(lambda count: pa.array([" " * LONG, *[""] * (count - 1)]))),
+    "millions of rows in a group": rows(lambda found: first_row(found, MANY), row_group_size=MANY, store_schema=False),
+    "a long text": rows(
+        with_text(lambda count: pa.array([" " * LONG, *[""] * (count - 1)])),
+        use_dictionary=False,
+        write_statistics=False,
+    ),
     "a text that is repeated": rows(
         lambda found: with_text(repeated_text)(found.take(pa.repeat(pa.scalar(0), 65_536))), store_schema=False
     ),
