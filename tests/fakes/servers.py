@@ -8,6 +8,7 @@ serves, by one that notes each request. Each serves on 127.0.0.1 alone.
 `aws_environment` seals every test off from the machine's own AWS settings and holds the keys that all of them take.
 """
 
+import functools
 import json
 import os
 import re
@@ -26,6 +27,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import boto3
+import botocore.session
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -36,6 +38,9 @@ from werkzeug.serving import make_server
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
+
+# A session of its own would read and parse botocore's files again, which takes longer than the rest of a client.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 ACCESS_KEY = "sweepctl-tests"
 SECRET_KEY = "not-a-secret-at-all"  # noqa: S105 - of servers that live as long as the tests
