@@ -109,9 +109,13 @@ def sweepctl(folder: Path, *arguments: str) -> Ended:
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Ended]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("startup")
+
+
+@pytest.fixture(scope="module")
+def ended(folder: Path) -> Mapping[str, Ended]:
     """Every command on a tiny store."""
-    folder = tmp_path_factory.mktemp("startup")
     (folder / "sweep.toml").write_text(QUEUE.format(seed=1, rates=[0.5], points=2))
     (folder / "finer.toml").write_text(QUEUE.format(seed=1, rates=[0.5, 0.6], points=8))
     message = {
@@ -120,6 +124,15 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Ended]:
     }  # fmt: skip
     (folder / "message.json").write_text(json.dumps(message))
     return {name: sweepctl(folder, *arguments) for name, arguments in ON_A_STORE.items()}
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a sample."""
+    folder = tmp_path_factory.mktemp("sample")
+    (folder / "sample.toml").write_text(SAMPLE)
+    assert sweepctl(folder, "run", "sample.toml", "--run-id", "sample").exit_code == 0
+    return folder
 
 
 def test_there_is_something_to_leave_out() -> None:
@@ -160,19 +173,15 @@ def test_nothing_complains_of_what_is_left_in_place_at_the_end(ended: Mapping[st
 
 
 @pytest.mark.slow
-def test_sensitivity_of_a_sample_needs_both_and_gets_them(tmp_path: Path) -> None:
-    (tmp_path / "sample.toml").write_text(SAMPLE)
-    assert sweepctl(tmp_path, "run", "sample.toml", "--run-id", "sample").exit_code == 0
-    done = sweepctl(tmp_path, "summary", "sample")
+def test_sensitivity_of_a_sample_needs_both_and_gets_them(sample: Path) -> None:
+    done = sweepctl(sample, "summary", "sample")
     assert "RBD-FAST, 120 cells" in done.output
     assert {"numpy", "pandas"} <= done.modules
 
 
 @pytest.mark.slow
-def test_a_condition_needs_numpy_and_gets_it(tmp_path: Path) -> None:
-    (tmp_path / "sample.toml").write_text(SAMPLE)
-    assert sweepctl(tmp_path, "run", "sample.toml", "--run-id", "sample").exit_code == 0
-    done = sweepctl(tmp_path, "summary", "sample", "--where", "arrival_rate > 0.8")
+def test_a_condition_needs_numpy_and_gets_it(sample: Path) -> None:
+    done = sweepctl(sample, "summary", "sample", "--where", "arrival_rate > 0.8")
     assert "box 1: " in done.output
     assert "numpy" in done.modules
 
@@ -184,10 +193,8 @@ def python(script: str, *arguments: object) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("imports", ["import pandas, sweepctl", "import sweepctl, pyarrow, pandas"])
-def test_the_library_leaves_pandas_to_its_user(imports: str, ended: Mapping[str, Ended], tmp_path: Path) -> None:
+def test_the_library_leaves_pandas_to_its_user(imports: str, ended: Mapping[str, Ended], folder: Path) -> None:
     assert ended["run"].exit_code == 0
-    (tmp_path / "sweep.toml").write_text(QUEUE.format(seed=1, rates=[0.5], points=2))
-    sweepctl(tmp_path, "run", "sweep.toml", "--run-id", "r")
     script = f"""
 import sys
 {imports}
@@ -195,7 +202,7 @@ import pyarrow
 frame = sweepctl.open_run("r", store=sys.argv[1]).points().pandas()
 print(len(frame), type(frame).__module__, pyarrow.array(pandas.Series([1.0, float("nan")])).null_count)
 """
-    assert python(script, tmp_path / "store").split() == ["4", "pandas", "1"]
+    assert python(script, folder / "store").split() == ["4", "pandas", "1"]
 
 
 def test_pandas_that_was_there_before_stays() -> None:
