@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sweepctl.athena.catalog_errors import catalog_error, catalog_errors
 from sweepctl.errors import CatalogError, DamagedError, UsageError
 from sweepctl.records.compact import Manifest, Part, find_manifest, remedy_of
+from sweepctl.records.datafile import require_damage_of
 from sweepctl.records.outcome import RunRecord
 from sweepctl.records.table import PARQUET_ERRORS, SHARD_OUTCOMES
 from sweepctl.store.contract import Store
@@ -151,8 +152,13 @@ def _schema_of(store: Store, run: RunRecord, part: Part) -> pa.Schema:
     try:
         return pq.read_schema(root + part.key, filesystem=filesystem).remove_metadata()
     except PARQUET_ERRORS as error:
-        with store.borrow(part.key):
-            pass  # a store that does not answer, or refuses, raises its own error: Arrow's cannot be told from damage
+        # Once more from a file here: Arrow's errors about a bucket cannot be told from those about a damaged file.
+        with store.borrow(part.key) as path:
+            try:
+                if path is not None:
+                    return pq.read_schema(path).remove_metadata()
+            except PARQUET_ERRORS as again:
+                require_damage_of(store.locate(part.key), again)
         msg = f"{store.locate(part.key)} cannot be read: {error}"
         raise DamagedError(msg, remedy=remedy_of(store, run.run_id)) from error
 

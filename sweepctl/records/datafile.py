@@ -81,7 +81,7 @@ def require_damage(error: Exception) -> None:
 
 
 def require_damage_of(what: Path | str, error: Exception) -> None:
-    """Raise a StoreError that names `what` was read, if one of PARQUET_ERRORS is the disk's own."""
+    """Raise a StoreError that names `what`, if one of PARQUET_ERRORS is the disk's own."""
     with store_errors("read", what):
         require_damage(error)
 

@@ -17,7 +17,7 @@ from pyarrow import fs
 from sweepctl.errors import DamagedError
 from sweepctl.records import layout, table
 from sweepctl.records.compact import Manifest, Part, find_manifest, remedy_of
-from sweepctl.records.datafile import FOOTER_END, MAX_FOOTER_BYTES, require_bounded, require_footer
+from sweepctl.records.datafile import FOOTER_END, MAX_FOOTER_BYTES, require_bounded, require_damage_of, require_footer
 from sweepctl.records.outcome import KEPT_FILES, Outcome, RunRecord
 from sweepctl.records.outcomes import AT_ONCE, OutcomeReader
 from sweepctl.records.run import find_record
@@ -155,7 +155,7 @@ class RunTables:
             except DamagedError as error:
                 return error
             except table.PARQUET_ERRORS as error:
-                return self._damaged(entry.key, str(error))
+                return self._unreadable(entry.key, error)
         return None
 
     def _opened(self, key: str, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
@@ -173,7 +173,7 @@ class RunTables:
         try:
             return fragment.physical_schema.remove_metadata()
         except table.PARQUET_ERRORS as error:
-            raise self._damaged(entry.key, str(error)) from error
+            raise self._unreadable(entry.key, error) from error
 
     def _guarded(self, name: str, entry: Entry, fragment: ds.ParquetFileFragment) -> pq.FileMetaData:
         """Return what a file's footer says, if it is a sound one of bounded row groups."""
@@ -193,8 +193,14 @@ class RunTables:
             else:
                 require_bounded(found, lambda names: self._opened(key, names), _REPETITIVE)
         except (*table.PARQUET_ERRORS, ValueError) as error:
-            raise self._damaged(key, str(error)) from error
+            raise self._unreadable(key, error) from error
         return found
+
+    def _unreadable(self, key: str, error: Exception) -> DamagedError:
+        """Return the error of a file that is damaged or gone; raise that of a disk that fails."""
+        if not isinstance(error, FileNotFoundError):
+            require_damage_of(self.store.locate(key), error)
+        return self._damaged(key, str(error))
 
     def _damaged(self, key: str, why: str) -> DamagedError:
         remedy = f"`sweepctl verify {self.run.run_id}` shows what else is damaged."

@@ -61,11 +61,6 @@ class Borrowed:
     artifact: Artifact
     content: Path | bytes
 
-    def require_damage(self, error: Exception) -> None:
-        """Raise a StoreError if one of PARQUET_ERRORS is the disk's own; what is in memory was read before."""
-        if isinstance(self.content, Path):
-            datafile.require_damage_of(self.content, error)
-
 
 def read_small(store: Store, outcomes: Sequence[Outcome]) -> dict[str, bytes | None]:
     """Return the small files that some outcomes name, by their keys, None for what is missing.
@@ -159,7 +154,7 @@ def open_rows(
             # Names that repeat in every row are cheap to compare as a dictionary.
             rows = datafile.open_rows(file.content, ("run_id", "model", "model_version", "status"))
     except PARQUET_ERRORS as error:
-        file.require_damage(error)
+        datafile.require_damage_of(artifact.key, error)
         return None, [Finding("artifacts.unreadable", f"not a Parquet file: {error}", shard_id, artifact.key)]
     found = rows.metadata.schema.to_arrow_schema()
     if not (begins(found, common) if schema is None else found.equals(schema)):

@@ -16,11 +16,12 @@ from typing import TypeVar
 from sweepctl.engine.client import Engine
 from sweepctl.errors import EngineUnavailableError, InterruptedRunError
 from sweepctl.protocol import Model
+from sweepctl.records.datafile import require_damage_of
 from sweepctl.records.named import unknown_run
 from sweepctl.records.outcome import KEPT_FILES, Outcome, RunRecord
 from sweepctl.records.outcomes import AT_ONCE
+from sweepctl.records.table import PARQUET_ERRORS
 from sweepctl.store.contract import Store
-from sweepctl.store.files import store_errors
 from sweepctl.texts import counted
 from sweepctl.verify import artifacts, compacted, outcomes, repair, run
 from sweepctl.verify.builds import builds_of, why_unproven
@@ -318,18 +319,24 @@ class _DataChecks:
         sample = draw_sample(candidates, reexecution.points, reexecution.seed)
 
         def rerun(outcome: Outcome) -> Reexecuted:
-            with ExitStack() as lent, store_errors("read", f"the rows of shard {outcome.shard_id}"):
+            with ExitStack() as lent:
                 files, lost = self._files_of(outcome, lent)
-                found = reexecute(
-                    outcome,
-                    self._subject,
-                    files,
-                    sample[outcome.shard_id],
-                    engine=engine,
-                    model=model,
-                    point_seconds=reexecution.point_seconds,
-                    stop=self._work.stop,
-                )
+                try:
+                    found = reexecute(
+                        outcome,
+                        self._subject,
+                        files,
+                        sample[outcome.shard_id],
+                        engine=engine,
+                        model=model,
+                        point_seconds=reexecution.point_seconds,
+                        stop=self._work.stop,
+                    )
+                except PARQUET_ERRORS as error:  # they were sound when they were examined
+                    require_damage_of(f"the rows of shard {outcome.shard_id}", error)
+                    message = f"its rows have changed since they were examined: {error}"
+                    points = sum(end - start for start, end in sample[outcome.shard_id])
+                    found = Reexecuted([Finding("artifacts.unreadable", message, outcome.shard_id)], points, 0)
                 compared[outcome.shard_id] = found.compared
                 return replace(found, findings=[*lost, *found.findings])
 

@@ -328,7 +328,7 @@ class ShardsExaminer:
                     examine_identity(pair, derived, differences)
                     examined.identified += pair.points
         except PARQUET_ERRORS as error:
-            require_damage_of(f"the rows of shard {outcome.shard_id}", error)
+            require_damage_of(" or ".join(each.file.artifact.key for each in both), error)
             for each in both:
                 with _damage(each, outcome, examined):
                     for batch in each.rows.iter_batches():
@@ -354,8 +354,9 @@ def _damage(opened: Opened, outcome: Outcome, examined: Examined) -> Iterator[No
     try:
         yield
     except PARQUET_ERRORS as error:
-        opened.file.require_damage(error)
+        artifact = opened.file.artifact
+        require_damage_of(artifact.key, error)
         message = f"its pages are damaged: {error}"
-        key = opened.file.artifact.key
-        examined.findings.append(Finding("artifacts.unreadable", message, outcome.shard_id, key))
-        examined.leave_out(outcome.shard_id)
+        examined.findings.append(Finding("artifacts.unreadable", message, outcome.shard_id, artifact.key))
+        if artifact.dataset != KEPT_FILES:  # of which running points again reads nothing
+            examined.leave_out(outcome.shard_id)

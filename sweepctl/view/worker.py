@@ -24,7 +24,7 @@ _ENDINGS = {
     Ending.RETRY: "returned to the queue: the attempt failed, a retry may succeed",
     Ending.REJECTED: "rejected: recorded, and left to the queue's redrive policy",
     Ending.WRONG_WORKER: "returned to the queue: they need another engine",
-    Ending.STORE_DOWN: "returned to the queue: the store did not respond",
+    Ending.STORE_DOWN: "returned to the queue: the store or the disk failed",
     Ending.INTERRUPTED: "returned to the queue: interrupted (shutting down)",
     Ending.UNUSED: "returned to the queue unstarted (shutting down)",
 }

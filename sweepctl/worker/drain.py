@@ -72,7 +72,7 @@ class Worker:
     _ask_depth_at: float = 0.0
     _reporting: Lock = field(default_factory=Lock)
     _queue_down: bool = False
-    _store_down: bool = False
+    _outage: str | None = None  # that was logged, and is not known to be over
     _fatal: SweepctlError | None = None
 
     def stop(self) -> None:
@@ -125,13 +125,14 @@ class Worker:
                 running = len(state.leases)
                 shards = f"{running} {'shard' if running == 1 else 'shards'}"
                 logs.warn(f"stopping: up to {self.policy.grace:g} s for {shards} to finish; signal again to exit now")
-            case events.Ended(receipt, Ending.STORE_DOWN) if not self._store_down:
-                self._store_down = True
+            case events.Ended(receipt, Ending.STORE_DOWN):
                 error = self._deliveries[receipt].error
-                name = "scratch_unusable" if isinstance(error, ScratchError) else "store_unreachable"
-                logs.warn(name, error=error and error.message, remedy=error and error.remedy)
+                outage = "scratch_unusable" if isinstance(error, ScratchError) else "store_unreachable"
+                if outage != self._outage:
+                    logs.warn(outage, error=error and error.message, remedy=error and error.remedy)
+                self._outage = outage
             case events.Ended(_, ending) if ending in lease.SETTLED:
-                self._store_down = False
+                self._outage = None
 
     def _next_event(self, wake_at: float | None) -> events.Event:
         wait = (

@@ -1,5 +1,7 @@
 """Compact files registered with Iceberg: real files, read back by pyiceberg, and by DuckDB where a snapshot says."""
 
+import errno
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -195,11 +197,14 @@ def test_a_compact_file_that_cannot_be_read_is_named(catalog: "Catalog", root: P
         registered(catalog, root, "one")
 
 
-def test_a_store_that_refuses_makes_no_file_a_damaged_one(
+def test_a_store_that_refuses_or_a_disk_that_fails_makes_no_file_a_damaged_one(
     catalog: "Catalog", root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError("AWS Error ACCESS_DENIED during HeadObject operation")  # as Arrow: no number
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     store = open_store(str(root))
     run = require_run(store, "one")
@@ -207,6 +212,10 @@ def test_a_store_that_refuses_makes_no_file_a_damaged_one(
     monkeypatch.setattr(pq, "read_schema", refuse)
     with pytest.raises(StoreError, match="scheduled before"):
         next(register(catalog, "sweeps", FaultyStore(store, {0: StoreFault.ERROR_BEFORE}), run, manifest))
+    monkeypatch.setattr(pq, "read_schema", fail)
+    with pytest.raises(StoreError, match="Input/output error") as failed:
+        next(register(catalog, "sweeps", store, run, manifest))
+    assert not isinstance(failed.value, DamagedError)
 
 
 @pytest.mark.servers

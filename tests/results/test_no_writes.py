@@ -64,6 +64,7 @@ def test_no_statement_writes_or_reads_another_file(base: Path) -> None:
                     answer = ask(database, sql.replace("{folder}", str(folder)).replace("{base}", str(base)))
                     assert OF_OTHERS not in str(answer), (ask, sql)
                 assert seen(base) == before, (ask, statements)
+                assert database.execute("SELECT 1").fetchall() == [(1,)], "the connection is sound"
     assert contents(base) == files
 
 

@@ -1,5 +1,7 @@
 """Views: each right, whatever is there; nothing else within reach; the same answers from S3."""
 
+import errno
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -105,6 +107,16 @@ def test_a_damaged_file_is_told(root: Path, tmp_path: Path) -> None:
         path.write_bytes(b"PAR1")
     with pytest.raises(StoreError, match="shard-0000000"):
         asked(open_store(str(tmp_path)), "a", "SELECT * FROM points")
+
+
+def test_a_disk_that_fails_is_not_taken_for_a_damaged_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(files, "require_bounded", fail)
+    with pytest.raises(StoreError, match="Input/output error") as failed:
+        asked(open_store(str(root)), "a", "SELECT * FROM points")
+    assert not isinstance(failed.value, DamagedError)
 
 
 def test_damage_that_a_query_comes_across_is_told(root: Path, tmp_path: Path) -> None:

@@ -118,3 +118,12 @@ class Damaged:
         attempt = self.path(self.keys(shard).attempt(outcome.attempt_id))
         self.copy(self.outcome(shard), attempt)
         return attempt
+
+
+def scramble_page(path: Path) -> None:
+    """Damage the header of a page: what the footer says stays as it was."""
+    metadata = pq.read_metadata(path)
+    start = metadata.row_group(0).column(metadata.num_columns - 1).data_page_offset
+    body = bytearray(path.read_bytes())
+    body[start : start + 20] = bytes(byte ^ 0x5A for byte in body[start : start + 20])
+    path.write_bytes(body)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from fakes.sweep_files import ENGINE
 from verify import full
-from verify.damage import RUN_DATE, RUN_ID, Damaged
+from verify.damage import RUN_DATE, RUN_ID, Damaged, scramble_page
 from verify.field_damages import FIELD_DAMAGES, uncompact
 from verify.file_damages import FILE_DAMAGES, find, write
 from verify.full import DATASETS, MODEL, OTHER
@@ -25,7 +25,7 @@ from sweepctl.engine.client import Engine
 from sweepctl.records import layout, table
 from sweepctl.records.outcome import Outcome
 from sweepctl.store import open_store
-from sweepctl.verify import Report, Verdict, verify
+from sweepctl.verify import Check, Reexecution, Report, Verdict, verify
 
 NAMED = {**FILE_DAMAGES, **FIELD_DAMAGES}
 DRAWN = int(os.environ.get("SWEEPCTL_TEST_DAMAGES", "0"))  # and then all of the list
@@ -169,6 +169,18 @@ def test_an_outcome_that_names_what_is_not_there(run: Damaged, dataset: str) -> 
     run.data(dataset, 3).unlink()
     report = examined(run.root)
     assert (report.verdict, codes(report)) == (Verdict.CORRUPT, {"artifacts.missing"})
+
+
+def test_kept_files_whose_pages_are_damaged_keep_no_point_from_being_run_again(run: Damaged, tmp_path: Path) -> None:
+    def rerun() -> Report:
+        engine = Engine(ENGINE, [full.program(tmp_path)])
+        return verify(open_store(str(run.root)), RUN_ID, engine, Reexecution(None), witness=WITNESS)
+
+    sound = rerun()
+    scramble_page(run.data("kept_files", 3))
+    report = rerun()
+    assert (report.verdict, "artifacts.unreadable" in codes(report)) == (Verdict.CORRUPT, True)
+    assert report.coverage[Check.REEXECUTION] == sound.coverage[Check.REEXECUTION]
 
 
 def test_without_a_declaration_columns_are_compared_all_the_same(run: Damaged) -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from verify.damage import RUN_ID, Damaged
+from verify.damage import RUN_ID, Damaged, scramble_page
 from verify.damages import CUSTOMERS, DAMAGES, OUTCOMES, PARAMETERS, Change, cell, drop_shard, flip, next_bit, swap_rows
 from verify.runs import ENGINE, SPEC, codes, make_run
 
 from sweepctl.records import table
 from sweepctl.store import open_store
-from sweepctl.verify import Check, Reexecution, Report, Verdict, artifacts, together, verify
+from sweepctl.verify import Check, Reexecution, Report, Verdict, artifacts, proof, together, verify
 from sweepctl.verify.shards import ShardsExaminer
 
 
@@ -132,15 +132,6 @@ def test_values_of_extra_rows_are_compared_by_running_all_again(whole: Path, tmp
         assert codes(examined(run.root, again=True)) - USUAL == {"reexecution.rows"}
 
 
-def scramble_page(path: Path) -> None:
-    """Damage the header of a page: what the footer says stays as it was."""
-    metadata = pq.read_metadata(path)
-    start = metadata.row_group(0).column(metadata.num_columns - 1).data_page_offset
-    body = bytearray(path.read_bytes())
-    body[start : start + 20] = bytes(byte ^ 0x5A for byte in body[start : start + 20])
-    path.write_bytes(body)
-
-
 @pytest.mark.parametrize(
     ("code", "damage"),
     [
@@ -162,6 +153,18 @@ def test_a_shard_whose_extra_rows_cannot_be_read_is_not_run_again(
     assert (report.verdict, report.findings) == (Verdict.CORRUPT, before.findings)
     covered = report.coverage[Check.REEXECUTION]
     assert (covered.checked, covered.not_checked) == ({"points": 18}, "6 points without a valid record")
+
+
+def test_rows_that_change_between_their_examination_and_their_comparison_are_told(
+    whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def torn(*_: object, **__: object) -> None:
+        raise pa.ArrowInvalid("torn")
+
+    monkeypatch.setattr(proof, "reexecute", torn)
+    report = examined(whole, again=True)
+    assert (report.verdict, codes(report) - USUAL) == (Verdict.CORRUPT, {"artifacts.unreadable"})
+    assert report.coverage[Check.REEXECUTION].checked == {"points": 0}
 
 
 @pytest.mark.slow

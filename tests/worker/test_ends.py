@@ -139,6 +139,20 @@ def test_what_kept_a_message_from_being_done_leaves_its_exit_code(
     assert logged == {name: [{"error": "full", "remedy": "Wait."}]}, "once an outage"
 
 
+def test_each_of_two_outages_in_a_row_is_logged(place: Place, log: pytest.LogCaptureFixture) -> None:
+    place.send(toys.messages(1))
+    errors = [ScratchError("full", remedy="Free space."), *2 * [StoreError("503", remedy="Wait.")]]
+
+    def refuse(call: Call) -> None:
+        if call.method != "probe":
+            raise errors.pop(0)
+
+    place.store.before = refuse
+    assert drained(place, place.worker(max_shards=3)).endings == {Ending.STORE_DOWN: 3}
+    assert lines(log, "scratch_unusable") == [{"error": "full", "remedy": "Free space."}]
+    assert lines(log, "store_unreachable") == [{"error": "503", "remedy": "Wait."}]
+
+
 def test_a_drain_that_was_stopped_leaves_messages_behind_and_no_exit_code(place: Place) -> None:
     place.send(toys.messages(1))
     worker = place.worker(crash)
