@@ -94,7 +94,7 @@ def register(
         CatalogError: the catalog refuses a step, a name is taken, or a table has the run with other files; the steps
             before it stay done.
         DamagedError: a compact file cannot be read.
-        StoreError: the store does not answer, or refuses.
+        StoreError: the store does not answer, or refuses, or a disk fails.
     """
     from pyiceberg import exceptions  # noqa: PLC0415  an extra
 

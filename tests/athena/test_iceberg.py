@@ -1,7 +1,6 @@
 """Compact files registered with Iceberg: real files, read back by pyiceberg, and by DuckDB where a snapshot says."""
 
 import errno
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fakes.faulty import FaultyStore, StoreFault
+from fakes.refusing import refusing
 from fakes.servers import BUCKET, Server
 from typer.testing import CliRunner
 from verify.runs import SPEC, make_run
@@ -203,16 +203,13 @@ def test_a_store_that_refuses_or_a_disk_that_fails_makes_no_file_a_damaged_one(
     def refuse(*_: object, **__: object) -> None:
         raise OSError("AWS Error ACCESS_DENIED during HeadObject operation")  # as Arrow: no number
 
-    def fail(*_: object, **__: object) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
     store = open_store(str(root))
     run = require_run(store, "one")
     manifest = require_manifest(store, run)
     monkeypatch.setattr(pq, "read_schema", refuse)
     with pytest.raises(StoreError, match="scheduled before"):
         next(register(catalog, "sweeps", FaultyStore(store, {0: StoreFault.ERROR_BEFORE}), run, manifest))
-    monkeypatch.setattr(pq, "read_schema", fail)
+    monkeypatch.setattr(pq, "read_schema", refusing(errno.EIO))
     with pytest.raises(StoreError, match="Input/output error") as failed:
         next(register(catalog, "sweeps", store, run, manifest))
     assert not isinstance(failed.value, DamagedError)

@@ -2,13 +2,12 @@
 
 import errno
 import json
-import os
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from fakes.refusing import refusing
 from typer.testing import CliRunner
 from verify.damage import RUN_ID
 
@@ -25,14 +24,10 @@ from sweepctl.store.local import LocalStore
 SHARDS = 4
 
 
-def fail(number: int, *_: object, **__: object) -> None:
-    raise OSError(number, os.strerror(number))
-
-
 def test_a_full_disk_ends_it_as_one_and_is_no_bug(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Full(DatasetWriter):
         def add(self, rows: pa.Table) -> None:
-            fail(errno.ENOSPC, rows)
+            refusing(errno.ENOSPC)(rows)
 
     with monkeypatch.context() as patched:
         patched.setattr(parts, "DatasetWriter", Full)
@@ -50,7 +45,7 @@ def test_a_disk_that_fails_makes_no_file_a_damaged_one(
     root: Path, module: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compact_source, "BYTES_AT_ONCE", 1)
-    monkeypatch.setattr(module, "tables_of", partial(fail, errno.EIO))
+    monkeypatch.setattr(module, "tables_of", refusing(errno.EIO))
     with pytest.raises(StoreError, match=r"cannot read .*: Input/output error"):
         compact(open_store(str(root)), RUN_ID)
 

@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import json
-import os
 import tempfile
 import threading
 import time
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from fakes.bucket import Bucket, Client
+from fakes.refusing import refusing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -132,12 +132,9 @@ def test_an_absent_design_is_told_with_what_to_do(store: Store) -> None:
 
 
 def test_a_full_disk_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     store = S3Store("memory", "", cast("S3Client", Client(Bucket())), time.sleep)
     sha256 = written(store, encode(design(SOBOL)))
-    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    monkeypatch.setattr(tempfile, "mkdtemp", refusing(errno.ENOSPC))
     with pytest.raises(ScratchError, match="No space left on device") as caught:
         load(store, sha256)
     assert "Free space" in str(caught.value.remedy)

@@ -1,7 +1,6 @@
 """Views: each right, whatever is there; nothing else within reach; the same answers from S3."""
 
 import errno
-import os
 import shutil
 import signal
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow.csv
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+from fakes.refusing import refusing
 from fakes.servers import BUCKET, Server
 from results.runs import asked, connect, run
 
@@ -110,10 +110,7 @@ def test_a_damaged_file_is_told(root: Path, tmp_path: Path) -> None:
 
 
 def test_a_disk_that_fails_is_not_taken_for_a_damaged_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    monkeypatch.setattr(files, "require_bounded", fail)
+    monkeypatch.setattr(files, "require_bounded", refusing(errno.EIO))
     with pytest.raises(StoreError, match="Input/output error") as failed:
         asked(open_store(str(root)), "a", "SELECT * FROM points")
     assert not isinstance(failed.value, DamagedError)

@@ -1,12 +1,12 @@
 """Files that are compared with what an attempt computed: they come from a store, and may be anything."""
 
 import errno
-import os
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fakes.refusing import refusing
 
 from sweepctl.records.table import POINT_OUTCOMES, ROW_GROUP_ROWS, SHARED_COLUMNS, DataFile
 from sweepctl.shard import adopt
@@ -62,10 +62,7 @@ def test_a_disk_that_fails_makes_no_file_another_result(
     with pytest.raises(FileNotFoundError):
         standing(missing, own)
 
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(adopt, "DatasetWriter", full)
+    monkeypatch.setattr(adopt, "DatasetWriter", refusing(errno.ENOSPC))
     mine = DataFile(POINT_OUTCOMES, own, ROWS)
     found = DataFile(POINT_OUTCOMES, file(tmp_path / "found.parquet"), ROWS)
     with pytest.raises(OSError, match="No space left on device"):

@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fakes.refusing import refusing
 from fakes.toy_model import STARTED, finished, point, rows
 from shard.toy_shard import (
     FILES,
@@ -181,10 +181,7 @@ def test_a_full_disk_is_the_stores_fault_and_leaves_nothing(
     engine: Callable[..., Engine],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(table.DatasetWriter, "finish", full)
+    monkeypatch.setattr(table.DatasetWriter, "finish", refusing(errno.ENOSPC))
     with pytest.raises(StoreError, match="No space left on device"):
         run(message(), engine(), store)
     assert keys(store) == RUN_KEYS

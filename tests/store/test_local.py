@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+from fakes.refusing import refusing
 from store import crasher
 
 from sweepctl.errors import StoreError
@@ -324,10 +325,7 @@ def test_a_key_below_a_file_is_a_store_error(store: Store) -> None:
 def test_what_a_file_system_refuses_is_told_with_a_remedy(
     store: Store, monkeypatch: pytest.MonkeyPatch, function: str, code: int, remedy: str
 ) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise OSError(code, os.strerror(code))
-
-    monkeypatch.setattr(function, refuse)
+    monkeypatch.setattr(function, refusing(code))
     _refused(store.probe, remedy)
     _refused(lambda: store.create(KEY, b""), remedy)
 
