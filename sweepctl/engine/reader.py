@@ -58,6 +58,13 @@ class RecordReader:
         self._message = message
         self._model = model
         self._schemas = schemas(model, message.outputs)
+        self._constant = (
+            ("run_id", message.run_id),
+            ("shard_id", message.shard_id),
+            ("seed", message.seed),
+            ("model", model.name),
+            ("model_version", model.version),
+        )
         self._wire = _wire_schema(model)
         self._wire_columns = columns_schema(self._wire)
         self._wire_rows = {
@@ -154,7 +161,10 @@ class RecordReader:
         self.failed += failures.num_rows
         self.excluded += pc.sum(pc.equal(points["status"], EXCLUDED)).as_py() or 0
         self.machine_dependent += pc.sum(pc.is_in(failures["error_code"], pa.array(MACHINE_DEPENDENT))).as_py() or 0
-        return {name: self._table(name, table) for name, table in {**_datasets(points), **rows}.items()}
+        return {
+            name: _complete(table, self._schemas[name], self._constant)
+            for name, table in {**_datasets(points), **rows}.items()
+        }
 
     def _parse(self, lines: bytes) -> _Records:
         """Parse and check lines, but for the order of points, and without counting them."""
@@ -203,26 +213,21 @@ class RecordReader:
                 bad = middle
         return lines[: ends[good]]
 
-    def _table(self, name: str, table: pa.Table) -> pa.Table:
-        """Add the columns that are the same in all rows, and put the columns in the schema's order.
 
-        Those are dictionaries, which a writer decodes group by group: a row of two bytes may have a run_id of 64.
-        """
-        constant = {
-            "run_id": (self._message.run_id, TEXT),
-            "shard_id": (self._message.shard_id, INT),
-            "seed": (self._message.seed, INT),
-            "model": (self._model.name, TEXT),
-            "model_version": (self._model.version, TEXT),
-        }
-        zeros = pa.repeat(pa.scalar(0, pa.int8()), table.num_rows)
-        columns = {
-            name: pa.DictionaryArray.from_arrays(zeros, pa.array([constant[name][0]], constant[name][1]))
-            if name in constant
-            else table[name]
-            for name in self._schemas[name].names
-        }
-        return pa.table(columns)
+def _complete(rows: pa.Table, schema: pa.Schema, constant: tuple[tuple[str, str | int], ...]) -> pa.Table:
+    """Add the columns that are the same in all rows, and put the columns in the schema's order.
+
+    Those are dictionaries, which a writer decodes group by group: a row of two bytes may have a run_id of 64.
+    """
+    values = dict(constant)
+    zeros = pa.repeat(pa.scalar(0, pa.int8()), rows.num_rows)
+    columns = [
+        pa.DictionaryArray.from_arrays(zeros, pa.array([values[field.name]], field.type))
+        if field.name in values
+        else rows[field.name]
+        for field in schema
+    ]
+    return pa.table(columns, schema.names)
 
 
 def _wire_schema(model: Model) -> pa.Schema:

@@ -319,26 +319,9 @@ class _DataChecks:
         sample = draw_sample(candidates, reexecution.points, reexecution.seed)
 
         def rerun(outcome: Outcome) -> Reexecuted:
-            with ExitStack() as lent:
-                files, lost = self._files_of(outcome, lent)
-                try:
-                    found = reexecute(
-                        outcome,
-                        self._subject,
-                        files,
-                        sample[outcome.shard_id],
-                        engine=engine,
-                        model=model,
-                        point_seconds=reexecution.point_seconds,
-                        stop=self._work.stop,
-                    )
-                except PARQUET_ERRORS as error:  # they were sound when they were examined
-                    require_damage_of(f"the rows of shard {outcome.shard_id}", error)
-                    message = f"its rows have changed since they were examined: {error}"
-                    points = sum(end - start for start, end in sample[outcome.shard_id])
-                    found = Reexecuted([Finding("artifacts.unreadable", message, outcome.shard_id)], points, 0)
-                compared[outcome.shard_id] = found.compared
-                return replace(found, findings=[*lost, *found.findings])
+            found = self._rerun_shard(outcome, sample[outcome.shard_id], reexecution, engine, model)
+            compared[outcome.shard_id] = found.compared
+            return found
 
         chosen = [outcome for outcome in candidates if outcome.shard_id in sample]
         tasks = {self._work.examining.submit(rerun, outcome): 1 for outcome in chosen}
@@ -355,7 +338,7 @@ class _DataChecks:
         points = sum(end - start for ranges in sample.values() for start, end in ranges)
         asked = self._subject.total_points if reexecution.points is None else reexecution.points
         left = min(asked, self._subject.total_points) - points
-        why_not = [f"{counted('points', left)} without a valid record"] * (left > 0)
+        why_not = [f"{counted('points', left)} of shards that are not complete and sound"] * (left > 0)
         done = sum(compared.values())
         apart = sum(end - start for shard in compared for start, end in sample[shard]) - lost - done
         note = f"{counted('points', apart)} left out, whose failure depends on the machine" if apart else None
@@ -364,6 +347,34 @@ class _DataChecks:
                 f"{counted('points', lost)}, which crashed, took too long or were left out after such a point"
             )
         return Coverage({"points": done}, "; ".join(why_not) or None, note), findings
+
+    def _rerun_shard(
+        self,
+        outcome: Outcome,
+        ranges: Sequence[tuple[int, int]],
+        reexecution: Reexecution,
+        engine: Engine,
+        model: Model,
+    ) -> Reexecuted:
+        with ExitStack() as lent:
+            files, lost = self._files_of(outcome, lent)
+            try:
+                found = reexecute(
+                    outcome,
+                    self._subject,
+                    files,
+                    ranges,
+                    engine=engine,
+                    model=model,
+                    point_seconds=reexecution.point_seconds,
+                    stop=self._work.stop,
+                )
+            except PARQUET_ERRORS as error:  # they were sound when they were examined
+                require_damage_of(f"the rows of shard {outcome.shard_id}", error)
+                message = f"its rows have changed since they were examined: {error}"
+                points = sum(end - start for start, end in ranges)
+                found = Reexecuted([Finding("artifacts.unreadable", message, outcome.shard_id)], points, 0)
+            return replace(found, findings=[*lost, *found.findings])
 
 
 def _model_of(

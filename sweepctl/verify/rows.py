@@ -131,6 +131,7 @@ class RowsExaminer:
         self._excluded = 0
         self.without_result: list[pa.Array] = []  # indices of points that failed or were excluded
         self.by_code: dict[str, FailedPoints] = {}
+        self.is_finished = False  # with a row of each point
 
     def add(self, pair: Pair) -> None:
         """Examine the next rows, whose points are the expected ones.
@@ -150,6 +151,7 @@ class RowsExaminer:
 
     def finish(self) -> None:
         """Compare the failed points with what the outcome says."""
+        self.is_finished = True
         outcome = self._outcome
         failed = sum(points.count for points in self.by_code.values())
         dependent = sum(self.by_code[code].count for code in MACHINE_DEPENDENT if code in self.by_code)

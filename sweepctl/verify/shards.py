@@ -1,9 +1,10 @@
 """Checks 2 to 4 for consecutive shards: their files are fetched, then hashed, read and compared in chunks."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Self
 
@@ -59,10 +60,6 @@ class Examined:
         self.engine_error = self.engine_error or other.engine_error
         self.add_failed(other.by_code)
         self.sound += other.sound
-
-    def leave_out(self, shard_id: int) -> None:
-        """Take a shard out of the sound ones: it cannot be compared with its points run again."""
-        self.sound = [each for each in self.sound if each != shard_id]
 
     def add_failed(self, by_code: Mapping[str, FailedPoints]) -> None:
         """Add failed points."""
@@ -277,7 +274,6 @@ class ShardsExaminer:
         examined.identified += identified
         for each in rows:
             examined.add_failed(each.by_code)
-        examined.sound += [outcome.shard_id for outcome in outcomes]
         return rows
 
     def _examine_complete(
@@ -290,17 +286,18 @@ class ShardsExaminer:
     ) -> None:
         """Examine a shard's rows; `rows` if those of both tables have been examined."""
         differences = Differences(self.run, outcome.shard_id, outcome.model_version)
-        failed: list[pa.Array] = [] if rows is None else rows.without_result
         if rows is None and EFFECTIVE_PARAMETERS in opened and POINT_OUTCOMES in opened:
-            failed = self._examine_tables(outcome, opened, identities, differences, examined)
+            rows = self._examine_tables(outcome, opened, identities, differences, examined)
+        failed = [] if rows is None else rows.without_result
+        is_sound = rows is not None and rows.is_finished and opened.keys() >= {*self.run.datasets}
         for name in (*self.run.spec.outputs, KEPT_FILES):
             if name in opened and name in self.tables.schemas:
                 extra = ExtraExaminer(name, outcome, self.run, self.tables, differences)
-                with _damage(opened[name], outcome, examined):
-                    # Files are kept above all of points that failed.
-                    extra.examine(opened[name].rows, [] if name == KEPT_FILES else failed)
-        if not opened.keys() >= {*self.run.datasets}:
-            examined.leave_out(outcome.shard_id)
+                # Files are kept above all of points that failed, and running points again reads none of them.
+                examine = partial(extra.examine, opened[name].rows, [] if name == KEPT_FILES else failed)
+                is_sound &= _can_read(opened[name], examine, outcome, examined) or name == KEPT_FILES
+        if is_sound:
+            examined.sound.append(outcome.shard_id)
         examined.findings += differences.findings
 
     def _examine_tables(
@@ -310,8 +307,8 @@ class ShardsExaminer:
         identities: EngineIdentities,
         differences: Differences,
         examined: Examined,
-    ) -> list[pa.Array]:
-        """Examine the rows of each point in both tables; return the points that failed."""
+    ) -> RowsExaminer:
+        """Examine the rows of each point in both tables."""
         rows = RowsExaminer(outcome, self.run, self.tables, differences)
         both = (opened[EFFECTIVE_PARAMETERS], opened[POINT_OUTCOMES])
         try:
@@ -320,7 +317,7 @@ class ShardsExaminer:
                     for each in both:
                         artifact = each.file.artifact
                         examined.findings += examine_indices(outcome, artifact.dataset, each.rows, artifact.key)
-                    return rows.without_result
+                    return rows
                 rows.add(pair)
                 examined.points += pair.points
                 derived = identities.take(pair.first, pair.points, outcome.end_index_exclusive)
@@ -330,14 +327,11 @@ class ShardsExaminer:
         except PARQUET_ERRORS as error:
             require_damage_of(" or ".join(each.file.artifact.key for each in both), error)
             for each in both:
-                with _damage(each, outcome, examined):
-                    for batch in each.rows.iter_batches():
-                        batch.validate(full=True)
-            return rows.without_result
+                _can_read(each, partial(_validate, each.rows), outcome, examined)
+            return rows
         rows.finish()
         examined.add_failed(rows.by_code)
-        examined.sound.append(outcome.shard_id)
-        return rows.without_result
+        return rows
 
 
 @dataclass(frozen=True)
@@ -348,15 +342,19 @@ class Opened:
     rows: pq.ParquetFile
 
 
-@contextmanager
-def _damage(opened: Opened, outcome: Outcome, examined: Examined) -> Iterator[None]:
-    """Turn Arrow's errors for damaged pages into a finding."""
+def _can_read(opened: Opened, read: Callable[[], None], outcome: Outcome, examined: Examined) -> bool:
+    """Read a file; say whether its pages allow it, and add a finding if not."""
     try:
-        yield
+        read()
     except PARQUET_ERRORS as error:
         artifact = opened.file.artifact
         require_damage_of(artifact.key, error)
         message = f"its pages are damaged: {error}"
         examined.findings.append(Finding("artifacts.unreadable", message, outcome.shard_id, artifact.key))
-        if artifact.dataset != KEPT_FILES:  # of which running points again reads nothing
-            examined.leave_out(outcome.shard_id)
+        return False
+    return True
+
+
+def _validate(rows: pq.ParquetFile) -> None:
+    for batch in rows.iter_batches():
+        batch.validate(full=True)

@@ -155,7 +155,9 @@ class SimulatedEngine(Engine):
 
     def __init__(self, behaviour: Behaviour, gate: Gate | None, monotonic: Callable[[], float]) -> None:
         super().__init__(Path("simulated"), monotonic=monotonic)
-        self.__dict__["description"] = _description(behaviour.version, behaviour)
+        self.__dict__["description"] = _description(
+            behaviour.version, host=behaviour.hosts, again=behaviour.again, columns=behaviour.columns > 0
+        )
         self._behaviour = behaviour
         self._gate = gate
         self._strikes_so_far = 0
@@ -369,14 +371,18 @@ def _changed(step: Step, old: re.Pattern[str], new: str) -> Step:
 
 def declared(version: str) -> Model:
     """Return the model as engines of a version declare it."""
-    return _description(version, Behaviour()).models[0]
+    return _model(version)
 
 
 @cache
-def _description(version: str, behaviour: Behaviour) -> Description:
-    (model,) = DESCRIPTION["models"]
-    models = [{**cast("dict[str, Any]", model), "version": version}]
+def _description(version: str, **can: bool) -> Description:
     # Memory is limited on Linux only.
     target = "x86_64-unknown-linux-gnu"
-    can = {"host": behaviour.hosts, "again": behaviour.again, "columns": behaviour.columns > 0}
-    return Description.model_validate({**DESCRIPTION, **can, "target": target, "models": models})
+    return Description.model_validate({**DESCRIPTION, **can, "target": target, "models": [_model(version)]})
+
+
+@cache
+def _model(version: str) -> Model:
+    """Return one and the same model for all engines of a version: what came of it is remembered by which it is."""
+    (model,) = DESCRIPTION["models"]
+    return Model.model_validate({**cast("dict[str, Any]", model), "version": version})

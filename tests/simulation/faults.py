@@ -99,7 +99,7 @@ SELDOM = frozenset({"resume", "host", "compacted"})
 # were none of them in a history, every other call has those that it always had.
 OF_THE_SYSTEM = frozenset({"look", "change", "rename", "file", "compacted"})
 ON_DISK = OF_THE_SYSTEM | {"scratch"}
-FIRST_FILE = -1_000_000
+FIRST_FILE = -1_000_000  # numbers of files read at once go down from here, below those of all other calls on disk
 OF_A_REQUEST = 10  # system calls are about as many as take the place of a request to a bucket
 
 # What can happen to a call of each kind.

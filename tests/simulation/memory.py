@@ -8,7 +8,7 @@ history is the same on a real disk with all of it computed anew: a test compares
 import dataclasses
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -57,6 +57,7 @@ def in_memory() -> Iterator[None]:
             (reader, "parse_records", _parse_records),
             (reader, "check_points", _check_points),
             (reader, "_datasets", _datasets),
+            (reader, "_complete", _complete),
             (reader, "unfold", _unfold),
             (run, "decode", _decode_reply),
             (Model, "to_json", _to_json),
@@ -153,13 +154,9 @@ class Writer:
         self._rows.append(rows)
 
     def finish(self, content_sha256: str | None = None) -> DataFile:
-        whole = pa.concat_tables(self._rows) if self._rows else self._schema.empty_table()
-        rows = whole.cast(self._schema).combine_chunks()
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, rows.schema) as stream:
-            stream.write_table(rows)
-        self._path.write_bytes(_file_of(self._dataset, sink.getvalue().to_pybytes(), content_sha256))
-        return DataFile(self._dataset, self._path, rows.num_rows)
+        # By which tables they are first: to compare rows takes longer than all else.
+        self._path.write_bytes(_written(self._dataset, self._schema, content_sha256, *self._rows))
+        return DataFile(self._dataset, self._path, sum(rows.num_rows for rows in self._rows))
 
 
 class _PlainWriter:
@@ -181,6 +178,15 @@ class _PlainWriter:
         self._writer.write_table(rows, row_group_size=row_group_size)
 
 
+def _write(dataset: str, schema: pa.Schema, content_sha256: str | None, *tables: pa.Table) -> bytes:
+    whole = pa.concat_tables(tables) if tables else schema.empty_table()
+    rows = whole.cast(schema).combine_chunks()
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as stream:
+        stream.write_table(rows)
+    return _file_of(dataset, sink.getvalue().to_pybytes(), content_sha256)
+
+
 @lru_cache(MANY)
 def _file_of(dataset: str, rows: bytes, content_sha256: str | None) -> bytes:
     """Return what the real writer makes of a table, given as a stream of Arrow."""
@@ -200,6 +206,7 @@ class _Read:
         self.metadata = self._file.metadata
         self.schema_arrow = self._file.schema_arrow
         self._batches = list(self._file.iter_batches(use_threads=False))
+        self._tables: dict[tuple[str, ...] | None, pa.Table] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -217,7 +224,11 @@ class _Read:
         return self._file.read_row_group(number)
 
     def read(self, *, columns: list[str] | None = None, use_threads: bool) -> pa.Table:
-        return self._file.read(columns=columns, use_threads=use_threads)
+        assert not use_threads
+        key = None if columns is None else tuple(columns)
+        if key not in self._tables:
+            self._tables[key] = self._file.read(columns=columns, use_threads=False)
+        return self._tables[key]
 
 
 _read = lru_cache(MANY)(_Read)
@@ -269,7 +280,7 @@ def _decoded(kind: Callable[..., object], body: bytes) -> object:
     return kind(**fields | times | ({"artifacts": found} if name == "Outcome" else {}))
 
 
-_all_known: list[dict[tuple[int, ...], tuple[object, Any]]] = []
+_all_known: list[dict[tuple[object, ...], tuple[object, Any]]] = []
 
 
 def forget() -> None:
@@ -278,13 +289,16 @@ def forget() -> None:
         known.clear()
 
 
+_BY_VALUE = (str, int, type(None), tuple, frozenset, pa.Schema)
+
+
 def _once(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Remember what came of values that never change and have no hash, as Arrow's: by which they are."""
-    known: dict[tuple[int, ...], tuple[object, Any]] = {}
+    """Remember what came of values that never change: of tables and models, by which they are."""
+    known: dict[tuple[object, ...], tuple[object, Any]] = {}
     _all_known.append(known)
 
     def remembered(*values: object) -> Any:  # noqa: ANN401  whatever it returns
-        key = tuple(map(id, values))
+        key = tuple(value if isinstance(value, _BY_VALUE) else id(value) for value in values)
         if key not in known:
             if len(known) == MANY:
                 known.clear()
@@ -294,18 +308,17 @@ def _once(function: Callable[..., Any]) -> Callable[..., Any]:
     return remembered
 
 
-_check_points = _once(checks.check_points)
+_written = _once(_write)
+_complete = _once(reader._complete)
+_checked = _once(checks.check_points)
 _datasets = _once(reader._datasets)
 _decode_reply = lru_cache(MANY)(run.decode)
 _to_json = _once(Model.to_json)
 _require_safe = lru_cache(MANY)(footer.require_safe)
 _parse_records = lru_cache(MANY)(checks.parse_records)
-_unfolded = _once(columns.unfold)
-_same = lru_cache(MANY)(lambda value: value)  # the first of equal values
-
-
-def _unfold(records: pa.Table, points: pa.Schema, replications: int, most: int) -> pa.Table:
-    return _unfolded(records, _same(points), replications, most)
-
-
+_unfold = _once(columns.unfold)
 decode_message = lru_cache(MANY)(messages.decode)
+
+
+def _check_points(points: pa.Table, model: Model, derived: Collection[str]) -> None:
+    _checked(points, model, tuple(derived))

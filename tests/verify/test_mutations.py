@@ -152,7 +152,10 @@ def test_a_shard_whose_extra_rows_cannot_be_read_is_not_run_again(
     assert code in codes(report)
     assert (report.verdict, report.findings) == (Verdict.CORRUPT, before.findings)
     covered = report.coverage[Check.REEXECUTION]
-    assert (covered.checked, covered.not_checked) == ({"points": 18}, "6 points without a valid record")
+    assert (covered.checked, covered.not_checked) == (
+        {"points": 18},
+        "6 points of shards that are not complete and sound",
+    )
 
 
 def test_rows_that_change_between_their_examination_and_their_comparison_are_told(
