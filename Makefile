@@ -135,10 +135,13 @@ test-rust: | preflight ## tests of the Rust workspace
 	$(say) "tests: Rust"
 	@$(cargo_test)
 
+# Tests have their folders in memory where it has room: a disk takes milliseconds for each file that they sync.
+test-python coverage: export PYTEST_DEBUG_TEMPROOT := $(shell df -Pm /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 >= 8192 { print $$6 }')
+
 # Three at a time on two cores: tests that start servers and processes wait for a fifth of their time.
 test-python: $(VENV)/.dev $(VENV)/.sweepctl $(SAM)/.installed $(SLURM)/root $(AXE)/.installed engines ## tests of the Python package, real servers included
 	$(say) "tests: Python"
-	@$(RUN) -m pytest -q $(INSTALLED) $(or $(ARGS),-n 3 --dist loadfile)
+	@$(RUN) -m pytest -q $(INSTALLED) $(or $(ARGS),-n 3 --dist worksteal)
 
 # Of its own: measuring doubles what tests in Python take.
 coverage: $(VENV)/.dev $(VENV)/.sweepctl engines ## the tests of the Python package, and which lines and branches they leave out
