@@ -99,10 +99,10 @@ def test_what_an_encoding_lacks_is_replaced(tmp_path: Path, arguments: tuple[str
 
 
 @pytest.mark.slow
-def test_every_ending_is_one_json_object(tmp_path: Path) -> None:
+def test_every_ending_is_one_json_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from typer.testing import CliRunner  # noqa: PLC0415  beside its use
 
-    os.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path)
     endings = [
         (*command, "--json", *arguments)
         for command in [("none-such",), *commands(typer.main.get_command(app))]

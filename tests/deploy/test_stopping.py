@@ -20,7 +20,10 @@ from sweepctl.queue.sqs import open_queue
 
 PROGRAM = [sys.executable, "-P", "-c", "from sweepctl.cli import main; main()"]
 # The folder is the only place that can be written to, as /tmp is in the containers; the worker is process 1.
-SEAL = "mount --bind {folder} {folder} && mount -o remount,ro,bind / && ! touch {outside} 2>/dev/null && exec {command}"
+SEAL = """
+mount --bind {around} {around} && mount --bind {folder} {folder} &&
+mount -o remount,ro,bind {around} && mount -o remount,ro,bind / && ! touch {around}/x 2>/dev/null && exec {command}
+"""
 
 
 def command() -> list[str]:
@@ -35,7 +38,7 @@ def command() -> list[str]:
 
 def sealed(folder: Path) -> list[str]:
     script = SEAL.format(
-        folder=shlex.quote(str(folder)), outside=shlex.quote(str(folder.parent / "x")), command=shlex.join(command())
+        folder=shlex.quote(str(folder)), around=shlex.quote(str(folder.parent)), command=shlex.join(command())
     )
     spaces = ["unshare", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child"]
     return [*spaces, "sh", "-c", script]
@@ -80,7 +83,8 @@ def test_a_stop_hands_the_message_back(moto_server: Server, tmp_path: Path, *, i
     queue.send(toys.messages(1))
     arguments = sealed(tmp_path) if is_sealed else command()
     with worker(arguments, tmp_path, url, f"s3://sweeps/stopping-{is_sealed}") as process:
-        wait_until((tmp_path / "running").exists)
+        wait_until(lambda: (tmp_path / "running").exists() or process.poll() is not None)
+        assert process.returncode is None
         os.kill(_worker_of(process) if is_sealed else process.pid, 15)
         assert process.wait(LIMIT) == 0, process.stderr and process.stderr.read().decode()
     (message,) = queue.receive(10, wait=0, visibility=30)
