@@ -136,16 +136,19 @@ test-rust: | preflight ## tests of the Rust workspace
 	@$(cargo_test)
 
 # Tests have their folders in memory where it has room: a disk takes milliseconds for each file that they sync.
-test-python coverage: export PYTEST_DEBUG_TEMPROOT := $(shell df -Pm /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 >= 8192 { print $$6 }')
+test-python coverage: export PYTEST_DEBUG_TEMPROOT ?= $(or $(TMPDIR),$(shell awk ' \
+	$$2 == "/dev/shm" && $$4 !~ /noexec/ { is_mounted = 1 } \
+	$$1 == "MemAvailable:" && $$2 >= 6000000 && is_mounted { print "/dev/shm" }' /proc/mounts /proc/meminfo 2>/dev/null))
 
-# Three at a time on two cores: tests that start servers and processes wait for a fifth of their time.
+# Three at a time on two cores: tests that start servers and processes wait for a fifth of their time. Those of a file
+# are not kept together, since long ones of small files, which come last, would be waited for.
 test-python: $(VENV)/.dev $(VENV)/.sweepctl $(SAM)/.installed $(SLURM)/root $(AXE)/.installed engines ## tests of the Python package, real servers included
 	$(say) "tests: Python"
 	@$(RUN) -m pytest -q $(INSTALLED) $(or $(ARGS),-n 3 --dist worksteal)
 
 # Of its own: measuring doubles what tests in Python take.
 coverage: $(VENV)/.dev $(VENV)/.sweepctl engines ## the tests of the Python package, and which lines and branches they leave out
-	@$(RUN) -m pytest -q $(INSTALLED) -n 3 --dist loadfile --cov --cov-report=term
+	@$(RUN) -m pytest -q $(INSTALLED) -n 3 --dist worksteal --cov --cov-report=term
 
 # Asks the registry, so only where the crates have changed.
 target/.publishable: Cargo.toml Cargo.lock rust-toolchain.toml $(shell find rust/space rust/runtime) | preflight

@@ -58,13 +58,13 @@ class RecordReader:
         self._message = message
         self._model = model
         self._schemas = schemas(model, message.outputs)
-        self._constant = (
-            ("run_id", message.run_id),
-            ("shard_id", message.shard_id),
-            ("seed", message.seed),
-            ("model", model.name),
-            ("model_version", model.version),
-        )
+        self._constant: Mapping[str, str | int] = {
+            "run_id": message.run_id,
+            "shard_id": message.shard_id,
+            "seed": message.seed,
+            "model": model.name,
+            "model_version": model.version,
+        }
         self._wire = _wire_schema(model)
         self._wire_columns = columns_schema(self._wire)
         self._wire_rows = {
@@ -214,16 +214,15 @@ class RecordReader:
         return lines[: ends[good]]
 
 
-def _complete(rows: pa.Table, schema: pa.Schema, constant: tuple[tuple[str, str | int], ...]) -> pa.Table:
+def _complete(rows: pa.Table, schema: pa.Schema, constant: Mapping[str, str | int]) -> pa.Table:
     """Add the columns that are the same in all rows, and put the columns in the schema's order.
 
     Those are dictionaries, which a writer decodes group by group: a row of two bytes may have a run_id of 64.
     """
-    values = dict(constant)
     zeros = pa.repeat(pa.scalar(0, pa.int8()), rows.num_rows)
     columns = [
-        pa.DictionaryArray.from_arrays(zeros, pa.array([values[field.name]], field.type))
-        if field.name in values
+        pa.DictionaryArray.from_arrays(zeros, pa.array([constant[field.name]], field.type))
+        if field.name in constant
         else rows[field.name]
         for field in schema
     ]

@@ -338,7 +338,7 @@ class _DataChecks:
         points = sum(end - start for ranges in sample.values() for start, end in ranges)
         asked = self._subject.total_points if reexecution.points is None else reexecution.points
         left = min(asked, self._subject.total_points) - points
-        why_not = [f"{counted('points', left)} of shards that are not complete and sound"] * (left > 0)
+        why_not = [f"{counted('points', left)} of shards that are incomplete, damaged or lack files"] * (left > 0)
         done = sum(compared.values())
         apart = sum(end - start for shard in compared for start, end in sample[shard]) - lost - done
         note = f"{counted('points', apart)} left out, whose failure depends on the machine" if apart else None

@@ -131,7 +131,7 @@ class RowsExaminer:
         self._excluded = 0
         self.without_result: list[pa.Array] = []  # indices of points that failed or were excluded
         self.by_code: dict[str, FailedPoints] = {}
-        self.is_finished = False  # with a row of each point
+        self.is_finished = False  # which it is once a row of each point was there
 
     def add(self, pair: Pair) -> None:
         """Examine the next rows, whose points are the expected ones.

@@ -295,7 +295,8 @@ class ShardsExaminer:
                 extra = ExtraExaminer(name, outcome, self.run, self.tables, differences)
                 # Files are kept above all of points that failed, and running points again reads none of them.
                 examine = partial(extra.examine, opened[name].rows, [] if name == KEPT_FILES else failed)
-                is_sound &= _can_read(opened[name], examine, outcome, examined) or name == KEPT_FILES
+                is_readable = _read_whole(opened[name], examine, outcome, examined)
+                is_sound = is_sound and (is_readable or name == KEPT_FILES)
         if is_sound:
             examined.sound.append(outcome.shard_id)
         examined.findings += differences.findings
@@ -327,7 +328,7 @@ class ShardsExaminer:
         except PARQUET_ERRORS as error:
             require_damage_of(" or ".join(each.file.artifact.key for each in both), error)
             for each in both:
-                _can_read(each, partial(_validate, each.rows), outcome, examined)
+                _read_whole(each, partial(_validate, each.rows), outcome, examined)
             return rows
         rows.finish()
         examined.add_failed(rows.by_code)
@@ -342,7 +343,7 @@ class Opened:
     rows: pq.ParquetFile
 
 
-def _can_read(opened: Opened, read: Callable[[], None], outcome: Outcome, examined: Examined) -> bool:
+def _read_whole(opened: Opened, read: Callable[[], None], outcome: Outcome, examined: Examined) -> bool:
     """Read a file; say whether its pages allow it, and add a finding if not."""
     try:
         read()

@@ -19,7 +19,7 @@ from worker.processes import environment
 from sweepctl.queue.sqs import open_queue
 
 PROGRAM = [sys.executable, "-P", "-c", "from sweepctl.cli import main; main()"]
-# The folder is the only place that can be written to, as /tmp is in the containers; the worker is process 1.
+# The folder can be written to, as /tmp can in the containers, and nothing around it; the worker is process 1.
 SEAL = """
 mount --bind {around} {around} && mount --bind {folder} {folder} &&
 mount -o remount,ro,bind {around} && mount -o remount,ro,bind / && ! touch {around}/x 2>/dev/null && exec {command}
@@ -84,7 +84,7 @@ def test_a_stop_hands_the_message_back(moto_server: Server, tmp_path: Path, *, i
     arguments = sealed(tmp_path) if is_sealed else command()
     with worker(arguments, tmp_path, url, f"s3://sweeps/stopping-{is_sealed}") as process:
         wait_until(lambda: (tmp_path / "running").exists() or process.poll() is not None)
-        assert process.returncode is None
+        assert process.returncode is None, process.stderr and process.stderr.read().decode()
         os.kill(_worker_of(process) if is_sealed else process.pid, 15)
         assert process.wait(LIMIT) == 0, process.stderr and process.stderr.read().decode()
     (message,) = queue.receive(10, wait=0, visibility=30)

@@ -369,20 +369,15 @@ def _changed(step: Step, old: re.Pattern[str], new: str) -> Step:
     return old.sub(new, step) if isinstance(step, str) else step
 
 
+@cache
 def declared(version: str) -> Model:
-    """Return the model as engines of a version declare it."""
-    return _model(version)
+    """Return the model as all engines of a version declare it; the same object, by which results are remembered."""
+    (model,) = DESCRIPTION["models"]
+    return Model.model_validate({**cast("dict[str, Any]", model), "version": version})
 
 
 @cache
 def _description(version: str, **can: bool) -> Description:
     # Memory is limited on Linux only.
     target = "x86_64-unknown-linux-gnu"
-    return Description.model_validate({**DESCRIPTION, **can, "target": target, "models": [_model(version)]})
-
-
-@cache
-def _model(version: str) -> Model:
-    """Return one and the same model for all engines of a version: what came of it is remembered by which it is."""
-    (model,) = DESCRIPTION["models"]
-    return Model.model_validate({**cast("dict[str, Any]", model), "version": version})
+    return Description.model_validate({**DESCRIPTION, **can, "target": target, "models": [declared(version)]})

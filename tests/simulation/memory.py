@@ -8,7 +8,7 @@ history is the same on a real disk with all of it computed anew: a test compares
 import dataclasses
 import io
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -154,7 +154,7 @@ class Writer:
         self._rows.append(rows)
 
     def finish(self, content_sha256: str | None = None) -> DataFile:
-        # By which tables they are first: to compare rows takes longer than all else.
+        # Remembered by its tables first: to compare rows is what takes long.
         self._path.write_bytes(_written(self._dataset, self._schema, content_sha256, *self._rows))
         return DataFile(self._dataset, self._path, sum(rows.num_rows for rows in self._rows))
 
@@ -289,11 +289,14 @@ def forget() -> None:
         known.clear()
 
 
-_BY_VALUE = (str, int, type(None), tuple, frozenset, pa.Schema)
+_BY_VALUE = (str, int, type(None), tuple, pa.Schema)
 
 
 def _once(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Remember what came of values that never change: of tables and models, by which they are."""
+    """Remember what came of values that never change.
+
+    Tables and models have no hash, or a slow one: they are told apart by which objects they are.
+    """
     known: dict[tuple[object, ...], tuple[object, Any]] = {}
     _all_known.append(known)
 
@@ -309,7 +312,8 @@ def _once(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _written = _once(_write)
-_complete = _once(reader._complete)
+_complete_anew = reader._complete
+_completed = _once(lambda rows, schema, constant: _complete_anew(rows, schema, dict(constant)))
 _checked = _once(checks.check_points)
 _datasets = _once(reader._datasets)
 _decode_reply = lru_cache(MANY)(run.decode)
@@ -318,6 +322,10 @@ _require_safe = lru_cache(MANY)(footer.require_safe)
 _parse_records = lru_cache(MANY)(checks.parse_records)
 _unfold = _once(columns.unfold)
 decode_message = lru_cache(MANY)(messages.decode)
+
+
+def _complete(rows: pa.Table, schema: pa.Schema, constant: Mapping[str, object]) -> Any:  # noqa: ANN401  as of Arrow
+    return _completed(rows, schema, tuple(constant.items()))
 
 
 def _check_points(points: pa.Table, model: Model, derived: Collection[str]) -> None:

@@ -154,7 +154,7 @@ def test_a_shard_whose_extra_rows_cannot_be_read_is_not_run_again(
     covered = report.coverage[Check.REEXECUTION]
     assert (covered.checked, covered.not_checked) == (
         {"points": 18},
-        "6 points of shards that are not complete and sound",
+        "6 points of shards that are incomplete, damaged or lack files",
     )
 
 

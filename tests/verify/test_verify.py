@@ -287,7 +287,7 @@ def test_points_that_could_not_be_run_again_are_said(store: Store) -> None:
     make_run(store, "r", WHOLE)
     shutil.rmtree(Path(store.url, "point_outcomes"))
     report = verify(store, "r", ENGINE, Reexecution(3))
-    assert report.unchecked[Check.REEXECUTION] == "3 points of shards that are not complete and sound"
+    assert report.unchecked[Check.REEXECUTION] == "3 points of shards that are incomplete, damaged or lack files"
     assert report.unchecked[Check.POINTS] == "12 points, whose files are damaged or missing"
 
 
