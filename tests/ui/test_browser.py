@@ -31,8 +31,9 @@ def held_engine(folder: Path, shards: int) -> Path:
     path.write_text(f"""#!/bin/sh
 if [ "$1" = describe ]; then {ENGINE} describe | sed s/.again.:true,//; exit; fi
 if [ "$1" = run ]; then
-    touch {folder}/begun-$$
-    while [ ! -e {folder}/free ] && [ "$(ls {folder} | grep -c begun-)" -gt {shards} ]; do
+    number=1
+    while ! mkdir {folder}/begun-$number 2> /dev/null; do number=$((number + 1)); done
+    while [ ! -e {folder}/free ] && [ $number -gt {shards} ]; do
         kill -0 $PPID 2> /dev/null || exit
         sleep 0.05
     done
