@@ -57,7 +57,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
 }
 # Commands that write, in this order: the outcome of one depends on those before it.
 WRITERS = frozenset({"retry", "run-shard", "run-shard --force", "run", "run --reuse"})
-SHARE = 1 if "SWEEPCTL_TEST_DAMAGES" in os.environ else 3  # of the others each file meets one in so many
+SHARE = 1 if "SWEEPCTL_TEST_DAMAGES" in os.environ else 6  # of the others each file meets one in so many
 Exits = tuple[int, ...]  # of each command, in that order
 # What a damaged file of each place makes it exit with. 0: it does not read the file, or not what is damaged in it.
 EXITS: Mapping[str, Exits] = {

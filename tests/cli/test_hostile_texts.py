@@ -228,6 +228,17 @@ def test_of_a_record_of_a_store(tmp_path: Path, text: str, retryable: bool) -> N
     commands = (*of_a_run(tmp_path, "r", speaking), ("run-shard", message(tmp_path), "--engine", speaking))
     for command in commands:
         require_plain(*command)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", FEW, ids=ascii)
+def test_of_the_keys_of_an_outcome_and_of_a_pin(tmp_path: Path, text: str) -> None:
+    speaking = engine(tmp_path)
+    require_plain("run-shard", message(tmp_path), "--engine", speaking)
+    root = Path("sweep-results")
+    (path,) = root.glob("shard_outcomes/**/*.parquet")
+    outcome = table.decode(Outcome, path.read_bytes(), "")
+    commands = (*of_a_run(tmp_path, "r", speaking), ("run-shard", message(tmp_path), "--engine", speaking))
     keys = tuple(dataclasses.replace(each, key=text) for each in outcome.artifacts)
     path.write_bytes(table.encode(dataclasses.replace(outcome, artifacts=keys)))
     for command in commands:

@@ -96,7 +96,8 @@ def test_a_shard_that_this_workers_disk_has_no_room_for_goes_back_and_leaves_the
     place: Place, real: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conditions, "disk_usage", lambda _: SimpleNamespace(free=4 << 20))
-    large = queue_message(run_id="bytes", replications=15_000, total_points=30_000, end_index_exclusive=30_000)
+    bounds = {"replications": 15_000, "total_points": 30_000, "end_index_exclusive": 30_000}
+    large = queue_message(run_id="bytes", base={"customers": 1}, **bounds)
     place.messages.max_receive_count = 2
     place.send([large, *GOOD])
     worker = place.worker(engine=real, conditions=Conditions(max_scratch_bytes=1 << 30), concurrency=2)
