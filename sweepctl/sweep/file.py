@@ -7,6 +7,7 @@ and splits the points into shards.
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -295,10 +296,11 @@ def _without(fields: Mapping[str, Any], paths: Iterable[TomlPath]) -> Mapping[st
         # The whole parameter, and the whole [shards], [replications] and constraints, not only the value inside.
         is_whole = path[0] in {"shards", "replications", "constraints"}
         keys = path[: design + 2 if path[design : design + 1] == ("dimensions",) else 1 if is_whole else 2]
-        for key in keys[:-1]:
-            inner = inner[key]
-        if isinstance(inner, dict):
-            inner.pop(keys[-1], None)
+        with suppress(KeyError):  # it is in something that another path has removed
+            for key in keys[:-1]:
+                inner = inner[key]
+            if isinstance(inner, dict):
+                inner.pop(keys[-1], None)
     return {"name": "x", "seed": 0} | left
 
 

@@ -157,6 +157,16 @@ def test_a_model_that_is_not_there_is_one_of_these(tmp_path: Path, engine: Engin
         (CROSS, "latin_hypercube", "sobl", ['s.toml:9: design.parts.1: kind: there is no "sobl"; did']),
         (CROSS, "latin_hypercube", "cros", ["s.toml:9: design.parts.1: kind: must be one of grid, zip"]),
         (CROSS, "latin_hypercube", "cross", ["s.toml:9: design.parts.1: kind: must be one of grid, zip"]),
+        (
+            CROSS.replace('"grid"', '"gird"'),
+            "low = 0.1",
+            "lo = 0.1",
+            [
+                's.toml:6: design.parts.0: kind: there is no "gird"; did',
+                "s.toml:13: design.parts.1.dimensions.arrival_rate.uniform.lo: unknown field",
+                "s.toml:13: design.parts.1.dimensions.arrival_rate.uniform.low: is required",
+            ],
+        ),
         (CROSS, CROSS.partition("2]\n")[2], "", ["s.toml:6: design.parts: must have at least 2 item(s)"]),
         (
             CROSS.replace("latin_hypercube", "random"),
