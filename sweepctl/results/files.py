@@ -14,7 +14,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from sweepctl.errors import DamagedError
+from sweepctl.errors import DamagedError, StoreError
 from sweepctl.records import layout, table
 from sweepctl.records.compact import Manifest, Part, find_manifest, remedy_of
 from sweepctl.records.datafile import FOOTER_END, MAX_FOOTER_BYTES, require_bounded, require_damage_of, require_footer
@@ -197,10 +197,25 @@ class RunTables:
         return found
 
     def _unreadable(self, key: str, error: Exception) -> DamagedError:
-        """Return the error of a file that is damaged or gone; raise that of a disk that fails."""
-        if not isinstance(error, FileNotFoundError):
+        """Return the error of a file that is damaged or gone; raise that of a disk or a bucket that fails."""
+        if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
             require_damage_of(self.store.locate(key), error)
+            self._require_damage(key, error)
         return self._damaged(key, str(error))
+
+    def _require_damage(self, key: str, error: OSError) -> None:
+        """Raise a StoreError if a copy of the file can be read: Arrow's errors do not tell a bucket's from a file's."""
+        with self.store.borrow(key) as copy:
+            if copy is None:
+                return
+            try:
+                for _ in pq.ParquetFile(copy).iter_batches():
+                    pass
+            except table.PARQUET_ERRORS as again:
+                require_damage_of(copy, again)
+                return
+        msg = f"{self.store.locate(key)} could not be read: {error}"
+        raise StoreError(msg, remedy="Run the command again; the file itself is sound.")
 
     def _damaged(self, key: str, why: str) -> DamagedError:
         remedy = f"`sweepctl verify {self.run.run_id}` shows what else is damaged."

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from fakes.refusing import refusing
 from fakes.servers import BUCKET, Server
+from pyarrow import fs
 from results.runs import asked, connect, run
 
 from sweepctl.errors import DamagedError, InterruptedRunError, QueryError, StoreError
@@ -158,6 +159,24 @@ def test_the_same_answers_from_s3(root: Path, server: str, request: pytest.Fixtu
                 reader.read_all()
         # None of them has spoilt the connection, so that the next one would be refused for another reason.
         assert views.ask(database, "SELECT count(*) FROM points").fetchall() == [(12,)]
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_a_bucket_that_fails_while_arrow_reads_is_no_damage_of_the_file(
+    moto_server: Server, root: Path, *, is_damaged: bool
+) -> None:
+    for path in root.rglob("run=a/*.parquet"):
+        moto_server.s3.upload_file(str(path), BUCKET, f"failing-{is_damaged}/{path.relative_to(root)}")
+    store = open_store(f"s3://{BUCKET}/failing-{is_damaged}", endpoint_url=moto_server.endpoint_url)
+    run = require_run(store, "a")
+    if is_damaged:
+        for entry in store.objects("point_outcomes/"):
+            moto_server.s3.put_object(Bucket=BUCKET, Key=f"failing-True/{entry.key}", Body=bytes(entry.bytes))
+    _, folder = store.filesystem()
+    nowhere = fs.S3FileSystem(endpoint_override="http://127.0.0.1:9", anonymous=True, region="eu-west-1")
+    with pytest.raises(StoreError, match=r"shard-0000000\d") as told:
+        files.RunTables(store, run, nowhere, folder).rows("point_outcomes")
+    assert isinstance(told.value, DamagedError) == is_damaged
 
 
 def test_s3_without_credentials_is_told(moto_server: Server, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
