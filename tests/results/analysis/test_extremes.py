@@ -49,8 +49,12 @@ def make_runs(values: Sequence[float], replications: int) -> None:
         assert invoke("run", "sweep.toml", "--engine", str(TEST_ENGINE), "--run-id", run_id).exit_code == 0
 
 
-@pytest.mark.parametrize("replications", [1, 3])
-@pytest.mark.parametrize("values", [*EXTREME, *USUAL], ids=str)
+# A cell with one value has less to compute: two of each kind stand for all.
+@pytest.mark.parametrize(
+    ("values", "replications"),
+    [*((values, 3) for values in (*EXTREME, *USUAL)), *((values, 1) for values in (*EXTREME[:2], *USUAL[:2]))],
+    ids=str,
+)
 def test_every_command_ends_well(values: Sequence[float], replications: int) -> None:
     make_runs(values, replications)
     # Of the other metric the extreme values are a parameter.
