@@ -205,14 +205,14 @@ class RunTables:
 
     def _require_damage(self, key: str, error: OSError) -> None:
         """Raise a StoreError if a copy of the file can be read: Arrow's errors do not tell a bucket's from a file's."""
-        with self.store.borrow(key) as copy:
-            if copy is None:
+        with self.store.borrow(key) as path:
+            if path is None:
                 return
             try:
-                for _ in pq.ParquetFile(copy).iter_batches():
+                for _ in pq.ParquetFile(path).iter_batches():
                     pass
             except table.PARQUET_ERRORS as again:
-                require_damage_of(copy, again)
+                require_damage_of(path, again)
                 return
         msg = f"{self.store.locate(key)} could not be read: {error}"
         raise StoreError(msg, remedy="Run the command again; the file itself is sound.")
