@@ -17,9 +17,17 @@ from pyarrow import fs
 from sweepctl.errors import DamagedError, StoreError
 from sweepctl.records import layout, table
 from sweepctl.records.compact import Manifest, Part, find_manifest, remedy_of
-from sweepctl.records.datafile import FOOTER_END, MAX_FOOTER_BYTES, require_bounded, require_damage_of, require_footer
+from sweepctl.records.datafile import (
+    FOOTER_END,
+    MAX_FOOTER_BYTES,
+    open_rows,
+    require_bounded,
+    require_damage_of,
+    require_footer,
+)
 from sweepctl.records.outcome import KEPT_FILES, Outcome, RunRecord
 from sweepctl.records.outcomes import AT_ONCE, OutcomeReader
+from sweepctl.records.rows import tables_of
 from sweepctl.records.run import find_record
 from sweepctl.records.table import EFFECTIVE_PARAMETERS, POINT_OUTCOMES, SHARD_ATTEMPTS, SHARD_OUTCOMES
 from sweepctl.store.contract import MAX_BODY, Entry, Store, too_large
@@ -209,8 +217,9 @@ class RunTables:
             if path is None:
                 return
             try:
-                for _ in pq.ParquetFile(path).iter_batches():
-                    pass
+                with open_rows(path) as file:
+                    for _ in tables_of(file):
+                        pass
             except table.PARQUET_ERRORS as again:
                 require_damage_of(path, again)
                 return

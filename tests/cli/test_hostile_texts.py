@@ -210,22 +210,26 @@ def test_of_an_engine_whose_version_is_none(tmp_path: Path, field: str, version:
         assert require_plain(*command, *unfit).exit_code == 4
 
 
+def of_a_recorded_shard(folder: Path) -> tuple[Path, Outcome, Sequence[Sequence[object]]]:
+    """Run a shard; return where its outcome is, the outcome, and the commands that read it; the last runs it again."""
+    speaking = engine(folder)
+    again = ("run-shard", message(folder), "--engine", speaking)
+    require_plain(*again)
+    (path,) = Path("sweep-results").glob("shard_outcomes/**/*.parquet")
+    return path, table.decode(Outcome, path.read_bytes(), ""), (*of_a_run(folder, "r", speaking), again)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("text", FEW, ids=ascii)
 @pytest.mark.parametrize("retryable", [True, False], ids=["retryable", "permanent"])
 def test_of_a_record_of_a_store(tmp_path: Path, text: str, retryable: bool) -> None:  # noqa: FBT001  a case
-    speaking = engine(tmp_path)
-    require_plain("run-shard", message(tmp_path), "--engine", speaking)
-    root = Path("sweep-results")
-    (path,) = root.glob("shard_outcomes/**/*.parquet")
-    outcome = table.decode(Outcome, path.read_bytes(), "")
+    path, outcome, commands = of_a_recorded_shard(tmp_path)
     said: dict[str, Any] = dict.fromkeys(
         ("error_code", "error_message", "attempt_id", "engine_version", "model", "model_version", "run_id"), text
     )
     artifacts = tuple(dataclasses.replace(each, dataset=text) for each in outcome.artifacts)
     hostile = dataclasses.replace(outcome, **said, retryable=retryable, artifacts=artifacts)
     path.write_bytes(table.encode(hostile))
-    commands = (*of_a_run(tmp_path, "r", speaking), ("run-shard", message(tmp_path), "--engine", speaking))
     for command in commands:
         require_plain(*command)
 
@@ -233,18 +237,13 @@ def test_of_a_record_of_a_store(tmp_path: Path, text: str, retryable: bool) -> N
 @pytest.mark.slow
 @pytest.mark.parametrize("text", FEW, ids=ascii)
 def test_of_the_keys_of_an_outcome_and_of_a_pin(tmp_path: Path, text: str) -> None:
-    speaking = engine(tmp_path)
-    require_plain("run-shard", message(tmp_path), "--engine", speaking)
-    root = Path("sweep-results")
-    (path,) = root.glob("shard_outcomes/**/*.parquet")
-    outcome = table.decode(Outcome, path.read_bytes(), "")
-    commands = (*of_a_run(tmp_path, "r", speaking), ("run-shard", message(tmp_path), "--engine", speaking))
+    path, outcome, commands = of_a_recorded_shard(tmp_path)
     keys = tuple(dataclasses.replace(each, key=text) for each in outcome.artifacts)
     path.write_bytes(table.encode(dataclasses.replace(outcome, artifacts=keys)))
     for command in commands:
         require_plain(*command)
     path.write_bytes(table.encode(outcome))
-    (path,) = root.glob("runs/**/engine.parquet")
+    (path,) = Path("sweep-results").glob("runs/**/engine.parquet")
     pin = table.decode(EnginePin, path.read_bytes(), "")
     path.write_bytes(table.encode(dataclasses.replace(pin, model=text, model_version=text, engine_version=text)))
     for command in commands:

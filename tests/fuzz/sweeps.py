@@ -53,8 +53,6 @@ TYPES = (
     pa.large_string(), pa.dictionary(pa.int8(), pa.string()), pa.decimal128(20, 2), pa.date32(), pa.timestamp("ns"),
     pa.list_(pa.int64()), pa.null(), pa.binary(4), pa.string_view(), pa.time64("us"), pa.duration("s"),
 )  # fmt: skip
-
-
 OF_MAXIMIN = 20.0  # seconds: 2,000 cells of such a design take five of a machine that does nothing else
 
 
